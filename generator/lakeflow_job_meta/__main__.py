@@ -1,0 +1,5 @@
+"""Lets `python -m lakeflow_job_meta` run the command line."""
+
+from lakeflow_job_meta.cli.main import main
+
+main()

@@ -1,0 +1,74 @@
+"""`ljm generate`: metadata to files, or what would change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lakeflow_job_meta.cli.project_option import compile_metadata, open_project, progress
+from lakeflow_job_meta.cli.report import show_count, show_text
+from lakeflow_job_meta.output.files import (
+    Change,
+    FileChanges,
+    apply_changes,
+    plan_changes,
+    refuse_if_a_source_went_missing,
+)
+from lakeflow_job_meta.project import Project
+from lakeflow_job_meta.values import count
+
+_COLOURS = {Change.CREATE: "green", Change.UPDATE: "yellow", Change.DELETE: "red"}
+_DIFF_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
+
+
+@click.command("generate")
+@click.option("--check", is_flag=True, help="Write nothing; list the files that differ and exit with 1 if any does.")
+@click.option("--diff", "show_diff", is_flag=True, help="Write nothing; show the differences as a unified diff.")
+@click.option("--allow-empty", is_flag=True, help="Go on although a whole source is empty or cannot be read.")
+@click.pass_obj
+@click.pass_context
+def command(ctx: click.Context, folder: Path | None, check: bool, show_diff: bool, allow_empty: bool) -> None:
+    """Write the bundle's YAML files from the metadata.
+
+    Each module becomes one file in resources/jobs/. A module with an error keeps its last good file, the others are
+    written, and the exit code is 1. Files of modules that are gone are removed. Files that this tool did not write are
+    never touched.
+
+    \b
+    Examples:
+      ljm generate
+      ljm generate --diff            show what would change
+      ljm generate --check           in CI: is what was committed what the metadata says?
+
+    """
+    project = open_project(folder)
+    compilation = compile_metadata(project)
+    changes = plan_changes(project, compilation)
+    diagnostics = (*compilation.diagnostics, *changes.diagnostics)
+    show_text(diagnostics)
+    refuse_if_a_source_went_missing(compilation, changes, allow_empty)
+    if show_diff:
+        _show_diff(changes, project.output)
+    if not (check or show_diff):
+        with progress("Writing files") as update:
+            apply_changes(changes, update)
+    if not show_diff:
+        _show_changes(changes, project, written=not check)
+    show_count(diagnostics, compilation.modules)
+    differs = check and bool(changes.changes)
+    ctx.exit(1 if compilation.errors or changes.diagnostics or differs else 0)
+
+
+def _show_changes(changes: FileChanges, project: Project, *, written: bool) -> None:
+    for change in changes.changes:
+        click.echo(f"{click.style(f'{change.kind.value:6}', fg=_COLOURS[change.kind])} {project.output}/{change.path}")
+    kept = f", {len(changes.kept)} kept as they are" if changes.kept else ""
+    done = "changed" if written else "to change"
+    click.echo(f"{count(len(changes.changes), 'file')} {done}, {changes.unchanged} unchanged{kept}.", err=True)
+
+
+def _show_diff(changes: FileChanges, folder: str) -> None:
+    for change in changes.changes:
+        for line in change.diff(folder):
+            click.echo(click.style(line, fg=_DIFF_COLOURS.get(line[:1])))

@@ -1,0 +1,78 @@
+"""The entry point: knows the commands by name and imports each only when it is called.
+
+`ljm --help` must start in under 0.2 s, so the summaries stand here and nothing else is loaded for them.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import click
+
+from lakeflow_job_meta import __version__
+
+_COMMANDS = {
+    "validate": "Check all metadata and list every problem at once.",
+    "generate": "Write the bundle's YAML files from the metadata.",
+}
+
+
+class _Commands(click.Group):
+    """A group whose commands are modules of this folder, imported on demand."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"lakeflow_job_meta.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in _COMMANDS:
+            from lakeflow_job_meta.values import did_you_mean
+
+            ctx.fail(f"No such command {args[0]!r}{did_you_mean(args[0], _COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 fine; 1 problems found; 2 wrong usage or configuration; 3 refused by a safety rule.",
+)
+@click.option(
+    "--project",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="The bundle's folder. Default: the nearest one upwards with job_meta.yml or databricks.yml.",
+)
+@click.version_option(__version__, prog_name="lakeflow-job-meta", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(ctx: click.Context, project: Path | None) -> None:
+    """Databricks jobs from metadata: reviewed bundle YAML, deployed behind a safety gate.
+
+    \b
+    Examples:
+      ljm validate                     all problems of all metadata, each at its place
+      ljm generate --diff              what would change in resources/, writing nothing
+      ljm --project pipelines generate
+
+    """
+    ctx.obj = project
+
+
+def main() -> None:
+    """Runs the command line; no traceback for anything that a user can cause."""
+    from lakeflow_job_meta.cli.run import run
+
+    run(cli)

@@ -1,0 +1,53 @@
+"""Shows diagnostics: as text for people (stderr), where a line can be clicked in an editor's terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+
+import click
+
+from lakeflow_job_meta.diagnostics import Diagnostic, Severity, errors_among
+from lakeflow_job_meta.output.markers import one_line
+from lakeflow_job_meta.values import count
+
+_COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
+_WIDEST_LINE = 160
+_LONGEST_MESSAGE = 2000
+
+
+def show_text(diagnostics: Iterable[Diagnostic]) -> None:
+    """Writes one line for each diagnostic to stderr; on a terminal also the line it is about, with a caret."""
+    with_source = sys.stderr.isatty()
+    for diagnostic in diagnostics:
+        click.echo(_headline(diagnostic), err=True)
+        if with_source:
+            click.echo(_excerpt(diagnostic), err=True, nl=False)
+
+
+def show_count(diagnostics: Sequence[Diagnostic], modules: int) -> None:
+    """Writes the closing line: how many problems, in how many modules."""
+    errors = len(errors_among(diagnostics))
+    warnings = len(diagnostics) - errors
+    found = f"{count(errors, 'error')}, {count(warnings, 'warning')}" if diagnostics else "No problems"
+    colour = "red" if errors else "yellow" if warnings else "green"
+    click.echo(f"{click.style(found, fg=colour, bold=True)} in {count(modules, 'module')}.", err=True)
+
+
+def _headline(diagnostic: Diagnostic) -> str:
+    place = click.style(one_line(str(diagnostic.place)), bold=True)
+    severity = click.style(diagnostic.severity.value, fg=_COLOURS[diagnostic.severity], bold=True)
+    message = one_line(diagnostic.message)[:_LONGEST_MESSAGE]
+    return f"{place}: {severity}: {message} {click.style(f'[{diagnostic.code}]', dim=True)}"
+
+
+def _excerpt(diagnostic: Diagnostic) -> str:
+    """Returns the source line with a caret below the place; nothing where there is no line."""
+    line, place = diagnostic.source_line, diagnostic.place
+    if not line or place.line is None or place.column is None:
+        return ""
+    start = max(0, place.column - _WIDEST_LINE // 2)
+    shown = one_line(line.replace("\t", " "))[start : start + _WIDEST_LINE]
+    number = f"{place.line:5d} | "
+    caret = " " * (len(number) + place.column - 1 - start) + click.style("^", fg=_COLOURS[diagnostic.severity])
+    return f"{click.style(number, dim=True)}{shown}\n{caret}\n"

@@ -1,0 +1,43 @@
+"""What ends a command early: four exceptions, one for each thing a caller may want to handle.
+
+A mistake in somebody's metadata is never one of them: those are `Diagnostic`s, collected and shown together.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lakeflow_job_meta.diagnostics import Diagnostic
+
+
+class LakeflowJobMetaError(Exception):
+    """The root of all: its text is one sentence for the user. `exit_code` is what a command ends with."""
+
+    exit_code = 1
+
+
+class Failed(LakeflowJobMetaError):
+    """Something was tried and did not work: a disk that is full, a table that cannot be reached."""
+
+    exit_code = 1
+
+
+class Misconfigured(LakeflowJobMetaError):
+    """The project file, a flag or the machine's set-up is wrong.
+
+    Attributes:
+        diagnostics: The mistakes in `job_meta.yml`, each at its place; empty where there is no file to point at.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, diagnostics: tuple[Diagnostic, ...] = ()) -> None:
+        super().__init__(message)
+        self.diagnostics = diagnostics
+
+
+class Refused(LakeflowJobMetaError):
+    """A safety rule stopped the command before it changed anything; the text says what would allow it."""
+
+    exit_code = 3

@@ -1,0 +1,281 @@
+"""Builds the job of a module: the plain values that the Jobs API takes, in the order of the UI.
+
+Pure. Reports what keeps a job from being built at all; whether its settings are right is checked afterwards, on the
+result, so that defaults and conveniences are checked too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lakeflow_job_meta.diagnostics import Diagnostic, Origin, Severity, rule
+from lakeflow_job_meta.jobs.dependencies import Stages
+from lakeflow_job_meta.jobs.key_order import in_job_order, in_task_order
+from lakeflow_job_meta.jobs.model import Job, SqlFile
+from lakeflow_job_meta.jobs.paths import JOB_PATHS, TASK_PATHS, relative_to_job_file, with_paths
+from lakeflow_job_meta.jobs.task_types import (
+    BY_BLOCK,
+    BY_NAME,
+    COMPUTE_FIELDS,
+    DIRECT_NOTEBOOK_FIELDS,
+    INLINE_SQL,
+    SQL_FORMS,
+    SQL_KINDS,
+    Compute,
+    TaskContext,
+    TaskType,
+)
+from lakeflow_job_meta.metadata.keys import job_key, task_key
+from lakeflow_job_meta.metadata.model import Module, Source
+from lakeflow_job_meta.metadata.parse import MISSING_FIELD, UNKNOWN_FIELD, WRONG_TYPE
+from lakeflow_job_meta.project import Project
+from lakeflow_job_meta.values import Value, did_you_mean, kind_of, listing, merged, quoted
+
+TASK_KIND = rule(
+    "task-kind",
+    is_fixed=True,
+    meaning="What a task runs is not clear: it has no task block, several, or one that does not fit its task_type. "
+    "Databricks refuses such a task only when the job is deployed.",
+    remedy="Give exactly one block, such as notebook_task or sql_task; task_type may be left out.",
+)
+NO_ACTIVE_SOURCE = rule(
+    "no-active-source",
+    Severity.WARNING,
+    meaning="A module has no active source, so there is no job to make of it. Its file and its job stay as they are.",
+    remedy="Activate a source; to remove the job, delete the module.",
+)
+
+ACTIVE_DEFAULT_EXCLUSIVE = ("schedule", "trigger", "continuous")
+"""A job has at most one of these, so a default for one yields to a module that sets another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What became of a module: a job as far as it could be built, and what is wrong with it."""
+
+    job: Job | None
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def build_job(module: Module, project: Project) -> Built:
+    """Builds the job of one module.
+
+    Args:
+        module: The module; of a broken one, what could be read.
+        project: For defaults, naming and the control table.
+
+    Returns:
+        The job, complete if nothing is reported; None, and a warning, if the module has no active source.
+    """
+    sources = Stages(module).in_order()
+    if not sources:
+        message = f"the module {quoted(module.module_name)} has no active source, so no job is made of it"
+        return Built(None, (NO_ACTIVE_SOURCE.at(module.origin.key("sources"), message),))
+    builder = _Builder(module, project)
+    settings = builder.job_settings()
+    settings["tasks"] = [builder.task(source) for source in sources]
+    job = Job(
+        module,
+        in_job_order(settings),
+        tuple(sources),
+        tuple(builder.sql_files),
+        project.origin,
+        project.defaults.job,
+        project.defaults.task,
+    )
+    return Built(job, tuple(builder.problems))
+
+
+class _Builder:
+    """Builds the parts of one job and gathers what is wrong."""
+
+    def __init__(self, module: Module, project: Project) -> None:
+        self.module = module
+        self.project = project
+        self.stages = Stages(module)
+        self.sql_files: list[SqlFile] = []
+        self.problems: list[Diagnostic] = []
+        self.from_git = (merged(project.defaults.job, module.job_config) or {}).get("git_source") is not None  # type: ignore[union-attr]
+
+    def job_settings(self) -> dict[str, Value]:
+        """Returns all settings of the job but its tasks."""
+        own = self.module.job_config
+        defaults = dict(self.project.defaults.job)
+        if any(own.get(key) is not None for key in ACTIVE_DEFAULT_EXCLUSIVE):
+            defaults = {key: value for key, value in defaults.items() if key not in ACTIVE_DEFAULT_EXCLUSIVE}
+        if "tasks" in own:
+            origin = self.module.origin.key("job_config", "tasks")
+            self.problems.append(
+                UNKNOWN_FIELD.at(origin, "'tasks' cannot be in 'job_config': the tasks come from 'sources'")
+            )
+        named: dict[str, Value] = {"name": self.project.job_name.replace("{module_name}", self.module.module_name)}
+        if self.module.description is not None:
+            named["description"] = self.module.description
+        return self._with_local_paths(_given(_merged_maps(defaults, named, own)), JOB_PATHS)
+
+    def task(self, source: Source) -> dict[str, Value]:
+        """Returns the task of one source."""
+        settings: dict[str, Value] = {"task_key": source.task_key}
+        edges = self.stages.edges(source)
+        if edges:
+            settings["depends_on"] = [
+                {"task_key": edge.task_key}
+                if edge.outcome is None
+                else {"task_key": edge.task_key, "outcome": edge.outcome}
+                for edge in edges
+            ]
+        origin = source.origin.at("transformation_config")
+        for key, instead in (
+            ("task_key", "it is made from 'source_id'"),
+            ("depends_on", "write it beside 'source_id'"),
+        ):
+            if key in source.transformation_config:
+                message = f"{key!r} cannot be in 'transformation_config': {instead}"
+                self.problems.append(UNKNOWN_FIELD.at(origin.key(key), message))
+        settings.update(self._settings(source.transformation_config, source.task_key, source.source_id, origin))
+        return in_task_order(settings)
+
+    def _settings(self, config: dict[str, Value], key: str, source_id: str, origin: Origin) -> dict[str, Value]:
+        """Turns a `transformation_config` into the settings of a task, without key and dependencies."""
+        kind = self._kind(config, origin)
+        if kind is None:
+            return {}
+        block = self._block(config, kind, origin)
+        defaults = _task_defaults(self.project.defaults.task, config, kind)
+        settings = _given(_merged_maps(defaults, config))
+        for name in ("task_type", "task_key", "depends_on", *DIRECT_NOTEBOOK_FIELDS):
+            settings.pop(name, None)
+        if not isinstance(block, dict):
+            self.problems.append(
+                WRONG_TYPE.at(origin.at(kind.block), f"{kind.block!r} must be a map, not {kind_of(block)}")
+            )
+            return {}
+        if kind.block == "sql_task":
+            self._check_sql(block, config, origin)
+        if isinstance(block.get(INLINE_SQL), str):
+            self.sql_files.append(SqlFile(key, str(block[INLINE_SQL])))
+        if kind.block == "for_each_task" and isinstance(block.get("task"), dict):
+            block = {
+                **block,
+                "task": self._iteration(block["task"], key, source_id, origin.at(kind.block, "task")),
+            }
+        context = TaskContext(
+            source_id,
+            self.project.control_table,
+            self.project.defaults.warehouse_id,
+            f"{self.project.output}/sql/{self.module.key}/{key}.sql",
+            job_key,
+        )
+        settings[kind.block] = kind.prepare(block, context) if kind.prepare is not None else block
+        return self._with_local_paths(settings, TASK_PATHS)
+
+    def _iteration(self, config: Value, key: str, source_id: str, origin: Origin) -> dict[str, Value]:
+        """Builds the task that a for_each task repeats."""
+        if not isinstance(config, dict):
+            return {}
+        own = config.get("task_key")
+        inner_key = task_key(own) if isinstance(own, str) else f"{key}_iteration"
+        return in_task_order({"task_key": inner_key, **self._settings(config, inner_key, source_id, origin)})
+
+    def _kind(self, config: dict[str, Value], origin: Origin) -> TaskType | None:
+        """Says what kind of task this is; None, and a report, if that is not clear."""
+        blocks = [name for name in config if name in BY_BLOCK and config[name] is not None]
+        if any(name in config for name in DIRECT_NOTEBOOK_FIELDS) and "notebook_task" not in blocks:
+            blocks.append("notebook_task")
+        named = config.get("task_type")
+        if len(blocks) > 1:
+            self._report(origin.key(blocks[1]), f"a task has one block, but here are {listing(blocks)}")
+            return None
+        if named is None and not blocks:
+            advice = f"give one block, such as notebook_task or sql_task{_near_block(config)}"
+            self._report(origin, f"nothing says what the task runs; {advice}")
+            return None
+        if named is None:
+            return BY_BLOCK[blocks[0]]
+        kind = BY_NAME.get(named) or BY_BLOCK.get(named) if isinstance(named, str) else None
+        if kind is None:
+            hint = did_you_mean(str(named), BY_NAME) or f"; known: {', '.join(sorted(BY_NAME))}"
+            self._report(origin.at("task_type"), f"unknown task_type {quoted(named)}{hint}")
+            return None
+        if blocks and blocks[0] != kind.block:
+            self._report(
+                origin.at("task_type"),
+                f"task_type {quoted(named)} needs {kind.block!r}, but here is {blocks[0]!r}",
+            )
+            return None
+        if not blocks:
+            needs = f"{kind.block!r}{' (or notebook_path)' if kind.name == 'notebook' else ''}"
+            self.problems.append(
+                MISSING_FIELD.at(
+                    origin.at("task_type"), f"task_type {quoted(named)} needs {needs}{_near_block(config)}"
+                )
+            )
+            return None
+        return kind
+
+    def _block(self, config: dict[str, Value], kind: TaskType, origin: Origin) -> Value:
+        """Returns the task's block, with the fields of a notebook that stand beside it."""
+        block = config.get(kind.block, {})
+        if kind.name != "notebook" or not isinstance(block, dict):
+            return block
+        for name in DIRECT_NOTEBOOK_FIELDS:
+            if name in config and name in block:
+                self._report(origin.key(name), f"{name!r} is given twice: here and in 'notebook_task'")
+        return {**{name: config[name] for name in DIRECT_NOTEBOOK_FIELDS if name in config}, **block}
+
+    def _check_sql(self, block: dict[str, Value], config: dict[str, Value], origin: Origin) -> None:
+        """A SQL task runs one thing, and that of which its `task_type` speaks."""
+        origin = origin.at("sql_task")
+        forms = [name for name in SQL_FORMS if block.get(name) is not None]
+        wanted = SQL_KINDS.get(str(config.get("task_type")), ())
+        if len(forms) > 1:
+            self._report(origin.key(forms[1]), f"a SQL task runs one thing, but here are {listing(forms)}")
+        elif not forms or (wanted and forms[0] not in wanted):
+            what = f"task_type {quoted(config['task_type'])} needs" if wanted else "a SQL task needs one of"
+            near = [name for name in block if name not in SQL_FORMS and name not in ("warehouse_id", "parameters")]
+            hint = did_you_mean(near[0], wanted or SQL_FORMS[:3]) if near else ""
+            self.problems.append(MISSING_FIELD.at(origin.key(), f"{what} {listing(wanted or SQL_FORMS[:3])}{hint}"))
+        for name in ("sql_query", "sql_file_path", "query_id"):
+            if name in forms and not isinstance(block[name], str):
+                self.problems.append(
+                    WRONG_TYPE.at(origin.at(name), f"{name!r} must be text, not {kind_of(block[name])}")
+                )
+            elif name in forms and not str(block[name]).strip():
+                self.problems.append(MISSING_FIELD.at(origin.at(name), f"{name!r} is empty"))
+
+    def _report(self, origin: Origin, message: str) -> None:
+        self.problems.append(TASK_KIND.at(origin, message))
+
+    def _with_local_paths(self, settings: dict[str, Value], patterns: tuple[tuple[str, ...], ...]) -> dict[str, Value]:
+        output = self.project.output
+        return with_paths(settings, patterns, lambda path: relative_to_job_file(path, output), from_git=self.from_git)
+
+
+def _task_defaults(defaults: dict[str, Value], config: dict[str, Value], kind: TaskType) -> dict[str, Value]:
+    """Leaves out defaults that say what to run on, where a task names its own or runs on nothing."""
+    runs_elsewhere = kind.compute is Compute.NONE or any(config.get(name) is not None for name in COMPUTE_FIELDS)
+    dropped: Iterable[str] = COMPUTE_FIELDS if runs_elsewhere else ()
+    if kind.compute is Compute.NONE:
+        dropped = (*COMPUTE_FIELDS, "libraries")
+    return {name: value for name, value in defaults.items() if name not in dropped}
+
+
+def _near_block(config: dict[str, Value]) -> str:
+    for name in config:
+        hint = did_you_mean(name, BY_BLOCK)
+        if hint and name not in BY_BLOCK and "did you mean" in hint and name.endswith("task"):
+            return hint
+    return ""
+
+
+def _merged_maps(*layers: dict[str, Value]) -> dict[str, Value]:
+    result: Value = {}
+    for layer in layers:
+        result = merged(result, layer)
+    return result if isinstance(result, dict) else {}
+
+
+def _given(settings: dict[str, Value]) -> dict[str, Value]:
+    """Drops what is null: that is how a module takes a default away."""
+    return {key: value for key, value in settings.items() if value is not None}

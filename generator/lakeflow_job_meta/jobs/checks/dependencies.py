@@ -1,0 +1,92 @@
+"""Sources and what they wait for: names that exist once, and no circle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lakeflow_job_meta.diagnostics import Diagnostic, rule
+from lakeflow_job_meta.jobs.checks import CheckContext
+from lakeflow_job_meta.jobs.dependencies import find_cycle
+from lakeflow_job_meta.jobs.model import Job
+from lakeflow_job_meta.metadata.model import Module
+from lakeflow_job_meta.values import did_you_mean, quoted
+
+DUPLICATE_SOURCE = rule(
+    "duplicate-source",
+    is_fixed=True,
+    meaning="Two sources of a module have the same source_id. The databricks CLI merges tasks of the same key in "
+    "silence, so one would be lost.",
+    remedy="Give one of them another source_id, or remove it.",
+)
+TASK_KEY_COLLISION = rule(
+    "task-key-collision",
+    is_fixed=True,
+    meaning="Two different source_ids of a module become the same task key, since special characters become `_`.",
+    remedy="Change one of the two source_ids so that their letters and digits differ.",
+)
+UNKNOWN_DEPENDENCY = rule(
+    "unknown-dependency",
+    meaning="depends_on names a source that the module does not have; Databricks would find out when the job runs.",
+    remedy="Correct the name, or remove the dependency.",
+)
+DEPENDENCY_CYCLE = rule(
+    "dependency-cycle",
+    meaning="Sources wait for each other in a circle, so none of them would ever start.",
+    remedy="Remove one of the dependencies in the circle.",
+)
+
+
+def sources_are_unique(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+    """Refuses two sources of one id, or of one task key, active or not."""
+    first_by_id: dict[str, int] = {}
+    first_by_key: dict[str, int] = {}
+    sources = job.module.sources
+    for number, source in enumerate(sources):
+        if not source.task_key:
+            continue
+        origin = source.origin.at("source_id")
+        if source.source_id in first_by_id:
+            first = sources[first_by_id[source.source_id]].origin.at("source_id")
+            yield DUPLICATE_SOURCE.at(origin, f"the source {quoted(source.source_id)} is there already, at {first}")
+        elif source.task_key in first_by_key:
+            other = sources[first_by_key[source.task_key]]
+            yield TASK_KEY_COLLISION.at(
+                origin,
+                f"{quoted(source.source_id)} and {quoted(other.source_id)} (at {other.origin.at('source_id')}) both "
+                f"become the task key {source.task_key!r}",
+            )
+        first_by_id.setdefault(source.source_id, number)
+        first_by_key.setdefault(source.task_key, number)
+
+
+def dependencies_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+    """Refuses a dependency on a source that is not there, or on itself."""
+    names = [source.source_id for source in job.module.sources]
+    known = set(names)
+    for source in job.module.sources:
+        for dependency in source.depends_on or ():
+            if dependency.source_id == source.source_id:
+                yield DEPENDENCY_CYCLE.at(dependency.origin, f"{quoted(source.source_id)} waits for itself")
+            elif dependency.source_id not in known:
+                others = [name for name in names if name != source.source_id]
+                hint = did_you_mean(dependency.source_id, others)
+                what = f"{quoted(source.source_id)} depends on {quoted(dependency.source_id)}"
+                yield UNKNOWN_DEPENDENCY.at(dependency.origin, f"{what}, which the module does not have{hint}")
+
+
+def dependencies_have_no_cycle(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+    """Refuses a circle, by depends_on alone or together with execution_order; names it once."""
+    cycle = find_cycle(job.module)
+    if len(cycle) > 1:
+        names = [source.source_id for source in cycle]
+        start = min(range(len(names)), key=lambda number: _position(job.module, names[number]))
+        names = [*names[start:], *names[:start]]
+        shown = " -> ".join([*names, names[0]])
+        yield DEPENDENCY_CYCLE.at(cycle[start].origin.key("depends_on"), f"sources wait for each other: {shown}")
+
+
+def _position(module: Module, source_id: str) -> int:
+    return next(number for number, source in enumerate(module.sources) if source.source_id == source_id)
+
+
+JOB_CHECKS = (sources_are_unique, dependencies_exist, dependencies_have_no_cycle)

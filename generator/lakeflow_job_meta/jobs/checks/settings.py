@@ -1,0 +1,64 @@
+"""Settings against the schema of the Jobs API: names, kinds of values, choices, required fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import cast
+
+from lakeflow_job_meta.diagnostics import Diagnostic, rule
+from lakeflow_job_meta.jobs.checks import CheckContext
+from lakeflow_job_meta.jobs.model import Job
+from lakeflow_job_meta.metadata.parse import MISSING_FIELD, UNKNOWN_FIELD, WRONG_TYPE
+from lakeflow_job_meta.settings import Finding, Mismatch, compare, is_valid_job, job_settings, task_settings
+from lakeflow_job_meta.values import Value
+
+UNKNOWN_VALUE = rule(
+    "unknown-value",
+    meaning="A setting that takes one of a few words has another one.",
+    remedy="Use one of the words in the message. For one that is newer than this release, switch the check off for the "
+    "line with `# ljm: ignore[unknown-value]`.",
+)
+
+_RULES = {
+    Mismatch.UNKNOWN_FIELD: UNKNOWN_FIELD,
+    Mismatch.WRONG_TYPE: WRONG_TYPE,
+    Mismatch.MISSING_FIELD: MISSING_FIELD,
+    Mismatch.UNKNOWN_VALUE: UNKNOWN_VALUE,
+}
+
+
+def settings_fit_the_schema(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+    """Compares all settings of the job with the schema; `allow_unknown` lets newer ones pass."""
+    settings = _without_allowed(job.settings, context.project.allow_unknown)
+    if is_valid_job()(settings):
+        return
+    for finding in compare(settings, "job", "job setting"):
+        origin = job.origin_of(finding.path, of_key=finding.of_key)
+        yield _RULES[finding.kind].at(origin, finding.message + _belongs_elsewhere(finding))
+
+
+def _without_allowed(settings: dict[str, Value], allowed: frozenset[str]) -> dict[str, Value]:
+    if not allowed:
+        return settings
+    known = {key: value for key, value in settings.items() if f"job.{key}" not in allowed}
+    tasks = cast("list[dict[str, Value]]", known["tasks"])
+    known["tasks"] = [{k: v for k, v in task.items() if f"task.{k}" not in allowed} for task in tasks]
+    return known
+
+
+def _belongs_elsewhere(finding: Finding) -> str:
+    """Says so where the unknown setting of a task is one of the job, or the other way round."""
+    if finding.kind is not Mismatch.UNKNOWN_FIELD or "did you mean" in finding.message:
+        return ""
+    name = str(finding.path[-1])
+    if len(finding.path) == 1 and name in task_settings():
+        return "; it is a task setting: write it in the 'transformation_config' of a source"
+    if len(finding.path) > 1 and finding.path[0] == "tasks":
+        if len(finding.path) > 3 and name in task_settings():
+            return "; it is a setting of the task: write it beside the block"
+        if name in job_settings():
+            return "; it is a job setting: write it in the 'job_config' of the module"
+    return ""
+
+
+JOB_CHECKS = (settings_fit_the_schema,)

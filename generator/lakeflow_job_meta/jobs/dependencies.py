@@ -1,0 +1,124 @@
+"""Which task waits for which: from `execution_order` and `depends_on` to the edges of a job.
+
+Pure. Inactive sources are looked through: who waits for one waits for what that one would have waited for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from lakeflow_job_meta.metadata.model import Module, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """That a task waits for another.
+
+    Attributes:
+        outcome: The result of a condition to wait for; None waits for the end.
+    """
+
+    task_key: str
+    outcome: str | None = None
+
+
+class Stages:
+    """The sources of one module in the order they run."""
+
+    def __init__(self, module: Module) -> None:
+        self._by_id = {source.source_id: source for source in reversed(module.sources)}
+        self._orders: dict[int, list[Source]] = {}
+        for source in module.sources:
+            if source.is_active and source.execution_order is not None:
+                self._orders.setdefault(source.execution_order, []).append(source)
+        self._sorted_orders = sorted(self._orders)
+        self._sources = module.sources
+
+    def in_order(self) -> list[Source]:
+        """Returns the active sources by stage, and within a stage as written."""
+        active = [source for source in self._sources if source.is_active]
+        ranks = self._ranks()
+        return sorted(active, key=lambda source: ranks[source.source_id])
+
+    def edges(self, source: Source) -> list[Edge]:
+        """Returns what a source waits for, each task once, in the order of the metadata."""
+        return list(dict.fromkeys(self._edges(source)))
+
+    def _edges(self, source: Source) -> Iterator[Edge]:
+        pending, passed = [source], {source.source_id}
+        while pending:
+            current = pending.pop(0)
+            if current.depends_on is None:
+                yield from (Edge(other.task_key) for other in self._stage_before(current))
+            for dependency in current.depends_on or ():
+                other = self._by_id.get(dependency.source_id)
+                if other is not None and other.is_active:
+                    yield Edge(other.task_key, dependency.outcome)
+                elif other is not None and other.source_id not in passed:
+                    passed.add(other.source_id)
+                    pending.append(other)
+
+    def _stage_before(self, source: Source) -> Iterable[Source]:
+        order = source.execution_order
+        if order is None:
+            return ()
+        nearest = max((each for each in self._sorted_orders if each < order), default=None)
+        return () if nearest is None else self._orders[nearest]
+
+    def _ranks(self) -> dict[str, float]:
+        """Places each source; one without `execution_order` half a stage behind what it waits for."""
+        ranks = {s.source_id: float(s.execution_order) for s in self._sources if s.execution_order is not None}
+        waiting = [source for source in self._sources if source.execution_order is None]
+        while waiting:
+            unplaced = {source.source_id for source in waiting}
+            ready = [source for source in waiting if not unplaced.intersection(_names(source))]
+            for source in ready or waiting:
+                before = [ranks[name] + 0.5 for name in _names(source) if name in ranks]
+                ranks[source.source_id] = max(before, default=float("-inf"))
+            waiting = [source for source in waiting if source.source_id not in ranks]
+        return ranks
+
+
+def _names(source: Source) -> list[str]:
+    return [dependency.source_id for dependency in source.depends_on or ()]
+
+
+def find_cycle(module: Module) -> list[Source]:
+    """Returns the sources of one cycle among the module's sources, in order; empty if there is none.
+
+    Only `depends_on` can make one by itself, but together with `execution_order` it can too: a source of stage 1 that
+    depends on one of stage 2. Stages are followed through, so that such a cycle is found as well.
+    """
+    stages = Stages(module)
+    by_key = {source.task_key: source for source in module.sources if source.is_active}
+    waits_for = {key: [edge.task_key for edge in stages.edges(source)] for key, source in by_key.items()}
+    cycle = _cycle(waits_for)
+    return [by_key[key] for key in cycle]
+
+
+def _cycle(waits_for: dict[str, list[str]]) -> list[str]:
+    """Returns the nodes of one cycle, without recursion: a job may have a thousand tasks in a row."""
+    done: set[str] = set()
+    for start in waits_for:
+        path: list[str] = []
+        on_path: set[str] = set()
+        stack: list[tuple[str, Iterator[str]]] = []
+        if start not in done:
+            stack.append((start, iter(waits_for[start])))
+            path.append(start)
+            on_path.add(start)
+        while stack:
+            node, rest = stack[-1]
+            following = next(rest, None)
+            if following is None:
+                stack.pop()
+                on_path.discard(path.pop())
+                done.add(node)
+            elif following in on_path:
+                return path[path.index(following) :]
+            elif following not in done and following in waits_for:
+                stack.append((following, iter(waits_for[following])))
+                path.append(following)
+                on_path.add(following)
+    return []

@@ -1,0 +1,108 @@
+"""Reads JSON columns, and finds the position of a value in one.
+
+Plain values come out, and at most one fault. Positions are looked up by a second, slow reading, only for a message.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from json.decoder import scanstring  # type: ignore[attr-defined]
+from typing import Any
+
+from lakeflow_job_meta.metadata.yaml_text import Fault, Mark, read_yaml
+from lakeflow_job_meta.values import Path, Value, quoted
+
+_SPACE = re.compile(r"[ \t\r\n]*")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class _Duplicate(ValueError):
+    pass
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _Duplicate(next(key for key in keys if keys.count(key) > 1))
+    return result
+
+
+def _not_finite(name: str) -> float:
+    raise ValueError(f"{name} is no number that a job can have")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_constant=_not_finite)
+
+
+def read_json(text: str) -> tuple[Value, Fault | None]:
+    """Reads one JSON text.
+
+    Returns:
+        The value, or None and what is wrong.
+    """
+    try:
+        value: Value = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        if not text.strip():
+            return None, Fault("syntax", Mark(1, 1), "the text is empty; write {} or NULL")
+        return None, Fault("syntax", Mark(error.lineno, error.colno), f"not valid JSON: {error.msg}")
+    except _Duplicate as error:
+        message = f"the key {quoted(str(error))} stands twice in this map"
+        return None, Fault("duplicate-key", _mark_of_duplicate(text), message)
+    except RecursionError:
+        return None, Fault("limit", Mark(1, 1), "the JSON is nested too deeply")
+    except ValueError as error:
+        return None, Fault("value", Mark(1, 1), f"not a value that a job can have: {error}")
+    if "\\u" in text and _SURROGATE.search(json.dumps(value, ensure_ascii=False)):
+        return None, Fault("value", Mark(1, 1), "half of a surrogate pair (\\ud800 to \\udfff) is no character")
+    return value, None
+
+
+def locate_in_json(text: str, path: Path, *, of_key: bool) -> Mark:
+    """Returns where the value at `path`, or its key, stands in a valid JSON text, or the nearest thing around it."""
+    position = _skip(text, 0)
+    for number, step in enumerate(path):
+        found = _child(text, position, step)
+        if found is None:
+            break
+        key, position = found
+        if of_key and number == len(path) - 1:
+            position = key
+    return _mark_of(text, position)
+
+
+def _child(text: str, start: int, step: str | int) -> tuple[int, int] | None:
+    """Finds a member of the map or list that starts at `start`: the positions of its key and its value."""
+    opener = text[start : start + 1]
+    if opener not in ("{", "["):
+        return None
+    at, index = _skip(text, start + 1), 0
+    while text[at] not in "}]":
+        key_at, key = at, index
+        if opener == "{":
+            key, at = scanstring(text, at + 1)
+            at = _skip(text, _skip(text, at) + 1)
+        if key == step:
+            return key_at, at
+        at = _skip(text, _DECODER.raw_decode(text, at)[1])
+        at = _skip(text, at + 1) if text[at] == "," else at
+        index += 1
+    return None
+
+
+def _skip(text: str, at: int) -> int:
+    match = _SPACE.match(text, at)
+    return match.end() if match else at
+
+
+def _mark_of_duplicate(text: str) -> Mark:
+    """Finds the second of two equal keys; JSON is YAML in all that matters here, and that reader keeps positions."""
+    faults = read_yaml(text, with_positions=True).faults
+    return next((fault.mark for fault in faults if fault.kind == "duplicate-key"), Mark(1, 1))
+
+
+def _mark_of(text: str, position: int) -> Mark:
+    before = text[:position]
+    return Mark(before.count("\n") + 1, position - before.rfind("\n"))

@@ -1,0 +1,31 @@
+"""How names of the metadata become keys of the bundle. Pure, and the same since the original tool."""
+
+from __future__ import annotations
+
+import re
+
+MAX_TASK_KEY = 100
+"""Jobs API, `tasks.task_key`: at most 100 characters."""
+
+MAX_JOB_KEY = 200
+"""A file is named after it, and file systems allow 255 bytes."""
+
+_NOT_IN_TASK_KEY = re.compile(r"[^A-Za-z0-9_]")
+_NOT_IN_JOB_KEY = re.compile(r"[^A-Za-z0-9_-]")
+_UNDERSCORES = re.compile(r"_+")
+_JOB_KEY = re.compile(r"[A-Za-z][A-Za-z0-9]*([_-]+[A-Za-z0-9]+)*")
+
+
+def task_key(source_id: str) -> str:
+    """Returns the task key of a source: `sales/2024` becomes `sales_2024`; empty if no character is left."""
+    return _UNDERSCORES.sub("_", _NOT_IN_TASK_KEY.sub("_", source_id)).strip("_")
+
+
+def job_key(module_name: str) -> str:
+    """Returns the bundle's resource key of a module, hyphens kept; empty if no character is left."""
+    return _UNDERSCORES.sub("_", _NOT_IN_JOB_KEY.sub("_", module_name)).strip("_-")
+
+
+def is_job_key(key: str) -> bool:
+    """Says whether the CLI takes this as a resource key and a file can be named after it."""
+    return bool(_JOB_KEY.fullmatch(key)) and len(key) <= MAX_JOB_KEY

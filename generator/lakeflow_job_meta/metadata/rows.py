@@ -1,0 +1,184 @@
+"""Rows of a control table to modules: the part that every kind of table shares.
+
+Rows come in as plain maps of one version of the table; each module goes out in the same form as from YAML, and its
+document knows the row, the column and the position inside JSON of every value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+
+from lakeflow_job_meta.diagnostics import Diagnostic, Origin, Place, rule
+from lakeflow_job_meta.metadata.columns import METADATA_COLUMNS
+from lakeflow_job_meta.metadata.json_text import locate_in_json, read_json
+from lakeflow_job_meta.metadata.reading import DUPLICATE_KEY, NOT_A_VALUE, RawModule
+from lakeflow_job_meta.values import Path, Value, value_at
+
+Row = Mapping[str, object]
+
+BAD_JSON = rule(
+    "bad-json",
+    is_fixed=True,
+    meaning="A JSON column of the control table holds text that is not JSON. The module keeps its last good job; it is "
+    "never built from defaults instead.",
+    remedy="Correct the text at the line and column given, or write {} (or NULL where the column is optional).",
+)
+CONFLICTING_ROWS = rule(
+    "conflicting-rows",
+    is_fixed=True,
+    meaning="A setting of the whole module (job_config, description) stands in several rows of the module, with "
+    "different values. Which one is meant cannot be known.",
+    remedy="Write it in one row only, or the same in all.",
+)
+ROW_WITHOUT_MODULE = rule(
+    "row-without-module",
+    is_fixed=True,
+    meaning="A row has no module_name, so it belongs to no job. While there is one, no file that came from the table "
+    "is removed, since the row may belong to it.",
+    remedy="Set module_name, or delete the row.",
+)
+
+_MODULE_COLUMNS = [column for column in METADATA_COLUMNS if column.of_module]
+_SOURCE_COLUMNS = [column for column in METADATA_COLUMNS if not column.of_module]
+_JSON_COLUMNS = {column.name for column in METADATA_COLUMNS if column.holds_json}
+_SIMPLE = re.compile(r"[\w.:/ -]{1,80}")
+
+
+class TableModule:
+    """The rows of one module: the document that its values stand in.
+
+    Args:
+        label: The table's name or path.
+        rows: The rows, in the order of the module's sources.
+        row_of: The number of the row that a value of the whole module was taken from, by column.
+    """
+
+    def __init__(self, label: str, rows: Sequence[Row], row_of: Mapping[str, int]) -> None:
+        self.label = label
+        self._rows = rows
+        self._row_of = row_of
+
+    def locate(self, path: Path, *, of_key: bool) -> tuple[Place, str | None]:
+        """Returns the row, and for a value in a column the column and the position in its JSON."""
+        if path[:1] == ("sources",) and len(path) > 1:
+            number, inside = int(path[1]), path[2:]
+        elif path and path[0] in self._row_of:
+            number, inside = self._row_of[str(path[0])], path
+        else:
+            return Place(f"{self.label}[{_key('module_name', self._rows[0])}]", is_file=False), None
+        row = self._rows[number]
+        name = f"{self.label}[{_key('module_name', row)}, {_key('source_id', row)}]"
+        if not inside or inside[0] not in row:
+            return Place(name, is_file=False), None
+        column, text = str(inside[0]), row[inside[0]]  # type: ignore[index]
+        if column not in _JSON_COLUMNS or not isinstance(text, str):
+            return Place(f"{name}.{column}", is_file=False), None
+        is_json = read_json(text)[1] is None
+        mark = locate_in_json(text, inside[1:], of_key=of_key) if is_json else None
+        if mark is None:
+            return Place(f"{name}.{column}", is_file=False), None
+        return Place(f"{name}.{column}", *mark, is_file=False), text.split("\n")[mark.line - 1]
+
+
+def _key(column: str, row: Row) -> str:
+    value = row.get(column)
+    text = value if isinstance(value, str) and _SIMPLE.fullmatch(value) else repr(value)[:80]
+    return f"{column}={'NULL' if value is None else text}"
+
+
+def modules_of_rows(label: str, rows: Iterable[Row]) -> tuple[list[RawModule], list[Diagnostic], bool]:
+    """Puts the rows of a control table together to modules, sources sorted by `source_id`.
+
+    Args:
+        label: The table's name or path, as messages and generated files name it.
+        rows: Maps from column to value; JSON columns as text.
+
+    Returns:
+        The modules by name, what is wrong with the rows, and whether every row belongs to one of the modules.
+    """
+    ordered = sorted(rows, key=lambda row: (str(row.get("module_name") or ""), str(row.get("source_id") or "")))
+    modules: list[RawModule] = []
+    problems: list[Diagnostic] = []
+    is_whole = True
+    for name, group in groupby(ordered, key=lambda row: row.get("module_name")):
+        members = list(group)
+        if name is None or name == "":
+            is_whole = False
+            for number in range(len(members)):
+                origin = Origin(TableModule(label, members, {}), ("sources", number))
+                problems.append(ROW_WITHOUT_MODULE.at(origin, "the row has no module_name, so it belongs to no job"))
+            continue
+        module, found = _module(label, members)
+        modules.append(module)
+        problems += found
+    return modules, problems, is_whole
+
+
+def _module(label: str, rows: list[Row]) -> tuple[RawModule, list[Diagnostic]]:
+    row_of = {"module_name": 0}
+    origin = Origin(TableModule(label, rows, row_of))
+    value: dict[str, Value] = {}
+    problems: list[Diagnostic] = []
+    for column in _MODULE_COLUMNS:
+        first: Value = None
+        for number, row in enumerate(rows):
+            found, problem = _read(
+                row, column.name, Origin(TableModule(label, rows, {column.name: number}), (column.name,))
+            )
+            if problem is not None:
+                problems.append(problem)
+            elif found is not None and first is None:
+                first, row_of[column.name] = found, number
+                value[column.name] = found
+            elif found is not None and found != first:
+                here = origin.at("sources", number, column.name)
+                problems.append(_conflict(column.name, here, origin.at(column.name), first, found))
+    value["sources"] = [_source(row, origin.at("sources", number), problems) for number, row in enumerate(rows)]
+    return RawModule(value, origin, is_damaged=bool(problems)), problems
+
+
+def _source(row: Row, origin: Origin, problems: list[Diagnostic]) -> Value:
+    source: dict[str, Value] = {}
+    for column in _SOURCE_COLUMNS:
+        value, problem = _read(row, column.name, origin.at(column.name))
+        if problem is not None:
+            problems.append(problem)
+            source[column.name] = {}
+        elif value is not None:
+            source[column.name] = value
+    return source
+
+
+def _read(row: Row, column: str, origin: Origin) -> tuple[Value, Diagnostic | None]:
+    value = row.get(column)
+    if column not in _JSON_COLUMNS or not isinstance(value, str):
+        return value, None  # type: ignore[return-value]
+    parsed, fault = read_json(value)
+    if fault is None:
+        return parsed, None
+    found_rule = {"duplicate-key": DUPLICATE_KEY, "value": NOT_A_VALUE}.get(fault.kind, BAD_JSON)
+    place, _ = origin.document.locate(origin.path, of_key=False)
+    at = Place(place.path, *fault.mark, is_file=False)
+    lines = value.split("\n")
+    line = lines[fault.mark.line - 1] if fault.mark.line <= len(lines) else None
+    return None, Diagnostic(found_rule.severity, found_rule.code, fault.message, at, line)
+
+
+def _conflict(column: str, here: Origin, first: Origin, one: Value, other: Value) -> Diagnostic:
+    """Says where two rows of a module disagree, down to the first setting that differs."""
+    path = _difference(one, other)
+    name = ".".join(str(step) for step in (column, *path))
+    return CONFLICTING_ROWS.at(
+        here.at(*path),
+        f"{name} is not the same as in {first}; rows of a module that set {column!r} must agree",
+    )
+
+
+def _difference(one: Value, other: Value) -> Path:
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in [*one, *other]:
+            if value_at(one, (key,)) != value_at(other, (key,)):
+                return (key, *_difference(one.get(key), other.get(key)))
+    return ()

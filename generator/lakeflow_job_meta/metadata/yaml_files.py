@@ -1,0 +1,196 @@
+"""Metadata in YAML files: one file, a folder with everything below it, or a glob.
+
+Reads the disk, changes nothing. A file that cannot be parsed is reported and the others are read all the same.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path as FilePath
+from pathlib import PurePosixPath
+
+from lakeflow_job_meta.diagnostics import Diagnostic, Origin, Place
+from lakeflow_job_meta.metadata.reading import (
+    DUPLICATE_KEY,
+    NOT_A_VALUE,
+    UNREADABLE,
+    RawModule,
+    Reading,
+    Unread,
+)
+from lakeflow_job_meta.metadata.yaml_text import Fault, YamlText, read_yaml
+from lakeflow_job_meta.values import Path, Value, did_you_mean, kind_of
+
+_SUFFIXES = (".yml", ".yaml")
+_RULES = {"duplicate-key": DUPLICATE_KEY, "value": NOT_A_VALUE}
+_FILE_KEYS = ("metadata_version", "modules")
+
+
+class YamlDocument:
+    """A YAML file that was read; looks positions up by reading it again, since hardly any file needs them."""
+
+    def __init__(self, label: str, text: str) -> None:
+        self.label = label
+        self.text = text
+
+    @cached_property
+    def _positions(self) -> YamlText:
+        return read_yaml(self.text, with_positions=True)
+
+    def locate(self, path: Path, *, of_key: bool) -> tuple[Place, str | None]:
+        """Returns the position of the value or key at `path`, and its line."""
+        mark = self._positions.locate(path, of_key=of_key)
+        return self.at_line(mark.line, mark.column)
+
+    def at_line(self, line: int, column: int) -> tuple[Place, str | None]:
+        """Returns a position given as line and column."""
+        lines = self.text.split("\n")
+        return Place(self.label, line, column), lines[line - 1].rstrip("\r") if line <= len(lines) else None
+
+    def faults(self) -> list[Fault]:
+        """Returns what is wrong with the text, with the paths that a reading without positions leaves out."""
+        return self._positions.faults
+
+    def report(self, fault: Fault) -> Diagnostic:
+        """Turns a fault of the text into a diagnostic."""
+        kind = _RULES.get(fault.kind, UNREADABLE)
+        place, line = self.at_line(fault.mark.line, fault.mark.column)
+        return Diagnostic(kind.severity, kind.code, fault.message, place, line)
+
+
+def open_yaml(path: FilePath, label: str) -> tuple[YamlDocument | None, list[Diagnostic]]:
+    """Reads a file as text.
+
+    Returns:
+        The document, or None and the reason why there is none.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        return None, [UNREADABLE.at(Origin(Unread(label)), f"cannot be read: {error.strerror or error}")]
+    try:
+        return YamlDocument(label, content.decode("utf-8-sig")), []
+    except UnicodeDecodeError as error:
+        before = content[: error.start]
+        line = before.count(b"\n") + 1
+        message = f"the byte 0x{content[error.start]:02x} at line {line} is not UTF-8; save the file as UTF-8"
+        return None, [UNREADABLE.at(Origin(Unread(label)), message)]
+
+
+class YamlReader:
+    """Reads the modules of YAML files.
+
+    Args:
+        project_folder: What `pattern` and all labels are relative to.
+        pattern: A file, a folder, or a glob (`*`, `?`, `[...]`, `**`).
+    """
+
+    def __init__(self, project_folder: FilePath, pattern: str) -> None:
+        self.project_folder = project_folder
+        self.pattern = pattern
+
+    def read(self) -> Reading:
+        """Reads all files, in the order of their paths."""
+        try:
+            files = self._files()
+        except OSError as error:
+            return self._failed(f"cannot be read: {error.strerror or error}")
+        if files is None:
+            return self._failed(
+                "there is no such file or folder; create it, or name the right one under 'metadata:' in job_meta.yml"
+            )
+        modules: list[RawModule] = []
+        diagnostics: list[Diagnostic] = []
+        unreadable: set[str] = set()
+        for file in files:
+            found, problems, is_whole = read_file(file, self._label(file))
+            modules += found
+            diagnostics += problems
+            if not is_whole:
+                unreadable.add(self._label(file))
+        return Reading(self.pattern, tuple(modules), tuple(diagnostics), frozenset(unreadable), False, self._covers)
+
+    def _failed(self, message: str) -> Reading:
+        problem = UNREADABLE.at(Origin(Unread(self.pattern)), message)
+        return Reading(self.pattern, (), (problem,), frozenset(), True, self._covers)
+
+    def _files(self) -> list[FilePath] | None:
+        if is_glob(self.pattern):
+            found: Iterable[FilePath] = self.project_folder.glob(self.pattern)
+            return sorted((path for path in found if path.is_file()), key=lambda path: path.as_posix())
+        path = self.project_folder / self.pattern
+        if path.is_dir():
+            return sorted(_below(path), key=lambda file: file.as_posix())
+        return [path] if path.exists() else None
+
+    def _label(self, file: FilePath) -> str:
+        return PurePosixPath(os.path.relpath(file, self.project_folder).replace(os.sep, "/")).as_posix()
+
+    def _covers(self, label: str) -> bool:
+        if is_glob(self.pattern):
+            return fnmatch.fnmatchcase(label, self.pattern.replace("**/", "*"))
+        path = PurePosixPath(os.path.normpath(self.pattern).replace(os.sep, "/"))
+        return path == PurePosixPath(label) or path in PurePosixPath(label).parents
+
+
+def is_glob(pattern: str) -> bool:
+    """Says whether a path of the project file names files by a pattern."""
+    return any(character in pattern for character in "*?[")
+
+
+def _below(folder: FilePath) -> list[FilePath]:
+    def stop(error: OSError) -> None:
+        raise error
+
+    found: list[FilePath] = []
+    for parent, folders, files in os.walk(folder, onerror=stop):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [FilePath(parent, name) for name in files if name.endswith(_SUFFIXES) and name[0] != "."]
+    return found
+
+
+def read_file(path: FilePath, label: str) -> tuple[list[RawModule], list[Diagnostic], bool]:
+    """Reads the modules of one metadata file.
+
+    Returns:
+        The modules, what is wrong with the file, and whether all modules of the file are among those returned.
+    """
+    document, problems = open_yaml(path, label)
+    if document is None:
+        return [], problems, False
+    content = read_yaml(document.text)
+    faults = document.faults() if content.faults else []
+    problems = [document.report(fault) for fault in faults]
+    if not content.is_usable:
+        return [], problems, False
+    modules, more = _modules_of(content.value, Origin(document))
+    damaged = {fault.path[1] if fault.path[:1] == ("modules",) and len(fault.path) > 1 else None for fault in faults}
+    return (
+        [RawModule(raw.value, raw.origin, None in damaged or raw.origin.path[-1] in damaged) for raw in modules],
+        problems + more,
+        not more and None not in damaged,
+    )
+
+
+def _modules_of(root: Value, origin: Origin) -> tuple[list[RawModule], list[Diagnostic]]:
+    if root is None:
+        return [], [UNREADABLE.at(origin, "the file is empty; it needs a list 'modules:'")]
+    if not isinstance(root, dict):
+        return [], [UNREADABLE.at(origin, f"a metadata file is a map with 'modules:', but this is {kind_of(root)}")]
+    problems = [
+        UNREADABLE.at(origin.key(key), f"unknown key {key!r} in a metadata file{did_you_mean(key, _FILE_KEYS)}")
+        for key in root
+        if key not in _FILE_KEYS
+    ]
+    modules = root.get("modules")
+    if not isinstance(modules, list):
+        what = (
+            "the list 'modules:' is missing"
+            if "modules" not in root
+            else f"'modules' must be a list, not {kind_of(modules)}"
+        )
+        return [], [*problems, UNREADABLE.at(origin.key("modules"), what)]
+    return [RawModule(module, origin.at("modules", i)) for i, module in enumerate(modules)], problems

@@ -1,0 +1,215 @@
+"""The project file `job_meta.yml`: which metadata, where to, with which defaults.
+
+Reads `job_meta.yml` of a project folder into a frozen `Project`. Everything has a default, so that a folder with
+`metadata/` and `databricks.yml` needs no file. Every mistake in the file is reported at its place.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+from lakeflow_job_meta.diagnostics import Diagnostic, Origin, Place, Rule, in_reading_order, rule
+from lakeflow_job_meta.errors import Misconfigured
+from lakeflow_job_meta.metadata.delta import DeltaReader
+from lakeflow_job_meta.metadata.reading import Reader
+from lakeflow_job_meta.metadata.yaml_files import YamlReader, open_yaml
+from lakeflow_job_meta.metadata.yaml_text import read_yaml
+from lakeflow_job_meta.settings import compare
+from lakeflow_job_meta.values import Path as ValuePath
+from lakeflow_job_meta.values import Value, count, listing, quoted
+
+PROJECT_FILE = "job_meta.yml"
+BUNDLE_FILE = "databricks.yml"
+
+PROJECT_FILE_MISTAKE = rule(
+    "project-file",
+    is_fixed=True,
+    meaning="A mistake in job_meta.yml. Nothing is read or generated before it is mended, and the exit code is 2.",
+    remedy="See `ljm schema project`, or docs/project-file.md, for what the file may hold.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataSource:
+    """One entry of `metadata:`, such as `yaml: metadata/`."""
+
+    kind: str
+    location: str
+
+
+DEFAULT_METADATA = (MetadataSource("yaml", "metadata"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a module or source gets when it does not say otherwise.
+
+    Attributes:
+        warehouse_id: The SQL warehouse of SQL tasks.
+        job: Settings of every job.
+        task: Settings of every task.
+    """
+
+    warehouse_id: str | None = None
+    job: dict[str, Value] = field(default_factory=dict)
+    task: dict[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What `job_meta.yml` says.
+
+    Attributes:
+        folder: The bundle's root, absolute; paths in the metadata are relative to it.
+        metadata: Where the metadata is, in reading order.
+        output: The folder for generated files, relative to `folder`, in POSIX form.
+        control_table: The table's name that notebooks get; None in a project of YAML alone.
+        job_name: A pattern of the jobs' names; `{module_name}` stands for the module's.
+        job_template: The user's own template, relative to `folder`.
+        allow_unknown: Settings that pass although the schema does not know them, such as `task.new_setting`.
+        checks: Severity by code: `error`, `warning` or `off`.
+        origin: Where the file itself stands, for messages about its defaults.
+    """
+
+    folder: Path
+    origin: Origin
+    metadata: tuple[MetadataSource, ...] = DEFAULT_METADATA
+    output: str = "resources"
+    control_table: str | None = None
+    job_name: str = "{module_name}"
+    defaults: Defaults = field(default_factory=Defaults)
+    job_template: str | None = None
+    allow_unknown: frozenset[str] = frozenset()
+    checks: tuple[tuple[str, str], ...] = ()
+
+    def readers(self) -> list[Reader]:
+        """Returns a reader for each source of metadata."""
+        return [_READERS[source.kind](self.folder, source.location) for source in self.metadata]
+
+
+_READERS: dict[str, Callable[[Path, str], Reader]] = {"yaml": YamlReader, "delta": DeltaReader}
+_TABLES = ("delta",)
+
+
+@dataclass(frozen=True, slots=True)
+class _NoFile:
+    label: str = PROJECT_FILE
+
+    def locate(self, path: ValuePath, *, of_key: bool) -> tuple[Place, str | None]:
+        return Place(self.label), None
+
+
+def find_project_folder(start: Path) -> Path:
+    """Returns the nearest folder upwards that holds a project.
+
+    Raises:
+        Misconfigured: There is none.
+    """
+    for folder in (start, *start.parents):
+        if (folder / PROJECT_FILE).is_file() or (folder / BUNDLE_FILE).is_file():
+            return folder
+    raise Misconfigured(
+        f"No project here: neither {str(start)!r} nor a folder above it holds {PROJECT_FILE} or {BUNDLE_FILE}. "
+        "Go to the bundle's folder, or name it with --project DIR."
+    )
+
+
+def load_project(folder: Path) -> Project:
+    """Reads the project file of a folder; without one, the defaults hold.
+
+    Raises:
+        Misconfigured: With every mistake in the file as a diagnostic.
+    """
+    if not folder.is_dir():
+        raise Misconfigured(f"There is no folder {str(folder)!r}; name the bundle's folder with --project DIR.")
+    folder = folder.resolve()
+    path = folder / PROJECT_FILE
+    if not path.exists():
+        return Project(folder, Origin(_NoFile()))
+    document, problems = open_yaml(path, PROJECT_FILE)
+    if document is None:
+        raise _misconfigured(problems)
+    content = read_yaml(document.text)
+    if content.faults:
+        raise _misconfigured([document.report(fault) for fault in document.faults()])
+    origin = Origin(document)
+    value: Value = {} if content.value is None else content.value
+    problems = [
+        PROJECT_FILE_MISTAKE.at(Origin(document, finding.path, finding.of_key), finding.message)
+        for finding in compare(value, "project", "key")
+    ]
+    if problems or not isinstance(value, dict):
+        raise _misconfigured(problems)
+    project = _project(folder, origin, value)
+    problems = [*_mistakes(project, value)]
+    if problems:
+        raise _misconfigured(problems)
+    return project
+
+
+def _misconfigured(problems: list[Diagnostic]) -> Misconfigured:
+    return Misconfigured(f"{count(len(problems), 'mistake')} in {PROJECT_FILE}.", in_reading_order(problems))
+
+
+def _project(folder: Path, origin: Origin, value: dict[str, Value]) -> Project:
+    def section(name: str) -> dict[str, Value]:
+        return cast("dict[str, Value]", value.get(name) or {})
+
+    defaults = section("defaults")
+    sources = cast("list[dict[str, str]]", value.get("metadata") or [])
+    metadata = tuple(MetadataSource(*next(iter(entry.items()))) for entry in sources if entry)
+    tables = [source.location for source in metadata if source.kind in _TABLES]
+    checks = cast("dict[str, str]", section("checks"))
+    return Project(
+        folder,
+        origin,
+        metadata=metadata or DEFAULT_METADATA,
+        output=os.path.normpath(str(value.get("output") or "resources")).replace(os.sep, "/"),
+        control_table=cast("str | None", value.get("control_table")) or next(iter(tables), None),
+        job_name=str(section("naming").get("job_name") or "{module_name}"),
+        defaults=Defaults(
+            warehouse_id=cast("str | None", defaults.get("warehouse_id")),
+            job=cast("dict[str, Value]", defaults.get("job") or {}),
+            task=cast("dict[str, Value]", defaults.get("task") or {}),
+        ),
+        job_template=cast("str | None", section("templates").get("job")),
+        allow_unknown=frozenset(cast("list[str]", value.get("allow_unknown") or [])),
+        checks=tuple(checks.items()),
+    )
+
+
+def _mistakes(project: Project, value: dict[str, Value]) -> list[Diagnostic]:
+    """Returns what the schema cannot say."""
+    found: list[Diagnostic] = []
+
+    def report(message: str, *path: str | int, kind: Rule = PROJECT_FILE_MISTAKE) -> None:
+        found.append(kind.at(project.origin.at(*path), message))
+
+    for number, entry in enumerate(cast("list[dict[str, Value]]", value.get("metadata") or [])):
+        if len(entry) != 1:
+            report(f"an entry of 'metadata' has exactly one of {listing(_READERS)}", "metadata", number)
+    if "metadata" in value and not value["metadata"]:
+        report("'metadata' is empty; name at least one source, such as `- yaml: metadata/`", "metadata")
+    for location in (source.location for source in project.metadata):
+        if [source.location for source in project.metadata].count(location) > 1:
+            report(f"the source {quoted(location)} is named twice", "metadata")
+            break
+    if project.output.startswith(("/", "..")) or re.match(r"[A-Za-z]:", project.output) or project.output == ".":
+        report("'output' must be a folder inside the project, such as `resources`", "output")
+    placeholders = set(re.findall(r"\{[^{}]*\}", re.sub(r"\$\{[^{}]*\}", "", project.job_name))) - {"{module_name}"}
+    if placeholders:
+        report(
+            f"{listing(sorted(placeholders))} stands for nothing in a job's name; only '{{module_name}}' does",
+            "naming",
+            "job_name",
+        )
+    elif "{module_name}" not in project.job_name:
+        report("'job_name' needs '{module_name}', or all jobs have the same name", "naming", "job_name")
+    if project.job_template is not None and not (project.folder / project.job_template).is_file():
+        report(f"there is no template {quoted(project.job_template)} in the project", "templates", "job")
+    return found
