@@ -1,7 +1,7 @@
-"""The one middle that every command shares: from what was read to jobs, files and diagnostics.
+"""The one middle that every command shares: from metadata to jobs, files and diagnostics.
 
-Pure: takes a project and the readings of its metadata, touches neither disk nor workspace. A module with an error gives
-no file; the result says which jobs must stay as they are because of that.
+Reads the project's metadata, and looks whether files that jobs name exist; changes nothing and never talks to a
+workspace. A module with an error gives no file; the result says which jobs must stay as they are because of that.
 """
 
 from __future__ import annotations
@@ -10,30 +10,41 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from lakeflow_job_meta.bundle_facts import BundleFacts, read_bundle_facts
 from lakeflow_job_meta.diagnostics import (
     RULES,
     Diagnostic,
     Severity,
     errors_among,
+    example,
     in_reading_order,
     rule,
     with_severity,
 )
-from lakeflow_job_meta.jobs.build import build_job
-from lakeflow_job_meta.jobs.checks import CheckContext, check_job
+from lakeflow_job_meta.jobs.build import Built, build_job
+from lakeflow_job_meta.jobs.checks.all_checks import check_job
+from lakeflow_job_meta.jobs.checks.context import CheckContext
+from lakeflow_job_meta.jobs.checks.other_jobs import jobs_run_by
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.metadata.parse import Parsed, parse_module
 from lakeflow_job_meta.metadata.reading import Reading
 from lakeflow_job_meta.output.render import Renderer
-from lakeflow_job_meta.project import Project
+from lakeflow_job_meta.project import Project, check_codes
+from lakeflow_job_meta.project_files import ProjectFiles
 from lakeflow_job_meta.values import quoted
 
+_SECOND = (
+    "  - module_name: {}\n    sources:\n      - source_id: a\n        execution_order: 1\n"
+    "        transformation_config: {{notebook_path: /Workspace/a}}\n"
+)
 DUPLICATE_MODULE = rule(
     "duplicate-module",
     is_fixed=True,
     meaning="Two modules have the same name: in one file, in two files, or in a file and a table. A module comes from "
     "one place.",
     remedy="Rename or remove one of the two. Neither is generated before; the job stays as it is.",
+    wrong=example("notebook_path: /Workspace/a", module=_SECOND.format("sales")),
+    right=example("notebook_path: /Workspace/a", module=_SECOND.format("stock")),
 )
 JOB_KEY_COLLISION = rule(
     "job-key-collision",
@@ -41,6 +52,8 @@ JOB_KEY_COLLISION = rule(
     meaning="Two different module names become the same resource key (special characters become `_`), or keys that "
     "differ only in upper and lower case, which many disks do not tell apart.",
     remedy="Rename one of the two modules.",
+    wrong=example("notebook_path: /Workspace/a", module=_SECOND.format("Sales")),
+    right=example("notebook_path: /Workspace/a", module=_SECOND.format("stock")),
 )
 _IGNORE = re.compile(r"#\s*ljm:\s*ignore\[([\w\s,-]+)\]")
 
@@ -85,31 +98,64 @@ class Compilation:
         return any(reading.covers(label) for reading in self.failed)
 
 
-def compile_project(
+Progress = Callable[[str, int, int], None]
+"""Is told what is being done, and how many steps of how many are done."""
+
+
+def _silently(what: str, done: int, of: int) -> None:
+    """Tells nobody."""
+
+
+def compile_project(project: Project, on_progress: Progress = _silently) -> Compilation:
+    """Reads all metadata of a project, checks it, and builds and renders every job that has no error.
+
+    Raises:
+        Misconfigured: The project file gives a severity to a check that does not exist or cannot be changed.
+    """
+    check_codes(project)
+    readings = []
+    readers = project.readers()
+    for number, reader in enumerate(readers):
+        on_progress("Reading metadata", number, len(readers))
+        readings.append(reader.read())
+    return compile_readings(project, readings, read_bundle_facts(project), ProjectFiles(project.folder), on_progress)
+
+
+def compile_readings(
     project: Project,
     readings: Sequence[Reading],
-    on_progress: Callable[[int, int], None] = lambda done, of: None,
+    bundle: BundleFacts,
+    files_of_project: ProjectFiles,
+    on_progress: Progress = _silently,
 ) -> Compilation:
-    """Checks all metadata, and builds and renders every job that has no error.
+    """Checks metadata that was read, and builds and renders every job that has no error.
 
     Args:
         project: The project.
         readings: What its sources gave, in order.
-        on_progress: Called now and then with the number of modules done and of all.
+        bundle: What the rest of the bundle declares.
+        files_of_project: For the files that jobs name.
+        on_progress: Called now and then.
     """
     parsed = [parse_module(raw) for reading in readings for raw in reading.modules]
     collisions = _collisions(parsed)
-    names = {each.name: each.key for each in parsed if each.name is not None and each.key is not None}
-    context = CheckContext(project, names)
+    built = [build_job(each.module, project) if each.module is not None else None for each in parsed]
+    context = _context(project, bundle, files_of_project, parsed, [each.job for each in built if each is not None])
     renderer = Renderer(project)
     judge = Judge(project)
     diagnostics = judge.judged(problem for reading in readings for problem in reading.diagnostics)
+    damaged_lines = {(diagnostic.place.path, diagnostic.place.line) for diagnostic in diagnostics}
     jobs: list[Job] = []
     files: dict[str, str] = {}
     kept: set[str] = set()
-    for number, each in enumerate(parsed):
-        job, problems = _job(each, context, collisions.get(number, []))
-        problems = judge.judged(problems)
+    for number, (each, made) in enumerate(zip(parsed, built, strict=True)):
+        job, problems = _checked(each, made, context, collisions.get(number, []))
+        problems = [
+            problem
+            for problem in judge.judged(problems)
+            # What could not be read has been told; what is missing because of that only follows.
+            if not each.is_damaged or (problem.place.path, problem.place.line) not in damaged_lines
+        ]
         if job is not None and not errors_among(problems):
             rendered = renderer.render(job)
             problems += rendered.diagnostics
@@ -120,7 +166,7 @@ def compile_project(
             kept.add(each.key)
         diagnostics += problems
         if number % 100 == 0:
-            on_progress(number, len(parsed))
+            on_progress("Checking modules", number, len(parsed))
     nameless = {each.origin.document.label for each in parsed if each.key is None}
     return Compilation(
         tuple(jobs),
@@ -134,12 +180,21 @@ def compile_project(
     )
 
 
-def _job(parsed: Parsed, context: CheckContext, collisions: list[Diagnostic]) -> tuple[Job | None, list[Diagnostic]]:
-    """Builds and checks one module; a broken one too, so that all its mistakes are found in one run."""
+def _context(
+    project: Project, bundle: BundleFacts, files: ProjectFiles, parsed: Sequence[Parsed], jobs: Iterable[Job | None]
+) -> CheckContext:
+    names = {each.name: each.key for each in parsed if each.name is not None and each.key is not None}
+    runs = {job.key: tuple(key for _, key in jobs_run_by(job)) for job in jobs if job is not None}
+    return CheckContext(project, bundle, files, names, runs, frozenset(names.values()))
+
+
+def _checked(
+    parsed: Parsed, built: Built | None, context: CheckContext, collisions: list[Diagnostic]
+) -> tuple[Job | None, list[Diagnostic]]:
+    """Checks one module; a broken one too, so that all its mistakes are found in one run."""
     problems = [*parsed.diagnostics, *collisions]
-    if parsed.module is None:
+    if built is None:
         return None, problems
-    built = build_job(parsed.module, context.project)
     problems += _without_follow_ups(built.diagnostics, problems)
     if built.job is not None:
         problems += _without_follow_ups(check_job(built.job, context), problems)

@@ -112,6 +112,7 @@ class Rule:
         wrong: A small metadata file that has this mistake.
         right: The same without it.
         files: Other files that the examples need: path in the project and content.
+        files_when_right: Where those of the right example are others.
         is_fixed: Whether it is always an error, since nothing can be generated from such metadata.
     """
 
@@ -122,6 +123,7 @@ class Rule:
     wrong: str = ""
     right: str = ""
     files: tuple[tuple[str, str], ...] = ()
+    files_when_right: tuple[tuple[str, str], ...] = ()
     is_fixed: bool = False
 
     def at(self, origin: Origin, message: str) -> Diagnostic:
@@ -142,6 +144,7 @@ def rule(
     wrong: str = "",
     right: str = "",
     files: tuple[tuple[str, str], ...] = (),
+    files_when_right: tuple[tuple[str, str], ...] = (),
     is_fixed: bool = False,
 ) -> Rule:
     """Makes a rule and enters it in `RULES`, so that `ljm explain` and the documentation know it.
@@ -151,7 +154,7 @@ def rule(
     """
     if code in RULES:
         raise ValueError(f"two rules have the code {code!r}")
-    RULES[code] = Rule(code, severity, meaning, remedy, wrong, right, files, is_fixed)
+    RULES[code] = Rule(code, severity, meaning, remedy, wrong, right, files, files_when_right or files, is_fixed)
     return RULES[code]
 
 
@@ -171,3 +174,19 @@ def in_reading_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...
 def with_severity(diagnostic: Diagnostic, severity: Severity) -> Diagnostic:
     """Returns the same report with another severity."""
     return replace(diagnostic, severity=severity)
+
+
+def example(task: str, job: str = "", *, more: str = "", module: str = "") -> str:
+    """Returns a small metadata file, for the examples of rules.
+
+    Args:
+        task: Inside of the `transformation_config` of a source `orders`.
+        job: Inside of the `job_config`.
+        more: Further lines of the list of sources, indented by six.
+        module: Further lines of the list of modules, indented by two.
+    """
+    job_config = f"    job_config: {{{job}}}\n" if job else ""
+    return (
+        f"modules:\n  - module_name: sales\n{job_config}    sources:\n      - source_id: orders\n"
+        f"        execution_order: 1\n        transformation_config: {{{task}}}\n{more}{module}"
+    )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from lakeflow_job_meta.diagnostics import Diagnostic, Origin, Place, Rule, in_reading_order, rule
+from lakeflow_job_meta.diagnostics import RULES, Diagnostic, Origin, Place, Rule, example, in_reading_order, rule
 from lakeflow_job_meta.errors import Misconfigured
 from lakeflow_job_meta.metadata.delta import DeltaReader
 from lakeflow_job_meta.metadata.reading import Reader
@@ -21,7 +21,7 @@ from lakeflow_job_meta.metadata.yaml_files import YamlReader, open_yaml
 from lakeflow_job_meta.metadata.yaml_text import read_yaml
 from lakeflow_job_meta.settings import compare
 from lakeflow_job_meta.values import Path as ValuePath
-from lakeflow_job_meta.values import Value, count, listing, quoted
+from lakeflow_job_meta.values import Value, count, did_you_mean, listing, quoted
 
 PROJECT_FILE = "job_meta.yml"
 BUNDLE_FILE = "databricks.yml"
@@ -31,6 +31,10 @@ PROJECT_FILE_MISTAKE = rule(
     is_fixed=True,
     meaning="A mistake in job_meta.yml. Nothing is read or generated before it is mended, and the exit code is 2.",
     remedy="See `ljm schema project`, or docs/project-file.md, for what the file may hold.",
+    wrong=example("notebook_path: /Workspace/a"),
+    right=example("notebook_path: /Workspace/a"),
+    files=(("job_meta.yml", "outputs: resources\n"),),
+    files_when_right=(("job_meta.yml", "output: resources\n"),),
 )
 
 
@@ -213,3 +217,24 @@ def _mistakes(project: Project, value: dict[str, Value]) -> list[Diagnostic]:
     if project.job_template is not None and not (project.folder / project.job_template).is_file():
         report(f"there is no template {quoted(project.job_template)} in the project", "templates", "job")
     return found
+
+
+def check_codes(project: Project) -> None:
+    """Refuses codes below `checks:` that do not exist, or that are always errors.
+
+    Only once every rule is known can this be said, so it is apart from `load_project`.
+
+    Raises:
+        Misconfigured: With a diagnostic for each.
+    """
+    problems = []
+    for code, severity in project.checks:
+        origin = project.origin.key("checks", code)
+        if code not in RULES:
+            problems.append(
+                PROJECT_FILE_MISTAKE.at(origin, f"there is no check {quoted(code)}{did_you_mean(code, RULES)}")
+            )
+        elif RULES[code].is_fixed and severity != "error":
+            problems.append(PROJECT_FILE_MISTAKE.at(origin, f"{code!r} is always an error; see `ljm explain {code}`"))
+    if problems:
+        raise _misconfigured(problems)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from lakeflow_job_meta.cli.project_option import compile_metadata, open_project, progress
+from lakeflow_job_meta.cli.progress import ProgressBar
+from lakeflow_job_meta.cli.project_option import compile_metadata, open_project
 from lakeflow_job_meta.cli.report import show_count, show_text
 from lakeflow_job_meta.output.files import (
     Change,
@@ -51,8 +52,8 @@ def command(ctx: click.Context, folder: Path | None, check: bool, show_diff: boo
     if show_diff:
         _show_diff(changes, project.output)
     if not (check or show_diff):
-        with progress("Writing files") as update:
-            apply_changes(changes, update)
+        with ProgressBar() as progress:
+            apply_changes(changes, progress.update)
     if not show_diff:
         _show_changes(changes, project, written=not check)
     show_count(diagnostics, compilation.modules)

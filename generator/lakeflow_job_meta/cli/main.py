@@ -15,6 +15,8 @@ from lakeflow_job_meta import __version__
 _COMMANDS = {
     "validate": "Check all metadata and list every problem at once.",
     "generate": "Write the bundle's YAML files from the metadata.",
+    "explain": "Explain a code: what it means, an example, and the remedy.",
+    "schema": "Print a JSON Schema for editors.",
 }
 
 

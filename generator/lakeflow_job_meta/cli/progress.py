@@ -13,20 +13,15 @@ _PATIENCE = 1.0
 
 
 class ProgressBar:
-    """Shows how far something is.
+    """Shows how far something is; to be used in a `with` statement."""
 
-    Args:
-        title: What is being done.
-    """
-
-    def __init__(self, title: str) -> None:
-        self._title = title
+    def __init__(self) -> None:
         self._begin = time.monotonic()
         self._bar: Progress | None = None
-        self._task: TaskID | None = None
+        self._tasks: dict[str, TaskID] = {}
 
-    def update(self, done: int, of: int) -> None:
-        """Tells how many steps of how many are done."""
+    def update(self, what: str, done: int, of: int) -> None:
+        """Tells what is being done, and how many steps of how many are done."""
         if self._bar is None:
             if not sys.stderr.isatty() or time.monotonic() - self._begin < _PATIENCE:
                 return
@@ -35,12 +30,14 @@ class ProgressBar:
             from rich.progress import Progress
 
             self._bar = Progress(console=Console(stderr=True), transient=True)
-            self._task = self._bar.add_task(self._title, total=of)
             self._bar.start()
-        assert self._task is not None
-        self._bar.update(self._task, completed=done, total=of)
+        if what not in self._tasks:
+            self._tasks[what] = self._bar.add_task(what, total=of)
+        self._bar.update(self._tasks[what], completed=done, total=of)
 
-    def close(self) -> None:
-        """Takes the bar away."""
+    def __enter__(self) -> ProgressBar:
+        return self
+
+    def __exit__(self, *error: object) -> None:
         if self._bar is not None:
             self._bar.stop()

@@ -1,4 +1,4 @@
-"""Shows diagnostics: as text for people (stderr), where a line can be clicked in an editor's terminal."""
+"""Shows diagnostics: as text for people on stderr, or in the forms of `report_formats` on stdout, for other tools."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import click
 
+from lakeflow_job_meta.cli.report_formats import FORMATS
 from lakeflow_job_meta.diagnostics import Diagnostic, Severity, errors_among
 from lakeflow_job_meta.output.markers import one_line
 from lakeflow_job_meta.values import count
@@ -14,6 +15,30 @@ from lakeflow_job_meta.values import count
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 _WIDEST_LINE = 160
 _LONGEST_MESSAGE = 2000
+
+
+FORMAT_OPTION = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", *FORMATS]),
+    default="text",
+    help="How problems are told: text on stderr, or json, github (annotations) or sarif on stdout.",
+)
+
+
+def show(diagnostics: Sequence[Diagnostic], modules: int, form: str) -> None:
+    """Shows all diagnostics and their count in one of the formats.
+
+    Args:
+        diagnostics: In the order in which they are shown.
+        modules: How many modules were looked at.
+        form: `text`, or one of `FORMATS`.
+    """
+    if form == "text":
+        show_text(diagnostics)
+    else:
+        click.echo(FORMATS[form](diagnostics))
+    show_count(diagnostics, modules)
 
 
 def show_text(diagnostics: Iterable[Diagnostic]) -> None:

@@ -7,13 +7,14 @@ from pathlib import Path
 import click
 
 from lakeflow_job_meta.cli.project_option import compile_metadata, open_project
-from lakeflow_job_meta.cli.report import show_count, show_text
+from lakeflow_job_meta.cli.report import FORMAT_OPTION, show
 
 
 @click.command("validate")
+@FORMAT_OPTION
 @click.pass_obj
 @click.pass_context
-def command(ctx: click.Context, folder: Path | None) -> None:
+def command(ctx: click.Context, folder: Path | None, form: str) -> None:
     """Check all metadata and list every problem at once.
 
     Each problem is one line with its file, line and column, or table, row and column. Nothing is written. Exits with 1
@@ -23,9 +24,9 @@ def command(ctx: click.Context, folder: Path | None) -> None:
     Examples:
       ljm validate
       ljm --project pipelines validate
+      ljm validate --format github   annotations on a pull request
 
     """
     compilation = compile_metadata(open_project(folder))
-    show_text(compilation.diagnostics)
-    show_count(compilation.diagnostics, compilation.modules)
+    show(compilation.diagnostics, compilation.modules, form)
     ctx.exit(1 if compilation.errors else 0)

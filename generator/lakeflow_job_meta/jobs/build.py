@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lakeflow_job_meta.diagnostics import Diagnostic, Origin, Severity, rule
+from lakeflow_job_meta.diagnostics import Diagnostic, Origin, Severity, example, rule
 from lakeflow_job_meta.jobs.dependencies import Stages
 from lakeflow_job_meta.jobs.key_order import in_job_order, in_task_order
 from lakeflow_job_meta.jobs.model import Job, SqlFile
@@ -38,12 +38,16 @@ TASK_KIND = rule(
     meaning="What a task runs is not clear: it has no task block, several, or one that does not fit its task_type. "
     "Databricks refuses such a task only when the job is deployed.",
     remedy="Give exactly one block, such as notebook_task or sql_task; task_type may be left out.",
+    wrong=example("notebook_path: /Workspace/a, sql_task: {warehouse_id: abc, sql_query: SELECT 1}"),
+    right=example("sql_task: {warehouse_id: abc, sql_query: SELECT 1}"),
 )
 NO_ACTIVE_SOURCE = rule(
     "no-active-source",
     Severity.WARNING,
     meaning="A module has no active source, so there is no job to make of it. Its file and its job stay as they are.",
     remedy="Activate a source; to remove the job, delete the module.",
+    wrong="modules:\n  - module_name: sales\n    sources: []\n",
+    right=example("notebook_path: /Workspace/a"),
 )
 
 ACTIVE_DEFAULT_EXCLUSIVE = ("schedule", "trigger", "continuous")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lakeflow_job_meta.diagnostics import Origin
@@ -47,6 +48,22 @@ class Job:
         """The tasks, each as the Jobs API takes it."""
         return [task for task in self._list("tasks") if isinstance(task, dict)]
 
+    def all_tasks(self) -> Iterator[tuple[Path, dict[str, Value]]]:
+        """Yields every task with its path in `settings`, the ones that for_each tasks repeat among them."""
+        for number, task in enumerate(self.tasks):
+            yield from _with_iteration(("tasks", number), task)
+
+    def named(self, setting: str, key: str) -> set[str] | None:
+        """Returns the names in a list of named things, such as `("job_clusters", "job_cluster_key")`.
+
+        Returns:
+            None if the list is not known before the bundle's references are resolved.
+        """
+        value = self.settings.get(setting, [])
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            return None
+        return {str(item[key]) for item in value if isinstance(item, dict) and key in item}
+
     def _list(self, name: str) -> list[Value]:
         value = self.settings.get(name)
         return value if isinstance(value, list) else []
@@ -59,7 +76,11 @@ class Job:
             of_key: Whether the setting's name is meant rather than its value.
         """
         if path[:1] == ("tasks",) and len(path) > 1:
-            return self._origin_in_task(self.sources[int(path[1])], path[2:], of_key)
+            source = self.sources[int(path[1])]
+            is_given = value_at(self.settings, path)[0] and not value_at(source.transformation_config, path[2:])[0]
+            if is_given and path[-2:] == ("sql_task", "warehouse_id"):
+                return self.project_origin.at("defaults", "warehouse_id")
+            return self._origin_in_task(source, path[2:], of_key)
         if path == ("name",) and "name" not in self.module.job_config:
             return self.module.origin.at("module_name")
         if path == ("description",) and "description" not in self.module.job_config:
@@ -106,6 +127,13 @@ class Job:
             if value_at(defaults, path[:length])[0]:
                 return self.project_origin.key(*section, *path[:length])
         return own if config else fallback
+
+
+def _with_iteration(path: Path, task: dict[str, Value]) -> Iterator[tuple[Path, dict[str, Value]]]:
+    yield path, task
+    inner = value_at(task, ("for_each_task", "task"))[1]
+    if isinstance(inner, dict):
+        yield from _with_iteration((*path, "for_each_task", "task"), inner)
 
 
 def as_written(path: Path, config: dict[str, Value]) -> Path:

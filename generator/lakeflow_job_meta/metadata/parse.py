@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from lakeflow_job_meta.diagnostics import Diagnostic, Origin, Rule, errors_among, rule
+from lakeflow_job_meta.diagnostics import Diagnostic, Origin, Rule, errors_among, example, rule
 from lakeflow_job_meta.metadata.keys import MAX_JOB_KEY, MAX_TASK_KEY, is_job_key, job_key, task_key
 from lakeflow_job_meta.metadata.model import Dependency, Module, Source
 from lakeflow_job_meta.metadata.reading import RawModule
@@ -22,18 +22,24 @@ UNKNOWN_FIELD = rule(
     meaning="A field that does not exist at this place. It would be ignored in silence, so it is refused.",
     remedy="Correct the name, or move the field to where the message says. A setting newer than this release goes "
     "through with `allow_unknown: [job.NAME, task.NAME]` in job_meta.yml.",
+    wrong=example("notebook_path: /Workspace/a, max_retry: 2"),
+    right=example("notebook_path: /Workspace/a, max_retries: 2"),
 )
 WRONG_TYPE = rule(
     "wrong-type",
     is_fixed=True,
     meaning="A value of the wrong kind: text for a number, a number for text, a single value for a list.",
     remedy='Write it as the message says. Text that looks like a number needs quotes ("24"), a number none.',
+    wrong=example("notebook_path: /Workspace/a, max_retries: '2'"),
+    right=example("notebook_path: /Workspace/a, max_retries: 2"),
 )
 MISSING_FIELD = rule(
     "missing-field",
     is_fixed=True,
     meaning="A required field is not there.",
     remedy="Add it.",
+    wrong=example("task_type: sql_query, sql_task: {warehouse_id: abc}"),
+    right=example("task_type: sql_query, sql_task: {warehouse_id: abc, sql_query: SELECT 1}"),
 )
 UNUSABLE_NAME = rule(
     "unusable-name",
@@ -41,6 +47,8 @@ UNUSABLE_NAME = rule(
     meaning="A module_name or source_id from which no key for Databricks can be made: nothing but special characters, "
     "a module that does not start with a letter, or too long a name.",
     remedy="Choose a name that starts with a letter and has letters, digits, `_` or `-`.",
+    wrong=example("notebook_path: /Workspace/a").replace("sales", "2024_sales"),
+    right=example("notebook_path: /Workspace/a"),
 )
 
 
@@ -51,6 +59,7 @@ class Parsed:
     Attributes:
         module: As far as it could be read, so that its settings can be checked too; None if there is nothing to check.
         is_broken: Whether no job may be made of it.
+        is_damaged: Whether part of it could not be read.
         name: The module's name, known even for many broken modules.
         key: The key of its job, likewise.
         origin: Where it stands.
@@ -59,6 +68,7 @@ class Parsed:
 
     module: Module | None
     is_broken: bool
+    is_damaged: bool
     name: str | None
     key: str | None
     origin: Origin
@@ -154,7 +164,7 @@ def parse_module(raw: RawModule) -> Parsed:
     """
     if not isinstance(raw.value, dict):
         problem = WRONG_TYPE.at(raw.origin, f"a module must be a map, not {kind_of(raw.value)}")
-        return Parsed(None, True, None, None, raw.origin, (problem,))
+        return Parsed(None, True, raw.is_damaged, None, None, raw.origin, (problem,))
     fields = _Fields(raw.value, raw.origin)
     fields.refuse_unknown(_MODULE_FIELDS, "module", _belongs_below_module)
     name = fields.name("module_name")
@@ -165,7 +175,8 @@ def parse_module(raw: RawModule) -> Parsed:
     sources = _sources(fields)
     problems = tuple(fields.problems)
     module = Module(name or "?", key or "unnamed", description, job_config, targets, sources, raw.origin)
-    return Parsed(module, raw.is_damaged or bool(errors_among(problems)), name, key, raw.origin, problems)
+    is_broken = raw.is_damaged or bool(errors_among(problems))
+    return Parsed(module, is_broken, raw.is_damaged, name, key, raw.origin, problems)
 
 
 def _checked_job_key(fields: _Fields, name: str | None) -> str | None:

@@ -41,7 +41,8 @@ NOT_A_VALUE = rule(
     is_fixed=True,
     meaning="A value that a Databricks setting cannot have: a key that is not text, a YAML tag, an infinite number.",
     remedy="Put text in quotes; write `{{...}}` in quotes too, since YAML takes braces for a map.",
-    wrong="modules:\n  - module_name: sales\n    description: {{job.id}}\n    sources: []\n",
+    wrong="modules:\n  - module_name: sales\n    description: {{job.id}}\n    sources:\n      - source_id: a\n"
+    "        execution_order: 1\n        transformation_config: {notebook_path: /Workspace/a}\n",
     right='modules:\n  - module_name: sales\n    description: "{{job.id}}"\n    sources:\n      - source_id: a\n'
     "        execution_order: 1\n        transformation_config: {notebook_path: /Workspace/a}\n",
 )

@@ -127,7 +127,7 @@ class YamlReader:
         return [path] if path.exists() else None
 
     def _label(self, file: FilePath) -> str:
-        return PurePosixPath(os.path.relpath(file, self.project_folder).replace(os.sep, "/")).as_posix()
+        return os.path.relpath(file, self.project_folder).replace(os.sep, "/")
 
     def _covers(self, label: str) -> bool:
         if is_glob(self.pattern):

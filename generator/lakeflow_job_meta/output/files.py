@@ -10,13 +10,13 @@ from __future__ import annotations
 import difflib
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path, PurePosixPath
 
-from lakeflow_job_meta.compilation import Compilation
-from lakeflow_job_meta.diagnostics import Diagnostic, rule
+from lakeflow_job_meta.compilation import Compilation, Progress
+from lakeflow_job_meta.diagnostics import Diagnostic, example, rule
 from lakeflow_job_meta.errors import Failed, Refused
 from lakeflow_job_meta.output.markers import JOB_MARKER, SQL_MARKER, Marker
 from lakeflow_job_meta.project import Project
@@ -27,6 +27,10 @@ FOREIGN_FILE = rule(
     is_fixed=True,
     meaning="A file that this tool did not write stands where a generated file has to go. It is not touched.",
     remedy="Rename or remove that file, or rename the module.",
+    wrong=example("notebook_path: /Workspace/a"),
+    right=example("notebook_path: /Workspace/a"),
+    files=(("resources/jobs/sales.yml", "# written by hand\n"),),
+    files_when_right=(("resources/jobs/other.yml", "# written by hand\n"),),
 )
 
 _TEMPORARY = ".ljm-"
@@ -228,12 +232,12 @@ def refuse_if_a_source_went_missing(compilation: Compilation, changes: FileChang
         )
 
 
-def apply_changes(changes: FileChanges, on_progress: Callable[[int, int], None] = lambda done, of: None) -> None:
+def apply_changes(changes: FileChanges, on_progress: Progress = lambda what, done, of: None) -> None:
     """Writes everything: new contents beside the old first, then all renames, then deletions.
 
     Args:
         changes: As planned.
-        on_progress: Called with the number of files done and of all.
+        on_progress: Called now and then.
 
     Raises:
         Failed: The disk refused; every file is whole, and the next run finishes the work.
@@ -245,7 +249,7 @@ def apply_changes(changes: FileChanges, on_progress: Callable[[int, int], None] 
         for number, change in enumerate(writes):
             prepared.append(_prepare(changes.folder, change, sync=len(writes) <= _SYNC_EACH))
             if number % 100 == 0:
-                on_progress(number, len(writes))
+                on_progress("Writing files", number, len(writes))
         if len(writes) > _SYNC_EACH and hasattr(os, "sync"):
             os.sync()
         while prepared:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 from markupsafe import Markup
 
-from lakeflow_job_meta.diagnostics import Diagnostic, Place, rule
+from lakeflow_job_meta.diagnostics import Diagnostic, Place, example, rule
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.metadata.yaml_text import read_yaml
 from lakeflow_job_meta.output.markers import JOB_MARKER, SQL_MARKER, one_line
@@ -39,6 +39,16 @@ TEMPLATE = rule(
     "job.",
     remedy="Correct the template named in job_meta.yml. Write values with the filters `yaml`, `yaml_key` and `comment` "
     "only, and do not leave out, change or add settings; docs/templates.md has an example.",
+    wrong=example("notebook_path: /Workspace/a"),
+    right=example("notebook_path: /Workspace/a"),
+    files=(
+        ("job_meta.yml", "templates: {job: mine.yml.j2}\n"),
+        ("mine.yml.j2", "{{ marker }}\nresources:\n  jobs:\n    {{ job.key | yaml_key }}:\n      name: other\n"),
+    ),
+    files_when_right=(
+        ("job_meta.yml", "templates: {job: mine.yml.j2}\n"),
+        ("mine.yml.j2", '{% extends "lakeflow_job_meta/job.yml.j2" %}\n'),
+    ),
 )
 
 

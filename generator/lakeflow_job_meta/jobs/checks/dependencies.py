@@ -4,35 +4,57 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lakeflow_job_meta.diagnostics import Diagnostic, rule
-from lakeflow_job_meta.jobs.checks import CheckContext
+from lakeflow_job_meta.diagnostics import Diagnostic, example, rule
+from lakeflow_job_meta.jobs.checks.context import CheckContext
 from lakeflow_job_meta.jobs.dependencies import find_cycle
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.metadata.model import Module
 from lakeflow_job_meta.values import did_you_mean, quoted
 
+_SECOND = (
+    "      - source_id: {}\n        depends_on: [{}]\n        transformation_config: {{notebook_path: /Workspace/b}}\n"
+)
 DUPLICATE_SOURCE = rule(
     "duplicate-source",
     is_fixed=True,
     meaning="Two sources of a module have the same source_id. The databricks CLI merges tasks of the same key in "
     "silence, so one would be lost.",
     remedy="Give one of them another source_id, or remove it.",
+    wrong=example("notebook_path: /Workspace/a", more=_SECOND.format("orders", "")),
+    right=example("notebook_path: /Workspace/a", more=_SECOND.format("report", "orders")),
 )
 TASK_KEY_COLLISION = rule(
     "task-key-collision",
     is_fixed=True,
     meaning="Two different source_ids of a module become the same task key, since special characters become `_`.",
     remedy="Change one of the two source_ids so that their letters and digits differ.",
+    wrong=example("notebook_path: /Workspace/a", more=_SECOND.format("orders!", "")),
+    right=example("notebook_path: /Workspace/a", more=_SECOND.format("orders_2", "orders")),
 )
 UNKNOWN_DEPENDENCY = rule(
     "unknown-dependency",
     meaning="depends_on names a source that the module does not have; Databricks would find out when the job runs.",
     remedy="Correct the name, or remove the dependency.",
+    wrong=example("notebook_path: /Workspace/a", more=_SECOND.format("report", "order")),
+    right=example("notebook_path: /Workspace/a", more=_SECOND.format("report", "orders")),
+)
+OUTCOME_WITHOUT_CONDITION = rule(
+    "outcome-without-condition",
+    meaning="A dependency waits for an outcome, but the source that it names is no condition, or it is inactive: there "
+    "will never be an outcome.",
+    remedy="Leave out `outcome`, or make the other source a condition task.",
+    wrong=example("notebook_path: /Workspace/a", more=_SECOND.format("report", "{source_id: orders, outcome: 'true'}")),
+    right=example(
+        "condition_task: {op: EQUAL_TO, left: a, right: b}",
+        more=_SECOND.format("report", "{source_id: orders, outcome: 'true'}"),
+    ),
 )
 DEPENDENCY_CYCLE = rule(
     "dependency-cycle",
     meaning="Sources wait for each other in a circle, so none of them would ever start.",
     remedy="Remove one of the dependencies in the circle.",
+    wrong=example("notebook_path: /Workspace/a", more=_SECOND.format("report", "report")),
+    right=example("notebook_path: /Workspace/a", more=_SECOND.format("report", "orders")),
 )
 
 
@@ -74,6 +96,23 @@ def dependencies_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
                 yield UNKNOWN_DEPENDENCY.at(dependency.origin, f"{what}, which the module does not have{hint}")
 
 
+def outcomes_come_from_conditions(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+    """Refuses to wait for the outcome of what has none."""
+    by_id = {source.source_id: source for source in job.module.sources}
+    for source in job.module.sources:
+        for dependency in source.depends_on or ():
+            other = by_id.get(dependency.source_id)
+            if dependency.outcome is None or other is None:
+                continue
+            origin = dependency.origin.at("outcome")
+            if "condition_task" not in other.transformation_config:
+                message = f"{quoted(other.source_id)} is no condition, so it has no outcome to wait for"
+                yield OUTCOME_WITHOUT_CONDITION.at(origin, message)
+            elif source.is_active and not other.is_active:
+                message = f"the condition {quoted(other.source_id)} is inactive, so there is no outcome to wait for"
+                yield OUTCOME_WITHOUT_CONDITION.at(origin, message)
+
+
 def dependencies_have_no_cycle(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses a circle, by depends_on alone or together with execution_order; names it once."""
     cycle = find_cycle(job.module)
@@ -89,4 +128,4 @@ def _position(module: Module, source_id: str) -> int:
     return next(number for number, source in enumerate(module.sources) if source.source_id == source_id)
 
 
-JOB_CHECKS = (sources_are_unique, dependencies_exist, dependencies_have_no_cycle)
+JOB_CHECKS = (sources_are_unique, dependencies_exist, outcomes_come_from_conditions, dependencies_have_no_cycle)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import cast
 
-from lakeflow_job_meta.diagnostics import Diagnostic, rule
-from lakeflow_job_meta.jobs.checks import CheckContext
+from lakeflow_job_meta.diagnostics import Diagnostic, example, rule
+from lakeflow_job_meta.jobs.checks.context import CheckContext
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.metadata.parse import MISSING_FIELD, UNKNOWN_FIELD, WRONG_TYPE
 from lakeflow_job_meta.settings import Finding, Mismatch, compare, is_valid_job, job_settings, task_settings
@@ -17,6 +17,8 @@ UNKNOWN_VALUE = rule(
     meaning="A setting that takes one of a few words has another one.",
     remedy="Use one of the words in the message. For one that is newer than this release, switch the check off for the "
     "line with `# ljm: ignore[unknown-value]`.",
+    wrong=example("notebook_path: /Workspace/a, run_if: ALL_DON"),
+    right=example("notebook_path: /Workspace/a, run_if: ALL_DONE"),
 )
 
 _RULES = {

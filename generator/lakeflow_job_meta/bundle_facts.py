@@ -1,0 +1,90 @@
+"""What the rest of the bundle declares: variables, targets and hand-written resources.
+
+Reads `databricks.yml` and the files that it includes; changes nothing. What cannot be known (an unreadable file,
+resources that Python code makes) is None, and nothing is then said about it: the databricks CLI has the last word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lakeflow_job_meta.metadata.yaml_text import read_yaml
+from lakeflow_job_meta.output.markers import JOB_MARKER
+from lakeflow_job_meta.project import BUNDLE_FILE, Project
+from lakeflow_job_meta.values import Value
+
+
+@dataclass(frozen=True, slots=True)
+class BundleFacts:
+    """What the bundle declares outside the metadata; None where that is not known.
+
+    Attributes:
+        variables: Their names.
+        targets: Their names.
+        resources: Kind and key, such as `("pipelines", "silver")`.
+    """
+
+    variables: frozenset[str] | None = None
+    targets: frozenset[str] | None = None
+    resources: frozenset[tuple[str, str]] | None = None
+
+
+def read_bundle_facts(project: Project) -> BundleFacts:
+    """Reads the bundle of a project; without a `databricks.yml` nothing is known."""
+    root = _read(project.folder / BUNDLE_FILE)
+    if root is None:
+        return BundleFacts()
+    files: list[dict[str, Value] | None] = [root, *_included(project.folder, root)]
+    if None in files:
+        return BundleFacts()
+    parts = [part for file in files if file is not None for part in _with_targets(file)]
+    makes_more = any("python" in part or "experimental" in part for part in parts)
+    resources = frozenset(
+        (kind, key) for part in parts for kind, entries in _entries(part, "resources") for key in _keys(entries)
+    )
+    return BundleFacts(
+        frozenset(name for part in parts for name, _ in _entries(part, "variables")),
+        frozenset(name for file in files if file is not None for name, _ in _entries(file, "targets")),
+        None if makes_more else resources,
+    )
+
+
+def _included(folder: Path, root: dict[str, Value]) -> Iterator[dict[str, Value] | None]:
+    patterns = root.get("include")
+    for pattern in patterns if isinstance(patterns, list) else []:
+        if not isinstance(pattern, str) or Path(pattern).is_absolute():
+            yield None
+            continue
+        outside = pattern.split("../")
+        start = folder.joinpath(*[".."] * (len(outside) - 1))
+        for path in sorted(start.glob(outside[-1])) if outside[-1] else []:
+            with path.open(encoding="utf-8", errors="replace") as file:
+                is_generated = JOB_MARKER.label_in(file.readline()) is not None
+            if not is_generated:
+                yield _read(path)
+
+
+def _read(path: Path) -> dict[str, Value] | None:
+    try:
+        content = read_yaml(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError):
+        return None
+    return content.value if content.is_usable and isinstance(content.value, dict) else None
+
+
+def _with_targets(file: dict[str, Value]) -> Iterator[dict[str, Value]]:
+    yield file
+    for _, target in _entries(file, "targets"):
+        if isinstance(target, dict):
+            yield target
+
+
+def _entries(part: dict[str, Value], name: str) -> list[tuple[str, Value]]:
+    value = part.get(name)
+    return list(value.items()) if isinstance(value, dict) else []
+
+
+def _keys(value: Value) -> list[str]:
+    return list(value) if isinstance(value, dict) else []

@@ -1,0 +1,37 @@
+"""`ljm explain`: what a code in a diagnostic means, and what to do about it."""
+
+from __future__ import annotations
+
+import click
+
+from lakeflow_job_meta.diagnostics import RULES
+from lakeflow_job_meta.errors import Misconfigured
+from lakeflow_job_meta.rulebook import all_rules, explain, explain_all
+from lakeflow_job_meta.values import did_you_mean, quoted
+
+
+@click.command("explain")
+@click.argument("code", required=False)
+@click.option("--all", "show_all", is_flag=True, help="Explain every code; this is docs/checks.md.")
+@click.pass_context
+def command(ctx: click.Context, code: str | None, show_all: bool) -> None:
+    """Explain a code: what it means, an example, and the remedy.
+
+    Without CODE, lists all codes.
+
+    \b
+    Examples:
+      ljm explain dependency-cycle
+      ljm explain
+
+    """
+    if show_all:
+        click.echo(explain_all(), nl=False)
+    elif code is None:
+        for rule in all_rules():
+            click.echo(f"{rule.code:26} {rule.meaning.split('. ')[0].split(': ')[0].rstrip('.')}.")
+    elif code.strip("[]") in RULES:
+        click.echo(explain(RULES[code.strip("[]")]), nl=False)
+    else:
+        hint = did_you_mean(code, RULES) or "; `ljm explain` lists all"
+        raise Misconfigured(f"There is no code {quoted(code)}{hint}")

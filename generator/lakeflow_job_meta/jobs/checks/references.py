@@ -1,0 +1,188 @@
+"""References inside settings: `${...}`, which the databricks CLI resolves, and `{{...}}`, which Databricks does.
+
+The CLI's `validate` passes a wrong reference and `plan` fails on it; a wrong dynamic value is found when the job runs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from lakeflow_job_meta.diagnostics import Diagnostic, example, rule
+from lakeflow_job_meta.jobs.checks.context import CheckContext
+from lakeflow_job_meta.jobs.model import Job
+from lakeflow_job_meta.jobs.task_types import INLINE_SQL
+from lakeflow_job_meta.values import Path, Value, did_you_mean, quoted, value_at
+
+UNKNOWN_REFERENCE = rule(
+    "unknown-reference",
+    meaning="`${...}` that the bundle cannot resolve: not one of its own kinds, a variable that databricks.yml does "
+    "not declare, or a resource that does not exist. `databricks bundle plan` would fail on it.",
+    remedy="Correct the name or declare the variable. A value of the running job is written {{...}}, not ${...}.",
+    wrong=example('notebook_path: "/Workspace/${env.stage}/a"'),
+    right=example('notebook_path: "/Workspace/${bundle.target}/a"'),
+)
+REFERENCE_IN_SQL = rule(
+    "reference-in-sql",
+    meaning="A bundle reference inside inline SQL. The SQL becomes a .sql file, and the databricks CLI does not look "
+    "into those, so the reference would reach the warehouse as it is.",
+    remedy="Give the value as a parameter: `:name` for a value, `IDENTIFIER(:name)` for the name of a table, and "
+    "`parameters: {name: ${var.x}}` in the sql_task.",
+    wrong=example("sql_task: {warehouse_id: abc, sql_query: 'SELECT * FROM ${var.catalog}.s.t'}"),
+    right=example(
+        "sql_task: {warehouse_id: abc, sql_query: 'SELECT * FROM IDENTIFIER(:catalog || \".s.t\")', "
+        "parameters: {catalog: main}}"
+    ),
+)
+UNKNOWN_PARAMETER = rule(
+    "unknown-parameter",
+    meaning="{{job.parameters.x}} names a parameter that the job does not declare.",
+    remedy="Add it to `parameters` in job_config, or correct the name.",
+    wrong=example('notebook_path: /Workspace/a, base_parameters: {day: "{{job.parameters.day}}"}'),
+    right=example(
+        'notebook_path: /Workspace/a, base_parameters: {day: "{{job.parameters.day}}"}',
+        'parameters: [{name: day, default: "1"}]',
+    ),
+)
+NOT_UPSTREAM = rule(
+    "not-upstream",
+    meaning="{{tasks.t...}} names a task that does not exist, or that this one does not wait for, so that there is no "
+    "value yet when it starts.",
+    remedy="Add the task to depends_on, directly or through others, or correct its task key.",
+    wrong=example('notebook_path: /Workspace/a, base_parameters: {n: "{{tasks.count.values.n}}"}'),
+    right=example(
+        "notebook_path: /Workspace/count",
+        more="      - source_id: report\n        execution_order: 2\n        transformation_config:\n"
+        '          notebook_path: /Workspace/a\n          base_parameters: {n: "{{tasks.orders.values.n}}"}\n',
+    ),
+)
+
+_SEGMENT = r"[a-zA-Z][a-zA-Z0-9_-]*"
+_REFERENCE = re.compile(rf"\$\{{({_SEGMENT}(?:\.{_SEGMENT}(?:\[[0-9]+\])*)*(?:\[[0-9]+\])*)\}}")
+_KINDS = ("bundle", "workspace", "var", "variables", "artifacts", "resources")
+"""The first parts of references that the CLI resolves."""
+
+_JOB_PARAMETER = re.compile(r"\{\{\s*job\.parameters\.([^\s{}\[\]]+)\s*\}\}")
+_TASK_VALUE = re.compile(r"\{\{\s*tasks\.([A-Za-z0-9_-]+)\.[^{}]*\}\}")
+
+
+def _texts(value: Value, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Yields every text that may hold a reference, with its path."""
+    if isinstance(value, str):
+        if "${" in value or "{{" in value:
+            yield path, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _texts(item, (*path, key))
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _texts(item, (*path, number))
+
+
+def bundle_references_resolve(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+    """Checks each `${...}` against what the bundle declares."""
+    for path, text in _texts(job.settings):
+        for match in _REFERENCE.finditer(text):
+            problem = _problem(match.group(1), context)
+            if problem is not None:
+                yield UNKNOWN_REFERENCE.at(job.origin_of(path), problem)
+
+
+def _problem(reference: str, context: CheckContext) -> str | None:
+    parts = re.sub(r"\[[0-9]+\]", "", reference).split(".")
+    kind, bundle = parts[0], context.bundle
+    shown = quoted(f"${{{reference}}}")
+    if kind not in _KINDS:
+        hint = did_you_mean(kind, _KINDS) or f"; known are {', '.join(_KINDS)}"
+        return f"{shown} is no reference that a bundle resolves{hint}"
+    if kind in ("var", "variables") and bundle.variables is not None and len(parts) > 1:
+        if parts[1] not in bundle.variables:
+            hint = did_you_mean(parts[1], sorted(bundle.variables))
+            return f"the variable of {shown} is not declared in databricks.yml{hint}"
+    elif kind == "resources" and len(parts) > 2:
+        return _resource_problem(parts[1], parts[2], shown, context)
+    return None
+
+
+def _resource_problem(kind: str, key: str, shown: str, context: CheckContext) -> str | None:
+    declared = context.bundle.resources
+    if kind == "jobs" and key in context.job_keys:
+        return None
+    if declared is None or (kind, key) in declared:
+        return None
+    known = [*sorted(context.job_keys)] if kind == "jobs" else []
+    known += sorted(other for other_kind, other in declared if other_kind == kind)
+    if kind == "jobs":
+        return f"{shown} names a job that no module and no file of the bundle makes{did_you_mean(key, known)}"
+    return f"{shown} names nothing in the bundle{did_you_mean(key, known)}"
+
+
+def sql_holds_no_references(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+    """Refuses bundle references inside inline SQL; the older `${name}` of notebooks is left alone."""
+    for path, _ in job.all_tasks():
+        origin = job.origin_of((*path, "sql_task", "file"))
+        sql = _inline_sql(job, path)
+        for match in _REFERENCE.finditer(sql or ""):
+            if match.group(1).split(".")[0] in _KINDS and "." in match.group(1):
+                message = (
+                    f"{quoted(match.group())} inside SQL is not resolved; give it in 'parameters' and write ':name'"
+                )
+                yield REFERENCE_IN_SQL.at(origin, f"{message} (or 'IDENTIFIER(:name)' for the name of a table)")
+
+
+def _inline_sql(job: Job, path: Path) -> str | None:
+    written = job.sources[int(path[1])].transformation_config
+    text = value_at(written, (*path[2:], "sql_task", INLINE_SQL))[1]
+    return text if isinstance(text, str) else None
+
+
+def job_parameters_are_declared(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+    """Refuses {{job.parameters.x}} where the job has no parameter x."""
+    declared = job.named("parameters", "name")
+    for path, text in _texts(job.settings) if declared is not None else ():
+        for name in _JOB_PARAMETER.findall(text):
+            if name not in (declared or ()):
+                hint = did_you_mean(name, sorted(declared or ())) or "; the job declares none"
+                message = f"the job has no parameter {quoted(name)}{hint}"
+                yield UNKNOWN_PARAMETER.at(job.origin_of(path), message)
+
+
+def task_values_come_from_upstream(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+    """Refuses {{tasks.t...}} where t is not waited for."""
+    before = {str(task["task_key"]): _waits_for(task) for task in job.tasks}
+    for number, task in enumerate(job.tasks):
+        for path, text in _texts(task, ("tasks", number)):
+            for name in _TASK_VALUE.findall(text):
+                key = str(task["task_key"])
+                if name not in before:
+                    hint = did_you_mean(name, [other for other in before if other != key])
+                    yield NOT_UPSTREAM.at(job.origin_of(path), f"the job has no task {quoted(name)}{hint}")
+                elif name not in _upstream(key, before):
+                    message = (
+                        f"{key!r} does not wait for {name!r}, so there is no value of it yet; add it to 'depends_on'"
+                    )
+                    yield NOT_UPSTREAM.at(job.origin_of(path), message)
+
+
+def _waits_for(task: dict[str, Value]) -> list[str]:
+    edges = task.get("depends_on", [])
+    return [str(edge["task_key"]) for edge in edges if isinstance(edge, dict)] if isinstance(edges, list) else []
+
+
+def _upstream(key: str, before: dict[str, list[str]]) -> set[str]:
+    found: set[str] = set()
+    pending = list(before[key])
+    while pending:
+        other = pending.pop()
+        if other not in found:
+            found.add(other)
+            pending += before.get(other, [])
+    return found
+
+
+JOB_CHECKS = (
+    bundle_references_resolve,
+    sql_holds_no_references,
+    job_parameters_are_declared,
+    task_values_come_from_upstream,
+)

@@ -1,0 +1,77 @@
+"""When a job starts: one way of starting it, a cron expression that Quartz takes, a time zone that exists."""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+from collections.abc import Iterator
+from functools import cache
+
+from lakeflow_job_meta.diagnostics import Diagnostic, example, rule
+from lakeflow_job_meta.jobs.build import ACTIVE_DEFAULT_EXCLUSIVE
+from lakeflow_job_meta.jobs.checks.context import CheckContext
+from lakeflow_job_meta.jobs.checks.quartz import quartz_problem
+from lakeflow_job_meta.jobs.model import Job
+from lakeflow_job_meta.values import closest, listing, quoted
+
+_TASK = "notebook_path: /Workspace/a"
+SEVERAL_TRIGGERS = rule(
+    "several-triggers",
+    meaning="A job has more than one of schedule, trigger and continuous; Databricks takes one.",
+    remedy="Keep one of them.",
+    wrong=example(_TASK, 'continuous: {}, schedule: {quartz_cron_expression: "0 0 2 * * ?", timezone_id: UTC}'),
+    right=example(_TASK, 'schedule: {quartz_cron_expression: "0 0 2 * * ?", timezone_id: UTC}'),
+)
+BAD_CRON = rule(
+    "bad-cron",
+    meaning="A cron expression that Quartz does not take. Databricks says so only when the job is deployed.",
+    remedy="Write seconds, minutes, hours, day of month, month and day of week, one of the two days as `?`.",
+    wrong=example(_TASK, 'schedule: {quartz_cron_expression: "0 2 * * *", timezone_id: UTC}'),
+    right=example(_TASK, 'schedule: {quartz_cron_expression: "0 0 2 * * ?", timezone_id: UTC}'),
+)
+BAD_TIME_ZONE = rule(
+    "bad-time-zone",
+    meaning="A time zone that does not exist.",
+    remedy="Use a name of the IANA time zone database, such as Europe/Berlin or UTC.",
+    wrong=example(_TASK, 'schedule: {quartz_cron_expression: "0 0 2 * * ?", timezone_id: Europe/Berln}'),
+    right=example(_TASK, 'schedule: {quartz_cron_expression: "0 0 2 * * ?", timezone_id: Europe/Berlin}'),
+)
+
+_OFFSET = re.compile(r"(GMT|UTC)([+-]\d{1,2}(:?[0-5]\d)?)?|Z")
+"""Java takes these as time zones too."""
+
+
+def one_way_to_start(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+    """Refuses a schedule together with a trigger or with continuous."""
+    given = [name for name in ACTIVE_DEFAULT_EXCLUSIVE if name in job.settings]
+    if len(given) > 1:
+        message = f"a job has one way to start, but here are {listing(given)}"
+        yield SEVERAL_TRIGGERS.at(job.origin_of((given[1],), of_key=True), message)
+
+
+def schedules_are_right(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+    """Checks the cron expression and the time zone."""
+    schedule = job.settings.get("schedule")
+    if not isinstance(schedule, dict):
+        return
+    cron, zone = schedule.get("quartz_cron_expression"), schedule.get("timezone_id")
+    if isinstance(cron, str) and "${" not in cron and (problem := quartz_problem(cron)):
+        yield BAD_CRON.at(job.origin_of(("schedule", "quartz_cron_expression")), problem)
+    if isinstance(zone, str) and "${" not in zone and not _is_time_zone(zone):
+        near = closest(zone, _time_zones())
+        hint = f"; did you mean {near!r}?" if near else "; use one such as 'Europe/Berlin' or 'UTC'"
+        yield BAD_TIME_ZONE.at(
+            job.origin_of(("schedule", "timezone_id")), f"there is no time zone {quoted(zone)}{hint}"
+        )
+
+
+@cache
+def _time_zones() -> frozenset[str]:
+    return frozenset(zoneinfo.available_timezones())
+
+
+def _is_time_zone(name: str) -> bool:
+    return bool(_OFFSET.fullmatch(name)) or name in _time_zones()
+
+
+JOB_CHECKS = (one_way_to_start, schedules_are_right)

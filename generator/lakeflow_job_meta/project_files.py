@@ -1,0 +1,49 @@
+"""Looks at the files of a project, each at most once: metadata names the same notebook thousands of times."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+
+class ProjectFiles:
+    """The files below a project's folder, by paths relative to it.
+
+    Args:
+        folder: The project's folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._kind = lru_cache(maxsize=None)(self._look_up)
+        self._line = lru_cache(maxsize=None)(self._read_first_line)
+
+    def is_file(self, path: str) -> bool:
+        """Says whether there is such a file."""
+        return self._kind(path) == "file"
+
+    def is_folder(self, path: str) -> bool:
+        """Says whether there is such a folder."""
+        return self._kind(path) == "folder"
+
+    def first_line(self, path: str) -> str:
+        """Returns the first line of a file, without its end; empty if it cannot be read as text."""
+        return self._line(path)
+
+    def beside(self, path: str) -> list[str]:
+        """Returns the files in the folder of `path`, for the closest match."""
+        parent = (self._folder / path).parent
+        if not parent.is_dir():
+            return []
+        return [(Path(path).parent / other.name).as_posix() for other in sorted(parent.iterdir()) if other.is_file()]
+
+    def _look_up(self, path: str) -> str:
+        full = self._folder / path
+        return "file" if full.is_file() else "folder" if full.is_dir() else ""
+
+    def _read_first_line(self, path: str) -> str:
+        try:
+            with (self._folder / path).open(encoding="utf-8-sig", errors="replace") as file:
+                return file.readline(200).rstrip("\r\n")
+        except OSError:
+            return ""
