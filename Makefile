@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run test lint types wheel clean
+.PHONY: run test lint types wheel bench clean
 
 # Reads a Delta control table, writes bundle files, changes one row and shows the difference.
 run: $(STAMP)
@@ -23,6 +23,9 @@ types: $(STAMP)
 # Builds the wheel, installs it alone into an environment of its own, and generates from it.
 wheel: $(STAMP)
 	@$(BIN)/python -m pytest -m wheel -o addopts=-q
+
+bench: $(STAMP)
+	@$(BIN)/python -m bench
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=python3.12")'

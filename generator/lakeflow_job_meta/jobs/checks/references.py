@@ -66,6 +66,10 @@ _JOB_PARAMETER = re.compile(r"\{\{\s*job\.parameters\.([^\s{}\[\]]+)\s*\}\}")
 _TASK_VALUE = re.compile(r"\{\{\s*tasks\.([A-Za-z0-9_-]+)\.[^{}]*\}\}")
 
 
+Texts = list[tuple[Path, str]]
+"""Texts that may hold a reference, with their paths in the job."""
+
+
 def _texts(value: Value, path: Path = ()) -> Iterator[tuple[Path, str]]:
     """Yields every text that may hold a reference, with its path."""
     if isinstance(value, str):
@@ -79,9 +83,17 @@ def _texts(value: Value, path: Path = ()) -> Iterator[tuple[Path, str]]:
             yield from _texts(item, (*path, number))
 
 
-def bundle_references_resolve(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+def references_are_right(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+    """Checks every reference in the settings, which are gone through only once."""
+    texts = list(_texts(job.settings))
+    yield from bundle_references_resolve(job, texts, context)
+    yield from job_parameters_are_declared(job, texts)
+    yield from task_values_come_from_upstream(job, texts)
+
+
+def bundle_references_resolve(job: Job, texts: Texts, context: CheckContext) -> Iterator[Diagnostic]:
     """Checks each `${...}` against what the bundle declares."""
-    for path, text in _texts(job.settings):
+    for path, text in texts:
         for match in _REFERENCE.finditer(text):
             problem = _problem(match.group(1), context)
             if problem is not None:
@@ -136,10 +148,10 @@ def _inline_sql(job: Job, path: Path) -> str | None:
     return text if isinstance(text, str) else None
 
 
-def job_parameters_are_declared(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+def job_parameters_are_declared(job: Job, texts: Texts) -> Iterator[Diagnostic]:
     """Refuses {{job.parameters.x}} where the job has no parameter x."""
     declared = job.named("parameters", "name")
-    for path, text in _texts(job.settings) if declared is not None else ():
+    for path, text in texts if declared is not None else ():
         for name in _JOB_PARAMETER.findall(text):
             if name not in (declared or ()):
                 hint = did_you_mean(name, sorted(declared or ())) or "; the job declares none"
@@ -147,21 +159,18 @@ def job_parameters_are_declared(job: Job, context: CheckContext) -> Iterator[Dia
                 yield UNKNOWN_PARAMETER.at(job.origin_of(path), message)
 
 
-def task_values_come_from_upstream(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+def task_values_come_from_upstream(job: Job, texts: Texts) -> Iterator[Diagnostic]:
     """Refuses {{tasks.t...}} where t is not waited for."""
-    before = {str(task["task_key"]): _waits_for(task) for task in job.tasks}
-    for number, task in enumerate(job.tasks):
-        for path, text in _texts(task, ("tasks", number)):
-            for name in _TASK_VALUE.findall(text):
-                key = str(task["task_key"])
-                if name not in before:
-                    hint = did_you_mean(name, [other for other in before if other != key])
-                    yield NOT_UPSTREAM.at(job.origin_of(path), f"the job has no task {quoted(name)}{hint}")
-                elif name not in _upstream(key, before):
-                    message = (
-                        f"{key!r} does not wait for {name!r}, so there is no value of it yet; add it to 'depends_on'"
-                    )
-                    yield NOT_UPSTREAM.at(job.origin_of(path), message)
+    found = [(path, name) for path, text in texts for name in _TASK_VALUE.findall(text) if path[0] == "tasks"]
+    before = {str(task["task_key"]): _waits_for(task) for task in job.tasks} if found else {}
+    for path, name in found:
+        key = str(job.tasks[int(path[1])]["task_key"])
+        if name not in before:
+            hint = did_you_mean(name, [other for other in before if other != key])
+            yield NOT_UPSTREAM.at(job.origin_of(path), f"the job has no task {quoted(name)}{hint}")
+        elif name not in _upstream(key, before):
+            message = f"{key!r} does not wait for {name!r}, so there is no value of it yet; add it to 'depends_on'"
+            yield NOT_UPSTREAM.at(job.origin_of(path), message)
 
 
 def _waits_for(task: dict[str, Value]) -> list[str]:
@@ -180,9 +189,4 @@ def _upstream(key: str, before: dict[str, list[str]]) -> set[str]:
     return found
 
 
-JOB_CHECKS = (
-    bundle_references_resolve,
-    sql_holds_no_references,
-    job_parameters_are_declared,
-    task_values_come_from_upstream,
-)
+JOB_CHECKS = (references_are_right, sql_holds_no_references)

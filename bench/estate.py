@@ -1,0 +1,42 @@
+"""Makes metadata of many pipelines, always the same for the same number."""
+
+from __future__ import annotations
+
+import json
+
+Row = dict[str, object]
+SOURCES = 5
+
+
+def rows(modules: int) -> list[Row]:
+    """Returns the control table's rows of so many modules of five sources: notebooks and SQL files in three stages."""
+    return [_row(module, source) for module in range(modules) for source in range(SOURCES)]
+
+
+def _row(module: int, source: int) -> Row:
+    notebook = {
+        "notebook_path": "/Workspace/etl/ingest",
+        "base_parameters": {"layer": "bronze", "number": str(module)},
+        "max_retries": 1,
+    }
+    sql = {
+        "task_type": "sql_file",
+        "sql_task": {"sql_file_path": f"/Workspace/etl/step_{source}.sql", "parameters": {"max_hours": "24"}},
+        "max_retries": 2,
+        "timeout_seconds": 3600,
+    }
+    job = {
+        "schedule": {"quartz_cron_expression": "0 0 2 * * ?", "timezone_id": "UTC"},
+        "tags": {"domain": "sales", "team": f"team_{module % 7}"},
+    }
+    return {
+        "source_id": f"source_{source}",
+        "module_name": f"module_{module:05d}",
+        "source_type": "sql",
+        "execution_order": source // 2 + 1,
+        "source_config": "{}",
+        "target_config": '{"table": "main.silver.orders"}',
+        "transformation_config": json.dumps(sql if source % 2 else notebook),
+        "is_active": True,
+        "job_config": json.dumps(job) if source == 0 else None,
+    }
