@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SPARK := .venv-spark
+SPARK_STAMP := $(SPARK)/.installed
 
-.PHONY: run test lint types wheel bench clean
+.PHONY: run test test-spark lint types wheel bench clean
 
 # Reads a Delta control table, writes bundle files, changes one row and shows the difference.
 run: $(STAMP)
@@ -12,6 +14,10 @@ run: $(STAMP)
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest -n auto
+
+# Control tables in a real Spark session. Needs Java 17 or newer; Delta's jars come from Maven the first time.
+test-spark: $(SPARK_STAMP)
+	@$(SPARK)/bin/python -m pytest tests/spark -m spark -o addopts=-q
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .
@@ -34,5 +40,13 @@ $(STAMP): pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	@touch $(STAMP)
 
+$(SPARK_STAMP): pyproject.toml
+	@command -v java > /dev/null || { echo "Java 17 or newer is needed for Spark." >&2; exit 1; }
+	@echo "Installing Spark into $(SPARK) ..."
+	@$(PYTHON) -m venv $(SPARK)
+	@echo '*' > $(SPARK)/.gitignore
+	@$(SPARK)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,spark]"
+	@touch $(SPARK_STAMP)
+
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(SPARK) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -173,6 +173,14 @@ METADATA = closed(
 METADATA_PLACES: dict[str, Schema] = {
     "yaml": {"yaml": said("A YAML file, a folder with all below it, or a glob.", STRING, "metadata/")},
     "delta": {"delta": said("A Delta table by path or URL, read without Spark.", STRING, "data/etl_control")},
+    "table": {
+        "table": said("A Unity Catalog table, read over a SQL warehouse.", STRING, "main.etl.etl_control"),
+        "warehouse_id": said(
+            "The SQL warehouse that reads it; without one, the active Spark session or DATABRICKS_WAREHOUSE_ID.",
+            STRING,
+        ),
+    },
+    "volume": {"volume": said("YAML files in a Unity Catalog volume.", STRING, "/Volumes/main/etl/metadata")},
 }
 
 PROJECT = closed(
@@ -193,9 +201,10 @@ PROJECT = closed(
         "templates": said("Templates of your own, in the place of the built-in ones.", ref("templates")),
         "allow_unknown": said(
             "Settings that Databricks knows and this version does not, passed on unchecked.",
-            listing({**STRING, "pattern": r"^(job|task)\.[A-Za-z_][A-Za-z0-9_]*$"}),
+            listing({**STRING, "pattern": r"^(job|task)\.[A-Za-z_][A-Za-z0-9_]*$", "examples": ["task.new_setting"]}),
             ["task.new_setting"],
         ),
+        "deploy": said("What a deployment may do without being told so.", ref("deploy")),
         "checks": said(
             "How much each check matters, by the code at the end of its diagnostics.",
             mapping({**STRING, "enum": ["error", "warning", "off"]}),
@@ -209,6 +218,13 @@ PROJECT_DEFINITIONS: dict[str, Schema] = {
         # For editors: the keys of one kind of place, and its own among them.
         "anyOf": [closed({key: {} for key in place}, [kind]) for kind, place in METADATA_PLACES.items()],
     },
+    "deploy": closed(
+        {
+            "max_deletes": said(
+                "How many jobs one deployment may delete.", {"type": "integer", "minimum": 0, "default": 0}
+            )
+        }
+    ),
     "naming": closed(
         {
             "job_name": said(

@@ -13,8 +13,8 @@ from lakeflow_job_meta.errors import Misconfigured
 from lakeflow_job_meta.output.files import plan_changes
 from lakeflow_job_meta.project import load_project
 
-ONLY_IN_TABLES = {"bad-json", "conflicting-rows", "row-without-module"}
-"""Mistakes that YAML cannot have; test_rows.py has their examples."""
+ONLY_IN_TABLES = {"bad-json", "conflicting-rows", "not-in-a-table", "row-without-module"}
+"""Mistakes of rows and of loading them; test_rows.py and test_load.py have their examples."""
 
 WITH_EXAMPLES = [rule for rule in rulebook.all_rules() if rule.code not in ONLY_IN_TABLES]
 each_rule = pytest.mark.parametrize("rule", WITH_EXAMPLES, ids=lambda rule: rule.code)

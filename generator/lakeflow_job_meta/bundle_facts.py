@@ -60,10 +60,16 @@ def _included(folder: Path, root: dict[str, Value]) -> Iterator[dict[str, Value]
         outside = pattern.split("../")
         start = folder.joinpath(*[".."] * (len(outside) - 1))
         for path in sorted(start.glob(outside[-1])) if outside[-1] else []:
-            with path.open(encoding="utf-8", errors="replace") as file:
-                is_generated = JOB_MARKER.label_in(file.readline()) is not None
-            if not is_generated:
+            if not _is_generated(path):
                 yield _read(path)
+
+
+def _is_generated(path: Path) -> bool:
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return JOB_MARKER.label_in(file.readline()) is not None
+    except OSError:
+        return False
 
 
 def _read(path: Path) -> dict[str, Value] | None:

@@ -21,11 +21,12 @@ from lakeflow_job_meta.diagnostics import (
     rule,
     with_severity,
 )
-from lakeflow_job_meta.jobs.build import Built, build_job
+from lakeflow_job_meta.jobs.build import NO_ACTIVE_SOURCE, Built, build_job
 from lakeflow_job_meta.jobs.checks.all_checks import check_job
 from lakeflow_job_meta.jobs.checks.context import CheckContext
 from lakeflow_job_meta.jobs.checks.other_jobs import jobs_run_by
 from lakeflow_job_meta.jobs.model import Job
+from lakeflow_job_meta.metadata.keys import job_key
 from lakeflow_job_meta.metadata.parse import Parsed, parse_module
 from lakeflow_job_meta.metadata.reading import Reading
 from lakeflow_job_meta.output.render import Renderer
@@ -68,7 +69,7 @@ class Compilation:
         diagnostics: Everything to tell the user, by place.
         kept_jobs: Keys of jobs that stay as they are, since their module is broken or has nothing active.
         kept_labels: Files and tables that could not be read in whole; all that came from them stays as it is.
-        empty: Sources that were read and hold no module; `failed` could not be read.
+        missing: Sources that are empty or could not be read; `present` are the others.
         modules: How many modules there are, broken ones among them.
     """
 
@@ -77,8 +78,8 @@ class Compilation:
     diagnostics: tuple[Diagnostic, ...]
     kept_jobs: frozenset[str]
     kept_labels: frozenset[str]
-    empty: tuple[Reading, ...]
-    failed: tuple[Reading, ...]
+    missing: tuple[Reading, ...]
+    present: tuple[Reading, ...]
     modules: int
 
     @property
@@ -95,7 +96,15 @@ class Compilation:
         """
         if job_key in self.kept_jobs or label in self.kept_labels:
             return True
-        return any(reading.covers(label) for reading in self.failed)
+        return any(reading.failed for reading in self.missing) and self.may_be_of_missing(label)
+
+    def may_be_of_missing(self, label: str) -> bool:
+        """Says whether a file may come from a source that is empty or could not be read.
+
+        Whatever comes from no other source may: a source that was renamed, or misspelt in the project file, leaves
+        labels that nobody knows.
+        """
+        return bool(self.missing) and not any(reading.covers(label) for reading in self.present)
 
 
 Progress = Callable[[str, int, int], None]
@@ -106,15 +115,22 @@ def _silently(what: str, done: int, of: int) -> None:
     """Tells nobody."""
 
 
-def compile_project(project: Project, on_progress: Progress = _silently) -> Compilation:
+def compile_project(
+    project: Project, on_progress: Progress = _silently, on_wait: Callable[[str], None] = lambda message: None
+) -> Compilation:
     """Reads all metadata of a project, checks it, and builds and renders every job that has no error.
+
+    Args:
+        project: The project.
+        on_progress: Called now and then.
+        on_wait: Told when a warehouse makes one wait.
 
     Raises:
         Misconfigured: The project file gives a severity to a check that does not exist or cannot be changed.
     """
     check_codes(project)
     readings = []
-    readers = project.readers()
+    readers = project.readers(on_wait)
     for number, reader in enumerate(readers):
         on_progress("Reading metadata", number, len(readers))
         readings.append(reader.read())
@@ -127,6 +143,8 @@ def compile_readings(
     bundle: BundleFacts,
     files_of_project: ProjectFiles,
     on_progress: Progress = _silently,
+    *,
+    other_modules: Iterable[str] = (),
 ) -> Compilation:
     """Checks metadata that was read, and builds and renders every job that has no error.
 
@@ -136,15 +154,18 @@ def compile_readings(
         bundle: What the rest of the bundle declares.
         files_of_project: For the files that jobs name.
         on_progress: Called now and then.
+        other_modules: Names of modules that exist without being read here, whose jobs may be run.
     """
     parsed = [parse_module(raw) for reading in readings for raw in reading.modules]
     collisions = _collisions(parsed)
     built = [build_job(each.module, project) if each.module is not None else None for each in parsed]
-    context = _context(project, bundle, files_of_project, parsed, [each.job for each in built if each is not None])
+    others = {name: job_key(name) for name in other_modules}
+    jobs_built = [each.job for each in built if each is not None]
+    context = _context(project, bundle, files_of_project, parsed, jobs_built, others)
     renderer = Renderer(project)
     judge = Judge(project)
     diagnostics = judge.judged(problem for reading in readings for problem in reading.diagnostics)
-    damaged_lines = {(diagnostic.place.path, diagnostic.place.line) for diagnostic in diagnostics}
+    damaged_lines = {_line(diagnostic) for diagnostic in diagnostics}
     jobs: list[Job] = []
     files: dict[str, str] = {}
     kept: set[str] = set()
@@ -154,7 +175,7 @@ def compile_readings(
             problem
             for problem in judge.judged(problems)
             # What could not be read has been told; what is missing because of that only follows.
-            if not each.is_damaged or (problem.place.path, problem.place.line) not in damaged_lines
+            if not each.is_damaged or _line(problem) not in damaged_lines
         ]
         if job is not None and not errors_among(problems):
             rendered = renderer.render(job)
@@ -174,16 +195,22 @@ def compile_readings(
         in_reading_order(diagnostics),
         frozenset(kept),
         frozenset(nameless.union(*(reading.unreadable for reading in readings))),
-        tuple(reading for reading in readings if reading.is_empty),
-        tuple(reading for reading in readings if reading.failed),
+        tuple(reading for reading in readings if reading.is_empty or reading.failed),
+        tuple(reading for reading in readings if not (reading.is_empty or reading.failed)),
         len(parsed),
     )
 
 
 def _context(
-    project: Project, bundle: BundleFacts, files: ProjectFiles, parsed: Sequence[Parsed], jobs: Iterable[Job | None]
+    project: Project,
+    bundle: BundleFacts,
+    files: ProjectFiles,
+    parsed: Sequence[Parsed],
+    jobs: Iterable[Job | None],
+    others: dict[str, str],
 ) -> CheckContext:
-    names = {each.name: each.key for each in parsed if each.name is not None and each.key is not None}
+    named = {each.name: each.key for each in parsed if each.name is not None and each.key is not None}
+    names = {**others, **named}
     runs = {job.key: tuple(key for _, key in jobs_run_by(job)) for job in jobs if job is not None}
     return CheckContext(project, bundle, files, names, runs, frozenset(names.values()))
 
@@ -195,10 +222,17 @@ def _checked(
     problems = [*parsed.diagnostics, *collisions]
     if built is None:
         return None, problems
-    problems += _without_follow_ups(built.diagnostics, problems)
+    # A broken module may have no source only because none could be read.
+    found = [each for each in built.diagnostics if not (parsed.is_broken and each.code == NO_ACTIVE_SOURCE.code)]
+    problems += _without_follow_ups(found, problems)
     if built.job is not None:
         problems += _without_follow_ups(check_job(built.job, context), problems)
     return None if parsed.is_broken else built.job, problems
+
+
+def _line(diagnostic: Diagnostic) -> tuple[str, int | None]:
+    """Returns the line of a file, or the column of a row, that something is said of."""
+    return diagnostic.place.path, diagnostic.place.line if diagnostic.place.is_file else None
 
 
 def _without_follow_ups(found: Iterable[Diagnostic], before: Iterable[Diagnostic]) -> list[Diagnostic]:

@@ -12,9 +12,18 @@ if TYPE_CHECKING:
 
 
 class LakeflowJobMetaError(Exception):
-    """The root of all: its text is one sentence for the user. `exit_code` is what a command ends with."""
+    """The root of all: its text is one sentence for the user.
+
+    Attributes:
+        exit_code: What a command ends with.
+        diagnostics: The mistakes behind it, each at its place, where there is something to point at.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str, diagnostics: tuple[Diagnostic, ...] = ()) -> None:
+        super().__init__(message)
+        self.diagnostics = diagnostics
 
 
 class Failed(LakeflowJobMetaError):
@@ -23,18 +32,17 @@ class Failed(LakeflowJobMetaError):
     exit_code = 1
 
 
-class Misconfigured(LakeflowJobMetaError):
-    """The project file, a flag or the machine's set-up is wrong.
+class InvalidMetadata(Failed):
+    """Metadata has mistakes, and what was to be done needs it without any; the text lists them."""
 
-    Attributes:
-        diagnostics: The mistakes in `job_meta.yml`, each at its place; empty where there is no file to point at.
-    """
+    def __str__(self) -> str:
+        return "\n".join([super().__str__(), *map(str, self.diagnostics)])
+
+
+class Misconfigured(LakeflowJobMetaError):
+    """The project file, a flag or the machine's set-up is wrong."""
 
     exit_code = 2
-
-    def __init__(self, message: str, diagnostics: tuple[Diagnostic, ...] = ()) -> None:
-        super().__init__(message)
-        self.diagnostics = diagnostics
 
 
 class Refused(LakeflowJobMetaError):

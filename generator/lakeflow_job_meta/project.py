@@ -15,14 +15,19 @@ from typing import cast
 
 from lakeflow_job_meta.diagnostics import RULES, Diagnostic, Origin, Place, Rule, example, in_reading_order, rule
 from lakeflow_job_meta.errors import Misconfigured
-from lakeflow_job_meta.metadata.delta import DeltaReader
 from lakeflow_job_meta.metadata.reading import Reader
-from lakeflow_job_meta.metadata.yaml_files import YamlReader, open_yaml
+from lakeflow_job_meta.metadata.table import TableReader
+from lakeflow_job_meta.metadata.volume import VolumeReader
+from lakeflow_job_meta.metadata.yaml_files import YamlReader, is_glob, is_good_glob, open_yaml
 from lakeflow_job_meta.metadata.yaml_text import read_yaml
-from lakeflow_job_meta.settings import compare
+from lakeflow_job_meta.settings import Finding, Mismatch, compare
+from lakeflow_job_meta.tables.delta import DeltaControlTable
+from lakeflow_job_meta.tables.names import name_problem
+from lakeflow_job_meta.tables.open_table import open_named_table
 from lakeflow_job_meta.values import Path as ValuePath
 from lakeflow_job_meta.values import Value, count, did_you_mean, listing, quoted
 
+OnWait = Callable[[str], None]
 PROJECT_FILE = "job_meta.yml"
 BUNDLE_FILE = "databricks.yml"
 
@@ -40,10 +45,19 @@ PROJECT_FILE_MISTAKE = rule(
 
 @dataclass(frozen=True, slots=True)
 class MetadataSource:
-    """One entry of `metadata:`, such as `yaml: metadata/`."""
+    """One entry of `metadata:`, such as `yaml: metadata/`.
+
+    Attributes:
+        warehouse_id: Of a `table:`; the SQL warehouse that reads it.
+    """
 
     kind: str
     location: str
+    warehouse_id: str | None = None
+
+    def reader(self, folder: Path, on_wait: OnWait = lambda message: None) -> Reader:
+        """Returns what reads it; nothing is opened before it is read."""
+        return _READERS[self.kind](self, folder, on_wait)
 
 
 DEFAULT_METADATA = (MetadataSource("yaml", "metadata"),)
@@ -77,6 +91,7 @@ class Project:
         job_template: The user's own template, relative to `folder`.
         allow_unknown: Settings that pass although the schema does not know them, such as `task.new_setting`.
         checks: Severity by code: `error`, `warning` or `off`.
+        max_deletes: How many jobs one deployment may delete without being told so.
         origin: Where the file itself stands, for messages about its defaults.
     """
 
@@ -90,14 +105,28 @@ class Project:
     job_template: str | None = None
     allow_unknown: frozenset[str] = frozenset()
     checks: tuple[tuple[str, str], ...] = ()
+    max_deletes: int = 0
 
-    def readers(self) -> list[Reader]:
-        """Returns a reader for each source of metadata."""
-        return [_READERS[source.kind](self.folder, source.location) for source in self.metadata]
+    def readers(self, on_wait: OnWait = lambda message: None) -> list[Reader]:
+        """Returns a reader for each source of metadata.
+
+        Args:
+            on_wait: Told when a warehouse makes one wait.
+        """
+        return [source.reader(self.folder, on_wait) for source in self.metadata]
 
 
-_READERS: dict[str, Callable[[Path, str], Reader]] = {"yaml": YamlReader, "delta": DeltaReader}
-_TABLES = ("delta",)
+_READERS: dict[str, Callable[[MetadataSource, Path, OnWait], Reader]] = {
+    "yaml": lambda source, folder, on_wait: YamlReader(folder, source.location),
+    "delta": lambda source, folder, on_wait: TableReader(
+        source.location, lambda: DeltaControlTable(source.location, folder)
+    ),
+    "table": lambda source, folder, on_wait: TableReader(
+        source.location, lambda: open_named_table(source.location, source.warehouse_id, on_wait=on_wait)
+    ),
+    "volume": lambda source, folder, on_wait: VolumeReader(source.location),
+}
+TABLE_KINDS = ("delta", "table")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +175,7 @@ def load_project(folder: Path) -> Project:
     problems = [
         PROJECT_FILE_MISTAKE.at(Origin(document, finding.path, finding.of_key), finding.message)
         for finding in compare(value, "project", "key")
+        if not _is_allowed(finding, value)
     ]
     if problems or not isinstance(value, dict):
         raise _misconfigured(problems)
@@ -154,6 +184,14 @@ def load_project(folder: Path) -> Project:
     if problems:
         raise _misconfigured(problems)
     return project
+
+
+def _is_allowed(finding: Finding, value: Value) -> bool:
+    """Says whether an unknown default is one that `allow_unknown` lets pass."""
+    allowed = value.get("allow_unknown") if isinstance(value, dict) else None
+    if finding.kind is not Mismatch.UNKNOWN_FIELD or finding.path[:1] != ("defaults",) or len(finding.path) != 3:
+        return False
+    return isinstance(allowed, list) and f"{finding.path[1]}.{finding.path[2]}" in allowed
 
 
 def _misconfigured(problems: list[Diagnostic]) -> Misconfigured:
@@ -166,8 +204,13 @@ def _project(folder: Path, origin: Origin, value: dict[str, Value]) -> Project:
 
     defaults = section("defaults")
     sources = cast("list[dict[str, str]]", value.get("metadata") or [])
-    metadata = tuple(MetadataSource(*next(iter(entry.items()))) for entry in sources if entry)
-    tables = [source.location for source in metadata if source.kind in _TABLES]
+    metadata = tuple(
+        MetadataSource(kind, entry[kind], entry.get("warehouse_id"))
+        for entry in sources
+        for kind in _READERS
+        if kind in entry
+    )
+    tables = [source.location for source in metadata if source.kind in TABLE_KINDS]
     checks = cast("dict[str, str]", section("checks"))
     return Project(
         folder,
@@ -184,6 +227,7 @@ def _project(folder: Path, origin: Origin, value: dict[str, Value]) -> Project:
         job_template=cast("str | None", section("templates").get("job")),
         allow_unknown=frozenset(cast("list[str]", value.get("allow_unknown") or [])),
         checks=tuple(checks.items()),
+        max_deletes=cast(int, section("deploy").get("max_deletes") or 0),
     )
 
 
@@ -195,15 +239,28 @@ def _mistakes(project: Project, value: dict[str, Value]) -> list[Diagnostic]:
         found.append(kind.at(project.origin.at(*path), message))
 
     for number, entry in enumerate(cast("list[dict[str, Value]]", value.get("metadata") or [])):
-        if len(entry) != 1:
+        kinds = [kind for kind in _READERS if kind in entry]
+        if len(kinds) != 1:
             report(f"an entry of 'metadata' has exactly one of {listing(_READERS)}", "metadata", number)
+        elif "warehouse_id" in entry and kinds != ["table"]:
+            report("only a 'table' is read over a warehouse", "metadata", number, "warehouse_id")
+        elif kinds == ["table"]:
+            problem = name_problem(str(entry["table"]))
+            if problem is not None:
+                report(problem, "metadata", number, "table")
+        elif kinds == ["yaml"] and is_glob(str(entry["yaml"])) and not is_good_glob(str(entry["yaml"])):
+            report(
+                "a glob is relative to the project, and '**' stands alone between slashes", "metadata", number, "yaml"
+            )
+        elif kinds == ["volume"] and not re.match(r"/Volumes/[^/]+/[^/]+/[^/]+", str(entry["volume"])):
+            report("a volume's path begins with /Volumes/catalog/schema/volume", "metadata", number, "volume")
     if "metadata" in value and not value["metadata"]:
         report("'metadata' is empty; name at least one source, such as `- yaml: metadata/`", "metadata")
     for location in (source.location for source in project.metadata):
         if [source.location for source in project.metadata].count(location) > 1:
             report(f"the source {quoted(location)} is named twice", "metadata")
             break
-    if project.output.startswith(("/", "..")) or re.match(r"[A-Za-z]:", project.output) or project.output == ".":
+    if not is_inside(project.output) or project.output == ".":
         report("'output' must be a folder inside the project, such as `resources`", "output")
     placeholders = set(re.findall(r"\{[^{}]*\}", re.sub(r"\$\{[^{}]*\}", "", project.job_name))) - {"{module_name}"}
     if placeholders:
@@ -214,9 +271,16 @@ def _mistakes(project: Project, value: dict[str, Value]) -> list[Diagnostic]:
         )
     elif "{module_name}" not in project.job_name:
         report("'job_name' needs '{module_name}', or all jobs have the same name", "naming", "job_name")
-    if project.job_template is not None and not (project.folder / project.job_template).is_file():
-        report(f"there is no template {quoted(project.job_template)} in the project", "templates", "job")
+    template = project.job_template
+    if template is not None and not (is_inside(template) and (project.folder / template).is_file()):
+        report(f"there is no template {quoted(template)} in the project", "templates", "job")
     return found
+
+
+def is_inside(path: str) -> bool:
+    """Says whether a path stays in the folder that it is relative to."""
+    normal = os.path.normpath(path).replace(os.sep, "/")
+    return not (normal.startswith("/") or normal.split("/")[0] == ".." or re.match(r"[A-Za-z]:", normal))
 
 
 def check_codes(project: Project) -> None:

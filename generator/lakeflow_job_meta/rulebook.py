@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from lakeflow_job_meta import compilation  # noqa: F401 (importing it enters every rule but those of the files)
 from lakeflow_job_meta.diagnostics import RULES, Rule
 from lakeflow_job_meta.output import files  # noqa: F401 (its rules)
+from lakeflow_job_meta.tables import load  # noqa: F401 (its rules)
 
 INTRODUCTION = """\
 # Checks

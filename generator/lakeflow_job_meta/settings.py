@@ -114,12 +114,15 @@ class _Walk:
                 yield from self.check(
                     item, expected["items"], (*path, number), "task setting" if path == ("tasks",) else "field"
                 )
-        elif "pattern" in expected and isinstance(value, str) and not re.search(expected["pattern"], value):
+        elif "minimum" in expected and isinstance(value, (int, float)) and value < expected["minimum"]:
+            message = f"{_name(path)} must be at least {expected['minimum']}, not {quoted(value)}"
+            yield Finding(Mismatch.UNKNOWN_VALUE, path, False, message)
+        elif "pattern" in expected and isinstance(value, str) and not re.fullmatch(expected["pattern"], value):
             yield Finding(
                 Mismatch.UNKNOWN_VALUE,
                 path,
                 False,
-                f"{_name(path)} cannot be {quoted(value)}; see {quoted(expected['pattern'])}",
+                f"{_name(path)} cannot be {quoted(value)}; write it like {quoted(expected['examples'][0])}",
             )
 
     def _check_map(self, value: dict[str, Value], node: Schema, path: Path, what: str) -> Iterator[Finding]:
@@ -156,7 +159,7 @@ def _is_stand_in(option: Schema) -> bool:
 
 
 def _matches(value: Value, option: Schema) -> bool:
-    return isinstance(value, str) and re.search(option["pattern"], value) is not None
+    return isinstance(value, str) and re.fullmatch(option["pattern"], value) is not None
 
 
 _TYPES: dict[str, tuple[type, ...]] = {

@@ -69,6 +69,12 @@ def listing(words: Iterable[str], most: int = 10) -> str:
     return shown if len(all_words) <= most else f"{shown} and {len(all_words) - most} more"
 
 
+def either(words: Iterable[str]) -> str:
+    """Returns `'a', 'b' or 'c'`."""
+    *first, last = (repr(word) for word in words)
+    return f"{', '.join(first)} or {last}" if first else last
+
+
 def count(number: int, noun: str) -> str:
     """Returns `1 job`, `2 jobs`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
@@ -87,10 +93,13 @@ def value_at(value: object, path: Iterable[str | int]) -> tuple[bool, object]:
 
 
 def merged(default: Value, own: Value) -> Value:
-    """Lays `own` over `default`: maps are merged key by key, everything else is replaced."""
+    """Lays `own` over `default`: maps are merged key by key, null takes a default away, the rest is replaced."""
     if not (isinstance(default, dict) and isinstance(own, dict)):
         return own
     result = dict(default)
     for key, value in own.items():
-        result[key] = merged(default[key], value) if key in default else value
+        if key in default and value is None:
+            del result[key]
+        else:
+            result[key] = merged(default[key], value) if key in default else value
     return result

@@ -64,7 +64,7 @@ def command(ctx: click.Context, folder: Path | None, check: bool, show_diff: boo
 def _show_changes(changes: FileChanges, project: Project, *, written: bool) -> None:
     for change in changes.changes:
         click.echo(f"{click.style(f'{change.kind.value:6}', fg=_COLOURS[change.kind])} {project.output}/{change.path}")
-    kept = f", {len(changes.kept)} kept as they are" if changes.kept else ""
+    kept = f", {len(changes.kept)} kept" if changes.kept else ""
     done = "changed" if written else "to change"
     click.echo(f"{count(len(changes.changes), 'file')} {done}, {changes.unchanged} unchanged{kept}.", err=True)
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from pathlib import Path
 
 import click
@@ -15,6 +16,9 @@ from lakeflow_job_meta import __version__
 _COMMANDS = {
     "validate": "Check all metadata and list every problem at once.",
     "generate": "Write the bundle's YAML files from the metadata.",
+    "plan": "Say in words what the metadata would change.",
+    "deploy": "Generate, pass the safety gate, and deploy.",
+    "table": "Make, fill, show, export and compare a control table.",
     "explain": "Explain a code: what it means, an example, and the remedy.",
     "schema": "Print a JSON Schema for editors.",
 }
@@ -71,6 +75,8 @@ def cli(ctx: click.Context, project: Path | None) -> None:
 
     """
     ctx.obj = project
+    if os.environ.get("NO_COLOR"):
+        ctx.color = False
 
 
 def main() -> None:

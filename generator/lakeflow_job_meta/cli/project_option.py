@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
+
 from lakeflow_job_meta.cli.progress import ProgressBar
 from lakeflow_job_meta.compilation import Compilation, compile_project
 from lakeflow_job_meta.project import Project, find_project_folder, load_project
@@ -21,4 +23,4 @@ def open_project(folder: Path | None) -> Project:
 def compile_metadata(project: Project) -> Compilation:
     """Reads all metadata of a project and compiles it, with a progress bar when that takes long."""
     with ProgressBar() as progress:
-        return compile_project(project, progress.update)
+        return compile_project(project, progress.update, lambda message: click.echo(message, err=True))

@@ -36,8 +36,8 @@ def show(diagnostics: Sequence[Diagnostic], modules: int, form: str) -> None:
     """
     if form == "text":
         show_text(diagnostics)
-    else:
-        click.echo(FORMATS[form](diagnostics))
+    elif text := FORMATS[form](diagnostics):
+        click.echo(text)
     show_count(diagnostics, modules)
 
 

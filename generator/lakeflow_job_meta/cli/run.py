@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
 import click
 
-from lakeflow_job_meta.errors import LakeflowJobMetaError, Misconfigured
+from lakeflow_job_meta.errors import LakeflowJobMetaError
 
 
 def run(command: click.Command) -> None:
@@ -15,10 +16,13 @@ def run(command: click.Command) -> None:
 
     A closed pipe (`ljm validate | head`) and Ctrl-C end quietly, as they do elsewhere.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that lacks a character is no reason to fail.
+            stream.reconfigure(errors="backslashreplace")
     try:
-        command.main(standalone_mode=False, prog_name="ljm")
-    except click.exceptions.Exit as end:
-        sys.exit(end.exit_code)
+        # Without standalone mode click returns the code that a command gave to ctx.exit().
+        code = command.main(standalone_mode=False, prog_name="ljm")
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -30,10 +34,10 @@ def run(command: click.Command) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except LakeflowJobMetaError as error:
-        if isinstance(error, Misconfigured) and error.diagnostics:
+        if error.diagnostics:
             from lakeflow_job_meta.cli.report import show_text
 
             show_text(error.diagnostics)
-        click.echo(click.style("error: ", fg="red", bold=True) + str(error), err=True)
+        click.echo(click.style("error: ", fg="red", bold=True) + str(error.args[0]), err=True)
         sys.exit(error.exit_code)
-    sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)

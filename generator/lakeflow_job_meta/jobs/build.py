@@ -6,6 +6,7 @@ result, so that defaults and conveniences are checked too.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -30,7 +31,7 @@ from lakeflow_job_meta.metadata.keys import job_key, task_key
 from lakeflow_job_meta.metadata.model import Module, Source
 from lakeflow_job_meta.metadata.parse import MISSING_FIELD, UNKNOWN_FIELD, WRONG_TYPE
 from lakeflow_job_meta.project import Project
-from lakeflow_job_meta.values import Value, did_you_mean, kind_of, listing, merged, quoted
+from lakeflow_job_meta.values import Value, did_you_mean, either, kind_of, listing, merged, quoted
 
 TASK_KIND = rule(
     "task-kind",
@@ -52,6 +53,10 @@ NO_ACTIVE_SOURCE = rule(
 
 ACTIVE_DEFAULT_EXCLUSIVE = ("schedule", "trigger", "continuous")
 """A job has at most one of these, so a default for one yields to a module that sets another."""
+
+
+_NOT_OF_THE_API = ("task_type", "task_key", "depends_on", *DIRECT_NOTEBOOK_FIELDS)
+"""What a `transformation_config` holds that is no setting of the task itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +112,8 @@ class _Builder:
         own = self.module.job_config
         defaults = dict(self.project.defaults.job)
         if any(own.get(key) is not None for key in ACTIVE_DEFAULT_EXCLUSIVE):
-            defaults = {key: value for key, value in defaults.items() if key not in ACTIVE_DEFAULT_EXCLUSIVE}
+            yielding = [key for key in ACTIVE_DEFAULT_EXCLUSIVE if own.get(key) is None]
+            defaults = {key: value for key, value in defaults.items() if key not in yielding}
         if "tasks" in own:
             origin = self.module.origin.key("job_config", "tasks")
             self.problems.append(
@@ -144,11 +150,13 @@ class _Builder:
         """Turns a `transformation_config` into the settings of a task, without key and dependencies."""
         kind = self._kind(config, origin)
         if kind is None:
-            return {}
+            # What else is wrong with the task is found all the same.
+            unclear = (*BY_BLOCK, *_NOT_OF_THE_API)
+            return {name: value for name, value in _given(config).items() if name not in unclear}
         block = self._block(config, kind, origin)
         defaults = _task_defaults(self.project.defaults.task, config, kind)
         settings = _given(_merged_maps(defaults, config))
-        for name in ("task_type", "task_key", "depends_on", *DIRECT_NOTEBOOK_FIELDS):
+        for name in _NOT_OF_THE_API:
             settings.pop(name, None)
         if not isinstance(block, dict):
             self.problems.append(
@@ -157,8 +165,9 @@ class _Builder:
             return {}
         if kind.block == "sql_task":
             self._check_sql(block, config, origin)
+        sql_name = self._sql_name(key)
         if isinstance(block.get(INLINE_SQL), str):
-            self.sql_files.append(SqlFile(key, str(block[INLINE_SQL])))
+            self.sql_files.append(SqlFile(sql_name, str(block[INLINE_SQL])))
         if kind.block == "for_each_task" and isinstance(block.get("task"), dict):
             block = {
                 **block,
@@ -168,11 +177,17 @@ class _Builder:
             source_id,
             self.project.control_table,
             self.project.defaults.warehouse_id,
-            f"{self.project.output}/sql/{self.module.key}/{key}.sql",
+            f"{self.project.output}/sql/{self.module.key}/{sql_name}.sql",
             job_key,
         )
         settings[kind.block] = kind.prepare(block, context) if kind.prepare is not None else block
         return self._with_local_paths(settings, TASK_PATHS)
+
+    def _sql_name(self, key: str) -> str:
+        """Names the file of a task's inline SQL: by its key, unless a file of the job has that name on some disk."""
+        used = {file.name.casefold() for file in self.sql_files}
+        names = (key if number == 1 else f"{key}_{number}" for number in itertools.count(1))
+        return next(name for name in names if name.casefold() not in used)
 
     def _iteration(self, config: Value, key: str, source_id: str, origin: Origin) -> dict[str, Value]:
         """Builds the task that a for_each task repeats."""
@@ -239,7 +254,7 @@ class _Builder:
             what = f"task_type {quoted(config['task_type'])} needs" if wanted else "a SQL task needs one of"
             near = [name for name in block if name not in SQL_FORMS and name not in ("warehouse_id", "parameters")]
             hint = did_you_mean(near[0], wanted or SQL_FORMS[:3]) if near else ""
-            self.problems.append(MISSING_FIELD.at(origin.key(), f"{what} {listing(wanted or SQL_FORMS[:3])}{hint}"))
+            self.problems.append(MISSING_FIELD.at(origin.key(), f"{what} {either(wanted or SQL_FORMS[:3])}{hint}"))
         for name in ("sql_query", "sql_file_path", "query_id"):
             if name in forms and not isinstance(block[name], str):
                 self.problems.append(

@@ -84,37 +84,37 @@ def _names(source: Source) -> list[str]:
     return [dependency.source_id for dependency in source.depends_on or ()]
 
 
-def find_cycle(module: Module) -> list[Source]:
-    """Returns the sources of one cycle among the module's sources, in order; empty if there is none.
+def find_cycles(module: Module) -> list[list[Source]]:
+    """Returns circles among the module's active sources, each in the order of waiting; every circle shares no source.
 
-    Only `depends_on` can make one by itself, but together with `execution_order` it can too: a source of stage 1 that
-    depends on one of stage 2. Stages are followed through, so that such a cycle is found as well.
+    Stages count too: a source of stage 1 that depends on one of stage 2 waits for what waits for it.
     """
     stages = Stages(module)
     by_key = {source.task_key: source for source in module.sources if source.is_active}
     waits_for = {key: [edge.task_key for edge in stages.edges(source)] for key, source in by_key.items()}
-    cycle = _cycle(waits_for)
-    return [by_key[key] for key in cycle]
+    return [[by_key[key] for key in cycle] for cycle in _cycles(waits_for)]
+
+
+def _cycles(waits_for: dict[str, list[str]]) -> Iterator[list[str]]:
+    """Yields circles that share no node, until none is left among the others."""
+    while cycle := _cycle(waits_for):
+        yield cycle
+        waits_for = {node: others for node, others in waits_for.items() if node not in cycle}
 
 
 def _cycle(waits_for: dict[str, list[str]]) -> list[str]:
-    """Returns the nodes of one cycle, without recursion: a job may have a thousand tasks in a row."""
+    """Returns the nodes of one circle, without recursion: a job may have a thousand tasks in a row."""
     done: set[str] = set()
     for start in waits_for:
-        path: list[str] = []
-        on_path: set[str] = set()
-        stack: list[tuple[str, Iterator[str]]] = []
-        if start not in done:
-            stack.append((start, iter(waits_for[start])))
-            path.append(start)
-            on_path.add(start)
+        stack = [(start, iter(waits_for[start]))] if start not in done else []
+        path = [node for node, _ in stack]
+        on_path = set(path)
         while stack:
-            node, rest = stack[-1]
-            following = next(rest, None)
+            following = next(stack[-1][1], None)
             if following is None:
                 stack.pop()
-                on_path.discard(path.pop())
-                done.add(node)
+                on_path.discard(path[-1])
+                done.add(path.pop())
             elif following in on_path:
                 return path[path.index(following) :]
             elif following not in done and following in waits_for:

@@ -13,9 +13,13 @@ from lakeflow_job_meta.values import Path, Value, value_at
 
 @dataclass(frozen=True, slots=True)
 class SqlFile:
-    """Inline SQL that becomes a file beside the job."""
+    """Inline SQL that becomes a file beside the job.
 
-    task_key: str
+    Attributes:
+        name: Of the file, without its folder and suffix.
+    """
+
+    name: str
     text: str
 
 

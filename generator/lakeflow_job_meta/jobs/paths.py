@@ -103,7 +103,9 @@ def _matching(value: Value, pattern: tuple[str, ...], at: Path) -> Iterator[tupl
 
 def relative_to_job_file(path: str, output: str) -> str:
     """Returns a path of the project as the files in `<output>/jobs` write it, always with `./` or `../` in front."""
-    relative = posixpath.relpath(path, f"{output}/jobs")
+    # Both are put below a root of their own: relpath would ask for the current folder otherwise.
+    root = "/" + "/".join("r" * (path.count("..") + 1))
+    relative = posixpath.relpath(posixpath.join(root, path), posixpath.join(root, output, "jobs"))
     return relative if relative.startswith("../") else f"./{relative}"
 
 

@@ -91,7 +91,7 @@ def _prepare_sql(block: Block, context: TaskContext) -> Block:
     elif context.warehouse_id is not None:
         result["warehouse_id"] = context.warehouse_id
     for key, value in block.items():
-        if key == "sql_query" and isinstance(value, str):
+        if key == INLINE_SQL:
             # A project may set a git_source, which would be looked in by default.
             result["file"] = {"path": context.sql_path, "source": "WORKSPACE"}
         elif key == "sql_file_path":

@@ -25,6 +25,9 @@ class Column:
     is_metadata: bool = True
 
 
+CREATED = "created_timestamp"
+UPDATED = "updated_timestamp"
+
 COLUMNS = (
     Column("source_id", "STRING"),
     Column("module_name", "STRING", of_module=True),
@@ -34,8 +37,8 @@ COLUMNS = (
     Column("target_config", "STRING", holds_json=True),
     Column("transformation_config", "STRING", holds_json=True),
     Column("is_active", "BOOLEAN"),
-    Column("created_timestamp", "TIMESTAMP", is_metadata=False),
-    Column("updated_timestamp", "TIMESTAMP", is_metadata=False),
+    Column(CREATED, "TIMESTAMP", is_metadata=False),
+    Column(UPDATED, "TIMESTAMP", is_metadata=False),
     Column("depends_on", "STRING", holds_json=True, is_optional=True),
     Column("job_config", "STRING", holds_json=True, of_module=True, is_optional=True),
     Column("description", "STRING", of_module=True, is_optional=True),

@@ -6,13 +6,16 @@ Plain values come out, and at most one fault. Positions are looked up by a secon
 from __future__ import annotations
 
 import json
+import math
 import re
+from collections.abc import Iterator
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
 
-from lakeflow_job_meta.metadata.yaml_text import Fault, Mark, read_yaml
+from lakeflow_job_meta.metadata.yaml_text import LONGEST_NUMBER, Fault, Mark
 from lakeflow_job_meta.values import Path, Value, quoted
 
+_LENIENT = json.JSONDecoder()
 _SPACE = re.compile(r"[ \t\r\n]*")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -33,7 +36,21 @@ def _not_finite(name: str) -> float:
     raise ValueError(f"{name} is no number that a job can have")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_constant=_not_finite)
+def _fraction(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _not_finite(text[:20])
+
+
+def _integer(text: str) -> int:
+    number = int(text) if len(text) <= LONGEST_NUMBER else 2**63
+    if not -(2**63) <= number < 2**63:
+        raise ValueError(f"the number {text[:20]} is too large")
+    return number
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_without_duplicates, parse_constant=_not_finite, parse_float=_fraction, parse_int=_integer
+)
 
 
 def read_json(text: str) -> tuple[Value, Fault | None]:
@@ -75,32 +92,45 @@ def locate_in_json(text: str, path: Path, *, of_key: bool) -> Mark:
 
 def _child(text: str, start: int, step: str | int) -> tuple[int, int] | None:
     """Finds a member of the map or list that starts at `start`: the positions of its key and its value."""
+    return next(((key_at, at) for key_at, key, at in _members(text, start) if key == step), None)
+
+
+def _members(text: str, start: int) -> Iterator[tuple[int, str | int, int]]:
+    """Yields the members of a map or list: the position of the key, the key (or index), the position of the value."""
     opener = text[start : start + 1]
     if opener not in ("{", "["):
-        return None
+        return
     at, index = _skip(text, start + 1), 0
     while text[at] not in "}]":
-        key_at, key = at, index
+        key_at: int = at
+        key: str | int = index
         if opener == "{":
             key, at = scanstring(text, at + 1)
             at = _skip(text, _skip(text, at) + 1)
-        if key == step:
-            return key_at, at
-        at = _skip(text, _DECODER.raw_decode(text, at)[1])
+        yield key_at, key, at
+        at = _skip(text, _LENIENT.raw_decode(text, at)[1])
         at = _skip(text, at + 1) if text[at] == "," else at
         index += 1
-    return None
+
+
+def _mark_of_duplicate(text: str) -> Mark:
+    """Finds the second of two equal keys."""
+    pending = [_skip(text, 0)]
+    while pending:
+        seen: set[str | int] = set()
+        inside = []
+        for key_at, key, at in _members(text, pending.pop(0)):
+            if key in seen:
+                return _mark_of(text, key_at)
+            seen.add(key)
+            inside.append(at)
+        pending = inside + pending
+    return Mark(1, 1)
 
 
 def _skip(text: str, at: int) -> int:
     match = _SPACE.match(text, at)
     return match.end() if match else at
-
-
-def _mark_of_duplicate(text: str) -> Mark:
-    """Finds the second of two equal keys; JSON is YAML in all that matters here, and that reader keeps positions."""
-    faults = read_yaml(text, with_positions=True).faults
-    return next((fault.mark for fault in faults if fault.kind == "duplicate-key"), Mark(1, 1))
 
 
 def _mark_of(text: str, position: int) -> Mark:

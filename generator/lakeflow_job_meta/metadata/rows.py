@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
 from lakeflow_job_meta.diagnostics import Diagnostic, Origin, Place, rule
+from lakeflow_job_meta.differences import differences
 from lakeflow_job_meta.metadata.columns import METADATA_COLUMNS
 from lakeflow_job_meta.metadata.json_text import locate_in_json, read_json
 from lakeflow_job_meta.metadata.reading import DUPLICATE_KEY, NOT_A_VALUE, RawModule
-from lakeflow_job_meta.values import Path, Value, value_at
+from lakeflow_job_meta.values import Path, Value
 
 Row = Mapping[str, object]
 
@@ -129,10 +130,12 @@ def _module(label: str, rows: list[Row]) -> tuple[RawModule, list[Diagnostic]]:
             )
             if problem is not None:
                 problems.append(problem)
-            elif found is not None and first is None:
+            elif found in (None, {}):
+                continue  # an empty map sets nothing, so it contradicts nothing
+            elif first is None:
                 first, row_of[column.name] = found, number
                 value[column.name] = found
-            elif found is not None and found != first:
+            elif any(differences(first, found)):
                 here = origin.at("sources", number, column.name)
                 problems.append(_conflict(column.name, here, origin.at(column.name), first, found))
     value["sources"] = [_source(row, origin.at("sources", number), problems) for number, row in enumerate(rows)]
@@ -167,18 +170,9 @@ def _read(row: Row, column: str, origin: Origin) -> tuple[Value, Diagnostic | No
 
 
 def _conflict(column: str, here: Origin, first: Origin, one: Value, other: Value) -> Diagnostic:
-    """Says where two rows of a module disagree, down to the first setting that differs."""
-    path = _difference(one, other)
+    """Says where two rows of a module disagree, by the first setting that differs."""
+    path = next(differences(one, other)).path
     name = ".".join(str(step) for step in (column, *path))
     return CONFLICTING_ROWS.at(
-        here.at(*path),
-        f"{name} is not the same as in {first}; rows of a module that set {column!r} must agree",
+        here.at(*path), f"{name} is not the same as in {first}; rows of a module that set {column!r} must agree"
     )
-
-
-def _difference(one: Value, other: Value) -> Path:
-    if isinstance(one, dict) and isinstance(other, dict):
-        for key in [*one, *other]:
-            if value_at(one, (key,)) != value_at(other, (key,)):
-                return (key, *_difference(one.get(key), other.get(key)))
-    return ()

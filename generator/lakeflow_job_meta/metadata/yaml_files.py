@@ -6,8 +6,9 @@ Reads the disk, changes nothing. A file that cannot be parsed is reported and th
 from __future__ import annotations
 
 import fnmatch
+import glob
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path as FilePath
 from pathlib import PurePosixPath
@@ -24,7 +25,9 @@ from lakeflow_job_meta.metadata.reading import (
 from lakeflow_job_meta.metadata.yaml_text import Fault, YamlText, read_yaml
 from lakeflow_job_meta.values import Path, Value, did_you_mean, kind_of
 
-_SUFFIXES = (".yml", ".yaml")
+YAML_SUFFIXES = (".yml", ".yaml")
+MAX_BYTES = 64 * 1024 * 1024
+
 _RULES = {"duplicate-key": DUPLICATE_KEY, "value": NOT_A_VALUE}
 _FILE_KEYS = ("metadata_version", "modules")
 
@@ -68,14 +71,27 @@ def open_yaml(path: FilePath, label: str) -> tuple[YamlDocument | None, list[Dia
         The document, or None and the reason why there is none.
     """
     try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            return None, [UNREADABLE.at(Origin(Unread(label)), _too_large(size))]
         content = path.read_bytes()
     except OSError as error:
         return None, [UNREADABLE.at(Origin(Unread(label)), f"cannot be read: {error.strerror or error}")]
+    return decode_yaml(content, label)
+
+
+def _too_large(size: int) -> str:
+    return f"the file has {size:,} bytes; the limit is {MAX_BYTES:,}: split it"
+
+
+def decode_yaml(content: bytes, label: str) -> tuple[YamlDocument | None, list[Diagnostic]]:
+    """Takes a file's content for text; otherwise like `open_yaml`."""
+    if len(content) > MAX_BYTES:
+        return None, [UNREADABLE.at(Origin(Unread(label)), _too_large(len(content)))]
     try:
         return YamlDocument(label, content.decode("utf-8-sig")), []
     except UnicodeDecodeError as error:
-        before = content[: error.start]
-        line = before.count(b"\n") + 1
+        line = content[: error.start].count(b"\n") + 1
         message = f"the byte 0x{content[error.start]:02x} at line {line} is not UTF-8; save the file as UTF-8"
         return None, [UNREADABLE.at(Origin(Unread(label)), message)]
 
@@ -102,16 +118,8 @@ class YamlReader:
             return self._failed(
                 "there is no such file or folder; create it, or name the right one under 'metadata:' in job_meta.yml"
             )
-        modules: list[RawModule] = []
-        diagnostics: list[Diagnostic] = []
-        unreadable: set[str] = set()
-        for file in files:
-            found, problems, is_whole = read_file(file, self._label(file))
-            modules += found
-            diagnostics += problems
-            if not is_whole:
-                unreadable.add(self._label(file))
-        return Reading(self.pattern, tuple(modules), tuple(diagnostics), frozenset(unreadable), False, self._covers)
+        opened = ((self._label(file), *open_yaml(file, self._label(file))) for file in files)
+        return reading_of_documents(self.pattern, opened, self._covers)
 
     def _failed(self, message: str) -> Reading:
         problem = UNREADABLE.at(Origin(Unread(self.pattern)), message)
@@ -119,8 +127,13 @@ class YamlReader:
 
     def _files(self) -> list[FilePath] | None:
         if is_glob(self.pattern):
-            found: Iterable[FilePath] = self.project_folder.glob(self.pattern)
-            return sorted((path for path in found if path.is_file()), key=lambda path: path.as_posix())
+            found = (
+                self.project_folder / name
+                # Unlike pathlib's, this glob takes absolute patterns and `**` for files in every version of Python.
+                for name in glob.iglob(self.pattern, root_dir=self.project_folder, recursive=True)  # noqa: PTH207
+            )
+            files = (path for path in found if path.suffix in YAML_SUFFIXES and path.is_file())
+            return sorted(set(files), key=lambda path: path.as_posix())
         path = self.project_folder / self.pattern
         if path.is_dir():
             return sorted(_below(path), key=lambda file: file.as_posix())
@@ -141,6 +154,12 @@ def is_glob(pattern: str) -> bool:
     return any(character in pattern for character in "*?[")
 
 
+def is_good_glob(pattern: str) -> bool:
+    """Says whether a pattern means the same to everybody: relative, `**` only as a whole step."""
+    steps = pattern.replace(os.sep, "/").split("/")
+    return bool(steps[0]) and all("**" not in step or step == "**" for step in steps)
+
+
 def _below(folder: FilePath) -> list[FilePath]:
     def stop(error: OSError) -> None:
         raise error
@@ -148,19 +167,41 @@ def _below(folder: FilePath) -> list[FilePath]:
     found: list[FilePath] = []
     for parent, folders, files in os.walk(folder, onerror=stop):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [FilePath(parent, name) for name in files if name.endswith(_SUFFIXES) and name[0] != "."]
+        named = (FilePath(parent, name) for name in files if name.endswith(YAML_SUFFIXES) and name[0] != ".")
+        found += [path for path in named if path.is_file() or path.is_symlink()]
     return found
 
 
-def read_file(path: FilePath, label: str) -> tuple[list[RawModule], list[Diagnostic], bool]:
+def reading_of_documents(
+    source: str,
+    opened: Iterable[tuple[str, YamlDocument | None, list[Diagnostic]]],
+    covers: Callable[[str], bool],
+) -> Reading:
+    """Puts the modules of several files together; a file that cannot be read does not stop the others.
+
+    Args:
+        source: As the project file names it.
+        opened: Label, document and problems of each file.
+        covers: Says whether a label belongs to this source.
+    """
+    modules: list[RawModule] = []
+    diagnostics: list[Diagnostic] = []
+    unreadable: set[str] = set()
+    for label, document, problems in opened:
+        found, more, is_whole = ([], [], False) if document is None else _read_document(document)
+        modules += found
+        diagnostics += [*problems, *more]
+        if not is_whole:
+            unreadable.add(label)
+    return Reading(source, tuple(modules), tuple(diagnostics), frozenset(unreadable), False, covers)
+
+
+def _read_document(document: YamlDocument) -> tuple[list[RawModule], list[Diagnostic], bool]:
     """Reads the modules of one metadata file.
 
     Returns:
         The modules, what is wrong with the file, and whether all modules of the file are among those returned.
     """
-    document, problems = open_yaml(path, label)
-    if document is None:
-        return [], problems, False
     content = read_yaml(document.text)
     faults = document.faults() if content.faults else []
     problems = [document.report(fault) for fault in faults]

@@ -30,6 +30,8 @@ from lakeflow_job_meta.values import Path, Scalar, Value, quoted
 MAX_DEPTH = 100
 MAX_CHARACTERS = 64 * 1024 * 1024
 MAX_VALUES_FROM_ALIASES = 100_000
+LONGEST_NUMBER = 30
+"""Longer digits are never a number of 64 bits, and Python refuses to read very long ones."""
 
 _CORE = "tag:yaml.org,2002:"
 _SCALAR_TAGS = {_CORE + "str": str, _CORE + "int": int, _CORE + "float": float, _CORE + "bool": bool}
@@ -43,6 +45,7 @@ _CONSTANTS: dict[str, Scalar] = {
 # Only what is the same number to every reader of YAML: `09`, `0123`, `1_000` and `12:30` are not, and stay text.
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)|0x[0-9a-fA-F]+|0o[0-7]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_NOT_ALLOWED = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
@@ -98,6 +101,8 @@ class YamlText:
 
     def locate(self, path: Path, *, of_key: bool) -> Mark:
         """Returns where a value or its key stands, or the nearest thing around it."""
+        if of_key and path in self.positions and path in self.links:
+            return self.positions[path].key or self.positions[path].value
         for _ in range(MAX_DEPTH):
             known = next((path[:n] for n in range(len(path), -1, -1) if path[:n] in self.positions), ())
             linked = next((path[:n] for n in range(len(path), -1, -1) if path[:n] in self.links), None)
@@ -118,6 +123,7 @@ class _Frame:
     anchor: str | None
     key: str | None = None
     has_key: bool = False
+    is_merge: bool = False
     key_mark: Mark | None = None
     is_key: bool = False
     size: int = 1
@@ -149,6 +155,9 @@ def read_yaml(text: str, *, with_positions: bool = False) -> YamlText:
         reader.read(text)
     except yaml.YAMLError as error:
         reader.result.faults.append(_syntax_fault(error, text))
+    except UnicodeEncodeError as error:
+        mark = _mark_at(text, error.start)
+        reader.result.faults.append(Fault("syntax", mark, "half of a surrogate pair is no character"))
     except _TooMuch as error:
         reader.result.faults.append(error.fault)
     return reader.result
@@ -228,24 +237,21 @@ class _Reader:
             )
             return text
         if _INTEGER.fullmatch(text):
-            if len(text) > 25:
-                self._fault(
-                    "value",
-                    _mark(event),
-                    f"the number {quoted(text)} is too large; quote it if text is meant",
-                )
-                return text
-            return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
-        if _FLOAT.fullmatch(text):
-            number = float(text)
-            if math.isinf(number):
-                self._fault(
-                    "value",
-                    _mark(event),
-                    f"the number {quoted(text)} is too large; quote it if text is meant",
-                )
+            number = _integer(text) if len(text) <= LONGEST_NUMBER else None
+            if number is None or not -(2**63) <= number < 2**63:
+                self._fault("value", _mark(event), f"the number {quoted(text)} is too large; quote it if text is meant")
                 return text
             return number
+        if _FLOAT.fullmatch(text):
+            fraction = float(text)
+            if math.isinf(fraction):
+                self._fault(
+                    "value",
+                    _mark(event),
+                    f"the number {quoted(text)} is too large; quote it if text is meant",
+                )
+                return text
+            return fraction
         return text
 
     def _tagged(self, event: ScalarEvent, text: str) -> Scalar:
@@ -279,6 +285,7 @@ class _Reader:
             self._fault("value", mark, f"a key must be text, but {quoted(value)} is not; {hint}")
             frame.key = event.value or None
         frame.has_key, frame.key_mark = True, mark
+        frame.is_merge = value == "<<" and event.style == "" and event.tag is None
         if event.anchor is not None:
             self.anchors[event.anchor] = _Anchored(value, 1, self._path())
 
@@ -333,12 +340,14 @@ class _Reader:
             top.key = anchored.value if isinstance(anchored.value, str) else None
             top.has_key, top.key_mark = True, mark
             return
-        if top is not None and top.key == "<<" and top.has_key and isinstance(anchored.value, dict):
+        if top is not None and top.is_merge and top.has_key and isinstance(anchored.value, dict):
             top.merges.append((anchored.value, anchored.path))
-            top.has_key = False
+            top.has_key = top.is_merge = False
             return
         if self.with_positions:
-            self.result.links[self._path()] = anchored.path
+            path = self._path()
+            self.result.links[path] = anchored.path
+            self.result.positions.setdefault(path, Positions(top.key_mark if top else None, mark))
         self._attach(anchored.value, anchored.size)
 
     def _attach(self, value: Value, size: int) -> None:
@@ -352,10 +361,10 @@ class _Reader:
             frame.value.append(value)
             return
         key = frame.key
-        frame.has_key = False
+        is_merge, frame.has_key, frame.is_merge = frame.is_merge, False, False
         if key is None:
             return
-        if key == "<<":
+        if is_merge:
             self._note_merge(frame, value)
         elif key in frame.value:
             self._duplicate(frame, key)
@@ -364,9 +373,10 @@ class _Reader:
         frame.key_mark = None
 
     def _note_merge(self, frame: _Frame, value: Value) -> None:
-        for each in value if isinstance(value, list) else [value]:
+        for number, each in enumerate(value if isinstance(value, list) else [value]):
             if isinstance(each, dict):
-                frame.merges.append((each, (*frame.path, "<<")))
+                inside = (number,) if isinstance(value, list) else ()
+                frame.merges.append((each, (*frame.path, "<<", *inside)))
             elif frame.key_mark is not None:
                 self._fault("value", frame.key_mark, f"'<<' merges maps, but here stands {quoted(each)}")
 
@@ -400,6 +410,10 @@ class _Reader:
         self.result.faults.append(Fault(kind, mark, message, self.stack[-1].path if self.stack else ()))
 
 
+def _integer(text: str) -> int:
+    return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
+
+
 def _mark(event: Event) -> Mark:
     mark = event.start_mark
     return Mark(mark.line + 1, mark.column + 1) if mark is not None else Mark(1, 1)
@@ -411,10 +425,16 @@ def _syntax_fault(error: yaml.YAMLError, text: str) -> Fault:
         at = Mark(mark.line + 1, mark.column + 1) if mark is not None else Mark(1, 1)
         return Fault("syntax", at, _in_plain_words(error, at, text))
     if isinstance(error, yaml.reader.ReaderError):
-        before = text[: error.position]
-        at = Mark(before.count("\n") + 1, len(before) - before.rfind("\n"))
+        # The parser counts in bytes where the text is not ASCII, so the place is looked up here.
+        found = _NOT_ALLOWED.search(text)
+        at = _mark_at(text, found.start() if found else 0)
         return Fault("syntax", at, f"a character that YAML does not allow ({error.reason})")
     return Fault("syntax", Mark(1, 1), str(error))
+
+
+def _mark_at(text: str, position: int) -> Mark:
+    before = text[:position]
+    return Mark(before.count("\n") + 1, position - before.rfind("\n"))
 
 
 def _in_plain_words(error: yaml.MarkedYAMLError, at: Mark, text: str) -> str:

@@ -82,6 +82,7 @@ class FileChanges:
         changes: Creations and updates by path, then deletions.
         unchanged: How many files are right already.
         kept: Files that no job asks for, but that must stay.
+        orphans: Where the files say they come from that no job asks for, kept ones among them.
         diagnostics: What keeps a file from being written.
     """
 
@@ -89,6 +90,7 @@ class FileChanges:
     changes: tuple[FileChange, ...]
     unchanged: int
     kept: tuple[str, ...]
+    orphans: tuple[str, ...]
     diagnostics: tuple[Diagnostic, ...]
 
     @property
@@ -152,6 +154,7 @@ def plan_changes(project: Project, compilation: Compilation) -> FileChanges:
         tuple(changes),
         len(wanted) - sum(change.kind is not Change.DELETE for change in changes),
         tuple(sorted(kept)),
+        tuple(file.label for file in orphans if file.job_key not in compilation.kept_jobs),
         tuple(diagnostics),
     )
 
@@ -194,28 +197,29 @@ def _candidates(folder: Path) -> Iterator[tuple[Path, Marker]]:
 
 
 def refuse_if_a_source_went_missing(compilation: Compilation, changes: FileChanges, allow_empty: bool) -> None:
-    """Stops when files would go, or be kept for now, because a whole source is empty or cannot be read.
+    """Stops when files may have come from a source that is now empty or cannot be read.
 
     Raises:
         Refused: Names the sources, and says what would allow it.
     """
-    if allow_empty:
+    if allow_empty or not compilation.missing:
         return
-    existing = [*(change.before.split("\n", 1)[0] for change in changes.deletions)]
-    labels = [JOB_MARKER.label_in(line) or SQL_MARKER.label_in(line) or "" for line in existing]
-    empty = [reading.source for reading in compilation.empty if any(reading.covers(label) for label in labels)]
-    if empty:
-        raise Refused(
-            f"{listing(empty)} {'is' if len(empty) == 1 else 'are'} empty, but {count(len(labels), 'generated file')} "
-            "came from metadata that is no longer there. Nothing was written. If everything is meant to go, run again "
-            "with --allow-empty."
-        )
-    failed = [reading.source for reading in compilation.failed]
-    if failed and changes.kept:
-        raise Refused(
-            f"{listing(failed)} cannot be read, but files were generated from it before. Nothing was written. Mend the "
-            "source; to write the other modules meanwhile, run again with --allow-empty (its files stay)."
-        )
+    suspicious = [label for label in changes.orphans if compilation.may_be_of_missing(label)]
+    if not suspicious:
+        return
+    empty = [reading.source for reading in compilation.missing if not reading.failed]
+    failed = [reading.source for reading in compilation.missing if reading.failed]
+    reasons = [f"{listing(empty)} holds no module"] if empty else []
+    reasons += [f"{listing(failed)} cannot be read"] if failed else []
+    remedy = (
+        "Mend that; to write the other modules meanwhile, run again with --allow-empty (those files stay)."
+        if failed
+        else "If everything is meant to go, run again with --allow-empty."
+    )
+    raise Refused(
+        f"{' and '.join(reasons)}, but {count(len(suspicious), 'generated file')} came from metadata that is no longer "
+        f"there. Nothing was written. {remedy}"
+    )
 
 
 def apply_changes(changes: FileChanges, on_progress: Progress = lambda what, done, of: None) -> None:
@@ -258,7 +262,7 @@ def _prepare(folder: Path, change: FileChange, *, sync: bool) -> tuple[Path, Pat
     """Writes the new content beside its place."""
     final = folder / change.path
     final.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=_TEMPORARY, suffix=".tmp", dir=final.parent)
+    handle, name = tempfile.mkstemp(prefix=f"{_TEMPORARY}{os.getpid()}-", suffix=".tmp", dir=final.parent)
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -303,7 +307,22 @@ def _sync_folders(folders: set[Path]) -> None:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Removes temporary files of a run that was killed."""
+    """Removes temporary files of runs that were killed; those of a run that goes on beside this one stay."""
     for below in ("jobs", "sql/*"):
         for path in folder.glob(f"{below}/{_TEMPORARY}*.tmp"):
-            path.unlink(missing_ok=True)
+            process = path.name.removeprefix(_TEMPORARY).split("-")[0]
+            if not (process.isdecimal() and _is_running(int(process))):
+                path.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    """Says whether a process runs; where the system has no harmless way to ask, it is taken to."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return process != os.getpid()

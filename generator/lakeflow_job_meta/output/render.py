@@ -73,9 +73,9 @@ def job_path(job_key: str) -> str:
     return f"jobs/{job_key}.yml"
 
 
-def sql_path(job_key: str, task_key: str) -> str:
+def sql_path(job_key: str, name: str) -> str:
     """Returns the path of a task's inline SQL below the output folder."""
-    return f"sql/{job_key}/{task_key}.sql"
+    return f"sql/{job_key}/{name}.sql"
 
 
 class Renderer:
@@ -103,7 +103,7 @@ class Renderer:
             return Rendered({}, (TEMPLATE.at(job.module.origin, f"a value cannot be written as YAML: {error}"),))
         files = {job_path(job.key): text}
         for sql in job.sql_files:
-            files[sql_path(job.key, sql.task_key)] = _sql_text(sql.text, job.module.label)
+            files[sql_path(job.key, sql.name)] = _sql_text(sql.text, job.module.label)
         return Rendered(files)
 
     @cached_property
@@ -132,7 +132,7 @@ class Renderer:
         return environment.get_template(self._name)
 
     def _render(self, job: Job, marker: str) -> str:
-        from jinja2 import TemplateError
+        from jinja2 import TemplateError, TemplateNotFound
 
         view = {
             "key": job.key,
@@ -148,6 +148,8 @@ class Renderer:
             raise
         except _Unfiltered as error:
             raise _Wrong(str(error)) from error
+        except TemplateNotFound as error:
+            raise _Wrong(f"there is no template {quoted(error.name)}") from error
         except TemplateError as error:
             raise _Wrong(f"the template failed: {error.message or error}") from error
         except Exception as error:  # a template is the user's code and may fail in any way

@@ -12,6 +12,9 @@ import re
 from lakeflow_job_meta.values import Value
 
 _BARE_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_LONGEST_SHORT_KEY = 250
+"""YAML takes a key without `?` only up to 1024 bytes; a character has at most four."""
+
 _WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
 _ESCAPED = re.compile(
     '[\x00-\x1f"\\\\\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff\ud800-\udfff]'
@@ -55,10 +58,13 @@ def _map(value: dict[str, Value], indent: int) -> str:
     inner = "\n" + " " * (indent + 2)
     entries = []
     for key, item in value.items():
+        written = to_yaml_key(key)
+        if len(written) > _LONGEST_SHORT_KEY:
+            written = f"? {written}\n{' ' * indent}"
         if isinstance(item, (dict, list)) and item:
-            entries.append(f"{to_yaml_key(key)}:{inner}{to_yaml(item, indent + 2)}")
+            entries.append(f"{written}:{inner}{to_yaml(item, indent + 2)}")
         else:
-            entries.append(f"{to_yaml_key(key)}: {_scalar_or_empty(item, indent)}")
+            entries.append(f"{written}: {_scalar_or_empty(item, indent)}")
     return ("\n" + " " * indent).join(entries)
 
 
@@ -83,6 +89,7 @@ def _scalar(value: Value, indent: int) -> str:
         return "true" if value else "false"
     if isinstance(value, float):
         return _number(value)
+    # What a template gives in error is written too, and found when the result is compared with the job.
     return str(value)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lakeflow_job_meta.diagnostics import Diagnostic, example, rule
 from lakeflow_job_meta.jobs.checks.context import CheckContext
-from lakeflow_job_meta.jobs.dependencies import find_cycle
+from lakeflow_job_meta.jobs.dependencies import find_cycles
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.metadata.model import Module
 from lakeflow_job_meta.values import did_you_mean, quoted
@@ -114,10 +114,11 @@ def outcomes_come_from_conditions(job: Job, context: CheckContext) -> Iterator[D
 
 
 def dependencies_have_no_cycle(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
-    """Refuses a circle, by depends_on alone or together with execution_order; names it once."""
-    cycle = find_cycle(job.module)
-    if len(cycle) > 1:
+    """Refuses circles, by depends_on alone or together with execution_order; each is named once."""
+    for cycle in find_cycles(job.module):
         names = [source.source_id for source in cycle]
+        if len(cycle) == 1 and any(names[0] == dependency.source_id for dependency in cycle[0].depends_on or ()):
+            continue  # `dependencies_exist` has told that already
         start = min(range(len(names)), key=lambda number: _position(job.module, names[number]))
         names = [*names[start:], *names[:start]]
         shown = " -> ".join([*names, names[0]])

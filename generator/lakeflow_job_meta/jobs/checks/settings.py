@@ -8,9 +8,10 @@ from typing import cast
 from lakeflow_job_meta.diagnostics import Diagnostic, example, rule
 from lakeflow_job_meta.jobs.checks.context import CheckContext
 from lakeflow_job_meta.jobs.model import Job
+from lakeflow_job_meta.jobs.task_types import DIRECT_NOTEBOOK_FIELDS, SQL_FORMS
 from lakeflow_job_meta.metadata.parse import MISSING_FIELD, UNKNOWN_FIELD, WRONG_TYPE
 from lakeflow_job_meta.settings import Finding, Mismatch, compare, is_valid_job, job_settings, task_settings
-from lakeflow_job_meta.values import Value
+from lakeflow_job_meta.values import Path, Value, closest
 
 UNKNOWN_VALUE = rule(
     "unknown-value",
@@ -36,7 +37,7 @@ def settings_fit_the_schema(job: Job, context: CheckContext) -> Iterator[Diagnos
         return
     for finding in compare(settings, "job", "job setting"):
         origin = job.origin_of(finding.path, of_key=finding.of_key)
-        yield _RULES[finding.kind].at(origin, finding.message + _belongs_elsewhere(finding))
+        yield _RULES[finding.kind].at(origin, _with_advice(finding))
 
 
 def _without_allowed(settings: dict[str, Value], allowed: frozenset[str]) -> dict[str, Value]:
@@ -48,19 +49,32 @@ def _without_allowed(settings: dict[str, Value], allowed: frozenset[str]) -> dic
     return known
 
 
-def _belongs_elsewhere(finding: Finding) -> str:
-    """Says so where the unknown setting of a task is one of the job, or the other way round."""
-    if finding.kind is not Mismatch.UNKNOWN_FIELD or "did you mean" in finding.message:
-        return ""
-    name = str(finding.path[-1])
-    if len(finding.path) == 1 and name in task_settings():
-        return "; it is a task setting: write it in the 'transformation_config' of a source"
-    if len(finding.path) > 1 and finding.path[0] == "tasks":
-        if len(finding.path) > 3 and name in task_settings():
-            return "; it is a setting of the task: write it beside the block"
-        if name in job_settings():
-            return "; it is a job setting: write it in the 'job_config' of the module"
-    return ""
+def _with_advice(finding: Finding) -> str:
+    """Adds what the schema cannot know: the level at which a setting belongs, and metadata's own short forms."""
+    if finding.kind is Mismatch.MISSING_FIELD and finding.path[-2:] == ("sql_task", "warehouse_id"):
+        return f"{finding.message}; give it here, or for all tasks as 'defaults: warehouse_id' in job_meta.yml"
+    if finding.kind is not Mismatch.UNKNOWN_FIELD:
+        return finding.message
+    what, name = finding.message.split("; ")[0], str(finding.path[-1])
+    level = _level_of(name, finding.path)
+    if level is not None:
+        return f"{what}; {level}"
+    short_forms: tuple[str, ...] = SQL_FORMS if finding.path[-2:-1] == ("sql_task",) else ()
+    if len(finding.path) == 3 and finding.path[0] == "tasks":
+        short_forms = (*DIRECT_NOTEBOOK_FIELDS, "task_type")
+    near = closest(name, short_forms) if "did you mean" not in finding.message else None
+    return f"{what}; did you mean {near!r}?" if near else finding.message
+
+
+def _level_of(name: str, path: Path) -> str | None:
+    """Says where a setting belongs that exists, but at another level."""
+    if len(path) == 1 and name in task_settings():
+        return "it is a task setting: write it in the 'transformation_config' of a source"
+    if path[0] == "tasks" and len(path) > 3 and name in task_settings():
+        return "it is a setting of the task: write it beside the block"
+    if path[0] == "tasks" and name in job_settings():
+        return "it is a job setting: write it in the 'job_config' of the module"
+    return None
 
 
 JOB_CHECKS = (settings_fit_the_schema,)

@@ -1,0 +1,91 @@
+"""How fast a control table of many rows is read and parsed: from Delta files, and over a (fake) SQL warehouse.
+
+The warehouse is the tests' fake one on loopback, so its figure shows what our side costs, HTTP and JSON included, and
+not how fast Databricks is.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import arro3.core as arrow
+from deltalake import write_deltalake
+
+from bench.estate import SOURCES, rows
+from lakeflow_job_meta.metadata.parse import parse_module
+from lakeflow_job_meta.metadata.rows import modules_of_rows
+from lakeflow_job_meta.tables.delta import DeltaControlTable
+from lakeflow_job_meta.tables.interface import ControlTable
+from lakeflow_job_meta.tables.sql_table import SqlControlTable
+from lakeflow_job_meta.tables.warehouse import WarehouseExecutor
+from lakeflow_job_meta.workspace import Workspace
+
+MODULES = 10_000
+NAME = "main.bench.control"
+_KINDS = {"execution_order": arrow.DataType.int32(), "is_active": arrow.DataType.bool()}
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of the result: how long one step took for all rows."""
+
+    what: str
+    rows: int
+    seconds: float
+
+
+def run() -> list[Figure]:
+    """Measures both tables: the cheap look at the version, reading all rows, and making modules of them."""
+    with tempfile.TemporaryDirectory() as folder, _fake_warehouse(Path(folder)) as (path, over_warehouse):
+        _write(path)
+        return [
+            *_measured("Delta files", DeltaControlTable(str(path))),
+            *_measured("SQL warehouse (fake)", over_warehouse),
+        ]
+
+
+@contextmanager
+def _fake_warehouse(folder: Path) -> Iterator[tuple[Path, ControlTable]]:
+    """Gives a table of a fake workspace, and the folder in which it lies."""
+    tests = str(Path(__file__).parent.parent / "tests")
+    sys.path.insert(0, tests)
+    try:
+        from workspace import FakeWorkspace  # type: ignore[import-not-found]
+    finally:
+        sys.path.remove(tests)
+    with FakeWorkspace(folder) as workspace:
+        path: Path = workspace.table_path(NAME)
+        path.parent.mkdir(parents=True)
+        connection = Workspace(lambda: workspace.client(retry_timeout_seconds=60, http_timeout_seconds=120))
+        connection.client()
+        yield path, SqlControlTable(NAME, WarehouseExecutor(connection, workspace.warehouse_id))
+
+
+def _write(path: Path) -> None:
+    made = rows(MODULES)
+    columns = ["source_id", "module_name", *(name for name in made[0] if name not in ("source_id", "module_name"))]
+    arrays = {
+        name: arrow.Array([row[name] for row in made], _KINDS.get(name, arrow.DataType.utf8())) for name in columns
+    }
+    write_deltalake(path, arrow.Table.from_pydict(arrays))  # type: ignore[call-overload]
+
+
+def _measured(what: str, table: ControlTable) -> Iterator[Figure]:
+    begin = time.perf_counter()
+    table.version()
+    looked = time.perf_counter()
+    found = table.read().rows
+    read = time.perf_counter()
+    modules = [parse_module(raw).module for raw in modules_of_rows(table.name, found)[0]]
+    parsed = time.perf_counter()
+    assert len(modules) == MODULES
+    assert len(found) == MODULES * SOURCES
+    yield Figure(f"{what}: version", len(found), looked - begin)
+    yield Figure(f"{what}: read", len(found), read - looked)
+    yield Figure(f"{what}: modules", len(found), parsed - read)

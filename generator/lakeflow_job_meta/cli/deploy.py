@@ -1,0 +1,146 @@
+"""`ljm deploy`: metadata to jobs in a workspace, behind the safety gate."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from lakeflow_job_meta.cli.project_option import compile_metadata, open_project
+from lakeflow_job_meta.cli.report import show_count, show_text
+from lakeflow_job_meta.compilation import Compilation
+from lakeflow_job_meta.deployment.bundle_plan import Action
+from lakeflow_job_meta.deployment.databricks_cli import DatabricksCli, check_version, find_cli
+from lakeflow_job_meta.deployment.deploy import Deployer, Deployment, Options, jobs_that_change
+from lakeflow_job_meta.deployment.gate import Allowance
+from lakeflow_job_meta.deployment.lock import deployment_lock
+from lakeflow_job_meta.deployment.state_folder import state_folder
+from lakeflow_job_meta.deployment.tracking import TrackedJob, record_jobs
+from lakeflow_job_meta.output.files import apply_changes, plan_changes, refuse_if_a_source_went_missing
+from lakeflow_job_meta.project import Project
+from lakeflow_job_meta.values import count
+
+
+@click.command("deploy")
+@click.option("--target", "-t", metavar="TARGET", help="The bundle's target. Default: the bundle's own default.")
+@click.option("--max-deletes", type=click.IntRange(0), metavar="N", help="How many jobs may be deleted.")
+@click.option("--keep-going", is_flag=True, help="Deploy the other modules although some have errors.")
+@click.option("--allow-empty", is_flag=True, help="Go on although a whole source, or the whole bundle, is empty.")
+@click.option("--overwrite-drift", is_flag=True, help="Overwrite what was edited by hand in the workspace.")
+@click.option("--dry-run", is_flag=True, help="Stop after the gate; nothing is changed in the workspace.")
+@click.option("--force-lock", is_flag=True, help="Take over a deployment lock that was left in the workspace.")
+@click.option("--run", "to_run", type=click.Choice(["changed", "all"]), help="Start the jobs afterwards.")
+@click.option("--timeout", type=click.IntRange(1), default=1800, show_default=True, help="Seconds for one CLI call.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How jobs are listed.")
+@click.pass_obj
+@click.pass_context
+def command(
+    ctx: click.Context,
+    folder: Path | None,
+    target: str | None,
+    max_deletes: int | None,
+    keep_going: bool,
+    allow_empty: bool,
+    overwrite_drift: bool,
+    dry_run: bool,
+    force_lock: bool,
+    to_run: str | None,
+    timeout: int,
+    form: str,
+) -> None:
+    """Generate, check with the databricks CLI, pass the safety gate, and deploy.
+
+    Runs `bundle validate --strict` and `bundle plan`, refuses what nobody asked for (deletions, edits made by hand that
+    would be overwritten), and deploys exactly the plan that passed. Lists module, job id and URL of every job.
+
+    \b
+    Examples:
+      ljm deploy -t dev --dry-run
+      ljm deploy -t prod --max-deletes 1
+      ljm deploy -t dev --run changed
+
+    """
+    project = open_project(folder)
+    cli = DatabricksCli(find_cli(os.environ), project.folder, target, on_line=_progress)
+    check_version(cli)
+    signal.signal(signal.SIGTERM, _interrupt)
+    compilation = _written(project, keep_going, allow_empty)
+    allowed = project.max_deletes if max_deletes is None else max_deletes
+    options = Options(Allowance(allowed, allow_empty, overwrite_drift), dry_run, force_lock, timeout)
+    folder_of_state = state_folder(project, target)
+    with deployment_lock(folder_of_state, on_wait=_progress) as lock:
+        holding = DatabricksCli(cli.program, cli.folder, target, on_line=_progress, inherited=(lock,))
+        deployer = Deployer(holding, project, compilation, folder_of_state, options, _progress)
+        deployment = deployer.deploy()
+        modules = {job.key: job.module.module_name for job in compilation.jobs}
+        tracked = record_jobs(folder_of_state, target or "", deployment.jobs, modules) if deployment.jobs else []
+    _show_jobs(tracked, form)
+    for problem in deployment.problems:
+        click.echo(problem, err=True)
+    _say_what_happened(deployment, dry_run)
+    if to_run and not dry_run:
+        _run(holding, deployment, to_run, timeout)
+    ctx.exit(1 if compilation.errors or deployment.problems else 0)
+
+
+def _written(project: Project, keep_going: bool, allow_empty: bool) -> Compilation:
+    """Compiles the metadata and writes the files; with errors only if that was asked for."""
+    compilation = compile_metadata(project)
+    changes = plan_changes(project, compilation)
+    diagnostics = (*compilation.diagnostics, *changes.diagnostics)
+    show_text(diagnostics)
+    show_count(diagnostics, compilation.modules)
+    if (compilation.errors or changes.diagnostics) and not keep_going:
+        click.echo("Nothing was deployed; --keep-going deploys the modules without errors.", err=True)
+        raise click.exceptions.Exit(1)
+    refuse_if_a_source_went_missing(compilation, changes, allow_empty)
+    apply_changes(changes)
+    return compilation
+
+
+def _show_jobs(jobs: Sequence[TrackedJob], form: str) -> None:
+    if form == "json":
+        entries = [
+            {"module": job.module_name, "job_id": job.job_id, "name": job.job_name, "url": job.url} for job in jobs
+        ]
+        click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
+        return
+    for job in jobs:
+        click.echo(f"{job.module_name}  {job.job_id}  {job.url}".rstrip())
+
+
+def _say_what_happened(deployment: Deployment, dry_run: bool) -> None:
+    changed = f"{count(len(jobs_that_change(deployment.plan)), 'job')} created or changed"
+    deleted = deployment.plan.jobs(Action.DELETE)
+    changed += f", {len(deleted)} deleted" if deleted else ""
+    if not deployment.was_needed:
+        said = "Nothing to deploy: jobs and files are as they should be."
+    elif dry_run:
+        said = f"The plan passed: {changed} if it were deployed. Nothing was changed in the workspace."
+    elif deployment.problems:
+        said = "The deployment failed in part; what did succeed is recorded. Run again when that is mended."
+    else:
+        said = f"Deployed: {changed}."
+    click.echo(said, err=True)
+
+
+def _run(cli: DatabricksCli, deployment: Deployment, which: str, timeout: int) -> None:
+    changed = set(jobs_that_change(deployment.plan))
+    for job in deployment.jobs:
+        if which == "all" or job.key in changed:
+            cli.bundle("run", job.key, "--no-wait", limit_seconds=timeout)
+            click.echo(f"Started {job.name}.", err=True)
+
+
+def _progress(line: str) -> None:
+    click.echo(click.style(line, dim=True), err=True)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Ends like Ctrl-C, so that the CLI is ended in good order."""
+    raise KeyboardInterrupt

@@ -1,0 +1,140 @@
+"""The plan of `databricks bundle plan -o json`, read once at this edge. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import cast
+
+from lakeflow_job_meta.errors import Failed
+from lakeflow_job_meta.values import Value
+
+_JOBS = "resources.jobs."
+
+
+class Action(str, Enum):
+    """What the CLI would do with a resource."""
+
+    SKIP = "skip"
+    CREATE = "create"
+    UPDATE = "update"
+    UPDATE_ID = "update_id"
+    RESIZE = "resize"
+    RECREATE = "recreate"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One setting that the deployment would write.
+
+    Attributes:
+        path: As the CLI names it, such as `tasks[task_key='a'].max_retries`.
+        old: As deployed last; `new` in the configuration; `remote` in the workspace now.
+    """
+
+    path: str
+    action: Action
+    reason: str
+    old: Value
+    new: Value
+    remote: Value
+
+    @property
+    def was_edited_by_hand(self) -> bool:
+        """Whether the workspace has something else than was deployed, and the deployment would overwrite it."""
+        return self.action is not Action.SKIP and self.remote != self.old and self.remote != self.new
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceChange:
+    """What happens to one resource of the bundle.
+
+    Attributes:
+        name: Such as `resources.jobs.sales`.
+        is_gone: Of a deletion: whether the workspace does not have it any more.
+    """
+
+    name: str
+    action: Action
+    fields: tuple[FieldChange, ...]
+    is_gone: bool
+
+    @property
+    def job_key(self) -> str | None:
+        """The key of the job; None for another resource, and for the permissions of a job."""
+        key = self.name.removeprefix(_JOBS)
+        return key if self.name.startswith(_JOBS) and "." not in key else None
+
+
+@dataclass(frozen=True, slots=True)
+class BundlePlan:
+    """A plan.
+
+    Attributes:
+        lineage: Of the state that it starts from; None before the first deployment.
+        serial: Likewise.
+    """
+
+    resources: tuple[ResourceChange, ...]
+    lineage: str | None
+    serial: int | None
+
+    def jobs(self, *actions: Action) -> list[str]:
+        """Returns the keys of the jobs with one of these actions."""
+        return [
+            resource.job_key
+            for resource in self.resources
+            if resource.job_key is not None and resource.action in actions and not resource.is_gone
+        ]
+
+    def changes_nothing(self) -> bool:
+        """Says whether a deployment would write no resource."""
+        return all(resource.action is Action.SKIP for resource in self.resources)
+
+    def hand_edits(self) -> Iterator[tuple[str, FieldChange]]:
+        """Yields what was edited in the workspace since the last deployment and would be overwritten."""
+        for resource in self.resources:
+            for field in resource.fields:
+                if resource.action is not Action.DELETE and field.was_edited_by_hand:
+                    yield resource.job_key or resource.name, field
+
+
+def parse_plan(text: str) -> BundlePlan:
+    """Reads a plan.
+
+    Raises:
+        Failed: It is no JSON, or not of a form that is known: what is not understood is not deployed.
+    """
+    try:
+        root = json.loads(text)
+        entries = root["plan"]
+        return BundlePlan(
+            tuple(_resource(name, entry) for name, entry in sorted(entries.items())),
+            root.get("lineage"),
+            root.get("serial"),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Failed(
+            f"The plan of the databricks CLI cannot be understood ({type(error).__name__}: {str(error)[:100]}); "
+            "nothing was deployed. Is the CLI complete, and not newer than this release knows?"
+        ) from error
+
+
+def _resource(name: str, entry: dict[str, object]) -> ResourceChange:
+    changes = cast("dict[str, dict[str, Value]]", entry.get("changes") or {})
+    fields = tuple(_field(path, change) for path, change in changes.items())
+    return ResourceChange(name, Action(str(entry["action"])), fields, bool(entry.get("gone")))
+
+
+def _field(path: str, change: dict[str, Value]) -> FieldChange:
+    return FieldChange(
+        path,
+        Action(str(change.get("action", "skip"))),
+        str(change.get("reason") or ""),
+        change.get("old"),
+        change.get("new"),
+        change.get("remote"),
+    )

@@ -1,0 +1,100 @@
+"""Understands what the databricks CLI prints: its diagnostics on stderr, and why it failed. Pure.
+
+The texts are those of the CLI as measured; what is not recognised is passed on as it is, never guessed at.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+_DIAGNOSTIC = re.compile(r"^(?P<severity>Error|Warning|Recommendation): (?P<message>.*)$")
+_DETAIL = re.compile(r"^  (?P<word>at|in) (?P<what>.+)$")
+_LOCATION = re.compile(r"^(?P<path>.+?):(?P<line>\d+):(?P<column>\d+)$")
+
+
+class Trouble(str, Enum):
+    """Why the CLI failed, where something can be done about it."""
+
+    LOCKED = "locked"
+    STALE_PLAN = "stale plan"
+    NOT_LOGGED_IN = "not logged in"
+    UNREACHABLE = "unreachable"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A position in a file of the bundle."""
+
+    path: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class CliDiagnostic:
+    """One message of the CLI.
+
+    Attributes:
+        severity: `Error`, `Warning` or `Recommendation`.
+        settings: Paths in the configuration, such as `resources.jobs.sales`.
+        locations: Where in the bundle's files.
+    """
+
+    severity: str
+    message: str
+    settings: tuple[str, ...]
+    locations: tuple[Location, ...]
+
+
+def diagnostics_in(stderr: str) -> list[CliDiagnostic]:
+    """Returns the messages in what the CLI wrote to stderr; progress and log lines are none."""
+    return list(_diagnostics(stderr.splitlines()))
+
+
+def _diagnostics(lines: list[str]) -> Iterator[CliDiagnostic]:
+    number = 0
+    while number < len(lines):
+        match = _DIAGNOSTIC.match(lines[number])
+        number += 1
+        if match is None:
+            continue
+        message = [match["message"]]
+        settings: list[str] = []
+        locations: list[Location] = []
+        while number < len(lines) and lines[number].strip() and not _DIAGNOSTIC.match(lines[number]):
+            detail = _DETAIL.match(lines[number])
+            place = _LOCATION.match(detail["what"]) if detail and detail["word"] == "in" else None
+            if place is not None:
+                locations.append(Location(place["path"], int(place["line"]), int(place["column"])))
+            elif detail is not None and detail["word"] == "at":
+                settings.append(detail["what"])
+            else:
+                message.append(lines[number].strip())
+            number += 1
+        yield CliDiagnostic(match["severity"], " ".join(message), tuple(settings), tuple(locations))
+
+
+_TROUBLES: tuple[tuple[Trouble, tuple[str, ...]], ...] = (
+    (Trouble.LOCKED, ("deploy lock", "deployment lock", "deploy.lock", "--force-lock")),
+    (Trouble.STALE_PLAN, ("stale", "plan lineage", "plan serial", "lineage mismatch", "serial mismatch")),
+    (
+        Trouble.NOT_LOGGED_IN,
+        ("cannot configure default credentials", "invalid access token", "default auth:", "token is expired", "401"),
+    ),
+    (
+        Trouble.UNREACHABLE,
+        ("no such host", "connection refused", "i/o timeout", "network is unreachable", "connection reset", "eof"),
+    ),
+)
+
+
+def trouble_in(stderr: str) -> Trouble:
+    """Says why the CLI failed, by the words of its errors."""
+    errors = " ".join(each.message for each in diagnostics_in(stderr) if each.severity == "Error") or stderr
+    lowered = errors.lower()
+    found = (trouble for trouble, words in _TROUBLES if any(word in lowered for word in words))
+    return next(found, Trouble.OTHER)

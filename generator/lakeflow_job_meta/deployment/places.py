@@ -1,0 +1,62 @@
+"""From a place in a generated file to the place in the metadata that it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lakeflow_job_meta.compilation import Compilation
+from lakeflow_job_meta.deployment.cli_output import CliDiagnostic, Location
+from lakeflow_job_meta.jobs.model import Job
+from lakeflow_job_meta.metadata.yaml_text import read_yaml
+from lakeflow_job_meta.project import Project
+from lakeflow_job_meta.values import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Knows the generated files of a compilation.
+
+    Attributes:
+        compilation: Its jobs know where each setting was written.
+    """
+
+    project: Project
+    compilation: Compilation
+
+    def tell(self, diagnostic: CliDiagnostic) -> str:
+        """Returns a message of the CLI with the place in the metadata, or the CLI's own where there is none."""
+        places = [self.of_location(location) or _shown(location) for location in diagnostic.locations]
+        places = places or [place for name in diagnostic.settings if (place := self.of_setting(name))]
+        where = places[0] if places else (diagnostic.settings[0] if diagnostic.settings else "databricks")
+        return f"{where}: {diagnostic.severity.lower()}: {diagnostic.message} [databricks]"
+
+    def of_location(self, location: Location) -> str | None:
+        """Returns the place in the metadata of a position in a generated file."""
+        prefix = f"{self.project.output}/"
+        name = location.path.removeprefix(prefix)
+        text = self.compilation.files.get(name)
+        job = next((job for job in self.compilation.jobs if name == f"jobs/{job.key}.yml"), None)
+        if text is None or job is None or not location.path.startswith(prefix):
+            return None
+        return str(job.origin_of(_setting_at(text, job, location)))
+
+    def of_setting(self, name: str) -> str | None:
+        """Returns the place of the module whose job a configuration path such as `resources.jobs.sales` names."""
+        for job in self.compilation.jobs:
+            if name == f"resources.jobs.{job.key}" or name.startswith(f"resources.jobs.{job.key}."):
+                return str(job.module.origin)
+        return None
+
+
+def _setting_at(text: str, job: Job, location: Location) -> Path:
+    """Returns the path of the innermost setting that begins at or before a position."""
+    positions = read_yaml(text, with_positions=True).positions
+    here = (location.line, location.column)
+    before = [path for path, at in positions.items() if (at.key or at.value) <= here]
+    path = max(before, key=lambda path: (positions[path].key or positions[path].value, len(path)), default=())
+    start = next((number for number, step in enumerate(path) if step == job.key and path[number - 1] == "jobs"), None)
+    return () if start is None else path[start + 1 :]
+
+
+def _shown(location: Location) -> str:
+    return f"{location.path}:{location.line}:{location.column}"

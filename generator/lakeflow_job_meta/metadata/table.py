@@ -1,0 +1,44 @@
+"""Metadata in a control table, of whatever kind: reads one version of it and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lakeflow_job_meta.diagnostics import Origin
+from lakeflow_job_meta.errors import LakeflowJobMetaError
+from lakeflow_job_meta.metadata.reading import UNREADABLE, Reading, Unread
+from lakeflow_job_meta.metadata.rows import modules_of_rows
+from lakeflow_job_meta.tables.interface import ControlTable, TableUnusable
+
+
+class TableReader:
+    """Reads the modules of a control table.
+
+    Args:
+        label: The table's name or path, as the project file and messages give it.
+        open_table: Opens it; whatever that raises is this source's problem alone.
+    """
+
+    def __init__(self, label: str, open_table: Callable[[], ControlTable]) -> None:
+        self.label = label
+        self._open_table = open_table
+
+    def read(self) -> Reading:
+        """Reads all rows of the newest version."""
+        try:
+            rows = self._open_table().read().rows
+        except TableUnusable as error:
+            return self._failed(*error.problems)
+        except LakeflowJobMetaError as error:
+            return self._failed(f"cannot be read: {error}")
+        modules, found, is_whole = modules_of_rows(self.label, rows)
+        unreadable = frozenset() if is_whole else frozenset({self.label})
+        return Reading(self.label, tuple(modules), tuple(found), unreadable, False, self._covers)
+
+    def _failed(self, *messages: str) -> Reading:
+        origin = Origin(Unread(self.label, is_file=False))
+        problems = tuple(UNREADABLE.at(origin, message) for message in messages)
+        return Reading(self.label, (), problems, frozenset(), True, self._covers)
+
+    def _covers(self, label: str) -> bool:
+        return label == self.label

@@ -1,0 +1,126 @@
+"""Reads jobs back from generated files: those on disk, or those of a git revision.
+
+Reads only. Files without our marker are not looked at; a generated file that cannot be read back is an error, since
+nothing could be said about its job.
+"""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lakeflow_job_meta.errors import Failed, Misconfigured
+from lakeflow_job_meta.metadata.yaml_text import read_yaml
+from lakeflow_job_meta.output.markers import JOB_MARKER, SQL_MARKER
+from lakeflow_job_meta.project import Project
+from lakeflow_job_meta.values import Value, quoted, value_at
+
+_GIT_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedJob:
+    """A job as a file says it.
+
+    Attributes:
+        settings: As the Jobs API takes them.
+        targets: The targets that it is for; empty for all.
+        sql: Its inline SQL, by the name of the file.
+    """
+
+    key: str
+    settings: dict[str, Value]
+    targets: tuple[str, ...]
+    sql: dict[str, str]
+
+
+def jobs_in_files(files: dict[str, str]) -> dict[str, GeneratedJob]:
+    """Returns the jobs that generated files hold, by key.
+
+    Args:
+        files: Texts by path below the output folder.
+
+    Raises:
+        Failed: A file with our marker does not say a job.
+    """
+    found = (_job(path, text, files) for path, text in sorted(files.items()) if path.startswith("jobs/"))
+    return {job.key: job for job in found if job is not None}
+
+
+def _job(path: str, text: str, files: dict[str, str]) -> GeneratedJob | None:
+    if JOB_MARKER.label_in(text) is None:
+        return None
+    key = Path(path).stem
+    root = read_yaml(text).value
+    targets = root.get("targets") if isinstance(root, dict) else None
+    names = tuple(targets) if isinstance(targets, dict) else ()
+    where = ("targets", names[0], "resources", "jobs", key) if names else ("resources", "jobs", key)
+    settings = value_at(root, where)[1]
+    if not isinstance(settings, dict):
+        raise Failed(f"The generated file {path!r} holds no job {key!r}; run `ljm generate` to write it anew.")
+    folder = f"sql/{key}/"
+    sql = {
+        Path(other).stem: content.split("\n", 1)[-1]
+        for other, content in files.items()
+        if other.startswith(folder) and SQL_MARKER.label_in(content) is not None
+    }
+    return GeneratedJob(key, settings, names, sql)
+
+
+def files_on_disk(project: Project) -> dict[str, str]:
+    """Returns the texts below the output folder, by path."""
+    folder = project.folder / project.output
+    try:
+        return {path.relative_to(folder).as_posix(): _text(path.read_bytes()) for path in _paths(folder)}
+    except OSError as error:
+        raise Failed(f"The folder {project.output!r} cannot be read: {error.strerror} ({error.filename}).") from error
+
+
+def _paths(folder: Path) -> Iterator[Path]:
+    for pattern in ("jobs/*.yml", "sql/*/*.sql"):
+        yield from (path for path in folder.glob(pattern) if path.is_file())
+
+
+def files_of_revision(project: Project, revision: str) -> dict[str, str]:
+    """Returns the texts below the output folder as a git revision has them.
+
+    Raises:
+        Misconfigured: There is no git, no repository, or no such revision.
+    """
+    if revision.startswith("-"):
+        raise Misconfigured(f"{quoted(revision)} is no git revision.")
+    listed = _git(project, "ls-tree", "-r", "--name-only", revision, "--", project.output)
+    if not listed.strip():
+        return {}
+    archive = _git(project, "archive", "--format=tar", revision, "--", project.output)
+    prefix = f"{project.output}/"
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        members = {member.name: tar.extractfile(member) for member in tar if member.isfile()}
+        return {
+            name.removeprefix(prefix): _text(content.read())
+            for name, content in members.items()
+            if content is not None and name.startswith(prefix)
+        }
+
+
+def _git(project: Project, *arguments: str) -> bytes:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(project.folder), *arguments], capture_output=True, timeout=_GIT_SECONDS, check=False
+        )
+    except FileNotFoundError:
+        raise Misconfigured("git is not installed, so there is nothing to compare with; leave out --against.") from None
+    except subprocess.TimeoutExpired:
+        raise Failed(f"git did not answer within {_GIT_SECONDS} seconds.") from None
+    if done.returncode != 0:
+        reason = " ".join(done.stderr.decode("utf-8", "replace").split())[:300]
+        raise Misconfigured(f"git cannot show that revision: {reason}")
+    return done.stdout
+
+
+def _text(content: bytes) -> str:
+    return content.decode("utf-8", "replace").replace("\r\n", "\n")

@@ -1,0 +1,34 @@
+"""The plan of a project: what its generated files say, against what its metadata makes."""
+
+from __future__ import annotations
+
+from lakeflow_job_meta.compilation import Compilation
+from lakeflow_job_meta.output.files import Change, plan_changes
+from lakeflow_job_meta.planning.compare import Plan, compare_jobs
+from lakeflow_job_meta.planning.generated import files_of_revision, files_on_disk, jobs_in_files
+from lakeflow_job_meta.project import Project
+
+
+def plan_files(project: Project, compilation: Compilation, revision: str | None = None) -> Plan:
+    """Says what changes in the jobs when the metadata is generated.
+
+    A job that must stay as it is (its module is broken, its source cannot be read) does not change.
+
+    Args:
+        project: The project.
+        compilation: What its metadata comes to.
+        revision: A git revision to compare with; None compares with the files on disk.
+
+    Raises:
+        Failed: Generated files cannot be read.
+        Misconfigured: There is no such revision.
+    """
+    on_disk = files_on_disk(project)
+    after = dict(on_disk)
+    for change in plan_changes(project, compilation).changes:
+        if change.kind is Change.DELETE:
+            after.pop(change.path, None)
+        else:
+            after[change.path] = change.after
+    before = on_disk if revision is None else files_of_revision(project, revision)
+    return compare_jobs(jobs_in_files(before), jobs_in_files(after))

@@ -1,0 +1,1 @@
+"""Control tables where they are: Delta files, a SQL warehouse, a Spark session. One interface, the same behaviour."""

@@ -1,0 +1,63 @@
+"""Finds the right kind of control table for a name: a path, a table of the active Spark session, or of a warehouse."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from lakeflow_job_meta.errors import Misconfigured
+from lakeflow_job_meta.tables.delta import DeltaControlTable, is_url
+from lakeflow_job_meta.tables.interface import ControlTable
+from lakeflow_job_meta.tables.names import split_name
+from lakeflow_job_meta.tables.spark import SparkExecutor, active_session
+from lakeflow_job_meta.tables.sql_table import SqlControlTable
+from lakeflow_job_meta.tables.warehouse import WarehouseExecutor
+from lakeflow_job_meta.workspace import Workspace
+
+WAREHOUSE_VARIABLE = "DATABRICKS_WAREHOUSE_ID"
+
+
+def open_named_table(
+    name: str,
+    warehouse_id: str | None,
+    *,
+    workspace: Workspace | None = None,
+    on_wait: Callable[[str], None] = lambda message: None,
+) -> ControlTable:
+    """Opens a table of a catalog: in the active Spark session, else over a SQL warehouse.
+
+    Args:
+        name: `catalog.schema.table`.
+        warehouse_id: The warehouse; without one DATABRICKS_WAREHOUSE_ID is used. With one, Spark is not looked for.
+        workspace: The workspace; by default the one of the environment.
+        on_wait: Told when the warehouse makes one wait.
+
+    Raises:
+        Misconfigured: It is no name of a table, or there is neither a session nor a warehouse.
+    """
+    split_name(name)
+    session = active_session() if warehouse_id is None else None
+    if session is not None:
+        return SqlControlTable(name, SparkExecutor(session))
+    warehouse = warehouse_id or os.environ.get(WAREHOUSE_VARIABLE)
+    if not warehouse:
+        raise Misconfigured(
+            f"The table {name!r} needs a Spark session, as a notebook has, or a SQL warehouse: give warehouse_id, "
+            f"--warehouse-id or {WAREHOUSE_VARIABLE}."
+        )
+    return SqlControlTable(name, WarehouseExecutor(workspace or Workspace(), warehouse, on_wait=on_wait))
+
+
+def open_table(
+    name: str,
+    warehouse_id: str | None = None,
+    *,
+    folder: Path | None = None,
+    workspace: Workspace | None = None,
+    on_wait: Callable[[str], None] = lambda message: None,
+) -> ControlTable:
+    """Opens a table by whatever its user calls it: what has a slash is a path or a URL, the rest a table's name."""
+    if is_url(name) or "/" in name.replace("`/`", "") or os.sep in name or name.startswith("."):
+        return DeltaControlTable(name, folder)
+    return open_named_table(name, warehouse_id, workspace=workspace, on_wait=on_wait)

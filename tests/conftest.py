@@ -1,0 +1,22 @@
+"""What all tests share: a project in a folder of its own, and how hypothesis runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from project_folder import ProjectFolder
+
+settings.register_profile(
+    "tests",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("tests")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> ProjectFolder:
+    return ProjectFolder(tmp_path / "project")
