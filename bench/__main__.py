@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from bench import checks
+from bench import checks, tables
 
 
 def main() -> None:
-    """Prints the figures; the last column is the ratio to the slowest."""
+    """Prints the figures; the last column of the checks is the ratio to the slowest."""
     figures = checks.run()
     slowest = min(figure.tasks_a_second for figure in figures)
     print(f"{'checks':45} {'tasks a second':>15} {'ratio':>8}")
     for figure in figures:
         print(f"{figure.what:45} {figure.tasks_a_second:15,.0f} {figure.tasks_a_second / slowest:8,.1f}")
+    print(f"\n{'control tables':45} {'rows':>15} {'seconds':>8}")
+    for step in tables.run():
+        print(f"{step.what:45} {step.rows:15,} {step.seconds:8.2f}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,9 @@ from hypothesis import HealthCheck, settings
 
 from project_folder import ProjectFolder
 
+# One module imports these fixtures before another names them as a plugin.
+pytest.register_assert_rewrite("cli.fixtures")
+
 settings.register_profile(
     "tests",
     deadline=None,

@@ -28,6 +28,7 @@ class DeltaPlace:
 
     folder: Path
     records_users: bool = False
+    commits_nothing: bool = False
 
     def open(self) -> ControlTable:
         return DeltaControlTable(str(self.folder))
@@ -47,6 +48,7 @@ class WarehousePlace:
     connection: Workspace
     clock: SleeplessClock
     records_users: bool = True
+    commits_nothing: bool = False
 
     @property
     def folder(self) -> Path:

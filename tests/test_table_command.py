@@ -143,7 +143,7 @@ class TestLoad:
 
     def test_a_mistake_is_told_once(self, filled, project):
         project.write(
-            "metadata/a.yml", TWO_SOURCES.replace("notebook_path: /Workspace/b", "notebook_pth: /Workspace/b")
+            "metadata/a.yml", TWO_SOURCES.replace("{notebook_path: /Workspace/b", "{max_retry: 1, notebook_path: /b")
         )
         result = filled("load", "metadata")
         assert result.stderr.count("[unknown-field]") == 1

@@ -22,11 +22,13 @@ class BundleFacts:
 
     Attributes:
         variables: Their names.
+        default_target: The one that is meant when none is named.
         targets: Their names.
         resources: Kind and key, such as `("pipelines", "silver")`.
     """
 
     variables: frozenset[str] | None = None
+    default_target: str | None = None
     targets: frozenset[str] | None = None
     resources: frozenset[tuple[str, str]] | None = None
 
@@ -44,9 +46,12 @@ def read_bundle_facts(project: Project) -> BundleFacts:
     resources = frozenset(
         (kind, key) for part in parts for kind, entries in _entries(part, "resources") for key in _keys(entries)
     )
+    targets = dict(entry for file in files if file is not None for entry in _entries(file, "targets"))
+    default = [name for name, target in targets.items() if isinstance(target, dict) and target.get("default") is True]
     return BundleFacts(
         frozenset(name for part in parts for name, _ in _entries(part, "variables")),
-        frozenset(name for file in files if file is not None for name, _ in _entries(file, "targets")),
+        next(iter(default or (targets if len(targets) == 1 else ())), None),
+        frozenset(targets),
         None if makes_more else resources,
     )
 

@@ -80,6 +80,7 @@ class SparkPlace:
     name: str
     folder: Path
     records_users: bool = False
+    commits_nothing: bool = True
 
     def open(self) -> ControlTable:
         return SqlControlTable(self.name, SparkExecutor(self.session))
@@ -115,10 +116,10 @@ class TestSession:
         assert table.read().rows == []
 
     def test_a_name_is_quoted_part_by_part(self, session: SparkSession):
-        table = open_named_table("spark_catalog.default.`my-table`", None)
+        table = open_named_table("spark_catalog.`default`.my_table", None)
         table.create(optional_columns=False)
         assert table.version().number == 0
-        session.sql("DROP TABLE spark_catalog.default.`my-table`")
+        session.sql("DROP TABLE default.my_table")
 
     def test_what_spark_refuses_is_one_sentence(self, place: SparkPlace):
         place.session.sql(f"CREATE TABLE {place.name} (source_id STRING) USING PARQUET")

@@ -131,7 +131,7 @@ class Tree:
 
     def _delete(self, request: Request) -> Response:
         body = request.json()
-        path, item = self._find(_needed(body, "path"))
+        path, _ = self._find(_needed(body, "path"))
         inside = [other for other in self._items if other.startswith(path.rstrip("/") + "/") and other != "/"]
         if inside and not body.get("recursive"):
             raise ApiError(400, "DIRECTORY_NOT_EMPTY", f"Folder ({path}) is not empty")

@@ -11,12 +11,13 @@ from types import FrameType
 
 import click
 
+from lakeflow_job_meta.bundle_facts import read_bundle_facts
 from lakeflow_job_meta.cli.project_option import compile_metadata, open_project
 from lakeflow_job_meta.cli.report import show_count, show_text
 from lakeflow_job_meta.compilation import Compilation
 from lakeflow_job_meta.deployment.bundle_plan import Action
-from lakeflow_job_meta.deployment.databricks_cli import DatabricksCli, check_version, find_cli
-from lakeflow_job_meta.deployment.deploy import Deployer, Deployment, Options, jobs_that_change
+from lakeflow_job_meta.deployment.databricks_cli import CliFailure, DatabricksCli, check_version, explain, find_cli
+from lakeflow_job_meta.deployment.deploy import DeployedJob, Deployer, Deployment, Options, jobs_that_change
 from lakeflow_job_meta.deployment.gate import Allowance
 from lakeflow_job_meta.deployment.lock import deployment_lock
 from lakeflow_job_meta.deployment.state_folder import state_folder
@@ -72,20 +73,23 @@ def command(
     compilation = _written(project, keep_going, allow_empty)
     allowed = project.max_deletes if max_deletes is None else max_deletes
     options = Options(Allowance(allowed, allow_empty, overwrite_drift), dry_run, force_lock, timeout)
+    # By its name even when it is not given, so that both ways of saying it exclude each other.
+    target = target or read_bundle_facts(project).default_target
     folder_of_state = state_folder(project, target)
     with deployment_lock(folder_of_state, on_wait=_progress) as lock:
         holding = DatabricksCli(cli.program, cli.folder, target, on_line=_progress, inherited=(lock,))
         deployer = Deployer(holding, project, compilation, folder_of_state, options, _progress)
         deployment = deployer.deploy()
         modules = {job.key: job.module.module_name for job in compilation.jobs}
-        tracked = record_jobs(folder_of_state, target or "", deployment.jobs, modules) if deployment.jobs else []
+        tracked = [] if dry_run else record_jobs(folder_of_state, target or "", deployment.jobs, modules)
     _show_jobs(tracked, form)
     for problem in deployment.problems:
         click.echo(problem, err=True)
     _say_what_happened(deployment, dry_run)
-    if to_run and not dry_run:
-        _run(holding, deployment, to_run, timeout)
-    ctx.exit(1 if compilation.errors or deployment.problems else 0)
+    failed = bool(compilation.errors or deployment.problems)
+    if to_run and not dry_run and not deployment.problems:
+        failed = not _run(cli, deployment, to_run, timeout) or failed
+    ctx.exit(1 if failed else 0)
 
 
 def _written(project: Project, keep_going: bool, allow_empty: bool) -> Compilation:
@@ -129,12 +133,22 @@ def _say_what_happened(deployment: Deployment, dry_run: bool) -> None:
     click.echo(said, err=True)
 
 
-def _run(cli: DatabricksCli, deployment: Deployment, which: str, timeout: int) -> None:
+def _run(cli: DatabricksCli, deployment: Deployment, which: str, timeout: int) -> bool:
+    """Starts jobs; returns whether all could be started."""
     changed = set(jobs_that_change(deployment.plan))
-    for job in deployment.jobs:
-        if which == "all" or job.key in changed:
-            cli.bundle("run", job.key, "--no-wait", limit_seconds=timeout)
-            click.echo(f"Started {job.name}.", err=True)
+    chosen = [job for job in deployment.jobs if which == "all" or job.key in changed]
+    started = [_started(cli, job, timeout) for job in chosen]
+    return all(started)
+
+
+def _started(cli: DatabricksCli, job: DeployedJob, timeout: int) -> bool:
+    try:
+        cli.bundle("run", job.key, "--no-wait", limit_seconds=timeout)
+    except CliFailure as failure:
+        click.echo(f"{job.key}: {explain(failure)}", err=True)
+        return False
+    click.echo(f"Started {job.name}.", err=True)
+    return True
 
 
 def _progress(line: str) -> None:

@@ -18,6 +18,7 @@ _COMMANDS = {
     "generate": "Write the bundle's YAML files from the metadata.",
     "plan": "Say in words what the metadata would change.",
     "deploy": "Generate, pass the safety gate, and deploy.",
+    "doctor": "Check what a deployment needs, and say what to do.",
     "table": "Make, fill, show, export and compare a control table.",
     "explain": "Explain a code: what it means, an example, and the remedy.",
     "schema": "Print a JSON Schema for editors.",

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
 from lakeflow_job_meta.cli.project_option import compile_metadata, open_project
 from lakeflow_job_meta.cli.report import show_count, show_text
-from lakeflow_job_meta.planning.compare import Plan
+from lakeflow_job_meta.deployment.bundle_plan import BundlePlan, parse_plan
+from lakeflow_job_meta.deployment.databricks_cli import CliFailure, DatabricksCli, check_version, explain, find_cli
+from lakeflow_job_meta.diagnostics import errors_among
+from lakeflow_job_meta.errors import Failed
+from lakeflow_job_meta.output.files import plan_changes
 from lakeflow_job_meta.planning.planned import plan_files
 from lakeflow_job_meta.planning.words import FORMATS
+from lakeflow_job_meta.project import Project
+
+_LIMIT_SECONDS = 1800
 
 
 @click.command("plan")
 @click.option("--against", metavar="REF", help="Compare with the generated files of a git revision, such as main.")
 @click.option("--format", "form", type=click.Choice(list(FORMATS)), default="text", help="As text, JSON or Markdown.")
+@click.option("--live", is_flag=True, help="Add what a deployment of the files on disk would do in the workspace.")
+@click.option("--target", "-t", metavar="TARGET", help="The bundle's target for --live. Default: the bundle's own.")
 @click.option("--check", is_flag=True, help="Exit with 1 when anything would change.")
 @click.pass_obj
 @click.pass_context
-def command(ctx: click.Context, folder: Path | None, against: str | None, form: str, check: bool) -> None:
+def command(
+    ctx: click.Context,
+    folder: Path | None,
+    against: str | None,
+    form: str,
+    live: bool,
+    target: str | None,
+    check: bool,
+) -> None:
     """Say in words what the metadata would change: jobs, tasks, settings, dependencies.
 
     Compares the metadata with the generated files, as they are on disk or in a git revision. Markdown is made for a
@@ -29,12 +47,30 @@ def command(ctx: click.Context, folder: Path | None, against: str | None, form: 
     Examples:
       ljm plan
       ljm plan --against origin/main --format markdown > comment.md
+      ljm plan --live -t prod        also what was edited by hand in the workspace
 
     """
     project = open_project(folder)
     compilation = compile_metadata(project)
-    show_text(compilation.diagnostics)
-    plan: Plan = plan_files(project, compilation, against)
-    click.echo(FORMATS[form](plan))
-    show_count(compilation.diagnostics, compilation.modules)
-    ctx.exit(1 if compilation.errors or (check and plan.changes) else 0)
+    changes = plan_changes(project, compilation)
+    diagnostics = (*compilation.diagnostics, *changes.diagnostics)
+    show_text(diagnostics)
+    plan = plan_files(project, changes, against)
+    bundle_plan = _live_plan(project, target) if live else None
+    if bundle_plan is not None and changes.changes:
+        click.echo(
+            "The files on disk are older than the metadata; --live is about the files. Run `ljm generate`.", err=True
+        )
+    click.echo(FORMATS[form](plan, bundle_plan))
+    show_count(diagnostics, compilation.modules)
+    ctx.exit(1 if errors_among(diagnostics) or (check and plan.changes) else 0)
+
+
+def _live_plan(project: Project, target: str | None) -> BundlePlan:
+    """Asks the databricks CLI what a deployment would do; writes nothing."""
+    cli = DatabricksCli(find_cli(os.environ), project.folder, target)
+    check_version(cli)
+    try:
+        return parse_plan(cli.bundle("plan", "-o", "json", limit_seconds=_LIMIT_SECONDS).stdout)
+    except CliFailure as failure:
+        raise Failed(explain(failure)) from None

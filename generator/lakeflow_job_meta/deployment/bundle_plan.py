@@ -26,6 +26,10 @@ class Action(str, Enum):
     DELETE = "delete"
 
 
+_OVERWRITING = (Action.UPDATE, Action.UPDATE_ID, Action.RESIZE)
+"""What writes over a resource that is there."""
+
+
 @dataclass(frozen=True, slots=True)
 class FieldChange:
     """One setting that the deployment would write.
@@ -98,7 +102,7 @@ class BundlePlan:
         """Yields what was edited in the workspace since the last deployment and would be overwritten."""
         for resource in self.resources:
             for field in resource.fields:
-                if resource.action is not Action.DELETE and field.was_edited_by_hand:
+                if resource.action in _OVERWRITING and field.was_edited_by_hand:
                     yield resource.job_key or resource.name, field
 
 
@@ -116,7 +120,7 @@ def parse_plan(text: str) -> BundlePlan:
             root.get("lineage"),
             root.get("serial"),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Failed(
             f"The plan of the databricks CLI cannot be understood ({type(error).__name__}: {str(error)[:100]}); "
             "nothing was deployed. Is the CLI complete, and not newer than this release knows?"

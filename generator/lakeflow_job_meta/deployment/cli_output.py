@@ -12,7 +12,7 @@ from enum import Enum
 
 _DIAGNOSTIC = re.compile(r"^(?P<severity>Error|Warning|Recommendation): (?P<message>.*)$")
 _DETAIL = re.compile(r"^  (?P<word>at|in) (?P<what>.+)$")
-_LOCATION = re.compile(r"^(?P<path>.+?):(?P<line>\d+):(?P<column>\d+)$")
+_LOCATION = re.compile(r"^(?P<path>.+?):(?P<line>\d{1,9}):(?P<column>\d{1,9})$")
 
 
 class Trouble(str, Enum):
@@ -78,23 +78,39 @@ def _diagnostics(lines: list[str]) -> Iterator[CliDiagnostic]:
         yield CliDiagnostic(match["severity"], " ".join(message), tuple(settings), tuple(locations))
 
 
-_TROUBLES: tuple[tuple[Trouble, tuple[str, ...]], ...] = (
-    (Trouble.LOCKED, ("deploy lock", "deployment lock", "deploy.lock", "--force-lock")),
-    (Trouble.STALE_PLAN, ("stale", "plan lineage", "plan serial", "lineage mismatch", "serial mismatch")),
+_TROUBLES: tuple[tuple[Trouble, re.Pattern[str]], ...] = (
+    (Trouble.LOCKED, re.compile(r"--force-lock")),
+    (Trouble.STALE_PLAN, re.compile(r"plan (lineage|serial) \S+ does not match state")),
     (
         Trouble.NOT_LOGGED_IN,
-        ("cannot configure default credentials", "invalid access token", "default auth:", "token is expired", "401"),
+        re.compile(
+            r"cannot configure default credentials|default auth:|invalid access token|token is expired"
+            r"|401 unauthorized|\(401\b|status(?: code)? 401\b|unauthenticated",
+            re.IGNORECASE,
+        ),
     ),
     (
         Trouble.UNREACHABLE,
-        ("no such host", "connection refused", "i/o timeout", "network is unreachable", "connection reset", "eof"),
+        re.compile(
+            r"no such host|connection refused|i/o timeout|network is unreachable|connection reset by peer|(?:^|: )EOF\b"
+            r"|TLS handshake timeout|context deadline exceeded"
+        ),
     ),
 )
+
+
+_FORGOTTEN = re.compile(r"^Warn: destroying (\S+): Ignoring permission error when deleting", re.MULTILINE)
+
+
+def forgotten_jobs(stderr: str) -> list[str]:
+    """Returns the resources that a deployment should have deleted, was not allowed to, and no longer knows of.
+
+    The CLI takes such a deployment for a success; only this line tells.
+    """
+    return _FORGOTTEN.findall(stderr)
 
 
 def trouble_in(stderr: str) -> Trouble:
     """Says why the CLI failed, by the words of its errors."""
     errors = " ".join(each.message for each in diagnostics_in(stderr) if each.severity == "Error") or stderr
-    lowered = errors.lower()
-    found = (trouble for trouble, words in _TROUBLES if any(word in lowered for word in words))
-    return next(found, Trouble.OTHER)
+    return next((trouble for trouble, words in _TROUBLES if words.search(errors)), Trouble.OTHER)

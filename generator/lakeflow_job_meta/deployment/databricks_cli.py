@@ -33,6 +33,10 @@ _SECRET = re.compile(
 )
 
 
+_SECRET_NAME = re.compile(r"(?i)(token|secret|password|_key)$")
+_SHORTEST_SECRET = 6
+
+
 @dataclass(frozen=True, slots=True)
 class CliResult:
     """What one call came to."""
@@ -129,15 +133,15 @@ class DatabricksCli:
                 )
             shown = self._show(err, shown)
             time.sleep(_POLL_SECONDS)
-        self._show(err, shown)
+        self._show(err, shown, to_the_end=True)
 
-    def _show(self, err: IO[bytes], shown: int) -> int:
+    def _show(self, err: IO[bytes], shown: int, *, to_the_end: bool = False) -> int:
         """Passes new whole lines on; returns how far the output has been shown."""
         size = os.fstat(err.fileno()).st_size
         text = os.pread(err.fileno(), size - shown, shown) if size > shown and hasattr(os, "pread") else b""
-        whole = text.rfind(b"\n") + 1
-        for line in text[:whole].decode("utf-8", "replace").splitlines():
-            self.on_line(without_secrets(line))
+        whole = len(text) if to_the_end else text.rfind(b"\n") + 1
+        for line in text[:whole].decode("utf-8", "replace").removesuffix("\n").split("\n") if whole else ():
+            self.on_line(without_secrets(line.rstrip("\r")))
         return shown + whole
 
 
@@ -154,13 +158,19 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
                 os.killpg(process.pid, what)
                 process.wait(_GRACE_SECONDS if what is signal.SIGINT else 1)
             if process.poll() is not None:
-                return
-    process.kill()
+                break
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # what it had started and left behind
+    else:
+        process.kill()
     process.wait()
 
 
 def without_secrets(text: str) -> str:
-    """Returns text with what looks like a token replaced."""
+    """Returns text without the secrets of the environment, and without what looks like a token."""
+    for name, value in os.environ.items():
+        if _SECRET_NAME.search(name) and len(value) >= _SHORTEST_SECRET:
+            text = text.replace(value, "***")
     return _SECRET.sub(lambda match: f"{match.group(1) or ''}***", text)
 
 
@@ -175,14 +185,14 @@ def find_cli(environment: Mapping[str, str]) -> str:
         found = shutil.which(named)
         if found is None:
             raise Misconfigured(f"DATABRICKS_CLI names {named!r}, which is no program.")
-        return found
+        return str(Path(found).absolute())
     found = shutil.which("databricks", path=environment.get("PATH"))
     if found is None:
         raise Misconfigured(
             f"The databricks CLI is not installed. Install version {_dotted(FLOOR)} or newer, as Databricks' "
             "documentation says, or name it with DATABRICKS_CLI."
         )
-    return found
+    return str(Path(found).absolute())
 
 
 def check_version(cli: DatabricksCli) -> str:
@@ -214,8 +224,15 @@ def _dotted(version: tuple[int, ...]) -> str:
     return ".".join(map(str, version))
 
 
-def explain(failure: CliFailure) -> str:
-    """Returns what a failed call means and what to do, in a sentence or two."""
+def explain(failure: CliFailure, *, with_errors: bool = True) -> str:
+    """Returns what a failed call means and what to do, in a sentence or two.
+
+    Args:
+        failure: The call.
+        with_errors: Whether to repeat what the CLI said.
+    """
+    if not with_errors:
+        return f"`databricks {failure.what}` failed.{_ADVICE[failure.trouble]}"
     errors = [each.message for each in diagnostics_in(failure.result.stderr) if each.severity == "Error"]
     said = "; ".join(errors) or failure.result.stderr.strip()[-400:] or f"exit code {failure.result.code}"
     return f"`databricks {failure.what}` failed: {' '.join(said.split())[:600]}{_ADVICE[failure.trouble]}"

@@ -10,11 +10,10 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
 
 from lakeflow_job_meta.compilation import Compilation
 from lakeflow_job_meta.deployment.bundle_plan import Action, BundlePlan, parse_plan
-from lakeflow_job_meta.deployment.cli_output import Trouble, diagnostics_in
+from lakeflow_job_meta.deployment.cli_output import Trouble, diagnostics_in, forgotten_jobs
 from lakeflow_job_meta.deployment.databricks_cli import CliFailure, CliResult, DatabricksCli, explain
 from lakeflow_job_meta.deployment.fingerprint import fingerprint
 from lakeflow_job_meta.deployment.gate import Allowance, refuse_surprises
@@ -24,6 +23,8 @@ from lakeflow_job_meta.errors import Failed
 from lakeflow_job_meta.project import Project
 
 _DEPLOYED = "deployed.json"
+_PLAN = "plan.json"
+_VALIDATE_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +108,15 @@ class Deployer:
             Failed: The CLI failed before anything was deployed.
         """
         self._say("Validating the bundle")
-        self._bundle("validate", "--strict")
+        # An address where nobody answers is tried in silence for as long as it is let.
+        limit = min(self._options.limit_seconds, _VALIDATE_SECONDS)
+        self._bundle("validate", "--strict", limit_seconds=limit)
         plan = self._planned()
         if self._options.dry_run:
             return Deployment(plan, (), not self._is_deployed(plan))
         if self._is_deployed(plan):
             return Deployment(plan, self._summary(), was_needed=False)
-        problems = self._deploy(plan)
+        plan, problems = self._deploy(plan)
         deployment = Deployment(plan, self._summary(), True, tuple(problems))
         if not problems:
             self._remember()
@@ -125,23 +128,38 @@ class Deployer:
         plan = parse_plan(result.stdout)
         refuse_surprises(plan, self._options.allowance)
         # Written only now: a plan that did not pass is never lying about.
-        (self._folder / "plan.json").write_text(result.stdout, encoding="utf-8")
+        try:
+            (self._folder / _PLAN).write_text(result.stdout, encoding="utf-8")
+        except OSError as error:
+            raise Failed(f"The plan cannot be written to {str(self._folder / _PLAN)!r}: {error.strerror}.") from error
         return plan
 
-    def _deploy(self, plan: BundlePlan) -> list[str]:
-        """Deploys the plan; once more if somebody else was faster. Returns what went wrong."""
+    def _deploy(self, plan: BundlePlan) -> tuple[BundlePlan, list[str]]:
+        """Deploys the plan; once more if somebody else was faster.
+
+        Returns:
+            The plan that was deployed, and what went wrong.
+        """
         self._say("Deploying")
-        arguments = ["--plan", str(self._folder / "plan.json"), *(["--force-lock"] if self._options.force_lock else [])]
-        for attempt in (1, 2):
+        arguments = ["--plan", str(self._folder / _PLAN), *(["--force-lock"] if self._options.force_lock else [])]
+        if plan.lineage is None:
+            # The CLI cannot tell that a plan of a first deployment is stale, and would make every job twice.
+            plan = self._planned()
+        try:
+            result = self._cli.bundle("deploy", *arguments, limit_seconds=self._options.limit_seconds)
+        except CliFailure as failure:
+            if failure.trouble is not Trouble.STALE_PLAN:
+                return plan, self._told(failure)
+            plan = self._planned()
             try:
-                self._cli.bundle("deploy", *arguments, limit_seconds=self._options.limit_seconds)
-            except CliFailure as failure:
-                if failure.trouble is Trouble.STALE_PLAN and attempt == 1:
-                    self._planned()
-                    continue
-                return [*self._told(failure), explain(failure)]
-            return []
-        return []
+                result = self._cli.bundle("deploy", *arguments, limit_seconds=self._options.limit_seconds)
+            except CliFailure as second:
+                return plan, self._told(second)
+        return plan, [
+            f"{name}: error: the job could not be deleted for want of permission, and the bundle has forgotten it; "
+            "delete it by hand [databricks]"
+            for name in forgotten_jobs(result.stderr)
+        ]
 
     def _is_deployed(self, plan: BundlePlan) -> bool:
         """Says whether jobs and files are in the workspace as they are here."""
@@ -154,30 +172,31 @@ class Deployer:
     def _summary(self) -> tuple[DeployedJob, ...]:
         result = self._bundle("summary", "-o", "json")
         try:
-            jobs = json.loads(result.stdout).get("resources", {}).get("jobs", {})
-        except ValueError as error:
-            raise Failed(
-                "What `databricks bundle summary` printed is no JSON; run again to record the jobs."
-            ) from error
-        entries = cast("dict[str, dict[str, object]]", jobs)
+            root = json.loads(result.stdout)
+        except ValueError:
+            root = None
+        if not isinstance(root, dict):
+            raise Failed("What `databricks bundle summary` printed is not understood; run again to record the jobs.")
+        resources = root.get("resources") or {}
+        jobs = resources.get("jobs") if isinstance(resources, dict) else None
+        entries = {key: entry for key, entry in (jobs or {}).items() if isinstance(entry, dict)}
         return tuple(
             DeployedJob(key, str(entry["id"]), str(entry.get("name") or key), str(entry.get("url") or ""))
             for key, entry in sorted(entries.items())
             if key in self._keys and entry.get("id") and entry.get("modified_status") != "deleted"
         )
 
-    def _bundle(self, command: str, *arguments: str) -> CliResult:
+    def _bundle(self, command: str, *arguments: str, limit_seconds: float | None = None) -> CliResult:
         """Runs a command of which a failure ends everything."""
         try:
-            return self._cli.bundle(command, *arguments, limit_seconds=self._options.limit_seconds)
+            return self._cli.bundle(command, *arguments, limit_seconds=limit_seconds or self._options.limit_seconds)
         except CliFailure as failure:
-            raise Failed("\n".join([*self._told(failure), explain(failure)])) from None
+            raise Failed("\n".join(self._told(failure))) from None
 
     def _told(self, failure: CliFailure) -> list[str]:
-        """Returns the CLI's messages, each at its place in the metadata."""
-        return [
-            self._places.tell(each) for each in diagnostics_in(failure.result.stderr) if each.locations or each.settings
-        ]
+        """Returns what went wrong, each at its place in the metadata, and last what to do."""
+        placed = [each for each in diagnostics_in(failure.result.stderr) if self._places.knows(each)]
+        return [*map(self._places.tell, placed), explain(failure, with_errors=not placed)]
 
 
 def jobs_that_change(plan: BundlePlan) -> list[str]:

@@ -42,7 +42,10 @@ def deployment_lock(
         Failed: Somebody else holds it for too long.
     """
     path = folder / "lock"
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise Failed(f"The lock {str(path)!r} cannot be opened: {error.strerror}.") from error
     try:
         waited = 0.0
         while not _try_to_lock(handle):
@@ -57,8 +60,12 @@ def deployment_lock(
             sleep(0.5)
             waited += 0.5
         now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"the deployment of process {os.getpid()} on {socket.gethostname()}, begun {now}".encode(), 0)
+        # Who holds it is only for the message of somebody who waits: a full disk does not stop the deployment here.
+        with suppress(OSError):
+            os.ftruncate(handle, 0)
+            os.pwrite(
+                handle, f"the deployment of process {os.getpid()} on {socket.gethostname()}, begun {now}".encode(), 0
+            )
         yield handle
     finally:
         os.close(handle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from lakeflow_job_meta.compilation import Compilation
@@ -10,6 +11,8 @@ from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.metadata.yaml_text import read_yaml
 from lakeflow_job_meta.project import Project
 from lakeflow_job_meta.values import Path
+
+_JOB = re.compile(r"resources\.jobs\.[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +26,16 @@ class Places:
     project: Project
     compilation: Compilation
 
+    def knows(self, diagnostic: CliDiagnostic) -> bool:
+        """Says whether a message names a place, in the bundle's files or by the name of a job."""
+        return bool(diagnostic.locations or diagnostic.settings or _JOB.search(diagnostic.message))
+
     def tell(self, diagnostic: CliDiagnostic) -> str:
         """Returns a message of the CLI with the place in the metadata, or the CLI's own where there is none."""
         places = [self.of_location(location) or _shown(location) for location in diagnostic.locations]
-        places = places or [place for name in diagnostic.settings if (place := self.of_setting(name))]
-        where = places[0] if places else (diagnostic.settings[0] if diagnostic.settings else "databricks")
+        names = [*diagnostic.settings, *_JOB.findall(diagnostic.message)]
+        places = places or [place for name in names if (place := self.of_setting(name))]
+        where = next(iter([*places, *names]), "databricks")
         return f"{where}: {diagnostic.severity.lower()}: {diagnostic.message} [databricks]"
 
     def of_location(self, location: Location) -> str | None:

@@ -20,7 +20,7 @@ def state_folder(project: Project, target: str | None) -> Path:
         Failed: The disk refuses.
     """
     root = project.folder / FOLDER
-    folder = root / re.sub(r"[^A-Za-z0-9_.-]", "_", target or "default")
+    folder = root / re.sub(r"[^A-Za-z0-9_-]", "_", target or "default")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         ignore = root / ".gitignore"

@@ -15,6 +15,7 @@ from lakeflow_job_meta.differences import differences
 from lakeflow_job_meta.metadata.columns import METADATA_COLUMNS
 from lakeflow_job_meta.metadata.json_text import locate_in_json, read_json
 from lakeflow_job_meta.metadata.reading import DUPLICATE_KEY, NOT_A_VALUE, RawModule
+from lakeflow_job_meta.metadata.yaml_text import Fault
 from lakeflow_job_meta.values import Path, Value
 
 Row = Mapping[str, object]
@@ -125,11 +126,9 @@ def _module(label: str, rows: list[Row]) -> tuple[RawModule, list[Diagnostic]]:
     for column in _MODULE_COLUMNS:
         first: Value = None
         for number, row in enumerate(rows):
-            found, problem = _read(
-                row, column.name, Origin(TableModule(label, rows, {column.name: number}), (column.name,))
-            )
-            if problem is not None:
-                problems.append(problem)
+            found, fault = _read(row, column.name)
+            if fault is not None:
+                problems.append(_bad_cell(row, column.name, origin.at("sources", number, column.name), fault))
             elif found in (None, {}):
                 continue  # an empty map sets nothing, so it contradicts nothing
             elif first is None:
@@ -145,28 +144,30 @@ def _module(label: str, rows: list[Row]) -> tuple[RawModule, list[Diagnostic]]:
 def _source(row: Row, origin: Origin, problems: list[Diagnostic]) -> Value:
     source: dict[str, Value] = {}
     for column in _SOURCE_COLUMNS:
-        value, problem = _read(row, column.name, origin.at(column.name))
-        if problem is not None:
-            problems.append(problem)
+        value, fault = _read(row, column.name)
+        if fault is not None:
+            problems.append(_bad_cell(row, column.name, origin.at(column.name), fault))
             source[column.name] = {}
         elif value is not None:
             source[column.name] = value
     return source
 
 
-def _read(row: Row, column: str, origin: Origin) -> tuple[Value, Diagnostic | None]:
+def _read(row: Row, column: str) -> tuple[Value, Fault | None]:
+    """Returns what a cell says; most configs are `{}`, and need no parser."""
     value = row.get(column)
     if column not in _JSON_COLUMNS or not isinstance(value, str):
         return value, None  # type: ignore[return-value]
-    parsed, fault = read_json(value)
-    if fault is None:
-        return parsed, None
+    return ({}, None) if value == "{}" else read_json(value)
+
+
+def _bad_cell(row: Row, column: str, origin: Origin, fault: Fault) -> Diagnostic:
     found_rule = {"duplicate-key": DUPLICATE_KEY, "value": NOT_A_VALUE}.get(fault.kind, BAD_JSON)
     place, _ = origin.document.locate(origin.path, of_key=False)
-    at = Place(place.path, *fault.mark, is_file=False)
-    lines = value.split("\n")
+    lines = str(row[column]).split("\n")
     line = lines[fault.mark.line - 1] if fault.mark.line <= len(lines) else None
-    return None, Diagnostic(found_rule.severity, found_rule.code, fault.message, at, line)
+    at = Place(place.path, *fault.mark, is_file=False)
+    return Diagnostic(found_rule.severity, found_rule.code, fault.message, at, line)
 
 
 def _conflict(column: str, here: Origin, first: Origin, one: Value, other: Value) -> Diagnostic:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -83,7 +84,9 @@ def compare_jobs(before: Mapping[str, GeneratedJob], after: Mapping[str, Generat
         if key not in after:
             changes.append(JobChange(key, Kind.DELETE))
         elif key not in before:
-            changes.append(_created(after[key], gone))
+            created = _created(after[key], gone)
+            gone.pop(created.renamed_from or "", None)
+            changes.append(created)
         elif (change := _changed(before[key], after[key])) is not None:
             changes.append(change)
     return Plan(tuple(changes), sum(key in before for key in after) - sum(c.kind is Kind.UPDATE for c in changes))
@@ -98,9 +101,15 @@ def _created(job: GeneratedJob, gone: Mapping[str, GeneratedJob]) -> JobChange:
 
 
 def _likeness(one: GeneratedJob, other: GeneratedJob) -> float:
-    """Returns how much of their tasks two jobs share, from 0 to 1."""
-    ours, theirs = _tasks(one), _tasks(other)
+    """Returns how much of their tasks two jobs share, from 0 to 1; the files of inline SQL bear the job's name."""
+    ours, theirs = _comparable(one), _comparable(other)
     return sum(theirs.get(key) == task for key, task in ours.items()) / max(len(ours), len(theirs), 1)
+
+
+def _comparable(job: GeneratedJob) -> dict[str, tuple[str, list[str | None]]]:
+    folder = f"sql/{job.key}/"
+    tasks = _tasks(job).items()
+    return {key: (json.dumps(task, sort_keys=True).replace(folder, "sql/"), _sql_of(job, task)) for key, task in tasks}
 
 
 def _changed(old: GeneratedJob, new: GeneratedJob) -> JobChange | None:

@@ -6,9 +6,7 @@ nothing could be said about its job.
 
 from __future__ import annotations
 
-import io
 import subprocess
-import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,24 +91,40 @@ def files_of_revision(project: Project, revision: str) -> dict[str, str]:
     """
     if revision.startswith("-"):
         raise Misconfigured(f"{quoted(revision)} is no git revision.")
-    listed = _git(project, "ls-tree", "-r", "--name-only", revision, "--", project.output)
-    if not listed.strip():
-        return {}
-    archive = _git(project, "archive", "--format=tar", revision, "--", project.output)
+    listed = _git(project, "ls-tree", "-r", "-z", revision, "--", f"{project.output}/").decode(
+        "utf-8", "surrogateescape"
+    )
+    blobs = [entry.split("\t", 1) for entry in listed.split("\0") if entry.split(" ")[1:2] == ["blob"]]
+    contents = _contents(project, [about.split()[2] for about, _ in blobs])
     prefix = f"{project.output}/"
-    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        members = {member.name: tar.extractfile(member) for member in tar if member.isfile()}
-        return {
-            name.removeprefix(prefix): _text(content.read())
-            for name, content in members.items()
-            if content is not None and name.startswith(prefix)
-        }
+    return {
+        name.removeprefix(prefix): _text(content)
+        for (_, name), content in zip(blobs, contents, strict=True)
+        if name.startswith(prefix)
+    }
 
 
-def _git(project: Project, *arguments: str) -> bytes:
+def _contents(project: Project, objects: list[str]) -> list[bytes]:
+    """Returns the contents of git objects; one process for all."""
+    answer = _git(project, "cat-file", "--batch", text="".join(f"{name}\n" for name in objects)) if objects else b""
+    found: list[bytes] = []
+    at = 0
+    for _ in objects:
+        end = answer.index(b"\n", at)
+        size = int(answer[at:end].split()[2])
+        found.append(answer[end + 1 : end + 1 + size])
+        at = end + size + 2
+    return found
+
+
+def _git(project: Project, *arguments: str, text: str = "") -> bytes:
     try:
         done = subprocess.run(
-            ["git", "-C", str(project.folder), *arguments], capture_output=True, timeout=_GIT_SECONDS, check=False
+            ["git", "-C", str(project.folder), *arguments],
+            input=text.encode(),
+            capture_output=True,
+            timeout=_GIT_SECONDS,
+            check=False,
         )
     except FileNotFoundError:
         raise Misconfigured("git is not installed, so there is nothing to compare with; leave out --against.") from None

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from lakeflow_job_meta.compilation import Compilation
-from lakeflow_job_meta.output.files import Change, plan_changes
+from lakeflow_job_meta.output.files import Change, FileChanges
 from lakeflow_job_meta.planning.compare import Plan, compare_jobs
 from lakeflow_job_meta.planning.generated import files_of_revision, files_on_disk, jobs_in_files
 from lakeflow_job_meta.project import Project
 
 
-def plan_files(project: Project, compilation: Compilation, revision: str | None = None) -> Plan:
+def plan_files(project: Project, changes: FileChanges, revision: str | None = None) -> Plan:
     """Says what changes in the jobs when the metadata is generated.
 
     A job that must stay as it is (its module is broken, its source cannot be read) does not change.
 
     Args:
         project: The project.
-        compilation: What its metadata comes to.
+        changes: What generating would change on disk.
         revision: A git revision to compare with; None compares with the files on disk.
 
     Raises:
@@ -25,7 +24,7 @@ def plan_files(project: Project, compilation: Compilation, revision: str | None 
     """
     on_disk = files_on_disk(project)
     after = dict(on_disk)
-    for change in plan_changes(project, compilation).changes:
+    for change in changes.changes:
         if change.kind is Change.DELETE:
             after.pop(change.path, None)
         else:

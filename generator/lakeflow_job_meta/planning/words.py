@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
+from lakeflow_job_meta.deployment.bundle_plan import BundlePlan
+from lakeflow_job_meta.deployment.live import as_object, live_lines
 from lakeflow_job_meta.differences import ABSENT, Difference
+from lakeflow_job_meta.output.markers import one_line
 from lakeflow_job_meta.planning.compare import JobChange, Kind, Plan, TaskChange
 from lakeflow_job_meta.values import count, listing
 
@@ -22,10 +25,10 @@ def summary(plan: Plan) -> str:
     return f"{count(created, 'job')} to create, {changed} to change, {deleted} to delete, {plan.unchanged} unchanged"
 
 
-def as_text(plan: Plan) -> str:
-    """Returns the plan in lines, the summary last."""
-    lines = [line for change in plan.changes for line in _job_lines(change)]
-    return "\n".join([*lines, f"{summary(plan)}."])
+def as_text(plan: Plan, live: BundlePlan | None = None) -> str:
+    """Returns the plan in lines, the summary last, and after it what the workspace has."""
+    lines = [one_line(line) for change in plan.changes for line in _job_lines(change)]
+    return "\n".join([*lines, f"{summary(plan)}.", *(live_lines(live) if live is not None else ())])
 
 
 def _job_lines(change: JobChange) -> Iterator[str]:
@@ -56,7 +59,7 @@ def _task_lines(task: TaskChange) -> Iterator[str]:
     yield from (f"    {difference}" for difference in task.differences)
 
 
-def as_json(plan: Plan) -> str:
+def as_json(plan: Plan, live: BundlePlan | None = None) -> str:
     """Returns the plan as JSON; docs/command-line.md has its fields."""
     jobs = [
         {
@@ -68,7 +71,10 @@ def as_json(plan: Plan) -> str:
         }
         for change in plan.changes
     ]
-    return json.dumps({"jobs": jobs, "unchanged": plan.unchanged}, indent=2, ensure_ascii=False)
+    told: dict[str, object] = {"jobs": jobs, "unchanged": plan.unchanged}
+    if live is not None:
+        told["live"] = as_object(live)
+    return json.dumps(told, indent=2, ensure_ascii=False)
 
 
 def _task(task: TaskChange) -> dict[str, object]:
@@ -87,22 +93,23 @@ def _difference(difference: Difference) -> dict[str, object]:
     return {"path": [*difference.path], **{name: value for name, value in values.items() if value is not ABSENT}}
 
 
-def as_markdown(plan: Plan) -> str:
+def as_markdown(plan: Plan, live: BundlePlan | None = None) -> str:
     """Returns the plan as a comment: the summary first, each job folded, cut where GitHub would refuse it."""
     parts = [f"### Jobs: {summary(plan)}\n"]
-    if not plan.changes:
-        return parts[0]
-    parts.append("\n| | job | |\n|---|---|---|\n")
+    if plan.changes:
+        parts.append("\n| | job | |\n|---|---|---|\n")
     parts += [f"| {_SIGNS[c.kind]} | `{c.key}` | {_VERBS[c.kind]}{_in_addition(c)} |\n" for c in plan.changes]
-    parts += [_details(change) for change in plan.changes if change.kind is not Kind.DELETE]
+    if live is not None:
+        parts.append(_folded("in the workspace", live_lines(live)))
+    parts += [_folded(change.key, _job_lines(change)) for change in plan.changes if change.kind is not Kind.DELETE]
     return _cut(parts)
 
 
-def _details(change: JobChange) -> str:
+def _folded(title: str, lines: Iterable[str]) -> str:
     # A fence longer than any run of backticks in a value cannot be closed by one.
-    lines = "\n".join(_job_lines(change))
-    fence = "`" * max(3, max((len(run) for run in _runs(lines)), default=0) + 1)
-    return f"\n<details><summary><code>{change.key}</code></summary>\n\n{fence}\n{lines}\n{fence}\n\n</details>\n"
+    text = "\n".join(map(one_line, lines))
+    fence = "`" * max(3, max((len(run) for run in _runs(text)), default=0) + 1)
+    return f"\n<details><summary><code>{title}</code></summary>\n\n{fence}\n{text}\n{fence}\n\n</details>\n"
 
 
 def _runs(text: str) -> list[str]:
@@ -120,4 +127,8 @@ def _cut(parts: list[str]) -> str:
     return "".join(shown)
 
 
-FORMATS: dict[str, Callable[[Plan], str]] = {"text": as_text, "json": as_json, "markdown": as_markdown}
+FORMATS: dict[str, Callable[[Plan, BundlePlan | None], str]] = {
+    "text": as_text,
+    "json": as_json,
+    "markdown": as_markdown,
+}

@@ -1,0 +1,55 @@
+"""A stand-in for the `databricks` command: what it prints, asks and writes as far as bundles of jobs go.
+
+    command = install_stand_in(tmp_path / "bin")
+    environment = cli_environment(workspace.url, workspace.token, tmp_path / "cli")
+    subprocess.run([command, "bundle", "deploy"], env=environment, cwd=bundle)
+
+As fixtures, with the real command beside it: `fixtures.py`.
+It follows what the real command was seen to do, and holds nothing of it. Faults for tests: `stand_in/faults.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+STAND_IN = Path(__file__).parent / "databricks"
+
+
+def install_stand_in(folder: Path) -> Path:
+    """Puts a `databricks` into a folder that runs the stand-in with this interpreter; gives the command's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    command = folder / "databricks"
+    command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(STAND_IN))} "$@"\n')
+    command.chmod(0o755)
+    return command
+
+
+def cli_environment(host: str, token: str, folder: Path) -> dict[str, str]:
+    """The environment for the real command and the stand-in: this workspace and nothing of the user's own.
+
+    Args:
+        host: The address of the fake workspace.
+        token: Its token.
+        folder: Where the command may keep what it caches; a bundle's local state stays beside its `databricks.yml`.
+    """
+    (folder / "home").mkdir(parents=True, exist_ok=True)
+    configuration = folder / "databrickscfg"
+    configuration.touch()
+    foreign = ("DATABRICKS_", "BUNDLE_", "ARM_", "AZURE_", "GOOGLE_", "LJM_FAKE_CLI_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    nowhere = "http://127.0.0.1:9"  # a workspace.host in a bundle wins over DATABRICKS_HOST: it must lead nowhere
+    return {
+        **{name: value for name, value in kept.items() if not name.lower().endswith("_proxy")},
+        "HOME": str(folder / "home"),
+        "DATABRICKS_HOST": host,
+        "DATABRICKS_TOKEN": token,
+        "DATABRICKS_CONFIG_FILE": str(configuration),
+        "DATABRICKS_CACHE_DIR": str(folder / "cache"),
+        "DATABRICKS_CLI_DISABLE_TELEMETRY": "1",
+        "DATABRICKS_BUNDLE_ENGINE": "direct",
+        "HTTP_PROXY": nowhere,
+        "HTTPS_PROXY": nowhere,
+    }

@@ -1,0 +1,33 @@
+"""The bundle's own files into the workspace: what is new or changed since the last time, and deletions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from stand_in.http_api import Api
+
+_LEFT_OUT = {".databricks", ".git"}
+
+
+def upload_files(api: Api, root: Path, file_path: str, state_folder: Path) -> str:
+    """Uploads; says how many files."""
+    identity = hashlib.sha256(f"{api.host}{file_path}".encode()).hexdigest()[:16]
+    record = state_folder / "sync-snapshots" / f"{identity}.json"
+    before: dict[str, str] = json.loads(record.read_text()) if record.is_file() else {}
+    files = {path.relative_to(root).as_posix(): path for path in sorted(root.rglob("*")) if _belongs(path, root)}
+    now = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
+    changed = [name for name in files if before.get(name) != now[name]]
+    gone = [name for name in before if name not in now]
+    for name in changed:
+        api.upload(f"{file_path}/{name}", files[name].read_bytes(), overwrite=True)
+    for name in gone:
+        api.delete(f"{file_path}/{name}")
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_text(json.dumps(now))
+    return f"Files: {len(changed)} uploaded, {len(gone)} deleted"
+
+
+def _belongs(path: Path, root: Path) -> bool:
+    return path.is_file() and not _LEFT_OUT & set(path.relative_to(root).parts)
