@@ -143,8 +143,9 @@ def _advice(value: Value, kind: type | tuple[type, ...]) -> str:
     return ""
 
 
-_MODULE_FIELDS = ("module_name", "description", "job_config", "targets", "sources")
-_SOURCE_FIELDS = (
+# In the order in which files are written.
+MODULE_FIELDS = ("module_name", "description", "job_config", "targets", "sources")
+SOURCE_FIELDS = (
     "source_id",
     "source_type",
     "execution_order",
@@ -166,7 +167,7 @@ def parse_module(raw: RawModule) -> Parsed:
         problem = WRONG_TYPE.at(raw.origin, f"a module must be a map, not {kind_of(raw.value)}")
         return Parsed(None, True, raw.is_damaged, None, None, raw.origin, (problem,))
     fields = _Fields(raw.value, raw.origin)
-    fields.refuse_unknown(_MODULE_FIELDS, "module", _belongs_below_module)
+    fields.refuse_unknown(MODULE_FIELDS, "module", _belongs_below_module)
     name = fields.name("module_name")
     key = _checked_job_key(fields, name)
     description = fields.text("description")
@@ -233,7 +234,7 @@ def _source(value: Value, origin: Origin, problems: list[Diagnostic]) -> Source 
         problems.append(WRONG_TYPE.at(origin, f"a source must be a map, not {kind_of(value)}"))
         return None
     fields = _Fields(value, origin, problems)
-    fields.refuse_unknown(_SOURCE_FIELDS, "source", _belongs_beside_source)
+    fields.refuse_unknown(SOURCE_FIELDS, "source", _belongs_beside_source)
     source_id = fields.name("source_id")
     key = task_key(source_id or "")
     if source_id is not None and not key:
@@ -300,7 +301,7 @@ def _belongs_below_module(name: str) -> str | None:
         return "it belongs at the top of the file"
     if name in job_settings():
         return "it is a job setting: write it in 'job_config'"
-    if name in _SOURCE_FIELDS:
+    if name in SOURCE_FIELDS:
         return "it belongs in a source, below 'sources'"
     if name in task_settings():
         return "it is a task setting: write it in the 'transformation_config' of a source"

@@ -12,6 +12,7 @@ from lakeflow_job_meta.bundle_facts import read_bundle_facts
 from lakeflow_job_meta.compilation import compile_readings
 from lakeflow_job_meta.diagnostics import Diagnostic, errors_among
 from lakeflow_job_meta.errors import Failed, InvalidMetadata
+from lakeflow_job_meta.metadata.parse import MODULE_FIELDS, SOURCE_FIELDS
 from lakeflow_job_meta.metadata.reading import RawModule, Reader
 from lakeflow_job_meta.metadata.rows import modules_of_rows
 from lakeflow_job_meta.output.yaml_writer import to_yaml
@@ -104,24 +105,11 @@ def export(table: ControlTable, names: Sequence[str] = ()) -> str:
     return to_yaml({"metadata_version": "1.0", "modules": chosen}) + "\n"
 
 
-_MODULE_ORDER = ("module_name", "description", "job_config", "sources")
-_SOURCE_ORDER = (
-    "source_id",
-    "source_type",
-    "execution_order",
-    "depends_on",
-    "is_active",
-    "source_config",
-    "target_config",
-    "transformation_config",
-)
-
-
 def _in_file_order(module: dict[str, Value]) -> dict[str, Value]:
     sources = module["sources"]
-    ordered = {name: module[name] for name in _MODULE_ORDER if name in module}
+    ordered = {name: module[name] for name in MODULE_FIELDS if name in module}
     ordered["sources"] = [
-        {name: source[name] for name in _SOURCE_ORDER if name in source}
+        {name: source[name] for name in SOURCE_FIELDS if name in source}
         for source in (sources if isinstance(sources, list) else [])
         if isinstance(source, dict)
     ]
