@@ -731,3 +731,22 @@ class TestItsPlan:
             plan = parse_plan(json.dumps(value))
             assert len(plan.resources) == len(value["plan"])
             assert len(list(plan.hand_edits())) >= 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_moment_of_starting_ends_what_was_started(make_cli, monkeypatch, number):
+    started: list[subprocess.Popen[bytes]] = []
+    start = DatabricksCli._start
+
+    def start_and_be_told_to_end(self, *arguments):
+        process = start(self, *arguments)
+        started.append(process)
+        os.kill(os.getpid(), number)
+        return process
+
+    monkeypatch.setattr(DatabricksCli, "_start", start_and_be_told_to_end)
+
+    with pytest.raises(KeyboardInterrupt):
+        make_cli("exec sleep 30").run([], SECONDS)
+
+    assert started[0].poll() is not None

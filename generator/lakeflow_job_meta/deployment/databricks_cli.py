@@ -13,9 +13,10 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -28,6 +29,7 @@ FLOOR = (0, 281, 0)
 
 _POLL_SECONDS = 0.05
 _GRACE_SECONDS = 8.0
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 _SECRET = re.compile(
     r"(?i)((?:token|secret|password|authorization)\W{1,4}(?:bearer\s+)?)[^\s,;\"']{6,}|\bdapi[0-9a-f]{8,}"
 )
@@ -98,11 +100,14 @@ class DatabricksCli:
     def run(self, arguments: Sequence[str], limit_seconds: float) -> CliResult:
         """Runs the CLI with arguments and returns whatever it came to."""
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            process = self._start(arguments, out, err)
+            process: subprocess.Popen[bytes] | None = None
             try:
+                with _signals_held():
+                    process = self._start(arguments, out, err)
                 self._wait(process, err, limit_seconds, arguments)
             except BaseException:
-                _stop(process)
+                if process is not None:
+                    _stop(process)
                 raise
             return CliResult(process.returncode, _all(out), without_secrets(_all(err)))
 
@@ -143,6 +148,23 @@ class DatabricksCli:
         for line in text[:whole].decode("utf-8", "replace").removesuffix("\n").split("\n") if whole else ():
             self.on_line(without_secrets(line.rstrip("\r")))
         return shown + whole
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Puts Ctrl-C and SIGTERM off while a process starts: until its number is known, nobody could end it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[int] = []
+    before = {each: signal.signal(each, lambda number, frame: held.append(number)) for each in _ENDING}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler if handler is not None else signal.SIG_DFL)
+    if held:
+        raise KeyboardInterrupt
 
 
 def _all(file: IO[bytes]) -> str:
