@@ -484,3 +484,18 @@ def _reading_rows(project: Project, rows: list[dict]) -> Project:
             return [_Rows(rows)]
 
     return Reading(**{name: getattr(project, name) for name in type(project).__dataclass_fields__})
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("{task_typ: notebook, notebook_path: /a}", "task_type"),
+        ("{notebok_path: /a}", "notebook_path"),
+        ("{notebook_path: /a, max_retry: 1}", "max_retries"),
+        ("{sql_task: {warehouse_id: w, sql_qery: SELECT 1}}", "sql_query"),
+        ("{sql_task: {warehose_id: w, sql_query: SELECT 1}}", "warehouse_id"),
+    ],
+)
+def test_a_misspelt_field_is_told_with_the_one_that_metadata_has(project, written, meant):
+    problems = project.problems(module().replace("{notebook_path: /Workspace/a}", written))
+    assert any(f"did you mean '{meant}'?" in problem for problem in problems), problems

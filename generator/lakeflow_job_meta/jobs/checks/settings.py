@@ -59,11 +59,16 @@ def _with_advice(finding: Finding) -> str:
     level = _level_of(name, finding.path)
     if level is not None:
         return f"{what}; {level}"
-    short_forms: tuple[str, ...] = SQL_FORMS if finding.path[-2:-1] == ("sql_task",) else ()
-    if len(finding.path) == 3 and finding.path[0] == "tasks":
-        short_forms = (*DIRECT_NOTEBOOK_FIELDS, "task_type")
-    near = closest(name, short_forms) if "did you mean" not in finding.message else None
+    near = closest(name, _written_names(finding.path))
     return f"{what}; did you mean {near!r}?" if near else finding.message
+
+
+def _written_names(path: Path) -> list[str]:
+    """Returns the names that metadata may write beside an unknown one, where they are not those of the Jobs API."""
+    if len(path) == 3 and path[0] == "tasks":
+        ours = {"task_key", "depends_on"}  # these are written elsewhere
+        return [*(name for name in task_settings() if name not in ours), *DIRECT_NOTEBOOK_FIELDS, "task_type"]
+    return [*SQL_FORMS, "warehouse_id", "parameters"] if path[-2:-1] == ("sql_task",) else []
 
 
 def _level_of(name: str, path: Path) -> str | None:
