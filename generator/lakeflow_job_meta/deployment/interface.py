@@ -1,0 +1,63 @@
+"""What brings jobs into a workspace: the databricks CLI, or the Jobs API where no CLI can be installed.
+
+A deployer plans, deploys a plan that passed the gate, and tells which jobs are there. It never decides what is allowed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from lakeflow_job_meta.deployment.bundle_plan import BundlePlan
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedJob:
+    """A job in the workspace.
+
+    Attributes:
+        key: Its resource key, from the module's name.
+    """
+
+    key: str
+    job_id: str
+    name: str
+    url: str
+
+
+class StalePlan(Exception):
+    """The workspace has moved on since the plan was made: plan again, and pass the gate again. Nothing was changed."""
+
+
+class Deployer(Protocol):
+    """Brings the jobs of a compilation into a workspace."""
+
+    def plan(self) -> BundlePlan:
+        """Says what a deployment would do; changes nothing.
+
+        Raises:
+            Failed: The plan cannot be made.
+        """
+
+    def is_deployed(self, plan: BundlePlan) -> bool:
+        """Says whether the workspace is as the metadata says, files of the jobs among it."""
+
+    def deploy(self, plan: BundlePlan) -> list[str]:
+        """Does what the plan says, and no more.
+
+        Args:
+            plan: The newest one that `plan` returned.
+
+        Returns:
+            What went wrong, each at its place in the metadata; empty when all is well. The rest was done.
+
+        Raises:
+            StalePlan: The workspace has moved on.
+        """
+
+    def jobs(self) -> tuple[DeployedJob, ...]:
+        """Returns the jobs of the metadata that are in the workspace now.
+
+        Raises:
+            Failed: The workspace cannot tell.
+        """
