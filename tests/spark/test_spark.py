@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 
-pytest.register_assert_rewrite("control_table_contract")
+pytest.register_assert_rewrite("control_table_contract", "record_table_contract")
 
 from control_table_contract import ControlTableContract, check_history, histories  # noqa: E402
 from lakeflow_job_meta import MetadataManager  # noqa: E402
 from lakeflow_job_meta.errors import Failed  # noqa: E402
 from lakeflow_job_meta.tables.changes import Kind  # noqa: E402
 from lakeflow_job_meta.tables.interface import ControlTable, RowChanges  # noqa: E402
-from lakeflow_job_meta.tables.open_table import open_named_table  # noqa: E402
+from lakeflow_job_meta.tables.open_table import open_named_table, open_records  # noqa: E402
 from lakeflow_job_meta.tables.spark import SparkExecutor  # noqa: E402
 from lakeflow_job_meta.tables.sql_table import SqlControlTable  # noqa: E402
+from record_table_contract import OpenRecords, RecordTableContract, check_puts, put_histories  # noqa: E402
 from tables import row  # noqa: E402
 
 if TYPE_CHECKING:
@@ -107,6 +108,20 @@ class TestSpark(ControlTableContract):
     @given(history=histories)
     def test_it_is_a_dictionary(self, place: SparkPlace, history):
         check_history(place, history)
+
+
+class TestRecords(RecordTableContract):
+    @pytest.fixture
+    def open_table(self, session: SparkSession) -> Iterator[OpenRecords]:
+        control = f"default.`records-{next(NUMBERS)}`"
+        yield lambda layout: open_records(control, layout)
+        for suffix in ("_jobs", "_history"):
+            session.sql(f"DROP TABLE IF EXISTS {control[:-1]}{suffix}`")
+
+    @settings(max_examples=2)
+    @given(puts=put_histories)
+    def test_it_is_a_dictionary(self, jobs, puts):
+        check_puts(jobs, puts)
 
 
 class TestSession:

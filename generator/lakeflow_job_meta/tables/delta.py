@@ -62,7 +62,7 @@ class DeltaControlTable:
 
     def create(self, *, optional_columns: bool) -> Created:
         """Makes the table, or adds the columns that an older one lacks."""
-        with self._explaining():
+        with explaining(self._location):
             from deltalake import DeltaTable, Field, Schema
             from deltalake.schema import PrimitiveType
 
@@ -80,17 +80,17 @@ class DeltaControlTable:
 
     def version(self) -> TableVersion:
         """Returns the newest version and the table's id."""
-        with self._explaining():
+        with explaining(self._location):
             return _version(self._open())
 
     def read(self, version: int | None = None) -> Snapshot:
         """Returns all rows of one version."""
-        with self._explaining():
+        with explaining(self._location):
             newest = self._open()
             if version is not None and version > newest.version():
                 raise Failed(f"{self._location} has no version {version}; the newest is {newest.version()}.")
             table = newest if version is None else self._open(version)
-            types = {field.name: _sql_type(field.type) for field in table.schema().fields}
+            types = {field.name: sql_type(field.type) for field in table.schema().fields}
             problems = column_problems(types)
             if problems:
                 raise TableUnusable(self._location, *problems)
@@ -103,7 +103,7 @@ class DeltaControlTable:
         """Applies all changes with one merge."""
         if not changes:
             return
-        with self._explaining():
+        with explaining(self._location):
             table = self._open()
             present = frozenset(field.name for field in table.schema().fields)
             columns = columns_to_write(self._location, changes, present)
@@ -112,7 +112,7 @@ class DeltaControlTable:
 
     def history(self, limit: int) -> list[Commit]:
         """Returns the newest commits."""
-        with self._explaining():
+        with explaining(self._location):
             return [_commit(entry) for entry in self._open().history(limit)]
 
     def _open(self, version: int | None = None) -> DeltaTable:
@@ -120,30 +120,35 @@ class DeltaControlTable:
 
         return DeltaTable(self._uri, version=version)
 
-    @contextmanager
-    def _explaining(self) -> Iterator[None]:
-        """Turns errors of the library into sentences."""
-        try:
-            from deltalake.exceptions import CommitFailedError, TableNotFoundError
-        except ImportError:
-            raise Misconfigured(
-                "Delta tables by path need the extra 'delta': pip install 'lakeflow-job-meta[delta]'"
-            ) from None
-        try:
-            yield
-        except TableNotFoundError:
-            raise TableMissing(
-                self._location, "there is no Delta table here; make it with `ljm table create`, or correct the path"
-            ) from None
-        except CommitFailedError as error:
-            raise Failed(
-                f"{self._location}: somebody else changed the table at the same time, so nothing was written; run "
-                f"again ({_short(error)})"
-            ) from error
-        except LakeflowJobMetaError:
-            raise
-        except Exception as error:  # arro3 raises bare exceptions for what goes wrong while rows are read
-            raise TableUnusable(self._location, _explained(error)) from error
+
+@contextmanager
+def explaining(location: str) -> Iterator[None]:
+    """Turns errors of the library into sentences that name the table.
+
+    Args:
+        location: The table's path or URL, as messages give it.
+    """
+    try:
+        from deltalake.exceptions import CommitFailedError, TableNotFoundError
+    except ImportError:
+        raise Misconfigured(
+            "Delta tables by path need the extra 'delta': pip install 'lakeflow-job-meta[delta]'"
+        ) from None
+    try:
+        yield
+    except TableNotFoundError:
+        raise TableMissing(
+            location, "there is no Delta table here; make it with `ljm table create`, or correct the path"
+        ) from None
+    except CommitFailedError as error:
+        raise Failed(
+            f"{location}: somebody else changed the table at the same time, so nothing was written; run "
+            f"again ({_short(error)})"
+        ) from error
+    except LakeflowJobMetaError:
+        raise
+    except Exception as error:  # arro3 raises bare exceptions for what goes wrong while rows are read
+        raise TableUnusable(location, _explained(error)) from error
 
 
 def _merge(table: DeltaTable, source: ArrowTable, columns: list[str], stamps: list[str]) -> None:
@@ -186,7 +191,8 @@ def _source_rows(changes: RowChanges, columns: list[str]) -> ArrowTable:
     return Table.from_pydict(arrays)
 
 
-def _sql_type(kind: object) -> str:
+def sql_type(kind: object) -> str:
+    """Returns the SQL name, in upper case, of a type of a Delta schema."""
     name = str(getattr(kind, "type", kind))
     return _SQL_TYPES.get(name, name.upper())
 

@@ -47,6 +47,22 @@ def split_name(name: str) -> tuple[str, ...]:
     return tuple(parts)
 
 
+def name_beside(name: str, suffix: str) -> str:
+    """Returns the name of a table beside another: the suffix goes onto the last part, inside its backticks.
+
+    Args:
+        name: `catalog.schema.table`, of which parts may be in backticks.
+        suffix: Letters, digits and `_`.
+
+    Raises:
+        Misconfigured: It is no name of a table, or would be too long.
+    """
+    split_name(name)
+    beside = f"{name[:-1]}{suffix}`" if name.endswith("`") else name + suffix
+    split_name(beside)
+    return beside
+
+
 def name_problem(name: str) -> str | None:
     """Says what is wrong with a table's name; None if nothing is."""
     try:

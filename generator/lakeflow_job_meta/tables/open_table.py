@@ -1,4 +1,7 @@
-"""Finds the right kind of control table for a name: a path, a table of the active Spark session, or of a warehouse."""
+"""Finds the right kind of control table for a name: a path, a table of the active Spark session, or of a warehouse.
+
+The tables beside a control table are found in the same way. Nothing is read or written here.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,13 @@ from pathlib import Path
 
 from lakeflow_job_meta.errors import Misconfigured
 from lakeflow_job_meta.tables.delta import DeltaControlTable, is_url
+from lakeflow_job_meta.tables.delta_records import DeltaRecords
 from lakeflow_job_meta.tables.interface import ControlTable
 from lakeflow_job_meta.tables.names import split_name
+from lakeflow_job_meta.tables.records import RecordLayout, RecordTable
 from lakeflow_job_meta.tables.spark import SparkExecutor, active_session
-from lakeflow_job_meta.tables.sql_table import SqlControlTable
+from lakeflow_job_meta.tables.sql_records import SqlRecords
+from lakeflow_job_meta.tables.sql_table import SqlControlTable, SqlExecutor
 from lakeflow_job_meta.tables.warehouse import WarehouseExecutor
 from lakeflow_job_meta.workspace import Workspace
 
@@ -37,16 +43,37 @@ def open_named_table(
         Misconfigured: It is no name of a table, or there is neither a session nor a warehouse.
     """
     split_name(name)
+    return SqlControlTable(name, find_executor(name, warehouse_id, workspace=workspace, on_wait=on_wait))
+
+
+def find_executor(
+    name: str,
+    warehouse_id: str | None,
+    *,
+    workspace: Workspace | None = None,
+    on_wait: Callable[[str], None] = lambda message: None,
+) -> SqlExecutor:
+    """Returns what runs the SQL of a table: the active Spark session, else a SQL warehouse.
+
+    Args:
+        name: The table's name, for the message.
+        warehouse_id: The warehouse; without one DATABRICKS_WAREHOUSE_ID is used. With one, Spark is not looked for.
+        workspace: The workspace; by default the one of the environment.
+        on_wait: Told when the warehouse makes one wait.
+
+    Raises:
+        Misconfigured: There is neither a session nor a warehouse.
+    """
     session = active_session() if warehouse_id is None else None
     if session is not None:
-        return SqlControlTable(name, SparkExecutor(session))
+        return SparkExecutor(session)
     warehouse = warehouse_id or os.environ.get(WAREHOUSE_VARIABLE)
     if not warehouse:
         raise Misconfigured(
             f"The table {name!r} needs a Spark session, as a notebook has, or a SQL warehouse: give warehouse_id, "
             f"--warehouse-id or {WAREHOUSE_VARIABLE}."
         )
-    return SqlControlTable(name, WarehouseExecutor(workspace or Workspace(), warehouse, on_wait=on_wait))
+    return WarehouseExecutor(workspace or Workspace(), warehouse, on_wait=on_wait)
 
 
 def open_table(
@@ -58,6 +85,40 @@ def open_table(
     on_wait: Callable[[str], None] = lambda message: None,
 ) -> ControlTable:
     """Opens a table by whatever its user calls it: what has a slash is a path or a URL, the rest a table's name."""
-    if is_url(name) or "/" in name.replace("`/`", "") or os.sep in name or name.startswith("."):
+    if is_location(name):
         return DeltaControlTable(name, folder)
     return open_named_table(name, warehouse_id, workspace=workspace, on_wait=on_wait)
+
+
+def open_records(
+    control_table: str,
+    layout: RecordLayout,
+    *,
+    warehouse_id: str | None = None,
+    folder: Path | None = None,
+    workspace: Workspace | None = None,
+    on_wait: Callable[[str], None] = lambda message: None,
+) -> RecordTable:
+    """Opens a side table beside a control table, in the same way as the control table; it need not be there yet.
+
+    Args:
+        control_table: The control table by its name, path or URL.
+        layout: Which side table.
+        warehouse_id: The warehouse, as for the control table.
+        folder: What a relative path is relative to.
+        workspace: The workspace; by default the one of the environment.
+        on_wait: Told when the warehouse makes one wait.
+
+    Raises:
+        Misconfigured: Nothing can lie beside such a name, or there is neither a session nor a warehouse.
+    """
+    if is_location(control_table):
+        return DeltaRecords(control_table, layout, folder)
+    split_name(control_table)
+    executor = find_executor(control_table, warehouse_id, workspace=workspace, on_wait=on_wait)
+    return SqlRecords(control_table, layout, executor)
+
+
+def is_location(name: str) -> bool:
+    """Says whether a control table is named by a path or a URL rather than as a table of a catalog."""
+    return is_url(name) or "/" in name.replace("`/`", "") or os.sep in name or name.startswith(".")

@@ -46,6 +46,23 @@ class SqlExecutor(Protocol):
         """
 
 
+def column_types(executor: SqlExecutor, name: str) -> dict[str, str]:
+    """Returns a table's columns and their types in upper case.
+
+    Raises:
+        NoSuchTable: The table is not there.
+        Failed: Anything else.
+    """
+    types: dict[str, str] = {}
+    for row in executor.run(statements.describe(name)):
+        column = str(row["col_name"] or "")
+        # Partitions and properties follow behind an empty or a `# ...` line.
+        if not column or column.startswith("#"):
+            break
+        types[column] = str(row["data_type"]).upper()
+    return types
+
+
 class SqlControlTable:
     """A control table that is reached by SQL.
 
@@ -143,17 +160,9 @@ class SqlControlTable:
     def _types(self) -> dict[str, str]:
         """Returns the columns and their types in upper case."""
         try:
-            rows = self._executor.run(statements.describe(self._name))
+            return column_types(self._executor, self._name)
         except NoSuchTable:
             raise TableMissing(self._name, MISSING_ADVICE) from None
-        types: dict[str, str] = {}
-        for row in rows:
-            name = str(row["col_name"] or "")
-            # Partitions and properties follow behind an empty or a `# ...` line.
-            if not name or name.startswith("#"):
-                break
-            types[name] = str(row["data_type"]).upper()
-        return types
 
 
 MISSING_ADVICE = "there is no such table; make it with `ljm table create`, or correct its name"

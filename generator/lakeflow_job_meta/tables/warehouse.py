@@ -195,6 +195,7 @@ def _timestamp(text: str) -> datetime:
 
 _READERS: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys(("INT", "LONG", "SHORT", "BYTE"), int),
+    **dict.fromkeys(("DOUBLE", "FLOAT"), float),
     "BOOLEAN": lambda text: text.lower() == "true",
     "TIMESTAMP": _timestamp,
 }
