@@ -120,7 +120,8 @@ class TestADeployment:
         deployer = deployed.deployer()
         plan = deployer.plan()
 
-        assert plan.changes_nothing() and deployer.is_deployed(plan)
+        assert plan.changes_nothing()
+        assert deployer.is_deployed(plan)
         assert deployer.deploy(plan) == []
         assert deployed.changes() == {}
 
@@ -209,7 +210,8 @@ class TestWhichJobIsOurs:
         with pytest.raises(Failed) as raised:
             deployed.plan()
 
-        assert str(clone["job_id"]) in str(raised.value) and deployed.known["sales"] in str(raised.value)
+        assert str(clone["job_id"]) in str(raised.value)
+        assert deployed.known["sales"] in str(raised.value)
 
     def test_a_job_that_a_bundle_has_deployed_is_never_made_a_second_time(self, site):
         body = {"name": "sales", "deployment": {"kind": "BUNDLE", "metadata_file_path": "/Workspace/x"}}
@@ -257,7 +259,8 @@ class TestWhatGoesWrong:
         (problem,) = site.deploy()
 
         assert problem.startswith("metadata/shops.yml:2:")
-        assert "The cluster policy does not allow this." in problem and problem.endswith(" [databricks]")
+        assert "The cluster policy does not allow this." in problem
+        assert problem.endswith(" [databricks]")
         assert site.workspace.jobs.names() == ["sales", "stock"]
         site.workspace.jobs.refusals.clear()
         site.changes()
@@ -283,7 +286,8 @@ class TestWhatGoesWrong:
 
         (problem,) = deployer.deploy(plan)
 
-        assert problem.startswith("metadata/stock.yml:2:") and "run again" in problem
+        assert problem.startswith("metadata/stock.yml:2:")
+        assert "run again" in problem
         assert deployed.changes() == {"reset": 1}
 
     def test_a_job_that_somebody_else_made_since_the_plan_makes_it_stale(self, site):
@@ -463,7 +467,8 @@ class TestReferences:
 
         first, second = site.deploy()
 
-        assert first.startswith("metadata/sales.yml:2:") and second.startswith("metadata/shops.yml:2:")
+        assert first.startswith("metadata/sales.yml:2:")
+        assert second.startswith("metadata/shops.yml:2:")
         assert "databricks CLI" in first
         assert site.changes() == {"create": 1}
         deployer = site.deployer()
@@ -540,12 +545,11 @@ class TestFiles:
 
     def test_a_folder_needs_the_cli(self, site):
         site.project.write("dbt/dbt_project.yml", "name: x\n")
-        site.module(
-            "sales", "dbt_task: {project_directory: dbt, commands: [dbt run], warehouse_id: abc}, existing_cluster_id: c"
-        )
+        site.module("sales", "dbt_task: {project_directory: dbt, commands: [dbt run]}, existing_cluster_id: c")
 
         (problem,) = site.deploy()
-        assert "folder" in problem and "ljm deploy" in problem
+        assert "folder" in problem
+        assert "ljm deploy" in problem
 
 
 class TestComparison:
@@ -593,5 +597,7 @@ def test_a_scope_fits_into_a_tag_and_a_path(name, target):
     project = Project(Path("x"), Origin(None), control_table=name or "x")  # type: ignore[arg-type]
     scope = scope_of(project, target)
 
-    assert len(scope.tag) <= 255 and scope.tag.isascii()
-    assert scope.folder.count("/") == 1 and ".." not in scope.folder.split("/")
+    assert len(scope.tag) <= 255
+    assert scope.tag.isascii()
+    assert scope.folder.count("/") == 1
+    assert ".." not in scope.folder.split("/")

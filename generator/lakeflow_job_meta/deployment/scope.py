@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from lakeflow_job_meta.deployment.jobs_service import RemoteJob
+from lakeflow_job_meta.errors import Failed
 from lakeflow_job_meta.project import Project
+from lakeflow_job_meta.values import quoted
 
 KEY_TAG = "lakeflow_job_meta_key"
 SCOPE_TAG = "lakeflow_job_meta_scope"
@@ -56,3 +60,34 @@ def _part(text: str) -> str:
     if clean == text and len(clean) <= _LONGEST_PART:
         return clean
     return f"{clean[: _LONGEST_PART - 13]}-{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:12]}"
+
+
+def key_of(job: RemoteJob, scope: Scope) -> str | None:
+    """Returns the key of a job that is ours; None for one of somebody else."""
+    key = job.tags.get(KEY_TAG)
+    return key if isinstance(key, str) and job.tags.get(SCOPE_TAG) == scope.tag else None
+
+
+def jobs_by_key(jobs: Iterable[RemoteJob], scope: Scope) -> dict[str, RemoteJob]:
+    """Returns the jobs that are ours by key.
+
+    Raises:
+        Failed: Two have the same.
+    """
+    found: dict[str, RemoteJob] = {}
+    for job in jobs:
+        key = key_of(job, scope)
+        if key is not None and key in found and found[key].job_id != job.job_id:
+            raise Failed(same_tags(key, found[key], job))
+        if key is not None:
+            found[key] = job
+    return found
+
+
+def same_tags(key: str, one: RemoteJob, other: RemoteJob) -> str:
+    """Says that two jobs claim to be the same, and what to do."""
+    first, second = sorted((one.job_id, other.job_id))
+    return (
+        f"The jobs {first} and {second} both say that they are the job {quoted(key)} of this project, perhaps because "
+        f"one was cloned. Delete the wrong one, or take the tag {KEY_TAG!r} from it; nothing was changed."
+    )
