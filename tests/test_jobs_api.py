@@ -203,6 +203,45 @@ class TestWhichJobIsOurs:
         assert site.changes() == {"create": 1}
         assert site.workspace.jobs.by_name("theirs").settings == {"name": "theirs"}
 
+    def test_a_recorded_job_of_the_same_name_without_tags_gets_no_twin(self, deployed):
+        deployed.workspace.jobs.edit(deployed.id_of("sales"), tags={})
+
+        (problem,) = deployed.deploy()
+
+        assert problem.startswith("metadata/sales.yml:2:")
+        assert "lakeflow_job_meta_scope=project:dev" in problem
+        assert deployed.changes() == {}
+
+    def test_it_is_taken_over_once_a_person_has_given_it_the_tags(self, deployed):
+        tags = {"lakeflow_job_meta_key": "sales", "lakeflow_job_meta_scope": "project:dev"}
+        deployed.workspace.jobs.edit(deployed.id_of("sales"), tags=tags)
+
+        assert deployed.deploy() == []
+        assert deployed.changes() == {"reset": 1}
+
+    def test_a_wrong_record_of_a_bundles_job_does_not_matter_where_ours_is_there(self, deployed):
+        body = {"name": "theirs", "deployment": {"kind": "BUNDLE"}}
+        made = deployed.connection.client().api_client.do("POST", "/api/2.2/jobs/create", body=body)
+        deployed.known["sales"] = str(made["job_id"])
+
+        assert deployed.plan().changes_nothing()
+
+    def test_it_is_found_among_jobs_of_many_pages(self, deployed):
+        client = deployed.connection.client().api_client
+        for number in range(205):
+            client.do("POST", "/api/2.2/jobs/create", body={"name": f"other {number}"})
+        deployed.known = {}
+
+        assert deployed.plan().changes_nothing()
+
+    def test_the_job_of_another_project_or_target_is_somebody_elses(self, deployed):
+        deployed.workspace.jobs.edit(
+            deployed.id_of("stock"),
+            tags={"lakeflow_job_meta_key": "stock", "lakeflow_job_meta_scope": "project:prod"},
+        )
+
+        assert deployed.actions() == {"sales": "skip", "stock": "create"}
+
     def test_two_jobs_with_the_same_tags_stop_the_deployment(self, deployed):
         settings = deployed.workspace.jobs.by_name("sales").settings
         clone = deployed.connection.client().api_client.do("POST", "/api/2.2/jobs/create", body=settings)
@@ -299,6 +338,55 @@ class TestWhatGoesWrong:
         with pytest.raises(StalePlan):
             deployer.deploy(plan)
         assert site.workspace.jobs.names() == ["sales"]
+
+    def test_a_job_that_changed_since_the_plan_is_not_deleted(self, deployed):
+        deployed.remove("stock")
+        deployer = deployed.deployer()
+        plan = deployer.plan()
+        deployed.workspace.jobs.edit(deployed.id_of("stock"), max_concurrent_runs=7)
+
+        with pytest.raises(StalePlan):
+            deployer.deploy(plan)
+        assert deployed.workspace.jobs.names() == ["sales", "stock"]
+
+    def test_a_job_that_is_gone_already_needs_no_deletion(self, deployed):
+        deployed.remove("stock")
+        deployer = deployed.deployer()
+        plan = deployer.plan()
+        deployed.workspace.jobs.remove(deployed.id_of("stock"))
+
+        assert deployer.deploy(plan) == []
+
+    def test_a_deletion_that_is_refused_is_told_with_the_name_of_the_job(self, deployed):
+        deployed.remove("stock")
+        deployed.workspace.faults.add(Fault("POST", "/api/2.2/jobs/delete", FaultKind.FORBIDDEN))
+
+        (problem,) = deployed.deploy(deletions=1)
+        assert problem.startswith("resources.jobs.stock: error: ")
+
+    def test_a_list_of_jobs_that_cannot_be_read_makes_nothing(self, site):
+        site.module("sales")
+        site.workspace.faults.add(Fault("GET", "/api/2.2/jobs/list", FaultKind.FORBIDDEN))
+
+        with pytest.raises(Failed):
+            site.deploy()
+        assert site.changes() == {}
+
+    def test_a_job_that_cannot_be_read_makes_nothing(self, deployed):
+        deployed.workspace.faults.add(Fault("GET", "/api/2.2/jobs/get", FaultKind.FORBIDDEN))
+
+        with pytest.raises(Failed):
+            deployed.deploy()
+        assert deployed.changes() == {}
+
+    def test_a_file_that_cannot_be_uploaded_keeps_its_job_from_being_made(self, site):
+        site.module("sales", "sql_task: {warehouse_id: abc, sql_query: SELECT 1}")
+        site.module("stock")
+        site.workspace.faults.add(Fault("POST", "/api/2.0/workspace/import", FaultKind.FORBIDDEN))
+
+        (problem,) = site.deploy()
+        assert problem.startswith("metadata/sales.yml:2:")
+        assert site.workspace.jobs.names() == ["stock"]
 
     def test_only_the_newest_plan_is_deployed(self, deployed):
         old = deployed.plan()
@@ -542,6 +630,33 @@ class TestFiles:
         assert site.workspace.tree.read(f"{ROOT}/notebooks/load").endswith(b"print(1)\n")
         site.project.write("notebooks/load.py", "# Databricks notebook source\nprint(2)\n")
         assert site.actions() == {"loop": "update", "sales": "update"}
+
+    def test_libraries_and_lists_of_requirements_are_uploaded(self, site):
+        site.project.write("dist/etl.whl", "wheel")
+        site.project.write("requirements.txt", "pandas")
+        site.module(
+            "sales",
+            "python_wheel_task: {package_name: etl, entry_point: main}, existing_cluster_id: c, "
+            "libraries: [{whl: dist/etl.whl}]",
+            "environments: [{environment_key: default, spec: {environment_version: '2', "
+            "dependencies: [-r ./requirements.txt, pandas]}}]",
+        )
+
+        assert site.deploy() == []
+
+        settings = site.workspace.jobs.by_name("sales").settings
+        assert settings["tasks"][0]["libraries"] == [{"whl": f"{ROOT}/dist/etl.whl"}]
+        dependencies = settings["environments"][0]["spec"]["dependencies"]
+        assert dependencies == [f"-r {ROOT}/requirements.txt", "pandas"]
+        assert site.workspace.tree.read(f"{ROOT}/dist/etl.whl") == b"wheel"
+
+    def test_a_file_outside_the_project_is_not_read(self, site):
+        site.project.write("../secret.py", "# Databricks notebook source\n")
+        site.module("sales", "notebook_path: ../secret.py")
+
+        (problem,) = site.deploy()
+        assert "no single file of the project" in problem
+        assert site.workspace.tree.paths() == []
 
     def test_a_folder_needs_the_cli(self, site):
         site.project.write("dbt/dbt_project.yml", "name: x\n")

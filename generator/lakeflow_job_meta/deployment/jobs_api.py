@@ -1,15 +1,16 @@
 """Deploys jobs through the Jobs API, for where no databricks CLI can be installed, such as serverless notebooks.
 
 Takes a compilation, and creates, resets and deletes exactly the jobs of one project and target, known by their tags.
-What only the CLI can do (a target's presets, permissions, most references) it never guesses: such a job stays as it
-is and is reported. A hand edit is seen as long as the metadata of its job did not change as well: only a digest of
-what was sent last is kept, so that otherwise nobody can tell the two apart.
+A job that needs what only the CLI can do (permissions, folders, most references) stays as it is and is reported.
+Presets and overrides of a target are not applied. A hand edit is known as one only while the metadata of its job has
+not changed as well, since just a digest of what was sent last is kept.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 from lakeflow_job_meta.bundle_facts import read_bundle_values
 from lakeflow_job_meta.compilation import Compilation
@@ -19,7 +20,7 @@ from lakeflow_job_meta.deployment.interface import DeployedJob, StalePlan
 from lakeflow_job_meta.deployment.job_work import Work, change_of, change_without_fields, in_order
 from lakeflow_job_meta.deployment.jobs_run import Prepared, Run
 from lakeflow_job_meta.deployment.jobs_service import JobsService, RemoteJob
-from lakeflow_job_meta.deployment.scope import jobs_by_key, key_of, same_tags, scope_of
+from lakeflow_job_meta.deployment.scope import KEY_TAG, SCOPE_TAG, Scope, jobs_by_key, key_of, same_tags, scope_of
 from lakeflow_job_meta.deployment.uploads import LocalFiles
 from lakeflow_job_meta.errors import Failed, Refused
 from lakeflow_job_meta.jobs.model import Job
@@ -31,6 +32,19 @@ _ONLY_IN_BUNDLES = ("permissions", "lifecycle")
 """Settings of a job in a bundle that are none of the Jobs API."""
 
 _VARIABLE = "BUNDLE_VAR_"
+
+
+@dataclass(frozen=True, slots=True)
+class _Ours:
+    """What of a workspace is ours.
+
+    Attributes:
+        by_key: The jobs with our tags.
+        unmarked: The ids of recorded jobs that look like ours and lack the tags, by key.
+    """
+
+    by_key: dict[str, RemoteJob]
+    unmarked: dict[str, int]
 
 
 class JobsApiDeployer:
@@ -73,7 +87,8 @@ class JobsApiDeployer:
             Refused: A job of the metadata was deployed by a bundle, and would be there twice.
         """
         self._say("Reading the jobs of the workspace")
-        ours = self._our_jobs()
+        all_of_ours = self._our_jobs()
+        ours = all_of_ours.by_key
         ids = {key: job.job_id for key, job in ours.items()}
         resolver = self._resolver()
         files = LocalFiles(
@@ -81,8 +96,9 @@ class JobsApiDeployer:
             self._compilation,
             f"/Workspace/Users/{self._service.user_name}/.lakeflow-job-meta/{self._scope.folder}/files",
         )
-        works = in_order([self._work(job, ours.get(job.key), resolver, files) for job in self._wanted], set(ids))
-        gone = {key: job for key, job in ours.items() if key not in {wanted.key for wanted in self._wanted}}
+        works = in_order([self._work(job, all_of_ours, resolver, files) for job in self._wanted], set(ids))
+        wanted = {job.key for job in self._wanted}
+        gone = {key: job for key, job in ours.items() if key not in wanted}
         doomed = {key: job for key, job in gone.items() if self._may_go(key)}
         changes = [
             *(change_of(work, self._scope, ids) for work in works),
@@ -94,8 +110,8 @@ class JobsApiDeployer:
 
     def is_deployed(self, plan: BundlePlan) -> bool:
         """Says whether the workspace is as the metadata says; it is not while a job cannot be deployed."""
-        prepared = self._prepared_for(plan)
-        return plan.changes_nothing() and not any(work.problem for work in prepared.works)
+        works = self._prepared.works if self._prepared is not None else ()
+        return plan.changes_nothing() and not any(work.problem for work in works)
 
     def deploy(self, plan: BundlePlan) -> list[str]:
         """Does what the plan says, and no more; a job that fails does not keep the others from it.
@@ -135,46 +151,46 @@ class JobsApiDeployer:
 
     # which jobs are ours
 
-    def _our_jobs(self) -> dict[str, RemoteJob]:
-        """Returns all of our jobs with all of their settings, by key."""
+    def _our_jobs(self) -> _Ours:
+        """Finds all of our jobs: by their tags, and where no list tells of them by the record."""
         listed = list(self._service.all_jobs())
-        ours = jobs_by_key(listed, self._scope)
-        complete = self._service.jobs([job.job_id for job in ours.values()])
-        found = {key: job for key, job in zip(ours, complete, strict=True) if job is not None}
-        listed_ids = {each.job_id for each in ours.values()}
-        for wanted in self._wanted:
-            tracked = self._tracked(wanted.key, listed_ids)
-            if tracked is not None and wanted.key in found:
-                raise Failed(same_tags(wanted.key, found[wanted.key], tracked))
-            if tracked is not None:
-                found[wanted.key] = tracked
-        bundled = [each for each in listed if each.is_of_a_bundle]
-        twins = [wanted.key for wanted in self._wanted for other in bundled if self._is_of_our_bundle(wanted, other)]
-        of_bundles = [key for key, job in found.items() if job.is_of_a_bundle]
-        if twins or of_bundles:
-            raise _deployed_by_a_bundle([*twins, *of_bundles])
-        return found
+        tagged = jobs_by_key(listed, self._scope)
+        complete = self._service.jobs([job.job_id for job in tagged.values()])
+        found = {key: job for key, job in zip(tagged, complete, strict=True) if job is not None}
+        unmarked: dict[str, int] = {}
+        bundled = [*self._twins_in_our_bundle(listed), *(key for key, job in found.items() if job.is_of_a_bundle)]
+        for wanted, recorded in self._recorded({job.job_id for job in tagged.values()}):
+            key = wanted.key
+            if key_of(recorded, self._scope) == key:
+                if key in found:
+                    raise Failed(same_tags(key, found[key], recorded))
+                found[key] = recorded
+            elif recorded.is_of_a_bundle and key not in found:
+                bundled.append(key)
+            elif key not in found and _has_lost_its_tags(recorded, wanted):
+                unmarked[key] = recorded.job_id
+        if bundled:
+            raise _deployed_by_a_bundle(bundled)
+        return _Ours(found, unmarked)
 
-    def _tracked(self, key: str, seen: set[int]) -> RemoteJob | None:
-        """Returns the job that the record names, if it is ours and no list has told of it."""
-        recorded = self._known.get(key, "")
-        if not (recorded.isascii() and recorded.isdigit()) or int(recorded) in seen:
-            return None
-        job = self._service.job(int(recorded))
-        if job is None:
-            return None
-        if job.is_of_a_bundle:
-            raise _deployed_by_a_bundle([key])
-        return job if key_of(job, self._scope) == key else None
+    def _recorded(self, seen: set[int]) -> list[tuple[Job, RemoteJob]]:
+        """Returns the jobs that the record names and no list of ours has told of; they may be anybody's."""
+        named = [(job, self._known.get(job.key, "")) for job in self._wanted]
+        unseen = [
+            (job, int(text)) for job, text in named if text.isascii() and text.isdigit() and int(text) not in seen
+        ]
+        remote = self._service.jobs([job_id for _, job_id in unseen])
+        return [(job, found) for (job, _), found in zip(unseen, remote, strict=True) if found is not None]
 
-    def _is_of_our_bundle(self, job: Job, other: RemoteJob) -> bool:
-        """Says whether the bundle of this project has deployed the job: the CLI notes its state's path in there."""
-        deployment = other.settings.get("deployment")
-        if not isinstance(deployment, dict) or self._bundle.name is None:
-            return False
+    def _twins_in_our_bundle(self, listed: list[RemoteJob]) -> list[str]:
+        """Returns the keys of jobs that the bundle of this project has deployed: the CLI notes its own path in them."""
+        if self._bundle.name is None:
+            return []
+        ending = f"/{self._bundle.name}/{self._target}/"
+        names = [str(job.settings.get("name")) for job in listed if job.is_of_a_bundle and ending in job.bundle_path]
         # A target in development mode puts `[dev someone] ` before the name.
-        same_name = str(other.settings.get("name")).endswith(str(job.settings.get("name")))
-        return same_name and f"/{self._bundle.name}/{self._target}/" in str(deployment.get("metadata_file_path"))
+        plain = {name.split("] ", 1)[-1] if name.startswith("[dev ") else name for name in names}
+        return [job.key for job in self._wanted if job.settings.get("name") in plain]
 
     # what is wanted
 
@@ -188,8 +204,11 @@ class JobsApiDeployer:
         values |= {"bundle.target": self._target, "workspace.current_user.userName": self._service.user_name}
         return Resolver(values if self._bundle.name is None else {**values, "bundle.name": self._bundle.name})
 
-    def _work(self, job: Job, remote: RemoteJob | None, resolver: Resolver, files: LocalFiles) -> Work:
+    def _work(self, job: Job, ours: _Ours, resolver: Resolver, files: LocalFiles) -> Work:
+        remote = ours.by_key.get(job.key)
         try:
+            if job.key in ours.unmarked:
+                raise NeedsCli(_unmarked(job.key, ours.unmarked[job.key], self._scope))
             for name in _ONLY_IN_BUNDLES:
                 if name in job.settings:
                     raise NeedsCli(f"{name!r} needs the databricks CLI: leave it out, or deploy with `ljm deploy`.")
@@ -200,6 +219,18 @@ class JobsApiDeployer:
         except NeedsCli as problem:
             return Work(job, {}, {}, remote, str(problem))
         return Work(job, settings, found.files, remote)
+
+
+def _has_lost_its_tags(recorded: RemoteJob, wanted: Job) -> bool:
+    """Says whether a recorded job may be ours: named like it, and marked as nobody's."""
+    return SCOPE_TAG not in recorded.tags and recorded.settings.get("name") == wanted.settings.get("name")
+
+
+def _unmarked(key: str, job_id: int, scope: Scope) -> str:
+    return (
+        f"the job {job_id} is recorded for this module and has its name, but not our tags, so it may be somebody "
+        f"else's. Give it the tags {KEY_TAG}={key} and {SCOPE_TAG}={scope.tag} to have it taken over, or rename it."
+    )
 
 
 def _deployed_by_a_bundle(keys: Iterable[str]) -> Refused:

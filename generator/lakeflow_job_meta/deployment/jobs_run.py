@@ -30,12 +30,14 @@ class Prepared:
         works: Each after those whose ids it needs.
         doomed: The jobs to delete, by key.
         ids: Of all of our jobs that are in the workspace, by key.
+        nonce: Of this plan alone, so that a request sent twice makes one job.
     """
 
     plan: BundlePlan
     works: tuple[Work, ...]
     doomed: Mapping[str, RemoteJob]
     ids: Mapping[str, int]
+    nonce: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
 @dataclass(slots=True)
@@ -53,7 +55,6 @@ class Run:
     ids: dict[str, int] = field(default_factory=dict)
     uploaded: set[str] = field(default_factory=set)
     has_written: bool = False
-    nonce: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def problems_of_all(self) -> list[str]:
         """Carries the plan out.
@@ -99,7 +100,7 @@ class Run:
             self.service.reset(work.remote.job_id, settings)
 
     def _create(self, key: str, settings: dict[str, Value]) -> int:
-        token = hashlib.sha256("\n".join([self.scope.tag, key, self.nonce]).encode()).hexdigest()
+        token = hashlib.sha256("\n".join([self.scope.tag, key, self.prepared.nonce]).encode()).hexdigest()
         try:
             return self.service.create(settings, token)
         except Failed:

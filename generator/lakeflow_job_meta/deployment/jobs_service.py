@@ -51,8 +51,17 @@ class RemoteJob:
     @property
     def is_of_a_bundle(self) -> bool:
         """Whether the databricks CLI has deployed it and keeps it in a state of its own."""
+        return self._deployment.get("kind") == "BUNDLE"
+
+    @property
+    def bundle_path(self) -> str:
+        """Where in the workspace that bundle keeps its state; empty for a job of no bundle."""
+        return str(self._deployment.get("metadata_file_path") or "")
+
+    @property
+    def _deployment(self) -> dict[str, Value]:
         deployment = self.settings.get("deployment")
-        return isinstance(deployment, dict) and deployment.get("kind") == "BUNDLE"
+        return deployment if isinstance(deployment, dict) else {}
 
 
 class JobsService:
