@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 from lakeflow_job_meta.metadata.yaml_text import read_yaml
 from lakeflow_job_meta.output.markers import JOB_MARKER
 from lakeflow_job_meta.project import BUNDLE_FILE, Project
-from lakeflow_job_meta.values import Value
+from lakeflow_job_meta.values import Scalar, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,46 @@ def read_bundle_facts(project: Project) -> BundleFacts:
         frozenset(targets),
         None if makes_more else resources,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class BundleValues:
+    """What the bundle says of one target as plain values, for where no databricks CLI resolves it.
+
+    Attributes:
+        name: The bundle's; None where it is not known or is no plain text.
+        variables: The defaults that are plain scalars, by name, with the target's own over them.
+    """
+
+    name: str | None
+    variables: dict[str, Scalar]
+
+
+def read_bundle_values(project: Project, target: str) -> BundleValues:
+    """Reads the name and the variables of a bundle for one target; what is no plain scalar is left out."""
+    root = _read(project.folder / BUNDLE_FILE)
+    if root is None:
+        return BundleValues(None, {})
+    files = [root, *(file for file in _included(project.folder, root) if file is not None)]
+    targets = [entry for file in files for key, entry in _entries(file, "targets") if key == target]
+    written: dict[str, Value] = {}
+    for part in (*files, *(entry for entry in targets if isinstance(entry, dict))):
+        for variable, value in _entries(part, "variables"):
+            if not isinstance(value, dict):
+                written[variable] = value
+            elif "default" in value or "lookup" in value:
+                written[variable] = value.get("default")
+    name = dict(_entries(root, "bundle")).get("name")
+    return BundleValues(
+        name if isinstance(name, str) and "${" not in name else None,
+        {variable: value for variable, value in written.items() if _is_plain(value)},
+    )
+
+
+def _is_plain(value: Value) -> TypeGuard[str | int | float | bool]:
+    if isinstance(value, str):
+        return "${" not in value
+    return isinstance(value, (bool, int, float))
 
 
 def _included(folder: Path, root: dict[str, Value]) -> Iterator[dict[str, Value] | None]:

@@ -58,8 +58,8 @@ NOT_UPSTREAM = rule(
 )
 
 _SEGMENT = r"[a-zA-Z][a-zA-Z0-9_-]*"
-_REFERENCE = re.compile(rf"\$\{{({_SEGMENT}(?:\.{_SEGMENT}(?:\[[0-9]+\])*)*(?:\[[0-9]+\])*)\}}")
-_KINDS = ("bundle", "workspace", "var", "variables", "artifacts", "resources")
+REFERENCE = re.compile(rf"\$\{{({_SEGMENT}(?:\.{_SEGMENT}(?:\[[0-9]+\])*)*(?:\[[0-9]+\])*)\}}")
+REFERENCE_KINDS = ("bundle", "workspace", "var", "variables", "artifacts", "resources")
 """The first parts of references that the CLI resolves."""
 
 _JOB_PARAMETER = re.compile(r"\{\{\s*job\.parameters\.([^\s{}\[\]]+)\s*\}\}")
@@ -94,7 +94,7 @@ def references_are_right(job: Job, context: CheckContext) -> Iterator[Diagnostic
 def bundle_references_resolve(job: Job, texts: Texts, context: CheckContext) -> Iterator[Diagnostic]:
     """Checks each `${...}` against what the bundle declares."""
     for path, text in texts:
-        for match in _REFERENCE.finditer(text):
+        for match in REFERENCE.finditer(text):
             problem = _problem(match.group(1), context)
             if problem is not None:
                 yield UNKNOWN_REFERENCE.at(job.origin_of(path), problem)
@@ -104,8 +104,8 @@ def _problem(reference: str, context: CheckContext) -> str | None:
     parts = re.sub(r"\[[0-9]+\]", "", reference).split(".")
     kind, bundle = parts[0], context.bundle
     shown = quoted(f"${{{reference}}}")
-    if kind not in _KINDS:
-        hint = did_you_mean(kind, _KINDS) or f"; known are {', '.join(_KINDS)}"
+    if kind not in REFERENCE_KINDS:
+        hint = did_you_mean(kind, REFERENCE_KINDS) or f"; known are {', '.join(REFERENCE_KINDS)}"
         return f"{shown} is no reference that a bundle resolves{hint}"
     if kind in ("var", "variables") and bundle.variables is not None and len(parts) > 1:
         if parts[1] not in bundle.variables:
@@ -134,8 +134,8 @@ def sql_holds_no_references(job: Job, context: CheckContext) -> Iterator[Diagnos
     for path, _ in job.all_tasks():
         origin = job.origin_of((*path, "sql_task", "file"))
         sql = _inline_sql(job, path)
-        for match in _REFERENCE.finditer(sql or ""):
-            if match.group(1).split(".")[0] in _KINDS and "." in match.group(1):
+        for match in REFERENCE.finditer(sql or ""):
+            if match.group(1).split(".")[0] in REFERENCE_KINDS and "." in match.group(1):
                 message = (
                     f"{quoted(match.group())} inside SQL is not resolved; give it in 'parameters' and write ':name'"
                 )
