@@ -16,6 +16,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -26,15 +27,17 @@ from cli import cli_environment, install_stand_in
 from cli.fixtures import real_command
 from lakeflow_job_meta.deployment.bundle_plan import BundlePlan, parse_plan
 from lakeflow_job_meta.deployment.cli_output import CliDiagnostic, Location, diagnostics_in
-from lakeflow_job_meta.deployment.deploy import DeployedJob
 from lakeflow_job_meta.deployment.fingerprint import fingerprint
 from lakeflow_job_meta.deployment.gate import Allowance, refuse_surprises
+from lakeflow_job_meta.deployment.interface import DeployedJob
+from lakeflow_job_meta.deployment.layouts import JOBS
 from lakeflow_job_meta.deployment.lock import deployment_lock
 from lakeflow_job_meta.deployment.places import Places
 from lakeflow_job_meta.deployment.state_folder import read_record, state_folder, write_record
-from lakeflow_job_meta.deployment.tracking import record_jobs
+from lakeflow_job_meta.deployment.tracking import known_jobs, record_jobs
 from lakeflow_job_meta.errors import Failed, Refused
 from lakeflow_job_meta.project import load_project
+from lakeflow_job_meta.tables.local_records import LocalRecords
 from project_folder import ProjectFolder, Result, module
 from workspace import FakeWorkspace
 
@@ -282,20 +285,34 @@ class TestRecords:
             write_record(tmp_path / "jobs.json", {})
 
     def test_a_job_keeps_when_it_was_made_and_is_updated_only_when_it_differs(self, tmp_path):
+        records = LocalRecords(tmp_path, JOBS)
+        made, long_ago = datetime(2000, 1, 1, tzinfo=timezone.utc), datetime(2001, 1, 1, tzinfo=timezone.utc)
         job = DeployedJob("sales", "1", "sales", "https://x/1")
-        first = {**vars_of(record_jobs(tmp_path, "dev", [job], {"sales": "Sales"})[0])}
-        old = {**first, "created_timestamp": "2000", "updated_timestamp": "2001"}
-        write_record(tmp_path / "jobs.json", {"sales": old})
+        (first,) = record_jobs(records, "dev", [job], {"sales": "Sales"}, metadata_version="t@1")
+        old = {**first.as_row(), "created_timestamp": made, "updated_timestamp": long_ago}
+        records.put([old])
 
-        (same,) = record_jobs(tmp_path, "dev", [job], {"sales": "Sales"})
-        (renamed,) = record_jobs(tmp_path, "dev", [DeployedJob("sales", "1", "new", "https://x/1")], {"sales": "Sales"})
-        (other,) = record_jobs(tmp_path, "dev", [DeployedJob("sales", "2", "new", "https://x/2")], {"sales": "Sales"})
+        (same,) = record_jobs(records, "dev", [job], {"sales": "Sales"}, metadata_version="t@2")
+        (sent,) = record_jobs(records, "dev", [job], {"sales": "Sales"}, {"sales"}, "t@3")
+        (renamed,) = record_jobs(records, "dev", [DeployedJob("sales", "1", "new", "u")], {"sales": "Sales"})
+        (other,) = record_jobs(records, "dev", [DeployedJob("sales", "2", "new", "u")], {"sales": "Sales"})
 
-        assert vars_of(same) == old
-        assert (renamed.created_timestamp, renamed.job_name) == ("2000", "new")
-        assert renamed.updated_timestamp > "2001"
-        assert other.created_timestamp > "2001"
-        assert set(read_record(tmp_path / "jobs.json")["sales"]) == set(first)
+        assert same.as_row() == old
+        assert (sent.created_timestamp, sent.metadata_version) == (made, "t@3")
+        assert (renamed.created_timestamp, renamed.job_name) == (made, "new")
+        assert renamed.updated_timestamp > long_ago
+        assert other.created_timestamp > long_ago
+        assert [row["job_id"] for row in records.rows()] == [2]
+
+    def test_a_target_keeps_its_jobs_when_another_one_is_recorded(self, tmp_path):
+        records = LocalRecords(tmp_path, JOBS)
+        record_jobs(records, "dev", [DeployedJob("sales", "1", "sales", "u")], {})
+
+        record_jobs(records, "prod", [DeployedJob("sales", "2", "sales", "u")], {})
+        record_jobs(records, "prod", [], {})
+
+        assert known_jobs(records, "dev") == {"sales": "1"}
+        assert known_jobs(records, "prod") == {}
 
     @pytest.mark.parametrize("target", [None, "dev", "a b", "a/b", "ä", ".", ".."])
     def test_are_in_a_folder_of_the_project_that_git_ignores(self, project, target):
@@ -462,7 +479,8 @@ class World:
         return self.workspace.jobs.by_name(name).job_id
 
     def record(self) -> dict:
-        return read_record(self.project.path / ".lakeflow-job-meta" / "dev" / "jobs.json")
+        rows = LocalRecords(self.project.path / ".lakeflow-job-meta" / "dev", JOBS).rows()
+        return {row["bundle_key"]: row for row in rows}
 
     @property
     def changes(self) -> Counter[str]:
@@ -549,13 +567,17 @@ class TestFromTheFirstToTheLast:
             name: deployed.job_id(name) for name in ("one", "two", "three")
         }
 
-    def test_a_damaged_record_heals(self, deployed):
+    def test_a_damaged_record_is_told_and_heals_once_it_is_removed(self, deployed):
         before = deployed.record()
         path = deployed.project.path / ".lakeflow-job-meta" / "dev" / "jobs.json"
         path.write_text("{")
 
+        told = deployed.deploy()
+        path.unlink()
         deployed.deploy_well()
 
+        assert told.exit_code == 1
+        assert "could not be recorded" in told.stderr
         assert {key: each["job_id"] for key, each in deployed.record().items()} == {
             key: each["job_id"] for key, each in before.items()
         }

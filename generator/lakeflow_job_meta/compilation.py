@@ -83,6 +83,12 @@ class Compilation:
     modules: int
 
     @property
+    def metadata_version(self) -> str:
+        """The versions of the tables that were read, such as `main.etl.control@17`; empty for files alone."""
+        readings = sorted((*self.present, *self.missing), key=lambda reading: reading.source)
+        return ", ".join(f"{each.source}@{each.version}" for each in readings if each.version is not None)
+
+    @property
     def errors(self) -> list[Diagnostic]:
         """The diagnostics that are errors."""
         return errors_among(self.diagnostics)

@@ -113,7 +113,7 @@ class TestSpark(ControlTableContract):
 class TestRecords(RecordTableContract):
     @pytest.fixture
     def open_table(self, session: SparkSession) -> Iterator[OpenRecords]:
-        control = f"default.`records-{next(NUMBERS)}`"
+        control = f"default.`records_{next(NUMBERS)}`"
         yield lambda layout: open_records(control, layout)
         for suffix in ("_jobs", "_history"):
             session.sql(f"DROP TABLE IF EXISTS {control[:-1]}{suffix}`")

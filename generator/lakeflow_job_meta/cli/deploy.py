@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,16 +13,15 @@ import click
 from lakeflow_job_meta.bundle_facts import read_bundle_facts
 from lakeflow_job_meta.cli.project_option import compile_metadata, open_project
 from lakeflow_job_meta.cli.report import show_count, show_text
-from lakeflow_job_meta.compilation import Compilation
 from lakeflow_job_meta.deployment.bundle_plan import Action
-from lakeflow_job_meta.deployment.databricks_cli import CliFailure, DatabricksCli, check_version, explain, find_cli
-from lakeflow_job_meta.deployment.deploy import DeployedJob, Deployer, Deployment, Options, jobs_that_change
+from lakeflow_job_meta.deployment.deploy import Deployment, jobs_that_change
 from lakeflow_job_meta.deployment.gate import Allowance
-from lakeflow_job_meta.deployment.lock import deployment_lock
-from lakeflow_job_meta.deployment.state_folder import state_folder
-from lakeflow_job_meta.deployment.tracking import TrackedJob, record_jobs
-from lakeflow_job_meta.output.files import apply_changes, plan_changes, refuse_if_a_source_went_missing
-from lakeflow_job_meta.project import Project
+from lakeflow_job_meta.deployment.interface import DeployedJob
+from lakeflow_job_meta.deployment.rollout import Listener, Options, RolledOut, roll_out
+from lakeflow_job_meta.deployment.tracking import TrackedJob
+from lakeflow_job_meta.deployment.ways import by_cli, open_cli
+from lakeflow_job_meta.diagnostics import Diagnostic
+from lakeflow_job_meta.errors import Failed
 from lakeflow_job_meta.values import count
 
 
@@ -67,44 +65,26 @@ def command(
 
     """
     project = open_project(folder)
-    cli = DatabricksCli(find_cli(os.environ), project.folder, target, on_line=_progress)
-    check_version(cli)
-    signal.signal(signal.SIGTERM, _interrupt)
-    compilation = _written(project, keep_going, allow_empty)
-    allowed = project.max_deletes if max_deletes is None else max_deletes
-    options = Options(Allowance(allowed, allow_empty, overwrite_drift), dry_run, force_lock, timeout)
     # By its name even when it is not given, so that both ways of saying it exclude each other.
-    target = target or read_bundle_facts(project).default_target
-    folder_of_state = state_folder(project, target)
-    with deployment_lock(folder_of_state, on_wait=_progress) as lock:
-        holding = DatabricksCli(cli.program, cli.folder, target, on_line=_progress, inherited=(lock,))
-        deployer = Deployer(holding, project, compilation, folder_of_state, options, _progress)
-        deployment = deployer.deploy()
-        modules = {job.key: job.module.module_name for job in compilation.jobs}
-        tracked = [] if dry_run else record_jobs(folder_of_state, target or "", deployment.jobs, modules)
-    _show_jobs(tracked, form)
-    for problem in deployment.problems:
+    cli = open_cli(project, target or read_bundle_facts(project).default_target, _progress)
+    signal.signal(signal.SIGTERM, _interrupt)
+    allowed = project.max_deletes if max_deletes is None else max_deletes
+    options = Options(Allowance(allowed, allow_empty, overwrite_drift), keep_going, dry_run)
+    way = by_cli(project, cli, limit_seconds=timeout, force_lock=force_lock)
+    done = roll_out(project, cli.target, way, options, Listener(_progress, _show), compile_metadata=compile_metadata)
+    _show_jobs(done.jobs, form)
+    for problem in done.problems:
         click.echo(problem, err=True)
-    _say_what_happened(deployment, dry_run)
-    failed = bool(compilation.errors or deployment.problems)
-    if to_run and not dry_run and not deployment.problems:
-        failed = not _run(cli, deployment, to_run, timeout) or failed
+    _say_what_happened(done.deployment, dry_run)
+    failed = bool(done.compilation.errors or done.problems)
+    if to_run and not dry_run and not done.deployment.problems:
+        failed = not _run(done, to_run) or failed
     ctx.exit(1 if failed else 0)
 
 
-def _written(project: Project, keep_going: bool, allow_empty: bool) -> Compilation:
-    """Compiles the metadata and writes the files; with errors only if that was asked for."""
-    compilation = compile_metadata(project)
-    changes = plan_changes(project, compilation)
-    diagnostics = (*compilation.diagnostics, *changes.diagnostics)
+def _show(diagnostics: Sequence[Diagnostic], modules: int) -> None:
     show_text(diagnostics)
-    show_count(diagnostics, compilation.modules)
-    if (compilation.errors or changes.diagnostics) and not keep_going:
-        click.echo("Nothing was deployed; --keep-going deploys the modules without errors.", err=True)
-        raise click.exceptions.Exit(1)
-    refuse_if_a_source_went_missing(compilation, changes, allow_empty)
-    apply_changes(changes)
-    return compilation
+    show_count(diagnostics, modules)
 
 
 def _show_jobs(jobs: Sequence[TrackedJob], form: str) -> None:
@@ -133,19 +113,19 @@ def _say_what_happened(deployment: Deployment, dry_run: bool) -> None:
     click.echo(said, err=True)
 
 
-def _run(cli: DatabricksCli, deployment: Deployment, which: str, timeout: int) -> bool:
+def _run(done: RolledOut, which: str) -> bool:
     """Starts jobs; returns whether all could be started."""
-    changed = set(jobs_that_change(deployment.plan))
-    chosen = [job for job in deployment.jobs if which == "all" or job.key in changed]
-    started = [_started(cli, job, timeout) for job in chosen]
+    changed = set(jobs_that_change(done.deployment.plan))
+    chosen = [job for job in done.deployment.jobs if which == "all" or job.key in changed]
+    started = [_started(done, job) for job in chosen]
     return all(started)
 
 
-def _started(cli: DatabricksCli, job: DeployedJob, timeout: int) -> bool:
+def _started(done: RolledOut, job: DeployedJob) -> bool:
     try:
-        cli.bundle("run", job.key, "--no-wait", limit_seconds=timeout)
-    except CliFailure as failure:
-        click.echo(f"{job.key}: {explain(failure)}", err=True)
+        done.deployer.start(job)
+    except Failed as failure:
+        click.echo(f"{job.key}: {failure}", err=True)
         return False
     click.echo(f"Started {job.name}.", err=True)
     return True

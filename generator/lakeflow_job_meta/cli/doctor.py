@@ -18,8 +18,9 @@ from lakeflow_job_meta.deployment.databricks_cli import DatabricksCli, check_ver
 from lakeflow_job_meta.errors import Failed, LakeflowJobMetaError
 from lakeflow_job_meta.metadata.yaml_text import read_yaml
 from lakeflow_job_meta.project import BUNDLE_FILE, MetadataSource, Project
-from lakeflow_job_meta.tables.open_table import open_named_table
+from lakeflow_job_meta.tables.open_table import WAREHOUSE_VARIABLE, open_named_table
 from lakeflow_job_meta.values import value_at
+from lakeflow_job_meta.workspace import Missing, Workspace, workspace_errors
 
 _LOGIN_SECONDS = 60
 
@@ -72,7 +73,24 @@ def _checks(folder: Path | None, target: str | None) -> Iterator[_Check]:
     yield _Check("databricks CLI", lambda: check_version(_cli(project, target)))
     yield _Check("login", lambda: _login(_cli(project, target)))
     tables = [source for source in project.metadata if source.kind == "table"]
+    warehouses = {source.warehouse_id or os.environ.get(WAREHOUSE_VARIABLE) for source in tables}
+    warehouses.add(project.defaults.warehouse_id)
+    for warehouse in sorted(each for each in warehouses if each and "${" not in each):
+        yield _Check(f"warehouse {warehouse}", partial(_warehouse, warehouse))
     yield from (_Check(f"table {source.location}", partial(_table, source)) for source in tables)
+
+
+def _warehouse(warehouse_id: str) -> str:
+    workspace = Workspace()
+    try:
+        with workspace_errors(workspace):
+            found = workspace.client().warehouses.get(warehouse_id)
+    except Missing:
+        raise Failed(
+            f"{workspace.host} has no SQL warehouse {warehouse_id!r}, or does not show it to you. Copy the id from the "
+            "warehouse's page, or ask for the permission to use it."
+        ) from None
+    return f"{found.name}, {found.state.value.lower() if found.state is not None else 'of unknown state'}"
 
 
 def _table(source: MetadataSource) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -10,7 +9,8 @@ import click
 from lakeflow_job_meta.cli.project_option import compile_metadata, open_project
 from lakeflow_job_meta.cli.report import show_count, show_text
 from lakeflow_job_meta.deployment.bundle_plan import BundlePlan, parse_plan
-from lakeflow_job_meta.deployment.databricks_cli import CliFailure, DatabricksCli, check_version, explain, find_cli
+from lakeflow_job_meta.deployment.databricks_cli import CliFailure, explain
+from lakeflow_job_meta.deployment.ways import open_cli
 from lakeflow_job_meta.diagnostics import errors_among
 from lakeflow_job_meta.errors import Failed
 from lakeflow_job_meta.output.files import plan_changes
@@ -68,8 +68,7 @@ def command(
 
 def _live_plan(project: Project, target: str | None) -> BundlePlan:
     """Asks the databricks CLI what a deployment would do; writes nothing."""
-    cli = DatabricksCli(find_cli(os.environ), project.folder, target)
-    check_version(cli)
+    cli = open_cli(project, target)
     try:
         return parse_plan(cli.bundle("plan", "-o", "json", limit_seconds=_LIMIT_SECONDS).stdout)
     except CliFailure as failure:

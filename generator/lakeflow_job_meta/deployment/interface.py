@@ -61,3 +61,10 @@ class Deployer(Protocol):
         Raises:
             Failed: The workspace cannot tell.
         """
+
+    def start(self, job: DeployedJob) -> None:
+        """Starts a job, and does not wait for its end.
+
+        Raises:
+            Failed: It cannot be started.
+        """

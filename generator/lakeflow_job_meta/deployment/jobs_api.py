@@ -123,6 +123,10 @@ class JobsApiDeployer:
         self._say("Deploying")
         return Run(self._service, self._scope, prepared).problems_of_all()
 
+    def start(self, job: DeployedJob) -> None:
+        """Starts a job, and does not wait for its end."""
+        self._service.start(int(job.job_id))
+
     def jobs(self) -> tuple[DeployedJob, ...]:
         """Returns the jobs of the metadata that are in the workspace now.
 

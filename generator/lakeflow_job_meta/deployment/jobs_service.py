@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
+from uuid import uuid4
 
 from lakeflow_job_meta.errors import Failed
 from lakeflow_job_meta.values import Value
@@ -135,6 +136,10 @@ class JobsService:
     def delete(self, job_id: int) -> None:
         """Deletes a job."""
         self._post("delete", {"job_id": job_id})
+
+    def start(self, job_id: int) -> None:
+        """Starts a run of a job."""
+        self._post("run-now", {"job_id": job_id, "idempotency_token": uuid4().hex})
 
     def upload(self, path: str, content: bytes) -> None:
         """Writes a file or notebook of the workspace, folders included, over what is there."""

@@ -1,20 +1,27 @@
 """Which job of the workspace belongs to which module: recorded after a deployment, corrected whenever it differs.
 
-The record is for people and for other tools; a deployment never depends on it, since the bundle's own state knows the
-jobs. So a crash between deployment and record heals with the next one.
+The record stands in `{control_table}_jobs` beside the table that a project reads, else in its state folder. It is for
+people and other tools; the bundle's own state, or the tags of the jobs, know the jobs without it. So a crash between
+deployment and record heals with the next one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from lakeflow_job_meta.deployment.deploy import DeployedJob
-from lakeflow_job_meta.deployment.state_folder import read_record, write_record
+from lakeflow_job_meta.deployment.interface import DeployedJob
+from lakeflow_job_meta.deployment.layouts import JOBS
+from lakeflow_job_meta.metadata.rows import Row
+from lakeflow_job_meta.project import TABLE_KINDS, Project
+from lakeflow_job_meta.tables.local_records import LocalRecords
+from lakeflow_job_meta.tables.open_table import open_records
+from lakeflow_job_meta.tables.records import RecordLayout, RecordTable
+from lakeflow_job_meta.workspace import Workspace
 
-_FILE = "jobs.json"
+_SAME = ("module_name", "job_id", "job_name", "url")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,45 +29,101 @@ class TrackedJob:
     """One job of the record.
 
     Attributes:
-        bundle_key: The job's key in the bundle.
-        created_timestamp: When it was first recorded, in ISO form and UTC; `updated_timestamp` when it last changed.
+        bundle_key: The job's resource key.
+        metadata_version: Of the tables read when the job was changed last; empty for files.
+        created_timestamp: When it was first recorded; `updated_timestamp` when it last changed.
     """
 
     module_name: str
-    job_id: str
+    job_id: int
     job_name: str
+    created_timestamp: datetime
+    updated_timestamp: datetime
     target: str
     bundle_key: str
     url: str
-    created_timestamp: str
-    updated_timestamp: str
+    metadata_version: str
+
+    def as_row(self) -> Row:
+        """Returns it by column of the record."""
+        return {column.name: getattr(self, column.name) for column in JOBS.columns}
 
 
-def record_jobs(folder: Path, target: str, jobs: Iterable[DeployedJob], modules: dict[str, str]) -> list[TrackedJob]:
-    """Writes the jobs of a target into the project's own record.
+def open_side_table(
+    project: Project, folder: Path, layout: RecordLayout, workspace: Workspace | None = None
+) -> RecordTable:
+    """Opens a side table: beside the first control table that the project reads, else in the state folder.
 
     Args:
+        project: The project.
         folder: The state folder of the target.
-        target: Its name.
-        jobs: As the bundle's summary has them.
+        layout: Which table.
+        workspace: The workspace; by default the one of the environment.
+    """
+    table = next((source for source in project.metadata if source.kind in TABLE_KINDS), None)
+    if table is None:
+        return LocalRecords(folder, layout)
+    return open_records(
+        table.location, layout, warehouse_id=table.warehouse_id, folder=project.folder, workspace=workspace
+    )
+
+
+def known_jobs(records: RecordTable, target: str) -> dict[str, str]:
+    """Returns the recorded job ids of a target by key."""
+    return {str(row["bundle_key"]): str(row["job_id"]) for row in records.rows() if row["target"] == target}
+
+
+def record_jobs(
+    records: RecordTable,
+    target: str,
+    jobs: Iterable[DeployedJob],
+    modules: Mapping[str, str],
+    changed: Collection[str] = (),
+    metadata_version: str = "",
+) -> list[TrackedJob]:
+    """Brings the record of a target to what is in the workspace; writes only what differs.
+
+    Args:
+        records: The record.
+        target: The target.
+        jobs: As the workspace has them.
         modules: The module's name by the job's key.
+        changed: Keys of the jobs that this deployment has changed.
+        metadata_version: Of what was deployed.
 
     Returns:
-        The record as it is now.
+        The record of the target as it is now.
     """
-    known = read_record(folder / _FILE)
-    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    tracked = [_tracked(job, target, modules.get(job.key, job.key), known.get(job.key), now) for job in jobs]
-    record = {job.bundle_key: asdict(job) for job in tracked}
-    if record != known:
-        write_record(folder / _FILE, record)
+    old = {str(row["bundle_key"]): row for row in records.rows() if row["target"] == target}
+    now = datetime.now(timezone.utc)
+    now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+    tracked = []
+    for job in jobs:
+        row = old.get(job.key, {})
+        name = modules.get(job.key) or str(row.get("module_name") or job.key)
+        is_same = [row.get(column) for column in _SAME] == [name, int(job.job_id), job.name, job.url]
+        is_new = row.get("job_id") != int(job.job_id) or not isinstance(row.get("created_timestamp"), datetime)
+        stays = is_same and not is_new and job.key not in changed
+        tracked.append(
+            TrackedJob(
+                name,
+                int(job.job_id),
+                job.name,
+                now if is_new else _moment(row["created_timestamp"], now),
+                _moment(row["updated_timestamp"], now) if stays else now,
+                target,
+                job.key,
+                job.url,
+                str(row.get("metadata_version") or "") if stays else metadata_version,
+            )
+        )
+    rows = [job.as_row() for job in tracked]
+    gone = old.keys() - {job.bundle_key for job in tracked}
+    records.put(
+        [row for row in rows if old.get(str(row["bundle_key"])) != row], [(target, key) for key in sorted(gone)]
+    )
     return tracked
 
 
-def _tracked(job: DeployedJob, target: str, module_name: str, known: object, now: str) -> TrackedJob:
-    old = known if isinstance(known, dict) else {}
-    same = [old.get(name) for name in ("module_name", "job_id", "job_name", "target", "url")]
-    is_same = same == [module_name, job.job_id, job.name, target, job.url]
-    created = str(old.get("created_timestamp") or now) if old.get("job_id") == job.job_id else now
-    updated = str(old.get("updated_timestamp") or now) if is_same else now
-    return TrackedJob(module_name, job.job_id, job.name, target, job.key, job.url, created, updated)
+def _moment(value: object, otherwise: datetime) -> datetime:
+    return value if isinstance(value, datetime) else otherwise

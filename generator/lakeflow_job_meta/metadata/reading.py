@@ -74,6 +74,7 @@ class Reading:
         unreadable: Labels of the files or tables whose modules are unknown; their jobs must stay.
         failed: Whether the source as a whole could not be read.
         covers: Says whether a label, as generated files name it, belongs to this source.
+        version: Of a table, the version that was read.
     """
 
     source: str
@@ -82,6 +83,7 @@ class Reading:
     unreadable: frozenset[str]
     failed: bool
     covers: Callable[[str], bool]
+    version: int | None = None
 
     @property
     def is_empty(self) -> bool:

@@ -26,14 +26,15 @@ class TableReader:
     def read(self) -> Reading:
         """Reads all rows of the newest version."""
         try:
-            rows = self._open_table().read().rows
+            snapshot = self._open_table().read()
         except TableUnusable as error:
             return self._failed(*error.problems)
         except LakeflowJobMetaError as error:
             return self._failed(f"cannot be read: {error}")
-        modules, found, is_whole = modules_of_rows(self.label, rows)
+        modules, found, is_whole = modules_of_rows(self.label, snapshot.rows)
         unreadable = frozenset() if is_whole else frozenset({self.label})
-        return Reading(self.label, tuple(modules), tuple(found), unreadable, False, self._covers)
+        version = snapshot.version.number
+        return Reading(self.label, tuple(modules), tuple(found), unreadable, False, self._covers, version)
 
     def _failed(self, *messages: str) -> Reading:
         origin = Origin(Unread(self.label, is_file=False))

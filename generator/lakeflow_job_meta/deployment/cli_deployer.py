@@ -1,0 +1,148 @@
+"""Deploys the generated files of a project with the databricks CLI: validate, plan, deploy that plan, summary.
+
+What is deployed is the plan in the file that passed the gate. Nothing is retried here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from lakeflow_job_meta.compilation import Compilation
+from lakeflow_job_meta.deployment.bundle_plan import BundlePlan, parse_plan
+from lakeflow_job_meta.deployment.cli_output import Trouble, diagnostics_in, forgotten_jobs
+from lakeflow_job_meta.deployment.databricks_cli import CliFailure, CliResult, DatabricksCli, explain
+from lakeflow_job_meta.deployment.fingerprint import fingerprint
+from lakeflow_job_meta.deployment.interface import DeployedJob, StalePlan
+from lakeflow_job_meta.deployment.places import Places
+from lakeflow_job_meta.deployment.state_folder import read_record, write_record
+from lakeflow_job_meta.errors import Failed
+from lakeflow_job_meta.project import Project
+
+_DEPLOYED = "deployed.json"
+_PLAN = "plan.json"
+_VALIDATE_SECONDS = 600
+
+
+class CliDeployer:
+    """Brings the generated files of a project into a workspace with the databricks CLI.
+
+    Args:
+        cli: The CLI in the project's folder, for one target; it holds the deployment lock.
+        project: The project; its files are written.
+        compilation: For the places of what goes wrong.
+        folder: For plans and records.
+        limit_seconds: How long one call of the CLI may take.
+        force_lock: Whether to take over a lock that was left in the workspace.
+        say: Told what is being done.
+    """
+
+    def __init__(
+        self,
+        cli: DatabricksCli,
+        project: Project,
+        compilation: Compilation,
+        folder: Path,
+        *,
+        limit_seconds: float = 1800,
+        force_lock: bool = False,
+        say: Callable[[str], None] = lambda message: None,
+    ) -> None:
+        self._cli = cli
+        self._project = project
+        self._places = Places(project, compilation)
+        self._keys = {job.key for job in compilation.jobs} | set(compilation.kept_jobs)
+        self._folder = folder
+        self._limit_seconds = limit_seconds
+        self._force_lock = force_lock
+        self._say = say
+        self._planned_files: str | None = None
+        self._plan_text = ""
+
+    def plan(self) -> BundlePlan:
+        """Validates the bundle, the first time, and plans.
+
+        Raises:
+            Failed: The CLI finds a mistake, or cannot be used.
+        """
+        if self._planned_files is None:
+            self._say("Validating the bundle")
+            # An address where nobody answers is tried in silence for as long as it is let.
+            self._bundle("validate", "--strict", limit_seconds=min(self._limit_seconds, _VALIDATE_SECONDS))
+        self._planned_files = fingerprint(self._project.folder)
+        return self._fresh_plan()
+
+    def _fresh_plan(self) -> BundlePlan:
+        self._say("Planning")
+        self._plan_text = self._bundle("plan", "-o", "json").stdout
+        return parse_plan(self._plan_text)
+
+    def is_deployed(self, plan: BundlePlan) -> bool:
+        """Says whether jobs and files are in the workspace as they are here."""
+        return plan.changes_nothing() and read_record(self._folder / _DEPLOYED).get("files") == self._planned_files
+
+    def deploy(self, plan: BundlePlan) -> list[str]:
+        """Deploys the newest plan."""
+        self._say("Deploying")
+        # The CLI cannot tell that a plan of a first deployment is stale, and would make every job twice.
+        if plan.lineage is None and self._fresh_plan() != plan:
+            raise StalePlan
+        arguments = ["--plan", str(self._written_plan()), *(["--force-lock"] if self._force_lock else [])]
+        try:
+            result = self._cli.bundle("deploy", *arguments, limit_seconds=self._limit_seconds)
+        except CliFailure as failure:
+            if failure.trouble is Trouble.STALE_PLAN:
+                raise StalePlan from None
+            return self._told(failure)
+        forgotten = forgotten_jobs(result.stderr)
+        if not forgotten:
+            write_record(self._folder / _DEPLOYED, {"files": self._planned_files})
+        return [
+            f"{name}: error: the job could not be deleted for want of permission, and the bundle has forgotten it; "
+            "delete it by hand [databricks]"
+            for name in forgotten
+        ]
+
+    def _written_plan(self) -> Path:
+        """Writes the plan for the CLI; only now, so that a plan that did not pass is never lying about."""
+        path = self._folder / _PLAN
+        try:
+            path.write_text(self._plan_text, encoding="utf-8")
+        except OSError as error:
+            raise Failed(f"The plan cannot be written to {str(path)!r}: {error.strerror}.") from error
+        return path
+
+    def start(self, job: DeployedJob) -> None:
+        """Starts a job, and does not wait for its end."""
+        self._bundle("run", job.key, "--no-wait")
+
+    def jobs(self) -> tuple[DeployedJob, ...]:
+        """Returns the jobs of the metadata that the bundle has deployed."""
+        result = self._bundle("summary", "-o", "json")
+        try:
+            root = json.loads(result.stdout)
+        except ValueError:
+            root = None
+        if not isinstance(root, dict):
+            raise Failed("What `databricks bundle summary` printed is not understood; run again to record the jobs.")
+        resources = root.get("resources") or {}
+        jobs = resources.get("jobs") if isinstance(resources, dict) else None
+        entries = {key: entry for key, entry in (jobs or {}).items() if isinstance(entry, dict)}
+        return tuple(
+            DeployedJob(key, str(entry["id"]), str(entry.get("name") or key), str(entry.get("url") or ""))
+            for key, entry in sorted(entries.items())
+            if key in self._keys and entry.get("id") and entry.get("modified_status") != "deleted"
+        )
+
+    def _bundle(self, command: str, *arguments: str, limit_seconds: float | None = None) -> CliResult:
+        """Runs a command of which a failure ends everything."""
+        try:
+            return self._cli.bundle(command, *arguments, limit_seconds=limit_seconds or self._limit_seconds)
+        except CliFailure as failure:
+            raise Failed("\n".join(self._told(failure))) from None
+
+    def _told(self, failure: CliFailure) -> list[str]:
+        """Returns what went wrong, each at its place in the metadata, and last what to do."""
+        placed = [each for each in diagnostics_in(failure.result.stderr) if self._places.knows(each)]
+        return [*map(self._places.tell, placed), explain(failure, with_errors=not placed)]

@@ -1,0 +1,238 @@
+"""`JobOrchestrator`: jobs on demand from notebooks and tests, with the methods of the original tool.
+
+Thin: the same way from metadata to jobs as `ljm deploy`, with the databricks CLI where it and a bundle are, and through
+the Jobs API elsewhere.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypedDict
+
+from lakeflow_job_meta.bundle_facts import read_bundle_facts
+from lakeflow_job_meta.compilation import Compilation, compile_project
+from lakeflow_job_meta.deployment.gate import Allowance
+from lakeflow_job_meta.deployment.interface import DeployedJob, Deployer
+from lakeflow_job_meta.deployment.rollout import Listener, Options, RolledOut, Way, roll_out
+from lakeflow_job_meta.deployment.ways import by_cli, by_jobs_api, open_cli
+from lakeflow_job_meta.errors import Failed, InvalidMetadata, Misconfigured
+from lakeflow_job_meta.metadata_manager import MetadataManager
+from lakeflow_job_meta.project import (
+    BUNDLE_FILE,
+    TABLE_KINDS,
+    MetadataSource,
+    Project,
+    find_project_folder,
+    load_project,
+)
+from lakeflow_job_meta.tables.open_table import is_location
+from lakeflow_job_meta.tables.operations import without_file_checks
+from lakeflow_job_meta.values import Value, count, did_you_mean, quoted
+from lakeflow_job_meta.workspace import Workspace
+
+_log = logging.getLogger(__name__)
+_NO_TARGET = "default"
+Compiler = Callable[[Project], Compilation]
+
+
+class JobOfModule(TypedDict):
+    """A module and the id of its job."""
+
+    module: str
+    job_id: int
+
+
+class JobOrchestrator:
+    """Makes and updates the jobs of a control table's modules.
+
+    In the folder of a project that reads the table, the project's settings hold; elsewhere the defaults.
+
+    Args:
+        control_table: As `MetadataManager` takes it.
+        warehouse_id: The SQL warehouse that reads the table where there is no Spark session.
+        project_folder: The bundle's folder; by default the nearest one upwards from the current folder.
+        target: The bundle's target; by default the bundle's own.
+        max_deletes: How many jobs may be deleted; by default as the project file says.
+        workspace: The workspace; by default the one of the environment.
+
+    Raises:
+        Misconfigured: The name is no table's name, or there is no way to reach it.
+    """
+
+    def __init__(
+        self,
+        control_table: str,
+        warehouse_id: str | None = None,
+        *,
+        project_folder: str | Path | None = None,
+        target: str | None = None,
+        max_deletes: int | None = None,
+        workspace: Workspace | None = None,
+    ) -> None:
+        self._table = control_table
+        self._warehouse_id = warehouse_id
+        self._workspace = workspace or Workspace()
+        self.project = _project_of(control_table, warehouse_id, project_folder)
+        self.target = target or read_bundle_facts(self.project).default_target or _NO_TARGET
+        self._allowance = Allowance(self.project.max_deletes if max_deletes is None else max_deletes)
+
+    def generate_tasks_for_module(self, module_name: str) -> list[dict[str, Value]]:
+        """Returns the tasks of a module's job, as the Jobs API takes them; changes nothing.
+
+        Raises:
+            InvalidMetadata: The module has mistakes.
+            Failed: There is no such module, or nothing in it is active.
+        """
+        return _only(self._compile(self.project), module_name).jobs[0].tasks
+
+    def create_or_update_job(self, module_name: str) -> int:
+        """Brings the job of one module into the workspace, and leaves all others as they are.
+
+        Returns:
+            The job's id.
+
+        Raises:
+            InvalidMetadata: The module has mistakes; its job is as it was.
+            Refused: The safety gate; nothing was changed.
+            Failed: It could not be done.
+        """
+        done = self._roll_out(lambda project: _only(self._compile(project), module_name))
+        _refuse_problems(done.problems)
+        key = done.compilation.jobs[0].key
+        return next(int(job.job_id) for job in done.deployment.jobs if job.key == key)
+
+    def run_all_modules(
+        self, auto_run: bool = True, yaml_path: str | None = None, sync_yaml: bool = False
+    ) -> list[JobOfModule]:
+        """Brings the jobs of all modules into the workspace, and starts them.
+
+        Args:
+            auto_run: Whether to start every job.
+            yaml_path: YAML files to load into the table first, if `sync_yaml`.
+            sync_yaml: Whether to load `yaml_path`.
+
+        Returns:
+            Module and job id, by module.
+
+        Raises:
+            InvalidMetadata: Some modules have mistakes and keep their last jobs; all others were brought in and
+                started.
+            Refused: The safety gate; nothing was changed.
+            Failed: Some jobs could not be made or started; the text names them, and the others were.
+        """
+        if sync_yaml:
+            self._load(yaml_path)
+        done = self._roll_out(self._compile, keep_going=True)
+        problems = [*done.problems]
+        if auto_run:
+            problems += _start(done.deployer, done.deployment.jobs)
+        broken = done.compilation.errors
+        if broken:
+            told = "".join(f"\n{problem}" for problem in problems)
+            raise InvalidMetadata(
+                f"{count(len(broken), 'mistake')} in the metadata; these modules keep the jobs they have, the others "
+                f"were deployed.{told}",
+                tuple(broken),
+            )
+        _refuse_problems(problems)
+        modules = {job.key: job.module.module_name for job in done.compilation.jobs}
+        jobs = [
+            JobOfModule(module=modules[j.key], job_id=int(j.job_id)) for j in done.deployment.jobs if j.key in modules
+        ]
+        return sorted(jobs, key=lambda job: job["module"])
+
+    def _load(self, yaml_path: str | None) -> None:
+        if yaml_path is None:
+            raise Misconfigured("sync_yaml needs yaml_path: the YAML file or folder to load.")
+        MetadataManager(self._table, self._warehouse_id, workspace=self._workspace).load_yaml(yaml_path)
+
+    def _compile(self, project: Project) -> Compilation:
+        return compile_project(project, on_wait=_log.info)
+
+    def _roll_out(self, compile_metadata: Compiler, *, keep_going: bool = False) -> RolledOut:
+        return roll_out(
+            self.project,
+            self.target,
+            self._way(),
+            Options(self._allowance, keep_going),
+            Listener(_log.info),
+            compile_metadata=compile_metadata,
+            workspace=self._workspace,
+        )
+
+    def _way(self) -> Way:
+        """Chooses the CLI where there is a bundle and a CLI, else the Jobs API."""
+        if (self.project.folder / BUNDLE_FILE).is_file():
+            try:
+                return by_cli(self.project, open_cli(self.project, self.target, _log.info))
+            except Misconfigured as error:
+                _log.info("%s The jobs are deployed through the Jobs API.", error)
+        return by_jobs_api(self.project, self.target, self._workspace, _log.info)
+
+
+def _project_of(control_table: str, warehouse_id: str | None, folder: str | Path | None) -> Project:
+    """Returns the project around, reading the table."""
+    start = Path(folder) if folder is not None else Path.cwd()
+    try:
+        project = load_project(find_project_folder(start.absolute()))
+    except Misconfigured as error:
+        if error.diagnostics or folder is not None:
+            raise
+        project = load_project(start)
+    if any(source.kind in TABLE_KINDS and source.location == control_table for source in project.metadata):
+        return project
+    kind = "delta" if is_location(control_table) else "table"
+    if kind == "delta":
+        control_table = control_table if "://" in control_table else str(Path(control_table).absolute())
+    source = MetadataSource(kind, control_table, warehouse_id)
+    project = replace(project, metadata=(source,), control_table=control_table)
+    return project if (project.folder / BUNDLE_FILE).is_file() else without_file_checks(project)
+
+
+def _only(compilation: Compilation, module_name: str) -> Compilation:
+    """Returns a compilation of one module, in which everything else stays as it is.
+
+    Raises:
+        InvalidMetadata: The module has mistakes.
+        Failed: There is no such module, or nothing in it is active.
+    """
+    names = [job.module.module_name for job in compilation.jobs]
+    if module_name not in names:
+        if compilation.errors:
+            raise InvalidMetadata(f"The module {quoted(module_name)} has no job to make.", tuple(compilation.errors))
+        raise Failed(
+            f"There is no module {quoted(module_name)} with an active source{did_you_mean(module_name, names)}"
+        )
+    job = compilation.jobs[names.index(module_name)]
+    others = {each.key for each in compilation.jobs} - {job.key}
+    labels = {reading.source for reading in (*compilation.present, *compilation.missing)}
+    own = {f"jobs/{job.key}.yml", *(f"sql/{job.key}/{sql.name}.sql" for sql in job.sql_files)}
+    return replace(
+        compilation,
+        jobs=(job,),
+        files={path: text for path, text in compilation.files.items() if path in own},
+        diagnostics=(),
+        kept_jobs=compilation.kept_jobs | others,
+        kept_labels=compilation.kept_labels | labels,
+    )
+
+
+def _start(deployer: Deployer, jobs: Sequence[DeployedJob]) -> list[str]:
+    """Starts jobs; returns what could not be started."""
+    return [problem for job in jobs if (problem := _start_one(deployer, job)) is not None]
+
+
+def _start_one(deployer: Deployer, job: DeployedJob) -> str | None:
+    try:
+        deployer.start(job)
+    except Failed as error:
+        return f"{job.name}: error: it could not be started: {error} [databricks]"
+    return None
+
+
+def _refuse_problems(problems: Sequence[str]) -> None:
+    if problems:
+        raise Failed("\n".join(problems))
