@@ -10,7 +10,7 @@ import pytest
 from deltalake import DeltaTable
 from hypothesis import given, settings
 
-pytest.register_assert_rewrite("record_table_contract")
+pytest.register_assert_rewrite("control_table_contract", "record_table_contract")
 
 from connections import CONTROL  # noqa: E402
 from lakeflow_job_meta.deployment.layouts import HISTORY, JOBS  # noqa: E402

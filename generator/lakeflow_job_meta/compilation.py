@@ -33,6 +33,7 @@ from lakeflow_job_meta.output.render import Renderer
 from lakeflow_job_meta.project import Project, check_codes
 from lakeflow_job_meta.project_files import ProjectFiles
 from lakeflow_job_meta.values import quoted
+from lakeflow_job_meta.workspace import Workspace
 
 _SECOND = (
     "  - module_name: {}\n    sources:\n      - source_id: a\n        execution_order: 1\n"
@@ -122,7 +123,10 @@ def _silently(what: str, done: int, of: int) -> None:
 
 
 def compile_project(
-    project: Project, on_progress: Progress = _silently, on_wait: Callable[[str], None] = lambda message: None
+    project: Project,
+    on_progress: Progress = _silently,
+    on_wait: Callable[[str], None] = lambda message: None,
+    workspace: Workspace | None = None,
 ) -> Compilation:
     """Reads all metadata of a project, checks it, and builds and renders every job that has no error.
 
@@ -130,13 +134,14 @@ def compile_project(
         project: The project.
         on_progress: Called now and then.
         on_wait: Told when a warehouse makes one wait.
+        workspace: Where tables and volumes are; by default the one of the environment.
 
     Raises:
         Misconfigured: The project file gives a severity to a check that does not exist or cannot be changed.
     """
     check_codes(project)
     readings = []
-    readers = project.readers(on_wait)
+    readers = project.readers(on_wait, workspace)
     for number, reader in enumerate(readers):
         on_progress("Reading metadata", number, len(readers))
         readings.append(reader.read())

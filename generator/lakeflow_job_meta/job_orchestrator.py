@@ -74,6 +74,7 @@ class JobOrchestrator:
     ) -> None:
         self._table = control_table
         self._warehouse_id = warehouse_id
+        self._given = workspace
         self._workspace = workspace or Workspace()
         self.project = _project_of(control_table, warehouse_id, project_folder)
         self.target = target or read_bundle_facts(self.project).default_target or _NO_TARGET
@@ -147,10 +148,10 @@ class JobOrchestrator:
     def _load(self, yaml_path: str | None) -> None:
         if yaml_path is None:
             raise Misconfigured("sync_yaml needs yaml_path: the YAML file or folder to load.")
-        MetadataManager(self._table, self._warehouse_id, workspace=self._workspace).load_yaml(yaml_path)
+        MetadataManager(self._table, self._warehouse_id, workspace=self._given).load_yaml(yaml_path)
 
     def _compile(self, project: Project) -> Compilation:
-        return compile_project(project, on_wait=_log.info)
+        return compile_project(project, on_wait=_log.info, workspace=self._given)
 
     def _roll_out(self, compile_metadata: Compiler, *, keep_going: bool = False) -> RolledOut:
         return roll_out(
@@ -160,7 +161,7 @@ class JobOrchestrator:
             Options(self._allowance, keep_going),
             Listener(_log.info),
             compile_metadata=compile_metadata,
-            workspace=self._workspace,
+            workspace=self._given,
         )
 
     def _way(self) -> Way:

@@ -17,7 +17,7 @@ from lakeflow_job_meta.diagnostics import RULES, Diagnostic, Origin, Place, Rule
 from lakeflow_job_meta.errors import Misconfigured
 from lakeflow_job_meta.metadata.reading import Reader
 from lakeflow_job_meta.metadata.table import TableReader
-from lakeflow_job_meta.metadata.volume import VolumeReader
+from lakeflow_job_meta.metadata.volume import VolumeReader, volume_files
 from lakeflow_job_meta.metadata.yaml_files import YamlReader, is_glob, is_good_glob, open_yaml
 from lakeflow_job_meta.metadata.yaml_text import read_yaml
 from lakeflow_job_meta.settings import Finding, Mismatch, compare
@@ -26,6 +26,7 @@ from lakeflow_job_meta.tables.names import name_problem
 from lakeflow_job_meta.tables.open_table import open_named_table
 from lakeflow_job_meta.values import Path as ValuePath
 from lakeflow_job_meta.values import Value, count, did_you_mean, listing, quoted
+from lakeflow_job_meta.workspace import Workspace
 
 OnWait = Callable[[str], None]
 PROJECT_FILE = "job_meta.yml"
@@ -55,9 +56,11 @@ class MetadataSource:
     location: str
     warehouse_id: str | None = None
 
-    def reader(self, folder: Path, on_wait: OnWait = lambda message: None) -> Reader:
+    def reader(
+        self, folder: Path, on_wait: OnWait = lambda message: None, workspace: Workspace | None = None
+    ) -> Reader:
         """Returns what reads it; nothing is opened before it is read."""
-        return _READERS[self.kind](self, folder, on_wait)
+        return _READERS[self.kind](self, folder, on_wait, workspace)
 
 
 DEFAULT_METADATA = (MetadataSource("yaml", "metadata"),)
@@ -107,24 +110,28 @@ class Project:
     checks: tuple[tuple[str, str], ...] = ()
     max_deletes: int = 0
 
-    def readers(self, on_wait: OnWait = lambda message: None) -> list[Reader]:
+    def readers(self, on_wait: OnWait = lambda message: None, workspace: Workspace | None = None) -> list[Reader]:
         """Returns a reader for each source of metadata.
 
         Args:
             on_wait: Told when a warehouse makes one wait.
+            workspace: Where tables and volumes are; by default the one of the environment.
         """
-        return [source.reader(self.folder, on_wait) for source in self.metadata]
+        return [source.reader(self.folder, on_wait, workspace) for source in self.metadata]
 
 
-_READERS: dict[str, Callable[[MetadataSource, Path, OnWait], Reader]] = {
-    "yaml": lambda source, folder, on_wait: YamlReader(folder, source.location),
-    "delta": lambda source, folder, on_wait: TableReader(
+_READERS: dict[str, Callable[[MetadataSource, Path, OnWait, Workspace | None], Reader]] = {
+    "yaml": lambda source, folder, on_wait, workspace: YamlReader(folder, source.location),
+    "delta": lambda source, folder, on_wait, workspace: TableReader(
         source.location, lambda: DeltaControlTable(source.location, folder)
     ),
-    "table": lambda source, folder, on_wait: TableReader(
-        source.location, lambda: open_named_table(source.location, source.warehouse_id, on_wait=on_wait)
+    "table": lambda source, folder, on_wait, workspace: TableReader(
+        source.location,
+        lambda: open_named_table(source.location, source.warehouse_id, workspace=workspace, on_wait=on_wait),
     ),
-    "volume": lambda source, folder, on_wait: VolumeReader(source.location),
+    "volume": lambda source, folder, on_wait, workspace: VolumeReader(
+        source.location, None if workspace is None else volume_files(source.location, workspace)
+    ),
 }
 TABLE_KINDS = ("delta", "table")
 

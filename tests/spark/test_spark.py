@@ -16,7 +16,7 @@ from hypothesis import given, settings
 pytest.register_assert_rewrite("control_table_contract", "record_table_contract")
 
 from control_table_contract import ControlTableContract, check_history, histories  # noqa: E402
-from lakeflow_job_meta import MetadataManager  # noqa: E402
+from lakeflow_job_meta import JobOrchestrator, MetadataManager  # noqa: E402
 from lakeflow_job_meta.errors import Failed  # noqa: E402
 from lakeflow_job_meta.tables.changes import Kind  # noqa: E402
 from lakeflow_job_meta.tables.interface import ControlTable, RowChanges  # noqa: E402
@@ -25,6 +25,7 @@ from lakeflow_job_meta.tables.spark import SparkExecutor  # noqa: E402
 from lakeflow_job_meta.tables.sql_table import SqlControlTable  # noqa: E402
 from record_table_contract import OpenRecords, RecordTableContract, check_puts, put_histories  # noqa: E402
 from tables import row  # noqa: E402
+from workspace import FakeWorkspace  # noqa: E402
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -152,7 +153,7 @@ class TestSession:
 
 
 class TestManager:
-    """The original README's ways in a notebook, but for running jobs."""
+    """The original README's ways in a notebook."""
 
     @pytest.fixture
     def manager(self, place: SparkPlace) -> MetadataManager:
@@ -175,6 +176,27 @@ class TestManager:
         assert rows == sum(len(manager.get_module_sources(name)) for name in manager.get_all_modules())
         assert manager.load_yaml(examples) == rows
         assert manager.current_version() == 1
+
+    def test_option_3_on_demand(self, manager: MetadataManager, place: SparkPlace, tmp_path: Path, monkeypatch):
+        here = tmp_path / "notebook"
+        here.mkdir()
+        monkeypatch.chdir(here)
+        nothing = dict.fromkeys(("depends_on", "job_config", "description"))
+        config = '{"notebook_path": "/Workspace/a"}'
+        manager.table.write(RowChanges([{**row("a"), **nothing, "transformation_config": config}], ()))
+        with FakeWorkspace(tmp_path / "workspace") as workspace:
+            monkeypatch.setenv("DATABRICKS_HOST", workspace.url)
+            monkeypatch.setenv("DATABRICKS_TOKEN", workspace.token)
+
+            jobs = JobOrchestrator(place.name).run_all_modules(auto_run=True)
+            again = JobOrchestrator(place.name).run_all_modules(auto_run=False)
+
+            assert [job["job_id"] for job in jobs] == [job.job_id for job in workspace.jobs.all()]
+            assert again == jobs
+            assert [run.job_id for run in workspace.jobs.runs] == [jobs[0]["job_id"]]
+            recorded = place.session.sql(f"SELECT job_id FROM {place.name}_jobs").collect()
+            assert [each.job_id for each in recorded] == [jobs[0]["job_id"]]
+            place.session.sql(f"DROP TABLE {place.name}_jobs")
 
     def test_changes_are_seen_by_content(self, manager: MetadataManager, place: SparkPlace):
         nothing = dict.fromkeys(("depends_on", "job_config", "description"))
