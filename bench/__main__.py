@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench import checks, tables
+from bench import checks, generate, tables
 
 
 def main() -> None:
@@ -15,6 +15,10 @@ def main() -> None:
     print(f"\n{'control tables':45} {'rows':>15} {'seconds':>8}")
     for step in tables.run():
         print(f"{step.what:45} {step.rows:15,} {step.seconds:8.2f}")
+    print(f"\n{'the whole way':45} {'modules':>15} {'seconds':>8} {'MB':>6}")
+    for way in generate.run():
+        memory = f"{way.megabytes:6,.0f}" if way.megabytes is not None else ""
+        print(f"{way.what:45} {way.modules:15,} {way.seconds:8.2f} {memory}")
 
 
 if __name__ == "__main__":

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+
+import arro3.core as arrow
+from deltalake import write_deltalake
 
 Row = dict[str, object]
 SOURCES = 5
+_KINDS = {"execution_order": arrow.DataType.int32(), "is_active": arrow.DataType.bool()}
 
 
 def rows(modules: int) -> list[Row]:
     """Returns the control table's rows of so many modules of five sources: notebooks and SQL files in three stages."""
     return [_row(module, source) for module in range(modules) for source in range(SOURCES)]
+
+
+def write_table(path: Path, made: list[Row]) -> None:
+    """Writes rows as a Delta table, in place of one that is there."""
+    columns = ["source_id", "module_name", *(name for name in made[0] if name not in ("source_id", "module_name"))]
+    arrays = {
+        name: arrow.Array([row[name] for row in made], _KINDS.get(name, arrow.DataType.utf8())) for name in columns
+    }
+    write_deltalake(path, arrow.Table.from_pydict(arrays), mode="overwrite")
 
 
 def _row(module: int, source: int) -> Row:

@@ -14,10 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import arro3.core as arrow
-from deltalake import write_deltalake
-
-from bench.estate import SOURCES, rows
+from bench.estate import SOURCES, rows, write_table
 from lakeflow_job_meta.metadata.parse import parse_module
 from lakeflow_job_meta.metadata.rows import modules_of_rows
 from lakeflow_job_meta.tables.delta import DeltaControlTable
@@ -28,7 +25,6 @@ from lakeflow_job_meta.workspace import Workspace
 
 MODULES = 10_000
 NAME = "main.bench.control"
-_KINDS = {"execution_order": arrow.DataType.int32(), "is_active": arrow.DataType.bool()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +39,7 @@ class Figure:
 def run() -> list[Figure]:
     """Measures both tables: the cheap look at the version, reading all rows, and making modules of them."""
     with tempfile.TemporaryDirectory() as folder, _fake_warehouse(Path(folder)) as (path, over_warehouse):
-        _write(path)
+        write_table(path, rows(MODULES))
         return [
             *_measured("Delta files", DeltaControlTable(str(path))),
             *_measured("SQL warehouse (fake)", over_warehouse),
@@ -65,15 +61,6 @@ def _fake_warehouse(folder: Path) -> Iterator[tuple[Path, ControlTable]]:
         connection = Workspace(lambda: workspace.client(retry_timeout_seconds=60, http_timeout_seconds=120))
         connection.client()
         yield path, SqlControlTable(NAME, WarehouseExecutor(connection, workspace.warehouse_id))
-
-
-def _write(path: Path) -> None:
-    made = rows(MODULES)
-    columns = ["source_id", "module_name", *(name for name in made[0] if name not in ("source_id", "module_name"))]
-    arrays = {
-        name: arrow.Array([row[name] for row in made], _KINDS.get(name, arrow.DataType.utf8())) for name in columns
-    }
-    write_deltalake(path, arrow.Table.from_pydict(arrays))  # type: ignore[call-overload]
 
 
 def _measured(what: str, table: ControlTable) -> Iterator[Figure]:

@@ -28,7 +28,7 @@ def job(key: str = "sales", *tasks: dict, targets: tuple[str, ...] = (), sql: di
     return GeneratedJob(key, {"name": key, **settings, "tasks": [*tasks]}, targets, sql or {})
 
 
-def task(key: str, *waits_for: str | tuple[str, str], **settings) -> dict:
+def task(key: str, /, *waits_for: str | tuple[str, str], **settings) -> dict:
     """Returns a task; a pair in `waits_for` is a task and its outcome."""
     edges = [
         {"task_key": each} if isinstance(each, str) else {"task_key": each[0], "outcome": each[1]} for each in waits_for

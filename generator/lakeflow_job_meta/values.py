@@ -6,7 +6,7 @@ JSON's six kinds, as plain Python. They are shared, never copied, and nobody cha
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Union
 
 Scalar = str | int | float | bool | None
@@ -83,7 +83,7 @@ def count(number: int, noun: str) -> str:
 def value_at(value: object, path: Iterable[str | int]) -> tuple[bool, object]:
     """Follows a path into nested maps and lists; returns whether it leads somewhere, and to what."""
     for step in path:
-        if isinstance(value, Mapping) and step in value:
+        if isinstance(value, dict) and step in value:
             value = value[step]
             continue
         if not (isinstance(value, list) and isinstance(step, int) and 0 <= step < len(value)):

@@ -77,11 +77,12 @@ def build_job(module: Module, project: Project) -> Built:
     Returns:
         The job, complete if nothing is reported; None, and a warning, if the module has no active source.
     """
-    sources = Stages(module).in_order()
+    stages = Stages(module)
+    sources = stages.in_order()
     if not sources:
         message = f"the module {quoted(module.module_name)} has no active source, so no job is made of it"
         return Built(None, (NO_ACTIVE_SOURCE.at(module.origin.key("sources"), message),))
-    builder = _Builder(module, project)
+    builder = _Builder(module, project, stages)
     settings = builder.job_settings()
     settings["tasks"] = [builder.task(source) for source in sources]
     job = Job(
@@ -99,10 +100,10 @@ def build_job(module: Module, project: Project) -> Built:
 class _Builder:
     """Builds the parts of one job and gathers what is wrong."""
 
-    def __init__(self, module: Module, project: Project) -> None:
+    def __init__(self, module: Module, project: Project, stages: Stages) -> None:
         self.module = module
         self.project = project
-        self.stages = Stages(module)
+        self.stages = stages
         self.sql_files: list[SqlFile] = []
         self.problems: list[Diagnostic] = []
         self.from_git = (merged(project.defaults.job, module.job_config) or {}).get("git_source") is not None  # type: ignore[union-attr]

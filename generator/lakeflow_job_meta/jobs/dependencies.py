@@ -89,8 +89,11 @@ def find_cycles(module: Module) -> list[list[Source]]:
 
     Stages count too: a source of stage 1 that depends on one of stage 2 waits for what waits for it.
     """
+    active = [source for source in module.sources if source.is_active]
+    by_key = {source.task_key: source for source in active}
+    if len(by_key) == len(active) and all(source.depends_on is None for source in active):
+        return []  # stages alone make no circle
     stages = Stages(module)
-    by_key = {source.task_key: source for source in module.sources if source.is_active}
     waits_for = {key: [edge.task_key for edge in stages.edges(source)] for key, source in by_key.items()}
     return [[by_key[key] for key in cycle] for cycle in _cycles(waits_for)]
 

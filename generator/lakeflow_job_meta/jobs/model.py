@@ -135,7 +135,7 @@ class Job:
 
 def _with_iteration(path: Path, task: dict[str, Value]) -> Iterator[tuple[Path, dict[str, Value]]]:
     yield path, task
-    inner = value_at(task, ("for_each_task", "task"))[1]
+    inner = value_at(task, ("for_each_task", "task"))[1] if "for_each_task" in task else None
     if isinstance(inner, dict):
         yield from _with_iteration((*path, "for_each_task", "task"), inner)
 

@@ -63,7 +63,7 @@ def local_paths(
         from_git: Whether the job has a `git_source`, where Databricks then looks for what names no other place.
     """
     for pattern in patterns:
-        for setting, text in _matching(settings, pattern, ()):
+        for setting, text in _matching(settings, pattern, ()) if pattern[0] in settings else ():
             if pattern[-1] == "*":
                 yield from _of_dependency(setting, text)
             elif is_local(text) and not _is_from_git(settings, setting, from_git):

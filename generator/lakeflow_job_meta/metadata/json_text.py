@@ -9,6 +9,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
 
@@ -53,8 +54,9 @@ _DECODER = json.JSONDecoder(
 )
 
 
+@lru_cache(maxsize=1024)
 def read_json(text: str) -> tuple[Value, Fault | None]:
-    """Reads one JSON text.
+    """Reads one JSON text; a control table repeats many of them, and values are shared.
 
     Returns:
         The value, or None and what is wrong.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 
 from lakeflow_job_meta.values import Value
 
@@ -54,17 +55,23 @@ def to_yaml_key(key: str) -> str:
     return key if _BARE_KEY.fullmatch(key) and key.lower() not in _WORDS else _quoted(key)
 
 
+_known_key = lru_cache(maxsize=4096)(to_yaml_key)
+"""Jobs repeat the same few keys."""
+
+
 def _map(value: dict[str, Value], indent: int) -> str:
     inner = "\n" + " " * (indent + 2)
     entries = []
     for key, item in value.items():
-        written = to_yaml_key(key)
+        written = _known_key(key)
         if len(written) > _LONGEST_SHORT_KEY:
             written = f"? {written}\n{' ' * indent}"
-        if isinstance(item, (dict, list)) and item:
+        if not isinstance(item, (dict, list)):
+            entries.append(f"{written}: {_scalar(item, indent)}")
+        elif item:
             entries.append(f"{written}:{inner}{to_yaml(item, indent + 2)}")
         else:
-            entries.append(f"{written}: {_scalar_or_empty(item, indent)}")
+            entries.append(f"{written}: {to_yaml(item)}")
     return ("\n" + " " * indent).join(entries)
 
 
@@ -74,10 +81,6 @@ def _list(value: list[Value], indent: int) -> str:
         f"- {to_yaml(item, indent + 2) if isinstance(item, (dict, list)) else _scalar(item, indent)}"
         for item in value
     )
-
-
-def _scalar_or_empty(value: Value, indent: int) -> str:
-    return to_yaml(value) if isinstance(value, (dict, list)) else _scalar(value, indent)
 
 
 def _scalar(value: Value, indent: int) -> str:

@@ -58,7 +58,7 @@ def compute_is_defined(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     for path, task in job.all_tasks():
         for field, (setting, noun) in _DEFINED_IN.items():
             name = task.get(field)
-            known = job.named(setting, field)
+            known = job.named(setting, field) if name is not None else None
             if isinstance(name, str) and "${" not in name and known is not None and name not in known:
                 where = (
                     f"; {setting!r} in 'job_config' defines none" if not known else did_you_mean(name, sorted(known))

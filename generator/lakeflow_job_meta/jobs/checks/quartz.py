@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from lakeflow_job_meta.values import did_you_mean, quoted
 
@@ -37,6 +38,7 @@ _FIELDS = (
 _ITEM = re.compile(r"(?P<first>\*|[^-/]+)(-(?P<last>[^-/]+))?(/(?P<step>[^/]+))?")
 
 
+@lru_cache(maxsize=1024)
 def quartz_problem(expression: str) -> str | None:
     """Says what is wrong with a Quartz cron expression; None if nothing is."""
     texts = expression.upper().split()

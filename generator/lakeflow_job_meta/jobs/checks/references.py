@@ -5,6 +5,7 @@ The CLI's `validate` passes a wrong reference and `plan` fails on it; a wrong dy
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -73,7 +74,7 @@ Texts = list[tuple[Path, str]]
 def _texts(value: Value, path: Path = ()) -> Iterator[tuple[Path, str]]:
     """Yields every text that may hold a reference, with its path."""
     if isinstance(value, str):
-        if "${" in value or "{{" in value:
+        if _may_hold_reference(value):
             yield path, value
     elif isinstance(value, dict):
         for key, item in value.items():
@@ -83,9 +84,14 @@ def _texts(value: Value, path: Path = ()) -> Iterator[tuple[Path, str]]:
             yield from _texts(item, (*path, number))
 
 
+def _may_hold_reference(text: str) -> bool:
+    """Says whether a text, or the JSON of many (where neither sign can stand outside a text), needs a closer look."""
+    return "${" in text or "{{" in text
+
+
 def references_are_right(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
-    """Checks every reference in the settings, which are gone through only once."""
-    texts = list(_texts(job.settings))
+    """Checks every reference in the settings, which are gone through only once, and only if there is one."""
+    texts = list(_texts(job.settings)) if _may_hold_reference(json.dumps(job.settings)) else []
     yield from bundle_references_resolve(job, texts, context)
     yield from job_parameters_are_declared(job, texts)
     yield from task_values_come_from_upstream(job, texts)
@@ -132,10 +138,10 @@ def _resource_problem(kind: str, key: str, shown: str, context: CheckContext) ->
 def sql_holds_no_references(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses bundle references inside inline SQL; the older `${name}` of notebooks is left alone."""
     for path, _ in job.all_tasks():
-        origin = job.origin_of((*path, "sql_task", "file"))
         sql = _inline_sql(job, path)
         for match in REFERENCE.finditer(sql or ""):
             if match.group(1).split(".")[0] in REFERENCE_KINDS and "." in match.group(1):
+                origin = job.origin_of((*path, "sql_task", "file"))
                 message = (
                     f"{quoted(match.group())} inside SQL is not resolved; give it in 'parameters' and write ':name'"
                 )
