@@ -16,6 +16,7 @@ from lakeflow_job_meta.deployment.interface import DeployedJob
 from lakeflow_job_meta.deployment.layouts import JOBS
 from lakeflow_job_meta.metadata.rows import Row
 from lakeflow_job_meta.project import TABLE_KINDS, Project
+from lakeflow_job_meta.tables.delta_records import DeltaRecords
 from lakeflow_job_meta.tables.local_records import LocalRecords
 from lakeflow_job_meta.tables.open_table import open_records
 from lakeflow_job_meta.tables.records import RecordLayout, RecordTable
@@ -63,9 +64,9 @@ def open_side_table(
     table = next((source for source in project.metadata if source.kind in TABLE_KINDS), None)
     if table is None:
         return LocalRecords(folder, layout)
-    return open_records(
-        table.location, layout, warehouse_id=table.warehouse_id, folder=project.folder, workspace=workspace
-    )
+    if table.kind == "delta":
+        return DeltaRecords(table.location, layout, project.folder)
+    return open_records(table.location, layout, warehouse_id=table.warehouse_id, workspace=workspace)
 
 
 def known_jobs(records: RecordTable, target: str) -> dict[str, str]:
