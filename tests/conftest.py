@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,10 @@ from project_folder import ProjectFolder
 
 # One module imports these fixtures before another names them as a plugin.
 pytest.register_assert_rewrite("cli.fixtures")
+
+# A shell that starts the tests in the background ignores Ctrl-C for them, and for all that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile(
     "tests",

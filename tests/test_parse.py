@@ -480,7 +480,7 @@ def _reading_rows(project: Project, rows: list[dict]) -> Project:
     class Reading(type(project)):  # type: ignore[misc]
         __slots__ = ()
 
-        def readers(self, on_wait: object = None) -> list[_Rows]:
+        def readers(self, on_wait: object = None, workspace: object = None) -> list[_Rows]:
             return [_Rows(rows)]
 
     return Reading(**{name: getattr(project, name) for name in type(project).__dataclass_fields__})
