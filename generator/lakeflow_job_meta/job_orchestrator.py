@@ -74,8 +74,7 @@ class JobOrchestrator:
     ) -> None:
         self._table = control_table
         self._warehouse_id = warehouse_id
-        self._given = workspace
-        self._workspace = workspace or Workspace()
+        self._workspace = workspace
         self.project = _project_of(control_table, warehouse_id, project_folder)
         self.target = target or read_bundle_facts(self.project).default_target or _NO_TARGET
         self._allowance = Allowance(self.project.max_deletes if max_deletes is None else max_deletes)
@@ -148,10 +147,10 @@ class JobOrchestrator:
     def _load(self, yaml_path: str | None) -> None:
         if yaml_path is None:
             raise Misconfigured("sync_yaml needs yaml_path: the YAML file or folder to load.")
-        MetadataManager(self._table, self._warehouse_id, workspace=self._given).load_yaml(yaml_path)
+        MetadataManager(self._table, self._warehouse_id, workspace=self._workspace).load_yaml(yaml_path)
 
     def _compile(self, project: Project) -> Compilation:
-        return compile_project(project, on_wait=_log.info, workspace=self._given)
+        return compile_project(project, on_wait=_log.info, workspace=self._workspace)
 
     def _roll_out(self, compile_metadata: Compiler, *, keep_going: bool = False) -> RolledOut:
         return roll_out(
@@ -161,7 +160,7 @@ class JobOrchestrator:
             Options(self._allowance, keep_going),
             Listener(_log.info),
             compile_metadata=compile_metadata,
-            workspace=self._given,
+            workspace=self._workspace,
         )
 
     def _way(self) -> Way:
@@ -171,7 +170,7 @@ class JobOrchestrator:
                 return by_cli(self.project, open_cli(self.project, self.target, _log.info))
             except Misconfigured as error:
                 _log.info("%s The jobs are deployed through the Jobs API.", error)
-        return by_jobs_api(self.project, self.target, self._workspace, _log.info)
+        return by_jobs_api(self.project, self.target, self._workspace or Workspace(), _log.info)
 
 
 def _project_of(control_table: str, warehouse_id: str | None, folder: str | Path | None) -> Project:

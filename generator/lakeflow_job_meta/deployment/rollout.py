@@ -89,7 +89,6 @@ class RolledOut:
     """What it came to.
 
     Attributes:
-        diagnostics: What is wrong with the metadata.
         jobs: The record of the target's jobs; empty after a dry run.
         problems: What went wrong in the deployment or with the record.
         deployer: For what is to be started.

@@ -14,7 +14,7 @@ from lakeflow_job_meta.tables import statements
 from lakeflow_job_meta.tables.interface import TableUnusable
 from lakeflow_job_meta.tables.names import name_beside
 from lakeflow_job_meta.tables.records import Key, RecordLayout, column_problems_of, prepared, restored
-from lakeflow_job_meta.tables.sql_table import MAX_WRITE_CHARACTERS, NoSuchTable, SqlExecutor, column_types
+from lakeflow_job_meta.tables.sql_table import MAX_WRITE_CHARACTERS, NoSuchTable, SqlExecutor, add_columns, column_types
 
 
 class SqlRecords:
@@ -88,15 +88,8 @@ class SqlRecords:
             types = column_types(self._executor, self._name)  # somebody else may have made another one first
         self._refuse_types(types)
         missing = [column for column in self._layout.columns if column.name not in types]
-        if not missing:
-            return
-        try:
-            self._executor.run(statements.add_columns(self._name, missing))
-        except Failed:
-            # A request that was answered too late is sent again and then finds the columns there.
-            types = column_types(self._executor, self._name)
-            if any(column.name not in types for column in missing):
-                raise
+        if missing:
+            add_columns(self._executor, self._name, missing)
 
     def _refuse_types(self, types: Mapping[str, str]) -> None:
         problems = column_problems_of(self._layout, types)

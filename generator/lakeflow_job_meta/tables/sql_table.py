@@ -24,6 +24,7 @@ from lakeflow_job_meta.tables.interface import (
     TableVersion,
 )
 from lakeflow_job_meta.tables.names import split_name
+from lakeflow_job_meta.tables.records import RecordColumn
 from lakeflow_job_meta.tables.statements import Statement
 
 MAX_WRITE_CHARACTERS = 15_000_000
@@ -63,6 +64,21 @@ def column_types(executor: SqlExecutor, name: str) -> dict[str, str]:
     return types
 
 
+def add_columns(executor: SqlExecutor, name: str, missing: Sequence[Column | RecordColumn]) -> None:
+    """Adds the columns that a table lacks.
+
+    Raises:
+        Failed: It could not be done.
+    """
+    try:
+        executor.run(statements.add_columns(name, missing))
+    except Failed:
+        # A request that was answered too late is sent again and then finds the columns there.
+        types = column_types(executor, name)
+        if any(column.name not in types for column in missing):
+            raise
+
+
 class SqlControlTable:
     """A control table that is reached by SQL.
 
@@ -94,16 +110,8 @@ class SqlControlTable:
         missing = [column for column in COLUMNS if column.name not in present and column.is_optional]
         if not optional_columns or not missing:
             return Created.NOTHING
-        self._add(missing)
+        add_columns(self._executor, self._name, missing)
         return Created.COLUMNS
-
-    def _add(self, missing: Sequence[Column]) -> None:
-        try:
-            self._executor.run(statements.add_columns(self._name, missing))
-        except Failed:
-            # A request that was answered too late is sent again and then finds the columns there.
-            if any(column.name not in self._types() for column in missing):
-                raise
 
     def version(self) -> TableVersion:
         """Returns the newest version, by one DESCRIBE HISTORY."""
