@@ -690,9 +690,9 @@ class TestItsPlan:
         assert parse_plan(PLAN).jobs(Action.DELETE) == ["d"]
 
     def test_only_what_differs_from_both_sides_was_edited_by_hand(self):
-        ((job, field),) = parse_plan(PLAN).hand_edits()
+        ((owner, field),) = parse_plan(PLAN).hand_edits()
 
-        assert (job, field.path, field.remote) == ("c", "max_retries", 5)
+        assert (owner.shown, field.path, field.remote) == ("c", "max_retries", 5)
 
     def test_one_from_before_the_first_deployment_has_no_state(self):
         plan = parse_plan('{"plan": {"resources.jobs.a": {"action": "create"}}}')

@@ -459,8 +459,8 @@ class TestWhatPeopleDoInTheWorkspace:
     def test_so_is_a_setting_that_metadata_never_had(self, deployed):
         deployed.workspace.jobs.edit(deployed.id_of("sales"), queue={"enabled": True})
 
-        ((job, edit),) = deployed.plan().hand_edits()
-        assert (job, edit.path, edit.remote) == ("sales", "queue", {"enabled": True})
+        ((owner, edit),) = deployed.plan().hand_edits()
+        assert (owner.shown, edit.path, edit.remote) == ("sales", "queue", {"enabled": True})
 
     def test_an_edit_beside_a_change_of_the_metadata_is_an_update(self, deployed):
         deployed.workspace.jobs.edit_task(deployed.id_of("sales"), "a", max_retries=5)

@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from connections import VOLUME
 from lakeflow_job_meta.errors import Failed
 from lakeflow_job_meta.metadata.reading import Reading
-from lakeflow_job_meta.metadata.volume import FilesApi, MountedFiles, VolumeFiles, VolumeReader, volume_files
+from lakeflow_job_meta.metadata.volume import (
+    FilesApi,
+    MountedFiles,
+    VolumeFile,
+    VolumeFiles,
+    VolumeReader,
+    volume_files,
+)
 from lakeflow_job_meta.workspace import Missing
 from project_folder import ProjectFolder, module
 from workspace import FakeWorkspace, Fault, FaultKind
@@ -180,8 +187,8 @@ class Vanishing:
         self._times = times
         self.listings = 0
 
-    def paths(self, folder: str) -> list[str]:
-        found = self._files.paths(folder)
+    def listing(self, folder: str) -> list[VolumeFile]:
+        found = self._files.listing(folder)
         self.listings += 1
         if self.listings <= self._times:
             self._happens()
@@ -189,6 +196,10 @@ class Vanishing:
 
     def read(self, path: str) -> bytes:
         return self._files.read(path)
+
+
+def paths_in(files: VolumeFiles, folder: str) -> list[str]:
+    return [file.path for file in files.listing(folder)]
 
 
 class TestMounted:
@@ -199,14 +210,14 @@ class TestMounted:
     def test_it_gives_the_same_as_the_files_api(self, volume, connection):
         fill(volume, "b.yml", "größe x.yaml", "deep/er/a.yml")
         mounted, remote = MountedFiles(), FilesApi(connection)
-        here = {path.removeprefix(str(volume)): mounted.read(path) for path in mounted.paths(str(volume))}
-        there = {path.removeprefix(VOLUME): remote.read(path) for path in remote.paths(VOLUME)}
+        here = {path.removeprefix(str(volume)): mounted.read(path) for path in paths_in(mounted, str(volume))}
+        there = {path.removeprefix(VOLUME): remote.read(path) for path in paths_in(remote, VOLUME)}
         assert here == there
         assert len(here) == 3
 
     def test_what_is_not_there_is_missing(self, tmp_path):
         with pytest.raises(Missing):
-            MountedFiles().paths(str(tmp_path / "nope"))
+            MountedFiles().listing(str(tmp_path / "nope"))
         with pytest.raises(Missing):
             MountedFiles().read(str(tmp_path / "nope.yml"))
 

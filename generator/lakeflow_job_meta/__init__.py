@@ -11,10 +11,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lakeflow_job_meta.job_orchestrator import JobOrchestrator
     from lakeflow_job_meta.metadata_manager import MetadataManager
+    from lakeflow_job_meta.metadata_monitor import MetadataMonitor
 
 __version__ = "0.1.0"
-__all__ = ["JobOrchestrator", "MetadataManager", "__version__"]
-_MODULES = {"JobOrchestrator": "job_orchestrator", "MetadataManager": "metadata_manager"}
+__all__ = ["JobOrchestrator", "MetadataManager", "MetadataMonitor", "__version__"]
+_MODULES = {
+    "JobOrchestrator": "job_orchestrator",
+    "MetadataManager": "metadata_manager",
+    "MetadataMonitor": "metadata_monitor",
+}
 
 
 def __getattr__(name: str) -> object:

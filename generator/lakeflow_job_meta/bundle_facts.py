@@ -57,6 +57,14 @@ def read_bundle_facts(project: Project) -> BundleFacts:
     )
 
 
+def target_of(project: Project, named: str | None) -> str:
+    """Returns the target that is meant: the one that is named, else the bundle's default.
+
+    `default` is what the databricks CLI calls the target of a bundle that declares none.
+    """
+    return named or read_bundle_facts(project).default_target or "default"
+
+
 @dataclass(frozen=True, slots=True)
 class BundleValues:
     """What the bundle says of one target as plain values, for where no databricks CLI resolves it.

@@ -72,6 +72,7 @@ class Compilation:
         kept_labels: Files and tables that could not be read in whole; all that came from them stays as it is.
         missing: Sources that are empty or could not be read; `present` are the others.
         modules: How many modules there are, broken ones among them.
+        broken: The names of the modules with an error; where a name could not be read, the file or table.
     """
 
     jobs: tuple[Job, ...]
@@ -82,6 +83,7 @@ class Compilation:
     missing: tuple[Reading, ...]
     present: tuple[Reading, ...]
     modules: int
+    broken: tuple[str, ...] = ()
 
     @property
     def metadata_version(self) -> str:
@@ -180,6 +182,7 @@ def compile_readings(
     jobs: list[Job] = []
     files: dict[str, str] = {}
     kept: set[str] = set()
+    broken: list[str] = []
     for number, (each, made) in enumerate(zip(parsed, built, strict=True)):
         job, problems = _checked(each, made, context, collisions.get(number, []))
         problems = [
@@ -196,6 +199,8 @@ def compile_readings(
             jobs.append(job)
         elif each.key is not None:
             kept.add(each.key)
+        if errors_among(problems):
+            broken.append(each.name or each.origin.document.label)
         diagnostics += problems
         if number % 100 == 0:
             on_progress("Checking modules", number, len(parsed))
@@ -209,6 +214,7 @@ def compile_readings(
         tuple(reading for reading in readings if reading.is_empty or reading.failed),
         tuple(reading for reading in readings if not (reading.is_empty or reading.failed)),
         len(parsed),
+        tuple(dict.fromkeys([*broken, *sorted(label for reading in readings for label in reading.unreadable)])),
     )
 
 

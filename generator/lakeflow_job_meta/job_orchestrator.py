@@ -12,29 +12,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict
 
-from lakeflow_job_meta.bundle_facts import read_bundle_facts
+from lakeflow_job_meta.bundle_facts import target_of
 from lakeflow_job_meta.compilation import Compilation, compile_project
 from lakeflow_job_meta.deployment.gate import Allowance
 from lakeflow_job_meta.deployment.interface import DeployedJob, Deployer
-from lakeflow_job_meta.deployment.rollout import Listener, Options, RolledOut, Way, roll_out
-from lakeflow_job_meta.deployment.ways import by_cli, by_jobs_api, open_cli
+from lakeflow_job_meta.deployment.rollout import Listener, Options, RolledOut, roll_out
+from lakeflow_job_meta.deployment.ways import best_way
 from lakeflow_job_meta.errors import Failed, InvalidMetadata, Misconfigured
 from lakeflow_job_meta.metadata_manager import MetadataManager
-from lakeflow_job_meta.project import (
-    BUNDLE_FILE,
-    TABLE_KINDS,
-    MetadataSource,
-    Project,
-    find_project_folder,
-    load_project,
-)
-from lakeflow_job_meta.tables.open_table import is_location
-from lakeflow_job_meta.tables.operations import without_file_checks
+from lakeflow_job_meta.project import Project
+from lakeflow_job_meta.table_project import project_of_table
 from lakeflow_job_meta.values import Value, count, did_you_mean, quoted
 from lakeflow_job_meta.workspace import Workspace
 
 _log = logging.getLogger(__name__)
-_NO_TARGET = "default"
 Compiler = Callable[[Project], Compilation]
 
 
@@ -75,8 +66,8 @@ class JobOrchestrator:
         self._table = control_table
         self._warehouse_id = warehouse_id
         self._workspace = workspace
-        self.project = _project_of(control_table, warehouse_id, project_folder)
-        self.target = target or read_bundle_facts(self.project).default_target or _NO_TARGET
+        self.project = project_of_table(control_table, warehouse_id, project_folder)
+        self.target = target_of(self.project, target)
         self._allowance = Allowance(self.project.max_deletes if max_deletes is None else max_deletes)
 
     def generate_tasks_for_module(self, module_name: str) -> list[dict[str, Value]]:
@@ -156,40 +147,12 @@ class JobOrchestrator:
         return roll_out(
             self.project,
             self.target,
-            self._way(),
-            Options(self._allowance, keep_going),
+            best_way(self.project, self.target, self._workspace or Workspace(), _log.info, on_fallback=_log.warning),
+            Options(self._allowance, keep_going=keep_going),
             Listener(_log.info),
             compile_metadata=compile_metadata,
             workspace=self._workspace,
         )
-
-    def _way(self) -> Way:
-        """Chooses the CLI where there is a bundle and a CLI, else the Jobs API."""
-        if (self.project.folder / BUNDLE_FILE).is_file():
-            try:
-                return by_cli(self.project, open_cli(self.project, self.target, _log.info))
-            except Misconfigured as error:
-                _log.info("%s The jobs are deployed through the Jobs API.", error)
-        return by_jobs_api(self.project, self.target, self._workspace or Workspace(), _log.info)
-
-
-def _project_of(control_table: str, warehouse_id: str | None, folder: str | Path | None) -> Project:
-    """Returns the project around, reading the table."""
-    start = Path(folder) if folder is not None else Path.cwd()
-    try:
-        project = load_project(find_project_folder(start.absolute()))
-    except Misconfigured as error:
-        if error.diagnostics or folder is not None:
-            raise
-        project = load_project(start)
-    if any(source.kind in TABLE_KINDS and source.location == control_table for source in project.metadata):
-        return project
-    kind = "delta" if is_location(control_table) else "table"
-    if kind == "delta":
-        control_table = control_table if "://" in control_table else str(Path(control_table).absolute())
-    source = MetadataSource(kind, control_table, warehouse_id)
-    project = replace(project, metadata=(source,), control_table=control_table)
-    return project if (project.folder / BUNDLE_FILE).is_file() else without_file_checks(project)
 
 
 def _only(compilation: Compilation, module_name: str) -> Compilation:

@@ -29,10 +29,14 @@ class Workspace:
 
     Args:
         make_client: Makes the client; the default takes host and login from the environment, as the CLI does.
+
+    Attributes:
+        is_of_environment: Whether it is the one that the environment names.
     """
 
     def __init__(self, make_client: Callable[[], WorkspaceClient] | None = None) -> None:
         self._make_client = make_client or _default_client
+        self.is_of_environment = make_client is None
 
     def client(self) -> WorkspaceClient:
         """Returns the client.

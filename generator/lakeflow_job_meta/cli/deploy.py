@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 import click
 
 from lakeflow_job_meta.bundle_facts import read_bundle_facts
 from lakeflow_job_meta.cli.project_option import compile_metadata, open_project
 from lakeflow_job_meta.cli.report import show_count, show_text
+from lakeflow_job_meta.cli.stopping import end_like_ctrl_c
 from lakeflow_job_meta.deployment.bundle_plan import Action
 from lakeflow_job_meta.deployment.deploy import Deployment, jobs_that_change
 from lakeflow_job_meta.deployment.gate import Allowance
@@ -67,9 +66,9 @@ def command(
     project = open_project(folder)
     # By its name even when it is not given, so that both ways of saying it exclude each other.
     cli = open_cli(project, target or read_bundle_facts(project).default_target, _progress)
-    signal.signal(signal.SIGTERM, _interrupt)
+    end_like_ctrl_c()
     allowed = project.max_deletes if max_deletes is None else max_deletes
-    options = Options(Allowance(allowed, allow_empty, overwrite_drift), keep_going, dry_run)
+    options = Options(Allowance(allowed, allow_empty, overwrite_drift), keep_going=keep_going, dry_run=dry_run)
     way = by_cli(project, cli, limit_seconds=timeout, force_lock=force_lock)
     done = roll_out(project, cli.target, way, options, Listener(_progress, _show), compile_metadata=compile_metadata)
     _show_jobs(done.jobs, form)
@@ -133,8 +132,3 @@ def _started(done: RolledOut, job: DeployedJob) -> bool:
 
 def _progress(line: str) -> None:
     click.echo(click.style(line, dim=True), err=True)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Ends like Ctrl-C, so that the CLI is ended in good order."""
-    raise KeyboardInterrupt

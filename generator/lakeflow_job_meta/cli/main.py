@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from pathlib import Path
 
 import click
@@ -18,6 +19,9 @@ _COMMANDS = {
     "generate": "Write the bundle's YAML files from the metadata.",
     "plan": "Say in words what the metadata would change.",
     "deploy": "Generate, pass the safety gate, and deploy.",
+    "monitor": "Look at the metadata again and again, and deploy what changes.",
+    "status": "Say what the monitor did last, and what is left to do.",
+    "history": "List what the monitor did.",
     "doctor": "Check what a deployment needs, and say what to do.",
     "table": "Make, fill, show, export and compare a control table.",
     "explain": "Explain a code: what it means, an example, and the remedy.",
@@ -78,6 +82,14 @@ def cli(ctx: click.Context, project: Path | None) -> None:
     ctx.obj = project
     if os.environ.get("NO_COLOR"):
         ctx.color = False
+
+
+def monitor() -> None:
+    """Runs `ljm monitor`, for the wheel task of a job: it names an entry point and has no place for a command."""
+    from lakeflow_job_meta.cli.run import run
+
+    sys.argv.insert(1, "monitor")
+    run(cli)
 
 
 def main() -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import cast
 
@@ -69,8 +69,12 @@ class ResourceChange:
     @property
     def job_key(self) -> str | None:
         """The key of the job; None for another resource, and for the permissions of a job."""
-        key = self.name.removeprefix(_JOBS)
-        return key if self.name.startswith(_JOBS) and "." not in key else None
+        return job_key_in(self.name)
+
+    @property
+    def shown(self) -> str:
+        """The job's key, or the name of another resource."""
+        return self.job_key or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +102,36 @@ class BundlePlan:
         """Says whether a deployment would write no resource."""
         return all(resource.action is Action.SKIP for resource in self.resources)
 
-    def hand_edits(self) -> Iterator[tuple[str, FieldChange]]:
+    def hand_edits(self) -> Iterator[tuple[ResourceChange, FieldChange]]:
         """Yields what was edited in the workspace since the last deployment and would be overwritten."""
         for resource in self.resources:
             for field in resource.fields:
                 if resource.action in _OVERWRITING and field.was_edited_by_hand:
-                    yield resource.job_key or resource.name, field
+                    yield resource, field
+
+    def leaving_out(self, names: Collection[str]) -> BundlePlan:
+        """Returns the plan in which some resources, and what belongs to them, stay as they are."""
+        resources = (
+            replace(resource, action=Action.SKIP, fields=()) if belongs_to(resource.name, names) else resource
+            for resource in self.resources
+        )
+        return replace(self, resources=tuple(resources))
+
+
+def job_names(keys: Iterable[str]) -> tuple[str, ...]:
+    """Returns the names of jobs as resources of a bundle."""
+    return tuple(f"{_JOBS}{key}" for key in keys)
+
+
+def job_key_in(name: str) -> str | None:
+    """Returns the key of the job that a resource is; None for another resource."""
+    key = name.removeprefix(_JOBS)
+    return key if name.startswith(_JOBS) and "." not in key else None
+
+
+def belongs_to(name: str, names: Collection[str]) -> bool:
+    """Says whether a resource is one of some, or such as the permissions of one."""
+    return name in names or name.rpartition(".")[0] in names
 
 
 def parse_plan(text: str) -> BundlePlan:

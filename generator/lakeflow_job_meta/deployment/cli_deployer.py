@@ -6,11 +6,11 @@ What is deployed is the plan in the file that passed the gate. Nothing is retrie
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from lakeflow_job_meta.compilation import Compilation
-from lakeflow_job_meta.deployment.bundle_plan import BundlePlan, parse_plan
+from lakeflow_job_meta.deployment.bundle_plan import Action, BundlePlan, belongs_to, parse_plan
 from lakeflow_job_meta.deployment.cli_output import Trouble, diagnostics_in, forgotten_jobs
 from lakeflow_job_meta.deployment.databricks_cli import CliFailure, CliResult, DatabricksCli, explain
 from lakeflow_job_meta.deployment.fingerprint import fingerprint
@@ -59,6 +59,7 @@ class CliDeployer:
         self._say = say
         self._planned_files: str | None = None
         self._plan_text = ""
+        self._left_out: frozenset[str] = frozenset()
 
     def plan(self) -> BundlePlan:
         """Validates the bundle, the first time, and plans.
@@ -71,12 +72,18 @@ class CliDeployer:
             # An address where nobody answers is tried in silence for as long as it is let.
             self._bundle("validate", "--strict", limit_seconds=min(self._limit_seconds, _VALIDATE_SECONDS))
         self._planned_files = fingerprint(self._project.folder)
+        self._left_out = frozenset()
         return self._fresh_plan()
 
     def _fresh_plan(self) -> BundlePlan:
         self._say("Planning")
         self._plan_text = self._bundle("plan", "-o", "json").stdout
-        return parse_plan(self._plan_text)
+        return parse_plan(self._plan_text).leaving_out(self._left_out)
+
+    def leave_out(self, names: Collection[str]) -> BundlePlan:
+        """Returns the newest plan without some resources."""
+        self._left_out |= frozenset(names)
+        return parse_plan(self._plan_text).leaving_out(self._left_out)
 
     def is_deployed(self, plan: BundlePlan) -> bool:
         """Says whether jobs and files are in the workspace as they are here."""
@@ -108,10 +115,20 @@ class CliDeployer:
         """Writes the plan for the CLI; only now, so that a plan that did not pass is never lying about."""
         path = self._folder / _PLAN
         try:
-            path.write_text(self._plan_text, encoding="utf-8")
+            path.write_text(self._narrowed_plan(), encoding="utf-8")
         except OSError as error:
             raise Failed(f"The plan cannot be written to {str(path)!r}: {error.strerror}.") from error
         return path
+
+    def _narrowed_plan(self) -> str:
+        """Returns the plan as the CLI made it, in which what is left out is skipped, as it skips what is right."""
+        if not self._left_out:
+            return self._plan_text
+        root = json.loads(self._plan_text)
+        for name, entry in root["plan"].items():
+            if belongs_to(name, self._left_out):
+                entry["action"] = Action.SKIP.value
+        return json.dumps(root)
 
     def start(self, job: DeployedJob) -> None:
         """Starts a job, and does not wait for its end."""

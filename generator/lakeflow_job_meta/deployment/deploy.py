@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lakeflow_job_meta.deployment.bundle_plan import Action, BundlePlan
-from lakeflow_job_meta.deployment.gate import Allowance, refuse_surprises
+from lakeflow_job_meta.deployment.gate import Allowance, Surprise, refuse_surprises, surprises_in
 from lakeflow_job_meta.deployment.interface import DeployedJob, Deployer, StalePlan
 from lakeflow_job_meta.errors import Failed
 
@@ -23,47 +23,53 @@ class Deployment:
         jobs: Every job of the metadata that is in the workspace now; empty after a dry run.
         was_needed: Whether anything had to be deployed.
         problems: What went wrong, at its place in the metadata; empty when all is well.
+        held_back: What the gate took out of the plan.
     """
 
     plan: BundlePlan
     jobs: tuple[DeployedJob, ...]
     was_needed: bool
     problems: tuple[str, ...] = ()
+    held_back: tuple[Surprise, ...] = ()
 
 
-def deploy(deployer: Deployer, allowance: Allowance, *, dry_run: bool = False) -> Deployment:
+def deploy(deployer: Deployer, allowance: Allowance, *, dry_run: bool = False, hold_back: bool = False) -> Deployment:
     """Plans, passes the gate, deploys, and asks what is there now.
 
     Args:
         deployer: What does it.
         allowance: What a person has allowed.
         dry_run: Whether to stop after the gate.
+        hold_back: Whether what the gate would refuse is taken out of the plan, and the rest deployed.
 
     Raises:
         Refused: The gate; nothing was changed in the workspace.
         Failed: It failed before anything was deployed.
     """
-    plan = _gated_plan(deployer, allowance)
+    plan, held_back = _gated_plan(deployer, allowance, hold_back)
     needed = not deployer.is_deployed(plan)
     if dry_run:
-        return Deployment(plan, (), needed)
+        return Deployment(plan, (), needed, (), held_back)
     if not needed:
-        return Deployment(plan, deployer.jobs(), was_needed=False)
+        return Deployment(plan, deployer.jobs(), False, (), held_back)
     try:
         problems = deployer.deploy(plan)
     except StalePlan:
-        plan = _gated_plan(deployer, allowance)
+        plan, held_back = _gated_plan(deployer, allowance, hold_back)
         try:
             problems = deployer.deploy(plan)
         except StalePlan:
             raise Failed("Somebody else deploys at the same time, twice now; run again when that has ended.") from None
-    return Deployment(plan, deployer.jobs(), True, tuple(problems))
+    return Deployment(plan, deployer.jobs(), True, tuple(problems), held_back)
 
 
-def _gated_plan(deployer: Deployer, allowance: Allowance) -> BundlePlan:
+def _gated_plan(deployer: Deployer, allowance: Allowance, hold_back: bool) -> tuple[BundlePlan, tuple[Surprise, ...]]:
     plan = deployer.plan()
+    surprises = tuple(surprises_in(plan, allowance)) if hold_back else ()
+    if surprises:
+        plan = deployer.leave_out({name for surprise in surprises for name in surprise.resources})
     refuse_surprises(plan, allowance)
-    return plan
+    return plan, surprises
 
 
 def jobs_that_change(plan: BundlePlan) -> list[str]:

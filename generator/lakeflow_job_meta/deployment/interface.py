@@ -5,6 +5,7 @@ A deployer plans, deploys a plan that passed the gate, and tells which jobs are 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -38,6 +39,9 @@ class Deployer(Protocol):
         Raises:
             Failed: The plan cannot be made.
         """
+
+    def leave_out(self, names: Collection[str]) -> BundlePlan:
+        """Returns the newest plan in which some resources stay as they are; it is the newest from now on."""
 
     def is_deployed(self, plan: BundlePlan) -> bool:
         """Says whether the workspace is as the metadata says, files of the jobs among it."""

@@ -9,8 +9,8 @@ not changed as well, since just a digest of what was sent last is kept.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from lakeflow_job_meta.bundle_facts import read_bundle_values
 from lakeflow_job_meta.compilation import Compilation
@@ -106,6 +106,16 @@ class JobsApiDeployer:
         ]
         plan = BundlePlan(tuple(sorted(changes, key=lambda change: change.name)), None, None)
         self._prepared = Prepared(plan, works, doomed, ids)
+        return plan
+
+    def leave_out(self, names: Collection[str]) -> BundlePlan:
+        """Returns the newest plan without some jobs."""
+        if self._prepared is None:
+            raise StalePlan("There is no plan yet.")
+        plan = self._prepared.plan.leaving_out(names)
+        deleted = {*plan.jobs(Action.DELETE)}
+        doomed = {key: job for key, job in self._prepared.doomed.items() if key in deleted}
+        self._prepared = replace(self._prepared, plan=plan, doomed=doomed)
         return plan
 
     def is_deployed(self, plan: BundlePlan) -> bool:

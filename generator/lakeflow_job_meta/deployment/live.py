@@ -15,14 +15,15 @@ def live_lines(plan: BundlePlan) -> Iterator[str]:
     changing = [resource for resource in plan.resources if resource.action is not Action.SKIP]
     yield f"In the workspace: {_counts(changing)}."
     for resource in changing:
-        yield f"{_SIGNS.get(resource.action, '~')} {resource.job_key or resource.name}: {resource.action.value}"
+        yield f"{_SIGNS.get(resource.action, '~')} {resource.shown}: {resource.action.value}"
         written = [field for field in resource.fields if field.action is not Action.SKIP]
         yield from (f"    {_field(field)}" for field in written if resource.action not in _SIGNS)
     edits = list(plan.hand_edits())
     if edits:
         yield "Changed in the workspace since the last deployment, and overwritten by the next:"
         yield from (
-            f"    {job}: {field.path} is {quoted(field.remote)}, was {quoted(field.old)}" for job, field in edits
+            f"    {owner.shown}: {field.path} is {quoted(field.remote)}, was {quoted(field.old)}"
+            for owner, field in edits
         )
 
 
@@ -35,8 +36,8 @@ def as_object(plan: BundlePlan) -> dict[str, object]:
             if resource.action is not Action.SKIP
         ],
         "hand_edits": [
-            {"job": job, "path": field.path, "deployed": field.old, "workspace": field.remote}
-            for job, field in plan.hand_edits()
+            {"job": owner.shown, "path": field.path, "deployed": field.old, "workspace": field.remote}
+            for owner, field in plan.hand_edits()
         ],
     }
 

@@ -20,7 +20,8 @@ from lakeflow_job_meta.deployment.state_folder import state_folder
 from lakeflow_job_meta.deployment.tracking import TrackedJob, known_jobs, open_side_table, record_jobs
 from lakeflow_job_meta.diagnostics import Diagnostic
 from lakeflow_job_meta.errors import Failed, LakeflowJobMetaError
-from lakeflow_job_meta.output.files import apply_changes, plan_changes, refuse_if_a_source_went_missing
+from lakeflow_job_meta.output.files import FileChanges, apply_changes, plan_changes, refuse_if_a_source_went_missing
+from lakeflow_job_meta.output.holding import Refusal, hold_back_deletions
 from lakeflow_job_meta.project import Project
 from lakeflow_job_meta.tables.records import RecordTable
 from lakeflow_job_meta.workspace import Workspace
@@ -63,11 +64,13 @@ class Options:
     Attributes:
         allowance: What a person has allowed.
         keep_going: Whether modules without errors are deployed although others have some.
+        hold_back: Whether what would be refused is left as it is, and the rest deployed.
         dry_run: Whether to stop after the gate.
     """
 
     allowance: Allowance = field(default_factory=Allowance)
     keep_going: bool = False
+    hold_back: bool = False
     dry_run: bool = False
 
 
@@ -105,6 +108,20 @@ class MetadataHasErrors(Failed):
     """The metadata has errors, and nothing was deployed."""
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Metadata that was compiled and may be deployed; nothing was written yet.
+
+    Attributes:
+        changes: Of the generated files; None where files are not what is deployed.
+        refusals: The deletions of files that were held back.
+    """
+
+    compilation: Compilation
+    changes: FileChanges | None
+    refusals: tuple[Refusal, ...] = ()
+
+
 def roll_out(
     project: Project,
     target: str | None,
@@ -135,34 +152,65 @@ def roll_out(
     folder = state_folder(project, target)
     records = open_side_table(project, folder, JOBS, workspace)
     with deployment_lock(folder, on_wait=listener.say) as lock:
-        compilation = _prepared(project, way, options, listener, compile_metadata)
-        beginning = Beginning(compilation, folder, lock, lambda: known_jobs(records, target or ""))
-        deployer = way.make_deployer(beginning)
-        deployment = deploy(deployer, options.allowance, dry_run=options.dry_run)
-        if options.dry_run:
-            return RolledOut(compilation, deployment, (), deployment.problems, deployer)
-        jobs, problems = _recorded(records, target or "", compilation, deployment)
-    return RolledOut(compilation, deployment, tuple(jobs), (*deployment.problems, *problems), deployer)
+        prepared = prepare(project, options, listener, compile_metadata, writes_files=way.writes_files)
+        beginning = Beginning(prepared.compilation, folder, lock, lambda: known_jobs(records, target or ""))
+        return carry_out(prepared, way, beginning, options, records, target or "")
 
 
-def _prepared(
+def prepare(
     project: Project,
-    way: Way,
     options: Options,
     listener: Listener,
-    compile_metadata: Callable[[Project], Compilation],
-) -> Compilation:
-    """Compiles the metadata, and writes the files if they are what is deployed."""
+    compile_metadata: Callable[[Project], Compilation] = compile_project,
+    *,
+    writes_files: bool,
+) -> Prepared:
+    """Compiles the metadata, and says which files would change; to be called inside the lock.
+
+    Args:
+        project: The project.
+        options: How far to go.
+        listener: Who is told.
+        compile_metadata: Reads and compiles.
+        writes_files: Whether the generated files are what is deployed.
+
+    Raises:
+        MetadataHasErrors: `keep_going` was not asked for.
+        Refused: A source went missing, and nothing is to be held back.
+    """
     compilation = compile_metadata(project)
-    changes = plan_changes(project, compilation) if way.writes_files else None
+    changes = plan_changes(project, compilation) if writes_files else None
     in_the_way = changes.diagnostics if changes is not None else ()
     listener.on_checked((*compilation.diagnostics, *in_the_way), compilation.modules)
     if (compilation.errors or in_the_way) and not options.keep_going:
         raise MetadataHasErrors("Nothing was deployed; --keep-going deploys the modules without errors.")
-    if changes is not None:
-        refuse_if_a_source_went_missing(compilation, changes, options.allowance.emptying)
-        apply_changes(changes)
-    return compilation
+    if changes is None:
+        return Prepared(compilation, None)
+    allowed = options.allowance
+    if options.hold_back:
+        changes, refusals = hold_back_deletions(changes, compilation, allowed.deletions, emptying=allowed.emptying)
+        return Prepared(compilation, changes, refusals)
+    refuse_if_a_source_went_missing(compilation, changes, allowed.emptying)
+    return Prepared(compilation, changes)
+
+
+def carry_out(
+    prepared: Prepared, way: Way, beginning: Beginning, options: Options, records: RecordTable, target: str
+) -> RolledOut:
+    """Writes the files, deploys behind the gate, and records the jobs; to be called inside the lock.
+
+    Raises:
+        Refused: The gate; nothing was changed in the workspace.
+        Failed: It failed before anything was deployed.
+    """
+    if prepared.changes is not None:
+        apply_changes(prepared.changes)
+    deployer = way.make_deployer(beginning)
+    deployment = deploy(deployer, options.allowance, dry_run=options.dry_run, hold_back=options.hold_back)
+    if options.dry_run:
+        return RolledOut(prepared.compilation, deployment, (), deployment.problems, deployer)
+    jobs, problems = _recorded(records, target, prepared.compilation, deployment)
+    return RolledOut(prepared.compilation, deployment, tuple(jobs), (*deployment.problems, *problems), deployer)
 
 
 def _recorded(

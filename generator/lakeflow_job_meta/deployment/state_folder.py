@@ -31,14 +31,24 @@ def state_folder(project: Project, target: str | None) -> Path:
     return folder
 
 
-def write_record(path: Path, record: object) -> None:
-    """Writes a small JSON file whole: a crash leaves the old one or the new one."""
+def write_record(path: Path, record: object, *, is_durable: bool = True) -> None:
+    """Writes a small JSON file whole: a crash leaves the old one or the new one.
+
+    Args:
+        path: Where to.
+        record: What JSON can say.
+        is_durable: Whether it has to survive a power failure right after.
+
+    Raises:
+        Failed: The disk refuses.
+    """
     temporary = path.with_suffix(".tmp")
     try:
         with temporary.open("w", encoding="utf-8") as file:
             json.dump(record, file, indent=2, ensure_ascii=False)
             file.flush()
-            os.fsync(file.fileno())
+            if is_durable:
+                os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
         raise Failed(f"{str(path)!r} cannot be written: {error.strerror}.") from error

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lakeflow_job_meta.diagnostics import Diagnostic, Origin, Place, rule
+from lakeflow_job_meta.metadata.contents import Contents
 from lakeflow_job_meta.values import Path, Value
 
 UNREADABLE = rule(
@@ -94,8 +95,25 @@ class Reading:
 class Reader(Protocol):
     """One source of metadata."""
 
+    @property
+    def source(self) -> str:
+        """The source as the project file names it."""
+
+    def covers(self, label: str) -> bool:
+        """Says whether a label, as generated files name it, belongs to this source."""
+
     def read(self) -> Reading:
         """Reads everything, once, as of one moment."""
+
+    def probe(self, contents: Contents) -> str:
+        """Returns a token that differs whenever the metadata does, as cheaply as that can be known.
+
+        Args:
+            contents: What is remembered of files.
+
+        Raises:
+            LakeflowJobMetaError: The source cannot be reached.
+        """
 
 
 @dataclass(frozen=True, slots=True)

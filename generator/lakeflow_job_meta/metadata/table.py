@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from lakeflow_job_meta.diagnostics import Origin
 from lakeflow_job_meta.errors import LakeflowJobMetaError
+from lakeflow_job_meta.metadata.contents import Contents
 from lakeflow_job_meta.metadata.reading import UNREADABLE, Reading, Unread
 from lakeflow_job_meta.metadata.rows import modules_of_rows
 from lakeflow_job_meta.tables.interface import ControlTable, TableUnusable
@@ -20,7 +21,7 @@ class TableReader:
     """
 
     def __init__(self, label: str, open_table: Callable[[], ControlTable]) -> None:
-        self.label = label
+        self.source = label
         self._open_table = open_table
 
     def read(self) -> Reading:
@@ -31,15 +32,21 @@ class TableReader:
             return self._failed(*error.problems)
         except LakeflowJobMetaError as error:
             return self._failed(f"cannot be read: {error}")
-        modules, found, is_whole = modules_of_rows(self.label, snapshot.rows)
-        unreadable = frozenset() if is_whole else frozenset({self.label})
+        modules, found, is_whole = modules_of_rows(self.source, snapshot.rows)
+        unreadable = frozenset() if is_whole else frozenset({self.source})
         version = snapshot.version.number
-        return Reading(self.label, tuple(modules), tuple(found), unreadable, False, self._covers, version)
+        return Reading(self.source, tuple(modules), tuple(found), unreadable, False, self.covers, version)
+
+    def probe(self, contents: Contents) -> str:
+        """Returns the newest version, and which table of that name it is of."""
+        version = self._open_table().version()
+        return f"{version.number} of {version.stamp}"
 
     def _failed(self, *messages: str) -> Reading:
-        origin = Origin(Unread(self.label, is_file=False))
+        origin = Origin(Unread(self.source, is_file=False))
         problems = tuple(UNREADABLE.at(origin, message) for message in messages)
-        return Reading(self.label, (), problems, frozenset(), True, self._covers)
+        return Reading(self.source, (), problems, frozenset(), True, self.covers)
 
-    def _covers(self, label: str) -> bool:
-        return label == self.label
+    def covers(self, label: str) -> bool:
+        """Says whether a label, as generated files name it, belongs to this source."""
+        return label == self.source

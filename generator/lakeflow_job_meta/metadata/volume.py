@@ -6,12 +6,16 @@ vanishes between listing and reading means that the folder is listed again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Collection, Hashable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
 from lakeflow_job_meta.diagnostics import Origin
 from lakeflow_job_meta.errors import Failed, LakeflowJobMetaError
+from lakeflow_job_meta.metadata.contents import Contents, combined
 from lakeflow_job_meta.metadata.reading import UNREADABLE, Reading, Unread
 from lakeflow_job_meta.metadata.yaml_files import YAML_SUFFIXES, decode_yaml, reading_of_documents
 from lakeflow_job_meta.workspace import Missing, Workspace, workspace_errors
@@ -19,11 +23,23 @@ from lakeflow_job_meta.workspace import Missing, Workspace, workspace_errors
 _TRIES = 4
 
 
+@dataclass(frozen=True, slots=True)
+class VolumeFile:
+    """A file as a listing has it.
+
+    Attributes:
+        stamp: Its size and when it was changed, as the listing tells them.
+    """
+
+    path: str
+    stamp: Hashable
+
+
 class VolumeFiles(Protocol):
     """A way to the files of a volume."""
 
-    def paths(self, folder: str) -> list[str]:
-        """Returns the paths of all files below a folder.
+    def listing(self, folder: str) -> list[VolumeFile]:
+        """Returns all files below a folder, by path.
 
         Raises:
             Missing: A folder is not there.
@@ -49,17 +65,17 @@ class FilesApi:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
 
-    def paths(self, folder: str) -> list[str]:
+    def listing(self, folder: str) -> list[VolumeFile]:
         """Lists page by page and folder by folder."""
         with workspace_errors(self._workspace):
-            return sorted(self._below(folder))
+            return sorted(self._below(folder), key=lambda file: file.path)
 
-    def _below(self, folder: str) -> Iterator[str]:
+    def _below(self, folder: str) -> Iterator[VolumeFile]:
         for entry in list(self._workspace.client().files.list_directory_contents(folder)):
             if entry.is_directory:
                 yield from self._below(str(entry.path).rstrip("/"))
             else:
-                yield str(entry.path)
+                yield VolumeFile(str(entry.path), (entry.file_size, entry.last_modified))
 
     def read(self, path: str) -> bytes:
         """Downloads the file."""
@@ -71,11 +87,15 @@ class FilesApi:
 class MountedFiles:
     """The files of volumes where they are mounted, as in a notebook or a job."""
 
-    def paths(self, folder: str) -> list[str]:
+    def listing(self, folder: str) -> list[VolumeFile]:
         """Lists the folder and all below it."""
         if not Path(folder).is_dir():
             raise Missing(f"there is no folder {folder!r}")
-        return sorted(path.as_posix() for path in Path(folder).rglob("*") if path.is_file())
+        try:
+            found = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+            return [VolumeFile(path.as_posix(), _stamp(path.stat())) for path in found]
+        except OSError as error:
+            raise Failed(f"{folder!r} cannot be listed: {error.strerror} ({error.filename})") from error
 
     def read(self, path: str) -> bytes:
         """Reads the file."""
@@ -87,9 +107,18 @@ class MountedFiles:
             raise Failed(f"{path!r} cannot be read: {error.strerror}") from error
 
 
+def _stamp(found: os.stat_result) -> Hashable:
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
 def volume_files(folder: str, workspace: Workspace | None = None) -> VolumeFiles:
-    """Returns the way to a volume: its mounted path where there is one, else the Files API."""
-    if workspace is None and Path(folder).is_dir():
+    """Returns the way to a volume: its mounted path where there is one, else the Files API.
+
+    Args:
+        folder: The volume, or a folder in it.
+        workspace: The workspace; what is mounted here is only in that of the environment.
+    """
+    if (workspace is None or workspace.is_of_environment) and Path(folder).is_dir():
         return MountedFiles()
     return FilesApi(workspace or Workspace())
 
@@ -108,30 +137,60 @@ class VolumeReader:
     """
 
     def __init__(self, folder: str, files: VolumeFiles | None = None) -> None:
-        self.folder = folder.rstrip("/")
-        self._files = files
+        self.source = folder.rstrip("/")
+        self._given_files = files
 
     def read(self) -> Reading:
         """Reads all files, in the order of their paths."""
         try:
             contents = self._contents()
         except LakeflowJobMetaError as error:
-            problem = UNREADABLE.at(Origin(Unread(self.folder)), f"cannot be read: {error}")
-            return Reading(self.folder, (), (problem,), frozenset(), True, self._covers)
+            problem = UNREADABLE.at(Origin(Unread(self.source)), f"cannot be read: {error}")
+            return Reading(self.source, (), (problem,), frozenset(), True, self.covers)
         opened = ((path, *decode_yaml(content, path)) for path, content in contents.items())
-        return reading_of_documents(self.folder, opened, self._covers)
+        return reading_of_documents(self.source, opened, self.covers)
+
+    def probe(self, contents: Contents) -> str:
+        """Returns a digest of the names and contents of all files; only those that may be new are read."""
+        return combined(self.digests(contents))
+
+    def digests(self, contents: Contents) -> dict[str, str]:
+        """Returns the digest of each YAML file by its path.
+
+        Raises:
+            LakeflowJobMetaError: The listing is not whole, or a file cannot be read.
+        """
+        return {file.path: self._digest(file, contents) for file in self._listing()}
+
+    def _digest(self, file: VolumeFile, contents: Contents) -> str:
+        try:
+            return contents.digest(file.path, file.stamp, lambda: self._files.read(file.path))
+        except Missing:
+            return "gone since it was listed"
+
+    def read_some(self, paths: Collection[str]) -> Reading:
+        """Reads some of the files."""
+        opened = [(path, *decode_yaml(self._files.read(path), path)) for path in sorted(paths)]
+        return reading_of_documents(self.source, opened, self.covers)
+
+    @cached_property
+    def _files(self) -> VolumeFiles:
+        return self._given_files or volume_files(self.source)
+
+    def _listing(self) -> list[VolumeFile]:
+        return [file for file in self._files.listing(self.source) if _is_metadata(file.path.removeprefix(self.source))]
 
     def _contents(self) -> dict[str, bytes]:
         """Reads every YAML file of one listing; starts again when one of them is gone meanwhile."""
-        files = self._files or volume_files(self.folder)
         for attempt in range(_TRIES):
-            paths = [path for path in files.paths(self.folder) if _is_metadata(path.removeprefix(self.folder))]
+            found = self._listing()
             try:
-                return {path: files.read(path) for path in paths}
+                return {file.path: self._files.read(file.path) for file in found}
             except Missing:
                 if attempt == _TRIES - 1:
                     raise Failed("files vanish while they are read; is somebody moving them?") from None
         raise AssertionError("unreachable")
 
-    def _covers(self, label: str) -> bool:
-        return label.startswith(f"{self.folder}/")
+    def covers(self, label: str) -> bool:
+        """Says whether a label, as generated files name it, belongs to this source."""
+        return label.startswith(f"{self.source}/")

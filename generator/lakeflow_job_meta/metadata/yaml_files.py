@@ -14,6 +14,8 @@ from pathlib import Path as FilePath
 from pathlib import PurePosixPath
 
 from lakeflow_job_meta.diagnostics import Diagnostic, Origin, Place
+from lakeflow_job_meta.errors import Failed
+from lakeflow_job_meta.metadata.contents import Contents, combined
 from lakeflow_job_meta.metadata.reading import (
     DUPLICATE_KEY,
     NOT_A_VALUE,
@@ -29,6 +31,7 @@ YAML_SUFFIXES = (".yml", ".yaml")
 MAX_BYTES = 64 * 1024 * 1024
 
 _RULES = {"duplicate-key": DUPLICATE_KEY, "value": NOT_A_VALUE}
+_MISSING = "there is no such file or folder; create it, or name the right one under 'metadata:' in job_meta.yml"
 _FILE_KEYS = ("metadata_version", "modules")
 
 
@@ -106,7 +109,7 @@ class YamlReader:
 
     def __init__(self, project_folder: FilePath, pattern: str) -> None:
         self.project_folder = project_folder
-        self.pattern = pattern
+        self.source = pattern
 
     def read(self) -> Reading:
         """Reads all files, in the order of their paths."""
@@ -115,26 +118,34 @@ class YamlReader:
         except OSError as error:
             return self._failed(f"cannot be read: {error.strerror or error}")
         if files is None:
-            return self._failed(
-                "there is no such file or folder; create it, or name the right one under 'metadata:' in job_meta.yml"
-            )
+            return self._failed(_MISSING)
         opened = ((self._label(file), *open_yaml(file, self._label(file))) for file in files)
-        return reading_of_documents(self.pattern, opened, self._covers)
+        return reading_of_documents(self.source, opened, self.covers)
+
+    def probe(self, contents: Contents) -> str:
+        """Returns a digest of the names and contents of all files."""
+        try:
+            files = self._files()
+        except OSError as error:
+            raise Failed(f"{self.source}: cannot be read: {error.strerror or error}") from None
+        if files is None:
+            raise Failed(f"{self.source}: {_MISSING}")
+        return combined({self._label(file): contents.of_file(file) for file in files})
 
     def _failed(self, message: str) -> Reading:
-        problem = UNREADABLE.at(Origin(Unread(self.pattern)), message)
-        return Reading(self.pattern, (), (problem,), frozenset(), True, self._covers)
+        problem = UNREADABLE.at(Origin(Unread(self.source)), message)
+        return Reading(self.source, (), (problem,), frozenset(), True, self.covers)
 
     def _files(self) -> list[FilePath] | None:
-        if is_glob(self.pattern):
+        if is_glob(self.source):
             found = (
                 self.project_folder / name
                 # Unlike pathlib's, this glob takes absolute patterns and `**` for files in every version of Python.
-                for name in glob.iglob(self.pattern, root_dir=self.project_folder, recursive=True)  # noqa: PTH207
+                for name in glob.iglob(self.source, root_dir=self.project_folder, recursive=True)  # noqa: PTH207
             )
             files = (path for path in found if path.suffix in YAML_SUFFIXES and path.is_file())
             return sorted(set(files), key=lambda path: path.as_posix())
-        path = self.project_folder / self.pattern
+        path = self.project_folder / self.source
         if path.is_dir():
             return sorted(_below(path), key=lambda file: file.as_posix())
         return [path] if path.exists() else None
@@ -142,10 +153,11 @@ class YamlReader:
     def _label(self, file: FilePath) -> str:
         return os.path.relpath(file, self.project_folder).replace(os.sep, "/")
 
-    def _covers(self, label: str) -> bool:
-        if is_glob(self.pattern):
-            return fnmatch.fnmatchcase(label, self.pattern.replace("**/", "*"))
-        path = PurePosixPath(os.path.normpath(self.pattern).replace(os.sep, "/"))
+    def covers(self, label: str) -> bool:
+        """Says whether a label, as generated files name it, belongs to this source."""
+        if is_glob(self.source):
+            return fnmatch.fnmatchcase(label, self.source.replace("**/", "*"))
+        path = PurePosixPath(os.path.normpath(self.source).replace(os.sep, "/"))
         return path == PurePosixPath(label) or path in PurePosixPath(label).parents
 
 

@@ -19,6 +19,7 @@ from lakeflow_job_meta.compilation import Compilation, Progress
 from lakeflow_job_meta.diagnostics import Diagnostic, example, rule
 from lakeflow_job_meta.errors import Failed, Refused
 from lakeflow_job_meta.output.markers import JOB_MARKER, SQL_MARKER, Marker
+from lakeflow_job_meta.processes import is_running
 from lakeflow_job_meta.project import Project
 from lakeflow_job_meta.values import count, listing
 
@@ -125,7 +126,9 @@ def plan_changes(project: Project, compilation: Compilation) -> FileChanges:
     except OSError as error:
         raise Failed(f"The folder {project.output!r} cannot be read: {error.strerror} ({error.filename}).") from error
     blocked = {name.casefold(): name for name in foreign}
-    in_the_way = {_job_key(path): blocked[path.casefold()] for path in compilation.files if path.casefold() in blocked}
+    in_the_way = {
+        job_key_of(path): blocked[path.casefold()] for path in compilation.files if path.casefold() in blocked
+    }
     diagnostics = [
         FOREIGN_FILE.at(
             job.module.origin.at("module_name"),
@@ -135,7 +138,7 @@ def plan_changes(project: Project, compilation: Compilation) -> FileChanges:
         for job in compilation.jobs
         if job.key in in_the_way
     ]
-    wanted = {path: text for path, text in compilation.files.items() if _job_key(path) not in in_the_way}
+    wanted = {path: text for path, text in compilation.files.items() if job_key_of(path) not in in_the_way}
     changes = [
         FileChange(
             Change.UPDATE if path in existing else Change.CREATE,
@@ -159,7 +162,19 @@ def plan_changes(project: Project, compilation: Compilation) -> FileChanges:
     )
 
 
-def _job_key(path: str) -> str:
+def generated_files(folder: Path) -> dict[str, str]:
+    """Returns the texts of the generated files in an output folder, by path below it.
+
+    Raises:
+        Failed: The folder cannot be read.
+    """
+    try:
+        return {path: file.text for path, file in _scan(folder)[0].items()}
+    except OSError as error:
+        raise Failed(f"The folder {str(folder)!r} cannot be read: {error.strerror} ({error.filename}).") from error
+
+
+def job_key_of(path: str) -> str:
     """Returns the job that a path below the output folder belongs to."""
     parts = PurePosixPath(path)
     return parts.stem if parts.parts[0] == "jobs" else parts.parts[1]
@@ -179,7 +194,7 @@ def _scan(folder: Path) -> tuple[dict[str, _Existing], list[str]]:
         if label is None:
             foreign.append(name)
         else:
-            existing[name] = _Existing(name, _job_key(name), label, text)
+            existing[name] = _Existing(name, job_key_of(name), label, text)
     return existing, foreign
 
 
@@ -311,18 +326,5 @@ def _remove_leftovers(folder: Path) -> None:
     for below in ("jobs", "sql/*"):
         for path in folder.glob(f"{below}/{_TEMPORARY}*.tmp"):
             process = path.name.removeprefix(_TEMPORARY).split("-")[0]
-            if not (process.isdecimal() and _is_running(int(process))):
+            if not process.isdecimal() or int(process) == os.getpid() or not is_running(int(process)):
                 path.unlink(missing_ok=True)
-
-
-def _is_running(process: int) -> bool:
-    """Says whether a process runs; where the system has no harmless way to ask, it is taken to."""
-    if os.name != "posix":
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return process != os.getpid()

@@ -18,6 +18,7 @@ from lakeflow_job_meta.metadata.rows import Row
 from lakeflow_job_meta.tables.delta import explaining, is_url, sql_type
 from lakeflow_job_meta.tables.interface import TableUnusable
 from lakeflow_job_meta.tables.records import (
+    EVERYWHERE,
     Key,
     RecordChanges,
     RecordColumn,
@@ -98,9 +99,9 @@ class DeltaRecords:
             found = cast("list[Row]", batch.to_struct_array().to_pylist())
         return [restored(self._layout, self._location, row) for row in found]
 
-    def newest(self, limit: int) -> list[Row]:
+    def newest(self, limit: int, where: Mapping[str, str] = EVERYWHERE) -> list[Row]:
         """Returns the newest rows."""
-        return newest_of(self._layout, self.rows(), limit)
+        return newest_of(self._layout, self.rows(), limit, where)
 
     def put(self, rows: Sequence[Row], deletions: Sequence[Key] = ()) -> None:
         """Applies all changes with one merge."""

@@ -7,14 +7,14 @@ never a table without rows, and is never overwritten. It takes no lock: who writ
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from lakeflow_job_meta.deployment.state_folder import write_record
 from lakeflow_job_meta.errors import Failed
 from lakeflow_job_meta.metadata.rows import Row
-from lakeflow_job_meta.tables.records import Key, RecordLayout, newest_of, prepared, restored
+from lakeflow_job_meta.tables.records import EVERYWHERE, Key, RecordLayout, newest_of, prepared, restored
 
 
 class LocalRecords:
@@ -51,9 +51,9 @@ class LocalRecords:
         except (Failed, ValueError) as error:
             raise self._damaged(str(error)) from None
 
-    def newest(self, limit: int) -> list[Row]:
+    def newest(self, limit: int, where: Mapping[str, str] = EVERYWHERE) -> list[Row]:
         """Returns the newest rows."""
-        return newest_of(self._layout, self.rows(), limit)
+        return newest_of(self._layout, self.rows(), limit, where)
 
     def put(self, rows: Sequence[Row], deletions: Sequence[Key] = ()) -> None:
         """Applies all changes by writing the file anew."""

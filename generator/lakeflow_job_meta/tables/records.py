@@ -10,12 +10,14 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from types import MappingProxyType
 from typing import Protocol
 
 from lakeflow_job_meta.errors import Failed
 from lakeflow_job_meta.metadata.rows import Row
 from lakeflow_job_meta.values import listing, quoted
 
+EVERYWHERE: Mapping[str, str] = MappingProxyType({})
 Key = tuple[object, ...]
 RecordChanges = Mapping[Key, Row | None]
 """What one commit does, by key: a row to insert or to update, None for one to delete."""
@@ -66,8 +68,12 @@ class RecordTable(Protocol):
             Failed: It is there, or may be, and cannot be read.
         """
 
-    def newest(self, limit: int) -> list[Row]:
+    def newest(self, limit: int, where: Mapping[str, str] = EVERYWHERE) -> list[Row]:
         """Returns the newest rows, newest first; none when the table is not there yet.
+
+        Args:
+            limit: How many at most.
+            where: Texts that columns must have, by column.
 
         Raises:
             Failed: It is there, or may be, and cannot be read.
@@ -119,9 +125,12 @@ def restored(layout: RecordLayout, name: str, row: Row) -> Row:
     return {column.name: _written(name, column.name, column.type, row) for column in layout.columns}
 
 
-def newest_of(layout: RecordLayout, rows: Sequence[Row], limit: int) -> list[Row]:
+def newest_of(
+    layout: RecordLayout, rows: Sequence[Row], limit: int, where: Mapping[str, str] = EVERYWHERE
+) -> list[Row]:
     """Returns the newest rows, newest first; those of the same moment by key, those without one last."""
-    ordered = sorted(rows, key=lambda row: tuple(_sortable(row[column]) for column in layout.key))
+    wanted = [row for row in rows if all(row[column] == text for column, text in where.items())]
+    ordered = sorted(wanted, key=lambda row: tuple(_sortable(row[column]) for column in layout.key))
     ordered.sort(key=lambda row: _sortable(row[layout.order]), reverse=True)
     return ordered[: max(limit, 0)]
 

@@ -13,7 +13,7 @@ from lakeflow_job_meta.metadata.rows import Row
 from lakeflow_job_meta.tables import statements
 from lakeflow_job_meta.tables.interface import TableUnusable
 from lakeflow_job_meta.tables.names import name_beside
-from lakeflow_job_meta.tables.records import Key, RecordLayout, column_problems_of, prepared, restored
+from lakeflow_job_meta.tables.records import EVERYWHERE, Key, RecordLayout, column_problems_of, prepared, restored
 from lakeflow_job_meta.tables.sql_table import MAX_WRITE_CHARACTERS, NoSuchTable, SqlExecutor, add_columns, column_types
 
 
@@ -41,28 +41,30 @@ class SqlRecords:
 
     def rows(self) -> list[Row]:
         """Returns all rows."""
-        return self._read(None)
+        return self._read(None, EVERYWHERE)
 
-    def newest(self, limit: int) -> list[Row]:
-        """Returns the newest rows; the warehouse sorts."""
-        return self._read(limit) if limit > 0 else []
+    def newest(self, limit: int, where: Mapping[str, str] = EVERYWHERE) -> list[Row]:
+        """Returns the newest rows; the warehouse chooses and sorts."""
+        return self._read(limit, where) if limit > 0 else []
 
-    def _read(self, limit: int | None) -> list[Row]:
+    def _read(self, limit: int | None, where: Mapping[str, str]) -> list[Row]:
         try:
             types = column_types(self._executor, self._name)
             self._refuse_types(types)
             columns = [column.name for column in self._layout.columns if column.name in types]
-            found = self._executor.run(self._select(columns, limit))
+            if not where.keys() <= types.keys():
+                return []
+            found = self._executor.run(self._select(columns, limit, where))
         except NoSuchTable:
             return []
         return [restored(self._layout, self._name, row) for row in found]
 
-    def _select(self, columns: Sequence[str], limit: int | None) -> statements.Statement:
+    def _select(self, columns: Sequence[str], limit: int | None, where: Mapping[str, str]) -> statements.Statement:
         if limit is None:
             return statements.select_records(self._name, columns)
         order = self._layout.order if self._layout.order in columns else None
         key = [column for column in self._layout.key if column in columns]
-        return statements.select_newest(self._name, columns, order, key, limit)
+        return statements.select_newest(self._name, columns, order, key, limit, where)
 
     def put(self, rows: Sequence[Row], deletions: Sequence[Key] = ()) -> None:
         """Applies all changes with one MERGE."""

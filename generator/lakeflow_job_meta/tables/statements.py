@@ -6,14 +6,14 @@ Names are quoted by `names`; every value goes in as a parameter.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from lakeflow_job_meta.metadata.columns import COLUMNS, UPDATED, Column
 from lakeflow_job_meta.tables.interface import RowChanges
 from lakeflow_job_meta.tables.names import quote_name, quote_part
-from lakeflow_job_meta.tables.records import RecordChanges, RecordColumn, RecordLayout
+from lakeflow_job_meta.tables.records import EVERYWHERE, RecordChanges, RecordColumn, RecordLayout
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +115,30 @@ def select_records(name: str, columns: Iterable[str]) -> Statement:
     return Statement(f"SELECT {', '.join(map(quote_part, columns))} FROM {quote_name(name)}")
 
 
-def select_newest(name: str, columns: Iterable[str], order: str | None, key: Iterable[str], limit: int) -> Statement:
-    """Reads columns of the newest rows, newest first; those of the same moment by key, those without one last."""
+def select_newest(
+    name: str,
+    columns: Iterable[str],
+    order: str | None,
+    key: Iterable[str],
+    limit: int,
+    where: Mapping[str, str] = EVERYWHERE,
+) -> Statement:
+    """Reads columns of the newest rows, newest first; those of the same moment by key, those without one last.
+
+    Args:
+        name: The table.
+        columns: What to read.
+        order: The column that says which row is newer.
+        key: The columns of the key.
+        limit: How many rows at most.
+        where: Texts that columns must have, by column.
+    """
     terms = [] if order is None else [f"{quote_part(order)} DESC NULLS LAST"]
     terms += [f"{quote_part(column)} ASC NULLS FIRST" for column in key]
     by = f" ORDER BY {', '.join(terms)}" if terms else ""
-    return Statement(f"{select_records(name, columns).text}{by} LIMIT {int(limit)}")
+    wanted = [f"{quote_part(column)} = :{column}" for column in where]
+    only = f" WHERE {' AND '.join(wanted)}" if wanted else ""
+    return Statement(f"{select_records(name, columns).text}{only}{by} LIMIT {int(limit)}", tuple(where.items()))
 
 
 def merge_records(name: str, layout: RecordLayout, changes: RecordChanges) -> Statement:

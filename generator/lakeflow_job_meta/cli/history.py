@@ -1,0 +1,53 @@
+"""`ljm history`: what the monitor of a target did. Changes nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from lakeflow_job_meta.cli.monitored import monitored_options, open_monitored
+from lakeflow_job_meta.cli.status import entry_as_object
+from lakeflow_job_meta.monitor.history import Entry
+
+
+@click.command("history")
+@monitored_options
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, metavar="N", help="How many entries.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="As text or JSON.")
+@click.pass_obj
+def command(
+    folder: Path | None,
+    target: str | None,
+    control_table: str | None,
+    warehouse_id: str | None,
+    limit: int,
+    form: str,
+) -> None:
+    """List what the monitor did, newest first; looks that found nothing to do are left out.
+
+    \b
+    Examples:
+      ljm history -t prod
+      ljm history -t prod --limit 100 --format json
+
+    """
+    entries = open_monitored(folder, target, control_table, warehouse_id).history.newest(limit)
+    if form == "json":
+        click.echo(json.dumps([entry_as_object(entry) for entry in entries], indent=2, ensure_ascii=False))
+        return
+    for entry in entries:
+        click.echo(_line(entry))
+
+
+def _line(entry: Entry) -> str:
+    parts = [
+        f"{entry.started:%Y-%m-%d %H:%M:%S}  {entry.outcome.value:9}",
+        f"{entry.created} created, {entry.changed} changed, {entry.deleted} deleted",
+        f"{len(entry.state.refused)} refused, {len(entry.state.broken)} in quarantine",
+        f"{entry.duration_seconds:.1f} s",
+        entry.metadata_version,
+        entry.state.failure.split("\n")[0],
+    ]
+    return "  ".join(part for part in parts if part)

@@ -1,0 +1,139 @@
+"""`ljm monitor`: looks at the metadata again and again, and brings the jobs after it."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+
+import click
+
+from lakeflow_job_meta.bundle_facts import target_of
+from lakeflow_job_meta.cli.optional import optional_number, optional_text
+from lakeflow_job_meta.cli.project_option import open_project
+from lakeflow_job_meta.cli.stopping import end_like_ctrl_c
+from lakeflow_job_meta.deployment.gate import Allowance
+from lakeflow_job_meta.deployment.rollout import Way
+from lakeflow_job_meta.deployment.ways import best_way, by_cli, by_jobs_api, open_cli
+from lakeflow_job_meta.monitor.events import Event, EventKind
+from lakeflow_job_meta.monitor.log import FORMATS
+from lakeflow_job_meta.monitor.loop import Rhythm, run
+from lakeflow_job_meta.monitor.monitor import Monitor, Tick
+from lakeflow_job_meta.monitor.webhook import Webhook
+from lakeflow_job_meta.monitor.work import Wishes
+from lakeflow_job_meta.project import Project
+from lakeflow_job_meta.table_project import project_of_table
+from lakeflow_job_meta.workspace import Workspace
+
+
+@click.command("monitor")
+@click.option("--once", is_flag=True, help="Look once, for a job that is started by a change; exit 1 if unhealthy.")
+@optional_text("--target", "-t", metavar="TARGET", help="The bundle's target. Default: the bundle's own.")
+@optional_text("--control-table", "--control_table", metavar="TABLE", help="Read this table instead of 'metadata:'.")
+@optional_text("--warehouse-id", "--warehouse_id", metavar="ID", help="The SQL warehouse that reads --control-table.")
+@optional_text("--volume-path", "--volume_path", metavar="PATH", help="A volume whose YAML is loaded into the table.")
+@optional_number("--check-interval-seconds", "--check_interval_seconds", help="From look to look. Default: 60.")
+@optional_number("--max-iterations", "--max_iterations", help="End after so many looks. Default: never.")
+@optional_number("--fail-after", "--fail_after", help="Exit 1 after so many failures in a row. Default: never.")
+@click.option("--max-deletes", type=click.IntRange(0), metavar="N", help="How many jobs one deployment may delete.")
+@click.option("--overwrite-drift", is_flag=True, help="Overwrite what was edited by hand in the workspace.")
+@click.option(
+    "--deployer",
+    type=click.Choice(["auto", "cli", "jobs-api"]),
+    default="auto",
+    show_default=True,
+    help="How jobs get into the workspace; auto takes the CLI where there are a bundle and a CLI.",
+)
+@click.option("--propose", metavar="DIR", type=click.Path(path_type=Path), help="Write files and plan there instead.")
+@optional_text("--webhook", metavar="URL", envvar="LJM_WEBHOOK", help="Send what a person must know there.")
+@click.option(
+    "--log-format", type=click.Choice(list(FORMATS)), default="text", show_default=True, help="Lines on stderr."
+)
+@click.option("--timeout", type=click.IntRange(1), default=1800, show_default=True, help="Seconds for one CLI call.")
+@click.pass_obj
+@click.pass_context
+def command(
+    ctx: click.Context,
+    folder: Path | None,
+    once: bool,
+    target: str | None,
+    control_table: str | None,
+    warehouse_id: str | None,
+    volume_path: str | None,
+    check_interval_seconds: int | None,
+    max_iterations: int | None,
+    fail_after: int | None,
+    max_deletes: int | None,
+    overwrite_drift: bool,
+    deployer: str,
+    propose: Path | None,
+    webhook: str | None,
+    log_format: str,
+    timeout: int,
+) -> None:
+    """Look at the metadata again and again, and bring the jobs after it when it changes.
+
+    A module with a mistake keeps its job and the others are deployed; a deletion that nobody has allowed is held back.
+    Everything is done again after a failure, later each time. Ctrl-C and SIGTERM end it in good order.
+
+    \b
+    Examples:
+      ljm monitor -t prod
+      ljm monitor -t prod --once                   for a job with a trigger
+      ljm monitor --control-table main.etl.control --volume-path /Volumes/main/etl/metadata
+      ljm monitor -t prod --propose proposal       for a pull request instead of a deployment
+
+    """
+    # Commands are short and do without the collector; this one lives for months.
+    gc.enable()
+
+    def load() -> Project:
+        return open_project(folder) if control_table is None else project_of_table(control_table, warehouse_id, folder)
+
+    project = load()
+    named = target_of(project, target)
+    wishes = Wishes(
+        named,
+        Allowance(project.max_deletes if max_deletes is None else max_deletes, overwriting=overwrite_drift),
+        volume_path,
+        propose,
+    )
+
+    def log(event: Event) -> None:
+        click.echo(FORMATS[log_format](event, datetime.now(timezone.utc)), err=True)
+
+    hook = Webhook(webhook, f"{project.folder.name} ({named})", log) if webhook is not None else None
+
+    def tell(event: Event) -> None:
+        log(event)
+        if hook is not None:
+            hook.take(event)
+
+    fallbacks: set[str] = set()
+
+    def tell_once(line: str) -> None:
+        if line not in fallbacks:
+            fallbacks.add(line)
+            tell(Event(EventKind.WAITING, line))
+
+    last: list[Tick] = []
+
+    def on_tick(tick: Tick) -> None:
+        last[:] = [tick]
+        if hook is not None:
+            hook.deliver()
+
+    workspace = Workspace()
+    ways: dict[str, Callable[[Project], Way]] = {
+        "auto": lambda project: best_way(project, named, workspace, on_fallback=tell_once, limit_seconds=timeout),
+        "cli": lambda project: by_cli(project, open_cli(project, named), limit_seconds=timeout),
+        "jobs-api": lambda project: by_jobs_api(project, named, workspace),
+    }
+    end_like_ctrl_c()
+    rhythm = Rhythm(
+        float(check_interval_seconds or 60), 1 if once else max_iterations, fail_after or (1 if once else None)
+    )
+    monitor = Monitor(load, wishes, ways[deployer], tell, workspace=workspace)
+    ended_well = run(monitor, rhythm, tell, on_tick=on_tick)
+    ctx.exit(0 if ended_well and (not once or all(tick.is_healthy for tick in last)) else 1)

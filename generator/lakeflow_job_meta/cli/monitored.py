@@ -1,0 +1,54 @@
+"""What `ljm status` and `ljm history` share: the history of a target, found as `ljm monitor` finds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from lakeflow_job_meta.bundle_facts import target_of
+from lakeflow_job_meta.cli.project_option import open_project
+from lakeflow_job_meta.deployment.layouts import HISTORY
+from lakeflow_job_meta.deployment.state_folder import state_folder
+from lakeflow_job_meta.deployment.tracking import open_side_table
+from lakeflow_job_meta.monitor.history import History
+from lakeflow_job_meta.table_project import project_of_table
+
+_Command = TypeVar("_Command", bound=Callable[..., object])
+
+
+@dataclass(frozen=True, slots=True)
+class Monitored:
+    """A project and target that a monitor looks at."""
+
+    target: str
+    folder: Path
+    history: History
+
+
+def monitored_options(command: _Command) -> _Command:
+    """Adds the options that say which history is meant."""
+    for option in (
+        click.option("--warehouse-id", metavar="ID", help="The SQL warehouse that reads --control-table."),
+        click.option("--control-table", metavar="TABLE", help="As for `ljm monitor`."),
+        click.option("--target", "-t", metavar="TARGET", help="The bundle's target. Default: the bundle's own."),
+    ):
+        command = option(command)
+    return command
+
+
+def open_monitored(
+    folder: Path | None, target: str | None, control_table: str | None, warehouse_id: str | None
+) -> Monitored:
+    """Opens the history of a target.
+
+    Raises:
+        Misconfigured: There is no project.
+    """
+    project = open_project(folder) if control_table is None else project_of_table(control_table, warehouse_id, folder)
+    named = target_of(project, target)
+    state = state_folder(project, named)
+    return Monitored(named, state, History(open_side_table(project, state, HISTORY), named))

@@ -1,0 +1,115 @@
+"""`ljm status`: how the monitor of a target is. Changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+
+import click
+
+from lakeflow_job_meta.cli.monitored import monitored_options, open_monitored
+from lakeflow_job_meta.monitor.health import Health, health_of
+from lakeflow_job_meta.monitor.history import Entry
+from lakeflow_job_meta.values import count
+
+
+@click.command("status")
+@monitored_options
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="As text or JSON.")
+@click.pass_obj
+@click.pass_context
+def command(
+    ctx: click.Context,
+    folder: Path | None,
+    target: str | None,
+    control_table: str | None,
+    warehouse_id: str | None,
+    form: str,
+) -> None:
+    """Say what the monitor did last, and what is left for a person to do.
+
+    Exit code 1 when a module is in quarantine, something was refused or failed, or nobody looks.
+
+    \b
+    Examples:
+      ljm status -t prod
+      ljm status -t prod --format json
+
+    """
+    monitored = open_monitored(folder, target, control_table, warehouse_id)
+    health = health_of(monitored.history, monitored.folder, monitored.target, datetime.now(timezone.utc))
+    click.echo(json.dumps(_as_object(health), indent=2, ensure_ascii=False) if form == "json" else _as_text(health))
+    ctx.exit(0 if health.is_healthy else 1)
+
+
+def _as_text(health: Health) -> str:
+    return "\n".join(_lines(health))
+
+
+def _lines(health: Health) -> Iterator[str]:
+    yield f"Target {health.target}: {'all is well' if health.is_healthy else 'needs attention'}."
+    if health.heartbeat is not None:
+        beat = health.heartbeat
+        yield f"Last look: {_moment(beat.moment)}, {beat.outcome}, by process {beat.process} on {beat.host}."
+    if health.last is not None:
+        yield f"Last entry of the history: {_entry(health.last)}."
+    if health.deployment is not None:
+        yield f"Last deployment: {_entry(health.deployment)}."
+    state = health.state
+    if health.absence:
+        yield f"Nobody looks: {health.absence}."
+    for title, lines in (
+        ("Failed", health.failures),
+        ("Refused", [refusal.reason for refusal in state.refused]),
+        (f"In quarantine ({count(len(state.broken), 'module')})", [*(state.errors or state.broken)]),
+    ):
+        if lines:
+            yield f"{title}:"
+            yield from (f"  {line}" for line in lines)
+
+
+def _entry(entry: Entry) -> str:
+    version = f", {entry.metadata_version}" if entry.metadata_version else ""
+    return (
+        f"{_moment(entry.started)}, {entry.outcome.value}, {entry.created} created, {entry.changed} changed, "
+        f"{entry.deleted} deleted{version}"
+    )
+
+
+def _moment(moment: datetime) -> str:
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _as_object(health: Health) -> dict[str, object]:
+    beat, state = health.heartbeat, health.state
+    return {
+        "target": health.target,
+        "healthy": health.is_healthy,
+        "last_tick": None if beat is None else {"time": beat.moment.isoformat(), "outcome": beat.outcome},
+        "last_deployment": None if health.deployment is None else entry_as_object(health.deployment),
+        "absence": health.absence or None,
+        "failures": health.failures,
+        "failures_in_a_row": 0 if beat is None else beat.failures_in_a_row,
+        "refused": [{"jobs": list(refusal.jobs), "reason": refusal.reason} for refusal in state.refused],
+        "quarantined": {"modules": list(state.broken), "errors": list(state.errors)},
+    }
+
+
+def entry_as_object(entry: Entry) -> dict[str, object]:
+    """Returns an entry of the history for JSON."""
+    return {
+        "run_id": entry.run_id,
+        "target": entry.target,
+        "started": entry.started.isoformat(),
+        "duration_seconds": entry.duration_seconds,
+        "metadata_version": entry.metadata_version,
+        "outcome": entry.outcome.value,
+        "created": entry.created,
+        "changed": entry.changed,
+        "deleted": entry.deleted,
+        "refused": [refusal.reason for refusal in entry.state.refused],
+        "quarantined": list(entry.state.broken),
+        "error": entry.state.failure or None,
+    }

@@ -1,0 +1,1 @@
+"""The monitor: metadata changes, jobs follow."""

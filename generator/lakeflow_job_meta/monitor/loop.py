@@ -1,0 +1,76 @@
+"""Ticks again and again, until it is told to stop or has failed too often."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lakeflow_job_meta.monitor.clock import Clock
+from lakeflow_job_meta.monitor.events import Event, EventKind, Tell
+from lakeflow_job_meta.monitor.monitor import Monitor, Tick
+from lakeflow_job_meta.values import count
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How often, and for how long.
+
+    Attributes:
+        interval_seconds: From the beginning of one tick to the beginning of the next.
+        max_ticks: After how many to end; None never ends.
+        fail_after: After how many failures in a row to end; None never does.
+    """
+
+    interval_seconds: float = 60.0
+    max_ticks: int | None = None
+    fail_after: int | None = None
+
+
+def run(
+    monitor: Monitor,
+    rhythm: Rhythm,
+    tell: Tell,
+    *,
+    clock: Clock | None = None,
+    on_tick: Callable[[Tick], None] = lambda tick: None,
+) -> bool:
+    """Ticks until it is told to stop by Ctrl-C or SIGTERM, or has failed too often.
+
+    Args:
+        monitor: What ticks.
+        rhythm: How often.
+        tell: Told when it starts and stops.
+        clock: For tests.
+        on_tick: Called after each tick.
+
+    Returns:
+        Whether it ended as it should; False when it has failed too often.
+    """
+    clock = clock or Clock()
+    monitor.interval_seconds = None if rhythm.max_ticks == 1 else rhythm.interval_seconds
+    tell(Event(EventKind.STARTED, _introduction(rhythm), {"interval_seconds": rhythm.interval_seconds}))
+    number = 0
+    try:
+        while True:
+            began = clock.monotonic()
+            tick = monitor.tick()
+            on_tick(tick)
+            number += 1
+            if rhythm.fail_after is not None and monitor.failures_in_a_row >= rhythm.fail_after:
+                tell(Event(EventKind.STOPPED, f"Failed {monitor.failures_in_a_row} times in a row."))
+                return False
+            if rhythm.max_ticks is not None and number >= rhythm.max_ticks:
+                tell(Event(EventKind.STOPPED, f"Ended after {count(number, 'look')}."))
+                monitor.say_goodbye()
+                return True
+            clock.sleep(max(rhythm.interval_seconds - (clock.monotonic() - began), 0.0))
+    except KeyboardInterrupt:
+        tell(Event(EventKind.STOPPED, "Stopped on request. What was begun is finished by the next start."))
+        monitor.say_goodbye()
+        return True
+
+
+def _introduction(rhythm: Rhythm) -> str:
+    if rhythm.max_ticks == 1:
+        return "Looking once."
+    return f"Looking every {rhythm.interval_seconds:g} seconds."

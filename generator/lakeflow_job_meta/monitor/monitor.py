@@ -1,0 +1,273 @@
+"""A monitor of one project and target: looks at the metadata, and brings the jobs after it when something changed.
+
+`tick` is one look with all that follows from it. Nothing changed: one question to each source, and nothing else. What
+was deployed last is remembered in the history, so that a restart or another machine goes on from there. A tick never
+raises for what may happen in operation: it comes back as a failed one, and is tried again after a while.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from lakeflow_job_meta.deployment.lock import deployment_lock
+from lakeflow_job_meta.deployment.rollout import Way
+from lakeflow_job_meta.deployment.state_folder import state_folder
+from lakeflow_job_meta.errors import LakeflowJobMetaError
+from lakeflow_job_meta.metadata.contents import Contents
+from lakeflow_job_meta.monitor.clock import Clock
+from lakeflow_job_meta.monitor.detection import Seen
+from lakeflow_job_meta.monitor.events import Event, EventKind, Tell
+from lakeflow_job_meta.monitor.heartbeat import Heartbeat, read_heartbeat, write_heartbeat
+from lakeflow_job_meta.monitor.history import Entry, Outcome, State, after
+from lakeflow_job_meta.monitor.news import change_event, news_of
+from lakeflow_job_meta.monitor.work import Done, JobOfModule, Site, Wishes, open_site, work
+from lakeflow_job_meta.project import Project
+from lakeflow_job_meta.workspace import Workspace
+
+FIRST_RETRY_SECONDS = 15.0
+LAST_RETRY_SECONDS = 900.0
+"""What failed is tried again after the first of these, twice that, and so on up to the last one. What was refused is
+looked at again after the last: somebody may have allowed it elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What one look came to.
+
+    Attributes:
+        outcome: `FAILED` if anything failed now.
+        changed: The sources that had changed.
+        jobs: The jobs that were made or changed.
+        state: What is remembered now.
+        failure: What failed; empty when nothing did.
+        rows_loaded: Whether files of the volume changed the control table.
+        retry_seconds: In how many seconds something is tried again without a change; None when nothing is.
+    """
+
+    moment: datetime
+    outcome: Outcome
+    changed: tuple[str, ...] = ()
+    jobs: tuple[JobOfModule, ...] = ()
+    state: State = field(default_factory=State)
+    failure: str = ""
+    rows_loaded: bool = False
+    retry_seconds: float | None = None
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether nothing is left for a person to do."""
+        return not (self.failure or self.state.failure or self.state.broken or self.state.refused)
+
+
+class Monitor:
+    """Looks, and does what follows.
+
+    Args:
+        load: Loads the project; again before each piece of work, since its file may have changed.
+        wishes: What is asked for.
+        choose_way: How jobs get into the workspace.
+        tell: Told what happens.
+        workspace: Where tables and volumes are; by default the one of the environment.
+        clock: For tests.
+
+    Attributes:
+        interval_seconds: After how long the next tick follows, for the sign of life; None when none does.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], Project],
+        wishes: Wishes,
+        choose_way: Callable[[Project], Way],
+        tell: Tell,
+        *,
+        workspace: Workspace | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._load = load
+        self._wishes = wishes
+        self._choose_way = choose_way
+        self._tell = tell
+        self._workspace = workspace or Workspace()
+        self._clock = clock or Clock()
+        self._contents = Contents(self._clock.monotonic)
+        self._site: Site | None = None
+        self._last: Entry | None = None
+        self._knows_last = False
+        self._tried: Seen | None = None
+        self._retry_at: float | None = None
+        self._failures = 0
+        self._told_failure = ""
+        self.interval_seconds: float | None = None
+
+    @property
+    def failures_in_a_row(self) -> int:
+        """How many ticks have failed since one did not."""
+        return self._failures
+
+    def tick(self) -> Tick:
+        """Looks once, and does what follows; raises nothing for what may happen in operation."""
+        try:
+            tick = self._look()
+        except LakeflowJobMetaError as error:
+            tick = self._tick(Outcome.FAILED, failure=_told(error))
+        return self._counted(tick)
+
+    def say_goodbye(self) -> None:
+        """Leaves a last sign of life, which says that no other is to be expected.
+
+        Raises:
+            Failed: The disk refuses.
+        """
+        heartbeat = read_heartbeat(self._site.folder) if self._site is not None else None
+        if self._site is not None and heartbeat is not None:
+            write_heartbeat(self._site.folder, replace(heartbeat, interval_seconds=None))
+
+    # one look
+
+    def _look(self) -> Tick:
+        site = self._site or self._open()
+        seen = site.watch.look()
+        if not self._knows_last:
+            self._remember(site.history.last())
+        if not self._has_work(seen):
+            return self._at_rest(seen)
+        with deployment_lock(site.folder, on_wait=self._wait) as lock:
+            return self._work(lock)
+
+    def _work(self, lock: int) -> Tick:
+        """Does the work, unless somebody else has done it while the lock was waited for."""
+        site = self._open()
+        self._remember(site.history.last())
+        seen = site.watch.look()
+        if not self._has_work(seen):
+            return self._at_rest(seen)
+        last = self._last.state if self._last is not None else State()
+        changed = seen.changed_since(last.tokens)
+        if self._tried is None or seen.changed_since(self._tried.tokens):
+            event = change_event(changed, is_first=self._last is None)
+            if event is not None:
+                self._tell(event)
+        self._tried = seen
+        began = self._clock.monotonic()
+        try:
+            done = work(site, seen, last, lock, self._choose_way, self._say)
+        except LakeflowJobMetaError as error:
+            # Nothing is known to be deployed: what was remembered stays, so that the change is seen again.
+            done = Done(Outcome.FAILED, "", (), (), (), (), replace(last, jobs="", failure=_told(error)), False)
+        for event in news_of(done, last):
+            self._tell(event)
+        self._record(site, done, self._clock.monotonic() - began)
+        return replace(
+            self._tick(done.outcome, failure=done.state.failure),
+            changed=changed,
+            jobs=done.jobs,
+            rows_loaded=done.rows_loaded,
+        )
+
+    def _at_rest(self, seen: Seen) -> Tick:
+        failure = "\n".join(f"{source}: {error.removeprefix(f'{source}: ')}" for source, error in seen.errors.items())
+        return self._tick(Outcome.FAILED if failure else Outcome.IDLE, failure=failure)
+
+    def _has_work(self, seen: Seen) -> bool:
+        last = self._last
+        if last is None:
+            return True
+        is_due = self._retry_at is None or self._clock.monotonic() >= self._retry_at
+        if seen.changed_since(last.state.tokens):
+            return is_due or self._tried is None or bool(seen.changed_since(self._tried.tokens))
+        if last.outcome is Outcome.PROPOSED and self._wishes.proposal is None:
+            return is_due
+        return bool(last.state.failure or last.state.refused) and is_due
+
+    # what is remembered
+
+    def _open(self) -> Site:
+        project = self._load()
+        folder = state_folder(project, self._wishes.target)
+        self._site = open_site(project, folder, self._wishes, self._contents, self._workspace)
+        return self._site
+
+    def _remember(self, entry: Entry | None) -> None:
+        self._last, self._knows_last = entry, True
+
+    def _record(self, site: Site, done: Done, seconds: float) -> None:
+        """Writes the history, unless it would only repeat what the newest entry says.
+
+        Raises:
+            Failed: It cannot be written; what was done is then done again, which changes nothing.
+        """
+        entry = Entry(
+            self._wishes.target,
+            after(self._clock.now(), self._last),
+            seconds,
+            done.metadata_version,
+            done.outcome,
+            len(done.created),
+            len(done.changed),
+            len(done.deleted),
+            done.state,
+        )
+        if not entry.says_the_same_as(self._last):
+            site.history.add(entry)
+            self._remember(entry)
+
+    # telling and counting
+
+    def _tick(self, outcome: Outcome, *, failure: str = "") -> Tick:
+        state = self._last.state if self._last is not None else State()
+        return Tick(self._clock.now(), outcome, state=state, failure=failure)
+
+    def _counted(self, tick: Tick) -> Tick:
+        """Counts failures, says when to try again, and leaves a sign of life."""
+        now = self._clock.monotonic()
+        if tick.outcome is Outcome.FAILED:
+            self._failures += 1
+            self._retry_at = now + self._delay()
+        elif tick.outcome is not Outcome.IDLE:
+            self._failures = 0
+            self._retry_at = now + LAST_RETRY_SECONDS if tick.state.refused else None
+        elif not tick.state.failure:
+            self._failures = 0
+        try:
+            self._leave_heartbeat(tick)
+        except LakeflowJobMetaError as error:
+            tick = replace(tick, failure="\n".join(filter(None, [tick.failure, str(error)])))
+        self._tell_failure(tick)
+        is_waiting = tick.failure or tick.state.failure or tick.state.refused
+        return replace(tick, retry_seconds=max(self._retry_at - now, 0.0)) if self._retry_at and is_waiting else tick
+
+    def _delay(self) -> float:
+        """Returns how long to wait after a failure: longer each time, and never the same for two monitors."""
+        longest = min(FIRST_RETRY_SECONDS * 2.0 ** min(self._failures - 1, 30), LAST_RETRY_SECONDS)
+        return longest * random.uniform(0.5, 1.0)
+
+    def _tell_failure(self, tick: Tick) -> None:
+        """Tells a failure once, and that it is over."""
+        if tick.failure:
+            if tick.failure != self._told_failure:
+                self._tell(Event(EventKind.FAILED, tick.failure, {"failures_in_a_row": self._failures}))
+            self._told_failure = tick.failure
+        elif self._told_failure and not tick.state.failure:
+            self._tell(Event(EventKind.HEALED, "What had failed works again.", {"failure": self._told_failure}))
+            self._told_failure = ""
+
+    def _leave_heartbeat(self, tick: Tick) -> None:
+        if self._site is not None:
+            write_heartbeat(
+                self._site.folder,
+                Heartbeat.now(tick.moment, tick.outcome.value, tick.failure, self._failures, self.interval_seconds),
+            )
+
+    def _say(self, line: str) -> None:
+        """Takes the progress of a deployment, which is of no interest afterwards."""
+
+    def _wait(self, line: str) -> None:
+        self._tell(Event(EventKind.WAITING, line))
+
+
+def _told(error: LakeflowJobMetaError) -> str:
+    return "\n".join([str(error.args[0]), *map(str, error.diagnostics)])

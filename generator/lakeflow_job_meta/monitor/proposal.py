@@ -1,0 +1,51 @@
+"""What a monitor would deploy, in a folder for a pull request: the generated files, and the plan in words.
+
+Writes below that folder only. The files there are complete: a CI job puts them in the place of the project's own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from lakeflow_job_meta.errors import Failed
+from lakeflow_job_meta.output.files import Change, FileChange, FileChanges, apply_changes, generated_files
+from lakeflow_job_meta.planning.planned import plan_files
+from lakeflow_job_meta.planning.words import FORMATS
+from lakeflow_job_meta.project import Project
+
+PLAN = "plan.md"
+
+
+def write_proposal(folder: Path, project: Project, changes: FileChanges) -> None:
+    """Writes the files as they would be, and the plan.
+
+    Args:
+        folder: Where to.
+        project: The project.
+        changes: What would change in its own generated files.
+
+    Raises:
+        Failed: The disk refuses, or a file of somebody else is in the way.
+    """
+    wanted = generated_files(project.folder / project.output)
+    for change in changes.changes:
+        if change.kind is Change.DELETE:
+            wanted.pop(change.path, None)
+        else:
+            wanted[change.path] = change.after
+    there = generated_files(folder / project.output)
+    writes = [
+        FileChange(Change.UPDATE if path in there else Change.CREATE, path, there.get(path, ""), text)
+        for path, text in sorted(wanted.items())
+        if there.get(path) != text
+    ]
+    gone = [FileChange(Change.DELETE, path, text, "") for path, text in sorted(there.items()) if path not in wanted]
+    apply_changes(replace(changes, folder=folder / project.output, changes=(*writes, *gone)))
+    path = folder / PLAN
+    try:
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(FORMATS["markdown"](plan_files(project, changes), None) + "\n", encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise Failed(f"{str(path)!r} cannot be written: {error.strerror}.") from error

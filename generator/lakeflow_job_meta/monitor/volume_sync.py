@@ -1,0 +1,96 @@
+"""YAML files of a volume, loaded into the control table as they change.
+
+Only files that are new or changed are loaded, so that an edit in the table is not overwritten by a file that somebody
+edited long before. A module with a mistake keeps its rows, and its file is tried again; a file that is gone leaves its
+rows where they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lakeflow_job_meta.bundle_facts import read_bundle_facts
+from lakeflow_job_meta.compilation import compile_readings
+from lakeflow_job_meta.diagnostics import Diagnostic, errors_among
+from lakeflow_job_meta.metadata.contents import Contents
+from lakeflow_job_meta.metadata.reading import RawModule
+from lakeflow_job_meta.metadata.volume import VolumeReader
+from lakeflow_job_meta.project import Project
+from lakeflow_job_meta.project_files import ProjectFiles
+from lakeflow_job_meta.tables.changes import key_of
+from lakeflow_job_meta.tables.interface import ControlTable
+from lakeflow_job_meta.tables.load import not_in_a_table
+from lakeflow_job_meta.tables.operations import load
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """What a synchronisation came to.
+
+    Attributes:
+        files: The digest of each file whose modules are all in the table, by path.
+        errors: What is wrong with the others.
+        broken: The modules that were not loaded; of a file that cannot be read, its path.
+        has_written: Whether the table was changed.
+    """
+
+    files: Mapping[str, str]
+    errors: tuple[Diagnostic, ...] = ()
+    broken: tuple[str, ...] = ()
+    has_written: bool = False
+
+
+def sync_volume(
+    reader: VolumeReader, table: ControlTable, project: Project, contents: Contents, loaded: Mapping[str, str]
+) -> Synced:
+    """Loads new and changed files with one commit, or none.
+
+    Args:
+        reader: The volume.
+        table: The control table.
+        project: For defaults and local files.
+        contents: What is remembered of files.
+        loaded: The digest of each file that was loaded before, by path.
+
+    Raises:
+        LakeflowJobMetaError: The volume cannot be read, or the table cannot be written; the table is as it was.
+    """
+    digests = reader.digests(contents)
+    fresh = [path for path, digest in digests.items() if loaded.get(path) != digest]
+    done = {path: digest for path, digest in digests.items() if path not in fresh}
+    if not fresh:
+        return Synced(done)
+    reading = reader.read_some(fresh)
+    others = {key_of(row)[0] for row in table.read().rows}
+    facts, files = read_bundle_facts(project), ProjectFiles(project.folder)
+    compilation = compile_readings(project, [reading], facts, files, other_modules=others)
+    errors = [*errors_among(compilation.diagnostics), *not_in_a_table(reading.modules)]
+    bad = _modules_with(errors, reading.modules)
+    good = [raw for raw in reading.modules if raw not in bad]
+    has_written = bool(good) and bool(load(table, good, prune=False, dry_run=False).commit)
+    unloaded = {raw.origin.document.label for raw in bad} | reading.unreadable
+    broken = [*map(_name, bad), *sorted(reading.unreadable)]
+    done |= {path: digests[path] for path in fresh if path not in unloaded}
+    return Synced(done, tuple(errors), tuple(broken), has_written)
+
+
+def _modules_with(errors: Sequence[Diagnostic], modules: Sequence[RawModule]) -> list[RawModule]:
+    """Returns the modules that errors are in: of each file, the last one that begins at or before the error."""
+    if not errors:
+        return []
+    places = [(raw, raw.origin.document.locate(raw.origin.path, of_key=False)[0]) for raw in modules]
+    found = [raw for raw in modules if raw.is_damaged]
+    for error in errors:
+        before = [
+            (place.line or 0, number)
+            for number, (_, place) in enumerate(places)
+            if place.path == error.place.path and (place.line or 0) <= (error.place.line or 0)
+        ]
+        found += [places[max(before)[1]][0]] if before else []
+    return [raw for raw in modules if raw in found]
+
+
+def _name(raw: RawModule) -> str:
+    name = raw.value.get("module_name") if isinstance(raw.value, dict) else None
+    return name if isinstance(name, str) else raw.origin.document.label

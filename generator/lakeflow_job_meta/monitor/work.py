@@ -1,0 +1,353 @@
+"""One tick that has something to do: load the volume, compile, compare, deploy behind the gate, and tell.
+
+Runs inside the deployment lock. What fails is part of what it returns, so that everything that can be done is done: a
+source that cannot be read keeps its jobs, a broken module keeps its own, a refused deletion keeps that job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from lakeflow_job_meta.compilation import compile_project
+from lakeflow_job_meta.deployment.bundle_plan import Action, job_key_in
+from lakeflow_job_meta.deployment.deploy import jobs_that_change
+from lakeflow_job_meta.deployment.gate import Allowance, Surprise
+from lakeflow_job_meta.deployment.layouts import HISTORY, JOBS
+from lakeflow_job_meta.deployment.rollout import (
+    Beginning,
+    Listener,
+    Options,
+    Prepared,
+    RolledOut,
+    Way,
+    carry_out,
+    prepare,
+)
+from lakeflow_job_meta.deployment.tracking import known_jobs, open_side_table
+from lakeflow_job_meta.errors import LakeflowJobMetaError, Misconfigured
+from lakeflow_job_meta.metadata.contents import Contents, combined
+from lakeflow_job_meta.metadata.volume import VolumeReader, volume_files
+from lakeflow_job_meta.monitor.detection import PROJECT, TOOL, Seen, Watch
+from lakeflow_job_meta.monitor.history import History, Outcome, State, shortened
+from lakeflow_job_meta.monitor.proposal import write_proposal
+from lakeflow_job_meta.monitor.volume_sync import Synced, sync_volume
+from lakeflow_job_meta.output.files import Change, FileChanges, job_key_of
+from lakeflow_job_meta.output.holding import Refusal
+from lakeflow_job_meta.project import TABLE_KINDS, Project
+from lakeflow_job_meta.tables.interface import ControlTable
+from lakeflow_job_meta.tables.open_table import open_table
+from lakeflow_job_meta.tables.records import RecordTable
+from lakeflow_job_meta.values import count, listing
+from lakeflow_job_meta.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a monitor was asked for.
+
+    Attributes:
+        target: The bundle's target.
+        allowance: What a person has allowed for each deployment.
+        volume: A volume whose YAML files are loaded into the control table as they change.
+        proposal: A folder for what would be deployed, instead of a deployment.
+    """
+
+    target: str
+    allowance: Allowance = field(default_factory=Allowance)
+    volume: str | None = None
+    proposal: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A project, opened for one target.
+
+    Attributes:
+        folder: The state folder of the target.
+        jobs: The record of jobs.
+        table: The control table that the volume is loaded into, and `volume` reads it.
+    """
+
+    project: Project
+    folder: Path
+    wishes: Wishes
+    workspace: Workspace
+    contents: Contents
+    watch: Watch
+    history: History
+    jobs: RecordTable
+    volume: VolumeReader | None
+    table: ControlTable | None
+
+
+def open_site(project: Project, folder: Path, wishes: Wishes, contents: Contents, workspace: Workspace) -> Site:
+    """Opens a project; nothing is connected to before it is needed.
+
+    Raises:
+        Misconfigured: There is a volume and no control table that it could be loaded into.
+    """
+    readers = project.readers(workspace=workspace)
+    volume, table = None, None
+    if wishes.volume is not None:
+        volume = VolumeReader(wishes.volume, volume_files(wishes.volume, workspace))
+        source = next((source for source in project.metadata if source.kind in TABLE_KINDS), None)
+        if source is None:
+            raise Misconfigured(
+                "A volume path is loaded into a control table, but this project reads none: name one, or read the "
+                "volume itself by `- volume: ...` below 'metadata:' in job_meta.yml."
+            )
+        table = open_table(source.location, source.warehouse_id, folder=project.folder, workspace=workspace)
+    options = f"{wishes.allowance} {wishes.volume}"
+    written = [wishes.proposal.absolute()] if wishes.proposal is not None else []
+    return Site(
+        project,
+        folder,
+        wishes,
+        workspace,
+        contents,
+        Watch(project, [*readers, *([volume] if volume is not None else [])], contents, options, written),
+        History(open_side_table(project, folder, HISTORY, workspace), wishes.target),
+        open_side_table(project, folder, JOBS, workspace),
+        volume,
+        table,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class JobOfModule:
+    """A job that a tick made or changed."""
+
+    module: str
+    job_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What the work came to.
+
+    Attributes:
+        created: The keys of the jobs that were made; `changed` and `deleted` likewise.
+        jobs: Those that were made or changed.
+        state: What is to be remembered.
+        rows_loaded: Whether the volume has changed the control table.
+    """
+
+    outcome: Outcome
+    metadata_version: str
+    created: tuple[str, ...]
+    changed: tuple[str, ...]
+    deleted: tuple[str, ...]
+    jobs: tuple[JobOfModule, ...]
+    state: State
+    rows_loaded: bool
+
+
+def work(
+    site: Site,
+    seen: Seen,
+    last: State,
+    lock: int,
+    choose_way: Callable[[Project], Way],
+    say: Callable[[str], None],
+) -> Done:
+    """Does everything that the metadata asks for and nobody has to be asked about.
+
+    Args:
+        site: The project.
+        seen: What was seen before anything is read, so that an edit made meanwhile is seen by the next tick.
+        last: What is remembered.
+        lock: The file descriptor of the deployment lock.
+        choose_way: How jobs get into the workspace.
+        say: Told what is being done.
+
+    Raises:
+        LakeflowJobMetaError: Nothing could be done.
+    """
+    synced, failures = _synced(site, last)
+    if synced.has_written:
+        seen = site.watch.look()
+    failures = {**seen.errors, **failures}
+    proposal = site.wishes.proposal
+    way = None if proposal is not None else choose_way(site.project)
+    options = Options(site.wishes.allowance, keep_going=True, hold_back=True)
+    prepared = prepare(
+        site.project,
+        options,
+        Listener(say),
+        lambda project: compile_project(project, on_wait=say, workspace=site.workspace),
+        writes_files=way is None or way.writes_files,
+    )
+    found = _findings(prepared, synced, failures)
+    ending = _Ending(seen, last, prepared, synced)
+    if way is None:
+        return ending.proposed(found, _propose(site, prepared))
+    if ending.digest == last.jobs and not last.refused and not _has_file_changes(prepared):
+        return ending.unchanged(found)
+    beginning = Beginning(prepared.compilation, site.folder, lock, lambda: known_jobs(site.jobs, site.wishes.target))
+    out = carry_out(prepared, way, beginning, options, site.jobs, site.wishes.target)
+    return ending.deployed(_after_deployment(found, out, prepared), out)
+
+
+def _synced(site: Site, last: State) -> tuple[Synced, dict[str, str]]:
+    """Loads the volume; one that cannot be read or loaded is an error of its own."""
+    if site.volume is None or site.table is None:
+        return Synced({}), {}
+    try:
+        return sync_volume(site.volume, site.table, site.project, site.contents, last.files), {}
+    except LakeflowJobMetaError as error:
+        return Synced(last.files), {site.volume.source: str(error)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Findings:
+    """What is wrong, and with what.
+
+    Attributes:
+        broken: Modules in quarantine, and `errors` their mistakes.
+        unread: Sources that could not be read.
+        failures: What failed.
+    """
+
+    broken: tuple[str, ...]
+    errors: tuple[str, ...]
+    refused: tuple[Refusal, ...]
+    unread: tuple[str, ...]
+    failures: tuple[str, ...]
+
+
+def _findings(prepared: Prepared, synced: Synced, failures: Mapping[str, str]) -> _Findings:
+    compilation = prepared.compilation
+    unread = {reading.source: reading.diagnostics for reading in compilation.missing if reading.failed}
+    of_sources = {problem for problems in unread.values() for problem in problems}
+    in_the_way = prepared.changes.diagnostics if prepared.changes is not None else ()
+    errors = [*(error for error in compilation.errors if error not in of_sources), *synced.errors, *in_the_way]
+    broken = [*compilation.broken, *synced.broken, *(str(problem.place) for problem in in_the_way)]
+    by_source = {source: "; ".join(problem.message for problem in problems) for source, problems in unread.items()}
+    return _Findings(
+        tuple(dict.fromkeys(broken)),
+        shortened([str(error) for error in errors]),
+        prepared.refusals,
+        (*unread, *failures),
+        tuple(_at(source, message) for source, message in {**by_source, **failures}.items()),
+    )
+
+
+def _at(source: str, message: str) -> str:
+    return f"{source}: {message.removeprefix(f'{source}: ')}"
+
+
+def _after_deployment(found: _Findings, out: RolledOut, prepared: Prepared) -> _Findings:
+    """Adds what the deployment left undone."""
+    held = [_refusal(surprise) for surprise in out.deployment.held_back]
+    refused = (*found.refused, *held, *_kept_for_an_empty_source(out, prepared))
+    return replace(found, refused=refused, failures=(*found.failures, *out.problems))
+
+
+def _refusal(surprise: Surprise) -> Refusal:
+    keys = (job_key_in(name) or name for name in surprise.resources)
+    return Refusal(tuple(keys), surprise.told("run `ljm deploy` with"))
+
+
+def _kept_for_an_empty_source(out: RolledOut, prepared: Prepared) -> list[Refusal]:
+    """Says which jobs a deployment without files has kept, since they may be of a source that is empty."""
+    compilation = prepared.compilation
+    empty = [reading.source for reading in compilation.missing if not reading.failed]
+    known = {job.key for job in compilation.jobs} | compilation.kept_jobs
+    kept = [key for key in out.deployment.plan.jobs(Action.SKIP) if key not in known]
+    if prepared.changes is not None or not empty or not kept:
+        return []
+    return [
+        Refusal(
+            tuple(kept),
+            f"{listing(empty)} holds no module, so {count(len(kept), 'job')} ({listing(kept)}) stay. Delete by hand "
+            "what is meant to go.",
+        )
+    ]
+
+
+def _propose(site: Site, prepared: Prepared) -> FileChanges:
+    if site.wishes.proposal is None or prepared.changes is None:
+        raise AssertionError("a proposal is of files")
+    write_proposal(site.wishes.proposal, site.project, prepared.changes)
+    return prepared.changes
+
+
+def _has_file_changes(prepared: Prepared) -> bool:
+    return prepared.changes is not None and bool(prepared.changes.changes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """Puts together what a tick came to.
+
+    Attributes:
+        seen: What was seen before anything was read.
+        last: What is remembered.
+    """
+
+    seen: Seen
+    last: State
+    prepared: Prepared
+    synced: Synced
+
+    @property
+    def digest(self) -> str:
+        """A digest of what is to be deployed: the jobs, and the files that go with them."""
+        changes = self.prepared.changes
+        kept = dict.fromkeys(changes.kept if changes is not None else (), "kept")
+        tokens = {name: self.seen.tokens.get(name, "") for name in (PROJECT, TOOL)}
+        return combined({**self.prepared.compilation.files, **kept, **tokens})
+
+    def unchanged(self, found: _Findings) -> Done:
+        """The metadata has changed, and the same jobs come out."""
+        return self._done(Outcome.UNCHANGED, found)
+
+    def proposed(self, found: _Findings, changes: FileChanges) -> Done:
+        """The deployment was proposed."""
+        jobs = [change for change in changes.changes if change.path.startswith("jobs/")]
+        keys = {kind: tuple(job_key_of(job.path) for job in jobs if job.kind is kind) for kind in Change}
+        return self._done(Outcome.PROPOSED, found, keys[Change.CREATE], keys[Change.UPDATE], keys[Change.DELETE])
+
+    def deployed(self, found: _Findings, out: RolledOut) -> Done:
+        """The deployment ended, perhaps in part."""
+        if not out.deployment.was_needed:
+            return self._done(Outcome.REFUSED if found.refused else Outcome.UNCHANGED, found)
+        plan = out.deployment.plan
+        created, deleted = plan.jobs(Action.CREATE), plan.jobs(Action.DELETE)
+        touched = jobs_that_change(plan)
+        changed = [key for key in touched if key not in created]
+        jobs = tuple(JobOfModule(job.module_name, job.job_id) for job in out.jobs if job.bundle_key in touched)
+        return self._done(Outcome.DEPLOYED, found, tuple(created), tuple(changed), tuple(deleted), jobs)
+
+    def _done(
+        self,
+        outcome: Outcome,
+        found: _Findings,
+        created: tuple[str, ...] = (),
+        changed: tuple[str, ...] = (),
+        deleted: tuple[str, ...] = (),
+        jobs: tuple[JobOfModule, ...] = (),
+    ) -> Done:
+        failure = "\n".join(found.failures)
+        is_certain = outcome is not Outcome.PROPOSED and not failure
+        state = State(
+            self.seen.carried_over(self.last.tokens, found.unread),
+            self.digest if is_certain else "",
+            found.broken,
+            found.errors,
+            found.refused,
+            self.synced.files,
+            failure,
+        )
+        return Done(
+            Outcome.FAILED if failure else outcome,
+            self.prepared.compilation.metadata_version,
+            created,
+            changed,
+            deleted,
+            jobs,
+            state,
+            self.synced.has_written,
+        )
