@@ -205,6 +205,7 @@ PROJECT = closed(
             ["task.new_setting"],
         ),
         "deploy": said("What a deployment may do without being told so.", ref("deploy")),
+        "bundles": said("Parts the jobs into many bundles, for projects of more than a few hundred.", ref("bundles")),
         "checks": said(
             "How much each check matters, by the code at the end of its diagnostics.",
             mapping({**STRING, "enum": ["error", "warning", "off"]}),
@@ -225,6 +226,24 @@ PROJECT_DEFINITIONS: dict[str, Schema] = {
             )
         }
     ),
+    "bundles": {
+        **closed(
+            {
+                "jobs_per_bundle": said(
+                    "How many jobs a bundle takes.", {"type": "integer", "minimum": 1, "maximum": 4000}, 100
+                ),
+                "by": said("The tag of jobs whose values name the bundles.", STRING, "domain"),
+                "include": said(
+                    "Files that every bundle includes; by default those that databricks.yml includes and that hold no "
+                    "resources.",
+                    listing(STRING),
+                    ["shared.yml"],
+                ),
+            }
+        ),
+        # For editors: one of the two must say how.
+        "anyOf": [{"required": ["jobs_per_bundle"]}, {"required": ["by"]}],
+    },
     "naming": closed(
         {
             "job_name": said(

@@ -36,10 +36,7 @@ class BundleFacts:
 
 def read_bundle_facts(project: Project) -> BundleFacts:
     """Reads the bundle of a project; without a `databricks.yml` nothing is known."""
-    root = _read(project.folder / BUNDLE_FILE)
-    if root is None:
-        return BundleFacts()
-    files: list[dict[str, Value] | None] = [root, *_included(project.folder, root)]
+    files = _files(project)
     if None in files:
         return BundleFacts()
     parts = [part for file in files if file is not None for part in _with_targets(file)]
@@ -80,10 +77,10 @@ class BundleValues:
 
 def read_bundle_values(project: Project, target: str) -> BundleValues:
     """Reads the name and the variables of a bundle for one target; what is no plain scalar is left out."""
-    root = _read(project.folder / BUNDLE_FILE)
+    root = read_bundle_file(project.folder / BUNDLE_FILE)
     if root is None:
         return BundleValues(None, {})
-    files = [root, *(file for file in _included(project.folder, root) if file is not None)]
+    files = [file for file in _files(project) if file is not None]
     targets = [entry for file in files for key, entry in _entries(file, "targets") if key == target]
     written: dict[str, Value] = {}
     for part in (*files, *(entry for entry in targets if isinstance(entry, dict))):
@@ -105,17 +102,48 @@ def _is_plain(value: Value) -> TypeGuard[str | int | float | bool]:
     return isinstance(value, (bool, int, float))
 
 
-def _included(folder: Path, root: dict[str, Value]) -> Iterator[dict[str, Value] | None]:
+def _files(project: Project) -> list[dict[str, Value] | None]:
+    """Returns what the bundle's files hold, generated ones left out; None for one that cannot be read.
+
+    The bundles of a project of many hold nothing but what they share.
+    """
+    root = read_bundle_file(project.folder / BUNDLE_FILE)
+    if project.bundles is not None:
+        return [content for _, content in shared_files(project, root or {})]
+    return [root, *(content for _, content in _included(project.folder, root or {}))]
+
+
+def shared_files(project: Project, root: dict[str, Value]) -> list[tuple[Path, dict[str, Value] | None]]:
+    """Returns the files that all bundles of a project of many include, with what they hold.
+
+    Args:
+        project: Its `bundles.include` names them; by default they are what `root` includes and holds no resources.
+        root: What `databricks.yml` of the project says.
+    """
+    named = project.bundles.include if project.bundles is not None else None
+    if named is not None:
+        return [(project.folder / path, read_bundle_file(project.folder / path)) for path in named]
+    included = ((path, content) for path, content in _included(project.folder, root) if path is not None)
+    return [(path, content) for path, content in included if content is None or not holds_resources(content)]
+
+
+def holds_resources(file: dict[str, Value]) -> bool:
+    """Says whether a file of a bundle declares resources, for all targets or for one."""
+    return any("resources" in part for part in _with_targets(file))
+
+
+def _included(folder: Path, root: dict[str, Value]) -> Iterator[tuple[Path | None, dict[str, Value] | None]]:
+    """Yields the included files by their paths; a pattern that is not understood has none."""
     patterns = root.get("include")
     for pattern in patterns if isinstance(patterns, list) else []:
         if not isinstance(pattern, str) or Path(pattern).is_absolute():
-            yield None
+            yield None, None
             continue
         outside = pattern.split("../")
         start = folder.joinpath(*[".."] * (len(outside) - 1))
         for path in sorted(start.glob(outside[-1])) if outside[-1] else []:
             if not _is_generated(path):
-                yield _read(path)
+                yield path, read_bundle_file(path)
 
 
 def _is_generated(path: Path) -> bool:
@@ -126,7 +154,8 @@ def _is_generated(path: Path) -> bool:
         return False
 
 
-def _read(path: Path) -> dict[str, Value] | None:
+def read_bundle_file(path: Path) -> dict[str, Value] | None:
+    """Returns what a file of a bundle says; None if it cannot be read."""
     try:
         content = read_yaml(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError):

@@ -7,8 +7,8 @@ workspace. A module with an error gives no file; the result says which jobs must
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from lakeflow_job_meta.bundle_facts import BundleFacts, read_bundle_facts
 from lakeflow_job_meta.diagnostics import (
@@ -29,7 +29,9 @@ from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.metadata.keys import job_key
 from lakeflow_job_meta.metadata.parse import Parsed, parse_module
 from lakeflow_job_meta.metadata.reading import Reading
-from lakeflow_job_meta.output.render import Renderer
+from lakeflow_job_meta.output.render import Renderer, job_of_path
+from lakeflow_job_meta.parts.placement import place
+from lakeflow_job_meta.parts.shared import read_shared
 from lakeflow_job_meta.project import Project, check_codes
 from lakeflow_job_meta.project_files import ProjectFiles
 from lakeflow_job_meta.values import quoted
@@ -73,6 +75,7 @@ class Compilation:
         missing: Sources that are empty or could not be read; `present` are the others.
         modules: How many modules there are, broken ones among them.
         broken: The names of the modules with an error; where a name could not be read, the file or table.
+        bundles: The bundle of each job by its key, in a project of many bundles.
     """
 
     jobs: tuple[Job, ...]
@@ -84,6 +87,7 @@ class Compilation:
     present: tuple[Reading, ...]
     modules: int
     broken: tuple[str, ...] = ()
+    bundles: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def metadata_version(self) -> str:
@@ -129,6 +133,7 @@ def compile_project(
     on_progress: Progress = _silently,
     on_wait: Callable[[str], None] = lambda message: None,
     workspace: Workspace | None = None,
+    moving: Mapping[str, str] | None = None,
 ) -> Compilation:
     """Reads all metadata of a project, checks it, and builds and renders every job that has no error.
 
@@ -137,9 +142,11 @@ def compile_project(
         on_progress: Called now and then.
         on_wait: Told when a warehouse makes one wait.
         workspace: Where tables and volumes are; by default the one of the environment.
+        moving: Keys of jobs that are being moved, with the bundles that they go to.
 
     Raises:
-        Misconfigured: The project file gives a severity to a check that does not exist or cannot be changed.
+        Misconfigured: The project file gives a severity to a check that does not exist or cannot be changed, or what
+            the bundles of a project of many share is not right for each.
     """
     check_codes(project)
     readings = []
@@ -147,7 +154,27 @@ def compile_project(
     for number, reader in enumerate(readers):
         on_progress("Reading metadata", number, len(readers))
         readings.append(reader.read())
-    return compile_readings(project, readings, read_bundle_facts(project), ProjectFiles(project.folder), on_progress)
+    facts = read_bundle_facts(project)
+    compilation = compile_readings(project, readings, facts, ProjectFiles(project.folder), on_progress)
+    return compilation if project.bundles is None else _in_bundles(project, compilation, moving or {})
+
+
+def _in_bundles(project: Project, compilation: Compilation, moving: Mapping[str, str]) -> Compilation:
+    """Puts the jobs into the bundles of a project of many; a job that cannot be there stays as it is."""
+    read_shared(project)
+    placement = place(project, compilation.jobs, moving)
+    told = Judge(project).judged(problem for _, problem in placement.problems)
+    wrong = {key for key, problem in placement.problems if errors_among([problem]) and problem in told}
+    names = [job.module.module_name for job in compilation.jobs if job.key in wrong]
+    return replace(
+        compilation,
+        jobs=tuple(job for job in compilation.jobs if job.key not in wrong),
+        files={path: text for path, text in compilation.files.items() if job_of_path(path) not in wrong},
+        diagnostics=in_reading_order((*compilation.diagnostics, *told)),
+        kept_jobs=compilation.kept_jobs | wrong,
+        broken=tuple(dict.fromkeys((*compilation.broken, *names))),
+        bundles=placement.bundles,
+    )
 
 
 def compile_readings(

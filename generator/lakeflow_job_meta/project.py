@@ -31,6 +31,8 @@ from lakeflow_job_meta.workspace import Workspace
 OnWait = Callable[[str], None]
 PROJECT_FILE = "job_meta.yml"
 BUNDLE_FILE = "databricks.yml"
+BUNDLES_FOLDER = "bundles"
+"""Where the bundles of a project of many are, a folder each."""
 
 PROJECT_FILE_MISTAKE = rule(
     "project-file",
@@ -82,19 +84,35 @@ class Defaults:
 
 
 @dataclass(frozen=True, slots=True)
+class Bundles:
+    """How the jobs of a project are parted into many bundles; one of the first two is given.
+
+    Attributes:
+        jobs_per_bundle: How many jobs a bundle takes.
+        by: The tag of jobs whose values name the bundles.
+        include: Files that every bundle includes, relative to the project; None for those that `databricks.yml` does.
+    """
+
+    jobs_per_bundle: int | None = None
+    by: str | None = None
+    include: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """What `job_meta.yml` says.
 
     Attributes:
         folder: The bundle's root, absolute; paths in the metadata are relative to it.
         metadata: Where the metadata is, in reading order.
-        output: The folder for generated files, relative to `folder`, in POSIX form.
+        output: The folder for generated files, relative to the bundle's folder, in POSIX form.
         control_table: The table's name that notebooks get; None in a project of YAML alone.
         job_name: A pattern of the jobs' names; `{module_name}` stands for the module's.
         job_template: The user's own template, relative to `folder`.
         allow_unknown: Settings that pass although the schema does not know them, such as `task.new_setting`.
         checks: Severity by code: `error`, `warning` or `off`.
         max_deletes: How many jobs one deployment may delete without being told so.
+        bundles: How the jobs are parted; None for one bundle, whose folder is `folder`.
         origin: Where the file itself stands, for messages about its defaults.
     """
 
@@ -109,6 +127,20 @@ class Project:
     allow_unknown: frozenset[str] = frozenset()
     checks: tuple[tuple[str, str], ...] = ()
     max_deletes: int = 0
+    bundles: Bundles | None = None
+
+    @property
+    def generated(self) -> str:
+        """The folder that all generated files are below, relative to `folder`."""
+        return self.output if self.bundles is None else BUNDLES_FOLDER
+
+    @property
+    def files_of_jobs(self) -> str:
+        """The folder that `jobs/` and `sql/` are in, relative to `folder`; `*` stands for any bundle of many.
+
+        A job's file names other files relative to itself, and says the same in each bundle, since all are as deep.
+        """
+        return self.output if self.bundles is None else f"{BUNDLES_FOLDER}/*/{self.output}"
 
     def readers(self, on_wait: OnWait = lambda message: None, workspace: Workspace | None = None) -> list[Reader]:
         """Returns a reader for each source of metadata.
@@ -235,6 +267,16 @@ def _project(folder: Path, origin: Origin, value: dict[str, Value]) -> Project:
         allow_unknown=frozenset(cast("list[str]", value.get("allow_unknown") or [])),
         checks=tuple(checks.items()),
         max_deletes=cast(int, section("deploy").get("max_deletes") or 0),
+        bundles=_bundles(section("bundles")) if value.get("bundles") is not None else None,
+    )
+
+
+def _bundles(section: dict[str, Value]) -> Bundles:
+    include = cast("list[str] | None", section.get("include"))
+    return Bundles(
+        cast("int | None", section.get("jobs_per_bundle")),
+        cast("str | None", section.get("by")),
+        None if include is None else tuple(os.path.normpath(path).replace(os.sep, "/") for path in include),
     )
 
 
@@ -278,6 +320,14 @@ def _mistakes(project: Project, value: dict[str, Value]) -> list[Diagnostic]:
         )
     elif "{module_name}" not in project.job_name:
         report("'job_name' needs '{module_name}', or all jobs have the same name", "naming", "job_name")
+    bundles = project.bundles
+    if bundles is not None and (bundles.jobs_per_bundle is None) == (bundles.by is None):
+        report("'bundles' has exactly one of 'jobs_per_bundle' and 'by'", "bundles")
+    elif bundles is not None and bundles.by is not None and not bundles.by.strip():
+        report("'by' is empty; name a tag of jobs, such as `domain`", "bundles", "by")
+    for number, path in enumerate((bundles.include if bundles is not None else None) or ()):
+        if not (is_inside(path) and (project.folder / path).is_file()):
+            report(f"there is no file {quoted(path)} in the project", "bundles", "include", number)
     template = project.job_template
     if template is not None and not (is_inside(template) and (project.folder / template).is_file()):
         report(f"there is no template {quoted(template)} in the project", "templates", "job")

@@ -117,6 +117,9 @@ class _Walk:
         elif "minimum" in expected and isinstance(value, (int, float)) and value < expected["minimum"]:
             message = f"{_name(path)} must be at least {expected['minimum']}, not {quoted(value)}"
             yield Finding(Mismatch.UNKNOWN_VALUE, path, False, message)
+        elif "maximum" in expected and isinstance(value, (int, float)) and value > expected["maximum"]:
+            message = f"{_name(path)} must be at most {expected['maximum']}, not {quoted(value)}"
+            yield Finding(Mismatch.UNKNOWN_VALUE, path, False, message)
         elif "pattern" in expected and isinstance(value, str) and not re.fullmatch(expected["pattern"], value):
             yield Finding(
                 Mismatch.UNKNOWN_VALUE,

@@ -50,7 +50,7 @@ def command(ctx: click.Context, folder: Path | None, check: bool, show_diff: boo
     show_text(diagnostics)
     refuse_if_a_source_went_missing(compilation, changes, allow_empty)
     if show_diff:
-        _show_diff(changes, project.output)
+        _show_diff(changes, project.generated)
     if not (check or show_diff):
         with ProgressBar() as progress:
             apply_changes(changes, progress.update)
@@ -63,7 +63,9 @@ def command(ctx: click.Context, folder: Path | None, check: bool, show_diff: boo
 
 def _show_changes(changes: FileChanges, project: Project, *, written: bool) -> None:
     for change in changes.changes:
-        click.echo(f"{click.style(f'{change.kind.value:6}', fg=_COLOURS[change.kind])} {project.output}/{change.path}")
+        click.echo(
+            f"{click.style(f'{change.kind.value:6}', fg=_COLOURS[change.kind])} {project.generated}/{change.path}"
+        )
     kept = f", {len(changes.kept)} kept" if changes.kept else ""
     done = "changed" if written else "to change"
     click.echo(f"{count(len(changes.changes), 'file')} {done}, {changes.unchanged} unchanged{kept}.", err=True)

@@ -5,7 +5,6 @@ Reads the files that the settings name; inline SQL is taken from the compilation
 
 from __future__ import annotations
 
-import posixpath
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 from lakeflow_job_meta.compilation import Compilation
 from lakeflow_job_meta.deployment.bundle_references import NeedsCli
 from lakeflow_job_meta.jobs.paths import JOB_PATHS, TASK_PATHS, with_paths
+from lakeflow_job_meta.parts.bundle_file import in_project
 from lakeflow_job_meta.project import Project, is_inside
 from lakeflow_job_meta.values import Value, quoted
 
@@ -79,7 +79,9 @@ class LocalFiles:
 
     def _in_project(self, path: str) -> str:
         """Returns a path of a generated file, which is relative to that, relative to the project."""
-        local = posixpath.normpath(posixpath.join(self._project.output, "jobs", path))
+        local = in_project(self._project, path)
+        if local.startswith(f"{self._project.files_of_jobs}/"):
+            local = f"{self._project.output}{local.removeprefix(self._project.files_of_jobs)}"
         if not is_inside(local) or "*" in local:
             raise NeedsCli(
                 f"{quoted(local)} is no single file of the project, and only such can be uploaded without the "

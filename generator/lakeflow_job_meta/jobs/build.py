@@ -178,7 +178,7 @@ class _Builder:
             source_id,
             self.project.control_table,
             self.project.defaults.warehouse_id,
-            f"{self.project.output}/sql/{self.module.key}/{sql_name}.sql",
+            f"{self.project.files_of_jobs}/sql/{self.module.key}/{sql_name}.sql",
             job_key,
         )
         settings[kind.block] = kind.prepare(block, context) if kind.prepare is not None else block
@@ -268,7 +268,7 @@ class _Builder:
         self.problems.append(TASK_KIND.at(origin, message))
 
     def _with_local_paths(self, settings: dict[str, Value], patterns: tuple[tuple[str, ...], ...]) -> dict[str, Value]:
-        output = self.project.output
+        output = self.project.files_of_jobs
         return with_paths(settings, patterns, lambda path: relative_to_job_file(path, output), from_git=self.from_git)
 
 

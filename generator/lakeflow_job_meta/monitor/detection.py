@@ -75,7 +75,7 @@ class Watch:
         self._readers = readers
         self._contents = contents
         self._options = options
-        self._leaving_out = {project.folder / project.output, *leaving_out}
+        self._leaving_out = {project.folder / project.generated, *leaving_out}
 
     def look(self) -> Seen:
         """Asks every source for its token."""

@@ -28,20 +28,20 @@ def write_proposal(folder: Path, project: Project, changes: FileChanges) -> None
     Raises:
         Failed: The disk refuses, or a file of somebody else is in the way.
     """
-    wanted = generated_files(project.folder / project.output)
+    wanted = generated_files(project, project.folder / project.generated)
     for change in changes.changes:
         if change.kind is Change.DELETE:
             wanted.pop(change.path, None)
         else:
             wanted[change.path] = change.after
-    there = generated_files(folder / project.output)
+    there = generated_files(project, folder / project.generated)
     writes = [
         FileChange(Change.UPDATE if path in there else Change.CREATE, path, there.get(path, ""), text)
         for path, text in sorted(wanted.items())
         if there.get(path) != text
     ]
     gone = [FileChange(Change.DELETE, path, text, "") for path, text in sorted(there.items()) if path not in wanted]
-    apply_changes(replace(changes, folder=folder / project.output, changes=(*writes, *gone)))
+    apply_changes(replace(changes, folder=folder / project.generated, changes=(*writes, *gone)))
     path = folder / PLAN
     try:
         temporary = path.with_suffix(".tmp")

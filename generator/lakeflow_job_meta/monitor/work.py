@@ -33,7 +33,7 @@ from lakeflow_job_meta.monitor.detection import PROJECT, TOOL, Seen, Watch
 from lakeflow_job_meta.monitor.history import History, Outcome, State, shortened
 from lakeflow_job_meta.monitor.proposal import write_proposal
 from lakeflow_job_meta.monitor.volume_sync import Synced, sync_volume
-from lakeflow_job_meta.output.files import Change, FileChanges, job_key_of
+from lakeflow_job_meta.output.files import Change, FileChanges, is_job_file, job_key_of
 from lakeflow_job_meta.output.holding import Refusal
 from lakeflow_job_meta.project import TABLE_KINDS, Project
 from lakeflow_job_meta.tables.interface import ControlTable
@@ -306,7 +306,7 @@ class _Ending:
 
     def proposed(self, found: _Findings, changes: FileChanges) -> Done:
         """The deployment was proposed."""
-        jobs = [change for change in changes.changes if change.path.startswith("jobs/")]
+        jobs = [change for change in changes.changes if is_job_file(change.path)]
         keys = {kind: tuple(job_key_of(job.path) for job in jobs if job.kind is kind) for kind in Change}
         return self._done(Outcome.PROPOSED, found, keys[Change.CREATE], keys[Change.UPDATE], keys[Change.DELETE])
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from lakeflow_job_meta.compilation import Compilation
-from lakeflow_job_meta.output.files import FileChanges, job_key_of
+from lakeflow_job_meta.output.files import FileChanges, is_job_file, job_key_of
 from lakeflow_job_meta.output.markers import JOB_MARKER
 from lakeflow_job_meta.values import count, listing
 
@@ -45,7 +45,7 @@ def hold_back_deletions(
     doomed = {
         job_key_of(change.path): JOB_MARKER.label_in(change.before) or ""
         for change in changes.deletions
-        if change.path.startswith("jobs/")
+        if is_job_file(change.path)
     }
     refusals = tuple(_refusals(doomed, changes, compilation, allowed, emptying))
     held = {key for refusal in refusals for key in refusal.jobs}

@@ -78,6 +78,12 @@ def sql_path(job_key: str, name: str) -> str:
     return f"sql/{job_key}/{name}.sql"
 
 
+def job_of_path(path: str) -> str:
+    """Returns the key of the job whose file a path below the output folder is."""
+    parts = path.split("/")
+    return parts[1].removesuffix(".yml") if parts[0] == "jobs" else parts[1]
+
+
 class Renderer:
     """Renders the jobs of one project.
 

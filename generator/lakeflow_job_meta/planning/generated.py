@@ -7,13 +7,14 @@ nothing could be said about its job.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from lakeflow_job_meta.errors import Failed, Misconfigured
 from lakeflow_job_meta.metadata.yaml_text import read_yaml
 from lakeflow_job_meta.output.markers import JOB_MARKER, SQL_MARKER
+from lakeflow_job_meta.parts.located import in_bundle
 from lakeflow_job_meta.project import Project
 from lakeflow_job_meta.values import Value, quoted, value_at
 
@@ -70,38 +71,46 @@ def _job(path: str, text: str, files: dict[str, str]) -> GeneratedJob | None:
 
 
 def files_on_disk(project: Project) -> dict[str, str]:
-    """Returns the texts below the output folder, by path."""
-    folder = project.folder / project.output
+    """Returns the texts of the generated files, by path below the output folder of their bundle."""
+    folder = project.folder / project.generated
     try:
-        return {path.relative_to(folder).as_posix(): _text(path.read_bytes()) for path in _paths(folder)}
+        return {in_bundle(path.relative_to(folder).as_posix()): _text(path.read_bytes()) for path in _paths(project)}
     except OSError as error:
-        raise Failed(f"The folder {project.output!r} cannot be read: {error.strerror} ({error.filename}).") from error
+        raise Failed(
+            f"The folder {project.generated!r} cannot be read: {error.strerror} ({error.filename})."
+        ) from error
 
 
-def _paths(folder: Path) -> Iterator[Path]:
+def _paths(project: Project) -> Iterator[Path]:
     for pattern in ("jobs/*.yml", "sql/*/*.sql"):
-        yield from (path for path in folder.glob(pattern) if path.is_file())
+        yield from (path for path in project.folder.glob(f"{project.files_of_jobs}/{pattern}") if path.is_file())
 
 
 def files_of_revision(project: Project, revision: str) -> dict[str, str]:
-    """Returns the texts below the output folder as a git revision has them.
+    """Returns the texts of the generated files as a git revision has them, by path below the output folder.
+
+    Of a project that is parted into many bundles, the revision may still have the single one.
 
     Raises:
         Misconfigured: There is no git, no repository, or no such revision.
     """
     if revision.startswith("-"):
         raise Misconfigured(f"{quoted(revision)} is no git revision.")
-    listed = _git(project, "ls-tree", "-r", "-z", revision, "--", f"{project.output}/").decode(
-        "utf-8", "surrogateescape"
-    )
+    folders = dict.fromkeys(f"{folder}/" for folder in (project.output, project.generated))
+    listed = _git(project, "ls-tree", "-r", "-z", revision, "--", *folders).decode("utf-8", "surrogateescape")
     blobs = [entry.split("\t", 1) for entry in listed.split("\0") if entry.split(" ")[1:2] == ["blob"]]
     contents = _contents(project, [about.split()[2] for about, _ in blobs])
-    prefix = f"{project.output}/"
+    names = {name: _below(name, folders) for _, name in blobs}
     return {
-        name.removeprefix(prefix): _text(content)
+        below: _text(content)
         for (_, name), content in zip(blobs, contents, strict=True)
-        if name.startswith(prefix)
+        if (below := names[name]) is not None
     }
+
+
+def _below(name: str, folders: Iterable[str]) -> str | None:
+    folder = next((folder for folder in folders if name.startswith(folder)), None)
+    return None if folder is None else in_bundle(name.removeprefix(folder))
 
 
 def _contents(project: Project, objects: list[str]) -> list[bytes]:

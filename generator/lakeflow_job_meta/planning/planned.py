@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lakeflow_job_meta.output.files import Change, FileChanges
+from lakeflow_job_meta.parts.located import in_bundle
 from lakeflow_job_meta.planning.compare import Plan, compare_jobs
 from lakeflow_job_meta.planning.generated import files_of_revision, files_on_disk, jobs_in_files
 from lakeflow_job_meta.project import Project
@@ -24,10 +25,11 @@ def plan_files(project: Project, changes: FileChanges, revision: str | None = No
     """
     on_disk = files_on_disk(project)
     after = dict(on_disk)
-    for change in changes.changes:
+    # Deletions come last, and a job that moves is deleted in one bundle and written in another.
+    for change in sorted(changes.changes, key=lambda change: change.kind is not Change.DELETE):
         if change.kind is Change.DELETE:
-            after.pop(change.path, None)
+            after.pop(in_bundle(change.path), None)
         else:
-            after[change.path] = change.after
+            after[in_bundle(change.path)] = change.after
     before = on_disk if revision is None else files_of_revision(project, revision)
     return compare_jobs(jobs_in_files(before), jobs_in_files(after))

@@ -1,0 +1,57 @@
+"""Where each generated file of a project goes: below the output folder, or into one of many bundles. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from lakeflow_job_meta.compilation import Compilation
+from lakeflow_job_meta.output.render import job_of_path
+from lakeflow_job_meta.parts.bundle_file import bundle_file
+from lakeflow_job_meta.parts.located import in_bundle, is_bundle_file
+from lakeflow_job_meta.parts.shared import read_shared
+from lakeflow_job_meta.planning.generated import jobs_in_files
+from lakeflow_job_meta.project import BUNDLE_FILE, Project
+from lakeflow_job_meta.values import Value
+
+
+def placed_files(project: Project, compilation: Compilation) -> dict[str, str]:
+    """Returns the files of the jobs by their paths below the folder of generated files."""
+    if project.bundles is None:
+        return compilation.files
+    bundles = compilation.bundles
+    return {f"{bundles[job_of_path(path)]}/{project.output}/{path}": text for path, text in compilation.files.items()}
+
+
+def bundle_files(
+    project: Project, compilation: Compilation, kept: Mapping[str, str], on_disk: Iterable[str]
+) -> dict[str, str]:
+    """Returns the file of each bundle of a project of many.
+
+    A bundle that has lost its last job keeps its file: by it the next deployment knows that the job is to go.
+
+    Args:
+        project: The project.
+        compilation: Its jobs.
+        kept: The texts of files that no job asks for and that stay, by path.
+        on_disk: The paths of all generated files.
+
+    Raises:
+        Misconfigured: What the bundles share is not right for each.
+    """
+    if project.bundles is None:
+        return {}
+    shared = read_shared(project)
+    settings: dict[str, list[dict[str, Value]]] = {path.split("/")[0]: [] for path in on_disk if is_bundle_file(path)}
+    for bundle, job in [*_jobs(compilation), *_kept_jobs(kept)]:
+        settings.setdefault(bundle, []).append(job)
+    return {f"{bundle}/{BUNDLE_FILE}": bundle_file(project, shared, bundle, jobs) for bundle, jobs in settings.items()}
+
+
+def _jobs(compilation: Compilation) -> Iterator[tuple[str, dict[str, Value]]]:
+    yield from ((compilation.bundles[job.key], job.settings) for job in compilation.jobs)
+
+
+def _kept_jobs(kept: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Value]]]:
+    for path, text in kept.items():
+        for job in jobs_in_files({in_bundle(path): text}).values():
+            yield path.split("/")[0], job.settings
