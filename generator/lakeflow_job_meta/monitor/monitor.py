@@ -212,7 +212,7 @@ class Monitor:
             done.state,
         )
         if not entry.says_the_same_as(self._last):
-            site.history.add(entry)
+            site.history.add(entry, self._last)
             self._remember(entry)
 
     # telling and counting
