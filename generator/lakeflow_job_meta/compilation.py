@@ -199,7 +199,8 @@ def compile_readings(
             jobs.append(job)
         elif each.key is not None:
             kept.add(each.key)
-        if errors_among(problems):
+        # What is wrong with a damaged one was told where it was read.
+        if each.is_damaged or errors_among(problems):
             broken.append(each.name or each.origin.document.label)
         diagnostics += problems
         if number % 100 == 0:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lakeflow_job_meta.compilation import Compilation, compile_project
+from lakeflow_job_meta.deployment.bundle_plan import Action
 from lakeflow_job_meta.deployment.deploy import Deployment, deploy, jobs_that_change
 from lakeflow_job_meta.deployment.gate import Allowance
 from lakeflow_job_meta.deployment.interface import Deployer, JobsRejected
@@ -231,9 +232,10 @@ def _recorded(
 ) -> tuple[list[TrackedJob], list[str]]:
     """Records the jobs; a record that cannot be written is a problem that the next deployment mends."""
     modules = {job.key: job.module.module_name for job in compilation.jobs}
-    changed = jobs_that_change(deployment.plan)
+    changed, staying = jobs_that_change(deployment.plan), deployment.plan.jobs(Action.SKIP)
+    version = compilation.metadata_version
     try:
-        return record_jobs(records, target, deployment.jobs, modules, changed, compilation.metadata_version), []
+        return record_jobs(records, target, deployment.jobs, modules, changed, version, staying), []
     except LakeflowJobMetaError as error:
         told = f"{records.name}: error: the jobs are deployed, but could not be recorded: {error} Run again. [record]"
         return [], [told]
