@@ -199,7 +199,7 @@ def compile_readings(
             jobs.append(job)
         elif each.key is not None:
             kept.add(each.key)
-        if errors_among(problems):
+        if each.is_damaged or errors_among(problems):
             broken.append(each.name or each.origin.document.label)
         diagnostics += problems
         if number % 100 == 0:

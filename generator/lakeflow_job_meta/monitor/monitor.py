@@ -59,7 +59,8 @@ class Tick:
     @property
     def is_healthy(self) -> bool:
         """Whether nothing is left for a person to do."""
-        return not (self.failure or self.state.failure or self.state.broken or self.state.refused)
+        state = self.state
+        return not (self.failure or state.failure or state.broken or state.errors or state.refused)
 
 
 class Monitor:
