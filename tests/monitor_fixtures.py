@@ -6,8 +6,8 @@ Modules that use it name it in `pytest_plugins`, with `workspace_fixtures`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from lakeflow_job_meta import MetadataManager
+from lakeflow_job_meta.deployment.interface import Deployer
 from lakeflow_job_meta.deployment.layouts import HISTORY
-from lakeflow_job_meta.deployment.rollout import Way
+from lakeflow_job_meta.deployment.rollout import Beginning, Way
 from lakeflow_job_meta.deployment.state_folder import state_folder
 from lakeflow_job_meta.deployment.tracking import open_side_table
 from lakeflow_job_meta.deployment.ways import by_cli, by_jobs_api, open_cli
@@ -30,7 +31,7 @@ from lakeflow_job_meta.tables.interface import RowChanges
 from lakeflow_job_meta.workspace import Workspace
 from project_folder import ProjectFolder, module
 from tables import row
-from workspace import FakeWorkspace, LoggedRequest
+from workspace import FakeWorkspace, Fault, FaultKind
 
 TARGET = "dev"
 
@@ -91,14 +92,20 @@ class Watching:
 
 
 class World:
-    """A project, the workspace of its jobs, and monitors between them."""
+    """A project, the workspace of its jobs, and monitors between them.
+
+    Attributes:
+        before_reading: Called once work has begun, before the metadata is read.
+        after_reading: Called when the metadata is read, before anything is deployed.
+    """
 
     def __init__(self, project: ProjectFolder, workspace: FakeWorkspace, connection: Workspace) -> None:
         self.project = project
         self.workspace = workspace
         self.connection = connection
         self.clock = MovableClock()
-        self.during_deployment: Callable[[], None] = lambda: None
+        self.before_reading: Callable[[], None] = lambda: None
+        self.after_reading: Callable[[], None] = lambda: None
 
     # metadata
 
@@ -138,8 +145,14 @@ class World:
         }
 
         def choose_way(project: Project) -> Way:
-            self.during_deployment()
-            return ways[way](project)
+            self.before_reading()
+            chosen = ways[way](project)
+
+            def make_deployer(beginning: Beginning) -> Deployer:
+                self.after_reading()
+                return chosen.make_deployer(beginning)
+
+            return replace(chosen, make_deployer=make_deployer)
 
         wishes = Wishes(TARGET, max_deletes, overwriting, volume, propose)
         return Watching(
@@ -178,11 +191,17 @@ class World:
         return changes
 
     @property
-    def requests(self) -> list[LoggedRequest]:
-        """What the workspace was asked since this was asked last."""
-        requests = [*self.workspace.requests]
+    def asked(self) -> list[str]:
+        """The paths of the APIs that the workspace was asked since this was asked last."""
+        paths = [request.path for request in self.workspace.requests]
         self.workspace.requests.clear()
-        return requests
+        return paths
+
+    def goes_down(self) -> None:
+        self.workspace.faults.add(Fault("*", "*", FaultKind.FORBIDDEN, times=1_000_000))
+
+    def comes_back(self) -> None:
+        self.workspace.faults.clear()
 
     def notebook(self, name: str) -> str:
         """Returns the notebook of a job's first task."""
@@ -205,10 +224,6 @@ def broken_row(name: str) -> dict[str, Any]:
 
 def lines_of_json(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
-
-
-def paths_of(requests: Iterable[LoggedRequest]) -> list[str]:
-    return [request.path for request in requests]
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from connections import CONTROL, VOLUME
+from connections import VOLUME
 from lakeflow_job_meta import MetadataManager
 from lakeflow_job_meta.tables.interface import RowChanges
-from monitor_fixtures import World, broken_row, module_row, paths_of
+from monitor_fixtures import World, broken_row, module_row
 from project_folder import module
 from workspace import Fault, FaultKind
 
@@ -105,7 +105,6 @@ class TestDeletions:
         watching = deployed.monitor()
         assert watching.looks() == "refused"
         watching.events.clear()
-        deployed.requests  # noqa: B018
 
         assert watching.looks() == "idle"
         deployed.clock.goes_on(901)

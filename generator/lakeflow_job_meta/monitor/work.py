@@ -174,7 +174,7 @@ def work(
     """
     synced, failures = _synced(site, last)
     if synced.has_written:
-        seen = site.watch.look()
+        seen = _seen_after_loading(site, seen)
     failures = {**seen.errors, **failures}
     proposal = site.wishes.proposal
     way = None if proposal is not None else choose_way(site.project)
@@ -205,6 +205,16 @@ def _synced(site: Site, last: State) -> tuple[Synced, dict[str, str]]:
         return sync_volume(site.volume, site.table, site.project, site.contents, last.files), {}
     except LakeflowJobMetaError as error:
         return Synced(last.files), {site.volume.source: str(error)}
+
+
+def _seen_after_loading(site: Site, before: Seen) -> Seen:
+    """Looks again for the table's new version; what changed in the volume since has not been loaded."""
+    again = site.watch.look()
+    volume = site.volume.source if site.volume is not None else ""
+    others = {source: token for source, token in again.tokens.items() if source != volume}
+    return replace(
+        again, tokens=others | {source: token for source, token in before.tokens.items() if source == volume}
+    )
 
 
 @dataclass(frozen=True, slots=True)
