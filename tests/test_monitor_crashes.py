@@ -5,17 +5,12 @@ Real processes on a real Delta table; the jobs come through a stand-in for the d
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
-from lakeflow_job_meta.deployment.lock import deployment_lock
 from lakeflow_job_meta.output.files import plan_changes
 from lakeflow_job_meta.project import load_project
 from monitor_process import (
@@ -24,10 +19,9 @@ from monitor_process import (
     flat,
     module_job,
     module_rows,
-    wait_for,
 )
 from tables import row
-from workspace import FakeWorkspace, Fault, FaultKind
+from workspace import FakeWorkspace
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="processes are looked at by /proc")
 
@@ -118,7 +112,9 @@ CLI_STEPS = {
     "with one file of two in its place": Interruption("pathlib:Path.replace", call=2, given=".ljm-"),
     "with all files written": Interruption("lakeflow_job_meta.deployment.rollout:apply_changes", after=True),
     "after the validation": Interruption("lakeflow_job_meta.deployment.cli_deployer:CliDeployer._fresh_plan"),
-    "while the CLI plans": Interruption("lakeflow_job_meta.deployment.databricks_cli:DatabricksCli._wait", given="plan"),
+    "while the CLI plans": Interruption(
+        "lakeflow_job_meta.deployment.databricks_cli:DatabricksCli._wait", given="plan"
+    ),
     "after the plan": Interruption("lakeflow_job_meta.deployment.deploy:_gated_plan", after=True),
     "with the plan written": Interruption(
         "lakeflow_job_meta.deployment.cli_deployer:CliDeployer._written_plan", after=True

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Protocol, TypedDict
 
 from lakeflow_job_meta.bundle_facts import target_of
-from lakeflow_job_meta.deployment.gate import Allowance
 from lakeflow_job_meta.deployment.state_folder import state_folder
 from lakeflow_job_meta.deployment.ways import best_way
 from lakeflow_job_meta.errors import Misconfigured
@@ -126,10 +125,9 @@ class MetadataMonitor:
             optional_columns=False
         )
         self.proposal_folder = None if auto_update_jobs else state_folder(project, self.target) / "proposal"
-        allowance = Allowance(project.max_deletes if max_deletes is None else max_deletes)
         self._monitor = Monitor(
             load,
-            Wishes(self.target, allowance, self._volume_path, self.proposal_folder),
+            Wishes(self.target, max_deletes, volume=self._volume_path, proposal=self.proposal_folder),
             lambda project: best_way(project, self.target, self._workspace, _log.info, on_fallback=_log.warning),
             _tell,
             workspace=self._workspace,

@@ -91,9 +91,14 @@ class MountedFiles:
         """Lists the folder and all below it."""
         if not Path(folder).is_dir():
             raise Missing(f"there is no folder {folder!r}")
+
+        def stop(error: OSError) -> None:
+            raise error
+
         try:
-            found = sorted(path for path in Path(folder).rglob("*") if path.is_file())
-            return [VolumeFile(path.as_posix(), _stamp(path.stat())) for path in found]
+            # Unlike this, pathlib's rglob passes over a folder that cannot be listed.
+            found = sorted(Path(parent, name) for parent, _, names in os.walk(folder, onerror=stop) for name in names)
+            return [VolumeFile(path.as_posix(), _stamp(path.stat())) for path in found if path.is_file()]
         except OSError as error:
             raise Failed(f"{folder!r} cannot be listed: {error.strerror} ({error.filename})") from error
 

@@ -75,7 +75,8 @@ class Watch:
         self._readers = readers
         self._contents = contents
         self._options = options
-        self._leaving_out = {project.folder / project.output, *leaving_out}
+        output = project.folder / project.output
+        self._leaving_out = {output / "jobs", output / "sql", *leaving_out}
 
     def look(self) -> Seen:
         """Asks every source for its token."""
