@@ -177,13 +177,13 @@ API_STEPS = {
 class TestKilledAmidAChange:
     @pytest.mark.parametrize("at", API_STEPS.values(), ids=API_STEPS)
     def test_the_next_start_finishes_it_and_nothing_is_lost_doubled_or_deleted(self, changed, at):
-        before = changed.history()
+        before = [entry.without_memory() for entry in changed.history()]
         changed.kill(at)
-        assert changed.history()[: len(before)] == before
+        assert [entry.without_memory() for entry in changed.history()][: len(before)] == before
 
         changed.once()
 
         assert changed.jobs() == CHANGED_JOBS
-        assert changed.history()[: len(before)] == before
+        assert [entry.without_memory() for entry in changed.history()][: len(before)] == before
         assert changed.history()[-1].state.broken == ("broken",)
         assert_settled(changed, {"create": 1, "reset": 1})
