@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lakeflow_job_meta.monitor.history import Entry
 from lakeflow_job_meta.output.files import plan_changes
 from lakeflow_job_meta.project import load_project
 from monitor_process import (
@@ -79,6 +80,11 @@ def assert_files_are_whole(estate: Estate) -> None:
         assert settings["tasks"]
 
 
+def told(estate: Estate) -> list[Entry]:
+    """Returns the history as it stays, oldest first: only the newest entry remembers."""
+    return [entry.without_memory() for entry in estate.history()]
+
+
 def assert_settled(estate: Estate, writes: dict[str, int]) -> None:
     """The jobs were written as often as was needed; everything agrees; another look does nothing."""
     assert dict(estate.changes) == writes
@@ -99,7 +105,7 @@ def assert_settled(estate: Estate, writes: dict[str, int]) -> None:
 
     assert dict(estate.changes) == {}
     assert "deployed:" not in third.stderr
-    assert estate.history()[: len(entries)] == entries
+    assert told(estate)[: len(entries)] == [entry.without_memory() for entry in entries]
     if not entries[-1].state.refused:
         assert (estate.workspace.requests, len(estate.history())) == ([], len(entries))
 
@@ -177,13 +183,13 @@ API_STEPS = {
 class TestKilledAmidAChange:
     @pytest.mark.parametrize("at", API_STEPS.values(), ids=API_STEPS)
     def test_the_next_start_finishes_it_and_nothing_is_lost_doubled_or_deleted(self, changed, at):
-        before = [entry.without_memory() for entry in changed.history()]
+        before = told(changed)
         changed.kill(at)
-        assert [entry.without_memory() for entry in changed.history()][: len(before)] == before
+        assert told(changed)[: len(before)] == before
 
         changed.once()
 
         assert changed.jobs() == CHANGED_JOBS
-        assert [entry.without_memory() for entry in changed.history()][: len(before)] == before
+        assert told(changed)[: len(before)] == before
         assert changed.history()[-1].state.broken == ("broken",)
         assert_settled(changed, {"create": 1, "reset": 1})
