@@ -317,6 +317,53 @@ class TestHandEdits:
         assert "sales: max_concurrent_runs is 7" in "".join(watching.told("refused"))
 
 
+BRAND_NEW = """\
+modules:
+  - module_name: {}
+    sources:
+      - source_id: a
+        execution_order: 1
+        transformation_config: {{notebook_path: /Workspace/new, brand_new: 1}}
+"""
+
+
+class TestJobsThatTheCliFindsFaultWith:
+    @pytest.fixture
+    def lenient(self, with_cli: World) -> World:
+        """A project that takes a setting for a new one, of which the CLI knows nothing either."""
+        with_cli.project.write("job_meta.yml", "allow_unknown: [task.brand_new]\n")
+        with_cli.monitor("cli").tick()
+        with_cli.changes.clear()
+        return with_cli
+
+    def test_stay_as_they_are_in_quarantine_and_the_others_are_deployed(self, lenient: World):
+        lenient.project.write("metadata/sales.yml", BRAND_NEW.format("sales"))
+        lenient.project.write("metadata/more.yml", BRAND_NEW.format("more"))
+        lenient.file("stock", "/Workspace/new")
+        watching = lenient.monitor("cli")
+
+        tick = watching.tick()
+
+        assert lenient.changes == {"reset": 1}
+        assert (lenient.names, lenient.notebook("stock")) == (["sales", "stock"], "/Workspace/new")
+        assert sorted(tick.state.broken) == ["more", "sales"]
+        assert tick.outcome.value == "deployed"
+        assert "metadata/sales.yml" in "".join(watching.told("quarantined"))
+        assert "jobs/more.yml" not in lenient.project.generated()
+        assert watching.looks() == "idle"
+
+    def test_heal_by_themselves(self, lenient: World):
+        lenient.project.write("metadata/sales.yml", BRAND_NEW.format("sales"))
+        watching = lenient.monitor("cli")
+        watching.tick()
+
+        lenient.file("sales", "/Workspace/there")
+
+        assert watching.tick().is_healthy
+        assert lenient.notebook("sales") == "/Workspace/there"
+        assert "healed" in watching.kinds
+
+
 TARGETS = module("sales").replace("    sources:", "    targets: [prod]\n    sources:")
 
 

@@ -162,7 +162,8 @@ class CliDeployer:
     def _failed(self, failure: CliFailure) -> Failed:
         """Returns the error for a failed call: about jobs, where every message is about one."""
         *problems, advice = self._told(failure)
-        keys = [self._places.job_of(each) for each in diagnostics_in(failure.result.stderr)]
+        messages = [each for each in diagnostics_in(failure.result.stderr) if not each.is_about_warnings]
+        keys = [self._places.job_of(each) for each in messages]
         found = frozenset(key for key in keys if key is not None)
         if found and None not in keys:
             return JobsRejected(found, problems, advice)
