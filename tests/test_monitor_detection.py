@@ -199,6 +199,19 @@ class TestFiles:
         assert watching.kinds == ["failed", "healed"]
 
 
+    def test_a_broken_file_whose_name_is_no_text_is_told_and_remembered(self, watched: World):
+        name = os.fsdecode(b"metadata/b\xff.yml")
+        (watched.project.path / name).write_text("modules: [")
+        watching = watched.monitor()
+
+        tick = watching.tick()
+
+        assert len(tick.state.broken) == 1
+        assert watched.names == ["sales"]
+        assert len(watched.history) == 1
+        assert watching.looks() == "idle"
+
+
 class TestTheWallClock:
     def test_moved_back_it_changes_no_order(self, deployed: World):
         watching = deployed.monitor()
@@ -412,6 +425,34 @@ class TestVolumesThatAreLoadedIntoTheTable:
 
         assert tick.state.broken == (f"{VOLUME}/broken.yml",)
         assert loading.notebook("sales") == "/Workspace/of-the-file"
+
+    def test_a_file_with_a_mistake_is_not_loaded_over_an_edit_in_the_table(self, loading: World, volume: Path):
+        broken = module("new").replace("execution_order", "exection_order").split("modules:\n")[1]
+        (volume / "sales.yml").write_text(module("sales", notebook="/Workspace/of-the-file") + broken)
+        watching = loading.monitor(volume=VOLUME)
+        watching.tick()
+
+        for watching in (watching, loading.monitor(volume=VOLUME)):
+            loading.put(module_row("sales", notebook=f"/Workspace/{id(watching)}"))
+            tick = watching.tick()
+
+            assert loading.notebook("sales") == f"/Workspace/{id(watching)}"
+            assert tick.state.broken == ("new",)
+            assert not tick.rows_loaded
+
+    def test_a_module_that_waited_for_another_one_is_loaded_when_that_is_there(self, loading: World, volume: Path):
+        waiting = module("waiting").replace(
+            "transformation_config: {notebook_path: /Workspace/a}",
+            "transformation_config: {run_job_task: {module_name: later}}",
+        )
+        (volume / "waiting.yml").write_text(waiting)
+        watching = loading.monitor(volume=VOLUME)
+        assert watching.tick().state.broken == ("waiting",)
+
+        loading.put(module_row("later"))
+
+        assert watching.tick().is_healthy
+        assert loading.names == ["later", "sales", "stock", "waiting"]
 
     def test_a_file_that_is_gone_leaves_its_rows(self, loading: World, volume: Path):
         watching = loading.monitor(volume=VOLUME, max_deletes=9)

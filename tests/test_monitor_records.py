@@ -9,13 +9,11 @@ import json
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lakeflow_job_meta.compilation import Compilation
 from lakeflow_job_meta.deployment.layouts import HISTORY
-from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.metadata.reading import Reading
 from lakeflow_job_meta.monitor.detection import Seen
 from lakeflow_job_meta.monitor.history import Entry, History, Outcome, State, after, entry_of_row, shortened
@@ -97,7 +95,7 @@ class TestEntries:
 
     @given(entries)
     def test_without_values_can_be_read(self, entry):
-        row = {name: None for name in entry.as_row()}
+        row = dict.fromkeys(entry.as_row())
 
         read = entry_of_row({**row, "run_id": "1", "target": "dev"})
 
