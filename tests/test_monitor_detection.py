@@ -198,7 +198,6 @@ class TestFiles:
         assert watching.looks() == "idle"
         assert watching.kinds == ["failed", "healed"]
 
-
     def test_a_broken_file_whose_name_is_no_text_is_told_and_remembered(self, watched: World):
         name = os.fsdecode(b"metadata/b\xff.yml")
         (watched.project.path / name).write_text("modules: [")
@@ -432,11 +431,11 @@ class TestVolumesThatAreLoadedIntoTheTable:
         watching = loading.monitor(volume=VOLUME)
         watching.tick()
 
-        for watching in (watching, loading.monitor(volume=VOLUME)):
-            loading.put(module_row("sales", notebook=f"/Workspace/{id(watching)}"))
-            tick = watching.tick()
+        for number, each in enumerate([watching, loading.monitor(volume=VOLUME)]):
+            loading.put(module_row("sales", notebook=f"/Workspace/{number}"))
+            tick = each.tick()
 
-            assert loading.notebook("sales") == f"/Workspace/{id(watching)}"
+            assert loading.notebook("sales") == f"/Workspace/{number}"
             assert tick.state.broken == ("new",)
             assert not tick.rows_loaded
 
