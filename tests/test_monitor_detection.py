@@ -86,6 +86,17 @@ class TestNothingHasChanged:
         assert watching.looks() == "idle"
 
 
+def test_other_options_count_as_a_change(deployed: World):
+    deployed.monitor().tick()
+
+    tick = deployed.monitor(max_deletes=1).tick()
+
+    assert tick.changed == ("version and options of this tool",)
+    assert tick.outcome.value == "unchanged"
+    assert deployed.changes == {}
+    assert deployed.monitor(max_deletes=1).looks() == "idle"
+
+
 class TestEditsDuringTheWork:
     def test_one_after_the_version_was_asked_is_looked_at_again(self, deployed: World):
         watching = deployed.monitor()
@@ -341,6 +352,21 @@ class TestFailures:
 
         assert not tick.is_healthy
         assert "healed" not in watching.kinds
+
+    def test_a_sign_of_life_that_cannot_be_written_is_told_once_and_stops_nothing(self, deployed: World):
+        in_the_way = deployed.state_folder / "monitor.tmp"
+        in_the_way.mkdir()
+        watching = deployed.monitor()
+        deployed.put(module_row("sales", notebook="/Workspace/new"))
+
+        ticks = [watching.tick(), watching.tick()]
+
+        assert [tick.outcome.value for tick in ticks] == ["deployed", "idle"]
+        assert not any(tick.is_healthy for tick in ticks)
+        assert watching.kinds == ["changed", "deployed", "failed"]
+        in_the_way.rmdir()
+        assert watching.tick().is_healthy
+        assert watching.kinds == ["healed"]
 
     def test_a_history_that_is_damaged_stops_everything_until_it_is_mended(self, world: World):
         world.file("sales")
