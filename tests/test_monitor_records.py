@@ -61,7 +61,7 @@ class TestEntries:
     @given(entries)
     def test_come_back_from_the_disk_as_they_were(self, tmp_path_factory, entry):
         history = History(LocalRecords(tmp_path_factory.mktemp("state"), HISTORY), entry.target)
-        history.add(entry)
+        history.add(entry, None)
         assert history.last() == entry
 
     @given(

@@ -199,6 +199,7 @@ def compile_readings(
             jobs.append(job)
         elif each.key is not None:
             kept.add(each.key)
+        # What is wrong with a damaged one was told where it was read.
         if each.is_damaged or errors_among(problems):
             broken.append(each.name or each.origin.document.label)
         diagnostics += problems

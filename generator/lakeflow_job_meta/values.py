@@ -53,13 +53,16 @@ def closest(word: str, known: Iterable[str]) -> str | None:
     return choices[found[0]] if found else None
 
 
+_FEW = 12
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Returns `; did you mean 'x'?`, or the choices where none is near and they are few, or nothing."""
     choices = list(known)
     match = closest(word, choices)
     if match is not None:
         return f"; did you mean {match!r}?"
-    return f"; known: {listing(choices)}" if 0 < len(choices) <= 8 else ""
+    return f"; known: {listing(choices, _FEW)}" if 0 < len(choices) <= _FEW else ""
 
 
 def listing(words: Iterable[str], most: int = 10) -> str:

@@ -48,7 +48,7 @@ def deployment_lock(
         raise Failed(f"The lock {str(path)!r} cannot be opened: {error.strerror}.") from error
     try:
         waited = 0.0
-        while not _try_to_lock(handle):
+        while not _try_to_lock(handle, path):
             holder = _read(path) or "another deployment"
             if waited == 0:
                 on_wait(f"Waiting for {holder}.")
@@ -71,15 +71,21 @@ def deployment_lock(
         os.close(handle)
 
 
-def _try_to_lock(handle: int) -> bool:
+def _try_to_lock(handle: int, path: Path) -> bool:
     try:
         import fcntl
     except ImportError:  # Windows: the bundle's own lock has to do
         return True
-    with suppress(BlockingIOError):
+    try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    return False
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise Failed(
+            f"{str(path)!r} cannot be locked: {error.strerror}. Some network file systems have no locks; copy the "
+            "project to a local disk first."
+        ) from error
+    return True
 
 
 def _read(path: Path) -> str:

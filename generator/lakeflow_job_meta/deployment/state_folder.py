@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
+import tempfile
 from pathlib import Path
 
 from lakeflow_job_meta.errors import Failed
-from lakeflow_job_meta.project import Project
+from lakeflow_job_meta.project import BUNDLE_FILE, PROJECT_FILE, Project
 
 FOLDER = ".lakeflow-job-meta"
 
@@ -16,10 +18,13 @@ FOLDER = ".lakeflow-job-meta"
 def state_folder(project: Project, target: str | None) -> Path:
     """Returns the folder for one target, and makes it.
 
+    A control table without a project around it, as in a notebook, has a folder of the user's own for temporary files:
+    the current folder may be read-only there, or have no locks, and nothing but a lock and a sign of life is kept.
+
     Raises:
         Failed: The disk refuses.
     """
-    root = project.folder / FOLDER
+    root = _root(project)
     folder = root / re.sub(r"[^A-Za-z0-9_-]", "_", target or "default")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -29,6 +34,14 @@ def state_folder(project: Project, target: str | None) -> Path:
     except OSError as error:
         raise Failed(f"{str(folder)!r} cannot be made: {error.strerror}.") from error
     return folder
+
+
+def _root(project: Project) -> Path:
+    if any((project.folder / name).exists() for name in (BUNDLE_FILE, PROJECT_FILE)):
+        return project.folder / FOLDER
+    name = project.control_table or str(project.folder)
+    user = f"lakeflow-job-meta-{os.getuid()}" if hasattr(os, "getuid") else "lakeflow-job-meta"
+    return Path(tempfile.gettempdir(), user, hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:16])
 
 
 def write_record(path: Path, record: object, *, is_durable: bool = True) -> None:

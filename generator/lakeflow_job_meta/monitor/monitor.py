@@ -225,7 +225,7 @@ class Monitor:
         if entry.says_the_same_as(self._last):
             return
         try:
-            site.history.add(entry)
+            site.history.add(entry, self._last)
         except LakeflowJobMetaError as error:
             self._unrecorded = _told(error)
             raise

@@ -259,7 +259,12 @@ def _after_deployment(found: _Findings, out: RolledOut, prepared: Prepared) -> _
     """Adds what the deployment left undone."""
     held = [_refusal(surprise) for surprise in out.deployment.held_back]
     refused = (*found.refused, *held, *_kept_for_an_empty_source(out, prepared))
-    return replace(found, refused=refused, failures=(*found.failures, *out.problems))
+    found = replace(found, refused=refused, failures=(*found.failures, *out.problems))
+    if out.rejected is None:
+        return found
+    names = [job.module.module_name for job in out.compilation.jobs if job.key in out.rejected.keys]
+    errors = shortened([*found.errors, *out.rejected.problems])
+    return replace(found, broken=tuple(dict.fromkeys([*found.broken, *names])), errors=errors)
 
 
 def _refusal(surprise: Surprise) -> Refusal:

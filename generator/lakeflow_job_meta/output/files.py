@@ -10,8 +10,8 @@ from __future__ import annotations
 import difflib
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path, PurePosixPath
 
@@ -62,6 +62,11 @@ class FileChange:
     before: str
     after: str
 
+    def reversed(self) -> FileChange:
+        """Returns the change that undoes this one."""
+        kinds = {Change.CREATE: Change.DELETE, Change.DELETE: Change.CREATE}
+        return FileChange(kinds.get(self.kind, self.kind), self.path, self.after, self.before)
+
     def diff(self, folder: str) -> Iterator[str]:
         """Yields the lines of a unified diff.
 
@@ -93,6 +98,11 @@ class FileChanges:
     kept: tuple[str, ...]
     orphans: tuple[str, ...]
     diagnostics: tuple[Diagnostic, ...]
+
+    def undone_for(self, jobs: Collection[str]) -> FileChanges:
+        """Returns the changes that bring the files of some jobs back to what they were before these changes."""
+        undone = (change.reversed() for change in self.changes if job_key_of(change.path) in jobs)
+        return replace(self, changes=tuple(sorted(undone, key=lambda change: change.kind is Change.DELETE)))
 
     @property
     def deletions(self) -> list[FileChange]:

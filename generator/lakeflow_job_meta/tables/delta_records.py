@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable, Field
 
 _DELETE = "ljm_delete"
+_MOST_FILES = 50
+"""Each commit adds a file, and reading opens all of them; beyond this many they are put together."""
 _DELTA_TYPES = {
     "STRING": "string",
     "INT": "integer",
@@ -115,6 +117,9 @@ class DeltaRecords:
             if missing:
                 table.alter.add_columns(_fields(missing))
             _merge(table, self._layout, _source_rows(self._layout, changes))
+            if len(table.file_uris()) > _MOST_FILES:
+                table.optimize.compact()
+                table.vacuum(dry_run=False)  # of files that nobody has needed for Delta's default of a week
 
     def _open(self) -> DeltaTable | None:
         """Opens the table; None where nothing lies."""
