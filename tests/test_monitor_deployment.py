@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import os
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from connections import VOLUME
+from connections import VOLUME, connect
 from lakeflow_job_meta import MetadataManager
+from lakeflow_job_meta.monitor.monitor import LAST_RETRY_SECONDS
 from lakeflow_job_meta.tables.interface import RowChanges
 from monitor_fixtures import World, broken_row, module_row
-from project_folder import module
-from workspace import Fault, FaultKind
+from project_folder import ProjectFolder, module
+from workspace import FakeWorkspace, Fault, FaultKind, SleeplessClock
 
 pytest_plugins = ["workspace_fixtures", "monitor_fixtures", "cli.fixtures"]
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="process groups and file locks are those of POSIX")
@@ -470,3 +474,73 @@ class TestSourcesThatCannotBeRead:
         assert (tick.outcome.value, tick.is_healthy) == ("deployed", True)
         assert world.notebook("sales") == "/Workspace/new"
         assert watching.told("healed") == ["What had failed works again."]
+
+
+# Whatever happens -------------------------------------------------------------------------------------------------
+
+events = st.tuples(
+    st.sampled_from(["edit", "break", "remove", "go down", "come back", "restart", "edit in between", "moved clock"]),
+    st.sampled_from(["sales", "stock", "new"]),
+)
+
+
+@settings(max_examples=12)
+@given(st.lists(events, max_size=8))
+def test_whatever_happens_sound_modules_become_their_jobs_and_no_job_is_ever_lost(tmp_path_factory, happened):
+    folder = tmp_path_factory.mktemp("world")
+    with FakeWorkspace(folder / "workspace") as workspace:
+        world = World(ProjectFolder(folder / "project"), workspace, connect(workspace, SleeplessClock()))
+        world.table(str(folder / "etl" / "control"))
+        watching = world.monitor()
+        wanted: dict[str, str] = {}
+        broken: set[str] = set()
+
+        def edit(name: str, notebook: str) -> None:
+            world.put(module_row(name, notebook=notebook))
+            wanted[name] = notebook
+            broken.discard(name)
+
+        def edit_once(name: str, notebook: str) -> None:
+            world.after_reading = lambda: None
+            edit(name, notebook)
+
+        for number, (what, name) in enumerate(happened):
+            if what == "edit":
+                edit(name, f"/Workspace/{number}")
+            elif what == "break":
+                world.put(broken_row(name))
+                broken.add(name)
+                wanted.pop(name, None)
+            elif what == "remove":
+                world.remove(name)
+                wanted.pop(name, None)
+                broken.discard(name)
+            elif what == "go down":
+                world.goes_down()
+            elif what == "come back":
+                world.comes_back()
+            elif what == "restart":
+                watching = world.monitor()
+            elif what == "moved clock":
+                world.clock.wall -= timedelta(days=2)
+            else:
+                world.after_reading = lambda name=name, number=number: edit_once(name, f"/Workspace/{number}")
+            jobs_before = {*world.names}
+            watching.tick()
+            assert jobs_before <= {*world.names}
+            world.clock.goes_on(60)
+
+        world.comes_back()
+        world.after_reading = lambda: None
+        for _ in range(3):
+            world.clock.goes_on(LAST_RETRY_SECONDS + 1)
+            tick = watching.tick()
+
+        assert {name: world.notebook(name) for name in wanted} == wanted
+        assert {*tick.state.broken} == broken
+        assert tick.failure == tick.state.failure == ""
+        world.workspace.requests.clear()
+        assert world.monitor().tick().outcome.value in ("idle", "refused")
+        assert world.changes.get("delete", 0) == 0
+        started = [entry.started for entry in world.history]
+        assert started == sorted(set(started), reverse=True)

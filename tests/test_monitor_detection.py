@@ -86,6 +86,17 @@ class TestNothingHasChanged:
         assert watching.looks() == "idle"
 
 
+def test_other_options_count_as_a_change(deployed: World):
+    deployed.monitor().tick()
+
+    tick = deployed.monitor(max_deletes=1).tick()
+
+    assert tick.changed == ("version and options of this tool",)
+    assert tick.outcome.value == "unchanged"
+    assert deployed.changes == {}
+    assert deployed.monitor(max_deletes=1).looks() == "idle"
+
+
 class TestEditsDuringTheWork:
     def test_one_after_the_version_was_asked_is_looked_at_again(self, deployed: World):
         watching = deployed.monitor()
@@ -197,6 +208,18 @@ class TestFiles:
 
         assert watching.looks() == "idle"
         assert watching.kinds == ["failed", "healed"]
+
+    def test_a_broken_file_whose_name_is_no_text_is_told_and_remembered(self, watched: World):
+        name = os.fsdecode(b"metadata/b\xff.yml")
+        (watched.project.path / name).write_text("modules: [")
+        watching = watched.monitor()
+
+        tick = watching.tick()
+
+        assert len(tick.state.broken) == 1
+        assert watched.names == ["sales"]
+        assert len(watched.history) == 1
+        assert watching.looks() == "idle"
 
 
 class TestTheWallClock:
@@ -330,6 +353,21 @@ class TestFailures:
         assert not tick.is_healthy
         assert "healed" not in watching.kinds
 
+    def test_a_sign_of_life_that_cannot_be_written_is_told_once_and_stops_nothing(self, deployed: World):
+        in_the_way = deployed.state_folder / "monitor.tmp"
+        in_the_way.mkdir()
+        watching = deployed.monitor()
+        deployed.put(module_row("sales", notebook="/Workspace/new"))
+
+        ticks = [watching.tick(), watching.tick()]
+
+        assert [tick.outcome.value for tick in ticks] == ["deployed", "idle"]
+        assert not any(tick.is_healthy for tick in ticks)
+        assert watching.kinds == ["changed", "deployed", "failed"]
+        in_the_way.rmdir()
+        assert watching.tick().is_healthy
+        assert watching.kinds == ["healed"]
+
     def test_a_history_that_is_damaged_stops_everything_until_it_is_mended(self, world: World):
         world.file("sales")
         watching = world.monitor()
@@ -412,6 +450,34 @@ class TestVolumesThatAreLoadedIntoTheTable:
 
         assert tick.state.broken == (f"{VOLUME}/broken.yml",)
         assert loading.notebook("sales") == "/Workspace/of-the-file"
+
+    def test_a_file_with_a_mistake_is_not_loaded_over_an_edit_in_the_table(self, loading: World, volume: Path):
+        broken = module("new").replace("execution_order", "exection_order").split("modules:\n")[1]
+        (volume / "sales.yml").write_text(module("sales", notebook="/Workspace/of-the-file") + broken)
+        watching = loading.monitor(volume=VOLUME)
+        watching.tick()
+
+        for number, each in enumerate([watching, loading.monitor(volume=VOLUME)]):
+            loading.put(module_row("sales", notebook=f"/Workspace/{number}"))
+            tick = each.tick()
+
+            assert loading.notebook("sales") == f"/Workspace/{number}"
+            assert tick.state.broken == ("new",)
+            assert not tick.rows_loaded
+
+    def test_a_module_that_waited_for_another_one_is_loaded_when_that_is_there(self, loading: World, volume: Path):
+        waiting = module("waiting").replace(
+            "transformation_config: {notebook_path: /Workspace/a}",
+            "transformation_config: {run_job_task: {module_name: later}}",
+        )
+        (volume / "waiting.yml").write_text(waiting)
+        watching = loading.monitor(volume=VOLUME)
+        assert watching.tick().state.broken == ("waiting",)
+
+        loading.put(module_row("later"))
+
+        assert watching.tick().is_healthy
+        assert loading.names == ["later", "sales", "stock", "waiting"]
 
     def test_a_file_that_is_gone_leaves_its_rows(self, loading: World, volume: Path):
         watching = loading.monitor(volume=VOLUME, max_deletes=9)

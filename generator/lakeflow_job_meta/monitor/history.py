@@ -45,7 +45,7 @@ class State:
         broken: Names of the modules in quarantine.
         errors: Their mistakes, as lines.
         refused: What a person would have to allow.
-        files: Of the volume that is loaded into the control table: the digest of each loaded file, by path.
+        files: Of the volume that is loaded into the control table: what was loaded of each file, by path.
         failure: What failed; empty when nothing did.
     """
 
