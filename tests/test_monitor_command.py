@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -617,7 +618,8 @@ class Utilities:
 class TestMetadataMonitor:
     @pytest.fixture
     def notebook(self, commands: World, tmp_path, monkeypatch) -> World:
-        """A notebook beside no bundle."""
+        """A notebook beside no bundle, with a folder for temporary files of its own."""
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
         (tmp_path / "notebook").mkdir()
         monkeypatch.chdir(tmp_path / "notebook")
         return commands
@@ -699,12 +701,14 @@ class TestMetadataMonitor:
         assert lines[-1] == "stopped: Ended after 1 look."
 
     def test_without_updating_jobs_it_writes_what_it_would_do(self, notebook: World, tmp_path):
-        result = self.monitor_of(notebook, tmp_path, auto_update_jobs=False).check_and_update()
+        monitor = self.monitor_of(notebook, tmp_path, auto_update_jobs=False)
+
+        result = monitor.check_and_update()
 
         assert (result["outcome"], result["jobs_updated"], notebook.names) == ("proposed", [], [])
-        (plan,) = Path.cwd().rglob("plan.md")
-        assert plan.parent.name == "proposal"
-        assert (plan.parent / "resources" / "jobs" / "sales.yml").exists()
+        assert monitor.proposal_folder is not None
+        assert (monitor.proposal_folder / "plan.md").exists()
+        assert (monitor.proposal_folder / "resources" / "jobs" / "sales.yml").exists()
 
     @pytest.mark.parametrize("seconds", [0, -1])
     def test_an_interval_must_be_one(self, notebook: World, tmp_path, seconds):
