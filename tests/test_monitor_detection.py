@@ -479,6 +479,17 @@ class TestVolumesThatAreLoadedIntoTheTable:
         assert watching.tick().is_healthy
         assert loading.names == ["later", "sales", "stock", "waiting"]
 
+    def test_a_module_that_another_file_has_is_told_and_does_not_go_over_it(self, loading: World, volume: Path):
+        watching = loading.monitor(volume=VOLUME)
+        watching.tick()
+
+        (volume / "again.yml").write_text(module("sales", notebook="/Workspace/of-another-file"))
+        tick = watching.tick()
+
+        assert (tick.rows_loaded, tick.state.broken) == (False, ("sales",))
+        assert loading.notebook("sales") == "/Workspace/of-the-file"
+        assert f"is also at {VOLUME}/sales.yml" in "".join(watching.told("quarantined"))
+
     def test_a_file_that_is_gone_leaves_its_rows(self, loading: World, volume: Path):
         watching = loading.monitor(volume=VOLUME, max_deletes=9)
         watching.tick()

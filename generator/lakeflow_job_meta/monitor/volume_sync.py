@@ -62,18 +62,22 @@ def sync_volume(
     done = {path: digest for path, digest in digests.items() if path not in fresh}
     if not fresh:
         return Synced(done)
-    reading = reader.read_some(fresh)
+    # All of them, since a module in a new file may be in an old one too.
+    reading = reader.read_some(digests)
     others = {key_of(row)[0] for row in table.read().rows}
     facts, files = read_bundle_facts(project), ProjectFiles(project.folder)
     compilation = compile_readings(project, [reading], facts, files, other_modules=others)
-    errors = [*errors_among(compilation.diagnostics), *not_in_a_table(reading.modules)]
+    found = [*errors_among(compilation.diagnostics), *not_in_a_table(reading.modules)]
+    errors = [error for error in found if error.place.path in fresh]
     bad = _modules_with(errors, reading.modules)
     waiting = {path: _still_to_load(loaded.get(path, ""), digests[path]) for path in fresh}
-    wanted = [raw for raw in reading.modules if (names := waiting[_path(raw)]) is None or _name(raw) in names]
+    modules = [raw for raw in reading.modules if _path(raw) in waiting]
+    wanted = [raw for raw in modules if (names := waiting[_path(raw)]) is None or _name(raw) in names]
     good = [raw for raw in wanted if raw not in bad]
     has_written = bool(good) and bool(load(table, good, prune=False, dry_run=False).commit)
-    unloaded = {_path(raw) for raw in bad} | reading.unreadable
-    broken = [*map(_name, bad), *sorted(reading.unreadable)]
+    unreadable = reading.unreadable & waiting.keys()
+    unloaded = {_path(raw) for raw in bad} | unreadable
+    broken = [*map(_name, bad), *sorted(unreadable)]
     done |= {path: digests[path] for path in fresh if path not in unloaded}
     done |= {path: _without(digests[path], [_name(raw) for raw in bad if _path(raw) == path]) for path in unloaded}
     return Synced(done, tuple(errors), tuple(broken), has_written)
