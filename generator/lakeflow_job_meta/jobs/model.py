@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import overload
 
 from lakeflow_job_meta.diagnostics import Origin
 from lakeflow_job_meta.jobs.task_types import BY_BLOCK, DIRECT_NOTEBOOK_FIELDS
@@ -131,6 +133,33 @@ class Job:
             if value_at(defaults, path[:length])[0]:
                 return self.project_origin.key(*section, *path[:length])
         return own if config else fallback
+
+
+class LazyJobs(Sequence[Job]):
+    """Jobs that are built when somebody first asks for one: those who only want their files need none.
+
+    Args:
+        make: Builds them all.
+    """
+
+    def __init__(self, make: Callable[[], Iterable[Job]]) -> None:
+        self._make = make
+
+    @cached_property
+    def _jobs(self) -> tuple[Job, ...]:
+        return tuple(self._make())
+
+    @overload
+    def __getitem__(self, index: int) -> Job: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Job, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Job | tuple[Job, ...]:
+        return self._jobs[index]
+
+    def __len__(self) -> int:
+        return len(self._jobs)
 
 
 def _with_iteration(path: Path, task: dict[str, Value]) -> Iterator[tuple[Path, dict[str, Value]]]:

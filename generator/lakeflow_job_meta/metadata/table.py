@@ -7,7 +7,7 @@ from collections.abc import Callable
 from lakeflow_job_meta.diagnostics import Origin
 from lakeflow_job_meta.errors import LakeflowJobMetaError
 from lakeflow_job_meta.metadata.reading import UNREADABLE, Reading, Unread
-from lakeflow_job_meta.metadata.rows import modules_of_rows
+from lakeflow_job_meta.metadata.rows import parts_of_rows
 from lakeflow_job_meta.tables.interface import ControlTable, TableUnusable
 
 
@@ -31,15 +31,13 @@ class TableReader:
             return self._failed(*error.problems)
         except LakeflowJobMetaError as error:
             return self._failed(f"cannot be read: {error}")
-        modules, found, is_whole = modules_of_rows(self.label, snapshot.rows)
-        unreadable = frozenset() if is_whole else frozenset({self.label})
-        version = snapshot.version.number
-        return Reading(self.label, tuple(modules), tuple(found), unreadable, False, self._covers, version)
+        parts = parts_of_rows(self.label, snapshot.rows)
+        return Reading(self.label, tuple(parts), (), False, self._covers, snapshot.version.number)
 
     def _failed(self, *messages: str) -> Reading:
         origin = Origin(Unread(self.label, is_file=False))
         problems = tuple(UNREADABLE.at(origin, message) for message in messages)
-        return Reading(self.label, (), problems, frozenset(), True, self._covers)
+        return Reading(self.label, (), problems, True, self._covers)
 
     def _covers(self, label: str) -> bool:
         return label == self.label

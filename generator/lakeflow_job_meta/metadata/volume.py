@@ -13,7 +13,7 @@ from typing import Protocol
 from lakeflow_job_meta.diagnostics import Origin
 from lakeflow_job_meta.errors import Failed, LakeflowJobMetaError
 from lakeflow_job_meta.metadata.reading import UNREADABLE, Reading, Unread
-from lakeflow_job_meta.metadata.yaml_files import YAML_SUFFIXES, decode_yaml, reading_of_documents
+from lakeflow_job_meta.metadata.yaml_files import YAML_SUFFIXES, part_of_file
 from lakeflow_job_meta.workspace import Missing, Workspace, workspace_errors
 
 _TRIES = 4
@@ -117,9 +117,9 @@ class VolumeReader:
             contents = self._contents()
         except LakeflowJobMetaError as error:
             problem = UNREADABLE.at(Origin(Unread(self.folder)), f"cannot be read: {error}")
-            return Reading(self.folder, (), (problem,), frozenset(), True, self._covers)
-        opened = ((path, *decode_yaml(content, path)) for path, content in contents.items())
-        return reading_of_documents(self.folder, opened, self._covers)
+            return Reading(self.folder, (), (problem,), True, self._covers)
+        parts = (part_of_file(path, content) for path, content in contents.items())
+        return Reading(self.folder, tuple(parts), (), False, self._covers)
 
     def _contents(self) -> dict[str, bytes]:
         """Reads every YAML file of one listing; starts again when one of them is gone meanwhile."""

@@ -124,11 +124,11 @@ def _problem(reference: str, context: CheckContext) -> str | None:
 
 def _resource_problem(kind: str, key: str, shown: str, context: CheckContext) -> str | None:
     declared = context.bundle.resources
-    if kind == "jobs" and key in context.job_keys:
+    if kind == "jobs" and key in context.others.job_keys:
         return None
     if declared is None or (kind, key) in declared:
         return None
-    known = [*sorted(context.job_keys)] if kind == "jobs" else []
+    known = [*sorted(context.others.job_keys)] if kind == "jobs" else []
     known += sorted(other for other_kind, other in declared if other_kind == kind)
     if kind == "jobs":
         return f"{shown} names a job that no module and no file of the bundle makes{did_you_mean(key, known)}"
