@@ -34,6 +34,7 @@ FOREIGN_FILE = rule(
 )
 
 _TEMPORARY = ".ljm-"
+_NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
 _numbers = itertools.count()
 _SYNC_EACH = 200
 """Up to this many files are synced one by one; beyond it one sync of the whole disk is faster (0.5 ms a file)."""
@@ -283,8 +284,9 @@ def _prepare(folder: Path, change: FileChange, *, sync: bool) -> tuple[Path, Pat
     """Writes the new content beside its place."""
     final = folder / change.path
     temporary = final.with_name(f"{_TEMPORARY}{os.getpid()}-{next(_numbers)}.tmp")
+    handle = os.open(temporary, _NEW, 0o666)
     try:
-        with temporary.open("xb") as file:
+        with os.fdopen(handle, "wb") as file:
             file.write(change.after.encode("utf-8"))
             file.flush()
             if sync:
