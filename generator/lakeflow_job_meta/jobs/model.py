@@ -25,7 +25,7 @@ class SqlFile:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, since checks ask again and again for what is found once
 class Job:
     """One job.
 
@@ -49,15 +49,17 @@ class Job:
         """The job's resource key in the bundle."""
         return self.module.key
 
-    @property
+    @cached_property
     def tasks(self) -> list[dict[str, Value]]:
         """The tasks, each as the Jobs API takes it."""
         return [task for task in self._list("tasks") if isinstance(task, dict)]
 
-    def all_tasks(self) -> Iterator[tuple[Path, dict[str, Value]]]:
-        """Yields every task with its path in `settings`, the ones that for_each tasks repeat among them."""
-        for number, task in enumerate(self.tasks):
-            yield from _with_iteration(("tasks", number), task)
+    @cached_property
+    def all_tasks(self) -> tuple[tuple[Path, dict[str, Value]], ...]:
+        """Every task with its path in `settings`, the ones that for_each tasks repeat among them."""
+        return tuple(
+            found for number, task in enumerate(self.tasks) for found in _with_iteration(("tasks", number), task)
+        )
 
     def named(self, setting: str, key: str) -> set[str] | None:
         """Returns the names in a list of named things, such as `("job_clusters", "job_cluster_key")`.

@@ -44,8 +44,8 @@ ROW_WITHOUT_MODULE = rule(
     remedy="Set module_name, or delete the row.",
 )
 
-_MODULE_COLUMNS = [column for column in METADATA_COLUMNS if column.of_module]
-_SOURCE_COLUMNS = [column for column in METADATA_COLUMNS if not column.of_module]
+_MODULE_COLUMNS = [column.name for column in METADATA_COLUMNS if column.of_module]
+_SOURCE_COLUMNS = [column.name for column in METADATA_COLUMNS if not column.of_module]
 _JSON_COLUMNS = {column.name for column in METADATA_COLUMNS if column.holds_json}
 _SIMPLE = re.compile(r"[\w.:/ -]{1,80}")
 
@@ -143,17 +143,19 @@ def _module(label: str, rows: list[Row]) -> Content:
     for column in _MODULE_COLUMNS:
         first: Value = None
         for number, row in enumerate(rows):
-            found, fault = _read(row, column.name)
+            if row.get(column) is None:
+                continue
+            found, fault = _read(row, column)
             if fault is not None:
-                problems.append(_bad_cell(row, column.name, origin.at("sources", number, column.name), fault))
+                problems.append(_bad_cell(row, column, origin.at("sources", number, column), fault))
             elif found in (None, {}):
                 continue  # an empty map sets nothing, so it contradicts nothing
             elif first is None:
-                first, row_of[column.name] = found, number
-                value[column.name] = found
+                first, row_of[column] = found, number
+                value[column] = found
             elif any(differences(first, found)):
-                here = origin.at("sources", number, column.name)
-                problems.append(_conflict(column.name, here, origin.at(column.name), first, found))
+                here = origin.at("sources", number, column)
+                problems.append(_conflict(column, here, origin.at(column), first, found))
     value["sources"] = [_source(row, origin.at("sources", number), problems) for number, row in enumerate(rows)]
     return Content((RawModule(value, origin, is_damaged=bool(problems)),), tuple(problems))
 
@@ -161,12 +163,14 @@ def _module(label: str, rows: list[Row]) -> Content:
 def _source(row: Row, origin: Origin, problems: list[Diagnostic]) -> Value:
     source: dict[str, Value] = {}
     for column in _SOURCE_COLUMNS:
-        value, fault = _read(row, column.name)
+        if row.get(column) is None:
+            continue
+        value, fault = _read(row, column)
         if fault is not None:
-            problems.append(_bad_cell(row, column.name, origin.at(column.name), fault))
-            source[column.name] = {}
+            problems.append(_bad_cell(row, column, origin.at(column), fault))
+            source[column] = {}
         elif value is not None:
-            source[column.name] = value
+            source[column] = value
     return source
 
 

@@ -44,7 +44,7 @@ _JOB_ID = re.compile(r"\$\{resources\.jobs\.([A-Za-z][A-Za-z0-9_-]*)\.id\}")
 
 def jobs_run_by(job: Job) -> Iterator[tuple[Path, str]]:
     """Yields the keys of the bundle's jobs that a job runs, with the paths of the settings that say so."""
-    for path, task in job.all_tasks():
+    for path, task in job.all_tasks:
         job_id = value_at(task, ("run_job_task", "job_id"))[1]
         match = _JOB_ID.fullmatch(job_id) if isinstance(job_id, str) else None
         if match:
@@ -53,7 +53,7 @@ def jobs_run_by(job: Job) -> Iterator[tuple[Path, str]]:
 
 def modules_that_are_run_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses run_job_task with a module_name that nobody has."""
-    for path, _ in job.all_tasks():
+    for path, _ in job.all_tasks:
         written = value_at(job.sources[int(path[1])].transformation_config, (*path[2:], "run_job_task", "module_name"))
         name = written[1]
         if isinstance(name, str) and name not in context.others.keys:
