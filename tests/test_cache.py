@@ -19,6 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from lakeflow_job_meta import portions
 from lakeflow_job_meta.cache import circumstances, results
 from lakeflow_job_meta.cache.stored import Result, Stored, from_bytes, to_bytes
+from lakeflow_job_meta.metadata import yaml_files
 from project_folder import BUNDLE, ProjectFolder, module
 from tables import row, write_table
 
@@ -85,6 +86,11 @@ class TestWhatIsRemembered:
 
         assert project.ljm("generate").stdout == "update resources/jobs/sales.yml\n"
         assert compiled == ["sales"]
+
+    def test_a_file_of_many_modules_is_not_even_parsed(self, project, monkeypatch):
+        monkeypatch.setattr(yaml_files, "_read_file", None)
+
+        assert project.ljm("generate").exit_code == 0
 
     def test_who_asks_for_jobs_gets_them(self, project):
         assert [job.key for job in project.compile().jobs] == ["sales", "stock", "store"]
@@ -384,11 +390,11 @@ class Edits(RuleBasedStateMachine):
         self.remembering, self.forgetful = (ProjectFolder(self.top / name / "p") for name in ("r", "f"))
         self.old_cache: bytes | None = None
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(text=st.sampled_from(PROJECT_FILES))
+    def begin(self, text: str) -> None:
         for project in (self.remembering, self.forgetful):
             write_table(project.path / "control", [row("a", "four"), row("b", "four"), row("a", "five")])
-        self.write("job_meta.yml", PROJECT_FILES[0] + WITH_TABLE)
+        self.write("job_meta.yml", text + WITH_TABLE)
         self.write("mine.yml.j2", TEMPLATES[0])
         self.write("notebooks/one.py", NOTEBOOKS[0])
         for name, task in SOUND.items():

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from lakeflow_job_meta.bundle_facts import BundleFacts, read_bundle_facts
 from lakeflow_job_meta.cache.results import ResultsCache
@@ -159,14 +160,15 @@ def compile_readings(
             cache.keep(portion.part, compiled.result)
     if cache is not None:
         cache.save(compiler.renderer.project_templates)
+    missing, present = _missing_and_present(readings, portions)
     return Compilation(
         LazyJobs(lambda: _jobs(project, portions, jobs)),
         files,
         in_reading_order(diagnostics),
         frozenset(kept),
         frozenset(portion.part.label for portion in portions if portion.is_unknown),
-        tuple(reading for reading in readings if reading.is_empty or reading.failed),
-        tuple(reading for reading in readings if not (reading.is_empty or reading.failed)),
+        tuple(missing),
+        tuple(present),
         sum(len(portion.names) for portion in portions),
     )
 
@@ -201,6 +203,20 @@ def _opened(project: Project, readings: Iterable[Reading], cache: ResultsCache |
             cache.forget(portion.part)
             portion.open(project)
     return portions
+
+
+def _missing_and_present(
+    readings: Iterable[Reading], portions: Iterable[Portion]
+) -> tuple[list[Reading], list[Reading]]:
+    """Tells sources that are empty or could not be read from the others, without reading what was remembered."""
+    waiting = iter(portions)
+    missing: list[Reading] = []
+    present: list[Reading] = []
+    for reading in readings:
+        own = [*islice(waiting, len(reading.parts))]
+        is_missing = reading.failed or all(portion.is_empty for portion in own)
+        (missing if is_missing else present).append(reading)
+    return missing, present
 
 
 def _others(portions: Iterable[Portion], names: Iterable[str]) -> OtherModules:

@@ -51,6 +51,11 @@ class Portion:
         return self.result.modules if self.result is not None else [(each.name, each.key) for each in self.parsed]
 
     @property
+    def is_empty(self) -> bool:
+        """Whether it was read, and there is nothing in it."""
+        return not self.names and (self.result is not None or self.part.content.is_whole)
+
+    @property
     def is_unknown(self) -> bool:
         """Whether there may be modules in it of which not even the key is known."""
         unread = self.result is None and not self.part.content.is_whole

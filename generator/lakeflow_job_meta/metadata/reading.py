@@ -140,11 +140,6 @@ class Reading:
         """Labels of the files or tables whose modules are unknown; their jobs must stay."""
         return frozenset(part.label for part in self.parts if not part.content.is_whole)
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether it was read, and there is nothing in it."""
-        return not self.failed and all(part.content.is_whole and not part.content.modules for part in self.parts)
-
 
 def digest_of(label: str, content: bytes) -> bytes:
     """Returns a digest of a part's content and of the name that generated files give for it."""
