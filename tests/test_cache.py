@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from lakeflow_job_meta import portions
 from lakeflow_job_meta.cache import circumstances, results
 from lakeflow_job_meta.cache.stored import Result, Stored, from_bytes, to_bytes
+from lakeflow_job_meta.compilation import compile_project
 from lakeflow_job_meta.metadata import yaml_files
+from lakeflow_job_meta.project import load_project
 from project_folder import BUNDLE, ProjectFolder, module
 from tables import row, write_table
 
@@ -157,6 +160,20 @@ class TestWhatItDependsOn:
         (project.path / "notebooks/a.py").unlink()
 
         assert project.ljm("generate").codes == ["missing-file"]
+
+    def test_a_variable_of_the_bundle_that_goes_is_missed(self, project):
+        project.write("metadata/sales.yml", module("sales", notebook='"/Workspace/${var.warehouse_id}"'))
+        assert project.ljm("generate").problems == []
+        project.write("databricks.yml", "bundle: {name: test}\n")
+
+        assert project.ljm("generate").codes == ["unknown-reference"]
+
+    def test_a_project_that_was_made_in_another_way_than_from_its_file_counts(self, project):
+        loaded = load_project(project.path)
+
+        renamed = compile_project(replace(loaded, job_name="{module_name} 2"))
+
+        assert all('name: "s' in text and ' 2"' in text for text in renamed.files.values())
 
     def test_a_comment_in_the_project_file_counts(self, project):
         text = "defaults:\n  task:\n    existing_cluster_id: your-cluster  # ljm: ignore[placeholder]\n"
@@ -334,10 +351,10 @@ NOTEBOOKS = ["# Databricks notebook source\n", "print(1)\n"]
 WITH_TABLE = "metadata: [{yaml: metadata/}, {delta: control}]\n"
 NAMES = ["one", "two", "three", "Two"]
 PROJECT_FILES = [
-    "defaults:\n  warehouse_id: w\n  task: {existing_cluster_id: your-c} # ljm: ignore[placeholder]\n",
-    "defaults:\n  warehouse_id: w\n  task: {existing_cluster_id: your-c}\n",
-    "checks: {missing-file: 'off', placeholder: error}\ndefaults: {warehouse_id: w}\n",
     "templates: {job: mine.yml.j2}\ndefaults: {warehouse_id: w}\n",
+    "defaults:\n  task: {existing_cluster_id: your-c} # ljm: ignore[placeholder]\ntemplates: {job: mine.yml.j2}\n",
+    "defaults:\n  task: {existing_cluster_id: your-c}\ntemplates: {job: mine.yml.j2}\n",
+    "checks: {missing-file: 'off', placeholder: error}\ndefaults: {warehouse_id: w}\n",
     "naming: {job_name: 'x {module_name}'}\nallow_unknown: [task.new_setting]\n",
 ]
 TEMPLATES = [
