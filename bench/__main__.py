@@ -22,21 +22,24 @@ def _show_targets() -> None:
         figures.setdefault(figure.what, {})[figure.modules] = figure
         print(".", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
-    dumper = next(by_size for what, by_size in figures.items() if "CSafeDumper" in what)[SIZES[-1]].seconds
-    heads = (*(f"{size:,} modules" for size in SIZES), "growth", "peak MB", "to dumper")
+    dumper = next(by_size for what, by_size in figures.items() if "CSafeDumper" in what)[SIZES[-1]]
+    heads = (*(f"{size:,} modules" for size in SIZES), "processor", "growth", "to dumper", "peak MB")
     print(f"{'':45}" + "".join(f"{head:>15}" for head in heads))
     for what, by_size in figures.items():
         print(f"{what:45}" + "".join(f"{cell:>15}" for cell in _cells(by_size, dumper)))
 
 
-def _cells(by_size: dict[int, Figure], dumper: float) -> list[str]:
-    """Returns seconds at each size, growth, memory, and the time beside that of the plain dumper."""
-    if 0 in by_size:
-        return [f"{by_size[0].seconds:.2f} s", "", "", f"{by_size[0].megabytes:.0f}", ""]
-    first, last = (by_size[size] for size in SIZES)
+def _cells(by_size: dict[int, Figure], dumper: Figure) -> list[str]:
+    """Returns seconds at each size; then of the largest what it took of the processor, growth, ratio and memory."""
+    figures = [by_size[size] for size in sorted(by_size)]
+    last = figures[-1]
+    seconds = [f"{figure.seconds:.2f} s" for figure in figures]
     memory = f"{last.megabytes:.0f}" if last.megabytes is not None else ""
-    growth = f"{last.seconds / first.seconds:.1f}x"
-    return [f"{first.seconds:.2f} s", f"{last.seconds:.2f} s", growth, memory, f"{last.seconds / dumper:.2f}x"]
+    if len(figures) == 1:
+        return [*seconds, "", f"{last.processor_seconds:.2f} s", "", "", memory]
+    growth = f"{last.processor_seconds / figures[0].processor_seconds:.1f}x"
+    ratio = f"{last.processor_seconds / dumper.processor_seconds:.2f}x"
+    return [*seconds, f"{last.processor_seconds:.2f} s", growth, ratio, memory]
 
 
 def _show_parts() -> None:
