@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 
 from lakeflow_job_meta.bundle_facts import BundleFacts
@@ -37,29 +38,29 @@ class ResultsCache:
 
     def __init__(self, project: Project, bundle: BundleFacts, files: ProjectFiles) -> None:
         self._project = project
+        self._bundle = bundle
         self._files = files
-        self._circumstances = circumstances(project, bundle)
         self._stored = self._load()
-        self._kept: dict[str, Result] = {}
+        self._kept: dict[bytes, Result] = {}
 
     def recall(self, part: Part) -> Result | None:
         """Returns what a part came to before, None if that is not known or may be different now."""
-        key = self._key(part)
-        result = self._stored.results.get(key) if key is not None else None
-        if key is None or result is None or not self._files.still_say(result.noted):
+        if part.digest is None or not self._stored.results:
             return None
-        self._kept[key] = result
+        result = self._stored.results.get(self._key(part.digest))
+        if result is None or not self._files.still_say(result.noted):
+            return None
+        self._kept[part.digest] = result
         return result
 
     def keep(self, part: Part, result: Result) -> None:
         """Remembers what a part came to."""
-        key = self._key(part)
-        if key is not None:
-            self._kept[key] = result
+        if part.digest is not None:
+            self._kept[part.digest] = result
 
     def forget(self, part: Part) -> None:
         """Takes back what was recalled."""
-        self._kept.pop(self._key(part) or "", None)
+        self._kept.pop(part.digest or b"", None)
 
     def save(self, templates: Mapping[str, str | None]) -> None:
         """Writes what was recalled and kept, if it is not what stands there already.
@@ -67,23 +68,27 @@ class ResultsCache:
         Args:
             templates: The texts of the project's templates that this run has used, by name.
         """
-        if self._kept == self._stored.results:
-            return
         if sum(len(result.modules) for result in self._kept.values()) < LEAST_MODULES:
             return
-        used = self._stored.templates | {name: _template_digest(text) for name, text in templates.items()}
+        kept = {self._key(digest): result for digest, result in self._kept.items()}
+        before, used = self._stored.templates, {name: _template_digest(text) for name, text in templates.items()}
+        # A template that was edited while this ran has two texts, of which only one could be named.
+        if kept == self._stored.results or any(before.get(name, digest) != digest for name, digest in used.items()):
+            return
         with contextlib.suppress(OSError, LakeflowJobMetaError):
             make_state_root(self._project)
-            _write(self._path, to_bytes(Stored(self._kept, used)))
+            _write(self._path, to_bytes(Stored(kept, before | used)))
 
     @property
     def _path(self) -> Path:
         return self._project.folder / FOLDER / "cache" / "results"
 
-    def _key(self, part: Part) -> str | None:
-        if part.digest is None:
-            return None
-        return hashlib.blake2b(self._circumstances + part.digest, digest_size=DIGEST_BYTES).hexdigest()
+    @cached_property
+    def _circumstances(self) -> bytes:
+        return circumstances(self._project, self._bundle)
+
+    def _key(self, digest: bytes) -> str:
+        return hashlib.blake2b(self._circumstances + digest, digest_size=DIGEST_BYTES).hexdigest()
 
     def _load(self) -> Stored:
         try:
