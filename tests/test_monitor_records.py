@@ -149,7 +149,7 @@ SOURCES = ("metadata/", "main.etl.control", "left-the-project-file")
 
 
 def reading(source: str, *, failed: bool = False) -> Reading:
-    return Reading(source, (), (), frozenset(), failed, lambda label: label.startswith(source))
+    return Reading(source, (), (), failed, lambda label: label.startswith(source))
 
 
 @st.composite

@@ -1,4 +1,4 @@
-"""The project's own folder `.lakeflow-job-meta/`: the lock, plans and records of deployments; git ignores it."""
+"""The folder `.lakeflow-job-meta/`: locks, plans and records of deployments, and the cache; git ignores it."""
 
 from __future__ import annotations
 
@@ -24,16 +24,29 @@ def state_folder(project: Project, target: str | None) -> Path:
     Raises:
         Failed: The disk refuses.
     """
-    root = _root(project)
-    folder = root / re.sub(r"[^A-Za-z0-9_-]", "_", target or "default")
+    folder = make_state_root(project) / re.sub(r"[^A-Za-z0-9_-]", "_", target or "default")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise Failed(f"{str(folder)!r} cannot be made: {error.strerror}.") from error
+    return folder
+
+
+def make_state_root(project: Project) -> Path:
+    """Returns the folder itself, and makes it.
+
+    Raises:
+        Failed: The disk refuses.
+    """
+    root = _root(project)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
         ignore = root / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")
     except OSError as error:
-        raise Failed(f"{str(folder)!r} cannot be made: {error.strerror}.") from error
-    return folder
+        raise Failed(f"{str(root)!r} cannot be made: {error.strerror}.") from error
+    return root
 
 
 def _root(project: Project) -> Path:

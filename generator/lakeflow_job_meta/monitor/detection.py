@@ -15,7 +15,7 @@ from lakeflow_job_meta.errors import Failed, LakeflowJobMetaError
 from lakeflow_job_meta.metadata.contents import Contents, combined
 from lakeflow_job_meta.metadata.reading import Reader
 from lakeflow_job_meta.project import BUNDLE_FILE, PROJECT_FILE, Project
-from lakeflow_job_meta.project_files import files_below
+from lakeflow_job_meta.project_tree import files_below
 
 _SUFFIXES = (".yml", ".yaml", ".j2", ".sql", ".py", ".ipynb", ".r", ".R", ".scala", ".whl", ".jar", ".toml")
 """Of files that jobs are made of, or run."""
