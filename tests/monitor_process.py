@@ -180,6 +180,9 @@ class Estate:
     def table(self) -> Path:
         return self.project.path / TABLE
 
+    def newest_version(self) -> int:
+        return DeltaTable(self.table).version()
+
     def says(self, *rows: dict[str, Any]) -> None:
         """Makes these the rows of the control table."""
         write_table(self.table, rows)
@@ -356,28 +359,32 @@ def settle(estate: Estate) -> None:
     """Waits until the monitor has worked on the newest version of the table."""
 
     def is_settled() -> bool:
-        newest = DeltaTable(estate.table).version()
         entries = estate.history()
-        return bool(entries) and entries[-1].state.tokens.get(TABLE, "").startswith(f"{newest} of ")
+        token = entries[-1].state.tokens.get(TABLE, "") if entries else ""
+        return token.startswith(f"{estate.newest_version()} of ")
 
     wait_for(is_settled, "the newest version to be deployed")
 
 
 def jobs_that_follow(estate: Estate) -> list[tuple[str, list[dict[str, Any]]]]:
     """Returns what the jobs have to be: of each module as it was when the monitor last read it in good order."""
-    table = DeltaControlTable(TABLE, estate.project.path)
     jobs: dict[str, list[dict[str, Any]]] = {}
     for entry in estate.history():
-        version = int(entry.metadata_version.removeprefix(f"{TABLE}@"))
-        rows = sorted(table.read(version).rows, key=lambda row: (row["module_name"], row["execution_order"] or 0))
-        for name, members in groupby(rows, key=lambda row: row["module_name"]):
-            sources = list(members)
-            if any(is_broken(source) for source in sources):
-                continue
-            active = [source for source in sources if source["is_active"]]
-            if active:
-                jobs[name] = _tasks(active)
+        jobs.update(sound_jobs(estate, int(entry.metadata_version.removeprefix(f"{TABLE}@"))))
     return sorted(jobs.items())
+
+
+def sound_jobs(estate: Estate, version: int) -> dict[str, list[dict[str, Any]]]:
+    """Returns the tasks of each module without mistakes in one version of the table."""
+    found = DeltaControlTable(TABLE, estate.project.path).read(version).rows
+    rows = sorted(found, key=lambda row: (str(row["module_name"]), str(row["source_id"])))
+    jobs = {}
+    for name, members in groupby(rows, key=lambda row: str(row["module_name"])):
+        sources = list(members)
+        active = [source for source in sources if source["is_active"]]
+        if active and not any(is_broken(source) for source in sources):
+            jobs[name] = _tasks(active)
+    return jobs
 
 
 def is_broken(source: Mapping[str, Any]) -> bool:

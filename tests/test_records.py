@@ -130,6 +130,14 @@ class TestDelta(RecordTableContract):
         jobs.put([job("c")], [("prod", "a")])
         assert DeltaTable(tmp_path / "data" / "etl_control_jobs").version() == 2
 
+    def test_many_puts_leave_few_files_to_read(self, history, tmp_path):
+        rows = [tick(str(number)) for number in range(60)]
+        for row in rows:
+            history.put([row])
+
+        assert len(DeltaTable(tmp_path / "data" / "etl_control_history").file_uris()) < 20
+        assert sorted(row["run_id"] for row in history.rows()) == sorted(row["run_id"] for row in rows)
+
     def test_the_columns_are_in_the_order_of_the_layout(self, jobs, tmp_path):
         jobs.put([job()])
         fields = DeltaTable(tmp_path / "data" / "etl_control_jobs").schema().fields
