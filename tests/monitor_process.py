@@ -12,19 +12,23 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pytest
+from deltalake import DeltaTable
 
 from cli import cli_environment, install_stand_in
 from lakeflow_job_meta.deployment.layouts import HISTORY, JOBS
 from lakeflow_job_meta.monitor.history import Entry, History
+from lakeflow_job_meta.tables.delta import DeltaControlTable
 from lakeflow_job_meta.tables.delta_records import DeltaRecords
 from project_folder import ProjectFolder, Result
+from table_editor import MISTAKES
 from tables import row, write_table
 from workspace import FakeWorkspace
 
@@ -119,6 +123,12 @@ class Monitoring:
     def pid(self) -> int:
         return self._process.pid
 
+    def open_files(self) -> list[str]:
+        """Returns the paths of the files that it has open."""
+        with suppress(OSError):
+            return [str(each.readlink()) for each in Path(f"/proc/{self.pid}/fd").iterdir()]
+        return []
+
     def stop(self, how: signal.Signals) -> None:
         self._process.send_signal(how)
 
@@ -131,7 +141,9 @@ class Monitoring:
         try:
             stdout, stderr = self._process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"The monitor still runs after {seconds} seconds.") from None
+            self.stop(signal.SIGABRT)
+            stderr = self._process.communicate()[1]
+            raise AssertionError(f"The monitor still runs after {seconds} seconds: {stderr}") from None
         assert "Traceback" not in stderr, stderr
         return Result(self._process.returncode, stdout, stderr)
 
@@ -158,7 +170,8 @@ class Estate:
         command = install_stand_in(folder / "bin")
         environment = cli_environment(workspace.url, workspace.token, folder / "cli")
         kept = {name: value for name, value in environment.items() if name not in ("HTTP_PROXY", "HTTPS_PROXY")}
-        self.environment = {**kept, "DATABRICKS_CLI": str(command)}
+        # A process that hangs is asked where.
+        self.environment = {**kept, "DATABRICKS_CLI": str(command), "PYTHONFAULTHANDLER": "1"}
         self._running: list[Monitoring] = []
 
     # metadata
@@ -166,6 +179,9 @@ class Estate:
     @property
     def table(self) -> Path:
         return self.project.path / TABLE
+
+    def newest_version(self) -> int:
+        return DeltaTable(self.table).version()
 
     def says(self, *rows: dict[str, Any]) -> None:
         """Makes these the rows of the control table."""
@@ -216,6 +232,43 @@ class Estate:
         folder = str(self.project.path.resolve())
         return [pid for pid in _all_processes() if _working_folder(pid) == folder]
 
+    def cli_runs(self, command: str) -> bool:
+        """Says whether the databricks CLI is at a command of bundles."""
+        lines = [_command_line(pid) for pid in self.processes()]
+        return any(["bundle", command] == line[index : index + 2] for line in lines for index in range(len(line)))
+
+    def loop(self, ticks: Path, *, interval_seconds: float) -> Monitoring:
+        """Starts a process that looks again and again, faster than the command line allows.
+
+        Args:
+            ticks: A file that gets a line of JSON for each tick, see `looping_monitor`.
+            interval_seconds: From tick to tick.
+        """
+        program = [sys.executable, str(Path(__file__).parent / "looping_monitor.py")]
+        process = subprocess.Popen(
+            [*program, self.deployer, str(interval_seconds), str(ticks)],
+            cwd=self.project.path,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        self._running.append(Monitoring(process))
+        return self._running[-1]
+
+    def edit_at_random(self, *, seed: int, seconds: float, pause_seconds: float = 0.1) -> int:
+        """Has another process edit the control table for a while; returns how many edits it made."""
+        program = [sys.executable, str(Path(__file__).parent / "table_editor.py")]
+        done = subprocess.run(
+            [*program, str(self.table), str(seed), str(seconds), str(pause_seconds)],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdout=subprocess.PIPE,
+            timeout=seconds + SECONDS,
+            check=True,
+            text=True,
+        )
+        return int(done.stdout)
+
     # what came out
 
     @property
@@ -246,11 +299,12 @@ class Estate:
 
 @contextmanager
 def _signals_as_they_are() -> Iterator[None]:
-    handler = signal.getsignal(signal.SIGTERM)
+    handlers = {which: signal.getsignal(which) for which in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, handler)
+        for which, handler in handlers.items():
+            signal.signal(which, handler)
 
 
 def _all_processes() -> list[int]:
@@ -264,6 +318,13 @@ def _working_folder(pid: int) -> str:
         return ""
 
 
+def _command_line(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    except OSError:
+        return []
+
+
 def module_rows(name: str, *notebooks: str, **columns: Any) -> list[dict[str, Any]]:
     """Returns the rows of a sound module whose tasks follow each other."""
     return [
@@ -274,13 +335,7 @@ def module_rows(name: str, *notebooks: str, **columns: Any) -> list[dict[str, An
 
 def module_job(name: str, *notebooks: str) -> tuple[str, list[dict[str, Any]]]:
     """Returns the job of such a module, as `Estate.jobs` does."""
-    tasks: list[dict[str, Any]] = []
-    for number, notebook in enumerate(notebooks, 1):
-        waits = {"depends_on": [{"task_key": f"s{number - 1}"}]} if number > 1 else {}
-        parameters = {"source_id": f"s{number}", "control_table": "main.etl.control"}
-        block = {"notebook_path": notebook, "base_parameters": parameters}
-        tasks.append({"task_key": f"s{number}", **waits, "notebook_task": block})
-    return name, tasks
+    return name, _tasks(module_rows(name, *notebooks))
 
 
 def wait_for(is_so: Callable[[], object], what: str, seconds: float = SECONDS) -> None:
@@ -298,3 +353,51 @@ def wait_for(is_so: Callable[[], object], what: str, seconds: float = SECONDS) -
 def flat(lists: Iterable[list[dict[str, Any]]]) -> list[dict[str, Any]]:
     """Returns the rows of several modules."""
     return [item for each in lists for item in each]
+
+
+def settle(estate: Estate) -> None:
+    """Waits until the monitor has worked on the newest version of the table."""
+
+    def is_settled() -> bool:
+        entries = estate.history()
+        token = entries[-1].state.tokens.get(TABLE, "") if entries else ""
+        return token.startswith(f"{estate.newest_version()} of ")
+
+    wait_for(is_settled, "the newest version to be deployed")
+
+
+def jobs_that_follow(estate: Estate) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Returns what the jobs have to be: of each module as it was when the monitor last read it in good order."""
+    jobs: dict[str, list[dict[str, Any]]] = {}
+    for entry in estate.history():
+        jobs.update(sound_jobs(estate, int(entry.metadata_version.removeprefix(f"{TABLE}@"))))
+    return sorted(jobs.items())
+
+
+def sound_jobs(estate: Estate, version: int) -> dict[str, list[dict[str, Any]]]:
+    """Returns the tasks of each module without mistakes in one version of the table."""
+    found = DeltaControlTable(TABLE, estate.project.path).read(version).rows
+    rows = sorted(found, key=lambda row: (str(row["module_name"]), str(row["source_id"])))
+    jobs = {}
+    for name, members in groupby(rows, key=lambda row: str(row["module_name"])):
+        sources = list(members)
+        active = [source for source in sources if source["is_active"]]
+        if active and not any(is_broken(source) for source in sources):
+            jobs[name] = _tasks(active)
+    return jobs
+
+
+def is_broken(source: Mapping[str, Any]) -> bool:
+    """Says whether a row has one of the mistakes that `table_editor` makes."""
+    return source["transformation_config"] in MISTAKES or source["execution_order"] is None
+
+
+def _tasks(sources: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    tasks: list[dict[str, Any]] = []
+    for before, source in zip([None, *sources], sources, strict=False):
+        waits = {"depends_on": [{"task_key": before["source_id"]}]} if before is not None else {}
+        parameters = {"source_id": source["source_id"], "control_table": "main.etl.control"}
+        notebook = json.loads(source["transformation_config"])["notebook_path"]
+        block = {"notebook_path": notebook, "base_parameters": parameters}
+        tasks.append({"task_key": source["source_id"], **waits, "notebook_task": block})
+    return tasks
