@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 SPARK := .venv-spark
 SPARK_STAMP := $(SPARK)/.installed
 
-.PHONY: run test test-spark lint types wheel bench clean
+.PHONY: run test test-spark soak lint types wheel bench clean
 
 # Reads a Delta control table, writes bundle files, changes one row and shows the difference.
 run: $(STAMP)
@@ -18,6 +18,10 @@ test: $(STAMP)
 # Control tables in a real Spark session. Needs Java 17 or newer; Delta's jars come from Maven the first time.
 test-spark: $(SPARK_STAMP)
 	@$(SPARK)/bin/python -m pytest tests/spark -m spark -o addopts=-q
+
+# A monitor that ticks thousands of times, and is ended at any moment. LJM_SOAK_SECONDS makes it longer.
+soak: $(STAMP)
+	@$(BIN)/python -m pytest tests/soak -m soak -s -o addopts=-q
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .

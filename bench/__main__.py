@@ -1,24 +1,56 @@
-"""Runs all benchmarks: `make bench`."""
+"""Runs the benchmarks: `make bench` for the whole way, `python -m bench parts` for checks and tables alone."""
 
 from __future__ import annotations
 
+import sys
+
 from bench import checks, generate, tables
+from bench.generate import SIZES, Figure
 
 
 def main() -> None:
-    """Prints the figures; the last column of the checks is the ratio to the slowest."""
-    figures = checks.run()
-    slowest = min(figure.tasks_a_second for figure in figures)
+    """Prints the figures as one table."""
+    if sys.argv[1:] == ["parts"]:
+        _show_parts()
+    else:
+        _show_targets()
+
+
+def _show_targets() -> None:
+    figures: dict[str, dict[int, Figure]] = {}
+    for figure in generate.run():
+        figures.setdefault(figure.what, {})[figure.modules] = figure
+        print(".", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    dumper = next(by_size for what, by_size in figures.items() if "CSafeDumper" in what)[SIZES[-1]]
+    heads = (*(f"{size:,} modules" for size in SIZES), "processor", "growth", "to dumper", "peak MB")
+    print(f"{'':45}" + "".join(f"{head:>15}" for head in heads))
+    for what, by_size in figures.items():
+        print(f"{what:45}" + "".join(f"{cell:>15}" for cell in _cells(by_size, dumper)))
+
+
+def _cells(by_size: dict[int, Figure], dumper: Figure) -> list[str]:
+    """Returns seconds at each size; then of the largest what it took of the processor, growth, ratio and memory."""
+    figures = [by_size[size] for size in sorted(by_size)]
+    last = figures[-1]
+    seconds = [f"{figure.seconds:.2f} s" for figure in figures]
+    memory = f"{last.megabytes:.0f}" if last.megabytes is not None else ""
+    if len(figures) == 1:
+        return [*seconds, "", f"{last.processor_seconds:.2f} s", "", "", memory]
+    growth = f"{last.processor_seconds / figures[0].processor_seconds:.1f}x"
+    ratio = f"{last.processor_seconds / dumper.processor_seconds:.2f}x"
+    return [*seconds, f"{last.processor_seconds:.2f} s", growth, ratio, memory]
+
+
+def _show_parts() -> None:
+    measured = checks.run()
+    slowest = min(each.tasks_a_second for each in measured)
     print(f"{'checks':45} {'tasks a second':>15} {'ratio':>8}")
-    for figure in figures:
-        print(f"{figure.what:45} {figure.tasks_a_second:15,.0f} {figure.tasks_a_second / slowest:8,.1f}")
+    for each in measured:
+        print(f"{each.what:45} {each.tasks_a_second:15,.0f} {each.tasks_a_second / slowest:8,.1f}")
     print(f"\n{'control tables':45} {'rows':>15} {'seconds':>8}")
     for step in tables.run():
         print(f"{step.what:45} {step.rows:15,} {step.seconds:8.2f}")
-    print(f"\n{'the whole way':45} {'modules':>15} {'seconds':>8} {'MB':>6}")
-    for way in generate.run():
-        memory = f"{way.megabytes:6,.0f}" if way.megabytes is not None else ""
-        print(f"{way.what:45} {way.modules:15,} {way.seconds:8.2f} {memory}")
 
 
 if __name__ == "__main__":

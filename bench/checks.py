@@ -13,7 +13,7 @@ from bench.estate import SOURCES, rows
 from lakeflow_job_meta.bundle_facts import BundleFacts
 from lakeflow_job_meta.jobs.build import build_job
 from lakeflow_job_meta.jobs.checks.all_checks import check_job
-from lakeflow_job_meta.jobs.checks.context import CheckContext
+from lakeflow_job_meta.jobs.checks.context import CheckContext, OtherModules
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.metadata.parse import parse_module
 from lakeflow_job_meta.metadata.rows import modules_of_rows
@@ -54,7 +54,7 @@ def _jobs() -> tuple[list[Job], CheckContext]:
     modules = [parse_module(raw).module for raw in modules_of_rows("bench", rows(MODULES))[0]]
     jobs = [job for module in modules if module is not None and (job := build_job(module, project).job) is not None]
     keys = frozenset(job.key for job in jobs)
-    return jobs, CheckContext(project, BundleFacts(), ProjectFiles(project.folder), {}, {}, keys)
+    return jobs, CheckContext(project, BundleFacts(), ProjectFiles(project.folder), OtherModules(job_keys=keys))
 
 
 def _measure(what: str, jobs: list[Job], check: Callable[[Job], object]) -> Figure:

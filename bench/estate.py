@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from itertools import groupby
 from pathlib import Path
 
 import arro3.core as arrow
 from deltalake import write_deltalake
+
+from lakeflow_job_meta.output.yaml_writer import to_yaml
+from lakeflow_job_meta.values import Value
 
 Row = dict[str, object]
 SOURCES = 5
@@ -25,6 +29,27 @@ def write_table(path: Path, made: list[Row]) -> None:
         name: arrow.Array([row[name] for row in made], _KINDS.get(name, arrow.DataType.utf8())) for name in columns
     }
     write_deltalake(path, arrow.Table.from_pydict(arrays), mode="overwrite")
+
+
+def write_yaml(folder: Path, made: list[Row]) -> None:
+    """Writes the same modules as YAML files, one each."""
+    folder.mkdir()
+    for name, group in groupby(made, key=lambda row: row["module_name"]):
+        members = list(group)
+        module = {
+            "module_name": name,
+            "job_config": json.loads(str(members[0]["job_config"])),
+            "sources": [_source(row) for row in members],
+        }
+        (folder / f"{name}.yml").write_text(to_yaml({"modules": [module]}) + "\n", encoding="utf-8")
+
+
+def _source(row: Row) -> dict[str, Value]:
+    return {
+        key: json.loads(str(value)) if key.endswith("_config") else value  # type: ignore[misc]
+        for key, value in row.items()
+        if key not in ("module_name", "job_config")
+    }
 
 
 def _row(module: int, source: int) -> Row:

@@ -1,71 +1,113 @@
-"""What `ljm generate` costs as a user starts it, for a control table in Delta files; and what writing YAML alone costs.
+"""What the commands cost as a user starts them, from 1,000 to 10,000 modules, and what other ways to jobs cost.
 
 Each step is one process of its own, imports included. What is measured besides is the least that another way to the
-same files would take: `yaml.CSafeDumper` on the finished settings, and the models of `databricks-bundles` if they are
-installed.
+same files would take: `yaml.CSafeDumper` on the finished settings, and the models of `databricks-bundles` where a
+Python has them.
 """
 
 from __future__ import annotations
 
-import importlib
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from bench.estate import rows, write_table
+from bench.estate import rows, write_table, write_yaml
 from lakeflow_job_meta.compilation import compile_project
 from lakeflow_job_meta.project import load_project
 
 SIZES = (1_000, 10_000)
+BUNDLES_PYTHON = "BENCH_BUNDLES_PYTHON"
+"""The environment variable that names a Python with databricks-bundles, which is no dependency of this project."""
+
+_REPEATS = 3
+_PROJECT = "metadata: [{kind}: {where}]\ndefaults: {{warehouse_id: 0123456789abcdef}}\n"
+_BUNDLES = """
+import json, sys, time
+from databricks.bundles.jobs import Job
+jobs = json.load(sys.stdin)
+begin, began = time.perf_counter(), time.process_time()
+for job in jobs:
+    Job.from_dict(job).as_dict()
+print(time.perf_counter() - begin, time.process_time() - began)
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One line of the result.
+    """One figure of the result.
 
     Attributes:
+        seconds: As a clock has it.
+        processor_seconds: Without waiting for the disk or for what else runs on the machine.
         megabytes: The process's peak memory; None where there is no process of its own.
     """
 
     what: str
     modules: int
     seconds: float
+    processor_seconds: float
     megabytes: float | None = None
 
 
 def run() -> Iterator[Figure]:
-    """Measures every size in a project of its own."""
-    for size in SIZES:
-        with tempfile.TemporaryDirectory() as folder:
-            yield from _generate(Path(folder), size)
-            yield from _other_ways(Path(folder), size)
+    """Measures every size in projects of their own.
+
+    They are removed at the end only: for half a minute after many files were deleted, a disk with ext4 makes new ones
+    ten times slower.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        yield _step("ljm --help", 0, ["--help"])
+        for size in SIZES:
+            yield from _of_a_table(Path(folder, f"delta{size}"), size)
+            yield from _of_files(Path(folder, f"yaml{size}"), size)
 
 
-def _generate(folder: Path, size: int) -> Iterator[Figure]:
-    (folder / "databricks.yml").write_text("bundle: {name: bench}\n", encoding="utf-8")
-    (folder / "job_meta.yml").write_text(
-        "metadata: [{delta: control}]\ndefaults: {warehouse_id: 0123456789abcdef}\n", encoding="utf-8"
-    )
+def _of_a_table(folder: Path, size: int) -> Iterator[Figure]:
     made = rows(size)
+    _begin(folder, "delta", "control")
     write_table(folder / "control", made)
-    yield _step("generate, nothing there", folder, size)
-    yield _step("generate, nothing changed", folder, size)
+    project = ["--project", str(folder)]
+    yield _step("Delta: generate, nothing there", size, [*project, "generate"], repeats=1)
+    yield _step("Delta: generate, nothing changed", size, [*project, "generate"])
+    yield _step("Delta: generate --check, nothing changed", size, [*project, "generate", "--check"])
+    yield _step("Delta: validate, nothing changed", size, [*project, "validate"])
     made[0]["execution_order"] = 7
     write_table(folder / "control", made)
-    yield _step("generate, one row changed", folder, size)
+    yield _step("Delta: generate, one row changed", size, [*project, "generate"], repeats=1)
+    yield from _other_ways(folder, size)
 
 
-def _step(what: str, folder: Path, size: int) -> Figure:
+def _of_files(folder: Path, size: int) -> Iterator[Figure]:
+    _begin(folder, "yaml", "metadata")
+    write_yaml(folder / "metadata", rows(size))
+    project = ["--project", str(folder)]
+    yield _step("YAML files: generate, nothing there", size, [*project, "generate"], repeats=1)
+    yield _step("YAML files: generate, nothing changed", size, [*project, "generate"])
+
+
+def _begin(folder: Path, kind: str, where: str) -> None:
+    folder.mkdir()
+    (folder / "databricks.yml").write_text("bundle: {name: bench}\n", encoding="utf-8")
+    (folder / "job_meta.yml").write_text(_PROJECT.format(kind=kind, where=where), encoding="utf-8")
+
+
+def _step(what: str, size: int, arguments: list[str], *, repeats: int = _REPEATS) -> Figure:
+    """Runs a command and returns its best time."""
+    return min((_once(what, size, arguments) for _ in range(repeats)), key=lambda figure: figure.seconds)
+
+
+def _once(what: str, size: int, arguments: list[str]) -> Figure:
     begin = time.perf_counter()
     with subprocess.Popen(
-        [sys.executable, "-m", "lakeflow_job_meta", "--project", str(folder), "generate"],
+        [sys.executable, "-m", "lakeflow_job_meta", *arguments],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as process:
@@ -73,25 +115,18 @@ def _step(what: str, folder: Path, size: int) -> Figure:
         process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, "the benchmark's jobs are meant to be right"
     kilobytes = usage.ru_maxrss / (1024 if sys.platform == "darwin" else 1)
-    return Figure(what, size, time.perf_counter() - begin, kilobytes / 1024)
+    return Figure(what, size, time.perf_counter() - begin, usage.ru_utime + usage.ru_stime, kilobytes / 1024)
 
 
 def _other_ways(folder: Path, size: int) -> Iterator[Figure]:
     jobs = [job.settings for job in compile_project(load_project(folder)).jobs]
-    yield _measured("yaml.CSafeDumper on the settings", jobs, _dumped)
-    try:
-        model = importlib.import_module("databricks.bundles.jobs").Job
-    except ImportError:
-        return
-    yield _measured("databricks-bundles: from_dict, as_dict", jobs, lambda job: model.from_dict(job).as_dict())
-
-
-def _dumped(settings: object) -> str:
-    return str(yaml.dump(settings, Dumper=yaml.CSafeDumper, sort_keys=False))
-
-
-def _measured(what: str, jobs: list[dict[str, object]], convert: Callable[[dict[str, object]], object]) -> Figure:
-    begin = time.perf_counter()
+    begin, began = time.perf_counter(), time.process_time()
     for job in jobs:
-        convert(job)
-    return Figure(what, len(jobs), time.perf_counter() - begin)
+        yaml.dump(job, Dumper=yaml.CSafeDumper, sort_keys=False)
+    seconds, processor = time.perf_counter() - begin, time.process_time() - began
+    yield Figure("yaml.CSafeDumper on the finished settings", size, seconds, processor)
+    python = os.environ.get(BUNDLES_PYTHON, sys.executable)
+    done = subprocess.run([python, "-c", _BUNDLES], input=json.dumps(jobs), capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        seconds, processor = map(float, done.stdout.split())
+        yield Figure("databricks-bundles: from_dict, as_dict", size, seconds, processor)

@@ -176,6 +176,12 @@ class RecordTableContract:
         assert [row["run_id"] for row in history.newest(9)] == ["r4", "r3", "r2", "r1", "never"]
         assert history.newest(0) == []
 
+    def test_the_newest_may_be_those_of_one_target(self, history):
+        history.put([tick(f"r{minute}", minute, target="dev" if minute % 2 else "it's") for minute in (1, 2, 3, 4)])
+        assert [row["run_id"] for row in history.newest(1, {"target": "dev"})] == ["r3"]
+        assert [row["run_id"] for row in history.newest(9, {"target": "it's"})] == ["r4", "r2"]
+        assert history.newest(9, {"target": "dev' OR '1'='1"}) == []
+
     def test_rows_of_one_moment_are_in_the_order_of_their_keys(self, history):
         history.put([tick("b"), tick("a"), tick("c")])
         assert [row["run_id"] for row in history.newest(2)] == ["a", "b"]

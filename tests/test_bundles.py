@@ -303,8 +303,6 @@ class TestMistakes:
         many.write("metadata/a.yml", module("a"))
         place = "workspace: {root_path: '~/x/${bundle.name}', file_path: '${workspace.root_path}/f'}\n"
         many.write("shared.yml", place)
-            "shared.yml", "workspace: {root_path: '~/x/${bundle.name}', file_path: '${workspace.root_path}/f'}\n"
-        )
 
         assert many.ljm("generate").exit_code == 0
 

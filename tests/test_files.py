@@ -421,7 +421,7 @@ class TestMissingSources:
 
 @pytest.mark.skipif(os.name != "posix", reason="POSIX permissions and signals")
 class TestFaults:
-    @pytest.mark.parametrize("call", ["fsync", "mkstemp", "write", "replace"])
+    @pytest.mark.parametrize("call", ["fsync", "create", "write", "replace"])
     @pytest.mark.parametrize("at", [1, 3])
     def test_a_full_disk_is_said_in_words_and_leaves_whole_files(self, project, monkeypatch, call, at):
         for n in range(5):
@@ -450,7 +450,7 @@ class TestFaults:
 
     def test_a_folder_that_cannot_be_written_is_said_in_words_to_root_too(self, project, monkeypatch):
         project.write("metadata/a.yml", module("a"))
-        _fail(monkeypatch, "mkstemp", 1, errno.EROFS)
+        _fail(monkeypatch, "create", 1, errno.EROFS)
         result = project.ljm("generate")
         assert result.exit_code == 1
         assert "Read-only file system" in result.stderr
@@ -533,7 +533,7 @@ class _Versions:
 
 # Dies by SIGKILL before the n-th step of writing.
 DIES_AT = """
-import os, pathlib, signal, sys, tempfile
+import os, pathlib, signal, sys
 left = int(sys.argv[1])
 def dying(real):
     def step(*arguments, **named):
@@ -543,7 +543,7 @@ def dying(real):
             os.kill(os.getpid(), signal.SIGKILL)
         return real(*arguments, **named)
     return step
-tempfile.mkstemp = dying(tempfile.mkstemp)
+os.open = dying(os.open)
 pathlib.Path.replace = dying(pathlib.Path.replace)
 pathlib.Path.unlink = dying(pathlib.Path.unlink)
 sys.argv = ["ljm", "--project", sys.argv[2], "generate"]
@@ -557,7 +557,7 @@ def _fail(patch: pytest.MonkeyPatch, call: str, at: int, number: int = errno.ENO
     calls = 0
     holder, name = {
         "fsync": (os, "fsync"),
-        "mkstemp": (__import__("tempfile"), "mkstemp"),
+        "create": (os, "open"),
         "write": (os, "fdopen"),
         "replace": (Path, "replace"),
     }[call]

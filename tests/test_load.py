@@ -16,9 +16,9 @@ from lakeflow_job_meta.bundle_facts import BundleFacts
 from lakeflow_job_meta.compilation import compile_readings
 from lakeflow_job_meta.errors import Failed, InvalidMetadata
 from lakeflow_job_meta.metadata.columns import METADATA_COLUMNS
-from lakeflow_job_meta.metadata.reading import RawModule, Reading
+from lakeflow_job_meta.metadata.reading import Content, Part, RawModule, Reading
 from lakeflow_job_meta.metadata.rows import Row, modules_of_rows
-from lakeflow_job_meta.metadata.yaml_files import decode_yaml, reading_of_documents
+from lakeflow_job_meta.metadata.yaml_files import part_of_file
 from lakeflow_job_meta.output.yaml_writer import to_yaml
 from lakeflow_job_meta.project import Project, load_project
 from lakeflow_job_meta.project_files import ProjectFiles
@@ -59,9 +59,9 @@ def new_table(folder: Path) -> ControlTable:
 def read(modules: Sequence[Module] | str) -> list[RawModule]:
     """Reads modules as they are read from a file."""
     text = modules if isinstance(modules, str) else to_yaml({"modules": list(modules)}) + "\n"
-    reading = reading_of_documents("a.yml", [("a.yml", *decode_yaml(text.encode(), "a.yml"))], lambda label: True)
-    assert reading.diagnostics == ()
-    return list(reading.modules)
+    content = part_of_file("a.yml", text.encode()).content
+    assert content.diagnostics == ()
+    return list(content.modules)
 
 
 def source(source_id: str, **fields: Any) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def loaded(modules: Sequence[Module], rows: Iterable[Row] = (), *, prune: bool =
 
 def jobs(modules: Iterable[RawModule], project: Project) -> dict[str, str]:
     """Returns the settings of every job, as text, so that true is not 1."""
-    reading = Reading("x", tuple(modules), (), frozenset(), False, lambda label: False)
+    reading = Reading("x", (Part("x", None, lambda: Content(tuple(modules))),), (), False, lambda label: False)
     compilation = compile_readings(project, [reading], BundleFacts(), ProjectFiles(project.folder))
     assert [str(problem) for problem in compilation.errors] == []
     return {job.key: json.dumps([job.settings, job.sql_files], sort_keys=True, default=str) for job in compilation.jobs}

@@ -14,7 +14,7 @@ from lakeflow_job_meta.bundle_facts import BundleFacts
 from lakeflow_job_meta.compilation import compile_readings
 from lakeflow_job_meta.diagnostics import Diagnostic, Origin
 from lakeflow_job_meta.jobs.task_types import BY_BLOCK, COMPUTE_FIELDS, Compute
-from lakeflow_job_meta.metadata.reading import RawModule, Reading, Unread
+from lakeflow_job_meta.metadata.reading import Content, Part, RawModule, Reading, Unread
 from lakeflow_job_meta.metadata.yaml_files import YamlDocument
 from lakeflow_job_meta.metadata.yaml_text import read_yaml
 from lakeflow_job_meta.output.yaml_writer import to_yaml
@@ -87,7 +87,7 @@ def problems_of(config: dict[str, Any]) -> tuple[str, list[Diagnostic]]:
     assert read.faults == []
     raw = RawModule(read.value["modules"][0], Origin(document, ("modules", 0)))  # type: ignore[index, call-overload]
     project = Project(Path("/nowhere"), Origin(Unread("job_meta.yml")))
-    reading = Reading("metadata", (raw,), (), frozenset(), False, lambda label: True)
+    reading = Reading("metadata", (Part(document.label, None, lambda: Content((raw,))),), (), False, lambda label: True)
     compilation = compile_readings(project, [reading], BundleFacts(), ProjectFiles(project.folder))
     return text, list(compilation.diagnostics)
 

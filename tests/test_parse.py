@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 from lakeflow_job_meta.compilation import Compilation, compile_project
 from lakeflow_job_meta.metadata.reading import Reading
-from lakeflow_job_meta.metadata.rows import modules_of_rows
+from lakeflow_job_meta.metadata.rows import parts_of_rows
 from lakeflow_job_meta.output.yaml_writer import to_yaml
 from lakeflow_job_meta.project import Project, load_project
 from project_folder import ProjectFolder, at_caret, module
@@ -444,8 +444,7 @@ class _Rows:
         self.rows = rows
 
     def read(self) -> Reading:
-        modules, problems, _ = modules_of_rows("main.etl.control", self.rows)
-        return Reading("t", tuple(modules), tuple(problems), frozenset(), False, lambda label: False)
+        return Reading("t", tuple(parts_of_rows("main.etl.control", self.rows)), (), False, lambda label: False)
 
 
 def _jobs(compilation: Compilation) -> list[tuple]:

@@ -206,7 +206,9 @@ class TestMistakes:
 
     def test_bad_json_keeps_the_module_from_being_built(self, control):
         project = control(row("a"), row("b", source_config="{not json"), row("a", "other"))
-        assert [job.key for job in project.compile().jobs] == ["other"]
+        compilation = project.compile()
+        assert [job.key for job in compilation.jobs] == ["other"]
+        assert compilation.broken == ("sales",)
 
     @pytest.mark.parametrize(
         ("columns", "code", "place"),

@@ -101,12 +101,11 @@ class TestListing:
     def test_what_is_not_there_is_an_error(self, volume, read, path):
         reading = read(path)
         assert reading.failed
-        assert not reading.is_empty
         assert path in str(reading.diagnostics[0])
 
     def test_an_empty_volume_is_empty_not_failed(self, volume, read):
         reading = read()
-        assert (reading.is_empty, reading.failed, reading.diagnostics) == (True, False, ())
+        assert (reading.modules, reading.failed, reading.diagnostics) == ((), False, ())
 
 
 class TestFiles:

@@ -6,60 +6,28 @@ workspace. A module with an error gives no file; the result says which jobs must
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from lakeflow_job_meta.bundle_facts import BundleFacts, read_bundle_facts
-from lakeflow_job_meta.diagnostics import (
-    RULES,
-    Diagnostic,
-    Severity,
-    errors_among,
-    example,
-    in_reading_order,
-    rule,
-    with_severity,
-)
-from lakeflow_job_meta.jobs.build import NO_ACTIVE_SOURCE, Built, build_job
-from lakeflow_job_meta.jobs.checks.all_checks import check_job
-from lakeflow_job_meta.jobs.checks.context import CheckContext
+from lakeflow_job_meta.cache.results import ResultsCache
+from lakeflow_job_meta.collisions import collisions
+from lakeflow_job_meta.diagnostics import Diagnostic, errors_among, in_reading_order
+from lakeflow_job_meta.jobs.checks.context import OtherModules
 from lakeflow_job_meta.jobs.checks.other_jobs import jobs_run_by
-from lakeflow_job_meta.jobs.model import Job
+from lakeflow_job_meta.jobs.model import Job, LazyJobs
+from lakeflow_job_meta.judge import Judge
 from lakeflow_job_meta.metadata.keys import job_key
-from lakeflow_job_meta.metadata.parse import Parsed, parse_module
 from lakeflow_job_meta.metadata.reading import Reading
-from lakeflow_job_meta.output.render import Renderer, job_of_path
+from lakeflow_job_meta.output.render import job_of_path
 from lakeflow_job_meta.parts.placement import place
 from lakeflow_job_meta.parts.shared import read_shared
+from lakeflow_job_meta.portions import Portion, PortionCompiler
 from lakeflow_job_meta.project import Project, check_codes
 from lakeflow_job_meta.project_files import ProjectFiles
-from lakeflow_job_meta.values import quoted
 from lakeflow_job_meta.workspace import Workspace
-
-_SECOND = (
-    "  - module_name: {}\n    sources:\n      - source_id: a\n        execution_order: 1\n"
-    "        transformation_config: {{notebook_path: /Workspace/a}}\n"
-)
-DUPLICATE_MODULE = rule(
-    "duplicate-module",
-    is_fixed=True,
-    meaning="Two modules have the same name: in one file, in two files, or in a file and a table. A module comes from "
-    "one place.",
-    remedy="Rename or remove one of the two. Neither is generated before; the job stays as it is.",
-    wrong=example("notebook_path: /Workspace/a", module=_SECOND.format("sales")),
-    right=example("notebook_path: /Workspace/a", module=_SECOND.format("stock")),
-)
-JOB_KEY_COLLISION = rule(
-    "job-key-collision",
-    is_fixed=True,
-    meaning="Two different module names become the same resource key (special characters become `_`), or keys that "
-    "differ only in upper and lower case, which many disks do not tell apart.",
-    remedy="Rename one of the two modules.",
-    wrong=example("notebook_path: /Workspace/a", module=_SECOND.format("Sales")),
-    right=example("notebook_path: /Workspace/a", module=_SECOND.format("stock")),
-)
-_IGNORE = re.compile(r"#\s*ljm:\s*ignore\[([\w\s,-]+)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +35,7 @@ class Compilation:
     """What a project's metadata comes to.
 
     Attributes:
-        jobs: The jobs without an error, in reading order.
+        jobs: The jobs without an error, in reading order; those that the cache knew are built when one is asked for.
         files: The text of every file, by its path below the output folder.
         diagnostics: Everything to tell the user, by place.
         kept_jobs: Keys of jobs that stay as they are, since their module is broken or has nothing active.
@@ -78,7 +46,7 @@ class Compilation:
         bundles: The bundle of each job by its key, in a project of many bundles.
     """
 
-    jobs: tuple[Job, ...]
+    jobs: Sequence[Job]
     files: dict[str, str]
     diagnostics: tuple[Diagnostic, ...]
     kept_jobs: frozenset[str]
@@ -154,8 +122,9 @@ def compile_project(
     for number, reader in enumerate(readers):
         on_progress("Reading metadata", number, len(readers))
         readings.append(reader.read())
-    facts = read_bundle_facts(project)
-    compilation = compile_readings(project, readings, facts, ProjectFiles(project.folder), on_progress)
+    bundle, files = read_bundle_facts(project), ProjectFiles(project.folder)
+    cache = ResultsCache(project, bundle, files)
+    compilation = compile_readings(project, readings, bundle, files, on_progress, cache=cache)
     return compilation if project.bundles is None else _in_bundles(project, compilation, moving or {})
 
 
@@ -185,6 +154,7 @@ def compile_readings(
     on_progress: Progress = _silently,
     *,
     other_modules: Iterable[str] = (),
+    cache: ResultsCache | None = None,
 ) -> Compilation:
     """Checks metadata that was read, and builds and renders every job that has no error.
 
@@ -195,142 +165,103 @@ def compile_readings(
         files_of_project: For the files that jobs name.
         on_progress: Called now and then.
         other_modules: Names of modules that exist without being read here, whose jobs may be run.
+        cache: Knows what modules came to before.
     """
-    parsed = [parse_module(raw) for reading in readings for raw in reading.modules]
-    collisions = _collisions(parsed)
-    built = [build_job(each.module, project) if each.module is not None else None for each in parsed]
-    others = {name: job_key(name) for name in other_modules}
-    jobs_built = [each.job for each in built if each is not None]
-    context = _context(project, bundle, files_of_project, parsed, jobs_built, others)
-    renderer = Renderer(project)
-    judge = Judge(project)
-    diagnostics = judge.judged(problem for reading in readings for problem in reading.diagnostics)
-    damaged_lines = {_line(diagnostic) for diagnostic in diagnostics}
-    jobs: list[Job] = []
+    portions = _opened(project, readings, cache)
+    steps = _Steps(on_progress, "Checking modules", sum(len(portion.parsed) for portion in portions))
+    others = _others(portions, other_modules)
+    compiler = PortionCompiler(project, bundle, files_of_project, others, steps.next)
+    collided = collisions([parsed for portion in portions for parsed in portion.parsed])
+    diagnostics = Judge(project).judged(problem for reading in readings for problem in reading.problems)
+    jobs: dict[int, list[Job]] = {}
     files: dict[str, str] = {}
     kept: set[str] = set()
     broken: list[str] = []
-    for number, (each, made) in enumerate(zip(parsed, built, strict=True)):
-        job, problems = _checked(each, made, context, collisions.get(number, []))
-        problems = [
-            problem
-            for problem in judge.judged(problems)
-            # What could not be read has been told; what is missing because of that only follows.
-            if not each.is_damaged or _line(problem) not in damaged_lines
-        ]
-        if job is not None and not errors_among(problems):
-            rendered = renderer.render(job)
-            problems += rendered.diagnostics
-            files.update(rendered.files)
-        if job is not None and not errors_among(problems):
-            jobs.append(job)
-        elif each.key is not None:
-            kept.add(each.key)
-        if errors_among(problems):
-            broken.append(each.name or each.origin.document.label)
-        diagnostics += problems
-        if number % 100 == 0:
-            on_progress("Checking modules", number, len(parsed))
-    nameless = {each.origin.document.label for each in parsed if each.key is None}
+    for number, portion in enumerate(portions):
+        if portion.result is not None:
+            files.update(portion.result.files)
+            continue
+        compiled = compiler.compile(portion, [collided.get(id(parsed), []) for parsed in portion.parsed])
+        jobs[number] = compiled.jobs
+        files.update(compiled.files)
+        kept |= compiled.kept_jobs
+        broken += compiled.broken
+        diagnostics += compiled.diagnostics
+        if cache is not None and compiled.result is not None:
+            cache.keep(portion.part, compiled.result)
+    if cache is not None:
+        cache.save(compiler.renderer.project_templates)
+    missing, present = _missing_and_present(readings, portions)
     return Compilation(
-        tuple(jobs),
+        LazyJobs(lambda: _jobs(project, portions, jobs)),
         files,
         in_reading_order(diagnostics),
         frozenset(kept),
-        frozenset(nameless.union(*(reading.unreadable for reading in readings))),
-        tuple(reading for reading in readings if reading.is_empty or reading.failed),
-        tuple(reading for reading in readings if not (reading.is_empty or reading.failed)),
-        len(parsed),
-        tuple(dict.fromkeys([*broken, *sorted(label for reading in readings for label in reading.unreadable)])),
+        frozenset(portion.part.label for portion in portions if portion.is_unknown),
+        tuple(missing),
+        tuple(present),
+        sum(len(portion.names) for portion in portions),
+        tuple(dict.fromkeys(broken)),
     )
 
 
-def _context(
-    project: Project,
-    bundle: BundleFacts,
-    files: ProjectFiles,
-    parsed: Sequence[Parsed],
-    jobs: Iterable[Job | None],
-    others: dict[str, str],
-) -> CheckContext:
-    named = {each.name: each.key for each in parsed if each.name is not None and each.key is not None}
-    names = {**others, **named}
-    runs = {job.key: tuple(key for _, key in jobs_run_by(job)) for job in jobs if job is not None}
-    return CheckContext(project, bundle, files, names, runs, frozenset(names.values()))
+class _Steps:
+    """Counts steps, and tells of every hundredth."""
+
+    def __init__(self, on_progress: Progress, what: str, steps: int) -> None:
+        self._on_progress = on_progress
+        self._what = what
+        self._steps = steps
+        self._done = 0
+
+    def next(self) -> None:
+        if self._done % 100 == 0:
+            self._on_progress(self._what, self._done, self._steps)
+        self._done += 1
 
 
-def _checked(
-    parsed: Parsed, built: Built | None, context: CheckContext, collisions: list[Diagnostic]
-) -> tuple[Job | None, list[Diagnostic]]:
-    """Checks one module; a broken one too, so that all its mistakes are found in one run."""
-    problems = [*parsed.diagnostics, *collisions]
-    if built is None:
-        return None, problems
-    # A broken module may have no source only because none could be read.
-    found = [each for each in built.diagnostics if not (parsed.is_broken and each.code == NO_ACTIVE_SOURCE.code)]
-    problems += _without_follow_ups(found, problems)
-    if built.job is not None:
-        problems += _without_follow_ups(check_job(built.job, context), problems)
-    return None if parsed.is_broken else built.job, problems
+def _opened(project: Project, readings: Iterable[Reading], cache: ResultsCache | None) -> list[Portion]:
+    """Returns the parts of all sources, each remembered or opened."""
+    portions = [Portion(part) for reading in readings for part in reading.parts]
+    for portion in portions:
+        portion.result = cache.recall(portion.part) if cache is not None else None
+        if portion.result is None:
+            portion.open(project)
+    # What was remembered was alone with its keys; one that has got a namesake since is looked at again.
+    keys = Counter(key.casefold() for portion in portions for _, key in portion.names if key is not None)
+    for portion in portions:
+        result = portion.result
+        if cache is not None and result is not None and any(keys[key.casefold()] > 1 for _, key in result.modules):
+            cache.forget(portion.part)
+            portion.open(project)
+    return portions
 
 
-def _line(diagnostic: Diagnostic) -> tuple[str, int | None]:
-    """Returns the line of a file, or the column of a row, that something is said of."""
-    return diagnostic.place.path, diagnostic.place.line if diagnostic.place.is_file else None
+def _missing_and_present(
+    readings: Iterable[Reading], portions: Iterable[Portion]
+) -> tuple[list[Reading], list[Reading]]:
+    """Tells sources that are empty or could not be read from the others, without reading what was remembered."""
+    waiting = iter(portions)
+    missing: list[Reading] = []
+    present: list[Reading] = []
+    for reading in readings:
+        own = [*islice(waiting, len(reading.parts))]
+        is_missing = reading.failed or all(portion.is_empty for portion in own)
+        (missing if is_missing else present).append(reading)
+    return missing, present
 
 
-def _without_follow_ups(found: Iterable[Diagnostic], before: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Drops what is said of a place of which an earlier step has said something: it only follows from that."""
-    places = {diagnostic.place for diagnostic in before}
-    return [diagnostic for diagnostic in found if diagnostic.place not in places]
+def _others(portions: Iterable[Portion], names: Iterable[str]) -> OtherModules:
+    keys = {name: job_key(name) for name in names}
+    runs: dict[str, tuple[str, ...]] = {}
+    for portion in portions:
+        keys |= {name: key for name, key in portion.names if name is not None and key is not None}
+        # A job that runs others is never remembered.
+        built = (each.job for each in portion.built if each is not None)
+        runs |= {job.key: tuple(key for _, key in jobs_run_by(job)) for job in built if job is not None}
+    return OtherModules(keys, runs, frozenset(keys.values()))
 
 
-def _collisions(parsed: Sequence[Parsed]) -> dict[int, list[Diagnostic]]:
-    """Finds modules that would become one job: both are reported, by their number in `parsed`."""
-    by_key: dict[str, list[int]] = {}
-    for number, each in enumerate(parsed):
-        if each.key is not None:
-            by_key.setdefault(each.key.casefold(), []).append(number)
-    found: dict[int, list[Diagnostic]] = {}
-    for numbers in by_key.values():
-        for number in numbers if len(numbers) > 1 else ():
-            other = numbers[1] if number == numbers[0] else numbers[0]
-            found[number] = [_collision(parsed[number], parsed[other])]
-    return found
-
-
-def _collision(one: Parsed, other: Parsed) -> Diagnostic:
-    origin, elsewhere = one.origin.at("module_name"), other.origin.at("module_name")
-    if one.name == other.name:
-        return DUPLICATE_MODULE.at(origin, f"the module {quoted(one.name)} is also at {elsewhere}")
-    return JOB_KEY_COLLISION.at(
-        origin,
-        f"{quoted(one.name)} and {quoted(other.name)} (at {elsewhere}) become the job keys {one.key!r} and "
-        f"{other.key!r}, which cannot stand side by side",
-    )
-
-
-class Judge:
-    """Gives each diagnostic the severity that the project file or a comment beside it asks for.
-
-    Args:
-        project: Its `checks` map codes to `error`, `warning` or `off`.
-    """
-
-    def __init__(self, project: Project) -> None:
-        self._severities = dict(project.checks)
-
-    def judged(self, diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-        """Returns what is left to report."""
-        return [judged for diagnostic in diagnostics if (judged := self._judge(diagnostic)) is not None]
-
-    def _judge(self, diagnostic: Diagnostic) -> Diagnostic | None:
-        if RULES[diagnostic.code].is_fixed:
-            return diagnostic
-        ignored = _IGNORE.search(diagnostic.source_line or "")
-        if ignored and diagnostic.code in (code.strip() for code in ignored.group(1).split(",")):
-            return None
-        severity = self._severities.get(diagnostic.code)
-        if severity is None:
-            return diagnostic
-        return None if severity == "off" else with_severity(diagnostic, Severity(severity))
+def _jobs(project: Project, portions: Iterable[Portion], known: dict[int, list[Job]]) -> Iterator[Job]:
+    for number, portion in enumerate(portions):
+        yield from known[number] if number in known else portion.jobs_anew(project)

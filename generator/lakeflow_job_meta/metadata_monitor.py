@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Protocol, TypedDict
 
 from lakeflow_job_meta.bundle_facts import target_of
-from lakeflow_job_meta.deployment.gate import Allowance
 from lakeflow_job_meta.deployment.state_folder import state_folder
 from lakeflow_job_meta.deployment.ways import best_way
 from lakeflow_job_meta.errors import Misconfigured
@@ -79,13 +78,16 @@ class MetadataMonitor:
         control_table: As `MetadataManager` takes it; it is made if it is not there.
         check_interval_seconds: From one check to the next.
         volume_path: A volume whose YAML files are loaded into the table when they change.
-        auto_update_jobs: Whether jobs are deployed; otherwise what would be deployed is written to the folder
-            `proposal` below the project's `.lakeflow-job-meta/TARGET`.
+        auto_update_jobs: Whether jobs are deployed; otherwise what would be deployed is written to `proposal_folder`.
         warehouse_id: The SQL warehouse that reads the table where there is no Spark session.
         project_folder: The bundle's folder; by default the nearest one upwards from the current folder.
         target: The bundle's target; by default the bundle's own.
         max_deletes: How many jobs one deployment may delete; by default as the project file says.
         workspace: The workspace; by default the one of the environment.
+
+    Attributes:
+        target: The bundle's target.
+        proposal_folder: Where proposals are written; None when jobs are deployed.
 
     Raises:
         Misconfigured: The name is no table's name, or there is no way to reach it.
@@ -122,11 +124,10 @@ class MetadataMonitor:
         open_table(source.location, source.warehouse_id, folder=project.folder, workspace=self._workspace).create(
             optional_columns=False
         )
-        proposal = None if auto_update_jobs else state_folder(project, self.target) / "proposal"
-        allowance = Allowance(project.max_deletes if max_deletes is None else max_deletes)
+        self.proposal_folder = None if auto_update_jobs else state_folder(project, self.target) / "proposal"
         self._monitor = Monitor(
             load,
-            Wishes(self.target, allowance, self._volume_path, proposal),
+            Wishes(self.target, max_deletes, volume=self._volume_path, proposal=self.proposal_folder),
             lambda project: best_way(project, self.target, self._workspace, _log.info, on_fallback=_log.warning),
             _tell,
             workspace=self._workspace,

@@ -1,41 +1,20 @@
-"""Looks at the files of a project: at those that metadata names, each at most once, and at all of them together."""
+"""Looks at what jobs name outside of the metadata: files of the project, and time zones.
+
+Each is looked at once, since metadata names the same notebook thousands of times.
+Every answer is noted, so that what was concluded from it can be remembered for as long as the answers are the same.
+"""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Collection, Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import cast
 
-_NOT_OF_THE_PROJECT = ("__pycache__", "node_modules")
-_MARKS_OF_OTHER_THINGS = ("_delta_log", "pyvenv.cfg")
-"""What lies in a Delta table, which changes by itself, and in a virtual environment."""
+from lakeflow_job_meta.time_zones import is_time_zone
 
-
-def files_below(folder: Path, leaving_out: Collection[Path] = ()) -> Iterator[Path]:
-    """Yields the files that belong to a project: no hidden ones, caches, Delta tables and virtual environments.
-
-    Args:
-        folder: The project's folder.
-        leaving_out: Folders below it that are not meant.
-
-    Raises:
-        OSError: A folder cannot be read.
-    """
-
-    def stop(error: OSError) -> None:
-        raise error
-
-    for parent, folders, files in os.walk(folder, onerror=stop):
-        if any(mark in folders or mark in files for mark in _MARKS_OF_OTHER_THINGS):
-            folders.clear()
-            continue
-        folders[:] = [
-            name
-            for name in folders
-            if not name.startswith(".") and name not in _NOT_OF_THE_PROJECT and Path(parent, name) not in leaving_out
-        ]
-        yield from (path for name in files if not name.startswith(".") and (path := Path(parent, name)).is_file())
+Answer = str | list[str]
+Look = tuple[str, str]
+"""What was asked, and of what."""
 
 
 class ProjectFiles:
@@ -43,39 +22,80 @@ class ProjectFiles:
 
     Args:
         folder: The project's folder.
+
+    Attributes:
+        noted: What was asked, and what the answer was.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._kind = lru_cache(maxsize=None)(self._look_up)
-        self._line = lru_cache(maxsize=None)(self._read_first_line)
+        self._known: dict[Look, Answer] = {}
+        self.noted: dict[Look, Answer] = {}
+
+    def noting(self) -> ProjectFiles:
+        """Returns the same files, with notes of their own."""
+        other = ProjectFiles(self._folder)
+        other._known = self._known
+        return other
+
+    def still_say(self, noted: Iterable[tuple[Look, Answer]]) -> bool:
+        """Says whether earlier questions would get the same answers now."""
+        return all(self._answer(look) == answer for look, answer in noted)
 
     def is_file(self, path: str) -> bool:
         """Says whether there is such a file."""
-        return self._kind(path) == "file"
+        return self._noted(("kind", path)) == "file"
 
     def is_folder(self, path: str) -> bool:
         """Says whether there is such a folder."""
-        return self._kind(path) == "folder"
+        return self._noted(("kind", path)) == "folder"
 
     def first_line(self, path: str) -> str:
         """Returns the first line of a file, without its end; empty if it cannot be read as text."""
-        return self._line(path)
+        return cast(str, self._noted(("first line", path)))
 
     def beside(self, path: str) -> list[str]:
         """Returns the files in the folder of `path`, for the closest match."""
-        parent = (self._folder / path).parent
-        if not parent.is_dir():
-            return []
-        return [(Path(path).parent / other.name).as_posix() for other in sorted(parent.iterdir()) if other.is_file()]
+        return cast("list[str]", self._noted(("beside", path)))
 
-    def _look_up(self, path: str) -> str:
-        full = self._folder / path
-        return "file" if full.is_file() else "folder" if full.is_dir() else ""
+    def is_time_zone(self, name: str) -> bool:
+        """Says whether there is such a time zone."""
+        return self._noted(("time zone", name)) == "known"
 
-    def _read_first_line(self, path: str) -> str:
-        try:
-            with (self._folder / path).open(encoding="utf-8-sig", errors="replace") as file:
-                return file.readline(200).rstrip("\r\n")
-        except OSError:
-            return ""
+    def _noted(self, look: Look) -> Answer:
+        self.noted[look] = answer = self._answer(look)
+        return answer
+
+    def _answer(self, look: Look) -> Answer:
+        if look not in self._known:
+            question, path = look
+            self._known[look] = QUESTIONS[question](self._folder, path)
+        return self._known[look]
+
+
+def _kind(folder: Path, path: str) -> str:
+    full = folder / path
+    return "file" if full.is_file() else "folder" if full.is_dir() else ""
+
+
+def _first_line(folder: Path, path: str) -> str:
+    try:
+        with (folder / path).open(encoding="utf-8-sig", errors="replace") as file:
+            return file.readline(200).rstrip("\r\n")
+    except OSError:
+        return ""
+
+
+def _beside(folder: Path, path: str) -> list[str]:
+    parent = (folder / path).parent
+    if not parent.is_dir():
+        return []
+    return [(Path(path).parent / other.name).as_posix() for other in sorted(parent.iterdir()) if other.is_file()]
+
+
+QUESTIONS: dict[str, Callable[[Path, str], Answer]] = {
+    "kind": _kind,
+    "first line": _first_line,
+    "beside": _beside,
+    "time zone": lambda folder, name: "known" if is_time_zone(name) else "",
+}

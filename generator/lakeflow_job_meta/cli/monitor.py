@@ -13,7 +13,6 @@ from lakeflow_job_meta.bundle_facts import target_of
 from lakeflow_job_meta.cli.optional import optional_number, optional_text
 from lakeflow_job_meta.cli.project_option import open_project
 from lakeflow_job_meta.cli.stopping import end_like_ctrl_c
-from lakeflow_job_meta.deployment.gate import Allowance
 from lakeflow_job_meta.deployment.rollout import Way
 from lakeflow_job_meta.deployment.ways import best_way, by_cli, by_jobs_api, open_cli
 from lakeflow_job_meta.monitor.events import Event, EventKind
@@ -93,12 +92,7 @@ def command(
 
     project = load()
     named = target_of(project, target)
-    wishes = Wishes(
-        named,
-        Allowance(project.max_deletes if max_deletes is None else max_deletes, overwriting=overwrite_drift),
-        volume_path,
-        propose,
-    )
+    wishes = Wishes(named, max_deletes, overwrite_drift, volume_path, propose)
 
     def log(event: Event) -> None:
         click.echo(FORMATS[log_format](event, datetime.now(timezone.utc)), err=True)

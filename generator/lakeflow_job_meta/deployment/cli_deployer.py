@@ -14,7 +14,7 @@ from lakeflow_job_meta.deployment.bundle_plan import Action, BundlePlan, belongs
 from lakeflow_job_meta.deployment.cli_output import Trouble, diagnostics_in, forgotten_jobs
 from lakeflow_job_meta.deployment.databricks_cli import CliFailure, CliResult, DatabricksCli, explain
 from lakeflow_job_meta.deployment.fingerprint import fingerprint
-from lakeflow_job_meta.deployment.interface import DeployedJob, StalePlan
+from lakeflow_job_meta.deployment.interface import DeployedJob, JobsRejected, StalePlan
 from lakeflow_job_meta.deployment.places import Places
 from lakeflow_job_meta.deployment.state_folder import read_record, write_record
 from lakeflow_job_meta.errors import Failed
@@ -157,7 +157,17 @@ class CliDeployer:
         try:
             return self._cli.bundle(command, *arguments, limit_seconds=limit_seconds or self._limit_seconds)
         except CliFailure as failure:
-            raise Failed("\n".join(self._told(failure))) from None
+            raise self._failed(failure) from None
+
+    def _failed(self, failure: CliFailure) -> Failed:
+        """Returns the error for a failed call: about jobs, where every message is about one."""
+        *problems, advice = self._told(failure)
+        messages = [each for each in diagnostics_in(failure.result.stderr) if not each.is_about_warnings]
+        keys = [self._places.job_of(each) for each in messages]
+        found = frozenset(key for key in keys if key is not None)
+        if found and None not in keys:
+            return JobsRejected(found, problems, advice)
+        return Failed("\n".join([*problems, advice]))
 
     def _told(self, failure: CliFailure) -> list[str]:
         """Returns what went wrong, each at its place in the metadata, and last what to do."""

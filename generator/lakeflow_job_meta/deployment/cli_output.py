@@ -49,6 +49,11 @@ class CliDiagnostic:
     settings: tuple[str, ...]
     locations: tuple[Location, ...]
 
+    @property
+    def is_about_warnings(self) -> bool:
+        """Whether it only says that there are warnings, which `--strict` takes for errors."""
+        return self.message.endswith("Warnings are not allowed in strict mode")
+
 
 def diagnostics_in(stderr: str) -> list[CliDiagnostic]:
     """Returns the messages in what the CLI wrote to stderr; progress and log lines are none."""

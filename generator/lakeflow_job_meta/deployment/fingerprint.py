@@ -10,7 +10,7 @@ import hashlib
 from pathlib import Path
 
 from lakeflow_job_meta.errors import Failed
-from lakeflow_job_meta.project_files import files_below
+from lakeflow_job_meta.project_tree import files_below
 
 _PIECE = 1 << 20
 

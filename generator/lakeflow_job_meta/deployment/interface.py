@@ -5,11 +5,12 @@ A deployer plans, deploys a plan that passed the gate, and tells which jobs are 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from lakeflow_job_meta.deployment.bundle_plan import BundlePlan
+from lakeflow_job_meta.errors import Failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,20 @@ class DeployedJob:
     url: str
 
 
+class JobsRejected(Failed):
+    """Some jobs cannot be deployed as they are, and keep the others from it. Nothing was changed in the workspace.
+
+    Attributes:
+        keys: Of these jobs.
+        problems: What is wrong, each at its place in the metadata.
+    """
+
+    def __init__(self, keys: frozenset[str], problems: Sequence[str], advice: str) -> None:
+        super().__init__("\n".join([*problems, advice]))
+        self.keys = keys
+        self.problems = tuple(problems)
+
+
 class StalePlan(Exception):
     """The workspace has moved on since the plan was made: plan again, and pass the gate again. Nothing was changed."""
 
@@ -37,6 +52,7 @@ class Deployer(Protocol):
         """Says what a deployment would do; changes nothing.
 
         Raises:
+            JobsRejected: The plan cannot be made because of some jobs.
             Failed: The plan cannot be made.
         """
 

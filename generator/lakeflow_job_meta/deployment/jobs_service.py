@@ -9,13 +9,13 @@ from __future__ import annotations
 import io
 import posixpath
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
 from uuid import uuid4
 
 from lakeflow_job_meta.errors import Failed
+from lakeflow_job_meta.side_by_side import side_by_side
 from lakeflow_job_meta.values import Value
 from lakeflow_job_meta.workspace import Missing, Workspace, workspace_errors
 
@@ -114,11 +114,7 @@ class JobsService:
 
     def jobs(self, job_ids: Sequence[int]) -> list[RemoteJob | None]:
         """Returns jobs as `job` does, in the order of their ids; several are asked for at once."""
-        pool = ThreadPoolExecutor(_AT_ONCE)
-        try:
-            return list(pool.map(self.job, job_ids))
-        finally:
-            pool.shutdown(cancel_futures=True)
+        return side_by_side(self.job, job_ids, at_once=_AT_ONCE)
 
     def create(self, settings: dict[str, Value], token: str) -> int:
         """Makes a job; the same token never makes two.

@@ -38,6 +38,16 @@ class Places:
         where = next(iter([*places, *names]), "databricks")
         return f"{where}: {diagnostic.severity.lower()}: {diagnostic.message} [databricks]"
 
+    def job_of(self, diagnostic: CliDiagnostic) -> str | None:
+        """Returns the key of the job that a message is about; None where it is about something else."""
+        names = [*diagnostic.settings, *_JOB.findall(diagnostic.message)]
+        keys = {name.split(".")[2] for name in names if _JOB.match(name)}
+        prefix = f"{self.project.output}/jobs/"
+        in_files = [location.path for location in diagnostic.locations]
+        keys |= {path.removeprefix(prefix).removesuffix(".yml") for path in in_files if path.startswith(prefix)}
+        (key,) = keys if len(keys) == 1 else (None,)
+        return key if any(job.key == key for job in self.compilation.jobs) else None
+
     def of_location(self, location: Location) -> str | None:
         """Returns the place in the metadata of a position in a generated file."""
         prefix = f"{self.project.output}/"

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lakeflow_job_meta.compilation import Compilation, compile_project
+from lakeflow_job_meta.deployment.bundle_plan import Action
 from lakeflow_job_meta.deployment.deploy import Deployment, deploy, jobs_that_change
 from lakeflow_job_meta.deployment.gate import Allowance
-from lakeflow_job_meta.deployment.interface import Deployer
+from lakeflow_job_meta.deployment.interface import Deployer, JobsRejected
 from lakeflow_job_meta.deployment.layouts import JOBS
 from lakeflow_job_meta.deployment.lock import deployment_lock
 from lakeflow_job_meta.deployment.state_folder import state_folder
@@ -95,6 +96,7 @@ class RolledOut:
         jobs: The record of the target's jobs; empty after a dry run.
         problems: What went wrong in the deployment or with the record.
         deployer: For what is to be started.
+        rejected: The jobs that were left as they are, since the databricks CLI found something wrong with them.
     """
 
     compilation: Compilation
@@ -102,6 +104,7 @@ class RolledOut:
     jobs: tuple[TrackedJob, ...]
     problems: tuple[str, ...]
     deployer: Deployer
+    rejected: JobsRejected | None = None
 
 
 class MetadataHasErrors(Failed):
@@ -205,12 +208,23 @@ def carry_out(
     """
     if prepared.changes is not None:
         apply_changes(prepared.changes)
+    rejected: JobsRejected | None = None
     deployer = way.make_deployer(beginning)
-    deployment = deploy(deployer, options.allowance, dry_run=options.dry_run, hold_back=options.hold_back)
+    try:
+        deployment = deploy(deployer, options.allowance, dry_run=options.dry_run, hold_back=options.hold_back)
+    except JobsRejected as error:
+        undone = prepared.changes.undone_for(error.keys) if prepared.changes is not None else None
+        if undone is None or not undone.changes or not options.hold_back:
+            raise
+        rejected = error
+        apply_changes(undone)
+        deployer = way.make_deployer(beginning)
+        deployment = deploy(deployer, options.allowance, dry_run=options.dry_run, hold_back=True)
     if options.dry_run:
-        return RolledOut(prepared.compilation, deployment, (), deployment.problems, deployer)
+        return RolledOut(prepared.compilation, deployment, (), deployment.problems, deployer, rejected)
     jobs, problems = _recorded(records, target, prepared.compilation, deployment)
-    return RolledOut(prepared.compilation, deployment, tuple(jobs), (*deployment.problems, *problems), deployer)
+    told = (*deployment.problems, *problems)
+    return RolledOut(prepared.compilation, deployment, tuple(jobs), told, deployer, rejected)
 
 
 def _recorded(
@@ -218,9 +232,10 @@ def _recorded(
 ) -> tuple[list[TrackedJob], list[str]]:
     """Records the jobs; a record that cannot be written is a problem that the next deployment mends."""
     modules = {job.key: job.module.module_name for job in compilation.jobs}
-    changed = jobs_that_change(deployment.plan)
+    changed, staying = jobs_that_change(deployment.plan), deployment.plan.jobs(Action.SKIP)
+    version = compilation.metadata_version
     try:
-        return record_jobs(records, target, deployment.jobs, modules, changed, compilation.metadata_version), []
+        return record_jobs(records, target, deployment.jobs, modules, changed, version, staying), []
     except LakeflowJobMetaError as error:
         told = f"{records.name}: error: the jobs are deployed, but could not be recorded: {error} Run again. [record]"
         return [], [told]

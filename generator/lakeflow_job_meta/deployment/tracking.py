@@ -81,6 +81,7 @@ def record_jobs(
     modules: Mapping[str, str],
     changed: Collection[str] = (),
     metadata_version: str = "",
+    staying: Collection[str] = (),
 ) -> list[TrackedJob]:
     """Brings the record of a target to what is in the workspace; writes only what differs.
 
@@ -91,9 +92,10 @@ def record_jobs(
         modules: The module's name by the job's key.
         changed: Keys of the jobs that this deployment has changed.
         metadata_version: Of what was deployed.
+        staying: Keys of jobs that no metadata asks for any more, and that are still there; their rows stay.
 
     Returns:
-        The record of the target as it is now.
+        The record of the jobs.
     """
     old = {str(row["bundle_key"]): row for row in records.rows() if row["target"] == target}
     now = datetime.now(timezone.utc)
@@ -119,7 +121,7 @@ def record_jobs(
             )
         )
     rows = [job.as_row() for job in tracked]
-    gone = old.keys() - {job.bundle_key for job in tracked}
+    gone = old.keys() - {job.bundle_key for job in tracked} - {*staying}
     records.put(
         [row for row in rows if old.get(str(row["bundle_key"])) != row], [(target, key) for key in sorted(gone)]
     )

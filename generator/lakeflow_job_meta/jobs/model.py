@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import overload
 
 from lakeflow_job_meta.diagnostics import Origin
 from lakeflow_job_meta.jobs.task_types import BY_BLOCK, DIRECT_NOTEBOOK_FIELDS
@@ -23,7 +25,7 @@ class SqlFile:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, since checks ask again and again for what is found once
 class Job:
     """One job.
 
@@ -47,15 +49,17 @@ class Job:
         """The job's resource key in the bundle."""
         return self.module.key
 
-    @property
+    @cached_property
     def tasks(self) -> list[dict[str, Value]]:
         """The tasks, each as the Jobs API takes it."""
         return [task for task in self._list("tasks") if isinstance(task, dict)]
 
-    def all_tasks(self) -> Iterator[tuple[Path, dict[str, Value]]]:
-        """Yields every task with its path in `settings`, the ones that for_each tasks repeat among them."""
-        for number, task in enumerate(self.tasks):
-            yield from _with_iteration(("tasks", number), task)
+    @cached_property
+    def all_tasks(self) -> tuple[tuple[Path, dict[str, Value]], ...]:
+        """Every task with its path in `settings`, the ones that for_each tasks repeat among them."""
+        return tuple(
+            found for number, task in enumerate(self.tasks) for found in _with_iteration(("tasks", number), task)
+        )
 
     def named(self, setting: str, key: str) -> set[str] | None:
         """Returns the names in a list of named things, such as `("job_clusters", "job_cluster_key")`.
@@ -131,6 +135,33 @@ class Job:
             if value_at(defaults, path[:length])[0]:
                 return self.project_origin.key(*section, *path[:length])
         return own if config else fallback
+
+
+class LazyJobs(Sequence[Job]):
+    """Jobs that are built when somebody first asks for one: those who only want their files need none.
+
+    Args:
+        make: Builds them all.
+    """
+
+    def __init__(self, make: Callable[[], Iterable[Job]]) -> None:
+        self._make = make
+
+    @cached_property
+    def _jobs(self) -> tuple[Job, ...]:
+        return tuple(self._make())
+
+    @overload
+    def __getitem__(self, index: int) -> Job: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Job, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Job | tuple[Job, ...]:
+        return self._jobs[index]
+
+    def __len__(self) -> int:
+        return len(self._jobs)
 
 
 def _with_iteration(path: Path, task: dict[str, Value]) -> Iterator[tuple[Path, dict[str, Value]]]:

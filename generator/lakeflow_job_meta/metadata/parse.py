@@ -88,7 +88,7 @@ class _Fields:
 
     def _take(self, name: str, kind: type | tuple[type, ...], words: str) -> Value:
         value = self.value.get(name)
-        if value is None or (isinstance(value, kind) and not (kind is int and isinstance(value, bool))):
+        if value is None or type(value) is kind or (isinstance(value, kind) and not isinstance(value, bool)):
             return value
         self.report(
             WRONG_TYPE,

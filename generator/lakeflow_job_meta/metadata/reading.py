@@ -1,13 +1,16 @@
 """What a reader of metadata gives: modules as they were written, and what could not be read.
 
 A reader is one file beside this one. It knows one kind of source (files, a table) and nothing of what the values mean;
-its `read` raises nothing, since one source that fails must not hide the mistakes in the others.
+its `read` raises nothing, since one source that fails must not hide the mistakes in the others. It fetches everything
+at once, in parts that are parsed only when somebody asks what they say.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from lakeflow_job_meta.diagnostics import Diagnostic, Origin, Place, rule
@@ -48,6 +51,9 @@ NOT_A_VALUE = rule(
     "        execution_order: 1\n        transformation_config: {notebook_path: /Workspace/a}\n",
 )
 
+DIGEST_BYTES = 20
+"""Long enough that two different contents never have one digest."""
+
 
 @dataclass(frozen=True, slots=True)
 class RawModule:
@@ -65,31 +71,81 @@ class RawModule:
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """What a part of a source says.
+
+    Attributes:
+        modules: In reading order.
+        diagnostics: What is wrong with the reading itself.
+        is_whole: Whether all modules of the part are among `modules`; if not, jobs that came from it must stay.
+    """
+
+    modules: tuple[RawModule, ...]
+    diagnostics: tuple[Diagnostic, ...] = ()
+    is_whole: bool = True
+
+
+class Part:
+    """A part of a source that can be read without the others: a file, or the rows of one module.
+
+    Args:
+        label: The file or table, as generated files name it.
+        digest: Of everything that `read` looks at, the label too: equal digests are equal contents. None where there is
+            no such digest.
+        read: Reads it; called at most once, and only if somebody asks.
+    """
+
+    def __init__(self, label: str, digest: bytes | None, read: Callable[[], Content]) -> None:
+        self.label = label
+        self.digest = digest
+        self._read = read
+
+    @cached_property
+    def content(self) -> Content:
+        """What it says."""
+        return self._read()
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What one source of metadata gave.
 
     Attributes:
         source: The source as the project file names it.
-        modules: What it holds, in reading order.
-        diagnostics: What is wrong with the reading itself.
-        unreadable: Labels of the files or tables whose modules are unknown; their jobs must stay.
-        failed: Whether the source as a whole could not be read.
+        parts: What it holds, in reading order.
+        problems: Why it could not be read as a whole.
+        failed: Whether that is so.
         covers: Says whether a label, as generated files name it, belongs to this source.
         version: Of a table, the version that was read.
     """
 
     source: str
-    modules: tuple[RawModule, ...]
-    diagnostics: tuple[Diagnostic, ...]
-    unreadable: frozenset[str]
+    parts: tuple[Part, ...]
+    problems: tuple[Diagnostic, ...]
     failed: bool
     covers: Callable[[str], bool]
     version: int | None = None
 
     @property
-    def is_empty(self) -> bool:
-        """Whether it was read, and there is nothing in it."""
-        return not self.failed and not self.modules and not self.unreadable
+    def modules(self) -> tuple[RawModule, ...]:
+        """All modules, in reading order."""
+        return tuple(module for part in self.parts for module in part.content.modules)
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """What is wrong with the reading itself."""
+        return (*self.problems, *(problem for part in self.parts for problem in part.content.diagnostics))
+
+    @property
+    def unreadable(self) -> frozenset[str]:
+        """Labels of the files or tables whose modules are unknown; their jobs must stay."""
+        return frozenset(part.label for part in self.parts if not part.content.is_whole)
+
+
+def digest_of(label: str, content: bytes) -> bytes:
+    """Returns a digest of a part's content and of the name that generated files give for it."""
+    name = label.encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(b"%d:%b%b" % (len(name), name, content), digest_size=DIGEST_BYTES).digest()
 
 
 class Reader(Protocol):

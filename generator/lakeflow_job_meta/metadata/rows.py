@@ -6,15 +6,17 @@ document knows the row, the column and the position inside JSON of every value.
 
 from __future__ import annotations
 
+import marshal
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 
 from lakeflow_job_meta.diagnostics import Diagnostic, Origin, Place, rule
 from lakeflow_job_meta.differences import differences
 from lakeflow_job_meta.metadata.columns import METADATA_COLUMNS
 from lakeflow_job_meta.metadata.json_text import locate_in_json, read_json
-from lakeflow_job_meta.metadata.reading import DUPLICATE_KEY, NOT_A_VALUE, RawModule
+from lakeflow_job_meta.metadata.reading import DUPLICATE_KEY, NOT_A_VALUE, Content, Part, RawModule, digest_of
 from lakeflow_job_meta.metadata.yaml_text import Fault
 from lakeflow_job_meta.values import Path, Value
 
@@ -42,8 +44,8 @@ ROW_WITHOUT_MODULE = rule(
     remedy="Set module_name, or delete the row.",
 )
 
-_MODULE_COLUMNS = [column for column in METADATA_COLUMNS if column.of_module]
-_SOURCE_COLUMNS = [column for column in METADATA_COLUMNS if not column.of_module]
+_MODULE_COLUMNS = [column.name for column in METADATA_COLUMNS if column.of_module]
+_SOURCE_COLUMNS = [column.name for column in METADATA_COLUMNS if not column.of_module]
 _JSON_COLUMNS = {column.name for column in METADATA_COLUMNS if column.holds_json}
 _SIMPLE = re.compile(r"[\w.:/ -]{1,80}")
 
@@ -90,35 +92,50 @@ def _key(column: str, row: Row) -> str:
     return f"{column}={'NULL' if value is None else text}"
 
 
-def modules_of_rows(label: str, rows: Iterable[Row]) -> tuple[list[RawModule], list[Diagnostic], bool]:
-    """Puts the rows of a control table together to modules, sources sorted by `source_id`.
+def parts_of_rows(label: str, rows: Iterable[Row]) -> Iterator[Part]:
+    """Puts the rows of a control table together by module: modules by name, sources sorted by `source_id`.
 
     Args:
         label: The table's name or path, as messages and generated files name it.
         rows: Maps from column to value; JSON columns as text.
+    """
+    ordered = sorted(rows, key=lambda row: (str(row.get("module_name") or ""), str(row.get("source_id") or "")))
+    for name, group in groupby(ordered, key=lambda row: row.get("module_name")):
+        members = list(group)
+        read = _without_module if name is None or name == "" else _module
+        yield Part(label, _digest(label, members), partial(read, label, members))
+
+
+def modules_of_rows(label: str, rows: Iterable[Row]) -> tuple[list[RawModule], list[Diagnostic], bool]:
+    """Reads what `parts_of_rows` gives.
 
     Returns:
         The modules by name, what is wrong with the rows, and whether every row belongs to one of the modules.
     """
-    ordered = sorted(rows, key=lambda row: (str(row.get("module_name") or ""), str(row.get("source_id") or "")))
-    modules: list[RawModule] = []
-    problems: list[Diagnostic] = []
-    is_whole = True
-    for name, group in groupby(ordered, key=lambda row: row.get("module_name")):
-        members = list(group)
-        if name is None or name == "":
-            is_whole = False
-            for number in range(len(members)):
-                origin = Origin(TableModule(label, members, {}), ("sources", number))
-                problems.append(ROW_WITHOUT_MODULE.at(origin, "the row has no module_name, so it belongs to no job"))
-            continue
-        module, found = _module(label, members)
-        modules.append(module)
-        problems += found
-    return modules, problems, is_whole
+    contents = [part.content for part in parts_of_rows(label, rows)]
+    return (
+        [module for content in contents for module in content.modules],
+        [problem for content in contents for problem in content.diagnostics],
+        all(content.is_whole for content in contents),
+    )
 
 
-def _module(label: str, rows: list[Row]) -> tuple[RawModule, list[Diagnostic]]:
+def _digest(label: str, rows: list[Row]) -> bytes | None:
+    """Returns a digest of all cells and the names of their columns; None where a cell is of no plain type."""
+    try:
+        # Only written, never read back: the fastest form in which different values, and 1 and true, are different.
+        return digest_of(label, marshal.dumps(rows, 2))
+    except ValueError:
+        return None
+
+
+def _without_module(label: str, rows: list[Row]) -> Content:
+    message = "the row has no module_name, so it belongs to no job"
+    origins = (Origin(TableModule(label, rows, {}), ("sources", number)) for number in range(len(rows)))
+    return Content((), tuple(ROW_WITHOUT_MODULE.at(origin, message) for origin in origins), is_whole=False)
+
+
+def _module(label: str, rows: list[Row]) -> Content:
     row_of = {"module_name": 0}
     origin = Origin(TableModule(label, rows, row_of))
     value: dict[str, Value] = {}
@@ -126,30 +143,34 @@ def _module(label: str, rows: list[Row]) -> tuple[RawModule, list[Diagnostic]]:
     for column in _MODULE_COLUMNS:
         first: Value = None
         for number, row in enumerate(rows):
-            found, fault = _read(row, column.name)
+            if row.get(column) is None:
+                continue
+            found, fault = _read(row, column)
             if fault is not None:
-                problems.append(_bad_cell(row, column.name, origin.at("sources", number, column.name), fault))
+                problems.append(_bad_cell(row, column, origin.at("sources", number, column), fault))
             elif found in (None, {}):
                 continue  # an empty map sets nothing, so it contradicts nothing
             elif first is None:
-                first, row_of[column.name] = found, number
-                value[column.name] = found
+                first, row_of[column] = found, number
+                value[column] = found
             elif any(differences(first, found)):
-                here = origin.at("sources", number, column.name)
-                problems.append(_conflict(column.name, here, origin.at(column.name), first, found))
+                here = origin.at("sources", number, column)
+                problems.append(_conflict(column, here, origin.at(column), first, found))
     value["sources"] = [_source(row, origin.at("sources", number), problems) for number, row in enumerate(rows)]
-    return RawModule(value, origin, is_damaged=bool(problems)), problems
+    return Content((RawModule(value, origin, is_damaged=bool(problems)),), tuple(problems))
 
 
 def _source(row: Row, origin: Origin, problems: list[Diagnostic]) -> Value:
     source: dict[str, Value] = {}
     for column in _SOURCE_COLUMNS:
-        value, fault = _read(row, column.name)
+        if row.get(column) is None:
+            continue
+        value, fault = _read(row, column)
         if fault is not None:
-            problems.append(_bad_cell(row, column.name, origin.at(column.name), fault))
-            source[column.name] = {}
+            problems.append(_bad_cell(row, column, origin.at(column), fault))
+            source[column] = {}
         elif value is not None:
-            source[column.name] = value
+            source[column] = value
     return source
 
 

@@ -8,7 +8,7 @@ from lakeflow_job_meta.diagnostics import Origin
 from lakeflow_job_meta.errors import LakeflowJobMetaError
 from lakeflow_job_meta.metadata.contents import Contents
 from lakeflow_job_meta.metadata.reading import UNREADABLE, Reading, Unread
-from lakeflow_job_meta.metadata.rows import modules_of_rows
+from lakeflow_job_meta.metadata.rows import parts_of_rows
 from lakeflow_job_meta.tables.interface import ControlTable, TableUnusable
 
 
@@ -32,10 +32,8 @@ class TableReader:
             return self._failed(*error.problems)
         except LakeflowJobMetaError as error:
             return self._failed(f"cannot be read: {error}")
-        modules, found, is_whole = modules_of_rows(self.source, snapshot.rows)
-        unreadable = frozenset() if is_whole else frozenset({self.source})
-        version = snapshot.version.number
-        return Reading(self.source, tuple(modules), tuple(found), unreadable, False, self.covers, version)
+        parts = parts_of_rows(self.source, snapshot.rows)
+        return Reading(self.source, tuple(parts), (), False, self.covers, snapshot.version.number)
 
     def probe(self, contents: Contents) -> str:
         """Returns the newest version, and which table of that name it is of."""
@@ -45,7 +43,7 @@ class TableReader:
     def _failed(self, *messages: str) -> Reading:
         origin = Origin(Unread(self.source, is_file=False))
         problems = tuple(UNREADABLE.at(origin, message) for message in messages)
-        return Reading(self.source, (), problems, frozenset(), True, self.covers)
+        return Reading(self.source, (), problems, True, self.covers)
 
     def covers(self, label: str) -> bool:
         """Says whether a label, as generated files name it, belongs to this source."""

@@ -17,7 +17,7 @@ from lakeflow_job_meta.diagnostics import Origin
 from lakeflow_job_meta.errors import Failed, LakeflowJobMetaError
 from lakeflow_job_meta.metadata.contents import Contents, combined
 from lakeflow_job_meta.metadata.reading import UNREADABLE, Reading, Unread
-from lakeflow_job_meta.metadata.yaml_files import YAML_SUFFIXES, decode_yaml, reading_of_documents
+from lakeflow_job_meta.metadata.yaml_files import YAML_SUFFIXES, part_of_file
 from lakeflow_job_meta.workspace import Missing, Workspace, workspace_errors
 
 _TRIES = 4
@@ -91,9 +91,14 @@ class MountedFiles:
         """Lists the folder and all below it."""
         if not Path(folder).is_dir():
             raise Missing(f"there is no folder {folder!r}")
+
+        def stop(error: OSError) -> None:
+            raise error
+
         try:
-            found = sorted(path for path in Path(folder).rglob("*") if path.is_file())
-            return [VolumeFile(path.as_posix(), _stamp(path.stat())) for path in found]
+            # Unlike this, pathlib's rglob passes over a folder that cannot be listed.
+            found = sorted(Path(parent, name) for parent, _, names in os.walk(folder, onerror=stop) for name in names)
+            return [VolumeFile(path.as_posix(), _stamp(path.stat())) for path in found if path.is_file()]
         except OSError as error:
             raise Failed(f"{folder!r} cannot be listed: {error.strerror} ({error.filename})") from error
 
@@ -146,9 +151,9 @@ class VolumeReader:
             contents = self._contents()
         except LakeflowJobMetaError as error:
             problem = UNREADABLE.at(Origin(Unread(self.source)), f"cannot be read: {error}")
-            return Reading(self.source, (), (problem,), frozenset(), True, self.covers)
-        opened = ((path, *decode_yaml(content, path)) for path, content in contents.items())
-        return reading_of_documents(self.source, opened, self.covers)
+            return Reading(self.source, (), (problem,), True, self.covers)
+        parts = (part_of_file(path, content) for path, content in contents.items())
+        return Reading(self.source, tuple(parts), (), False, self.covers)
 
     def probe(self, contents: Contents) -> str:
         """Returns a digest of the names and contents of all files; only those that may be new are read."""
@@ -170,8 +175,8 @@ class VolumeReader:
 
     def read_some(self, paths: Collection[str]) -> Reading:
         """Reads some of the files."""
-        opened = [(path, *decode_yaml(self._files.read(path), path)) for path in sorted(paths)]
-        return reading_of_documents(self.source, opened, self.covers)
+        parts = [part_of_file(path, self._files.read(path)) for path in sorted(paths)]
+        return Reading(self.source, tuple(parts), (), False, self.covers)
 
     @cached_property
     def _files(self) -> VolumeFiles:

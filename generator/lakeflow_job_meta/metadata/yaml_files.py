@@ -8,7 +8,6 @@ from __future__ import annotations
 import fnmatch
 import glob
 import os
-from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path as FilePath
 from pathlib import PurePosixPath
@@ -20,9 +19,12 @@ from lakeflow_job_meta.metadata.reading import (
     DUPLICATE_KEY,
     NOT_A_VALUE,
     UNREADABLE,
+    Content,
+    Part,
     RawModule,
     Reading,
     Unread,
+    digest_of,
 )
 from lakeflow_job_meta.metadata.yaml_text import Fault, YamlText, read_yaml
 from lakeflow_job_meta.values import Path, Value, did_you_mean, kind_of
@@ -73,14 +75,23 @@ def open_yaml(path: FilePath, label: str) -> tuple[YamlDocument | None, list[Dia
     Returns:
         The document, or None and the reason why there is none.
     """
+    content, problems = read_bytes(path, label)
+    return decode_yaml(content, label) if content is not None else (None, problems)
+
+
+def read_bytes(path: FilePath, label: str) -> tuple[bytes | None, list[Diagnostic]]:
+    """Reads a file as it is, unless it is too large.
+
+    Returns:
+        The content, or None and the reason why there is none.
+    """
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
             return None, [UNREADABLE.at(Origin(Unread(label)), _too_large(size))]
-        content = path.read_bytes()
+        return path.read_bytes(), []
     except OSError as error:
         return None, [UNREADABLE.at(Origin(Unread(label)), f"cannot be read: {error.strerror or error}")]
-    return decode_yaml(content, label)
 
 
 def _too_large(size: int) -> str:
@@ -119,8 +130,7 @@ class YamlReader:
             return self._failed(f"cannot be read: {error.strerror or error}")
         if files is None:
             return self._failed(_MISSING)
-        opened = ((self._label(file), *open_yaml(file, self._label(file))) for file in files)
-        return reading_of_documents(self.source, opened, self.covers)
+        return Reading(self.source, tuple(self._part(file) for file in files), (), False, self.covers)
 
     def probe(self, contents: Contents) -> str:
         """Returns a digest of the names and contents of all files."""
@@ -132,9 +142,14 @@ class YamlReader:
             raise Failed(f"{self.source}: {_MISSING}")
         return combined({self._label(file): contents.of_file(file) for file in files})
 
+    def _part(self, file: FilePath) -> Part:
+        label = self._label(file)
+        content, problems = read_bytes(file, label)
+        return part_of_file(label, content) if content is not None else Part(label, None, lambda: _unread(problems))
+
     def _failed(self, message: str) -> Reading:
         problem = UNREADABLE.at(Origin(Unread(self.source)), message)
-        return Reading(self.source, (), (problem,), frozenset(), True, self.covers)
+        return Reading(self.source, (), (problem,), True, self.covers)
 
     def _files(self) -> list[FilePath] | None:
         if is_glob(self.source):
@@ -184,46 +199,36 @@ def _below(folder: FilePath) -> list[FilePath]:
     return found
 
 
-def reading_of_documents(
-    source: str,
-    opened: Iterable[tuple[str, YamlDocument | None, list[Diagnostic]]],
-    covers: Callable[[str], bool],
-) -> Reading:
-    """Puts the modules of several files together; a file that cannot be read does not stop the others.
+def part_of_file(label: str, content: bytes) -> Part:
+    """Returns a YAML file as a part of its source.
 
     Args:
-        source: As the project file names it.
-        opened: Label, document and problems of each file.
-        covers: Says whether a label belongs to this source.
+        label: Its path, as messages and generated files give it.
+        content: The whole file.
     """
-    modules: list[RawModule] = []
-    diagnostics: list[Diagnostic] = []
-    unreadable: set[str] = set()
-    for label, document, problems in opened:
-        found, more, is_whole = ([], [], False) if document is None else _read_document(document)
-        modules += found
-        diagnostics += [*problems, *more]
-        if not is_whole:
-            unreadable.add(label)
-    return Reading(source, tuple(modules), tuple(diagnostics), frozenset(unreadable), False, covers)
+    return Part(label, digest_of(label, content), lambda: _read_file(label, content))
 
 
-def _read_document(document: YamlDocument) -> tuple[list[RawModule], list[Diagnostic], bool]:
-    """Reads the modules of one metadata file.
+def _unread(problems: list[Diagnostic]) -> Content:
+    return Content((), tuple(problems), is_whole=False)
 
-    Returns:
-        The modules, what is wrong with the file, and whether all modules of the file are among those returned.
-    """
+
+def _read_file(label: str, content: bytes) -> Content:
+    document, problems = decode_yaml(content, label)
+    return _read_document(document) if document is not None else _unread(problems)
+
+
+def _read_document(document: YamlDocument) -> Content:
     content = read_yaml(document.text)
     faults = document.faults() if content.faults else []
     problems = [document.report(fault) for fault in faults]
     if not content.is_usable:
-        return [], problems, False
+        return _unread(problems)
     modules, more = _modules_of(content.value, Origin(document))
     damaged = {fault.path[1] if fault.path[:1] == ("modules",) and len(fault.path) > 1 else None for fault in faults}
-    return (
-        [RawModule(raw.value, raw.origin, None in damaged or raw.origin.path[-1] in damaged) for raw in modules],
-        problems + more,
+    return Content(
+        tuple(RawModule(raw.value, raw.origin, None in damaged or raw.origin.path[-1] in damaged) for raw in modules),
+        (*problems, *more),
         not more and None not in damaged,
     )
 

@@ -124,10 +124,15 @@ class _Frame:
     key: str | None = None
     has_key: bool = False
     is_merge: bool = False
-    key_mark: Mark | None = None
+    key_event: Event | None = None
     is_key: bool = False
     size: int = 1
     merges: list[tuple[dict[str, Value], Path]] = field(default_factory=list)
+
+    @property
+    def key_mark(self) -> Mark | None:
+        """Where the last key stands; looked up only when somebody asks, for hardly anybody does."""
+        return _mark(self.key_event) if self.key_event is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,31 +282,31 @@ class _Reader:
             )
 
     def _key(self, frame: _Frame, event: ScalarEvent, value: Scalar) -> None:
-        mark = _mark(event)
         if isinstance(value, str):
             frame.key = value
         else:
             hint = f'write it in quotes: "{event.value}"' if event.value else "a key is missing before the colon"
-            self._fault("value", mark, f"a key must be text, but {quoted(value)} is not; {hint}")
+            self._fault("value", _mark(event), f"a key must be text, but {quoted(value)} is not; {hint}")
             frame.key = event.value or None
-        frame.has_key, frame.key_mark = True, mark
+        frame.has_key, frame.key_event = True, event
         frame.is_merge = value == "<<" and event.style == "" and event.tag is None
         if event.anchor is not None:
             self.anchors[event.anchor] = _Anchored(value, 1, self._path())
 
     def _open(self, event: MappingStartEvent | SequenceStartEvent) -> None:
-        mark = _mark(event)
         if len(self.stack) >= MAX_DEPTH:
-            raise _TooMuch(Fault("limit", mark, f"nested deeper than {MAX_DEPTH} levels"))
+            raise _TooMuch(Fault("limit", _mark(event), f"nested deeper than {MAX_DEPTH} levels"))
         self._check_tag(event)
         top = self.stack[-1] if self.stack else None
         is_key = top is not None and isinstance(top.value, dict) and not top.has_key
         if is_key:
-            self._fault("value", mark, "a key must be text; if {{...}} or [...] is meant as text, put it in quotes")
+            self._fault(
+                "value", _mark(event), "a key must be text; if {{...}} or [...] is meant as text, put it in quotes"
+            )
         path = self._path()
         value: dict[str, Value] | list[Value] = {} if type(event) is MappingStartEvent else []
         if self.with_positions:
-            self.result.positions.setdefault(path, Positions(top.key_mark if top else None, mark))
+            self.result.positions.setdefault(path, Positions(top.key_mark if top else None, _mark(event)))
         self.stack.append(_Frame(value, path, event.anchor, is_key=is_key))
         if event.anchor is not None:
             self.anchors[event.anchor] = None
@@ -338,7 +343,7 @@ class _Reader:
             if not isinstance(anchored.value, str):
                 self._fault("value", mark, f"a key must be text, but *{event.anchor} is {quoted(anchored.value)}")
             top.key = anchored.value if isinstance(anchored.value, str) else None
-            top.has_key, top.key_mark = True, mark
+            top.has_key, top.key_event = True, event
             return
         if top is not None and top.is_merge and top.has_key and isinstance(anchored.value, dict):
             top.merges.append((anchored.value, anchored.path))
@@ -370,7 +375,7 @@ class _Reader:
             self._duplicate(frame, key)
         else:
             frame.value[key] = value
-        frame.key_mark = None
+        frame.key_event = None
 
     def _note_merge(self, frame: _Frame, value: Value) -> None:
         for number, each in enumerate(value if isinstance(value, list) else [value]):

@@ -15,7 +15,7 @@ from lakeflow_job_meta.errors import Failed, LakeflowJobMetaError
 from lakeflow_job_meta.metadata.contents import Contents, combined
 from lakeflow_job_meta.metadata.reading import Reader
 from lakeflow_job_meta.project import BUNDLE_FILE, PROJECT_FILE, Project
-from lakeflow_job_meta.project_files import files_below
+from lakeflow_job_meta.project_tree import files_below
 
 _SUFFIXES = (".yml", ".yaml", ".j2", ".sql", ".py", ".ipynb", ".r", ".R", ".scala", ".whl", ".jar", ".toml")
 """Of files that jobs are made of, or run."""
@@ -75,7 +75,9 @@ class Watch:
         self._readers = readers
         self._contents = contents
         self._options = options
-        self._leaving_out = {project.folder / project.generated, *leaving_out}
+        root = project.folder / project.generated
+        generated = [root] if project.bundles is not None else [root / "jobs", root / "sql"]
+        self._leaving_out = {*generated, *leaving_out}
 
     def look(self) -> Seen:
         """Asks every source for its token."""

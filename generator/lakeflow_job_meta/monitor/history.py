@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from enum import Enum
 from typing import cast
@@ -45,7 +45,7 @@ class State:
         broken: Names of the modules in quarantine.
         errors: Their mistakes, as lines.
         refused: What a person would have to allow.
-        files: Of the volume that is loaded into the control table: the digest of each loaded file, by path.
+        files: Of the volume that is loaded into the control table: what was loaded of each file, by path.
         failure: What failed; empty when nothing did.
     """
 
@@ -82,6 +82,10 @@ class Entry:
         """Says whether nothing happened that the entry before does not tell already."""
         is_quiet = not (self.created or self.changed or self.deleted)
         return before is not None and is_quiet and self.outcome is before.outcome and self.state == before.state
+
+    def without_memory(self) -> Entry:
+        """Returns the entry as it stays in the history: the tokens of thousands of files are of no use there."""
+        return replace(self, state=replace(self.state, tokens={}, jobs="", files={}))
 
     def as_row(self) -> Row:
         """Returns it by column."""
@@ -198,13 +202,13 @@ class History:
         """Returns the newest entry."""
         return next(iter(self.newest(1)), None)
 
-    def add(self, entry: Entry) -> None:
-        """Writes an entry.
+    def add(self, entry: Entry, before: Entry | None) -> None:
+        """Writes an entry, and takes from the one before what only the newest has to remember, in one commit.
 
         Raises:
             Failed: It cannot be written.
         """
-        self._records.put([entry.as_row()])
+        self._records.put([entry.as_row(), *([before.without_memory().as_row()] if before is not None else [])])
 
 
 def after(moment: datetime, last: Entry | None) -> datetime:

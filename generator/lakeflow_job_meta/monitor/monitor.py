@@ -59,7 +59,8 @@ class Tick:
     @property
     def is_healthy(self) -> bool:
         """Whether nothing is left for a person to do."""
-        return not (self.failure or self.state.failure or self.state.broken or self.state.refused)
+        state = self.state
+        return not (self.failure or state.failure or state.broken or state.errors or state.refused)
 
 
 class Monitor:
@@ -101,6 +102,7 @@ class Monitor:
         self._retry_at: float | None = None
         self._failures = 0
         self._told_failure = ""
+        self._unrecorded = ""
         self.interval_seconds: float | None = None
 
     @property
@@ -135,6 +137,7 @@ class Monitor:
             self._remember(site.history.last())
         if not self._has_work(seen):
             return self._at_rest(seen)
+        self._retry_at = None
         with deployment_lock(site.folder, on_wait=self._wait) as lock:
             return self._work(lock)
 
@@ -170,18 +173,26 @@ class Monitor:
 
     def _at_rest(self, seen: Seen) -> Tick:
         failure = "\n".join(f"{source}: {error.removeprefix(f'{source}: ')}" for source, error in seen.errors.items())
-        return self._tick(Outcome.FAILED if failure else Outcome.IDLE, failure=failure)
+        if failure:
+            return self._tick(Outcome.FAILED, failure=failure)
+        if not self._is_undone(seen):
+            self._unrecorded = ""
+        return self._tick(Outcome.IDLE, failure=self._unrecorded)
 
     def _has_work(self, seen: Seen) -> bool:
-        last = self._last
-        if last is None:
-            return True
+        """Says whether there is something to do, and this is the time for it."""
+        if not self._is_undone(seen):
+            return False
         is_due = self._retry_at is None or self._clock.monotonic() >= self._retry_at
-        if seen.changed_since(last.state.tokens):
-            return is_due or self._tried is None or bool(seen.changed_since(self._tried.tokens))
+        return is_due or self._tried is None or bool(seen.changed_since(self._tried.tokens))
+
+    def _is_undone(self, seen: Seen) -> bool:
+        last = self._last
+        if last is None or seen.changed_since(last.state.tokens):
+            return True
         if last.outcome is Outcome.PROPOSED and self._wishes.proposal is None:
-            return is_due
-        return bool(last.state.failure or last.state.refused) and is_due
+            return True
+        return bool(last.state.failure or last.state.refused)
 
     # what is remembered
 
@@ -211,9 +222,15 @@ class Monitor:
             len(done.deleted),
             done.state,
         )
-        if not entry.says_the_same_as(self._last):
-            site.history.add(entry)
-            self._remember(entry)
+        if entry.says_the_same_as(self._last):
+            return
+        try:
+            site.history.add(entry, self._last)
+        except LakeflowJobMetaError as error:
+            self._unrecorded = _told(error)
+            raise
+        self._remember(entry)
+        self._unrecorded = ""
 
     # telling and counting
 
@@ -226,11 +243,12 @@ class Monitor:
         now = self._clock.monotonic()
         if tick.outcome is Outcome.FAILED:
             self._failures += 1
-            self._retry_at = now + self._delay()
+            # A source that stays away fails each look, and must not put off what waits for its time.
+            self._retry_at = self._retry_at or now + self._delay()
         elif tick.outcome is not Outcome.IDLE:
             self._failures = 0
             self._retry_at = now + LAST_RETRY_SECONDS if tick.state.refused else None
-        elif not tick.state.failure:
+        elif not (tick.failure or tick.state.failure):
             self._failures = 0
         try:
             self._leave_heartbeat(tick)

@@ -44,6 +44,7 @@ def write_proposal(folder: Path, project: Project, changes: FileChanges) -> None
     apply_changes(replace(changes, folder=folder / project.generated, changes=(*writes, *gone)))
     path = folder / PLAN
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(".tmp")
         temporary.write_text(FORMATS["markdown"](plan_files(project, changes), None) + "\n", encoding="utf-8")
         temporary.replace(path)

@@ -1,12 +1,13 @@
 """YAML files of a volume, loaded into the control table as they change.
 
 Only files that are new or changed are loaded, so that an edit in the table is not overwritten by a file that somebody
-edited long before. A module with a mistake keeps its rows, and its file is tried again; a file that is gone leaves its
-rows where they are.
+edited long before. A module with a mistake keeps its rows and is tried again, without the others of its file; a file
+that is gone leaves its rows where they are.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -29,7 +30,7 @@ class Synced:
     """What a synchronisation came to.
 
     Attributes:
-        files: The digest of each file whose modules are all in the table, by path.
+        files: The digest of each file that was loaded, by path, with the modules that were not.
         errors: What is wrong with the others.
         broken: The modules that were not loaded; of a file that cannot be read, its path.
         has_written: Whether the table was changed.
@@ -51,7 +52,7 @@ def sync_volume(
         table: The control table.
         project: For defaults and local files.
         contents: What is remembered of files.
-        loaded: The digest of each file that was loaded before, by path.
+        loaded: What this returned as `files` before.
 
     Raises:
         LakeflowJobMetaError: The volume cannot be read, or the table cannot be written; the table is as it was.
@@ -61,17 +62,24 @@ def sync_volume(
     done = {path: digest for path, digest in digests.items() if path not in fresh}
     if not fresh:
         return Synced(done)
-    reading = reader.read_some(fresh)
+    # All of them, since a module in a new file may be in an old one too.
+    reading = reader.read_some(digests)
     others = {key_of(row)[0] for row in table.read().rows}
     facts, files = read_bundle_facts(project), ProjectFiles(project.folder)
     compilation = compile_readings(project, [reading], facts, files, other_modules=others)
-    errors = [*errors_among(compilation.diagnostics), *not_in_a_table(reading.modules)]
+    found = [*errors_among(compilation.diagnostics), *not_in_a_table(reading.modules)]
+    errors = [error for error in found if error.place.path in fresh]
     bad = _modules_with(errors, reading.modules)
-    good = [raw for raw in reading.modules if raw not in bad]
+    waiting = {path: _still_to_load(loaded.get(path, ""), digests[path]) for path in fresh}
+    modules = [raw for raw in reading.modules if _path(raw) in waiting]
+    wanted = [raw for raw in modules if (names := waiting[_path(raw)]) is None or _name(raw) in names]
+    good = [raw for raw in wanted if raw not in bad]
     has_written = bool(good) and bool(load(table, good, prune=False, dry_run=False).commit)
-    unloaded = {raw.origin.document.label for raw in bad} | reading.unreadable
-    broken = [*map(_name, bad), *sorted(reading.unreadable)]
+    unreadable = reading.unreadable & waiting.keys()
+    unloaded = {_path(raw) for raw in bad} | unreadable
+    broken = [*map(_name, bad), *sorted(unreadable)]
     done |= {path: digests[path] for path in fresh if path not in unloaded}
+    done |= {path: _without(digests[path], [_name(raw) for raw in bad if _path(raw) == path]) for path in unloaded}
     return Synced(done, tuple(errors), tuple(broken), has_written)
 
 
@@ -91,6 +99,27 @@ def _modules_with(errors: Sequence[Diagnostic], modules: Sequence[RawModule]) ->
     return [raw for raw in modules if raw in found]
 
 
+_WITHOUT = " without "
+
+
+def _without(digest: str, names: Sequence[str]) -> str:
+    """Returns what is remembered of a file of which some modules were not loaded."""
+    return f"{digest}{_WITHOUT}{json.dumps(names)}"
+
+
+def _still_to_load(remembered: str, digest: str) -> list[str] | None:
+    """Returns the modules of a file that were not loaded when the others were; None where all are to be loaded."""
+    prefix = f"{digest}{_WITHOUT}"
+    if not remembered.startswith(prefix):
+        return None
+    names: list[str] = json.loads(remembered.removeprefix(prefix))
+    return names
+
+
+def _path(raw: RawModule) -> str:
+    return raw.origin.document.label
+
+
 def _name(raw: RawModule) -> str:
     name = raw.value.get("module_name") if isinstance(raw.value, dict) else None
-    return name if isinstance(name, str) else raw.origin.document.label
+    return name if isinstance(name, str) else _path(raw)

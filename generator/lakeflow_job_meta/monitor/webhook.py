@@ -6,6 +6,7 @@ with the next one or the next tick, and never keeps the monitor from its work. T
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -35,11 +36,8 @@ class Webhook:
     """
 
     def __init__(self, url: str, project: str, tell: Tell) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise Misconfigured("The webhook must be a URL that begins with https:// or http://.")
         self._url = url
-        self._host = parts.hostname
+        self._host = _host_in(url)
         self._project = project
         self._tell = tell
         self._waiting: deque[bytes] = deque(maxlen=_MOST_WAITING)
@@ -83,6 +81,22 @@ class Webhook:
         except urllib.error.HTTPError as error:
             error.close()
             return f"status {error.code}"
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", None) or error
             return type(reason).__name__ if isinstance(reason, BaseException) else str(reason)
+
+
+def _host_in(url: str) -> str:
+    """Returns the host of a URL that can be sent to.
+
+    Raises:
+        Misconfigured: It is no such URL; what it is instead is not told.
+    """
+    try:
+        parts = urlsplit(url)
+        is_whole = parts.scheme in ("http", "https") and parts.port != 0
+    except ValueError:
+        is_whole = False
+    if not is_whole or not parts.hostname or not (url.isascii() and url.isprintable()) or " " in url:
+        raise Misconfigured("The webhook must be a URL that begins with https:// or http://, without spaces.")
+    return parts.hostname

@@ -7,7 +7,7 @@ source that cannot be read keeps its jobs, a broken module keeps its own, a refu
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lakeflow_job_meta.compilation import compile_project
@@ -49,13 +49,15 @@ class Wishes:
 
     Attributes:
         target: The bundle's target.
-        allowance: What a person has allowed for each deployment.
+        max_deletes: How many jobs each deployment may delete; None leaves that to the project file.
+        overwriting: Whether edits made by hand in the workspace may be overwritten.
         volume: A volume whose YAML files are loaded into the control table as they change.
         proposal: A folder for what would be deployed, instead of a deployment.
     """
 
     target: str
-    allowance: Allowance = field(default_factory=Allowance)
+    max_deletes: int | None = None
+    overwriting: bool = False
     volume: str | None = None
     proposal: Path | None = None
 
@@ -66,6 +68,7 @@ class Site:
 
     Attributes:
         folder: The state folder of the target.
+        allowance: What a person has allowed for each deployment.
         jobs: The record of jobs.
         table: The control table that the volume is loaded into, and `volume` reads it.
     """
@@ -73,6 +76,7 @@ class Site:
     project: Project
     folder: Path
     wishes: Wishes
+    allowance: Allowance
     workspace: Workspace
     contents: Contents
     watch: Watch
@@ -99,12 +103,15 @@ def open_site(project: Project, folder: Path, wishes: Wishes, contents: Contents
                 "volume itself by `- volume: ...` below 'metadata:' in job_meta.yml."
             )
         table = open_table(source.location, source.warehouse_id, folder=project.folder, workspace=workspace)
-    options = f"{wishes.allowance} {wishes.volume}"
+    max_deletes = project.max_deletes if wishes.max_deletes is None else wishes.max_deletes
+    allowance = Allowance(max_deletes, overwriting=wishes.overwriting)
+    options = f"{allowance} {wishes.volume}"
     written = [wishes.proposal.absolute()] if wishes.proposal is not None else []
     return Site(
         project,
         folder,
         wishes,
+        allowance,
         workspace,
         contents,
         Watch(project, [*readers, *([volume] if volume is not None else [])], contents, options, written),
@@ -167,11 +174,11 @@ def work(
     """
     synced, failures = _synced(site, last)
     if synced.has_written:
-        seen = site.watch.look()
+        seen = _seen_after_loading(site, seen)
     failures = {**seen.errors, **failures}
     proposal = site.wishes.proposal
     way = None if proposal is not None else choose_way(site.project)
-    options = Options(site.wishes.allowance, keep_going=True, hold_back=True)
+    options = Options(site.allowance, keep_going=True, hold_back=True)
     prepared = prepare(
         site.project,
         options,
@@ -198,6 +205,16 @@ def _synced(site: Site, last: State) -> tuple[Synced, dict[str, str]]:
         return sync_volume(site.volume, site.table, site.project, site.contents, last.files), {}
     except LakeflowJobMetaError as error:
         return Synced(last.files), {site.volume.source: str(error)}
+
+
+def _seen_after_loading(site: Site, before: Seen) -> Seen:
+    """Looks again for the table's new version; what changed in the volume since has not been loaded."""
+    again = site.watch.look()
+    volume = site.volume.source if site.volume is not None else ""
+    others = {source: token for source, token in again.tokens.items() if source != volume}
+    return replace(
+        again, tokens=others | {source: token for source, token in before.tokens.items() if source == volume}
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +259,12 @@ def _after_deployment(found: _Findings, out: RolledOut, prepared: Prepared) -> _
     """Adds what the deployment left undone."""
     held = [_refusal(surprise) for surprise in out.deployment.held_back]
     refused = (*found.refused, *held, *_kept_for_an_empty_source(out, prepared))
-    return replace(found, refused=refused, failures=(*found.failures, *out.problems))
+    found = replace(found, refused=refused, failures=(*found.failures, *out.problems))
+    if out.rejected is None:
+        return found
+    names = [job.module.module_name for job in out.compilation.jobs if job.key in out.rejected.keys]
+    errors = shortened([*found.errors, *out.rejected.problems])
+    return replace(found, broken=tuple(dict.fromkeys([*found.broken, *names])), errors=errors)
 
 
 def _refusal(surprise: Surprise) -> Refusal:

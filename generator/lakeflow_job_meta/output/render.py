@@ -7,8 +7,9 @@ no template can change, drop or add a setting unseen.
 
 from __future__ import annotations
 
-import json
+import marshal
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
@@ -25,7 +26,7 @@ from lakeflow_job_meta.shipped import shipped
 from lakeflow_job_meta.values import Path, Value, quoted
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from jinja2 import Environment, Template
 
 OWN_TEMPLATE = "job.yml.j2"
 SHIPPED_PREFIX = "lakeflow_job_meta"
@@ -89,11 +90,15 @@ class Renderer:
 
     Args:
         project: Names the template; its folder is where templates are found.
+
+    Attributes:
+        project_templates: The text of every template of the project that was asked for; None where there is none.
     """
 
     def __init__(self, project: Project) -> None:
         self._project = project
         self._name = project.job_template or f"{SHIPPED_PREFIX}/{OWN_TEMPLATE}"
+        self.project_templates: dict[str, str | None] = {}
 
     def render(self, job: Job) -> Rendered:
         """Renders one job: its YAML file, and a file for each piece of inline SQL."""
@@ -114,14 +119,12 @@ class Renderer:
 
     @cached_property
     def _template(self) -> Template:
-        from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader, StrictUndefined
+        from jinja2 import FunctionLoader, StrictUndefined
         from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-        shipped_templates = FileSystemLoader(shipped("templates"))
         environment = ImmutableSandboxedEnvironment(
-            loader=ChoiceLoader(
-                [PrefixLoader({SHIPPED_PREFIX: shipped_templates}), FileSystemLoader(self._project.folder)]
-            ),
+            loader=FunctionLoader(lambda name: self._source(environment, name)),
+            auto_reload=False,
             undefined=StrictUndefined,
             finalize=_only_written,
             trim_blocks=True,
@@ -136,6 +139,23 @@ class Renderer:
         environment.filters["yaml_key"] = lambda value: Markup(to_yaml_key(value))
         environment.filters["comment"] = lambda value: Markup(f"# {one_line(str(value))}")
         return environment.get_template(self._name)
+
+    def _source(self, environment: Environment, name: str) -> tuple[str, str, None] | None:
+        """Finds a template: one of ours, or one of the project's, which is noted and stays the same for the run."""
+        from jinja2 import FileSystemLoader, PrefixLoader, TemplateNotFound
+
+        try:
+            ours = PrefixLoader({SHIPPED_PREFIX: FileSystemLoader(shipped("templates"))})
+            text, file, _ = ours.get_source(environment, name)
+        except TemplateNotFound:
+            if name not in self.project_templates:
+                self.project_templates[name] = None
+                with suppress(TemplateNotFound):
+                    found = FileSystemLoader(self._project.folder).get_source(environment, name)
+                    self.project_templates[name] = found[0]
+            known = self.project_templates[name]
+            return None if known is None else (known, str(self._project.folder / name), None)
+        return text, str(file), None
 
     def _render(self, job: Job, marker: str) -> str:
         from jinja2 import TemplateError, TemplateNotFound
@@ -179,7 +199,8 @@ class Renderer:
             actual, faults = read.value, read.faults
         if faults:
             raise _Wrong(f"the result cannot be read: line {faults[0].mark.line}: {faults[0].message}")
-        if json.dumps(actual) != json.dumps(expected):
+        # Only written, never read back: the fastest form in which different values, and 1 and true, are different.
+        if marshal.dumps(actual, 2) != marshal.dumps(expected, 2):
             difference = _difference(expected, actual, ())
             if difference is not None:
                 raise _Wrong(f"the template does not write the job as it is: {difference}")

@@ -66,26 +66,24 @@ def _map(value: dict[str, Value], indent: int) -> str:
         written = _known_key(key)
         if len(written) > _LONGEST_SHORT_KEY:
             written = f"? {written}\n{' ' * indent}"
-        if not isinstance(item, (dict, list)):
-            entries.append(f"{written}: {_scalar(item, indent)}")
-        elif item:
+        if isinstance(item, str):
+            entries.append(f"{written}: {_text(item, indent)}")
+        elif item and isinstance(item, (dict, list)):
             entries.append(f"{written}:{inner}{to_yaml(item, indent + 2)}")
         else:
-            entries.append(f"{written}: {to_yaml(item)}")
+            entries.append(f"{written}: {to_yaml(item, indent)}")
     return ("\n" + " " * indent).join(entries)
 
 
 def _list(value: list[Value], indent: int) -> str:
-    return ("\n" + " " * indent).join(
-        # An item's text starts two columns after its dash; a literal block's lines only have to be deeper than it.
-        f"- {to_yaml(item, indent + 2) if isinstance(item, (dict, list)) else _scalar(item, indent)}"
-        for item in value
-    )
+    # An item's text starts two columns after its dash; a literal block's lines only have to be deeper than it.
+    items = [_text(item, indent) if isinstance(item, str) else to_yaml(item, indent + 2) for item in value]
+    return "- " + ("\n" + " " * indent + "- ").join(items)
 
 
 def _scalar(value: Value, indent: int) -> str:
     if isinstance(value, str):
-        return _block(value, indent + 2) if _fits_a_block(value) else _quoted(value)
+        return _text(value, indent)
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -94,6 +92,13 @@ def _scalar(value: Value, indent: int) -> str:
         return _number(value)
     # What a template gives in error is written too, and found when the result is compared with the job.
     return str(value)
+
+
+def _text(text: str, indent: int) -> str:
+    # Most texts are plain, and need no closer look.
+    if text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
+    return _block(text, indent + 2) if _fits_a_block(text) else _quoted(text)
 
 
 def _number(value: float) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable, Field
 
 _DELETE = "ljm_delete"
+_MOST_FILES = 50
+"""Each commit adds a file, and reading opens all of them; beyond this many they are put together."""
 _DELTA_TYPES = {
     "STRING": "string",
     "INT": "integer",
@@ -115,6 +118,7 @@ class DeltaRecords:
             if missing:
                 table.alter.add_columns(_fields(missing))
             _merge(table, self._layout, _source_rows(self._layout, changes))
+            _compact(table)
 
     def _open(self) -> DeltaTable | None:
         """Opens the table; None where nothing lies."""
@@ -182,6 +186,17 @@ def _merge(table: DeltaTable, layout: RecordLayout, source: ArrowTable) -> None:
         .when_not_matched_insert(updates={name: f"s.{name}" for name in names}, predicate=f"NOT s.{_DELETE}")
         .execute()
     )
+
+
+def _compact(table: DeltaTable) -> None:
+    """Puts small files together: each write makes one, and each read opens all, so that both became slow in time."""
+    from deltalake.exceptions import DeltaError
+
+    if len(table.file_uris()) > _MOST_FILES:
+        # The rows are written; what somebody else keeps from being put together now is so after a later write.
+        with suppress(DeltaError):
+            table.optimize.compact()
+            table.vacuum(dry_run=False)  # of files that nobody has needed for Delta's default of a week
 
 
 def _source_rows(layout: RecordLayout, changes: RecordChanges) -> ArrowTable:

@@ -55,7 +55,7 @@ _PLACEHOLDERS = ("your-", "your_", "your ", "<", "todo", "tbd", "xxx", "changeme
 
 def compute_is_defined(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses keys of job clusters and environments that the job does not define."""
-    for path, task in job.all_tasks():
+    for path, task in job.all_tasks:
         for field, (setting, noun) in _DEFINED_IN.items():
             name = task.get(field)
             known = job.named(setting, field) if name is not None else None
@@ -68,7 +68,7 @@ def compute_is_defined(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
 
 def tasks_have_compute(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses tasks without the compute that they need, and tasks with two kinds of it."""
-    for path, task in job.all_tasks():
+    for path, task in job.all_tasks:
         kind = _kind(task)
         given = [field for field in COMPUTE_FIELDS if field in task]
         clusters = [field for field in given if field in _CLUSTERS]
@@ -82,7 +82,7 @@ def tasks_have_compute(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
 
 def ids_are_real(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Warns of ids that were copied from an example."""
-    for path, task in job.all_tasks():
+    for path, task in job.all_tasks:
         for block_name, block in [("", task), *((key, value) for key, value in task.items() if key in BY_BLOCK)]:
             for field, value in block.items() if isinstance(block, dict) else ():
                 if field.endswith("_id") and _is_placeholder(value):

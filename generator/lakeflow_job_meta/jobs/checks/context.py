@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lakeflow_job_meta.bundle_facts import BundleFacts
 from lakeflow_job_meta.diagnostics import Diagnostic
@@ -13,22 +13,45 @@ from lakeflow_job_meta.project_files import ProjectFiles
 
 
 @dataclass(frozen=True, slots=True)
+class OtherModules:
+    """What a check may know of the other modules.
+
+    Attributes:
+        keys: The key of every module's job by the module's name; broken modules are among them.
+        runs: Which jobs a job runs, by their keys.
+        job_keys: The keys of all jobs.
+    """
+
+    keys: Mapping[str, str] = field(default_factory=dict)
+    runs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    job_keys: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
 class CheckContext:
     """What a check may look at besides the job.
+
+    What it found there may only be remembered for the next run if that can tell whether it would find the same:
+    the project and the bundle are compared as a whole, and `files` notes what was asked of it; whoever looks at other
+    modules has looked at too much for that.
 
     Attributes:
         bundle: What is declared outside the metadata.
         files: The project's files.
-        modules: The key of every module's job by the module's name; broken modules are among them.
-        runs: Which jobs a job runs, by their keys.
+        saw_others: Whether a check has looked at the other modules.
     """
 
     project: Project
     bundle: BundleFacts
     files: ProjectFiles
-    modules: Mapping[str, str]
-    runs: Mapping[str, tuple[str, ...]]
-    job_keys: frozenset[str]
+    _others: OtherModules
+    saw_others: bool = False
+
+    @property
+    def others(self) -> OtherModules:
+        """The other modules."""
+        self.saw_others = True
+        return self._others
 
 
 JobCheck = Callable[[Job, CheckContext], Iterator[Diagnostic]]

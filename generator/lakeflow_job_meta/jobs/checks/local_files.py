@@ -44,7 +44,7 @@ def local_files_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Looks at each file of the project that the job names."""
     from_git = "git_source" in job.settings
     output = context.project.files_of_jobs
-    for path, task in job.all_tasks():
+    for path, task in job.all_tasks:
         for found in local_paths(task, TASK_PATHS, from_git=from_git):
             yield from _problems(found, job.origin_of((*path, *found.setting)), output, context)
     for found in local_paths(job.settings, JOB_PATHS, from_git=from_git):

@@ -44,7 +44,7 @@ _JOB_ID = re.compile(r"\$\{resources\.jobs\.([A-Za-z][A-Za-z0-9_-]*)\.id\}")
 
 def jobs_run_by(job: Job) -> Iterator[tuple[Path, str]]:
     """Yields the keys of the bundle's jobs that a job runs, with the paths of the settings that say so."""
-    for path, task in job.all_tasks():
+    for path, task in job.all_tasks:
         job_id = value_at(task, ("run_job_task", "job_id"))[1]
         match = _JOB_ID.fullmatch(job_id) if isinstance(job_id, str) else None
         if match:
@@ -53,11 +53,11 @@ def jobs_run_by(job: Job) -> Iterator[tuple[Path, str]]:
 
 def modules_that_are_run_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses run_job_task with a module_name that nobody has."""
-    for path, _ in job.all_tasks():
+    for path, _ in job.all_tasks:
         written = value_at(job.sources[int(path[1])].transformation_config, (*path[2:], "run_job_task", "module_name"))
         name = written[1]
-        if isinstance(name, str) and name not in context.modules:
-            hint = did_you_mean(name, sorted(set(context.modules) - {job.module.module_name}))
+        if isinstance(name, str) and name not in context.others.keys:
+            hint = did_you_mean(name, sorted(set(context.others.keys) - {job.module.module_name}))
             origin = job.origin_of((*path, "run_job_task", "job_id"))
             yield UNKNOWN_MODULE.at(origin, f"there is no module {quoted(name)}{hint}")
 
@@ -65,7 +65,7 @@ def modules_that_are_run_exist(job: Job, context: CheckContext) -> Iterator[Diag
 def no_circle_of_jobs(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses jobs that run each other in a circle; each job of the circle is told."""
     for path, key in jobs_run_by(job):
-        way = _way(key, job.key, context.runs)
+        way = _way(key, job.key, context.others.runs)
         if way is not None:
             shown = " -> ".join([job.key, *way])
             yield RUN_JOB_CYCLE.at(job.origin_of(path), f"jobs run each other without end: {shown}")

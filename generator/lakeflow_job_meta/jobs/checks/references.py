@@ -5,7 +5,7 @@ The CLI's `validate` passes a wrong reference and `plan` fails on it; a wrong dy
 
 from __future__ import annotations
 
-import json
+import marshal
 import re
 from collections.abc import Iterator
 
@@ -74,7 +74,7 @@ Texts = list[tuple[Path, str]]
 def _texts(value: Value, path: Path = ()) -> Iterator[tuple[Path, str]]:
     """Yields every text that may hold a reference, with its path."""
     if isinstance(value, str):
-        if _may_hold_reference(value):
+        if "${" in value or "{{" in value:
             yield path, value
     elif isinstance(value, dict):
         for key, item in value.items():
@@ -84,14 +84,11 @@ def _texts(value: Value, path: Path = ()) -> Iterator[tuple[Path, str]]:
             yield from _texts(item, (*path, number))
 
 
-def _may_hold_reference(text: str) -> bool:
-    """Says whether a text, or the JSON of many (where neither sign can stand outside a text), needs a closer look."""
-    return "${" in text or "{{" in text
-
-
 def references_are_right(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Checks every reference in the settings, which are gone through only once, and only if there is one."""
-    texts = list(_texts(job.settings)) if _may_hold_reference(json.dumps(job.settings)) else []
+    # The fastest way to have all texts together; that a number may look like a sign there does no harm.
+    together = marshal.dumps(job.settings, 2)
+    texts = list(_texts(job.settings)) if b"${" in together or b"{{" in together else []
     yield from bundle_references_resolve(job, texts, context)
     yield from job_parameters_are_declared(job, texts)
     yield from task_values_come_from_upstream(job, texts)
@@ -124,11 +121,11 @@ def _problem(reference: str, context: CheckContext) -> str | None:
 
 def _resource_problem(kind: str, key: str, shown: str, context: CheckContext) -> str | None:
     declared = context.bundle.resources
-    if kind == "jobs" and key in context.job_keys:
+    if kind == "jobs" and key in context.others.job_keys:
         return None
     if declared is None or (kind, key) in declared:
         return None
-    known = [*sorted(context.job_keys)] if kind == "jobs" else []
+    known = [*sorted(context.others.job_keys)] if kind == "jobs" else []
     known += sorted(other for other_kind, other in declared if other_kind == kind)
     if kind == "jobs":
         return f"{shown} names a job that no module and no file of the bundle makes{did_you_mean(key, known)}"
@@ -137,7 +134,7 @@ def _resource_problem(kind: str, key: str, shown: str, context: CheckContext) ->
 
 def sql_holds_no_references(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses bundle references inside inline SQL; the older `${name}` of notebooks is left alone."""
-    for path, _ in job.all_tasks():
+    for path, _ in job.all_tasks:
         sql = _inline_sql(job, path)
         for match in REFERENCE.finditer(sql or ""):
             if match.group(1).split(".")[0] in REFERENCE_KINDS and "." in match.group(1):

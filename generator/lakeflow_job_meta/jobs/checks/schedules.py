@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import zoneinfo
 from collections.abc import Iterator
-from functools import cache
 
 from lakeflow_job_meta.diagnostics import Diagnostic, example, rule
 from lakeflow_job_meta.jobs.build import ACTIVE_DEFAULT_EXCLUSIVE
 from lakeflow_job_meta.jobs.checks.context import CheckContext
 from lakeflow_job_meta.jobs.checks.quartz import quartz_problem
 from lakeflow_job_meta.jobs.model import Job
+from lakeflow_job_meta.time_zones import time_zones
 from lakeflow_job_meta.values import closest, listing, quoted
 
 _TASK = "notebook_path: /Workspace/a"
@@ -57,21 +56,12 @@ def schedules_are_right(job: Job, context: CheckContext) -> Iterator[Diagnostic]
     cron, zone = schedule.get("quartz_cron_expression"), schedule.get("timezone_id")
     if isinstance(cron, str) and "${" not in cron and (problem := quartz_problem(cron)):
         yield BAD_CRON.at(job.origin_of(("schedule", "quartz_cron_expression")), problem)
-    if isinstance(zone, str) and "${" not in zone and not _is_time_zone(zone):
-        near = closest(zone, _time_zones())
+    if isinstance(zone, str) and "${" not in zone and not (_OFFSET.fullmatch(zone) or context.files.is_time_zone(zone)):
+        near = closest(zone, time_zones())
         hint = f"; did you mean {near!r}?" if near else "; use one such as 'Europe/Berlin' or 'UTC'"
         yield BAD_TIME_ZONE.at(
             job.origin_of(("schedule", "timezone_id")), f"there is no time zone {quoted(zone)}{hint}"
         )
-
-
-@cache
-def _time_zones() -> frozenset[str]:
-    return frozenset(zoneinfo.available_timezones())
-
-
-def _is_time_zone(name: str) -> bool:
-    return bool(_OFFSET.fullmatch(name)) or name in _time_zones()
 
 
 JOB_CHECKS = (one_way_to_start, schedules_are_right)

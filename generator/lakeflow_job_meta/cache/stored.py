@@ -1,0 +1,106 @@
+"""The form of the cache on disk: a checksum, one line of JSON, and the texts of all files behind each other.
+
+Pure. What is damaged, or not of this form, is read as nothing; nothing that stands in it is ever run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from lakeflow_job_meta.project_files import QUESTIONS, Answer, Look
+
+_FORM = b"lakeflow-job-meta cache 1\n"
+_CHECKSUM_LENGTH = 64
+_KEY = "[A-Za-z][A-Za-z0-9_-]*"
+_PATH = re.compile(rf"jobs/{_KEY}\.yml|sql/{_KEY}/[A-Za-z0-9_]+\.sql")
+"""What a job's files are called; no other name is taken from a cache, whoever wrote it."""
+
+_CODING = ("utf-8", "surrogatepass")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one part of a source came to, when there was nothing to say of it.
+
+    Attributes:
+        modules: The name and the job's key of each module in it.
+        files: As in a compilation.
+        noted: What was asked of the project's files, and the answers.
+    """
+
+    modules: tuple[tuple[str, str], ...]
+    files: dict[str, str]
+    noted: tuple[tuple[Look, Answer], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The content of a cache.
+
+    Attributes:
+        results: By part.
+        templates: Digests of the project's templates that the files were written with; None for one that was looked
+            for and not there.
+    """
+
+    results: dict[str, Result] = field(default_factory=dict)
+    templates: dict[str, str | None] = field(default_factory=dict)
+
+
+def to_bytes(stored: Stored) -> bytes:
+    """Returns the content of a cache file."""
+    texts: list[bytes] = []
+    index = {
+        "templates": stored.templates,
+        "parts": {key: _entry(result, texts) for key, result in stored.results.items()},
+    }
+    body = b"\n".join((json.dumps(index, separators=(",", ":")).encode(), b"".join(texts)))
+    return _FORM + _checksum(body) + body
+
+
+def _entry(result: Result, texts: list[bytes]) -> list[object]:
+    sizes = {}
+    for path, text in result.files.items():
+        texts.append(text.encode(*_CODING))
+        sizes[path] = len(texts[-1])
+    return [result.modules, sizes, result.noted]
+
+
+def from_bytes(content: bytes) -> Stored:
+    """Reads the content of a cache file; one that is damaged or of another form holds nothing."""
+    start = len(_FORM) + _CHECKSUM_LENGTH
+    body = content[start:]
+    if not content.startswith(_FORM) or content[len(_FORM) : start] != _checksum(body):
+        return Stored()
+    line, _, texts = body.partition(b"\n")
+    try:
+        return _read(json.loads(line), texts)
+    # The checksum was right, so this is what somebody else has put there.
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return Stored()
+
+
+def _read(index: dict[str, Any], texts: bytes) -> Stored:
+    results = {}
+    at = 0
+    for key, (modules, sizes, noted) in index["parts"].items():
+        files = {}
+        for path, size in sizes.items():
+            if not _PATH.fullmatch(path):
+                raise ValueError(path)
+            files[path] = texts[at : at + size].decode(*_CODING)
+            at += size
+        results[key] = Result(
+            tuple((name, job) for name, job in modules),
+            files,
+            tuple(((question, what), answer) for (question, what), answer in noted if question in QUESTIONS),
+        )
+    return Stored(results, dict(index["templates"]))
+
+
+def _checksum(body: bytes) -> bytes:
+    return hashlib.blake2b(body, digest_size=_CHECKSUM_LENGTH // 2).hexdigest().encode()
