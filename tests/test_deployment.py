@@ -311,8 +311,8 @@ class TestRecords:
         record_jobs(records, "prod", [DeployedJob("sales", "2", "sales", "u")], {})
         record_jobs(records, "prod", [], {})
 
-        assert known_jobs(records, "dev") == {"sales": "1"}
-        assert known_jobs(records, "prod") == {}
+        assert [(job.key, job.job_id) for job in known_jobs(records, "dev")] == [("sales", "1")]
+        assert known_jobs(records, "prod") == ()
 
     @pytest.mark.parametrize("target", [None, "dev", "a b", "a/b", "ä", ".", ".."])
     def test_are_in_a_folder_of_the_project_that_git_ignores(self, project, target):

@@ -13,6 +13,7 @@ from lakeflow_job_meta.cli.project_option import compile_metadata, open_project
 from lakeflow_job_meta.cli.report import show_count, show_text
 from lakeflow_job_meta.cli.stopping import end_like_ctrl_c
 from lakeflow_job_meta.deployment.bundle_plan import Action
+from lakeflow_job_meta.deployment.bundles_deployer import Manner
 from lakeflow_job_meta.deployment.deploy import Deployment, jobs_that_change
 from lakeflow_job_meta.deployment.gate import Allowance
 from lakeflow_job_meta.deployment.interface import DeployedJob
@@ -34,6 +35,8 @@ from lakeflow_job_meta.values import count
 @click.option("--force-lock", is_flag=True, help="Take over a deployment lock that was left in the workspace.")
 @click.option("--run", "to_run", type=click.Choice(["changed", "all"]), help="Start the jobs afterwards.")
 @click.option("--timeout", type=click.IntRange(1), default=1800, show_default=True, help="Seconds for one CLI call.")
+@click.option("--parallel", type=click.IntRange(1), default=2, show_default=True, help="How many bundles at a time.")
+@click.option("--all-bundles", is_flag=True, help="Of many bundles, plan those too whose files did not change.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How jobs are listed.")
 @click.pass_obj
 @click.pass_context
@@ -49,6 +52,8 @@ def command(
     force_lock: bool,
     to_run: str | None,
     timeout: int,
+    parallel: int,
+    all_bundles: bool,
     form: str,
 ) -> None:
     """Generate, check with the databricks CLI, pass the safety gate, and deploy.
@@ -69,7 +74,7 @@ def command(
     end_like_ctrl_c()
     allowed = project.max_deletes if max_deletes is None else max_deletes
     options = Options(Allowance(allowed, allow_empty, overwrite_drift), keep_going=keep_going, dry_run=dry_run)
-    way = by_cli(project, cli, limit_seconds=timeout, force_lock=force_lock)
+    way = by_cli(project, cli, limit_seconds=timeout, force_lock=force_lock, manner=Manner(parallel, all_bundles))
     done = roll_out(project, cli.target, way, options, Listener(_progress, _show), compile_metadata=compile_metadata)
     _show_jobs(done.jobs, form)
     for problem in done.problems:
@@ -101,9 +106,9 @@ def _say_what_happened(deployment: Deployment, dry_run: bool) -> None:
     changed = f"{count(len(jobs_that_change(deployment.plan)), 'job')} created or changed"
     deleted = deployment.plan.jobs(Action.DELETE)
     changed += f", {len(deleted)} deleted" if deleted else ""
-    if not deployment.was_needed:
+    if not deployment.was_needed and not deployment.problems:
         said = "Nothing to deploy: jobs and files are as they should be."
-    elif dry_run:
+    elif dry_run and not deployment.problems:
         said = f"The plan passed: {changed} if it were deployed. Nothing was changed in the workspace."
     elif deployment.problems:
         said = "The deployment failed in part; what did succeed is recorded. Run again when that is mended."

@@ -17,9 +17,10 @@ from lakeflow_job_meta.cli.project_option import open_project
 from lakeflow_job_meta.deployment.databricks_cli import DatabricksCli, check_version, find_cli, without_secrets
 from lakeflow_job_meta.errors import Failed, LakeflowJobMetaError
 from lakeflow_job_meta.metadata.yaml_text import read_yaml
+from lakeflow_job_meta.parts.shared import read_shared
 from lakeflow_job_meta.project import BUNDLE_FILE, MetadataSource, Project
 from lakeflow_job_meta.tables.open_table import WAREHOUSE_VARIABLE, open_named_table
-from lakeflow_job_meta.values import value_at
+from lakeflow_job_meta.values import listing, value_at
 from lakeflow_job_meta.workspace import Missing, Workspace, workspace_errors
 
 _LOGIN_SECONDS = 60
@@ -114,6 +115,8 @@ def _login(cli: DatabricksCli) -> str:
 
 
 def _includes(project: Project) -> str:
+    if project.bundles is not None:
+        return f"each bundle includes {listing(read_shared(project).include) or 'nothing'}"
     path = project.folder / BUNDLE_FILE
     if not path.is_file():
         raise Failed(f"there is no {BUNDLE_FILE} in {str(project.folder)!r}; bundle/starter of this project has one.")

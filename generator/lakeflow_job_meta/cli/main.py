@@ -22,6 +22,7 @@ _COMMANDS = {
     "monitor": "Look at the metadata again and again, and deploy what changes.",
     "status": "Say what the monitor did last, and what is left to do.",
     "history": "List what the monitor did.",
+    "bundles": "List the bundles of a project of many, and move jobs between them.",
     "doctor": "Check what a deployment needs, and say what to do.",
     "table": "Make, fill, show, export and compare a control table.",
     "explain": "Explain a code: what it means, an example, and the remedy.",

@@ -13,6 +13,7 @@ from lakeflow_job_meta.bundle_facts import target_of
 from lakeflow_job_meta.cli.optional import optional_number, optional_text
 from lakeflow_job_meta.cli.project_option import open_project
 from lakeflow_job_meta.cli.stopping import end_like_ctrl_c
+from lakeflow_job_meta.deployment.bundles_deployer import Manner
 from lakeflow_job_meta.deployment.rollout import Way
 from lakeflow_job_meta.deployment.ways import best_way, by_cli, by_jobs_api, open_cli
 from lakeflow_job_meta.monitor.events import Event, EventKind
@@ -49,6 +50,7 @@ from lakeflow_job_meta.workspace import Workspace
 @click.option(
     "--log-format", type=click.Choice(list(FORMATS)), default="text", show_default=True, help="Lines on stderr."
 )
+@click.option("--parallel", type=click.IntRange(1), default=2, show_default=True, help="How many bundles at a time.")
 @click.option("--timeout", type=click.IntRange(1), default=1800, show_default=True, help="Seconds for one CLI call.")
 @click.pass_obj
 @click.pass_context
@@ -69,6 +71,7 @@ def command(
     propose: Path | None,
     webhook: str | None,
     log_format: str,
+    parallel: int,
     timeout: int,
 ) -> None:
     """Look at the metadata again and again, and bring the jobs after it when it changes.
@@ -118,10 +121,12 @@ def command(
         if hook is not None:
             hook.deliver()
 
-    workspace = Workspace()
+    workspace, manner = Workspace(), Manner(parallel)
     ways: dict[str, Callable[[Project], Way]] = {
-        "auto": lambda project: best_way(project, named, workspace, on_fallback=tell_once, limit_seconds=timeout),
-        "cli": lambda project: by_cli(project, open_cli(project, named), limit_seconds=timeout),
+        "auto": lambda project: best_way(
+            project, named, workspace, on_fallback=tell_once, limit_seconds=timeout, manner=manner
+        ),
+        "cli": lambda project: by_cli(project, open_cli(project, named), limit_seconds=timeout, manner=manner),
         "jobs-api": lambda project: by_jobs_api(project, named, workspace),
     }
     end_like_ctrl_c()

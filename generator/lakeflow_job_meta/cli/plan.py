@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import threading
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
 
 from lakeflow_job_meta.cli.project_option import compile_metadata, open_project
 from lakeflow_job_meta.cli.report import show_count, show_text
+from lakeflow_job_meta.cli.stopping import end_like_ctrl_c
 from lakeflow_job_meta.deployment.bundle_plan import BundlePlan, parse_plan
-from lakeflow_job_meta.deployment.databricks_cli import CliFailure, explain
-from lakeflow_job_meta.deployment.ways import open_cli
+from lakeflow_job_meta.deployment.databricks_cli import CliFailure, DatabricksCli, explain
+from lakeflow_job_meta.deployment.side_by_side import side_by_side
+from lakeflow_job_meta.deployment.ways import cli_of_bundle, open_cli
 from lakeflow_job_meta.diagnostics import errors_among
 from lakeflow_job_meta.errors import Failed
 from lakeflow_job_meta.output.files import plan_changes
+from lakeflow_job_meta.parts.located import bundle_folders
 from lakeflow_job_meta.planning.planned import plan_files
 from lakeflow_job_meta.planning.words import FORMATS
-from lakeflow_job_meta.project import Project
+from lakeflow_job_meta.project import BUNDLES_FOLDER, Project
 
 _LIMIT_SECONDS = 1800
 
@@ -26,6 +32,7 @@ _LIMIT_SECONDS = 1800
 @click.option("--format", "form", type=click.Choice(list(FORMATS)), default="text", help="As text, JSON or Markdown.")
 @click.option("--live", is_flag=True, help="Add what a deployment of the files on disk would do in the workspace.")
 @click.option("--target", "-t", metavar="TARGET", help="The bundle's target for --live. Default: the bundle's own.")
+@click.option("--parallel", type=click.IntRange(1), default=2, show_default=True, help="How many bundles at a time.")
 @click.option("--check", is_flag=True, help="Exit with 1 when anything would change.")
 @click.pass_obj
 @click.pass_context
@@ -36,6 +43,7 @@ def command(
     form: str,
     live: bool,
     target: str | None,
+    parallel: int,
     check: bool,
 ) -> None:
     """Say in words what the metadata would change: jobs, tasks, settings, dependencies.
@@ -56,7 +64,7 @@ def command(
     diagnostics = (*compilation.diagnostics, *changes.diagnostics)
     show_text(diagnostics)
     plan = plan_files(project, changes, against)
-    bundle_plan = _live_plan(project, target) if live else None
+    bundle_plan = _live_plan(project, target, parallel) if live else None
     if bundle_plan is not None and changes.changes:
         click.echo(
             "The files on disk are older than the metadata; --live is about the files. Run `ljm generate`.", err=True
@@ -66,9 +74,23 @@ def command(
     ctx.exit(1 if errors_among(diagnostics) or (check and plan.changes) else 0)
 
 
-def _live_plan(project: Project, target: str | None) -> BundlePlan:
+def _live_plan(project: Project, target: str | None, parallel: int) -> BundlePlan:
     """Asks the databricks CLI what a deployment would do; writes nothing."""
     cli = open_cli(project, target)
+    if project.bundles is None:
+        return _plan_of(cli)
+    names = bundle_folders(project.folder / BUNDLES_FOLDER, project.output)
+    stop = threading.Event()
+    works = {name: partial(_plan_of, cli_of_bundle(replace(cli, stop=stop), project, name)) for name in names}
+    end_like_ctrl_c()
+    plans, failed = side_by_side(works, parallel, stop, Failed)
+    if failed:
+        raise Failed("\n".join(f"{name}: {error}" for name, error in failed.items()))
+    resources = (resource for plan in plans.values() for resource in plan.resources)
+    return BundlePlan(tuple(sorted(resources, key=lambda resource: resource.name)), None, None)
+
+
+def _plan_of(cli: DatabricksCli) -> BundlePlan:
     try:
         return parse_plan(cli.bundle("plan", "-o", "json", limit_seconds=_LIMIT_SECONDS).stdout)
     except CliFailure as failure:

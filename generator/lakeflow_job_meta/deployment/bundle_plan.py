@@ -84,11 +84,13 @@ class BundlePlan:
     Attributes:
         lineage: Of the state that it starts from; None before the first deployment.
         serial: Likewise.
+        problems: Why a part of it could not be made, at its place in the metadata.
     """
 
     resources: tuple[ResourceChange, ...]
     lineage: str | None
     serial: int | None
+    problems: tuple[str, ...] = ()
 
     def jobs(self, *actions: Action) -> list[str]:
         """Returns the keys of the jobs with one of these actions."""

@@ -36,6 +36,7 @@ class CliDeployer:
         limit_seconds: How long one call of the CLI may take.
         force_lock: Whether to take over a lock that was left in the workspace.
         say: Told what is being done.
+        digest: Gives a digest of all that is deployed; by default of the project's files.
     """
 
     def __init__(
@@ -48,9 +49,10 @@ class CliDeployer:
         limit_seconds: float = 1800,
         force_lock: bool = False,
         say: Callable[[str], None] = lambda message: None,
+        digest: Callable[[], str] | None = None,
     ) -> None:
         self._cli = cli
-        self._project = project
+        self._digest = digest or (lambda: fingerprint(project.folder))
         self._places = Places(project, compilation)
         self._keys = {job.key for job in compilation.jobs} | set(compilation.kept_jobs)
         self._folder = folder
@@ -71,7 +73,7 @@ class CliDeployer:
             self._say("Validating the bundle")
             # An address where nobody answers is tried in silence for as long as it is let.
             self._bundle("validate", "--strict", limit_seconds=min(self._limit_seconds, _VALIDATE_SECONDS))
-        self._planned_files = fingerprint(self._project.folder)
+        self._planned_files = self._digest()
         self._left_out = frozenset()
         return self._fresh_plan()
 

@@ -48,6 +48,10 @@ class CliResult:
     stderr: str
 
 
+class Stopped(Exception):
+    """The call was ended since all is to end."""
+
+
 class CliFailure(Exception):
     """A call that failed.
 
@@ -76,6 +80,7 @@ class DatabricksCli:
         target: The target; None for the bundle's default.
         on_line: Told each line of progress.
         inherited: File descriptors that its processes keep open: the deployment lock.
+        stop: Ends what runs when it is set, for calls in threads, which no Ctrl-C reaches.
     """
 
     program: str
@@ -83,6 +88,7 @@ class DatabricksCli:
     target: str | None = None
     on_line: Callable[[str], None] = field(default=lambda line: None)
     inherited: tuple[int, ...] = ()
+    stop: threading.Event = field(default_factory=threading.Event)
 
     def bundle(self, command: str, *arguments: str, limit_seconds: float) -> CliResult:
         """Runs `databricks bundle COMMAND`.
@@ -131,6 +137,8 @@ class DatabricksCli:
     ) -> None:
         end, shown = time.monotonic() + limit_seconds, 0
         while process.poll() is None:
+            if self.stop.is_set():
+                raise Stopped
             if time.monotonic() > end:
                 raise Failed(
                     f"`databricks {' '.join(arguments[:2])}` did not end within {limit_seconds:.0f} seconds and was "

@@ -49,9 +49,9 @@ def deploy(deployer: Deployer, allowance: Allowance, *, dry_run: bool = False, h
     plan, held_back = _gated_plan(deployer, allowance, hold_back)
     needed = not deployer.is_deployed(plan)
     if dry_run:
-        return Deployment(plan, (), needed, (), held_back)
+        return Deployment(plan, (), needed, plan.problems, held_back)
     if not needed:
-        return Deployment(plan, deployer.jobs(), False, (), held_back)
+        return Deployment(plan, deployer.jobs(), False, plan.problems, held_back)
     try:
         problems = deployer.deploy(plan)
     except StalePlan:
@@ -60,7 +60,7 @@ def deploy(deployer: Deployer, allowance: Allowance, *, dry_run: bool = False, h
             problems = deployer.deploy(plan)
         except StalePlan:
             raise Failed("Somebody else deploys at the same time, twice now; run again when that has ended.") from None
-    return Deployment(plan, deployer.jobs(), True, tuple(problems), held_back)
+    return Deployment(plan, deployer.jobs(), True, (*plan.problems, *problems), held_back)
 
 
 def _gated_plan(deployer: Deployer, allowance: Allowance, hold_back: bool) -> tuple[BundlePlan, tuple[Surprise, ...]]:

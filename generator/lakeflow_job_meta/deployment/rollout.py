@@ -7,14 +7,14 @@ that nobody writes files here while another one plans with them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lakeflow_job_meta.compilation import Compilation, compile_project
 from lakeflow_job_meta.deployment.bundle_plan import Action
 from lakeflow_job_meta.deployment.deploy import Deployment, deploy, jobs_that_change
 from lakeflow_job_meta.deployment.gate import Allowance
-from lakeflow_job_meta.deployment.interface import Deployer, JobsRejected
+from lakeflow_job_meta.deployment.interface import DeployedJob, Deployer, JobsRejected
 from lakeflow_job_meta.deployment.layouts import JOBS
 from lakeflow_job_meta.deployment.lock import deployment_lock
 from lakeflow_job_meta.deployment.state_folder import state_folder
@@ -36,13 +36,15 @@ class Beginning:
         compilation: The jobs.
         folder: The state folder of the target.
         lock: The file descriptor of the deployment lock, for children to inherit.
-        known: Asks the record for job ids by key.
+        known: Asks the record for the jobs.
+        hold_back: Whether what would be refused is left as it is, and the rest deployed.
     """
 
     compilation: Compilation
     folder: Path
     lock: int
-    known: Callable[[], dict[str, str]]
+    known: Callable[[], tuple[DeployedJob, ...]]
+    hold_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,10 @@ def prepare(
     allowed = options.allowance
     if options.hold_back:
         changes, refusals = hold_back_deletions(changes, compilation, allowed.deletions, emptying=allowed.emptying)
+        held = {key for refusal in refusals for key in refusal.jobs}
+        if held and project.bundles is not None:
+            # A bundle takes along what its jobs need, those that stay against the metadata among them.
+            changes = plan_changes(project, replace(compilation, kept_jobs=compilation.kept_jobs | held))
         return Prepared(compilation, changes, refusals)
     refuse_if_a_source_went_missing(compilation, changes, allowed.emptying)
     return Prepared(compilation, changes)

@@ -69,9 +69,13 @@ def open_side_table(
     return open_records(table.location, layout, warehouse_id=table.warehouse_id, workspace=workspace)
 
 
-def known_jobs(records: RecordTable, target: str) -> dict[str, str]:
-    """Returns the recorded job ids of a target by key."""
-    return {str(row["bundle_key"]): str(row["job_id"]) for row in records.rows() if row["target"] == target}
+def known_jobs(records: RecordTable, target: str) -> tuple[DeployedJob, ...]:
+    """Returns the recorded jobs of a target."""
+    rows = (row for row in records.rows() if row["target"] == target)
+    return tuple(
+        DeployedJob(str(row["bundle_key"]), str(row["job_id"]), str(row["job_name"] or ""), str(row["url"] or ""))
+        for row in rows
+    )
 
 
 def record_jobs(

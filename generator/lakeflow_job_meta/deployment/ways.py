@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
+from lakeflow_job_meta.compilation import Compilation
+from lakeflow_job_meta.deployment.bundles_deployer import BundlesDeployer, Manner
 from lakeflow_job_meta.deployment.cli_deployer import CliDeployer
 from lakeflow_job_meta.deployment.databricks_cli import DatabricksCli, check_version, find_cli
+from lakeflow_job_meta.deployment.interface import Deployer
 from lakeflow_job_meta.deployment.jobs_api import JobsApiDeployer
-from lakeflow_job_meta.deployment.rollout import Way
+from lakeflow_job_meta.deployment.rollout import Beginning, Way
 from lakeflow_job_meta.errors import Misconfigured
-from lakeflow_job_meta.project import BUNDLE_FILE, Project
+from lakeflow_job_meta.project import BUNDLE_FILE, BUNDLES_FOLDER, Project
 from lakeflow_job_meta.workspace import Workspace
 
 
@@ -26,20 +30,65 @@ def open_cli(project: Project, target: str | None, say: Callable[[str], None] = 
     return cli
 
 
-def by_cli(project: Project, cli: DatabricksCli, *, limit_seconds: float = 1800, force_lock: bool = False) -> Way:
-    """Deploys the generated files as a bundle."""
-    return Way(
-        lambda beginning: CliDeployer(
-            replace(cli, inherited=(beginning.lock,)),
+def by_cli(
+    project: Project,
+    cli: DatabricksCli,
+    *,
+    limit_seconds: float = 1800,
+    force_lock: bool = False,
+    manner: Manner | None = None,
+) -> Way:
+    """Deploys the generated files as a bundle, or as many.
+
+    Args:
+        project: The project.
+        cli: The CLI in the project's folder.
+        limit_seconds: How long one call may take.
+        force_lock: Whether to take over a lock that was left in the workspace.
+        manner: How many bundles are deployed.
+    """
+
+    def make(
+        project: Project, compilation: Compilation, folder: Path, cli: DatabricksCli, digest: Callable[[], str] | None
+    ) -> CliDeployer:
+        return CliDeployer(
+            cli,
             project,
-            beginning.compilation,
-            beginning.folder,
+            compilation,
+            folder,
             limit_seconds=limit_seconds,
             force_lock=force_lock,
             say=cli.on_line,
-        ),
-        writes_files=True,
-    )
+            digest=digest,
+        )
+
+    def one(beginning: Beginning) -> Deployer:
+        inheriting = replace(cli, inherited=(beginning.lock,))
+        return make(project, beginning.compilation, beginning.folder, inheriting, None)
+
+    def many(beginning: Beginning) -> Deployer:
+        how = replace(manner or Manner(), rejects=beginning.hold_back)
+        inheriting = replace(cli, inherited=(beginning.lock,), stop=how.stop)
+        return BundlesDeployer(
+            project,
+            beginning.compilation,
+            beginning.folder,
+            lambda name, compilation, folder, digest: make(
+                project, compilation, folder, cli_of_bundle(inheriting, project, name), digest
+            ),
+            beginning.known,
+            os.environ,
+            how,
+            cli.on_line,
+        )
+
+    return Way(one if project.bundles is None else many, writes_files=True)
+
+
+def cli_of_bundle(cli: DatabricksCli, project: Project, name: str) -> DatabricksCli:
+    """Returns the CLI in the folder of one bundle of many, whose lines begin with its name."""
+    folder = project.folder / BUNDLES_FOLDER / name
+    return replace(cli, folder=folder, on_line=lambda line: cli.on_line(f"[{name}] {line}" if line.strip() else line))
 
 
 def by_jobs_api(
@@ -47,9 +96,13 @@ def by_jobs_api(
 ) -> Way:
     """Deploys without a bundle, where no CLI can be installed."""
     return Way(
-        lambda beginning: JobsApiDeployer(project, beginning.compilation, workspace, target, beginning.known(), say),
+        lambda beginning: JobsApiDeployer(project, beginning.compilation, workspace, target, _ids(beginning), say),
         writes_files=False,
     )
+
+
+def _ids(beginning: Beginning) -> dict[str, str]:
+    return {job.key: job.job_id for job in beginning.known()}
 
 
 def best_way(
@@ -60,6 +113,7 @@ def best_way(
     *,
     on_fallback: Callable[[str], None],
     limit_seconds: float = 1800,
+    manner: Manner | None = None,
 ) -> Way:
     """Returns the CLI where there are a bundle and a CLI, else the Jobs API.
 
@@ -70,10 +124,11 @@ def best_way(
         say: Told what is being done.
         on_fallback: Told why the CLI is not taken although there is a bundle.
         limit_seconds: How long one call of the CLI may take.
+        manner: How many bundles are deployed.
     """
     if (project.folder / BUNDLE_FILE).is_file():
         try:
-            return by_cli(project, open_cli(project, target, say), limit_seconds=limit_seconds)
+            return by_cli(project, open_cli(project, target, say), limit_seconds=limit_seconds, manner=manner)
         except Misconfigured as error:
             on_fallback(f"{error} The jobs are deployed through the Jobs API.")
     return by_jobs_api(project, target, workspace, say)

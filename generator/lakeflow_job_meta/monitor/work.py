@@ -192,7 +192,9 @@ def work(
         return ending.proposed(found, _propose(site, prepared))
     if ending.digest == last.jobs and not last.refused and not _has_file_changes(prepared):
         return ending.unchanged(found)
-    beginning = Beginning(prepared.compilation, site.folder, lock, lambda: known_jobs(site.jobs, site.wishes.target))
+    beginning = Beginning(
+        prepared.compilation, site.folder, lock, lambda: known_jobs(site.jobs, site.wishes.target), hold_back=True
+    )
     out = carry_out(prepared, way, beginning, options, site.jobs, site.wishes.target)
     return ending.deployed(_after_deployment(found, out, prepared), out)
 

@@ -130,19 +130,21 @@ class _Existing:
     text: str
 
 
-def plan_changes(project: Project, compilation: Compilation) -> FileChanges:
+def plan_changes(project: Project, compilation: Compilation, *, is_moving: bool = False) -> FileChanges:
     """Says which files would change.
 
     Args:
         project: Names the folder of generated files.
         compilation: What the files should be, and which must stay.
+        is_moving: Whether the files of the bundle that the project was before may still be there.
 
     Raises:
         Failed: The folder cannot be read.
         Refused: The project was parted into many bundles, and the files of the single one are still there.
         Misconfigured: What the bundles share is not right for each.
     """
-    refuse_files_of_one_bundle(project)
+    if not is_moving:
+        refuse_files_of_one_bundle(project)
     folder = project.folder / project.generated
     try:
         existing, foreign = _scan(project, folder)

@@ -59,9 +59,12 @@ def _is_library(found: LocalPath) -> bool:
     return not found.prefix and found.setting[0] == "environments"
 
 
-def files_named(project: Project, settings: dict[str, Value]) -> Iterator[str]:
-    """Yields the files of the project that a job names, libraries among them."""
-    yield from (in_project(project, found.path) for found in _files(settings))
+def libraries_named(project: Project, settings: dict[str, Value]) -> Iterator[str]:
+    """Yields the libraries of the project that a job names; the folder, where a pattern stands for several."""
+    for found in _files(settings):
+        if found.setting[-1] in _UPLOADED_APART or _is_library(found):
+            path = in_project(project, found.path)
+            yield posixpath.dirname(path) if any(sign in path for sign in "*?[") else path
 
 
 def in_project(project: Project, path: str) -> str:

@@ -33,12 +33,13 @@ def located_jobs(project: Project) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     root = project.folder / BUNDLES_FOLDER
     for bundle in bundle_folders(root, project.output):
-        for key in _keys(root / bundle / project.output):
+        for key in job_keys_in(root / bundle / project.output):
             found[key] = (*found.get(key, ()), bundle)
     return found
 
 
-def _keys(folder: Path) -> list[str]:
+def job_keys_in(folder: Path) -> list[str]:
+    """Returns the keys of the jobs that have a file in an output folder."""
     return sorted(path.stem for path in (folder / "jobs").glob("*.yml") if not path.name.startswith("."))
 
 
@@ -48,7 +49,7 @@ def refuse_files_of_one_bundle(project: Project) -> None:
     Raises:
         Refused: Says how to go on.
     """
-    left = _keys(project.folder / project.output) if project.bundles is not None else []
+    left = job_keys_in(project.folder / project.output) if project.bundles is not None else []
     if left:
         raise Refused(
             f"{project.output}/jobs still holds the {count(len(left), 'job')} of a single bundle, and 'bundles' in "

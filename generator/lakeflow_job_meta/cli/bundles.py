@@ -1,0 +1,179 @@
+"""`ljm bundles`: the bundles of a project of many, and moving jobs between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from lakeflow_job_meta.bundle_facts import target_of
+from lakeflow_job_meta.cli.project_option import open_project
+from lakeflow_job_meta.cli.report import show_text
+from lakeflow_job_meta.cli.stopping import end_like_ctrl_c
+from lakeflow_job_meta.compilation import Compilation, compile_project
+from lakeflow_job_meta.deployment.cli_deployer import CliDeployer
+from lakeflow_job_meta.deployment.databricks_cli import DatabricksCli
+from lakeflow_job_meta.deployment.lock import deployment_lock
+from lakeflow_job_meta.deployment.moving import SINGLE, Move, Site, carry_out, recorded_bundle_of
+from lakeflow_job_meta.deployment.state_folder import state_folder
+from lakeflow_job_meta.deployment.ways import open_cli
+from lakeflow_job_meta.errors import Failed, Misconfigured
+from lakeflow_job_meta.metadata.keys import job_key
+from lakeflow_job_meta.output.files import plan_changes
+from lakeflow_job_meta.parts.assignment import bundle_name
+from lakeflow_job_meta.parts.located import bundle_folders, job_keys_in, located_jobs
+from lakeflow_job_meta.project import BUNDLES_FOLDER, Project
+from lakeflow_job_meta.values import count, did_you_mean, quoted
+
+
+@click.group("bundles")
+def command() -> None:
+    """The bundles of a project that has many, and moving jobs between them."""
+
+
+@command.command("list")
+@click.pass_obj
+def list_bundles(folder: Path | None) -> None:
+    """List the bundles with their jobs and the room that is left.
+
+    \b
+    Examples:
+      ljm bundles list
+
+    """
+    project = _project_of_many(folder)
+    located = located_jobs(project)
+    limit = project.bundles.jobs_per_bundle if project.bundles is not None else None
+    for name in bundle_folders(project.folder / BUNDLES_FOLDER, project.output):
+        jobs = sum(name in places for places in located.values())
+        room = f", room for {max(limit - jobs, 0)}" if limit is not None else ""
+        click.echo(f"{name}  {count(jobs, 'job')}{room}")
+
+
+@command.command("move")
+@click.argument("modules", nargs=-1)
+@click.argument("bundle", required=False)
+@click.option("--target", "-t", metavar="TARGET", help="The target in which the jobs are. Default: the bundle's own.")
+@click.option("--all", "all_of_one", is_flag=True, help="All jobs of the single bundle that the project was before.")
+@click.option("--from", "source", metavar="BUNDLE", help="Where the jobs are, if nothing here knows that any more.")
+@click.option("--overwrite-drift", is_flag=True, help="Overwrite what was edited by hand in the workspace.")
+@click.option("--timeout", type=click.IntRange(1), default=1800, show_default=True, help="Seconds for one CLI call.")
+@click.pass_obj
+def move(
+    folder: Path | None,
+    modules: tuple[str, ...],
+    bundle: str | None,
+    target: str | None,
+    all_of_one: bool,
+    source: str | None,
+    overwrite_drift: bool,
+    timeout: int,
+) -> None:
+    """Move jobs to another bundle. The jobs and their history stay, whatever happens in between.
+
+    Run it for each target. If it was cut off, run it again.
+
+    \b
+    Examples:
+      ljm bundles move sales part_002 -t prod
+      ljm bundles move sales stock part_002 -t prod      modules that run each other's jobs
+      ljm bundles move --all -t prod                     from one bundle to many
+
+    """
+    project = _project_of_many(folder)
+    cli = open_cli(project, target_of(project, target), _progress)
+    end_like_ctrl_c()
+    if all_of_one == bool(modules and bundle):
+        raise click.UsageError("Name modules and the bundle where they go, or --all.")
+    state = state_folder(project, cli.target)
+    with deployment_lock(state, on_wait=_progress) as lock:
+        cli = replace(cli, inherited=(lock,))
+        if all_of_one:
+            moves, compilation = _all_moves(project)
+        else:
+            moves, compilation = _moves(project, state, modules, str(bundle), source)
+        changes = plan_changes(project, compilation, is_moving=True)
+        show_text(changes.diagnostics)
+        site = _site(project, state, cli, compilation, timeout)
+        for each in moves:
+            moved = carry_out(site, each, changes, overwriting=overwrite_drift, say=_progress)
+            for key in each.keys:
+                job = next((job for job in moved if job.key == key), None)
+                click.echo(f"{key}  {each.goal}  {job.job_id if job is not None else 'file only'}")
+
+
+def _project_of_many(folder: Path | None) -> Project:
+    project = open_project(folder)
+    if project.bundles is None:
+        raise Misconfigured("This project is one bundle; `bundles:` in job_meta.yml makes it many.")
+    return project
+
+
+def _moves(
+    project: Project, state: Path, modules: Sequence[str], bundle: str, source: str | None
+) -> tuple[list[Move], Compilation]:
+    if bundle_name(bundle) != bundle or not bundle:
+        raise Misconfigured(f"{quoted(bundle)} cannot be the name of a bundle; it has letters, digits, '_' and '-'.")
+    keys = [job_key(name) for name in modules]
+    compilation = compile_project(project, moving=dict.fromkeys(keys, bundle))
+    sources: dict[str | None, list[str]] = {}
+    for key in keys:
+        _check_is_sound(compilation, key)
+        sources.setdefault(source or _source(project, state, key, bundle), []).append(key)
+    return [Move(tuple(each), name, bundle) for name, each in sources.items()], compilation
+
+
+def _source(project: Project, state: Path, key: str, goal: str) -> str | None:
+    """Returns the bundle where a job is now: where its file is, else where the records have it."""
+    places = [place for place in located_jobs(project).get(key, ()) if place != goal]
+    if key in job_keys_in(project.folder / project.output):
+        places.append(SINGLE)
+    return places[0] if places else recorded_bundle_of(state, key, goal)
+
+
+def _all_moves(project: Project) -> tuple[list[Move], Compilation]:
+    keys = job_keys_in(project.folder / project.output)
+    compilation = compile_project(project)
+    goals: dict[str, list[str]] = {}
+    for key in keys:
+        _check_is_sound(compilation, key)
+        goals.setdefault(compilation.bundles[key], []).append(key)
+    if not keys:
+        click.echo(f"{project.output}/jobs holds no job of a single bundle.", err=True)
+    return [Move(tuple(each), SINGLE, goal) for goal, each in sorted(goals.items())], compilation
+
+
+def _check_is_sound(compilation: Compilation, key: str) -> None:
+    """Stops where a job cannot be written in its new place.
+
+    Raises:
+        Failed: Its module has errors, or does not exist.
+    """
+    known = {job.key for job in compilation.jobs}
+    if key not in known:
+        show_text(compilation.errors)
+        hint = "" if key in compilation.kept_jobs else did_you_mean(key, known)
+        what = "has errors" if key in compilation.kept_jobs else "does not exist or has no job"
+        raise Failed(f"The module {quoted(key)} {what}{hint}; nothing was moved.")
+
+
+def _site(project: Project, state: Path, cli: DatabricksCli, compilation: Compilation, timeout: int) -> Site:
+    def open_bundle(bundle: Path, folder: Path) -> CliDeployer:
+        here = replace(cli, folder=bundle)
+        # Only errors of the CLI are shown with places, and those of all bundles have the same.
+        return CliDeployer(here, project, compilation, folder, limit_seconds=timeout, say=_progress, digest=lambda: "")
+
+    return Site(
+        project,
+        state,
+        lambda bundle, command, *arguments: replace(cli, folder=bundle).bundle(
+            command, *arguments, limit_seconds=timeout
+        ),
+        open_bundle,
+    )
+
+
+def _progress(line: str) -> None:
+    click.echo(click.style(line, dim=True), err=True)
