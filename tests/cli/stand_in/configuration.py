@@ -53,6 +53,19 @@ class Bundle:
         return found
 
     @property
+    def synced(self) -> list[Path]:
+        """The files and folders that are uploaded; each is relative to the file that names it."""
+        paths = self.data["sync"]["paths"]
+        places = [self.source.values.get(("sync", "paths", number)) for number in range(len(paths))]
+        folders = [self.root / os.path.dirname(place.file) if place else self.root for place in places]  # noqa: PTH120
+        return [Path(os.path.normpath(folder / path)) for folder, path in zip(folders, paths, strict=True)]
+
+    @property
+    def sync_root(self) -> Path:
+        """The folder that all of them are in, and the bundle as well."""
+        return Path(os.path.commonpath([self.root, *self.synced]))
+
+    @property
     def mode(self) -> str:
         return str(self.data["bundle"].get("mode", ""))
 
@@ -228,7 +241,8 @@ def shape_jobs(bundle: Bundle) -> None:
 def translate_paths(bundle: Bundle) -> None:
     """Turns local paths into paths in the workspace."""
     workspace = bundle.workspace
-    translator = Translator(bundle.root, bundle.source, workspace["file_path"], workspace["artifact_path"])
+    root = bundle.sync_root
+    translator = Translator(bundle.root, root, bundle.source, workspace["file_path"], workspace["artifact_path"])
     for key, job in bundle.jobs.items():
         translator.job(job, ("resources", "jobs", key))
 

@@ -20,7 +20,7 @@ from stand_in.configuration import Bundle
 from stand_in.diagnostics import Diagnostic, Failed, failed, say
 from stand_in.http_api import Api, ApiFailure
 from stand_in.lock import Lock
-from stand_in.plan import PLAN_VERSION, Node, Plan, in_order, make_plan
+from stand_in.plan import PLAN_VERSION, Node, Plan, in_order, make_plan, read_job
 from stand_in.references import REFERENCE
 from stand_in.state import Entry, State, StateStore, local_folder
 from stand_in.upload import upload_files
@@ -73,7 +73,7 @@ def deploy(bundle: Bundle, api: Api, plan_file: str, force_lock: bool, cli_versi
     plan = read_plan(plan_file, state, cli_version) if plan_file else None
     with _lock(bundle, api, force_lock):
         say(f"Uploading bundle files to {workspace['file_path']}...")
-        files = upload_files(api, bundle.root, workspace["file_path"], folder)
+        files = upload_files(api, bundle.sync_root, bundle.synced, workspace["file_path"], folder)
         nodes = (plan or make_plan(bundle, state, api, cli_version))["plan"]
         work = _Work(api, store, state)
         store.begin(state)
@@ -90,6 +90,56 @@ def deploy(bundle: Bundle, api: Api, plan_file: str, force_lock: bool, cli_versi
                 say(f"{_DONE[node['action']]} {name.removeprefix('resources.')}")
         say(files)
         say(_resources_line(nodes))
+
+
+def bind(bundle: Bundle, api: Api, key: str, job_id: str, cli_version: str) -> None:
+    """Makes a job of the workspace the bundle's.
+
+    Raises:
+        Failed: There is no such job here or there, or the bundle has another.
+    """
+    name = _known(bundle, key)
+    try:
+        read_job(api, job_id)
+    except ApiFailure as failure:
+        raise failed(f"failed to fetch the resource, err: {failure.message}") from failure
+    folder = local_folder(bundle.root, bundle.target)
+    store = StateStore(api, bundle.workspace["state_path"], folder, cli_version)
+    state = store.read()
+    if bound := state.id_of(name):
+        what = "the requested" if bound == job_id else "a different"
+        detail = f"The bundle is already managing resource for {name} and it is bound to {what} ID {bound}."
+        raise Failed(Diagnostic("Error", "Resource already managed", detail=detail))
+    with _lock(bundle, api, False):
+        store.begin(state)
+        wanted = make_plan(bundle, state, api, cli_version)["plan"][name]["new_state"]["value"]
+        store.note(name, {"__id__": job_id, "state": wanted})
+        store.end(state)
+    say(f"Successfully bound job with an id '{job_id}'\nRun 'bundle deploy' to deploy changes to your workspace")
+
+
+def unbind(bundle: Bundle, api: Api, key: str, cli_version: str) -> None:
+    """Makes the bundle forget a job; it is no mistake if it does not know it.
+
+    Raises:
+        Failed: The configuration has no such job.
+    """
+    name = _known(bundle, key)
+    folder = local_folder(bundle.root, bundle.target)
+    store = StateStore(api, bundle.workspace["state_path"], folder, cli_version)
+    with _lock(bundle, api, False):
+        state = store.read()
+        if state.id_of(name):
+            store.begin(state)
+            for forgotten in (name, f"{name}.permissions"):
+                store.note(forgotten, None)
+            store.end(state)
+
+
+def _known(bundle: Bundle, key: str) -> str:
+    if key not in bundle.jobs:
+        raise failed(f"no such resource: {key}")
+    return f"resources.jobs.{key}"
 
 
 @contextlib.contextmanager

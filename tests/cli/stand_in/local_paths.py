@@ -22,13 +22,15 @@ class Translator:
     """Translates the paths of jobs.
 
     Args:
-        root: The bundle's folder.
+        bundle: The bundle's folder.
+        root: The folder that all that is uploaded is in.
         source: Where each value stands; a path is relative to the file that holds it.
         file_path: The folder of the bundle's files in the workspace.
         artifact_path: The folder of its libraries there.
     """
 
-    def __init__(self, root: Path, source: Source, file_path: str, artifact_path: str) -> None:
+    def __init__(self, bundle: Path, root: Path, source: Source, file_path: str, artifact_path: str) -> None:
+        self._bundle = bundle
         self._root = root
         self._source = source
         self._file_path = file_path
@@ -112,7 +114,8 @@ class Translator:
         """The path from the bundle's folder, from one that is relative to the file it stands in."""
         place = self._source.values.get(path)
         folder = os.path.dirname(place.file) if place else ""  # noqa: PTH120 - a text, not a file
-        local = os.path.normpath(os.path.join(folder, value)).replace(os.sep, "/")  # noqa: PTH118
+        path_here = os.path.normpath(self._bundle / folder / value)
+        local = os.path.relpath(path_here, self._root).replace(os.sep, "/")
         if local == ".." or local.startswith("../"):
-            raise failed(f"path {os.path.normpath(self._root / local)} is not contained in sync root path")
+            raise failed(f"path {path_here} is not contained in sync root path")
         return local

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from stand_in import configuration, faults
 from stand_in.configuration import Bundle
-from stand_in.deployment import deploy
+from stand_in.deployment import bind, deploy, unbind
 from stand_in.diagnostics import Diagnostic, Failed, failed, say
 from stand_in.http_api import Api, ApiFailure
 from stand_in.plan import make_plan
@@ -105,6 +105,20 @@ def _deploy(options: argparse.Namespace) -> Outcome:
     session.load()
     _print(session.bundle.warnings)
     deploy(session.bundle, session.api, options.plan, options.force_lock, _cli_version())
+    return "", 0
+
+
+def _bind(options: argparse.Namespace) -> Outcome:
+    session = _Session(options)
+    session.load()
+    bind(session.bundle, session.api, options.key, options.id, _cli_version())
+    return "", 0
+
+
+def _unbind(options: argparse.Namespace) -> Outcome:
+    session = _Session(options)
+    session.load()
+    unbind(session.bundle, session.api, options.key, _cli_version())
     return "", 0
 
 
@@ -268,6 +282,13 @@ def _parser() -> argparse.ArgumentParser:
     deployment.add_argument("--plan", default="")
     for flag in ("--auto-approve", "--force-lock", "--force", "--fail-on-active-runs"):
         deployment.add_argument(flag, action="store_true")
+    binding = bundle.add_parser("deployment").add_subparsers(required=True)
+    bound = add(binding, "bind", _bind)
+    bound.add_argument("key")
+    bound.add_argument("id")
+    for flag in ("--auto-approve", "--force-lock"):
+        bound.add_argument(flag, action="store_true")
+    add(binding, "unbind", _unbind).add_argument("key")
     run = add(bundle, "run", _run)
     run.add_argument("key")
     run.add_argument("--no-wait", action="store_true")
