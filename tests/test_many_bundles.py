@@ -17,6 +17,7 @@ import pytest
 
 from cli import install_stand_in
 from cli.fixtures import real_command
+from lakeflow_job_meta.deployment.bundle_size import size_warning
 from project_folder import ProjectFolder, Result, module
 from test_bundles import ROOT, SHARED, places
 from test_deployment import World
@@ -52,6 +53,10 @@ def deployed(world: World) -> World:
 
 def ids(world: World) -> dict[str, int]:
     return {name: world.job_id(name) for name in world.workspace.jobs.names()}
+
+
+def all_ids(world: World) -> list[tuple[str, int]]:
+    return sorted((job.settings["name"], job.job_id) for job in world.workspace.jobs.all())
 
 
 def ljm(world: World, *arguments: str) -> Result:
@@ -342,17 +347,28 @@ def test_from_one_bundle_to_many_no_job_is_lost(world):
             f"metadata/{name}.yml", text if name != "b" else module("b").replace("notebook_path: /Workspace/a", sql)
         )
     world.deploy_well()
-    before = ids(world)
+    world.deploy_well("-t", "prod")
+    before = all_ids(world)
     world.project.write("job_meta.yml", "bundles: {jobs_per_bundle: 2}\n")
 
     refused = world.deploy()
     moved = ljm(world, "bundles", "move", "--all", "-t", "dev")
+    other_target = ljm(world, "bundles", "move", "--all", "-t", "prod")
 
     assert refused.exit_code == 3
     assert moved.exit_code == 0, moved.stderr
+    assert other_target.exit_code == 0, other_target.stderr
     assert places(world.project) == {"a": "part_001", "b": "part_001", "c": "part_002"}
     assert world.project.generated() == {}
     world.deploy_well("--all-bundles")
-    assert ids(world) == before
+    world.deploy_well("--all-bundles", "-t", "prod")
+    assert all_ids(world) == before
     assert set(world.changes) == {"create", "reset"}
-    assert world.changes["create"] == 3
+    assert world.changes["create"] == 6
+
+
+def test_a_single_bundle_that_is_too_big_is_told_with_the_setting_that_parts_it():
+    assert size_warning(299, "1.13.0") is None
+    assert "`bundles:` in job_meta.yml" in str(size_warning(300, "1.13.0"))
+    assert size_warning(3999, "1.14.0") is None
+    assert "about 4,700" in str(size_warning(4000, "1.14.0"))

@@ -53,7 +53,7 @@ def list_bundles(folder: Path | None) -> None:
 
 
 @command.command("move")
-@click.argument("modules", nargs=-1)
+@click.argument("modules", nargs=-1, metavar="MODULE...")
 @click.argument("bundle", required=False)
 @click.option("--target", "-t", metavar="TARGET", help="The target in which the jobs are. Default: the bundle's own.")
 @click.option("--all", "all_of_one", is_flag=True, help="All jobs of the single bundle that the project was before.")
@@ -134,14 +134,14 @@ def _source(project: Project, state: Path, key: str, goal: str) -> str | None:
 
 
 def _all_moves(project: Project) -> tuple[list[Move], Compilation]:
+    """Returns the moves of all jobs out of the single bundle; of another target the files have moved already."""
     keys = job_keys_in(project.folder / project.output)
     compilation = compile_project(project)
-    goals: dict[str, list[str]] = {}
     for key in keys:
         _check_is_sound(compilation, key)
+    goals: dict[str, list[str]] = {}
+    for key in dict.fromkeys([*keys, *located_jobs(project)]):
         goals.setdefault(compilation.bundles[key], []).append(key)
-    if not keys:
-        click.echo(f"{project.output}/jobs holds no job of a single bundle.", err=True)
     return [Move(tuple(each), SINGLE, goal) for goal, each in sorted(goals.items())], compilation
 
 

@@ -80,6 +80,7 @@ class DatabricksCli:
         target: The target; None for the bundle's default.
         on_line: Told each line of progress.
         inherited: File descriptors that its processes keep open: the deployment lock.
+        version: As it says itself; empty where nobody has asked.
         stop: Ends what runs when it is set, for calls in threads, which no Ctrl-C reaches.
     """
 
@@ -88,6 +89,7 @@ class DatabricksCli:
     target: str | None = None
     on_line: Callable[[str], None] = field(default=lambda line: None)
     inherited: tuple[int, ...] = ()
+    version: str = ""
     stop: threading.Event = field(default_factory=threading.Event)
 
     def bundle(self, command: str, *arguments: str, limit_seconds: float) -> CliResult:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lakeflow_job_meta.compilation import Compilation
+from lakeflow_job_meta.deployment.bundle_size import size_warning
 from lakeflow_job_meta.deployment.bundles_deployer import BundlesDeployer, Manner
 from lakeflow_job_meta.deployment.cli_deployer import CliDeployer
 from lakeflow_job_meta.deployment.databricks_cli import DatabricksCli, check_version, find_cli
@@ -26,8 +27,7 @@ def open_cli(project: Project, target: str | None, say: Callable[[str], None] = 
         Misconfigured: There is none, or it is too old.
     """
     cli = DatabricksCli(find_cli(os.environ), project.folder, target, on_line=say)
-    check_version(cli)
-    return cli
+    return replace(cli, version=check_version(cli))
 
 
 def by_cli(
@@ -63,6 +63,9 @@ def by_cli(
         )
 
     def one(beginning: Beginning) -> Deployer:
+        warning = size_warning(len(beginning.compilation.jobs), cli.version)
+        if warning is not None:
+            cli.on_line(warning)
         inheriting = replace(cli, inherited=(beginning.lock,))
         return make(project, beginning.compilation, beginning.folder, inheriting, None)
 

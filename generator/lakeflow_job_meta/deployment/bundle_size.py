@@ -1,0 +1,31 @@
+"""How many jobs a single bundle can hold, and what to do before it is too late. Pure."""
+
+from __future__ import annotations
+
+import re
+
+MANY_FILES = 300
+"""From here on the CLI's time for reading one file per job is felt: it grows with the square, to 69 s for 1,000."""
+
+LAST_SLOW_READING = (1, 13)
+"""The newest version of the CLI that was measured to read like that; later ones are said not to."""
+
+NEARLY_FULL = 4000
+"""The CLI keeps 2.1 MB of state per 1,000 jobs and reads it by an API that is limited to 10 MB: about 4,700 jobs."""
+
+
+def size_warning(jobs: int, version: str) -> str | None:
+    """Returns what to tell about the size of a single bundle; None while all is well.
+
+    Args:
+        jobs: How many it has, in a file each.
+        version: Of the databricks CLI.
+    """
+    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+    remedy = "`bundles:` in job_meta.yml parts them into many bundles (docs/many-bundles.md)."
+    if jobs >= NEARLY_FULL:
+        what = f"this bundle has {jobs:,} jobs, and the databricks CLI cannot hold more than about 4,700"
+        return f"Warning: {what}. {remedy}"
+    if jobs >= MANY_FILES and numbers <= LAST_SLOW_READING:
+        return f"Warning: the databricks CLI {version} needs long for a bundle of {jobs:,} jobs. {remedy}"
+    return None
