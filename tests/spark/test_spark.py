@@ -23,8 +23,8 @@ from lakeflow_job_meta.tables.interface import ControlTable, RowChanges  # noqa:
 from lakeflow_job_meta.tables.open_table import open_named_table, open_records  # noqa: E402
 from lakeflow_job_meta.tables.spark import SparkExecutor  # noqa: E402
 from lakeflow_job_meta.tables.sql_table import SqlControlTable  # noqa: E402
-from record_table_contract import OpenRecords, RecordTableContract, check_puts, put_histories  # noqa: E402
 from project_folder import module  # noqa: E402
+from record_table_contract import OpenRecords, RecordTableContract, check_puts, put_histories  # noqa: E402
 from tables import row  # noqa: E402
 from workspace import FakeWorkspace  # noqa: E402
 
