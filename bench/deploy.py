@@ -2,7 +2,7 @@
 
 Every deployment is a process as a user starts it, against the fake workspace of tests/workspace: with the stand-in of
 tests/cli for the databricks CLI, and with the real one where it is on PATH. The first deployment of many jobs takes
-long, so of more than `FEW_BUNDLES` bundles only that many are deployed, and the record says of the others that they are.
+long: of more than `FEW_BUNDLES` bundles only that many are deployed, and the record says of the others that they are.
 """
 
 from __future__ import annotations

@@ -151,7 +151,7 @@ class TestTheLoop:
     def test_looks_again_after_the_interval_less_the_time_of_the_look(self, deployed: World):
         watching = deployed.monitor()
 
-        assert run(watching.monitor, Rhythm(60.0, 3), watching.events.append, clock=deployed.clock.clock)
+        assert run(watching.monitor, Rhythm(60.0, 3), watching.events.append, clock=deployed.clock.clock).has_ended_well
 
         assert deployed.clock.slept == [60.0, 60.0]
         assert watching.kinds == ["started", "stopped"]
@@ -162,7 +162,7 @@ class TestTheLoop:
         watching = deployed.monitor()
         rhythm = Rhythm(10_000.0, None, fail_after=3)
 
-        assert not run(watching.monitor, rhythm, watching.events.append, clock=deployed.clock.clock)
+        assert not run(watching.monitor, rhythm, watching.events.append, clock=deployed.clock.clock).has_ended_well
 
         assert len(deployed.clock.slept) == 2
         assert "Failed 3 times in a row." in watching.told("stopped")
@@ -178,7 +178,9 @@ class TestTheLoop:
 
         deployed.clock.on_sleep = heal_and_fail
 
-        assert run(watching.monitor, Rhythm(10_000.0, 8, 2), watching.events.append, clock=deployed.clock.clock)
+        assert run(
+            watching.monitor, Rhythm(10_000.0, 8, 2), watching.events.append, clock=deployed.clock.clock
+        ).has_ended_well
         assert len(watching.told("failed")) == 4
 
     @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])

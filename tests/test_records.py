@@ -118,7 +118,7 @@ class TestDelta(RecordTableContract):
     def test_many_commits_are_not_many_files_to_open(self, history, tmp_path):
         for number in range(60):
             history.put([tick(f"r{number}", number)])
-        assert len(DeltaTable(tmp_path / "data" / "etl_control_history").file_uris()) < 20
+        assert len(DeltaTable(tmp_path / "data" / "etl_control_history").file_uris()) <= 20
         assert [row["run_id"] for row in history.newest(60)] == [f"r{number}" for number in reversed(range(60))]
 
     def test_it_lies_beside_the_control_table(self, jobs, history, tmp_path):

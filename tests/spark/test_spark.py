@@ -16,13 +16,14 @@ from hypothesis import given, settings
 pytest.register_assert_rewrite("control_table_contract", "record_table_contract")
 
 from control_table_contract import ControlTableContract, check_history, histories  # noqa: E402
-from lakeflow_job_meta import JobOrchestrator, MetadataManager  # noqa: E402
+from lakeflow_job_meta import JobOrchestrator, MetadataManager, MetadataMonitor  # noqa: E402
 from lakeflow_job_meta.errors import Failed  # noqa: E402
 from lakeflow_job_meta.tables.changes import Kind  # noqa: E402
 from lakeflow_job_meta.tables.interface import ControlTable, RowChanges  # noqa: E402
 from lakeflow_job_meta.tables.open_table import open_named_table, open_records  # noqa: E402
 from lakeflow_job_meta.tables.spark import SparkExecutor  # noqa: E402
 from lakeflow_job_meta.tables.sql_table import SqlControlTable  # noqa: E402
+from project_folder import module  # noqa: E402
 from record_table_contract import OpenRecords, RecordTableContract, check_puts, put_histories  # noqa: E402
 from tables import row  # noqa: E402
 from workspace import FakeWorkspace  # noqa: E402
@@ -197,6 +198,39 @@ class TestManager:
             recorded = place.session.sql(f"SELECT job_id FROM {place.name}_jobs").collect()
             assert [each.job_id for each in recorded] == [jobs[0]["job_id"]]
             place.session.sql(f"DROP TABLE {place.name}_jobs")
+
+    def test_the_monitor_follows_what_is_written_by_sql_and_what_lies_in_the_volume(
+        self, place: SparkPlace, tmp_path: Path, monkeypatch
+    ):
+        monkeypatch.chdir(tmp_path)
+        with FakeWorkspace(tmp_path / "workspace") as workspace:
+            monkeypatch.setenv("DATABRICKS_HOST", workspace.url)
+            monkeypatch.setenv("DATABRICKS_TOKEN", workspace.token)
+            volume = workspace.files.create_volume("main", "etl", "metadata")
+            (volume / "files.yml").write_text(module("of_a_file"), encoding="utf-8")
+            monitor = MetadataMonitor(place.name, volume_path="/Volumes/main/etl/metadata")
+
+            first = monitor.check_and_update()
+            place.session.sql(
+                f"INSERT INTO {place.name} (source_id, module_name, source_type, execution_order, source_config, "
+                "target_config, transformation_config, is_active) VALUES ('a', 'of_sql', 'notebook', 1, '{}', '{}', "
+                """'{"notebook_path": "/Workspace/a"}', true)"""
+            )
+            second = monitor.check_and_update()
+            place.session.sql(f"OPTIMIZE {place.name}")
+            third = monitor.check_and_update()
+            restarted = MetadataMonitor(place.name, volume_path="/Volumes/main/etl/metadata").check_and_update()
+
+            assert (first["outcome"], first["yaml_changes"], first["errors"]) == ("deployed", True, [])
+            assert (second["outcome"], second["table_changes"], second["yaml_changes"]) == ("deployed", True, False)
+            assert [job["module"] for job in second["jobs_updated"]] == ["of_sql"]
+            assert third["outcome"] in ("idle", "unchanged")
+            assert restarted["outcome"] == "idle"
+            assert sorted(workspace.jobs.names()) == ["of_a_file", "of_sql"]
+            outcomes = place.session.sql(f"SELECT outcome FROM {place.name}_history ORDER BY started_timestamp")
+            assert [row.outcome for row in outcomes.collect()][:2] == ["deployed", "deployed"]
+            for side in ("jobs", "history"):
+                place.session.sql(f"DROP TABLE {place.name}_{side}")
 
     def test_changes_are_seen_by_content(self, manager: MetadataManager, place: SparkPlace):
         nothing = dict.fromkeys(("depends_on", "job_config", "description"))

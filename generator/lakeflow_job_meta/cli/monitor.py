@@ -16,10 +16,11 @@ from lakeflow_job_meta.cli.stopping import end_like_ctrl_c
 from lakeflow_job_meta.deployment.bundles_deployer import Manner
 from lakeflow_job_meta.deployment.rollout import Way
 from lakeflow_job_meta.deployment.ways import best_way, by_cli, by_jobs_api, open_cli
-from lakeflow_job_meta.monitor.events import Event, EventKind
+from lakeflow_job_meta.monitor.events import Event
 from lakeflow_job_meta.monitor.log import FORMATS
 from lakeflow_job_meta.monitor.loop import Rhythm, run
-from lakeflow_job_meta.monitor.monitor import Monitor, Tick
+from lakeflow_job_meta.monitor.monitor import Monitor
+from lakeflow_job_meta.monitor.teller import Teller
 from lakeflow_job_meta.monitor.webhook import Webhook
 from lakeflow_job_meta.monitor.work import Wishes
 from lakeflow_job_meta.project import Project
@@ -100,39 +101,21 @@ def command(
     def log(event: Event) -> None:
         click.echo(FORMATS[log_format](event, datetime.now(timezone.utc)), err=True)
 
-    hook = Webhook(webhook, f"{project.folder.name} ({named})", log) if webhook is not None else None
-
-    def tell(event: Event) -> None:
-        log(event)
-        if hook is not None:
-            hook.take(event)
-
-    fallbacks: set[str] = set()
-
-    def tell_once(line: str) -> None:
-        if line not in fallbacks:
-            fallbacks.add(line)
-            tell(Event(EventKind.WAITING, line))
-
-    last: list[Tick] = []
-
-    def on_tick(tick: Tick) -> None:
-        last[:] = [tick]
-        if hook is not None:
-            hook.deliver()
-
+    name = f"{project.folder.name} ({named})"
+    teller = Teller(log, None if webhook is None else lambda tell: Webhook(webhook, name, tell))
     workspace, manner = Workspace(), Manner(parallel)
     ways: dict[str, Callable[[Project], Way]] = {
         "auto": lambda project: best_way(
-            project, named, workspace, on_fallback=tell_once, limit_seconds=timeout, manner=manner
+            project, named, workspace, on_fallback=teller.say_once, limit_seconds=timeout, manner=manner
         ),
         "cli": lambda project: by_cli(project, open_cli(project, named), limit_seconds=timeout, manner=manner),
         "jobs-api": lambda project: by_jobs_api(project, named, workspace),
     }
-    end_like_ctrl_c()
     rhythm = Rhythm(
         float(check_interval_seconds or 60), 1 if once else max_iterations, fail_after or (1 if once else None)
     )
-    monitor = Monitor(load, wishes, ways[deployer], tell, workspace=workspace)
-    ended_well = run(monitor, rhythm, tell, on_tick=on_tick)
-    ctx.exit(0 if ended_well and (not once or all(tick.is_healthy for tick in last)) else 1)
+    end_like_ctrl_c()
+    monitor = Monitor(load, wishes, ways[deployer], teller.tell, workspace=workspace)
+    ending = run(monitor, rhythm, teller.tell, on_tick=lambda tick: teller.deliver())
+    is_well = ending.has_ended_well and not (once and ending.last is not None and not ending.last.is_healthy)
+    ctx.exit(0 if is_well else 1)

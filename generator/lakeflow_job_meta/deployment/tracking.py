@@ -8,7 +8,7 @@ deployment and record heals with the next one.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -108,28 +108,30 @@ def record_jobs(
     for job in jobs:
         row = old.get(job.key, {})
         name = modules.get(job.key) or str(row.get("module_name") or job.key)
-        is_same = [row.get(column) for column in _SAME] == [name, int(job.job_id), job.name, job.url]
-        is_new = row.get("job_id") != int(job.job_id) or not isinstance(row.get("created_timestamp"), datetime)
-        stays = is_same and not is_new and job.key not in changed
-        tracked.append(
-            TrackedJob(
-                name,
-                int(job.job_id),
-                job.name,
-                now if is_new else _moment(row["created_timestamp"], now),
-                _moment(row["updated_timestamp"], now) if stays else now,
-                target,
-                job.key,
-                job.url,
-                str(row.get("metadata_version") or "") if stays else metadata_version,
-            )
-        )
+        fresh = TrackedJob(name, int(job.job_id), job.name, now, now, target, job.key, job.url, metadata_version)
+        tracked.append(_carried_on(fresh, row, is_sent=job.key in changed))
     rows = [job.as_row() for job in tracked]
     gone = old.keys() - {job.bundle_key for job in tracked} - {*staying}
     records.put(
         [row for row in rows if old.get(str(row["bundle_key"])) != row], [(target, key) for key in sorted(gone)]
     )
     return tracked
+
+
+def _carried_on(job: TrackedJob, old: Row, *, is_sent: bool) -> TrackedJob:
+    """Returns an entry that keeps when the job was made, and when it was changed last unless that is now."""
+    made = old.get("created_timestamp")
+    if old.get("job_id") != job.job_id or not isinstance(made, datetime):
+        return job
+    new = job.as_row()
+    if is_sent or any(old.get(column) != new[column] for column in _SAME):
+        return replace(job, created_timestamp=made)
+    return replace(
+        job,
+        created_timestamp=made,
+        updated_timestamp=_moment(old["updated_timestamp"], job.updated_timestamp),
+        metadata_version=str(old.get("metadata_version") or ""),
+    )
 
 
 def _moment(value: object, otherwise: datetime) -> datetime:

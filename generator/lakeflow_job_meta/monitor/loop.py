@@ -26,6 +26,19 @@ class Rhythm:
     fail_after: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a loop ended.
+
+    Attributes:
+        has_ended_well: Whether it was told to stop, or had looked as often as it should; not if it failed too often.
+        last: The last tick that came to its end; None where none did.
+    """
+
+    has_ended_well: bool
+    last: Tick | None
+
+
 def run(
     monitor: Monitor,
     rhythm: Rhythm,
@@ -33,7 +46,7 @@ def run(
     *,
     clock: Clock | None = None,
     on_tick: Callable[[Tick], None] = lambda tick: None,
-) -> bool:
+) -> Ending:
     """Ticks until it is told to stop by Ctrl-C or SIGTERM, or has failed too often.
 
     Args:
@@ -42,14 +55,11 @@ def run(
         tell: Told when it starts and stops.
         clock: For tests.
         on_tick: Called after each tick.
-
-    Returns:
-        Whether it ended as it should; False when it has failed too often.
     """
     clock = clock or Clock()
     monitor.interval_seconds = None if rhythm.max_ticks == 1 else rhythm.interval_seconds
     tell(Event(EventKind.STARTED, _introduction(rhythm), {"interval_seconds": rhythm.interval_seconds}))
-    number = 0
+    number, tick = 0, None
     try:
         while True:
             began = clock.monotonic()
@@ -58,16 +68,16 @@ def run(
             number += 1
             if rhythm.fail_after is not None and monitor.failures_in_a_row >= rhythm.fail_after:
                 tell(Event(EventKind.STOPPED, f"Failed {monitor.failures_in_a_row} times in a row."))
-                return False
+                return Ending(False, tick)
             if rhythm.max_ticks is not None and number >= rhythm.max_ticks:
                 tell(Event(EventKind.STOPPED, f"Ended after {count(number, 'look')}."))
                 monitor.say_goodbye()
-                return True
+                return Ending(True, tick)
             clock.sleep(max(rhythm.interval_seconds - (clock.monotonic() - began), 0.0))
     except KeyboardInterrupt:
         tell(Event(EventKind.STOPPED, "Stopped on request. What was begun is finished by the next start."))
         monitor.say_goodbye()
-        return True
+        return Ending(True, tick)
 
 
 def _introduction(rhythm: Rhythm) -> str:

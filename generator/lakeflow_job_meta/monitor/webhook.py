@@ -47,7 +47,9 @@ class Webhook:
         """Sends an event if it is one for people, after those that are still waiting."""
         if event.kind in KINDS:
             self._waiting.append(self._body(event))
-            self.deliver()
+            # While it is down, one try a tick is enough: each may take seconds.
+            if not self._is_down:
+                self.deliver()
 
     def deliver(self) -> None:
         """Sends what is waiting; stops at the first that cannot be delivered."""

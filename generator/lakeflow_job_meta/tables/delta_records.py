@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable, Field
 
 _DELETE = "ljm_delete"
-_MOST_FILES = 50
+_MOST_FILES = 20
 """Each commit adds a file, and reading opens all of them; beyond this many they are put together."""
 _DELTA_TYPES = {
     "STRING": "string",
