@@ -162,6 +162,13 @@ class TestWhereJobsGo:
         assert "ljm bundles move c part_001 -t TARGET" in result.stderr
         assert many.everything() == {**before, "metadata/a.yml": text.encode()}
 
+    def test_leftovers_of_a_run_that_was_killed_are_removed(self, many):
+        many.write("metadata/a.yml", module("a"))
+        left = [many.write(f"bundles/part_001/{where}.ljm-999999999-x.tmp", "") for where in ("", "resources/jobs/")]
+        many.ljm("generate")
+
+        assert not any(path.exists() for path in left)
+
     def test_a_broken_module_keeps_its_file_and_its_place(self, many):
         many.write("metadata/a.yml", module("a"))
         many.ljm("generate")

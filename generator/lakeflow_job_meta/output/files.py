@@ -28,7 +28,7 @@ from lakeflow_job_meta.parts.located import (
     refuse_files_of_one_bundle,
 )
 from lakeflow_job_meta.processes import is_running
-from lakeflow_job_meta.project import BUNDLE_FILE, Project
+from lakeflow_job_meta.project import BUNDLE_FILE, BUNDLES_FOLDER, Project
 from lakeflow_job_meta.values import count, listing
 
 FOREIGN_FILE = rule(
@@ -390,7 +390,7 @@ def _sync_folders(folders: set[Path]) -> None:
 
 def _remove_leftovers(folder: Path) -> None:
     """Removes temporary files of runs that were killed; those of a run that goes on beside this one stay."""
-    for below in ("jobs", "sql/*", "*/*/**"):
+    for below in ("*", "*/**") if folder.name == BUNDLES_FOLDER else ("jobs", "sql/*"):
         for path in folder.glob(f"{below}/{_TEMPORARY}*.tmp"):
             process = path.name.removeprefix(_TEMPORARY).split("-")[0]
             if not process.isdecimal() or int(process) == os.getpid() or not is_running(int(process)):
