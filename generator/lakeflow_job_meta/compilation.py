@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from lakeflow_job_meta.bundle_facts import BundleFacts, read_bundle_facts
+from lakeflow_job_meta.bundles.placement import place
+from lakeflow_job_meta.bundles.shared import read_shared
 from lakeflow_job_meta.cache.results import ResultsCache
 from lakeflow_job_meta.collisions import collisions
 from lakeflow_job_meta.diagnostics import Diagnostic, errors_among, in_reading_order
@@ -22,8 +24,6 @@ from lakeflow_job_meta.judge import Judge
 from lakeflow_job_meta.metadata.keys import job_key
 from lakeflow_job_meta.metadata.reading import Reading
 from lakeflow_job_meta.output.render import job_of_path
-from lakeflow_job_meta.parts.placement import place
-from lakeflow_job_meta.parts.shared import read_shared
 from lakeflow_job_meta.portions import Portion, PortionCompiler
 from lakeflow_job_meta.project import Project, check_codes
 from lakeflow_job_meta.project_files import ProjectFiles

@@ -9,6 +9,8 @@ from pathlib import Path
 import click
 
 from lakeflow_job_meta.bundle_facts import target_of
+from lakeflow_job_meta.bundles.assignment import bundle_name
+from lakeflow_job_meta.bundles.located import bundle_folders, job_keys_in, located_jobs
 from lakeflow_job_meta.cli.project_option import open_project
 from lakeflow_job_meta.cli.report import show_text
 from lakeflow_job_meta.cli.stopping import end_like_ctrl_c
@@ -22,8 +24,6 @@ from lakeflow_job_meta.deployment.ways import open_cli
 from lakeflow_job_meta.errors import Failed, Misconfigured
 from lakeflow_job_meta.metadata.keys import job_key
 from lakeflow_job_meta.output.files import plan_changes
-from lakeflow_job_meta.parts.assignment import bundle_name
-from lakeflow_job_meta.parts.located import bundle_folders, job_keys_in, located_jobs
 from lakeflow_job_meta.project import BUNDLES_FOLDER, Project
 from lakeflow_job_meta.values import count, did_you_mean, quoted
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import click
 
 from lakeflow_job_meta import __version__
+from lakeflow_job_meta.bundles.shared import read_shared
 from lakeflow_job_meta.cli.project_option import open_project
 from lakeflow_job_meta.deployment.databricks_cli import DatabricksCli, check_version, find_cli, without_secrets
 from lakeflow_job_meta.errors import Failed, LakeflowJobMetaError
 from lakeflow_job_meta.metadata.yaml_text import read_yaml
-from lakeflow_job_meta.parts.shared import read_shared
 from lakeflow_job_meta.project import BUNDLE_FILE, MetadataSource, Project
 from lakeflow_job_meta.tables.open_table import WAREHOUSE_VARIABLE, open_named_table
 from lakeflow_job_meta.values import listing, value_at

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import click
 
+from lakeflow_job_meta.bundles.located import bundle_folders
 from lakeflow_job_meta.cli.project_option import compile_metadata, open_project
 from lakeflow_job_meta.cli.report import show_count, show_text
 from lakeflow_job_meta.cli.stopping import end_like_ctrl_c
 from lakeflow_job_meta.deployment.bundle_plan import BundlePlan, parse_plan
+from lakeflow_job_meta.deployment.concurrently import concurrently
 from lakeflow_job_meta.deployment.databricks_cli import CliFailure, DatabricksCli, explain
-from lakeflow_job_meta.deployment.side_by_side import side_by_side
 from lakeflow_job_meta.deployment.ways import cli_of_bundle, open_cli
 from lakeflow_job_meta.diagnostics import errors_among
 from lakeflow_job_meta.errors import Failed
 from lakeflow_job_meta.output.files import plan_changes
-from lakeflow_job_meta.parts.located import bundle_folders
 from lakeflow_job_meta.planning.planned import plan_files
 from lakeflow_job_meta.planning.words import FORMATS
 from lakeflow_job_meta.project import BUNDLES_FOLDER, Project
@@ -83,7 +83,7 @@ def _live_plan(project: Project, target: str | None, parallel: int) -> BundlePla
     stop = threading.Event()
     works = {name: partial(_plan_of, cli_of_bundle(replace(cli, stop=stop), project, name)) for name in names}
     end_like_ctrl_c()
-    plans, failed = side_by_side(works, parallel, stop, Failed)
+    plans, failed = concurrently(works, parallel, stop, Failed)
     if failed:
         raise Failed("\n".join(f"{name}: {error}" for name, error in failed.items()))
     resources = (resource for plan in plans.values() for resource in plan.resources)

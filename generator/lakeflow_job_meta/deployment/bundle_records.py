@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import cast
 
 from lakeflow_job_meta.bundle_facts import read_bundle_file
+from lakeflow_job_meta.bundles.bundle_file import libraries_named
+from lakeflow_job_meta.bundles.shared import read_shared
 from lakeflow_job_meta.compilation import Compilation
 from lakeflow_job_meta.deployment.fingerprint import fingerprint
 from lakeflow_job_meta.deployment.interface import DeployedJob
 from lakeflow_job_meta.deployment.state_folder import read_record, write_record
 from lakeflow_job_meta.errors import Failed
-from lakeflow_job_meta.parts.bundle_file import libraries_named
-from lakeflow_job_meta.parts.shared import read_shared
 from lakeflow_job_meta.project import BUNDLE_FILE, BUNDLES_FOLDER, Project, is_inside
 from lakeflow_job_meta.values import value_at
 

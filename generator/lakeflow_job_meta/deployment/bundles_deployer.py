@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from lakeflow_job_meta.bundles.located import bundle_folders, located_jobs
 from lakeflow_job_meta.compilation import Compilation
 from lakeflow_job_meta.deployment.bundle_plan import Action, BundlePlan, ResourceChange, job_names
 from lakeflow_job_meta.deployment.bundle_records import (
@@ -21,12 +22,11 @@ from lakeflow_job_meta.deployment.bundle_records import (
     write_bundle_record,
 )
 from lakeflow_job_meta.deployment.cli_deployer import CliDeployer
+from lakeflow_job_meta.deployment.concurrently import concurrently
 from lakeflow_job_meta.deployment.interface import DeployedJob, JobsRejected, StalePlan
-from lakeflow_job_meta.deployment.side_by_side import side_by_side
 from lakeflow_job_meta.errors import Failed, Refused
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.output.render import job_of_path
-from lakeflow_job_meta.parts.located import bundle_folders, located_jobs
 from lakeflow_job_meta.project import BUNDLES_FOLDER, Project
 from lakeflow_job_meta.values import count, listing
 
@@ -100,7 +100,7 @@ class BundlesDeployer:
         waiting = [each for each in self._bundles.values() if not each.is_over and self._is_meant(each)]
         self._say(f"{count(len(waiting), 'bundle')} of {len(self._bundles)} to look at")
         works = {each.name: each.make_plan for each in waiting}
-        done, failed = side_by_side(works, self._manner.at_a_time, self._manner.stop, Failed)
+        done, failed = concurrently(works, self._manner.at_a_time, self._manner.stop, Failed)
         rejected = [error for error in failed.values() if isinstance(error, JobsRejected)]
         if rejected and self._manner.rejects:
             keys = frozenset(key for error in rejected for key in error.keys)
@@ -161,7 +161,7 @@ class BundlesDeployer:
             StalePlan: The workspace has moved on for some; the others are deployed.
         """
         works = {each.name: each.deploy for each in self._touched if not each.is_over and not each.is_deployed}
-        _, stale = side_by_side(works, self._manner.at_a_time, self._manner.stop, StalePlan)
+        _, stale = concurrently(works, self._manner.at_a_time, self._manner.stop, StalePlan)
         if stale:
             raise StalePlan
         return [problem for each in self._touched for problem in each.problems]

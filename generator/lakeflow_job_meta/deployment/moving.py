@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lakeflow_job_meta.bundles.located import is_bundle_file, job_keys_in
+from lakeflow_job_meta.bundles.shared import Shared, read_shared
 from lakeflow_job_meta.deployment.bundle_plan import Action, belongs_to, job_names, parse_plan
 from lakeflow_job_meta.deployment.bundle_records import BundleRecord, read_bundle_record, write_bundle_record
 from lakeflow_job_meta.deployment.cli_deployer import CliDeployer
@@ -21,8 +23,6 @@ from lakeflow_job_meta.deployment.interface import DeployedJob
 from lakeflow_job_meta.errors import Failed, Refused
 from lakeflow_job_meta.output.files import Change, FileChange, FileChanges, apply_changes, job_key_of
 from lakeflow_job_meta.output.yaml_writer import to_yaml
-from lakeflow_job_meta.parts.located import is_bundle_file, job_keys_in
-from lakeflow_job_meta.parts.shared import Shared, read_shared
 from lakeflow_job_meta.project import BUNDLE_FILE, BUNDLES_FOLDER, Project
 from lakeflow_job_meta.values import Value
 

@@ -9,10 +9,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from lakeflow_job_meta.bundles.bundle_file import in_project
 from lakeflow_job_meta.compilation import Compilation
 from lakeflow_job_meta.deployment.bundle_references import NeedsCli
 from lakeflow_job_meta.jobs.paths import JOB_PATHS, TASK_PATHS, with_paths
-from lakeflow_job_meta.parts.bundle_file import in_project
 from lakeflow_job_meta.project import Project, is_inside
 from lakeflow_job_meta.values import Value, quoted
 

@@ -15,18 +15,18 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
-from lakeflow_job_meta.compilation import Compilation, Progress
-from lakeflow_job_meta.diagnostics import Diagnostic, example, rule
-from lakeflow_job_meta.errors import Failed, Misconfigured, Refused
-from lakeflow_job_meta.output.markers import JOB_MARKER, SQL_MARKER, Marker
-from lakeflow_job_meta.output.render import job_of_path
-from lakeflow_job_meta.parts.layout import bundle_files, placed_files
-from lakeflow_job_meta.parts.located import (
+from lakeflow_job_meta.bundles.layout import bundle_files, placed_files
+from lakeflow_job_meta.bundles.located import (
     bundle_folders,
     in_bundle,
     is_bundle_file,
     refuse_files_of_one_bundle,
 )
+from lakeflow_job_meta.compilation import Compilation, Progress
+from lakeflow_job_meta.diagnostics import Diagnostic, example, rule
+from lakeflow_job_meta.errors import Failed, Misconfigured, Refused
+from lakeflow_job_meta.output.markers import JOB_MARKER, SQL_MARKER, Marker
+from lakeflow_job_meta.output.render import job_of_path
 from lakeflow_job_meta.processes import is_running
 from lakeflow_job_meta.project import BUNDLE_FILE, BUNDLES_FOLDER, Project
 from lakeflow_job_meta.values import count, listing

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from lakeflow_job_meta.bundles.located import in_bundle
 from lakeflow_job_meta.errors import Failed, Misconfigured
 from lakeflow_job_meta.metadata.yaml_text import read_yaml
 from lakeflow_job_meta.output.markers import JOB_MARKER, SQL_MARKER
-from lakeflow_job_meta.parts.located import in_bundle
 from lakeflow_job_meta.project import Project
 from lakeflow_job_meta.values import Value, quoted, value_at
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from lakeflow_job_meta.bundles.located import in_bundle
 from lakeflow_job_meta.output.files import Change, FileChanges
-from lakeflow_job_meta.parts.located import in_bundle
 from lakeflow_job_meta.planning.compare import Plan, compare_jobs
 from lakeflow_job_meta.planning.generated import files_of_revision, files_on_disk, jobs_in_files
 from lakeflow_job_meta.project import Project

@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from lakeflow_job_meta.bundles.assignment import OTHER, assign, bundle_name
+from lakeflow_job_meta.bundles.located import located_jobs
 from lakeflow_job_meta.diagnostics import Diagnostic, Severity, example, rule
 from lakeflow_job_meta.jobs.model import Job
-from lakeflow_job_meta.parts.assignment import OTHER, assign, bundle_name
-from lakeflow_job_meta.parts.located import located_jobs
 from lakeflow_job_meta.project import Bundles, Project
 from lakeflow_job_meta.values import Path, Value, listing, quoted
 

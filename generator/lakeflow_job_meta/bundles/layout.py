@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from lakeflow_job_meta.bundles.bundle_file import bundle_file
+from lakeflow_job_meta.bundles.located import in_bundle, is_bundle_file
+from lakeflow_job_meta.bundles.shared import read_shared
 from lakeflow_job_meta.compilation import Compilation
 from lakeflow_job_meta.output.render import job_of_path
-from lakeflow_job_meta.parts.bundle_file import bundle_file
-from lakeflow_job_meta.parts.located import in_bundle, is_bundle_file
-from lakeflow_job_meta.parts.shared import read_shared
 from lakeflow_job_meta.planning.generated import jobs_in_files
 from lakeflow_job_meta.project import BUNDLE_FILE, Project
 from lakeflow_job_meta.values import Value

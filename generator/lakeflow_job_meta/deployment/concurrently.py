@@ -11,7 +11,7 @@ _Result = TypeVar("_Result")
 _Handled = TypeVar("_Handled", bound=Exception)
 
 
-def side_by_side(
+def concurrently(
     works: Mapping[str, Callable[[], _Result]], at_a_time: int, stop: threading.Event, handled: type[_Handled]
 ) -> tuple[dict[str, _Result], dict[str, _Handled]]:
     """Does all works, also when some fail.

@@ -9,10 +9,10 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Iterator
 
+from lakeflow_job_meta.bundles.shared import Shared
 from lakeflow_job_meta.jobs.paths import JOB_PATHS, TASK_PATHS, LocalPath, local_paths
 from lakeflow_job_meta.output.markers import JOB_MARKER
 from lakeflow_job_meta.output.yaml_writer import to_yaml
-from lakeflow_job_meta.parts.shared import Shared
 from lakeflow_job_meta.project import PROJECT_FILE, Project, is_inside
 from lakeflow_job_meta.values import Value
 
