@@ -653,6 +653,41 @@ class TestHandEdits:
 
         assert deployed.workspace.jobs.by_name("two").settings["max_concurrent_runs"] == 7
 
+    def test_what_databricks_filled_in_is_none_when_a_task_becomes_another_one_or_goes(self, deployed):
+        deployed.project.write("metadata/two.yml", TWO_TASKS)
+        deployed.deploy_well()
+
+        text = TWO_TASKS.replace("notebook_path: /Workspace/a", "run_job_task: {module_name: one}")
+        deployed.project.write("metadata/two.yml", text.split("      - source_id: last")[0])
+        deployed.deploy_well()
+
+        (task,) = deployed.workspace.jobs.by_name("two").settings["tasks"]
+        assert task["run_job_task"] == {"job_id": deployed.job_id("one")}
+
+    def test_one_in_a_task_that_goes_is_refused_too(self, deployed):
+        deployed.project.write("metadata/two.yml", TWO_TASKS)
+        deployed.deploy_well()
+        deployed.workspace.jobs.edit_task(
+            deployed.job_id("two"), "last", notebook_task={"notebook_path": "/Workspace/by_hand"}
+        )
+
+        deployed.project.write("metadata/two.yml", TWO_TASKS.split("      - source_id: last")[0])
+
+        assert deployed.deploy().exit_code == 3
+
+
+TWO_TASKS = """\
+modules:
+  - module_name: two
+    sources:
+      - source_id: a
+        execution_order: 1
+        transformation_config: {notebook_path: /Workspace/a}
+      - source_id: last
+        execution_order: 2
+        transformation_config: {notebook_path: /Workspace/last, max_retries: 1}
+"""
+
 
 class TestDryRun:
     def test_stops_after_the_gate(self, deployed):

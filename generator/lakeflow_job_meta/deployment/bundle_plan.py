@@ -48,8 +48,13 @@ class FieldChange:
 
     @property
     def was_edited_by_hand(self) -> bool:
-        """Whether the workspace has something else than was deployed, and the deployment would overwrite it."""
-        return self.action is not Action.SKIP and self.remote != self.old and self.remote != self.new
+        """Whether the workspace has something else than was deployed, and the deployment would overwrite it.
+
+        Of a block that the metadata takes away, such as a task, what Databricks has filled in is no edit.
+        """
+        if self.action is Action.SKIP or self.remote == self.new:
+            return False
+        return not _covers(self.remote, self.old) if self.new is None else self.remote != self.old
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +123,15 @@ class BundlePlan:
             for resource in self.resources
         )
         return replace(self, resources=tuple(resources))
+
+
+def _covers(whole: Value, part: Value) -> bool:
+    """Says whether a value is another one, in which maps may have more."""
+    if isinstance(whole, dict) and isinstance(part, dict):
+        return all(key in whole and _covers(whole[key], value) for key, value in part.items())
+    if isinstance(whole, list) and isinstance(part, list):
+        return len(whole) == len(part) and all(map(_covers, whole, part))
+    return whole == part
 
 
 def job_names(keys: Iterable[str]) -> tuple[str, ...]:
