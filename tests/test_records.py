@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -114,6 +115,14 @@ class TestDelta(RecordTableContract):
     @given(puts=put_histories)
     def test_it_is_a_dictionary(self, jobs, puts):
         check_puts(jobs, puts)
+
+    def test_a_table_that_somebody_is_just_making_is_waited_for(self, jobs, tmp_path):
+        jobs.put([job()])
+        log = tmp_path / "data" / "etl_control_jobs" / "_delta_log"
+        log.rename(log.with_name("elsewhere"))
+        threading.Timer(0.15, lambda: log.with_name("elsewhere").rename(log)).start()
+
+        assert jobs.rows() == [job()]
 
     def test_many_commits_are_not_many_files_to_open(self, history, tmp_path):
         for number in range(60):

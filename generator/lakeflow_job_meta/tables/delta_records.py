@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
@@ -46,6 +47,8 @@ _DELTA_TYPES = {
     "DOUBLE": "double",
     "TIMESTAMP": "timestamp",
 }
+_TRIES = 4
+_PAUSE_SECONDS = 0.1
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -122,17 +125,24 @@ class DeltaRecords:
 
     def _open(self) -> DeltaTable | None:
         """Opens the table; None where nothing lies."""
+        for _ in range(_TRIES):
+            table = self._look()
+            if table is not None or self._path is None or not self._holds_files(self._path):
+                return table
+            # Somebody else may be making it: its first files are there a moment before its first version.
+            time.sleep(_PAUSE_SECONDS)
+        raise Failed(
+            f"{self._location} holds files, but no Delta table that can be read: its log is damaged or missing. "
+            "Restore it, or move the folder away to start without records."
+        )
+
+    def _look(self) -> DeltaTable | None:
         from deltalake import DeltaTable
         from deltalake.exceptions import TableNotFoundError
 
         try:
             return DeltaTable(self._uri)
         except TableNotFoundError:
-            if self._path is not None and self._holds_files(self._path):
-                raise Failed(
-                    f"{self._location} holds files, but no Delta table that can be read: its log is damaged or "
-                    "missing. Restore it, or move the folder away to start without records."
-                ) from None
             return None
 
     def _make(self) -> DeltaTable:
