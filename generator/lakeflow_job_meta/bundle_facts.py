@@ -141,7 +141,7 @@ def _included(folder: Path, root: dict[str, Value]) -> Iterator[tuple[Path | Non
             continue
         outside = pattern.split("../")
         start = folder.joinpath(*[".."] * (len(outside) - 1))
-        for path in sorted(start.glob(outside[-1])) if outside[-1] else []:
+        for path in sorted(start.glob(outside[-1]), key=str) if outside[-1] else []:
             if not _is_generated(path):
                 yield path, read_bundle_file(path)
 
