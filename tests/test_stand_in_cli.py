@@ -844,6 +844,17 @@ def test_a_wrong_reference_passes_validation_and_fails_the_plan(
     assert done.stderr.startswith(f'Error: invalid dependency "{reference}", no such node "{node}"\n')
 
 
+def test_a_file_to_include_that_is_not_there_is_an_error_and_a_pattern_for_none_is_not(cli: Cli) -> None:
+    cli.write("databricks.yml", ROOT.replace("[resources/jobs/*.yml]", "[resources/jobs/*.yml, nope/*.yml]"))
+    assert cli("bundle", "validate").exit_code == 0
+
+    cli.write("databricks.yml", ROOT.replace("[resources/jobs/*.yml]", "[resources/jobs/*.yml, nope.yml]"))
+    done = cli("bundle", "validate")
+
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Error: nope.yml defined in 'include' section does not match any files\n")
+
+
 def test_two_jobs_of_one_key_are_an_error_with_both_places(cli: Cli) -> None:
     cli.write("resources/jobs/beta.yml", ALPHA)
 

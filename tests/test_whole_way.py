@@ -13,6 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import yaml
 
 from lakeflow_job_meta import MetadataManager
 from lakeflow_job_meta.deployment.layouts import JOBS
@@ -86,7 +87,11 @@ class World:
 def world(project, workspace, databricks_environment) -> World:
     examples = REPOSITORY / "examples"
     shutil.copytree(examples, project.path / "examples", ignore=shutil.ignore_patterns("resources", "*.py[co]"))
-    shutil.copyfile(REPOSITORY / "databricks.yml", project.path / "databricks.yml")
+    bundle = yaml.safe_load((REPOSITORY / "databricks.yml").read_text(encoding="utf-8"))
+    # The monitor's jobs need the wheel, which is not built here.
+    del bundle["artifacts"]
+    bundle["include"] = [path for path in bundle["include"] if not path.startswith("bundle/")]
+    project.write("databricks.yml", yaml.safe_dump(bundle, sort_keys=False))
     project.write(
         "job_meta.yml",
         "metadata:\n  - yaml: examples/metadata_examples.yaml\n  - delta: etl_control\noutput: examples/resources\n"

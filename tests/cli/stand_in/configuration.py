@@ -98,11 +98,13 @@ def include(bundle: Bundle) -> None:
     """Adds the files that `include` names.
 
     Raises:
-        Failed: A file cannot be read, or two files define a resource of one key.
+        Failed: A file is not there or cannot be read, or two files define a resource of one key.
     """
     merged = bundle.source
     for pattern in merged.data.get("include") or []:
         found = sorted(glob.glob(str(bundle.root / pattern)))  # noqa: PTH207 - `**` is not recursive here
+        if not found and not glob.has_magic(pattern):
+            raise failed(f"{pattern} defined in 'include' section does not match any files")
         bundle.includes += [os.path.relpath(path, bundle.root) for path in found if Path(path).is_file()]
     parts = [merged]
     for path in bundle.includes:
