@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from lakeflow_job_meta.bundle_facts import target_of
+from lakeflow_job_meta.cli.monitored import open_watched_project
 from lakeflow_job_meta.cli.optional import optional_number, optional_text
-from lakeflow_job_meta.cli.project_option import open_project
 from lakeflow_job_meta.cli.stopping import end_like_ctrl_c
 from lakeflow_job_meta.deployment.bundles_deployer import Manner
 from lakeflow_job_meta.deployment.rollout import Way
@@ -24,7 +24,6 @@ from lakeflow_job_meta.monitor.teller import Teller
 from lakeflow_job_meta.monitor.webhook import Webhook
 from lakeflow_job_meta.monitor.work import Wishes
 from lakeflow_job_meta.project import Project
-from lakeflow_job_meta.table_project import project_of_table
 from lakeflow_job_meta.workspace import Workspace
 
 
@@ -92,7 +91,7 @@ def command(
     gc.enable()
 
     def load() -> Project:
-        return open_project(folder) if control_table is None else project_of_table(control_table, warehouse_id, folder)
+        return open_watched_project(folder, control_table, warehouse_id)
 
     project = load()
     named = target_of(project, target)

@@ -1,4 +1,4 @@
-"""What `ljm status` and `ljm history` share: the history of a target, found as `ljm monitor` finds it."""
+"""What `ljm monitor`, `ljm status` and `ljm history` share: which project is meant, and the history of its target."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from lakeflow_job_meta.deployment.layouts import HISTORY
 from lakeflow_job_meta.deployment.state_folder import state_folder
 from lakeflow_job_meta.deployment.tracking import open_side_table
 from lakeflow_job_meta.monitor.history import History
+from lakeflow_job_meta.project import Project
 from lakeflow_job_meta.table_project import project_of_table
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
@@ -40,6 +41,15 @@ def monitored_options(command: _Command) -> _Command:
     return command
 
 
+def open_watched_project(folder: Path | None, control_table: str | None, warehouse_id: str | None) -> Project:
+    """Loads the project that a monitor looks at: of a control table where one is named, else as all commands do.
+
+    Raises:
+        Misconfigured: There is none, or its file has mistakes.
+    """
+    return open_project(folder) if control_table is None else project_of_table(control_table, warehouse_id, folder)
+
+
 def open_monitored(
     folder: Path | None, target: str | None, control_table: str | None, warehouse_id: str | None
 ) -> Monitored:
@@ -48,7 +58,7 @@ def open_monitored(
     Raises:
         Misconfigured: There is no project.
     """
-    project = open_project(folder) if control_table is None else project_of_table(control_table, warehouse_id, folder)
+    project = open_watched_project(folder, control_table, warehouse_id)
     named = target_of(project, target)
     state = state_folder(project, named)
     return Monitored(named, state, History(open_side_table(project, state, HISTORY), named))

@@ -52,6 +52,11 @@ class Seen:
         return {source: token for source, token in self.tokens.items() if source not in unread} | old
 
 
+def told_of(source: str, message: str) -> str:
+    """Returns a message that begins with its source, once."""
+    return f"{source}: {message.removeprefix(f'{source}: ')}"
+
+
 class Watch:
     """Looks at the sources of a project.
 

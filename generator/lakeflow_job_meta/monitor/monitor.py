@@ -18,7 +18,7 @@ from lakeflow_job_meta.deployment.state_folder import state_folder
 from lakeflow_job_meta.errors import LakeflowJobMetaError
 from lakeflow_job_meta.metadata.contents import Contents
 from lakeflow_job_meta.monitor.clock import Clock
-from lakeflow_job_meta.monitor.detection import Seen
+from lakeflow_job_meta.monitor.detection import Seen, told_of
 from lakeflow_job_meta.monitor.events import Event, EventKind, Tell
 from lakeflow_job_meta.monitor.heartbeat import Heartbeat, read_heartbeat, write_heartbeat
 from lakeflow_job_meta.monitor.history import Entry, Outcome, State, after
@@ -172,7 +172,7 @@ class Monitor:
         )
 
     def _at_rest(self, seen: Seen) -> Tick:
-        failure = "\n".join(f"{source}: {error.removeprefix(f'{source}: ')}" for source, error in seen.errors.items())
+        failure = "\n".join(told_of(source, error) for source, error in seen.errors.items())
         if failure:
             return self._tick(Outcome.FAILED, failure=failure)
         if not self._is_undone(seen):

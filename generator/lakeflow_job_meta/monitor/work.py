@@ -29,7 +29,7 @@ from lakeflow_job_meta.deployment.tracking import known_jobs, open_side_table
 from lakeflow_job_meta.errors import LakeflowJobMetaError, Misconfigured
 from lakeflow_job_meta.metadata.contents import Contents, combined
 from lakeflow_job_meta.metadata.volume import VolumeReader, volume_files
-from lakeflow_job_meta.monitor.detection import PROJECT, TOOL, Seen, Watch
+from lakeflow_job_meta.monitor.detection import PROJECT, TOOL, Seen, Watch, told_of
 from lakeflow_job_meta.monitor.history import History, Outcome, State, shortened
 from lakeflow_job_meta.monitor.proposal import write_proposal
 from lakeflow_job_meta.monitor.volume_sync import Synced, sync_volume
@@ -187,7 +187,7 @@ def work(
         writes_files=way is None or way.writes_files,
     )
     found = _findings(prepared, synced, failures)
-    ending = _Ending(seen, last, prepared, synced)
+    ending = _Ending(seen, last, prepared, synced, _digest(prepared, seen))
     if way is None:
         return ending.proposed(found, _propose(site, prepared))
     if ending.digest == last.jobs and not last.refused and not _has_file_changes(prepared):
@@ -249,12 +249,8 @@ def _findings(prepared: Prepared, synced: Synced, failures: Mapping[str, str]) -
         shortened([str(error) for error in errors]),
         prepared.refusals,
         (*unread, *failures),
-        tuple(_at(source, message) for source, message in {**by_source, **failures}.items()),
+        tuple(told_of(source, message) for source, message in {**by_source, **failures}.items()),
     )
-
-
-def _at(source: str, message: str) -> str:
-    return f"{source}: {message.removeprefix(f'{source}: ')}"
 
 
 def _after_deployment(found: _Findings, out: RolledOut, prepared: Prepared) -> _Findings:
@@ -302,6 +298,13 @@ def _has_file_changes(prepared: Prepared) -> bool:
     return prepared.changes is not None and bool(prepared.changes.changes)
 
 
+def _digest(prepared: Prepared, seen: Seen) -> str:
+    """Returns a digest of what is to be deployed: the jobs, and the files that go with them."""
+    kept = dict.fromkeys(prepared.changes.kept if prepared.changes is not None else (), "kept")
+    tokens = {name: seen.tokens.get(name, "") for name in (PROJECT, TOOL)}
+    return combined({**prepared.compilation.files, **kept, **tokens})
+
+
 @dataclass(frozen=True, slots=True)
 class _Ending:
     """Puts together what a tick came to.
@@ -309,20 +312,14 @@ class _Ending:
     Attributes:
         seen: What was seen before anything was read.
         last: What is remembered.
+        digest: Of what is to be deployed.
     """
 
     seen: Seen
     last: State
     prepared: Prepared
     synced: Synced
-
-    @property
-    def digest(self) -> str:
-        """A digest of what is to be deployed: the jobs, and the files that go with them."""
-        changes = self.prepared.changes
-        kept = dict.fromkeys(changes.kept if changes is not None else (), "kept")
-        tokens = {name: self.seen.tokens.get(name, "") for name in (PROJECT, TOOL)}
-        return combined({**self.prepared.compilation.files, **kept, **tokens})
+    digest: str
 
     def unchanged(self, found: _Findings) -> Done:
         """The metadata has changed, and the same jobs come out."""
