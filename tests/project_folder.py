@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
 
-from lakeflow_job_meta.cli.main import main
+from lakeflow_job_meta.cli.main import cli
+from lakeflow_job_meta.cli.run import run
 from lakeflow_job_meta.compilation import Compilation, compile_project
 from lakeflow_job_meta.project import load_project
 
@@ -98,14 +99,12 @@ class ProjectFolder:
 
     def ljm(self, *arguments: str) -> Result:
         """Runs the command line in this process."""
-        stdout, stderr, exit_code = io.StringIO(), io.StringIO(), 0
+        stdout, stderr = io.StringIO(), io.StringIO()
         before = sys.argv
         sys.argv = ["ljm", "--project", str(self.path), *arguments]
         try:
             with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
-                main()
-        except SystemExit as end:
-            exit_code = end.code if isinstance(end.code, int) else 1
+                exit_code = run(cli)
         finally:
             sys.argv = before
         return Result(exit_code, stdout.getvalue(), stderr.getvalue())

@@ -17,10 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from lakeflow_job_meta import portions
 from lakeflow_job_meta.cache import circumstances, results
-from lakeflow_job_meta.cache.stored import Result, Stored, from_bytes, to_bytes
+from lakeflow_job_meta.cache.stored import Stored, from_bytes, to_bytes
 from lakeflow_job_meta.compilation import compile_project
+from lakeflow_job_meta.compiling import part_compiler
+from lakeflow_job_meta.compiling.result import Result
 from lakeflow_job_meta.metadata import yaml_files
 from lakeflow_job_meta.project import load_project
 from project_folder import BUNDLE, ProjectFolder, module
@@ -48,13 +49,13 @@ def project(tmp_path) -> ProjectFolder:
 def compiled(monkeypatch) -> list[str]:
     """The names of the modules that are built from now on."""
     names: list[str] = []
-    real = portions.build_job
+    real = part_compiler.build_job
 
     def build(found, project):
         names.append(found.module_name)
         return real(found, project)
 
-    monkeypatch.setattr(portions, "build_job", build)
+    monkeypatch.setattr(part_compiler, "build_job", build)
     return names
 
 
@@ -91,7 +92,7 @@ class TestWhatIsRemembered:
         assert compiled == ["sales"]
 
     def test_a_file_of_many_modules_is_not_even_parsed(self, project, monkeypatch):
-        monkeypatch.setattr(yaml_files, "_read_file", None)
+        monkeypatch.setattr(yaml_files, "read_yaml", None)
 
         assert project.ljm("generate").exit_code == 0
 

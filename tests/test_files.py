@@ -544,7 +544,7 @@ def dying(real):
         return real(*arguments, **named)
     return step
 os.open = dying(os.open)
-pathlib.Path.replace = dying(pathlib.Path.replace)
+os.replace = dying(os.replace)
 pathlib.Path.unlink = dying(pathlib.Path.unlink)
 sys.argv = ["ljm", "--project", sys.argv[2], "generate"]
 from lakeflow_job_meta.cli.main import main
@@ -559,7 +559,7 @@ def _fail(patch: pytest.MonkeyPatch, call: str, at: int, number: int = errno.ENO
         "fsync": (os, "fsync"),
         "create": (os, "open"),
         "write": (os, "fdopen"),
-        "replace": (Path, "replace"),
+        "replace": (os, "replace"),
     }[call]
     real = getattr(holder, name)
 

@@ -15,16 +15,18 @@ from lakeflow_job_meta.bundle_facts import BundleFacts, read_bundle_facts
 from lakeflow_job_meta.bundles.placement import place
 from lakeflow_job_meta.bundles.shared import read_shared
 from lakeflow_job_meta.cache.results import ResultsCache
-from lakeflow_job_meta.collisions import collisions
+from lakeflow_job_meta.compiling.all_parts import compile_parts
+from lakeflow_job_meta.compiling.collisions import collisions
+from lakeflow_job_meta.compiling.part_compiler import OpenPart, PartCompiler, good_jobs
+from lakeflow_job_meta.compiling.result import Result
 from lakeflow_job_meta.diagnostics import Diagnostic, errors_among, in_reading_order
 from lakeflow_job_meta.jobs.checks.context import OtherModules
 from lakeflow_job_meta.jobs.checks.other_jobs import jobs_run_by
 from lakeflow_job_meta.jobs.model import Job, LazyJobs
 from lakeflow_job_meta.judge import Judge
 from lakeflow_job_meta.metadata.keys import job_key
-from lakeflow_job_meta.metadata.reading import Reading
+from lakeflow_job_meta.metadata.reading import Part, Reading
 from lakeflow_job_meta.output.render import job_of_path
-from lakeflow_job_meta.portions import Portion, PortionCompiler
 from lakeflow_job_meta.project import Project, check_codes
 from lakeflow_job_meta.project_files import ProjectFiles
 from lakeflow_job_meta.workspace import Workspace
@@ -167,101 +169,92 @@ def compile_readings(
         other_modules: Names of modules that exist without being read here, whose jobs may be run.
         cache: Knows what modules came to before.
     """
-    portions = _opened(project, readings, cache)
-    steps = _Steps(on_progress, "Checking modules", sum(len(portion.parsed) for portion in portions))
-    others = _others(portions, other_modules)
-    compiler = PortionCompiler(project, bundle, files_of_project, others, steps.next)
-    collided = collisions([parsed for portion in portions for parsed in portion.parsed])
-    diagnostics = Judge(project).judged(problem for reading in readings for problem in reading.problems)
-    jobs: dict[int, list[Job]] = {}
-    files: dict[str, str] = {}
-    kept: set[str] = set()
-    broken: list[str] = []
-    for number, portion in enumerate(portions):
-        if portion.result is not None:
-            files.update(portion.result.files)
-            continue
-        compiled = compiler.compile(portion, [collided.get(id(parsed), []) for parsed in portion.parsed])
-        jobs[number] = compiled.jobs
-        files.update(compiled.files)
-        kept |= compiled.kept_jobs
-        broken += compiled.broken
-        diagnostics += compiled.diagnostics
-        if cache is not None and compiled.result is not None:
-            cache.keep(portion.part, compiled.result)
-    if cache is not None:
-        cache.save(compiler.renderer.project_templates)
-    missing, present = _missing_and_present(readings, portions)
+    parts = [part for reading in readings for part in reading.parts]
+    compiler = PartCompiler(project, bundle, files_of_project)
+    alone = _each_alone(project, bundle, compiler, parts, on_progress, cache)
+    results = _beside_each_other(project, compiler, parts, alone, other_modules)
+    own = Judge(project).judged(problem for reading in readings for problem in reading.problems)
+    missing, present = _missing_and_present(readings, results)
     return Compilation(
-        LazyJobs(lambda: _jobs(project, portions, jobs)),
-        files,
-        in_reading_order(diagnostics),
-        frozenset(kept),
-        frozenset(portion.part.label for portion in portions if portion.is_unknown),
+        LazyJobs(lambda: _jobs(project, parts, results)),
+        {path: text for result in results for path, text in result.files.items()},
+        in_reading_order([*own, *(problem for result in results for problem in result.diagnostics)]),
+        frozenset(key for result in results for key in result.kept_jobs),
+        frozenset(part.label for part, result in zip(parts, results, strict=True) if result.is_unknown),
         tuple(missing),
         tuple(present),
-        sum(len(portion.names) for portion in portions),
-        tuple(dict.fromkeys(broken)),
+        sum(len(result.modules) for result in results),
+        tuple(dict.fromkeys(name for result in results for name in result.broken)),
     )
 
 
-class _Steps:
-    """Counts steps, and tells of every hundredth."""
-
-    def __init__(self, on_progress: Progress, what: str, steps: int) -> None:
-        self._on_progress = on_progress
-        self._what = what
-        self._steps = steps
-        self._done = 0
-
-    def next(self) -> None:
-        if self._done % 100 == 0:
-            self._on_progress(self._what, self._done, self._steps)
-        self._done += 1
-
-
-def _opened(project: Project, readings: Iterable[Reading], cache: ResultsCache | None) -> list[Portion]:
-    """Returns the parts of all sources, each remembered or opened."""
-    portions = [Portion(part) for reading in readings for part in reading.parts]
-    for portion in portions:
-        portion.result = cache.recall(portion.part) if cache is not None else None
-        if portion.result is None:
-            portion.open(project)
-    # What was remembered was alone with its keys; one that has got a namesake since is looked at again.
-    keys = Counter(key.casefold() for portion in portions for _, key in portion.names if key is not None)
-    for portion in portions:
-        result = portion.result
-        if cache is not None and result is not None and any(keys[key.casefold()] > 1 for _, key in result.modules):
-            cache.forget(portion.part)
-            portion.open(project)
-    return portions
+def _each_alone(
+    project: Project,
+    bundle: BundleFacts,
+    compiler: PartCompiler,
+    parts: Sequence[Part],
+    on_progress: Progress,
+    cache: ResultsCache | None,
+) -> list[Result | None]:
+    """Returns what each part comes to by itself, remembered or compiled; None where it depends on others."""
+    results = [cache.recall(part) if cache is not None else None for part in parts]
+    unknown = [number for number, result in enumerate(results) if result is None]
+    found, templates = compile_parts(
+        compiler,
+        project,
+        bundle,
+        [parts[number] for number in unknown],
+        lambda done: on_progress("Checking modules", done, len(unknown)),
+    )
+    for number, result in zip(unknown, found, strict=True):
+        results[number] = result
+        if cache is not None and result is not None:
+            cache.keep(parts[number], result)
+    if cache is not None:
+        cache.save([compiler.renderer.project_templates, *templates])
+    return results
 
 
-def _missing_and_present(
-    readings: Iterable[Reading], portions: Iterable[Portion]
-) -> tuple[list[Reading], list[Reading]]:
-    """Tells sources that are empty or could not be read from the others, without reading what was remembered."""
-    waiting = iter(portions)
+def _beside_each_other(
+    project: Project,
+    compiler: PartCompiler,
+    parts: Sequence[Part],
+    alone: Sequence[Result | None],
+    other_modules: Iterable[str],
+) -> list[Result]:
+    """Returns what the parts come to together; those that depend on others or collide with some are compiled again."""
+    opened = {number: OpenPart(parts[number], project) for number, result in enumerate(alone) if result is None}
+    names = [opened[n].names if result is None else result.modules for n, result in enumerate(alone)]
+    keys = Counter(key.casefold() for each in names for _, key in each if key is not None)
+    for number, each in enumerate(names):
+        if number not in opened and any(key is not None and keys[key.casefold()] > 1 for _, key in each):
+            opened[number] = OpenPart(parts[number], project)
+    known = {name: job_key(name) for name in other_modules}
+    known |= {name: key for each in names for name, key in each if name is not None and key is not None}
+    # A job that runs others depends on them, and so was opened.
+    runs = {job.key: tuple(key for _, key in jobs_run_by(job)) for each in opened.values() for job in each.jobs}
+    others = OtherModules(known, runs, frozenset(known.values()))
+    collided = collisions([parsed for _, each in sorted(opened.items()) for parsed in each.parsed])
+    return [
+        result
+        if result is not None and number not in opened
+        else compiler.compile_beside(opened[number], others, collided)
+        for number, result in enumerate(alone)
+    ]
+
+
+def _missing_and_present(readings: Iterable[Reading], results: Iterable[Result]) -> tuple[list[Reading], list[Reading]]:
+    """Tells sources that are empty or could not be read from the others."""
+    waiting = iter(results)
     missing: list[Reading] = []
     present: list[Reading] = []
     for reading in readings:
         own = [*islice(waiting, len(reading.parts))]
-        is_missing = reading.failed or all(portion.is_empty for portion in own)
+        is_missing = reading.failed or all(result.is_empty for result in own)
         (missing if is_missing else present).append(reading)
     return missing, present
 
 
-def _others(portions: Iterable[Portion], names: Iterable[str]) -> OtherModules:
-    keys = {name: job_key(name) for name in names}
-    runs: dict[str, tuple[str, ...]] = {}
-    for portion in portions:
-        keys |= {name: key for name, key in portion.names if name is not None and key is not None}
-        # A job that runs others is never remembered.
-        built = (each.job for each in portion.built if each is not None)
-        runs |= {job.key: tuple(key for _, key in jobs_run_by(job)) for job in built if job is not None}
-    return OtherModules(keys, runs, frozenset(keys.values()))
-
-
-def _jobs(project: Project, portions: Iterable[Portion], known: dict[int, list[Job]]) -> Iterator[Job]:
-    for number, portion in enumerate(portions):
-        yield from known[number] if number in known else portion.jobs_anew(project)
+def _jobs(project: Project, parts: Iterable[Part], results: Iterable[Result]) -> Iterator[Job]:
+    for part, result in zip(parts, results, strict=True):
+        yield from good_jobs(part, result, project)

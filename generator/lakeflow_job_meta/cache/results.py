@@ -10,13 +10,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 
 from lakeflow_job_meta.bundle_facts import BundleFacts
 from lakeflow_job_meta.cache.circumstances import circumstances
-from lakeflow_job_meta.cache.stored import Result, Stored, from_bytes, to_bytes
+from lakeflow_job_meta.cache.stored import Stored, from_bytes, to_bytes
+from lakeflow_job_meta.compiling.result import Result
 from lakeflow_job_meta.deployment.state_folder import FOLDER, make_state_root
 from lakeflow_job_meta.errors import LakeflowJobMetaError
 from lakeflow_job_meta.metadata.reading import DIGEST_BYTES, Part
@@ -54,30 +55,28 @@ class ResultsCache:
         return result
 
     def keep(self, part: Part, result: Result) -> None:
-        """Remembers what a part came to."""
-        if part.digest is not None:
+        """Remembers what a part came to by itself, if there is nothing to say of it."""
+        if part.digest is not None and result.is_good:
             self._kept[part.digest] = result
 
-    def forget(self, part: Part) -> None:
-        """Takes back what was recalled."""
-        self._kept.pop(part.digest or b"", None)
-
-    def save(self, templates: Mapping[str, str | None]) -> None:
+    def save(self, templates: Iterable[Mapping[str, str | None]]) -> None:
         """Writes what was recalled and kept, if it is not what stands there already.
 
         Args:
-            templates: The texts of the project's templates that this run has used, by name.
+            templates: The texts of the project's templates by name, as each renderer of this run has seen them.
         """
         if sum(len(result.modules) for result in self._kept.values()) < LEAST_MODULES:
             return
         kept = {self._key(digest): result for digest, result in self._kept.items()}
-        before, used = self._stored.templates, {name: _template_digest(text) for name, text in templates.items()}
+        before = self._stored.templates
+        used = {(name, _template_digest(text)) for seen in templates for name, text in seen.items()}
+        together = {**before, **dict(used)}
         # A template that was edited while this ran has two texts, of which only one could be named.
-        if kept == self._stored.results or any(before.get(name, digest) != digest for name, digest in used.items()):
+        if kept == self._stored.results or any(together[name] != digest for name, digest in (*before.items(), *used)):
             return
         with contextlib.suppress(OSError, LakeflowJobMetaError):
             make_state_root(self._project)
-            _write(self._path, to_bytes(Stored(kept, before | used)))
+            _write(self._path, to_bytes(Stored(kept, together)))
 
     @property
     def _path(self) -> Path:

@@ -11,7 +11,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from lakeflow_job_meta.project_files import QUESTIONS, Answer, Look
+from lakeflow_job_meta.compiling.result import Result
+from lakeflow_job_meta.project_files import QUESTIONS
 
 _FORM = b"lakeflow-job-meta cache 1\n"
 _CHECKSUM_LENGTH = 64
@@ -23,26 +24,11 @@ _CODING = ("utf-8", "surrogatepass")
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """What one part of a source came to, when there was nothing to say of it.
-
-    Attributes:
-        modules: The name and the job's key of each module in it.
-        files: As in a compilation.
-        noted: What was asked of the project's files, and the answers.
-    """
-
-    modules: tuple[tuple[str, str], ...]
-    files: dict[str, str]
-    noted: tuple[tuple[Look, Answer], ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Stored:
     """The content of a cache.
 
     Attributes:
-        results: By part.
+        results: By part; only of parts of which there is nothing to say.
         templates: Digests of the project's templates that the files were written with; None for one that was looked
             for and not there.
     """

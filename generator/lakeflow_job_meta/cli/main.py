@@ -87,14 +87,12 @@ def cli(ctx: click.Context, project: Path | None) -> None:
 
 def monitor() -> None:
     """Runs `ljm monitor`, for the wheel task of a job: it names an entry point and has no place for a command."""
-    from lakeflow_job_meta.cli.run import run
-
     sys.argv.insert(1, "monitor")
-    run(cli)
+    main()
 
 
 def main() -> None:
     """Runs the command line; no traceback for anything that a user can cause."""
-    from lakeflow_job_meta.cli.run import run
+    from lakeflow_job_meta.cli.run import leave, run
 
-    run(cli)
+    leave(run(cli))

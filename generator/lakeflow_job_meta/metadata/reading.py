@@ -92,7 +92,7 @@ class Part:
         label: The file or table, as generated files name it.
         digest: Of everything that `read` looks at, the label too: equal digests are equal contents. None where there is
             no such digest.
-        read: Reads it; called at most once, and only if somebody asks.
+        read: Reads it; called at most once, and only if somebody asks. Can be pickled, so that another process may.
     """
 
     def __init__(self, label: str, digest: bytes | None, read: Callable[[], Content]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import fnmatch
 import glob
 import os
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path as FilePath
 from pathlib import PurePosixPath
 
@@ -145,7 +145,7 @@ class YamlReader:
     def _part(self, file: FilePath) -> Part:
         label = self._label(file)
         content, problems = read_bytes(file, label)
-        return part_of_file(label, content) if content is not None else Part(label, None, lambda: _unread(problems))
+        return part_of_file(label, content) if content is not None else Part(label, None, partial(_unread, problems))
 
     def _failed(self, message: str) -> Reading:
         problem = UNREADABLE.at(Origin(Unread(self.source)), message)
@@ -206,7 +206,7 @@ def part_of_file(label: str, content: bytes) -> Part:
         label: Its path, as messages and generated files give it.
         content: The whole file.
     """
-    return Part(label, digest_of(label, content), lambda: _read_file(label, content))
+    return Part(label, digest_of(label, content), partial(_read_file, label, content))
 
 
 def _unread(problems: list[Diagnostic]) -> Content:

@@ -346,23 +346,22 @@ def apply_changes(changes: FileChanges, on_progress: Progress = lambda what, don
         Failed: The disk refused; every file is whole, and the next run finishes the work.
     """
     writes = [change for change in changes.changes if change.kind is not Change.DELETE]
-    prepared: list[tuple[Path, Path]] = []
+    prepared: list[tuple[str, str]] = []
     try:
         _remove_leftovers(changes.folder)
-        for folder in {(changes.folder / change.path).parent for change in writes}:
-            folder.mkdir(parents=True, exist_ok=True)
+        for folder in {_folder_of(change) for change in writes}:
+            (changes.folder / folder).mkdir(parents=True, exist_ok=True)
         for number, change in enumerate(writes):
-            prepared.append(_prepare(changes.folder, change, sync=len(writes) <= _SYNC_EACH))
+            prepared.append(_prepare(f"{changes.folder}/{change.path}", change.after, sync=len(writes) <= _SYNC_EACH))
             if number % 100 == 0:
                 on_progress("Writing files", number, len(writes))
         if len(writes) > _SYNC_EACH and hasattr(os, "sync"):
             os.sync()
         while prepared:
-            temporary, final = prepared[-1]
-            temporary.replace(final)
+            os.replace(*prepared[-1])  # noqa: PTH105
             prepared.pop()
         _delete(changes.folder, changes.deletions, writes)
-        _sync_folders({(changes.folder / change.path).parent for change in changes.changes})
+        _sync_folders({changes.folder / folder for folder in {_folder_of(change) for change in changes.changes}})
     except OSError as error:
         raise Failed(
             f"Writing below {str(changes.folder)!r} failed: {error.strerror} ({error.filename}). Every file there is "
@@ -370,22 +369,25 @@ def apply_changes(changes: FileChanges, on_progress: Progress = lambda what, don
         ) from error
     finally:
         for temporary, _ in prepared:
-            temporary.unlink(missing_ok=True)
+            Path(temporary).unlink(missing_ok=True)
 
 
-def _prepare(folder: Path, change: FileChange, *, sync: bool) -> tuple[Path, Path]:
-    """Writes the new content beside its place."""
-    final = folder / change.path
-    temporary = final.with_name(f"{_TEMPORARY}{os.getpid()}-{next(_numbers)}.tmp")
+def _folder_of(change: FileChange) -> str:
+    return change.path.rpartition("/")[0]
+
+
+def _prepare(final: str, text: str, *, sync: bool) -> tuple[str, str]:
+    """Writes the new content beside its place; in plain text again, for thousands of files."""
+    temporary = f"{final.rpartition('/')[0]}/{_TEMPORARY}{os.getpid()}-{next(_numbers)}.tmp"
     handle = os.open(temporary, _NEW, 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(change.after.encode("utf-8"))
+            file.write(text.encode("utf-8"))
             file.flush()
             if sync:
-                os.fsync(file.fileno())
+                os.fsync(handle)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        Path(temporary).unlink(missing_ok=True)
         raise
     return temporary, final
 

@@ -7,11 +7,8 @@ request may be sent twice when an answer is lost, so every statement given to it
 
 from __future__ import annotations
 
-import http.client
 import json
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime, timezone
@@ -156,6 +153,10 @@ class WarehouseExecutor:
 
     def _linked(self, response: StatementResponse, number: int, link: ExternalLink) -> list[list[str | None]]:
         """Fetches a chunk from the storage that a link leads to; an expired link is asked for again."""
+        import http.client
+        import urllib.error
+        import urllib.request
+
         for attempt in range(_LINK_TRIES):
             try:
                 # Without the workspace's token: the link carries its own permission, and storage refuses a second one.

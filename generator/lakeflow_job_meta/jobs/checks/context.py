@@ -27,7 +27,11 @@ class OtherModules:
     job_keys: frozenset[str] = frozenset()
 
 
-@dataclass(slots=True)
+class NeedsOthers(Exception):
+    """A check has to know the other modules, and nobody has told it of them."""
+
+
+@dataclass(frozen=True, slots=True)
 class CheckContext:
     """What a check may look at besides the job.
 
@@ -38,19 +42,22 @@ class CheckContext:
     Attributes:
         bundle: What is declared outside the metadata.
         files: The project's files.
-        saw_others: Whether a check has looked at the other modules.
     """
 
     project: Project
     bundle: BundleFacts
     files: ProjectFiles
-    _others: OtherModules
-    saw_others: bool = False
+    _others: OtherModules | None
 
     @property
     def others(self) -> OtherModules:
-        """The other modules."""
-        self.saw_others = True
+        """The other modules.
+
+        Raises:
+            NeedsOthers: They are not known, as where a module is looked at alone.
+        """
+        if self._others is None:
+            raise NeedsOthers
         return self._others
 
 

@@ -1,0 +1,117 @@
+"""A process on another core that compiles parts alone, as this one does.
+
+It is given the project once and then parts, and answers with their results; it ends with its input, so that it never
+outlives the process that has started it. Not `multiprocessing`: that would run the user's own script once more. No
+threads either: they would wait for each other at every piece that comes through a pipe.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import IO, cast
+
+from lakeflow_job_meta.bundle_facts import BundleFacts
+from lakeflow_job_meta.compiling.part_compiler import PartCompiler
+from lakeflow_job_meta.compiling.result import Result
+from lakeflow_job_meta.metadata.reading import Part
+from lakeflow_job_meta.project import Project
+from lakeflow_job_meta.project_files import ProjectFiles
+
+# The same code as here, wherever this process has found it: the working folder could hold a file of the same name.
+_PROGRAM = f"import sys; sys.path[:] = sys.argv[1:]; from {__name__} import main; main()"
+
+
+class Helper:
+    """A process that helps.
+
+    Args:
+        project: The project.
+        bundle: What the rest of the bundle declares.
+
+    Attributes:
+        templates: As in a renderer: the texts of the project's templates that the process has used.
+
+    Raises:
+        OSError: It cannot be started.
+    """
+
+    def __init__(self, project: Project, bundle: BundleFacts) -> None:
+        self.templates: Mapping[str, str | None] = {}
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _PROGRAM, *sys.path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # What fails there is done again here, and told then.
+            stderr=subprocess.DEVNULL,
+        )
+        self._to, self._from = cast("IO[bytes]", self._process.stdin), cast("IO[bytes]", self._process.stdout)
+        self._send((project, bundle))
+
+    def fileno(self) -> int:
+        """Returns what `select` waits for: there is an answer, or the process has ended."""
+        return self._from.fileno()
+
+    def begin(self, parts: Sequence[Part]) -> None:
+        """Gives it parts to compile alone, once it has answered; raises whatever keeps it from that."""
+        self._send(parts)
+
+    def results(self) -> list[Result | None]:
+        """Returns what it has answered, at first that it is there; raises whatever keeps it from that."""
+        results, self.templates = cast("tuple[list[Result | None], dict[str, str | None]]", pickle.load(self._from))
+        return results
+
+    def end(self) -> None:
+        """Ends the process, whatever it is doing."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._to, self._from):
+            # What was not sent any more is not missed.
+            with suppress(OSError):
+                pipe.close()
+
+    def _send(self, what: object) -> None:
+        pickle.dump(what, self._to, pickle.HIGHEST_PROTOCOL)
+        self._to.flush()
+
+
+def with_an_answer(helpers: Sequence[Helper], *, wait: bool) -> list[Helper]:
+    """Returns the helpers that have answered or ended.
+
+    Args:
+        helpers: At least one.
+        wait: Whether to wait for the next one.
+    """
+    return select.select(helpers, [], [], None if wait else 0)[0]
+
+
+def main() -> None:
+    """Is what runs in the process."""
+    # Ctrl-C goes to all processes of a terminal; this one ends with the one that it works for.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    incoming, outgoing = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    # Nothing that prints may come between the answers.
+    os.dup2(2, 1)
+    project, bundle = cast("tuple[Project, BundleFacts]", pickle.load(incoming))
+    compiler = PartCompiler(project, bundle, ProjectFiles(project.folder))
+    # Left to itself, the collector would walk over all that stays again and again.
+    gc.disable()
+    gc.freeze()
+    parts: Sequence[Part] = ()
+    while True:
+        answer = [compiler.compile_alone(part) for part in parts], compiler.renderer.project_templates
+        pickle.dump(answer, outgoing, pickle.HIGHEST_PROTOCOL)
+        outgoing.flush()
+        del answer, parts
+        gc.collect()
+        try:
+            parts = cast("Sequence[Part]", pickle.load(incoming))
+        except EOFError:
+            return

@@ -1,0 +1,167 @@
+"""One part of a source on its way from raw metadata to files: parsed, built, checked and rendered.
+
+Looks at the files that jobs name, and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from lakeflow_job_meta.bundle_facts import BundleFacts
+from lakeflow_job_meta.compiling.result import Result
+from lakeflow_job_meta.diagnostics import Diagnostic, errors_among
+from lakeflow_job_meta.jobs.build import NO_ACTIVE_SOURCE, Built, build_job
+from lakeflow_job_meta.jobs.checks.all_checks import check_job
+from lakeflow_job_meta.jobs.checks.context import CheckContext, NeedsOthers, OtherModules
+from lakeflow_job_meta.jobs.model import Job
+from lakeflow_job_meta.judge import Judge
+from lakeflow_job_meta.metadata.parse import Parsed, parse_module
+from lakeflow_job_meta.metadata.reading import Part
+from lakeflow_job_meta.output.render import Renderer, job_path
+from lakeflow_job_meta.project import Project
+from lakeflow_job_meta.project_files import ProjectFiles
+
+
+class OpenPart:
+    """A part that was read, with the jobs of its modules as far as they could be built.
+
+    Args:
+        part: The part.
+        project: Its project.
+
+    Attributes:
+        parsed: Its modules.
+        built: Their jobs, in the same order.
+    """
+
+    def __init__(self, part: Part, project: Project) -> None:
+        self.content, self.label = part.content, part.label
+        self.parsed: list[Parsed] = [parse_module(raw) for raw in part.content.modules]
+        self.built: list[Built | None] = [
+            build_job(each.module, project) if each.module is not None else None for each in self.parsed
+        ]
+
+    @property
+    def jobs(self) -> Iterator[Job]:
+        """The jobs that could be built, whatever is wrong with them."""
+        return (each.job for each in self.built if each is not None and each.job is not None)
+
+    @property
+    def names(self) -> tuple[tuple[str | None, str | None], ...]:
+        """The name and the job's key of each module, as far as there is one."""
+        return tuple((each.name, each.key) for each in self.parsed)
+
+
+def good_jobs(part: Part, result: Result, project: Project) -> Iterator[Job]:
+    """Yields the jobs of a part again that files were made of."""
+    if result.files:
+        yield from (job for job in OpenPart(part, project).jobs if job_path(job.key) in result.files)
+
+
+@dataclass(slots=True)
+class _Findings:
+    """What was found so far; the fields are those of a result."""
+
+    files: dict[str, str] = field(default_factory=dict)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    kept_jobs: set[str] = field(default_factory=set)
+    broken: list[str] = field(default_factory=list)
+
+
+class PartCompiler:
+    """Checks and renders the parts of one project.
+
+    Args:
+        project: The project.
+        bundle: What the rest of the bundle declares.
+        files: For the files that jobs name.
+    """
+
+    def __init__(self, project: Project, bundle: BundleFacts, files: ProjectFiles) -> None:
+        self._project = project
+        self._bundle = bundle
+        self._files = files
+        self._judge = Judge(project)
+        self.renderer = Renderer(project)
+
+    def compile_alone(self, part: Part) -> Result | None:
+        """Compiles a part without a look at the others; None if that cannot be done."""
+        try:
+            return self._compile(OpenPart(part, self._project), None, {})
+        except NeedsOthers:
+            return None
+
+    def compile_beside(
+        self, part: OpenPart, others: OtherModules, collisions: Mapping[int, list[Diagnostic]]
+    ) -> Result:
+        """Compiles a part that was opened.
+
+        Args:
+            part: The part.
+            others: All modules of the project.
+            collisions: By the `id` of a module, what keeps it from standing beside another one.
+        """
+        return self._compile(part, others, collisions)
+
+    def _compile(
+        self, part: OpenPart, others: OtherModules | None, collisions: Mapping[int, list[Diagnostic]]
+    ) -> Result:
+        context = CheckContext(self._project, self._bundle, self._files.noting(), others)
+        found = _Findings(diagnostics=self._judge.judged(part.content.diagnostics))
+        damaged = {_line(diagnostic) for diagnostic in found.diagnostics}
+        for parsed, built in zip(part.parsed, part.built, strict=True):
+            job, problems = _checked(parsed, built, context, collisions.get(id(parsed), []))
+            # What could not be read has been told; what is missing because of that only follows.
+            told = damaged if parsed.is_damaged else ()
+            self._add(found, parsed, job, [each for each in self._judge.judged(problems) if _line(each) not in told])
+        if not part.content.is_whole:
+            found.broken.append(part.label)
+        return Result(
+            part.names,
+            found.files,
+            tuple(context.files.noted.items()),
+            tuple(found.diagnostics),
+            frozenset(found.kept_jobs),
+            tuple(found.broken),
+            part.content.is_whole,
+        )
+
+    def _add(self, found: _Findings, parsed: Parsed, job: Job | None, problems: list[Diagnostic]) -> None:
+        """Renders a job that has no error, and adds what came of its module."""
+        if job is not None and not errors_among(problems):
+            rendered = self.renderer.render(job)
+            problems += rendered.diagnostics
+            found.files.update(rendered.files)
+        if parsed.key is not None and (job is None or errors_among(problems)):
+            found.kept_jobs.add(parsed.key)
+        # What is wrong with a damaged one was told where it was read.
+        if parsed.is_damaged or errors_among(problems):
+            found.broken.append(parsed.name or parsed.origin.document.label)
+        found.diagnostics += problems
+
+
+def _checked(
+    parsed: Parsed, built: Built | None, context: CheckContext, collisions: list[Diagnostic]
+) -> tuple[Job | None, list[Diagnostic]]:
+    """Checks one module; a broken one too, so that all its mistakes are found in one run."""
+    problems = [*parsed.diagnostics, *collisions]
+    if built is None:
+        return None, problems
+    # A broken module may have no source only because none could be read.
+    found = [each for each in built.diagnostics if not (parsed.is_broken and each.code == NO_ACTIVE_SOURCE.code)]
+    problems += _without_follow_ups(found, problems)
+    if built.job is not None:
+        problems += _without_follow_ups(check_job(built.job, context), problems)
+    return None if parsed.is_broken else built.job, problems
+
+
+def _line(diagnostic: Diagnostic) -> tuple[str, int | None]:
+    """Returns the line of a file, or the column of a row, that something is said of."""
+    return diagnostic.place.path, diagnostic.place.line if diagnostic.place.is_file else None
+
+
+def _without_follow_ups(found: Iterable[Diagnostic], before: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Drops what is said of a place of which an earlier step has said something: it only follows from that."""
+    places = {diagnostic.place for diagnostic in before}
+    return [diagnostic for diagnostic in found if diagnostic.place not in places]
