@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from lakeflow_job_meta.errors import Failed, LakeflowJobMetaError, Misconfigured
 from lakeflow_job_meta.metadata.columns import COLUMNS, CREATED, METADATA_COLUMNS, UPDATED
@@ -96,7 +96,9 @@ class DeltaControlTable:
                 raise TableUnusable(self._location, *problems)
             columns = [column.name for column in METADATA_COLUMNS if column.name in types]
             batch = table.scan(columns=columns).read_all()
-            rows = cast("list[Row]", batch.to_struct_array().to_pylist())
+            # Column by column, which takes half the time of asking for rows.
+            cells = zip(*(batch.column(column).to_pylist() for column in columns), strict=True)
+            rows: list[Row] = [dict(zip(columns, row, strict=True)) for row in cells]
             return Snapshot(_version(table), frozenset(types), rows)
 
     def write(self, changes: RowChanges) -> None:
