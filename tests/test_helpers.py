@@ -211,7 +211,7 @@ class TestTheProcess:
             "from lakeflow_job_meta.project import load_project\n"
             "from lakeflow_job_meta.bundle_facts import read_bundle_facts\n"
             "project = load_project(Path(sys.argv[1]))\n"
-            "helper = Helper(project, read_bundle_facts(project)); helper.results()\n"
+            "helper = Helper(); helper.join(project, read_bundle_facts(project)); helper.results()\n"
             "print(helper._process.pid, flush=True); os.kill(os.getpid(), signal.SIGKILL)\n"
         )
         done = subprocess.run(

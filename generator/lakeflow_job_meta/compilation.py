@@ -7,26 +7,27 @@ workspace. A module with an error gives no file; the result says which jobs must
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from lakeflow_job_meta.bundle_facts import BundleFacts, read_bundle_facts
+from lakeflow_job_meta.bundles.outline import JobOutline
 from lakeflow_job_meta.bundles.placement import place
 from lakeflow_job_meta.bundles.shared import read_shared
 from lakeflow_job_meta.cache.results import ResultsCache
 from lakeflow_job_meta.compiling.all_parts import compile_parts
 from lakeflow_job_meta.compiling.collisions import collisions
-from lakeflow_job_meta.compiling.part_compiler import OpenPart, PartCompiler, good_jobs
+from lakeflow_job_meta.compiling.part_compiler import OpenPart, PartCompiler
 from lakeflow_job_meta.compiling.result import Result
 from lakeflow_job_meta.diagnostics import Diagnostic, errors_among, in_reading_order
 from lakeflow_job_meta.jobs.checks.context import OtherModules
 from lakeflow_job_meta.jobs.checks.other_jobs import jobs_run_by
-from lakeflow_job_meta.jobs.model import Job, LazyJobs
+from lakeflow_job_meta.jobs.model import Job, Jobs
 from lakeflow_job_meta.judge import Judge
 from lakeflow_job_meta.metadata.keys import job_key
 from lakeflow_job_meta.metadata.reading import Part, Reading
-from lakeflow_job_meta.output.render import job_of_path
+from lakeflow_job_meta.output.render import job_of_path, job_path
 from lakeflow_job_meta.project import Project, check_codes
 from lakeflow_job_meta.project_files import ProjectFiles
 from lakeflow_job_meta.workspace import Workspace
@@ -37,7 +38,7 @@ class Compilation:
     """What a project's metadata comes to.
 
     Attributes:
-        jobs: The jobs without an error, in reading order; those that the cache knew are built when one is asked for.
+        jobs: The jobs without an error.
         files: The text of every file, by its path below the output folder.
         diagnostics: Everything to tell the user, by place.
         kept_jobs: Keys of jobs that stay as they are, since their module is broken or has nothing active.
@@ -45,10 +46,11 @@ class Compilation:
         missing: Sources that are empty or could not be read; `present` are the others.
         modules: How many modules there are, broken ones among them.
         broken: The names of the modules with an error; where a name could not be read, the file or table.
+        outlines: What their bundles have to know of the jobs, in a project of many bundles.
         bundles: The bundle of each job by its key, in a project of many bundles.
     """
 
-    jobs: Sequence[Job]
+    jobs: Jobs
     files: dict[str, str]
     diagnostics: tuple[Diagnostic, ...]
     kept_jobs: frozenset[str]
@@ -57,6 +59,7 @@ class Compilation:
     present: tuple[Reading, ...]
     modules: int
     broken: tuple[str, ...] = ()
+    outlines: tuple[JobOutline, ...] = ()
     bundles: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -133,17 +136,18 @@ def compile_project(
 def _in_bundles(project: Project, compilation: Compilation, moving: Mapping[str, str]) -> Compilation:
     """Puts the jobs into the bundles of a project of many; a job that cannot be there stays as it is."""
     read_shared(project)
-    placement = place(project, compilation.jobs, moving)
+    placement = place(project, compilation.outlines, compilation.jobs, moving)
     told = Judge(project).judged(problem for _, problem in placement.problems)
     wrong = {key for key, problem in placement.problems if errors_among([problem]) and problem in told}
-    names = [job.module.module_name for job in compilation.jobs if job.key in wrong]
+    names = compilation.jobs.names
     return replace(
         compilation,
-        jobs=tuple(job for job in compilation.jobs if job.key not in wrong),
+        jobs=compilation.jobs.only(names.keys() - wrong),
         files={path: text for path, text in compilation.files.items() if job_of_path(path) not in wrong},
         diagnostics=in_reading_order((*compilation.diagnostics, *told)),
         kept_jobs=compilation.kept_jobs | wrong,
-        broken=tuple(dict.fromkeys((*compilation.broken, *names))),
+        broken=tuple(dict.fromkeys((*compilation.broken, *(name for key, name in names.items() if key in wrong)))),
+        outlines=tuple(outline for outline in compilation.outlines if outline.key not in wrong),
         bundles=placement.bundles,
     )
 
@@ -176,7 +180,7 @@ def compile_readings(
     own = Judge(project).judged(problem for reading in readings for problem in reading.problems)
     missing, present = _missing_and_present(readings, results)
     return Compilation(
-        LazyJobs(lambda: _jobs(project, parts, results)),
+        _jobs(project, parts, results),
         {path: text for result in results for path, text in result.files.items()},
         in_reading_order([*own, *(problem for result in results for problem in result.diagnostics)]),
         frozenset(key for result in results for key in result.kept_jobs),
@@ -185,6 +189,7 @@ def compile_readings(
         tuple(present),
         sum(len(result.modules) for result in results),
         tuple(dict.fromkeys(name for result in results for name in result.broken)),
+        tuple(outline for result in results for outline in result.outlines),
     )
 
 
@@ -255,6 +260,15 @@ def _missing_and_present(readings: Iterable[Reading], results: Iterable[Result])
     return missing, present
 
 
-def _jobs(project: Project, parts: Iterable[Part], results: Iterable[Result]) -> Iterator[Job]:
-    for part, result in zip(parts, results, strict=True):
-        yield from good_jobs(part, result, project)
+def _jobs(project: Project, parts: Sequence[Part], results: Sequence[Result]) -> Jobs:
+    names = [
+        {key: name for name, key in result.modules if key is not None and name and job_path(key) in result.files}
+        for result in results
+    ]
+
+    def build(keys: Container[str]) -> Iterator[Job]:
+        for part, own in zip(parts, names, strict=True):
+            if any(key in keys for key in own):
+                yield from (job for job in OpenPart(part, project).jobs if job.key in own and job.key in keys)
+
+    return Jobs({key: name for own in names for key, name in own.items()}, build)

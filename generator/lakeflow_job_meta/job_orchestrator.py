@@ -20,6 +20,7 @@ from lakeflow_job_meta.deployment.rollout import Listener, Options, RolledOut, r
 from lakeflow_job_meta.deployment.ways import best_way
 from lakeflow_job_meta.errors import Failed, InvalidMetadata, Misconfigured
 from lakeflow_job_meta.metadata_manager import MetadataManager
+from lakeflow_job_meta.output.render import job_of_path
 from lakeflow_job_meta.project import Project
 from lakeflow_job_meta.table_project import project_of_table
 from lakeflow_job_meta.values import Value, count, did_you_mean, quoted
@@ -92,7 +93,7 @@ class JobOrchestrator:
         """
         done = self._roll_out(lambda project: _only(self._compile(project), module_name))
         _refuse_problems(done.problems)
-        key = done.compilation.jobs[0].key
+        (key,) = done.compilation.jobs.names
         return next(int(job.job_id) for job in done.deployment.jobs if job.key == key)
 
     def run_all_modules(
@@ -129,7 +130,7 @@ class JobOrchestrator:
                 tuple(broken),
             )
         _refuse_problems(problems)
-        modules = {job.key: job.module.module_name for job in done.compilation.jobs}
+        modules = done.compilation.jobs.names
         jobs = [
             JobOfModule(module=modules[j.key], job_id=int(j.job_id)) for j in done.deployment.jobs if j.key in modules
         ]
@@ -162,22 +163,20 @@ def _only(compilation: Compilation, module_name: str) -> Compilation:
         InvalidMetadata: The module has mistakes.
         Failed: There is no such module, or nothing in it is active.
     """
-    names = [job.module.module_name for job in compilation.jobs]
-    if module_name not in names:
+    keys = {name: key for key, name in compilation.jobs.names.items()}
+    if module_name not in keys:
         if compilation.errors:
             raise InvalidMetadata(f"The module {quoted(module_name)} has no job to make.", tuple(compilation.errors))
-        raise Failed(
-            f"There is no module {quoted(module_name)} with an active source{did_you_mean(module_name, names)}"
-        )
-    job = compilation.jobs[names.index(module_name)]
-    others = {each.key for each in compilation.jobs} - {job.key}
+        raise Failed(f"There is no module {quoted(module_name)} with an active source{did_you_mean(module_name, keys)}")
+    own = keys[module_name]
+    others = set(compilation.jobs.names) - {own}
     labels = {reading.source for reading in (*compilation.present, *compilation.missing)}
-    own = {f"jobs/{job.key}.yml", *(f"sql/{job.key}/{sql.name}.sql" for sql in job.sql_files)}
     return replace(
         compilation,
-        jobs=(job,),
-        files={path: text for path, text in compilation.files.items() if path in own},
+        jobs=compilation.jobs.only((own,)),
+        files={path: text for path, text in compilation.files.items() if job_of_path(path) == own},
         diagnostics=(),
+        outlines=tuple(outline for outline in compilation.outlines if outline.key == own),
         kept_jobs=compilation.kept_jobs | others,
         kept_labels=compilation.kept_labels | labels,
     )

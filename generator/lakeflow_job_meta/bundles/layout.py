@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from lakeflow_job_meta.bundles.bundle_file import bundle_file
 from lakeflow_job_meta.bundles.located import in_bundle, is_bundle_file
+from lakeflow_job_meta.bundles.outline import JobOutline, outline_of
 from lakeflow_job_meta.bundles.shared import read_shared
 from lakeflow_job_meta.compilation import Compilation
 from lakeflow_job_meta.output.render import job_of_path
 from lakeflow_job_meta.planning.generated import jobs_in_files
 from lakeflow_job_meta.project import BUNDLE_FILE, Project
-from lakeflow_job_meta.values import Value
 
 
 def placed_files(project: Project, compilation: Compilation) -> dict[str, str]:
@@ -41,17 +41,14 @@ def bundle_files(
     if project.bundles is None:
         return {}
     shared = read_shared(project)
-    settings: dict[str, list[dict[str, Value]]] = {path.split("/")[0]: [] for path in on_disk if is_bundle_file(path)}
-    for bundle, job in [*_jobs(compilation), *_kept_jobs(kept)]:
-        settings.setdefault(bundle, []).append(job)
-    return {f"{bundle}/{BUNDLE_FILE}": bundle_file(project, shared, bundle, jobs) for bundle, jobs in settings.items()}
+    jobs: dict[str, list[JobOutline]] = {path.split("/")[0]: [] for path in on_disk if is_bundle_file(path)}
+    ours = ((compilation.bundles[job.key], job) for job in compilation.outlines)
+    for bundle, job in [*ours, *_kept_jobs(project, kept)]:
+        jobs.setdefault(bundle, []).append(job)
+    return {f"{name}/{BUNDLE_FILE}": bundle_file(project, shared, name, found) for name, found in jobs.items()}
 
 
-def _jobs(compilation: Compilation) -> Iterator[tuple[str, dict[str, Value]]]:
-    yield from ((compilation.bundles[job.key], job.settings) for job in compilation.jobs)
-
-
-def _kept_jobs(kept: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Value]]]:
+def _kept_jobs(project: Project, kept: Mapping[str, str]) -> Iterator[tuple[str, JobOutline]]:
     for path, text in kept.items():
-        for job in jobs_in_files({in_bundle(path): text}).values():
-            yield path.split("/")[0], job.settings
+        for key, job in jobs_in_files({in_bundle(path): text}).items():
+            yield path.split("/")[0], outline_of(project, key, job.settings)

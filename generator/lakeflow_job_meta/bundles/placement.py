@@ -5,17 +5,16 @@ Where the file of a job is, the job is: it moves only when somebody moves it.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lakeflow_job_meta.bundles.assignment import OTHER, assign, bundle_name
 from lakeflow_job_meta.bundles.located import located_jobs
-from lakeflow_job_meta.diagnostics import Diagnostic, Severity, example, rule
-from lakeflow_job_meta.jobs.model import Job
-from lakeflow_job_meta.project import Bundles, Project
-from lakeflow_job_meta.values import Path, Value, listing, quoted
+from lakeflow_job_meta.bundles.outline import JobOutline, references
+from lakeflow_job_meta.diagnostics import Diagnostic, Rule, Severity, example, rule
+from lakeflow_job_meta.jobs.model import Jobs
+from lakeflow_job_meta.project import Project
+from lakeflow_job_meta.values import listing, quoted
 
 _BUNDLE = ("databricks.yml", "bundle: {name: x}\n")
 _BY_DOMAIN = (_BUNDLE, ("job_meta.yml", "bundles: {by: domain}\n"))
@@ -77,7 +76,6 @@ STAYS_IN_BUNDLE = rule(
 )
 
 _RESERVED = ("jobs",)
-_JOB = re.compile(r"\$\{resources\.jobs\.([A-Za-z][A-Za-z0-9_-]*)[.}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,110 +91,91 @@ class Placement:
     problems: tuple[tuple[str, Diagnostic], ...]
 
 
-def place(project: Project, jobs: Sequence[Job], moving: Mapping[str, str]) -> Placement:
+def place(project: Project, outlines: Sequence[JobOutline], jobs: Jobs, moving: Mapping[str, str]) -> Placement:
     """Puts jobs into bundles.
 
     Args:
         project: A project of many bundles.
-        jobs: The jobs without an error.
+        outlines: Of the jobs without an error.
+        jobs: The same jobs, for the places of what is wrong with them.
         moving: Keys of jobs that are being moved, with the bundles that they go to.
     """
     if project.bundles is None:
         raise AssertionError("a project of one bundle has nothing to place")
     located = located_jobs(project)
     placed = {**{key: bundles[0] for key, bundles in located.items()}, **moving}
-    references = {job.key: list(_references(job)) for job in jobs}
-    new = {job.key: job for job in jobs if job.key not in placed}
+    new = {outline.key: outline for outline in outlines if outline.key not in placed}
     if project.bundles.by is None:
-        runs = {key: [other for _, other in found] for key, found in references.items() if found}
+        runs = {outline.key: outline.refers_to for outline in outlines if outline.refers_to}
         bundles = {**placed, **assign(placed, new, runs, project.bundles.jobs_per_bundle or 1)}
     else:
-        bundles = {**placed, **{key: _by_tag(job, project.bundles) for key, job in new.items()}}
-    problems = [(job.key, problem) for job in jobs for problem in _two_places(job, located, moving)]
-    problems += _tag_problems(jobs, project.bundles, placed, moving)
-    problems += [(job.key, problem) for job in jobs for problem in _crossing(job, references[job.key], bundles)]
+        # What cannot be a name is told, and the job is not written.
+        bundles = {**placed, **{key: bundle_name(outline.tag) or OTHER for key, outline in new.items()}}
+    tags = {outline.key: outline.tag for outline in outlines}
+    problems = [
+        *_in_two_places(
+            jobs.only({key for key, places in located.items() if len(places) > 1 and key not in moving}), located
+        ),
+        *(_tag_problems(jobs, tags, project.bundles.by, placed, moving) if project.bundles.by is not None else ()),
+        *_crossing(jobs.only({outline.key for outline in outlines if _crosses(outline, bundles)}), bundles),
+    ]
     return Placement(bundles, tuple(problems))
 
 
-def _references(job: Job) -> Iterator[tuple[Path, str]]:
-    """Yields the keys of the jobs that settings refer to, with the paths of the settings."""
-    if "${resources.jobs." in json.dumps(job.settings):
-        yield from ((path, key) for path, key in _in_value(job.settings, ()) if key != job.key)
+def _crosses(outline: JobOutline, bundles: Mapping[str, str]) -> bool:
+    return any(bundles.get(other, bundles[outline.key]) != bundles[outline.key] for other in outline.refers_to)
 
 
-def _in_value(value: Value, path: Path) -> Iterator[tuple[Path, str]]:
-    if isinstance(value, str):
-        yield from ((path, match.group(1)) for match in _JOB.finditer(value))
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _in_value(item, (*path, key))
-    elif isinstance(value, list):
-        for number, item in enumerate(value):
-            yield from _in_value(item, (*path, number))
+def _crossing(jobs: Jobs, bundles: Mapping[str, str]) -> Iterator[tuple[str, Diagnostic]]:
+    for job in jobs:
+        ours = bundles[job.key]
+        for path, other in references(job):
+            theirs = bundles.get(other, ours)
+            if theirs != ours:
+                message = (
+                    f"the job {other!r} is in the bundle {theirs!r} and this one in {ours!r}, and a bundle knows its "
+                    f"own jobs only; move one of them, as by `ljm bundles move {other} {ours} -t TARGET`"
+                )
+                yield job.key, JOB_IN_OTHER_BUNDLE.at(job.origin_of(path), message)
 
 
-def _crossing(job: Job, references: Sequence[tuple[Path, str]], bundles: Mapping[str, str]) -> Iterator[Diagnostic]:
-    ours = bundles[job.key]
-    for path, other in references:
-        theirs = bundles.get(other)
-        if theirs is not None and theirs != ours:
-            yield JOB_IN_OTHER_BUNDLE.at(
-                job.origin_of(path),
-                f"the job {other!r} is in the bundle {theirs!r} and this one in {ours!r}, and a bundle knows its own "
-                f"jobs only; move one of them, as by `ljm bundles move {other} {ours} -t TARGET`",
-            )
-
-
-def _two_places(job: Job, located: Mapping[str, Sequence[str]], moving: Mapping[str, str]) -> Iterator[Diagnostic]:
-    places = located.get(job.key, ())
-    if len(places) > 1 and job.key not in moving:
-        yield TWO_PLACES.at(
-            job.module.origin.at("module_name"),
-            f"the bundles {listing(places)} hold a file of the job {job.key!r}; run `ljm bundles move {job.key} BUNDLE "
-            "-t TARGET` with the one where it is meant to be",
+def _in_two_places(jobs: Jobs, located: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, Diagnostic]]:
+    for job in jobs:
+        message = (
+            f"the bundles {listing(located[job.key])} hold a file of the job {job.key!r}; run `ljm bundles move "
+            f"{job.key} BUNDLE -t TARGET` with the one where it is meant to be"
         )
-
-
-def _tag(job: Job, bundles: Bundles) -> str:
-    tags = job.settings.get("tags")
-    value = tags.get(bundles.by or "") if isinstance(tags, dict) else None
-    return "" if value is None else str(value)
-
-
-def _by_tag(job: Job, bundles: Bundles) -> str:
-    tag = _tag(job, bundles)
-    # What cannot be a name is told, and the job is not written.
-    return bundle_name(tag) or OTHER
+        yield job.key, TWO_PLACES.at(job.module.origin.at("module_name"), message)
 
 
 def _tag_problems(
-    jobs: Sequence[Job], bundles: Bundles, placed: Mapping[str, str], moving: Mapping[str, str]
+    jobs: Jobs, tags: Mapping[str, str], by: str, placed: Mapping[str, str], moving: Mapping[str, str]
 ) -> Iterator[tuple[str, Diagnostic]]:
-    if bundles.by is None:
-        return
-    tags = {job.key: _tag(job, bundles) for job in jobs}
     values: dict[str, set[str]] = {}
     for tag in tags.values():
         values.setdefault(bundle_name(tag).casefold(), set()).add(tag)
-    for job in jobs:
-        tag, origin = tags[job.key], job.origin_of(("tags", bundles.by))
-        name = bundle_name(tag)
-        if job.key in placed:
-            if placed[job.key] != (name or OTHER) and job.key not in moving:
-                yield (
-                    job.key,
-                    STAYS_IN_BUNDLE.at(
-                        origin,
-                        f"the job stays in the bundle {placed[job.key]!r} although its tag says {quoted(tag)}; move it "
-                        f"with `ljm bundles move {job.key} {name or OTHER} -t TARGET`",
-                    ),
-                )
-            continue
-        others = values[name.casefold()] - {tag}
-        if tag and (not name or "${" in tag or name in _RESERVED):
-            yield job.key, BUNDLE_NAME.at(origin, f"{quoted(tag)} cannot be the name of a bundle")
-        elif tag and others:
-            yield (
-                job.key,
-                BUNDLE_NAME.at(origin, f"{quoted(tag)} and {quoted(min(others))} become the same bundle {name!r}"),
-            )
+    found = {key: _tag_problem(key, tag, values, placed, moving) for key, tag in tags.items()}
+    for job in jobs.only({key for key, problem in found.items() if problem is not None}):
+        kind, message = found[job.key] or (BUNDLE_NAME, "")
+        yield job.key, kind.at(job.origin_of(("tags", by)), message)
+
+
+def _tag_problem(
+    key: str, tag: str, values: Mapping[str, set[str]], placed: Mapping[str, str], moving: Mapping[str, str]
+) -> tuple[Rule, str] | None:
+    """Returns what is wrong with the tag of a job, if anything is."""
+    name = bundle_name(tag)
+    if key in placed:
+        if placed[key] == (name or OTHER) or key in moving:
+            return None
+        return (
+            STAYS_IN_BUNDLE,
+            f"the job stays in the bundle {placed[key]!r} although its tag says {quoted(tag)}; move it with "
+            f"`ljm bundles move {key} {name or OTHER} -t TARGET`",
+        )
+    others = values[name.casefold()] - {tag}
+    if tag and (not name or "${" in tag or name in _RESERVED):
+        return BUNDLE_NAME, f"{quoted(tag)} cannot be the name of a bundle"
+    if tag and others:
+        return BUNDLE_NAME, f"{quoted(tag)} and {quoted(min(others))} become the same bundle {name!r}"
+    return None

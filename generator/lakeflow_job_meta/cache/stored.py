@@ -11,10 +11,11 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from lakeflow_job_meta.bundles.outline import JobOutline
 from lakeflow_job_meta.compiling.result import Result
 from lakeflow_job_meta.project_files import QUESTIONS
 
-_FORM = b"lakeflow-job-meta cache 1\n"
+_FORM = b"lakeflow-job-meta cache 2\n"
 _CHECKSUM_LENGTH = 64
 _KEY = "[A-Za-z][A-Za-z0-9_-]*"
 _PATH = re.compile(rf"jobs/{_KEY}\.yml|sql/{_KEY}/[A-Za-z0-9_]+\.sql")
@@ -53,7 +54,8 @@ def _entry(result: Result, texts: list[bytes]) -> list[object]:
     for path, text in result.files.items():
         texts.append(text.encode(*_CODING))
         sizes[path] = len(texts[-1])
-    return [result.modules, sizes, result.noted]
+    outlines = [[each.key, each.tag, each.refers_to, each.uploads, each.libraries] for each in result.outlines]
+    return [result.modules, sizes, result.noted, outlines]
 
 
 def from_bytes(content: bytes) -> Stored:
@@ -73,7 +75,7 @@ def from_bytes(content: bytes) -> Stored:
 def _read(index: dict[str, Any], texts: bytes) -> Stored:
     results = {}
     at = 0
-    for key, (modules, sizes, noted) in index["parts"].items():
+    for key, (modules, sizes, noted, outlines) in index["parts"].items():
         files = {}
         for path, size in sizes.items():
             if not _PATH.fullmatch(path):
@@ -84,6 +86,10 @@ def _read(index: dict[str, Any], texts: bytes) -> Stored:
             tuple((name, job) for name, job in modules),
             files,
             tuple(((question, what), answer) for (question, what), answer in noted if question in QUESTIONS),
+            outlines=tuple(
+                JobOutline(job, tag, tuple(others), tuple(uploads), tuple(libraries))
+                for job, tag, others, uploads, libraries in outlines
+            ),
         )
     return Stored(results, dict(index["templates"]))
 

@@ -151,7 +151,7 @@ def _check_is_sound(compilation: Compilation, key: str) -> None:
     Raises:
         Failed: Its module has errors, or does not exist.
     """
-    known = {job.key for job in compilation.jobs}
+    known = compilation.jobs.names
     if key not in known:
         show_text(compilation.errors)
         hint = "" if key in compilation.kept_jobs else did_you_mean(key, known)

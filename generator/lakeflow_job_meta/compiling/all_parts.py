@@ -123,10 +123,12 @@ class _Helpers:
         """Starts as many as there are other cores, once, where the system can wait for several at a time."""
         count = 0 if self._were_started or os.name != "posix" else min(_cores() - 1, MOST_HELPERS)
         self._were_started = True
-        # A system that starts no more processes gets on without.
+        # Where no process starts, or one ends at once, this one gets on without.
         with suppress(OSError):
             for _ in range(count):
-                self._in_hands[Helper(project, bundle)] = []
+                helper = Helper()
+                self._in_hands[helper] = []
+                helper.join(project, bundle)
 
     def exchange(self, *, wait: bool) -> None:
         """Takes the results of those that have any, and gives them the next parts."""

@@ -32,10 +32,6 @@ _PROGRAM = f"import sys; sys.path[:] = sys.argv[1:]; from {__name__} import main
 class Helper:
     """A process that helps.
 
-    Args:
-        project: The project.
-        bundle: What the rest of the bundle declares.
-
     Attributes:
         templates: As in a renderer: the texts of the project's templates that the process has used.
 
@@ -43,7 +39,7 @@ class Helper:
         OSError: It cannot be started.
     """
 
-    def __init__(self, project: Project, bundle: BundleFacts) -> None:
+    def __init__(self) -> None:
         self.templates: Mapping[str, str | None] = {}
         self._process = subprocess.Popen(
             [sys.executable, "-c", _PROGRAM, *sys.path],
@@ -53,11 +49,14 @@ class Helper:
             stderr=subprocess.DEVNULL,
         )
         self._to, self._from = cast("IO[bytes]", self._process.stdin), cast("IO[bytes]", self._process.stdout)
-        self._send((project, bundle))
 
     def fileno(self) -> int:
         """Returns what `select` waits for: there is an answer, or the process has ended."""
         return self._from.fileno()
+
+    def join(self, project: Project, bundle: BundleFacts) -> None:
+        """Tells it, before anything else, what project the parts are of; raises whatever keeps it from that."""
+        self._send((project, bundle))
 
     def begin(self, parts: Sequence[Part]) -> None:
         """Gives it parts to compile alone, once it has answered; raises whatever keeps it from that."""

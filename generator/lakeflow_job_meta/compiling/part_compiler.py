@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from lakeflow_job_meta.bundle_facts import BundleFacts
+from lakeflow_job_meta.bundles.outline import JobOutline, outline_of
 from lakeflow_job_meta.compiling.result import Result
 from lakeflow_job_meta.diagnostics import Diagnostic, errors_among
 from lakeflow_job_meta.jobs.build import NO_ACTIVE_SOURCE, Built, build_job
@@ -18,7 +19,7 @@ from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.judge import Judge
 from lakeflow_job_meta.metadata.parse import Parsed, parse_module
 from lakeflow_job_meta.metadata.reading import Part
-from lakeflow_job_meta.output.render import Renderer, job_path
+from lakeflow_job_meta.output.render import Renderer
 from lakeflow_job_meta.project import Project
 from lakeflow_job_meta.project_files import ProjectFiles
 
@@ -53,12 +54,6 @@ class OpenPart:
         return tuple((each.name, each.key) for each in self.parsed)
 
 
-def good_jobs(part: Part, result: Result, project: Project) -> Iterator[Job]:
-    """Yields the jobs of a part again that files were made of."""
-    if result.files:
-        yield from (job for job in OpenPart(part, project).jobs if job_path(job.key) in result.files)
-
-
 @dataclass(slots=True)
 class _Findings:
     """What was found so far; the fields are those of a result."""
@@ -67,6 +62,7 @@ class _Findings:
     diagnostics: list[Diagnostic] = field(default_factory=list)
     kept_jobs: set[str] = field(default_factory=set)
     broken: list[str] = field(default_factory=list)
+    outlines: list[JobOutline] = field(default_factory=list)
 
 
 class PartCompiler:
@@ -125,6 +121,7 @@ class PartCompiler:
             frozenset(found.kept_jobs),
             tuple(found.broken),
             part.content.is_whole,
+            tuple(found.outlines),
         )
 
     def _add(self, found: _Findings, parsed: Parsed, job: Job | None, problems: list[Diagnostic]) -> None:
@@ -133,7 +130,10 @@ class PartCompiler:
             rendered = self.renderer.render(job)
             problems += rendered.diagnostics
             found.files.update(rendered.files)
-        if parsed.key is not None and (job is None or errors_among(problems)):
+        if job is not None and not errors_among(problems):
+            if self._project.bundles is not None:
+                found.outlines.append(outline_of(self._project, job.key, job.settings))
+        elif parsed.key is not None:
             found.kept_jobs.add(parsed.key)
         # What is wrong with a damaged one was told where it was read.
         if parsed.is_damaged or errors_among(problems):

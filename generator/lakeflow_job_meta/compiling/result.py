@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lakeflow_job_meta.bundles.outline import JobOutline
 from lakeflow_job_meta.diagnostics import Diagnostic
 from lakeflow_job_meta.project_files import Answer, Look
 
@@ -20,6 +21,7 @@ class Result:
         kept_jobs: Keys of jobs that stay as they are.
         broken: The names of the modules with an error; where a name could not be read, the file or table.
         is_whole: Whether all modules of the part could be read.
+        outlines: What their bundles have to know of the jobs that files were made of, in a project of many bundles.
     """
 
     modules: tuple[tuple[str | None, str | None], ...]
@@ -29,6 +31,7 @@ class Result:
     kept_jobs: frozenset[str] = frozenset()
     broken: tuple[str, ...] = ()
     is_whole: bool = True
+    outlines: tuple[JobOutline, ...] = ()
 
     @property
     def is_good(self) -> bool:

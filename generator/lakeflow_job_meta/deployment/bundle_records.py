@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import cast
 
 from lakeflow_job_meta.bundle_facts import read_bundle_file
-from lakeflow_job_meta.bundles.bundle_file import libraries_named
 from lakeflow_job_meta.bundles.shared import read_shared
 from lakeflow_job_meta.compilation import Compilation
 from lakeflow_job_meta.deployment.fingerprint import fingerprint
@@ -72,9 +71,8 @@ class BundleDigests:
         self._project = project
         self._shared = read_shared(project).include
         self._libraries: dict[str, set[str]] = {}
-        for job in compilation.jobs:
-            named = self._libraries.setdefault(compilation.bundles[job.key], set())
-            named.update(libraries_named(project, job.settings))
+        for job in compilation.outlines:
+            self._libraries.setdefault(compilation.bundles[job.key], set()).update(job.libraries)
         self._environment = repr(
             sorted(each for each in environment.items() if each[0].startswith(_CHANGING_WHAT_IS_DEPLOYED))
         )

@@ -25,7 +25,6 @@ from lakeflow_job_meta.deployment.cli_deployer import CliDeployer
 from lakeflow_job_meta.deployment.concurrently import concurrently
 from lakeflow_job_meta.deployment.interface import DeployedJob, JobsRejected, StalePlan
 from lakeflow_job_meta.errors import Failed, Refused
-from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.output.render import job_of_path
 from lakeflow_job_meta.project import BUNDLES_FOLDER, Project
 from lakeflow_job_meta.values import count, listing
@@ -257,15 +256,16 @@ class _Bundle:
 def views_of(compilation: Compilation) -> dict[str, Compilation]:
     """Returns the part of a compilation that is about each bundle, by name."""
     bundles = compilation.bundles
-    jobs: dict[str, list[Job]] = {}
+    keys: dict[str, set[str]] = {}
     files: dict[str, dict[str, str]] = {}
-    for job in compilation.jobs:
-        jobs.setdefault(bundles[job.key], []).append(job)
+    for key in compilation.jobs.names:
+        keys.setdefault(bundles[key], set()).add(key)
     for path, text in compilation.files.items():
         files.setdefault(bundles[job_of_path(path)], {})[path] = text
     names = set(bundles.values())
-    return {name: replace(compilation, jobs=tuple(jobs.get(name, ())), files=files.get(name, {})) for name in names}
+    jobs = compilation.jobs
+    return {name: replace(compilation, jobs=jobs.only(keys.get(name, ())), files=files.get(name, {})) for name in names}
 
 
 def _nothing(compilation: Compilation) -> Compilation:
-    return replace(compilation, jobs=(), files={})
+    return replace(compilation, jobs=compilation.jobs.only(()), files={})

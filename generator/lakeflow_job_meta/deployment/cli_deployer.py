@@ -54,7 +54,7 @@ class CliDeployer:
         self._cli = cli
         self._digest = digest or (lambda: fingerprint(project.folder))
         self._places = Places(project, compilation)
-        self._keys = {job.key for job in compilation.jobs} | set(compilation.kept_jobs)
+        self._keys = {*compilation.jobs.names, *compilation.kept_jobs}
         self._folder = folder
         self._limit_seconds = limit_seconds
         self._force_lock = force_lock

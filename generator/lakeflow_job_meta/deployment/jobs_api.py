@@ -143,7 +143,7 @@ class JobsApiDeployer:
         Raises:
             Failed: The workspace cannot tell.
         """
-        keys = {job.key for job in self._compilation.jobs} | self._compilation.kept_jobs
+        keys = {*self._compilation.jobs.names, *self._compilation.kept_jobs}
         found = jobs_by_key(self._service.all_jobs(), self._scope)
         return tuple(
             DeployedJob(

@@ -9,6 +9,7 @@ from lakeflow_job_meta.compilation import Compilation
 from lakeflow_job_meta.deployment.cli_output import CliDiagnostic, Location
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.metadata.yaml_text import read_yaml
+from lakeflow_job_meta.output.render import job_of_path
 from lakeflow_job_meta.project import Project
 from lakeflow_job_meta.values import Path
 
@@ -46,24 +47,24 @@ class Places:
         in_files = [location.path for location in diagnostic.locations]
         keys |= {path.removeprefix(prefix).removesuffix(".yml") for path in in_files if path.startswith(prefix)}
         (key,) = keys if len(keys) == 1 else (None,)
-        return key if any(job.key == key for job in self.compilation.jobs) else None
+        return key if key in self.compilation.jobs.names else None
 
     def of_location(self, location: Location) -> str | None:
         """Returns the place in the metadata of a position in a generated file."""
         prefix = f"{self.project.output}/"
         name = location.path.removeprefix(prefix)
         text = self.compilation.files.get(name)
-        job = next((job for job in self.compilation.jobs if name == f"jobs/{job.key}.yml"), None)
-        if text is None or job is None or not location.path.startswith(prefix):
+        is_of_job = text is not None and location.path.startswith(prefix) and name.startswith("jobs/")
+        job = self.compilation.jobs.get(job_of_path(name)) if is_of_job else None
+        if text is None or job is None:
             return None
         return str(job.origin_of(_setting_at(text, job, location)))
 
     def of_setting(self, name: str) -> str | None:
         """Returns the place of the module whose job a configuration path such as `resources.jobs.sales` names."""
-        for job in self.compilation.jobs:
-            if name == f"resources.jobs.{job.key}" or name.startswith(f"resources.jobs.{job.key}."):
-                return str(job.module.origin)
-        return None
+        steps = name.split(".")
+        job = self.compilation.jobs.get(steps[2]) if steps[:2] == ["resources", "jobs"] and len(steps) > 2 else None
+        return str(job.module.origin) if job is not None else None
 
 
 def _setting_at(text: str, job: Job, location: Location) -> Path:

@@ -237,7 +237,7 @@ def _recorded(
     records: RecordTable, target: str, compilation: Compilation, deployment: Deployment
 ) -> tuple[list[TrackedJob], list[str]]:
     """Records the jobs; a record that cannot be written is a problem that the next deployment mends."""
-    modules = {job.key: job.module.module_name for job in compilation.jobs}
+    modules = compilation.jobs.names
     changed, staying = jobs_that_change(deployment.plan), deployment.plan.jobs(Action.SKIP)
     version = compilation.metadata_version
     try:

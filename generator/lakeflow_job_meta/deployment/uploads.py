@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from lakeflow_job_meta.bundles.bundle_file import in_project
+from lakeflow_job_meta.bundles.outline import in_project
 from lakeflow_job_meta.compilation import Compilation
 from lakeflow_job_meta.deployment.bundle_references import NeedsCli
 from lakeflow_job_meta.jobs.paths import JOB_PATHS, TASK_PATHS, with_paths

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import overload
@@ -137,19 +137,32 @@ class Job:
         return own if config else fallback
 
 
-class LazyJobs(Sequence[Job]):
-    """Jobs that are built when somebody first asks for one: those who only want their files need none.
+class Jobs(Sequence[Job]):
+    """The jobs of a project in reading order, built when somebody first asks for one: most need their keys only.
 
     Args:
-        make: Builds them all.
+        names: The name of each job's module, by the job's key, in reading order.
+        build: Builds the jobs of some keys, in reading order.
+
+    Attributes:
+        names: As given.
     """
 
-    def __init__(self, make: Callable[[], Iterable[Job]]) -> None:
-        self._make = make
+    def __init__(self, names: Mapping[str, str], build: Callable[[Container[str]], Iterable[Job]]) -> None:
+        self.names = names
+        self._build = build
 
     @cached_property
     def _jobs(self) -> tuple[Job, ...]:
-        return tuple(self._make())
+        return tuple(self._build(self.names))
+
+    def only(self, keys: Container[str]) -> Jobs:
+        """Returns the jobs of some keys."""
+        return Jobs({key: name for key, name in self.names.items() if key in keys}, self._build)
+
+    def get(self, key: str) -> Job | None:
+        """Returns the job of a key, and builds no other one."""
+        return next(iter(self._build((key,))), None) if key in self.names else None
 
     @overload
     def __getitem__(self, index: int) -> Job: ...
@@ -161,7 +174,7 @@ class LazyJobs(Sequence[Job]):
         return self._jobs[index]
 
     def __len__(self) -> int:
-        return len(self._jobs)
+        return len(self.names)
 
 
 def _with_iteration(path: Path, task: dict[str, Value]) -> Iterator[tuple[Path, dict[str, Value]]]:

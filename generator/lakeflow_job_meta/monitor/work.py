@@ -260,7 +260,7 @@ def _after_deployment(found: _Findings, out: RolledOut, prepared: Prepared) -> _
     found = replace(found, refused=refused, failures=(*found.failures, *out.problems))
     if out.rejected is None:
         return found
-    names = [job.module.module_name for job in out.compilation.jobs if job.key in out.rejected.keys]
+    names = [name for key, name in out.compilation.jobs.names.items() if key in out.rejected.keys]
     errors = shortened([*found.errors, *out.rejected.problems])
     return replace(found, broken=tuple(dict.fromkeys([*found.broken, *names])), errors=errors)
 
@@ -274,7 +274,7 @@ def _kept_for_an_empty_source(out: RolledOut, prepared: Prepared) -> list[Refusa
     """Says which jobs a deployment without files has kept, since they may be of a source that is empty."""
     compilation = prepared.compilation
     empty = [reading.source for reading in compilation.missing if not reading.failed]
-    known = {job.key for job in compilation.jobs} | compilation.kept_jobs
+    known = {*compilation.jobs.names, *compilation.kept_jobs}
     kept = [key for key in out.deployment.plan.jobs(Action.SKIP) if key not in known]
     if prepared.changes is not None or not empty or not kept:
         return []

@@ -73,7 +73,7 @@ def _refusals(
             f"{count(len(others), 'job')} ({listing(others)}) left the metadata and would be deleted; {allowed} "
             f"allowed. If that is meant, run `ljm deploy` with --max-deletes {len(others)}.",
         )
-    elif others and not emptying and not orphaned and not changes.kept and not compilation.files:
+    elif others and not emptying and not orphaned and not changes.kept and not compilation.jobs:
         yield Refusal(
             tuple(others),
             f"No module is left, so {count(len(others), 'job')} ({listing(others)}) would be deleted. If everything is "

@@ -1,0 +1,129 @@
+"""What the bundle of a job has to know of the job, so that it need not be built again for that. Pure."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lakeflow_job_meta.jobs.model import Job
+from lakeflow_job_meta.jobs.paths import JOB_PATHS, TASK_PATHS, LocalPath, local_paths
+from lakeflow_job_meta.project import Project, is_inside
+from lakeflow_job_meta.values import Path, Value
+
+UP = "../.."
+"""From the folder of a bundle to the project's."""
+
+_UPLOADED_APART = ("whl", "jar", "egg")
+"""Libraries are uploaded by the CLI wherever they are, and need not be among the files of the bundle."""
+
+_JOB = re.compile(r"\$\{resources\.jobs\.([A-Za-z][A-Za-z0-9_-]*)[.}]")
+
+
+@dataclass(frozen=True, slots=True)
+class JobOutline:
+    """What the bundle of a job has to know of it.
+
+    Attributes:
+        key: The job's.
+        tag: The value of the tag that the project names its bundles by; empty where there is none.
+        refers_to: The keys of the jobs that its settings name.
+        uploads: What the CLI has to upload for it, relative to the bundle's folder.
+        libraries: The libraries of the project that it names; the folder, where a pattern stands for several.
+    """
+
+    key: str
+    tag: str = ""
+    refers_to: tuple[str, ...] = ()
+    uploads: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
+
+
+def outline_of(project: Project, key: str, settings: dict[str, Value]) -> JobOutline:
+    """Returns the outline of a job of a project of many bundles.
+
+    Args:
+        project: The project.
+        key: The job's.
+        settings: The job's.
+    """
+    tags = settings.get("tags")
+    tag = tags.get(project.bundles.by or "") if project.bundles is not None and isinstance(tags, dict) else None
+    return JobOutline(
+        key,
+        "" if tag is None else str(tag),
+        tuple(dict.fromkeys(other for _, other in _in_settings(settings) if other != key)),
+        tuple(sorted(set(_uploads(project, settings)))),
+        tuple(sorted(set(_libraries(project, settings)))),
+    )
+
+
+def references(job: Job) -> Iterator[tuple[Path, str]]:
+    """Yields the keys of the jobs that settings refer to, with the paths of the settings."""
+    yield from ((path, key) for path, key in _in_settings(job.settings) if key != job.key)
+
+
+def _in_settings(settings: dict[str, Value]) -> Iterator[tuple[Path, str]]:
+    if "${resources.jobs." in json.dumps(settings):
+        yield from _in_value(settings, ())
+
+
+def _in_value(value: Value, path: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(value, str):
+        yield from ((path, match.group(1)) for match in _JOB.finditer(value))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _in_value(item, (*path, key))
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _in_value(item, (*path, number))
+
+
+def _uploads(project: Project, settings: dict[str, Value]) -> Iterator[str]:
+    own = f"{project.files_of_jobs}/"
+    for found in _files(settings):
+        path = in_project(project, found.path)
+        if path.startswith(own):
+            yield f"{project.output}/sql"
+        elif found.setting[-1] not in _UPLOADED_APART and not _is_library(found) and is_inside(path):
+            yield UP if path == "." else f"{UP}/{_whole_folder(path)}"
+
+
+def _whole_folder(path: str) -> str:
+    """Returns the first folder of a path, since notebooks import and run what lies beside and above them."""
+    return path.split("/", 1)[0]
+
+
+def _is_library(found: LocalPath) -> bool:
+    return not found.prefix and found.setting[0] == "environments"
+
+
+def _libraries(project: Project, settings: dict[str, Value]) -> Iterator[str]:
+    for found in _files(settings):
+        if found.setting[-1] in _UPLOADED_APART or _is_library(found):
+            path = in_project(project, found.path)
+            yield posixpath.dirname(path) if any(sign in path for sign in "*?[") else path
+
+
+def in_project(project: Project, path: str) -> str:
+    """Returns a path of a generated file, which is relative to that, relative to the project."""
+    return posixpath.normpath(posixpath.join(project.files_of_jobs, "jobs", path))
+
+
+def _files(settings: dict[str, Value]) -> Iterator[LocalPath]:
+    from_git = "git_source" in settings
+    yield from local_paths(settings, JOB_PATHS, from_git=from_git)
+    tasks = settings.get("tasks")
+    for task in tasks if isinstance(tasks, list) else []:
+        yield from _files_of_task(task, from_git)
+
+
+def _files_of_task(task: Value, from_git: bool) -> Iterator[LocalPath]:
+    if not isinstance(task, dict):
+        return
+    yield from local_paths(task, TASK_PATHS, from_git=from_git)
+    loop = task.get("for_each_task")
+    if isinstance(loop, dict):
+        yield from _files_of_task(loop.get("task"), from_git)
