@@ -30,15 +30,15 @@ def _show_targets() -> None:
 
 
 def _cells(by_size: dict[int, Figure], dumper: Figure) -> list[str]:
-    """Returns seconds at each size; then of the largest what it took of the processor, growth, ratio and memory."""
+    """Returns seconds at each size; then of the largest what it took of the processors, growth, ratio and memory."""
     figures = [by_size[size] for size in sorted(by_size)]
     last = figures[-1]
     seconds = [f"{figure.seconds:.2f} s" for figure in figures]
     memory = f"{last.megabytes:.0f}" if last.megabytes is not None else ""
     if len(figures) == 1:
         return [*seconds, "", f"{last.processor_seconds:.2f} s", "", "", memory]
-    growth = f"{last.processor_seconds / figures[0].processor_seconds:.1f}x"
-    ratio = f"{last.processor_seconds / dumper.processor_seconds:.2f}x"
+    growth = f"{last.seconds / figures[0].seconds:.1f}x"
+    ratio = f"{last.seconds / dumper.seconds:.2f}x"
     return [*seconds, f"{last.processor_seconds:.2f} s", growth, ratio, memory]
 
 

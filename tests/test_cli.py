@@ -67,6 +67,36 @@ class TestHelp:
             assert done.stdout == f"lakeflow-job-meta {__version__}\n"
 
 
+class TestTheEnd:
+    def test_what_is_registered_for_the_end_of_the_process_still_happens(self, project):
+        project.write("metadata/a.yml", module("a"))
+        project.write(
+            "site/sitecustomize.py",
+            "import atexit, pathlib; atexit.register(pathlib.Path('end.txt').write_text, 'x')\n",
+        )
+
+        done = project.run(
+            "generate", PYTHONPATH=os.pathsep.join([str(project.path / "site"), *filter(None, sys.path)])
+        )
+
+        assert (done.exit_code, done.stdout) == (0, "create resources/jobs/a.yml\n")
+        assert project.read("end.txt") == "x"
+
+    @pytest.mark.parametrize("entry", ["main", "monitor"])
+    def test_a_program_that_calls_an_entry_point_lives_on(self, project, entry):
+        code = (
+            f"import sys; from lakeflow_job_meta.cli.main import {entry}\n"
+            "sys.argv = ['x', '--no-such-option']\n"
+            f"try: {entry}()\n"
+            "except SystemExit as end: print('still there', end.code)\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=project.path, capture_output=True, text=True, timeout=60
+        )
+
+        assert done.stdout == "still there 2\n"
+
+
 class TestUsage:
     @pytest.mark.parametrize(
         ("arguments", "words"),
