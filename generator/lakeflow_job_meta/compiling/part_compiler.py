@@ -106,8 +106,12 @@ class PartCompiler:
         context = CheckContext(self._project, self._bundle, self._files.noting(), others)
         found = _Findings(diagnostics=self._judge.judged(part.content.diagnostics))
         damaged = {_line(diagnostic) for diagnostic in found.diagnostics}
-        for parsed, built in zip(part.parsed, part.built, strict=True):
-            job, problems = _checked(parsed, built, context, collisions.get(id(parsed), []))
+        # All checks come before the first rendering, which would be for nothing where a check needs the other modules.
+        checked = [
+            _checked(parsed, built, context, collisions.get(id(parsed), []))
+            for parsed, built in zip(part.parsed, part.built, strict=True)
+        ]
+        for parsed, (job, problems) in zip(part.parsed, checked, strict=True):
             # What could not be read has been told; what is missing because of that only follows.
             told = damaged if parsed.is_damaged else ()
             self._add(found, parsed, job, [each for each in self._judge.judged(problems) if _line(each) not in told])
