@@ -61,18 +61,19 @@ def _entry(result: Result, texts: list[bytes]) -> list[object]:
 def from_bytes(content: bytes) -> Stored:
     """Reads the content of a cache file; one that is damaged or of another form holds nothing."""
     start = len(_FORM) + _CHECKSUM_LENGTH
-    body = content[start:]
+    # There may be tens of megabytes, so nothing is copied before it is text.
+    body = memoryview(content)[start:]
     if not content.startswith(_FORM) or content[len(_FORM) : start] != _checksum(body):
         return Stored()
-    line, _, texts = body.partition(b"\n")
+    end = content.find(b"\n", start)
     try:
-        return _read(json.loads(line), texts)
+        return _read(json.loads(content[start:end]), body[end + 1 - start :])
     # The checksum was right, so this is what somebody else has put there.
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return Stored()
 
 
-def _read(index: dict[str, Any], texts: bytes) -> Stored:
+def _read(index: dict[str, Any], texts: memoryview) -> Stored:
     results = {}
     at = 0
     for key, (modules, sizes, noted, outlines) in index["parts"].items():
@@ -80,7 +81,7 @@ def _read(index: dict[str, Any], texts: bytes) -> Stored:
         for path, size in sizes.items():
             if not _PATH.fullmatch(path):
                 raise ValueError(path)
-            files[path] = texts[at : at + size].decode(*_CODING)
+            files[path] = str(texts[at : at + size], *_CODING)
             at += size
         results[key] = Result(
             tuple((name, job) for name, job in modules),
@@ -94,5 +95,5 @@ def _read(index: dict[str, Any], texts: bytes) -> Stored:
     return Stored(results, dict(index["templates"]))
 
 
-def _checksum(body: bytes) -> bytes:
+def _checksum(body: bytes | memoryview) -> bytes:
     return hashlib.blake2b(body, digest_size=_CHECKSUM_LENGTH // 2).hexdigest().encode()
