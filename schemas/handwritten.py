@@ -232,7 +232,11 @@ PROJECT_DEFINITIONS: dict[str, Schema] = {
                 "jobs_per_bundle": said(
                     "How many jobs a bundle takes.", {"type": "integer", "minimum": 1, "maximum": 4000}, 100
                 ),
-                "by": said("The tag of jobs whose values name the bundles.", STRING, "domain"),
+                "by": said(
+                    "The tag of jobs, or the column of a control table, whose values name the bundles.",
+                    STRING,
+                    "domain",
+                ),
                 "include": said(
                     "Files that every bundle includes; by default those that databricks.yml includes and that hold no "
                     "resources.",

@@ -264,6 +264,14 @@ class ControlTableContract:
         ]  # fmt: skip
         assert found["sales", "a"]["execution_order"] == 9
 
+    def test_a_column_of_the_users_own_is_read_when_asked_for(self, place: Place):
+        table = on_disk(place, [row("a", **{"my owner": "me", "cost": 1}), row("b")],
+                        {**ORIGINAL, "my owner": TEXT, "cost": LONG})  # fmt: skip
+        found = {each["source_id"]: each for each in table.read(also=["my owner", "nothing", "source_id"]).rows}
+        assert [set(found["a"]) - set(ORIGINAL_COLUMNS), found["a"]["my owner"], found["b"]["my owner"]] == [
+            {"my owner"}, "me", None,
+        ]  # fmt: skip
+
     def test_a_table_without_timestamps_can_be_written(self, place: Place):
         table = on_disk(place, [row("a")], ORIGINAL_COLUMNS)
         table.write(upserts(row("a", execution_order=2), row("b")))

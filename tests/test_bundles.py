@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lakeflow_job_meta.bundles.assignment import assign, bundle_name, numbered
 from project_folder import ProjectFolder, module
+from tables import ALL_COLUMNS, TEXT, row, write_table
 
 ROOT = "bundle: {name: etl}\ninclude: [shared.yml]\n"
 SHARED = "variables: {x: {default: a}}\ntargets: {dev: {default: true}, prod: {}}\n"
@@ -90,6 +91,32 @@ def many(project: ProjectFolder) -> ProjectFolder:
     return project
 
 
+class InTable:
+    """A project of many bundles by `domain`, whose metadata is the rows of a control table.
+
+    Args:
+        project: A project of many bundles.
+    """
+
+    def __init__(self, project: ProjectFolder) -> None:
+        self.project = project
+        project.write("job_meta.yml", "metadata: [{delta: control}]\nbundles: {by: domain}\n")
+
+    def __call__(self, rows: list[dict], columns: dict = {**ALL_COLUMNS, "domain": TEXT}) -> None:  # noqa: B006
+        write_table(self.project.path / "control", rows, columns)
+
+
+@pytest.fixture
+def in_table(many: ProjectFolder) -> InTable:
+    """Writes a control table of the user's own, with a column `domain`."""
+    return InTable(many)
+
+
+def of(name: str, *domains: str | None, **columns: object) -> list[dict]:
+    """Returns rows of one module, one for each value of the column `domain`."""
+    return [row(str(number), name, domain=domain, **columns) for number, domain in enumerate(domains)]
+
+
 def places(project: ProjectFolder) -> dict[str, str]:
     """Returns the bundle of each job that has a file."""
     return {path.stem: path.parts[-4] for path in sorted(project.path.glob("bundles/*/resources/jobs/*.yml"))}
@@ -146,6 +173,58 @@ class TestWhereJobsGo:
         assert places(many) == {"a": "sales"}
         assert result.codes == ["stays-in-bundle"]
         assert "ljm bundles move a stock -t TARGET" in result.stderr
+
+    def test_a_column_of_the_control_table_names_the_bundle_where_no_tag_does(self, in_table):
+        tag = {"tags": {"domain": "stock"}}
+        in_table([*of("a", "Sales EU", None), *of("b", "Sales EU", job_config=tag), *of("c", None)])
+        result = in_table.project.ljm("generate")
+
+        assert (result.exit_code, result.problems) == (0, [])
+        assert places(in_table.project) == {"a": "Sales_EU", "b": "stock", "c": "other"}
+
+    def test_another_value_of_the_column_moves_nothing_and_is_told_at_its_cell(self, in_table):
+        in_table(of("a", None, "sales"))
+        in_table.project.ljm("generate")
+        in_table(of("a", None, "stock"))
+        result = in_table.project.ljm("generate")
+
+        assert result.exit_code == 0
+        assert places(in_table.project) == {"a": "sales"}
+        assert [str(problem) for problem in result.problems] == [
+            "control[module_name=a, source_id=1].domain: warning: the job stays in the bundle 'sales' although its "
+            "'domain' is 'stock'; move it with `ljm bundles move a stock -t TARGET` [stays-in-bundle]"
+        ]
+
+    def test_rows_of_a_module_that_name_two_bundles_are_refused_and_the_job_stays(self, in_table):
+        in_table(of("a", "sales", "sales"))
+        in_table.project.ljm("generate")
+        before = in_table.project.everything()
+        in_table(of("a", "sales", "stock"))
+        result = in_table.project.ljm("generate")
+
+        assert result.exit_code == 1
+        assert [str(problem) for problem in result.problems] == [
+            "control[module_name=a, source_id=1].domain: error: 'domain' names the bundle of the module, and is "
+            "'stock' here but 'sales' in control[module_name=a, source_id=0].domain; rows of a module must agree "
+            "[conflicting-rows]"
+        ]
+        assert {name: text for name, text in in_table.project.everything().items() if name[:7] == "bundles"} == {
+            name: text for name, text in before.items() if name[:7] == "bundles"
+        }
+
+    @pytest.mark.parametrize("value", ["${var.x}", "//"])
+    def test_a_value_of_the_column_that_cannot_be_a_name_is_told_at_its_cell(self, in_table, value):
+        in_table(of("a", value))
+        result = in_table.project.ljm("generate")
+
+        assert [(problem.place, problem.code) for problem in result.problems] == [
+            ("control[module_name=a, source_id=0].domain", "bundle-name")
+        ]
+
+    def test_a_column_that_the_table_does_not_have_names_nothing(self, in_table):
+        in_table(of("a", "sales"), ALL_COLUMNS)
+        assert in_table.project.ljm("generate").exit_code == 0
+        assert places(in_table.project) == {"a": "other"}
 
     def test_a_job_that_runs_one_of_another_bundle_is_refused_and_keeps_its_file(self, many):
         for name in "abc":

@@ -58,11 +58,9 @@ class MetadataSource:
     location: str
     warehouse_id: str | None = None
 
-    def reader(
-        self, folder: Path, on_wait: OnWait = lambda message: None, workspace: Workspace | None = None
-    ) -> Reader:
+    def reader(self, folder: Path, on_wait: OnWait, workspace: Workspace | None, group_column: str | None) -> Reader:
         """Returns what reads it; nothing is opened before it is read."""
-        return _READERS[self.kind](self, folder, on_wait, workspace)
+        return _READERS[self.kind](self, folder, on_wait, workspace, group_column)
 
 
 DEFAULT_METADATA = (MetadataSource("yaml", "metadata"),)
@@ -89,7 +87,7 @@ class Bundles:
 
     Attributes:
         jobs_per_bundle: How many jobs a bundle takes.
-        by: The tag of jobs whose values name the bundles.
+        by: The tag of jobs, or the column of a control table, whose values name the bundles.
         include: Files that every bundle includes, relative to the project; None for those that `databricks.yml` does.
     """
 
@@ -149,19 +147,21 @@ class Project:
             on_wait: Told when a warehouse makes one wait.
             workspace: Where tables and volumes are; by default the one of the environment.
         """
-        return [source.reader(self.folder, on_wait, workspace) for source in self.metadata]
+        column = self.bundles.by if self.bundles is not None else None
+        return [source.reader(self.folder, on_wait, workspace, column) for source in self.metadata]
 
 
-_READERS: dict[str, Callable[[MetadataSource, Path, OnWait, Workspace | None], Reader]] = {
-    "yaml": lambda source, folder, on_wait, workspace: YamlReader(folder, source.location),
-    "delta": lambda source, folder, on_wait, workspace: TableReader(
-        source.location, lambda: DeltaControlTable(source.location, folder)
+_READERS: dict[str, Callable[[MetadataSource, Path, OnWait, Workspace | None, str | None], Reader]] = {
+    "yaml": lambda source, folder, on_wait, workspace, group_column: YamlReader(folder, source.location),
+    "delta": lambda source, folder, on_wait, workspace, group_column: TableReader(
+        source.location, lambda: DeltaControlTable(source.location, folder), group_column
     ),
-    "table": lambda source, folder, on_wait, workspace: TableReader(
+    "table": lambda source, folder, on_wait, workspace, group_column: TableReader(
         source.location,
         lambda: open_named_table(source.location, source.warehouse_id, workspace=workspace, on_wait=on_wait),
+        group_column,
     ),
-    "volume": lambda source, folder, on_wait, workspace: VolumeReader(
+    "volume": lambda source, folder, on_wait, workspace, group_column: VolumeReader(
         source.location, None if workspace is None else volume_files(source.location, workspace)
     ),
 }
@@ -324,7 +324,7 @@ def _mistakes(project: Project, value: dict[str, Value]) -> list[Diagnostic]:
     if bundles is not None and (bundles.jobs_per_bundle is None) == (bundles.by is None):
         report("'bundles' has exactly one of 'jobs_per_bundle' and 'by'", "bundles")
     elif bundles is not None and bundles.by is not None and not bundles.by.strip():
-        report("'by' is empty; name a tag of jobs, such as `domain`", "bundles", "by")
+        report("'by' is empty; name a tag of jobs or a column of the control table, such as `domain`", "bundles", "by")
     for number, path in enumerate((bundles.include if bundles is not None else None) or ()):
         if not (is_inside(path) and (project.folder / path).is_file()):
             report(f"there is no file {quoted(path)} in the project", "bundles", "include", number)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.paths import JOB_PATHS, TASK_PATHS, LocalPath, local_paths
 from lakeflow_job_meta.project import Project, is_inside
-from lakeflow_job_meta.values import Path, Value
+from lakeflow_job_meta.values import Path, Value, value_at
 
 UP = "../.."
 """From the folder of a bundle to the project's."""
@@ -28,32 +28,33 @@ class JobOutline:
 
     Attributes:
         key: The job's.
-        tag: The value of the tag that the project names its bundles by; empty where there is none.
+        group: What names its bundle: the value of the tag that `bundles.by` means, else of the column of that name;
+            empty where there is neither.
         refers_to: The keys of the jobs that its settings name.
         uploads: What the CLI has to upload for it, relative to the bundle's folder.
         libraries: The libraries of the project that it names; the folder, where a pattern stands for several.
     """
 
     key: str
-    tag: str = ""
+    group: str = ""
     refers_to: tuple[str, ...] = ()
     uploads: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
 
 
-def outline_of(project: Project, key: str, settings: dict[str, Value]) -> JobOutline:
+def outline_of(project: Project, key: str, settings: dict[str, Value], group: str | None = None) -> JobOutline:
     """Returns the outline of a job of a project of many bundles.
 
     Args:
         project: The project.
         key: The job's.
         settings: The job's.
+        group: Of its module.
     """
-    tags = settings.get("tags")
-    tag = tags.get(project.bundles.by or "") if project.bundles is not None and isinstance(tags, dict) else None
+    tag = value_at(settings, ("tags", project.bundles.by))[1] if project.bundles and project.bundles.by else None
     return JobOutline(
         key,
-        "" if tag is None else str(tag),
+        (group or "") if tag is None else str(tag),
         tuple(dict.fromkeys(other for _, other in _in_settings(settings) if other != key)),
         tuple(sorted(set(_uploads(project, settings)))),
         tuple(sorted(set(_libraries(project, settings)))),

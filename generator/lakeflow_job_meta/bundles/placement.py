@@ -14,7 +14,7 @@ from lakeflow_job_meta.bundles.outline import JobOutline, references
 from lakeflow_job_meta.diagnostics import Diagnostic, Rule, Severity, example, rule
 from lakeflow_job_meta.jobs.model import Jobs
 from lakeflow_job_meta.project import Project
-from lakeflow_job_meta.values import listing, quoted
+from lakeflow_job_meta.values import listing, quoted, value_at
 
 _BUNDLE = ("databricks.yml", "bundle: {name: x}\n")
 _BY_DOMAIN = (_BUNDLE, ("job_meta.yml", "bundles: {by: domain}\n"))
@@ -56,9 +56,9 @@ TWO_PLACES = rule(
 BUNDLE_NAME = rule(
     "bundle-name",
     is_fixed=True,
-    meaning="The tag that names the bundles of a project cannot name one: nothing is left of the value without special "
-    "characters, it holds a reference, or another value becomes the same name.",
-    remedy="Give the tag another value.",
+    meaning="The tag or column that names the bundles of a project cannot name one: nothing is left of the value "
+    "without special characters, it holds a reference, or another value becomes the same name.",
+    remedy="Give it another value.",
     wrong=example("notebook_path: /Workspace/a", "tags: {domain: a/b}", module=_STOCK.format("a b")),
     right=example("notebook_path: /Workspace/a", "tags: {domain: a/b}", module=_STOCK.format("ab")),
     files=_BY_DOMAIN,
@@ -66,8 +66,8 @@ BUNDLE_NAME = rule(
 STAYS_IN_BUNDLE = rule(
     "stays-in-bundle",
     Severity.WARNING,
-    meaning="The tag that names the bundles of a project has another value than when the job was put into its bundle. "
-    "The job stays there: another bundle would delete it and make a new one.",
+    meaning="The tag or column that names the bundles of a project has another value than when the job was put into "
+    "its bundle. The job stays there: another bundle would delete it and make a new one.",
     remedy="Move it with `ljm bundles move`, or switch this check off.",
     wrong=example("notebook_path: /Workspace/a", "tags: {domain: sales}"),
     right=example("notebook_path: /Workspace/a", "tags: {domain: sales}"),
@@ -110,13 +110,13 @@ def place(project: Project, outlines: Sequence[JobOutline], jobs: Jobs, moving: 
         bundles = {**placed, **assign(placed, new, runs, project.bundles.jobs_per_bundle or 1)}
     else:
         # What cannot be a name is told, and the job is not written.
-        bundles = {**placed, **{key: bundle_name(outline.tag) or OTHER for key, outline in new.items()}}
-    tags = {outline.key: outline.tag for outline in outlines}
+        bundles = {**placed, **{key: bundle_name(outline.group) or OTHER for key, outline in new.items()}}
+    groups = {outline.key: outline.group for outline in outlines}
     problems = [
         *_in_two_places(
             jobs.only({key for key, places in located.items() if len(places) > 1 and key not in moving}), located
         ),
-        *(_tag_problems(jobs, tags, project.bundles.by, placed, moving) if project.bundles.by is not None else ()),
+        *(_group_problems(jobs, groups, project.bundles.by, placed, moving) if project.bundles.by is not None else ()),
         *_crossing(jobs.only({outline.key for outline in outlines if _crosses(outline, bundles)}), bundles),
     ]
     return Placement(bundles, tuple(problems))
@@ -148,34 +148,41 @@ def _in_two_places(jobs: Jobs, located: Mapping[str, Sequence[str]]) -> Iterator
         yield job.key, TWO_PLACES.at(job.module.origin.at("module_name"), message)
 
 
-def _tag_problems(
-    jobs: Jobs, tags: Mapping[str, str], by: str, placed: Mapping[str, str], moving: Mapping[str, str]
+def _group_problems(
+    jobs: Jobs, groups: Mapping[str, str], by: str, placed: Mapping[str, str], moving: Mapping[str, str]
 ) -> Iterator[tuple[str, Diagnostic]]:
     values: dict[str, set[str]] = {}
-    for tag in tags.values():
-        values.setdefault(bundle_name(tag).casefold(), set()).add(tag)
-    found = {key: _tag_problem(key, tag, values, placed, moving) for key, tag in tags.items()}
+    for group in groups.values():
+        values.setdefault(bundle_name(group).casefold(), set()).add(group)
+    found = {key: _group_problem(key, group, by, values, placed, moving) for key, group in groups.items()}
     for job in jobs.only({key for key, problem in found.items() if problem is not None}):
         kind, message = found[job.key] or (BUNDLE_NAME, "")
-        yield job.key, kind.at(job.origin_of(("tags", by)), message)
+        has_tag = value_at(job.settings, ("tags", by))[0]
+        in_column = job.module.group is not None and not has_tag
+        yield job.key, kind.at(job.module.origin.at(by) if in_column else job.origin_of(("tags", by)), message)
 
 
-def _tag_problem(
-    key: str, tag: str, values: Mapping[str, set[str]], placed: Mapping[str, str], moving: Mapping[str, str]
+def _group_problem(
+    key: str,
+    group: str,
+    by: str,
+    values: Mapping[str, set[str]],
+    placed: Mapping[str, str],
+    moving: Mapping[str, str],
 ) -> tuple[Rule, str] | None:
-    """Returns what is wrong with the tag of a job, if anything is."""
-    name = bundle_name(tag)
+    """Returns what is wrong with what names the bundle of a job, if anything is."""
+    name = bundle_name(group)
     if key in placed:
         if placed[key] == (name or OTHER) or key in moving:
             return None
         return (
             STAYS_IN_BUNDLE,
-            f"the job stays in the bundle {placed[key]!r} although its tag says {quoted(tag)}; move it with "
+            f"the job stays in the bundle {placed[key]!r} although its {by!r} is {quoted(group)}; move it with "
             f"`ljm bundles move {key} {name or OTHER} -t TARGET`",
         )
-    others = values[name.casefold()] - {tag}
-    if tag and (not name or "${" in tag or name in _RESERVED):
-        return BUNDLE_NAME, f"{quoted(tag)} cannot be the name of a bundle"
-    if tag and others:
-        return BUNDLE_NAME, f"{quoted(tag)} and {quoted(min(others))} become the same bundle {name!r}"
+    others = values[name.casefold()] - {group}
+    if group and (not name or "${" in group or name in _RESERVED):
+        return BUNDLE_NAME, f"{quoted(group)} cannot be the name of a bundle"
+    if group and others:
+        return BUNDLE_NAME, f"{quoted(group)} and {quoted(min(others))} become the same bundle {name!r}"
     return None

@@ -54,7 +54,7 @@ def _entry(result: Result, texts: list[bytes]) -> list[object]:
     for path, text in result.files.items():
         texts.append(text.encode(*_CODING))
         sizes[path] = len(texts[-1])
-    outlines = [[each.key, each.tag, each.refers_to, each.uploads, each.libraries] for each in result.outlines]
+    outlines = [[each.key, each.group, each.refers_to, each.uploads, each.libraries] for each in result.outlines]
     return [result.modules, sizes, result.noted, outlines]
 
 
@@ -88,8 +88,8 @@ def _read(index: dict[str, Any], texts: memoryview) -> Stored:
             files,
             tuple(((question, what), answer) for (question, what), answer in noted if question in QUESTIONS),
             outlines=tuple(
-                JobOutline(job, tag, tuple(others), tuple(uploads), tuple(libraries))
-                for job, tag, others, uploads, libraries in outlines
+                JobOutline(job, group, tuple(others), tuple(uploads), tuple(libraries))
+                for job, group, others, uploads, libraries in outlines
             ),
         )
     return Stored(results, dict(index["templates"]))

@@ -136,7 +136,7 @@ class PartCompiler:
             found.files.update(rendered.files)
         if job is not None and not errors_among(problems):
             if self._project.bundles is not None:
-                found.outlines.append(outline_of(self._project, job.key, job.settings))
+                found.outlines.append(outline_of(self._project, job.key, job.settings, job.module.group))
         elif parsed.key is not None:
             found.kept_jobs.add(parsed.key)
         # What is wrong with a damaged one was told where it was read.

@@ -53,6 +53,7 @@ class Module:
         key: The job's key in the bundle, made from `module_name`.
         targets: The bundle's targets in which the job exists; empty for all.
         sources: As they were written; rows by `source_id`.
+        group: What its rows say in the column that names the bundles of modules.
     """
 
     module_name: str
@@ -62,6 +63,7 @@ class Module:
     targets: tuple[str, ...]
     sources: tuple[Source, ...]
     origin: Origin
+    group: str | None = None
 
     @property
     def label(self) -> str:

@@ -175,7 +175,7 @@ def parse_module(raw: RawModule) -> Parsed:
     targets = _targets(fields)
     sources = _sources(fields)
     problems = tuple(fields.problems)
-    module = Module(name or "?", key or "unnamed", description, job_config, targets, sources, raw.origin)
+    module = Module(name or "?", key or "unnamed", description, job_config, targets, sources, raw.origin, raw.group)
     is_broken = raw.is_damaged or bool(errors_among(problems))
     return Parsed(module, is_broken, raw.is_damaged, name, key, raw.origin, problems)
 

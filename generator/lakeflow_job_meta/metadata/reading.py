@@ -63,11 +63,13 @@ class RawModule:
         value: The map with `module_name`, `sources` and the rest; anything else if that is what was written.
         origin: Where it stands.
         is_damaged: Whether part of it could not be read, which has been reported.
+        group: What its rows say in the column that names the bundles of modules.
     """
 
     value: Value
     origin: Origin
     is_damaged: bool = False
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from lakeflow_job_meta.metadata.columns import METADATA_COLUMNS
 from lakeflow_job_meta.metadata.json_text import locate_in_json, read_json
 from lakeflow_job_meta.metadata.reading import DUPLICATE_KEY, NOT_A_VALUE, Content, Part, RawModule, digest_of
 from lakeflow_job_meta.metadata.yaml_text import Fault
-from lakeflow_job_meta.values import Path, Value
+from lakeflow_job_meta.values import Path, Value, quoted
 
 Row = Mapping[str, object]
 
@@ -32,8 +32,8 @@ BAD_JSON = rule(
 CONFLICTING_ROWS = rule(
     "conflicting-rows",
     is_fixed=True,
-    meaning="A setting of the whole module (job_config, description) stands in several rows of the module, with "
-    "different values. Which one is meant cannot be known.",
+    meaning="A setting of the whole module (job_config, description, or the column that `bundles.by` names) stands in "
+    "several rows of the module, with different values. Which one is meant cannot be known.",
     remedy="Write it in one row only, or the same in all.",
 )
 ROW_WITHOUT_MODULE = rule(
@@ -92,18 +92,20 @@ def _key(column: str, row: Row) -> str:
     return f"{column}={'NULL' if value is None else text}"
 
 
-def parts_of_rows(label: str, rows: Iterable[Row]) -> Iterator[Part]:
+def parts_of_rows(label: str, rows: Iterable[Row], group_column: str | None = None) -> Iterator[Part]:
     """Puts the rows of a control table together by module: modules by name, sources sorted by `source_id`.
 
     Args:
         label: The table's name or path, as messages and generated files name it.
         rows: Maps from column to value; JSON columns as text.
+        group_column: The column that names the bundles of modules, if one does.
     """
     ordered = sorted(rows, key=lambda row: (str(row.get("module_name") or ""), str(row.get("source_id") or "")))
     for name, group in groupby(ordered, key=lambda row: row.get("module_name")):
         members = list(group)
-        read = _without_module if name is None or name == "" else _module
-        yield Part(label, _digest(label, members), partial(read, label, members))
+        is_module = name is not None and name != ""
+        read = partial(_module, label, members, group_column) if is_module else partial(_without_module, label, members)
+        yield Part(label, _digest(label, members), read)
 
 
 def modules_of_rows(label: str, rows: Iterable[Row]) -> tuple[list[RawModule], list[Diagnostic], bool]:
@@ -135,7 +137,7 @@ def _without_module(label: str, rows: list[Row]) -> Content:
     return Content((), tuple(ROW_WITHOUT_MODULE.at(origin, message) for origin in origins), is_whole=False)
 
 
-def _module(label: str, rows: list[Row]) -> Content:
+def _module(label: str, rows: list[Row], group_column: str | None) -> Content:
     row_of = {"module_name": 0}
     origin = Origin(TableModule(label, rows, row_of))
     value: dict[str, Value] = {}
@@ -157,7 +159,29 @@ def _module(label: str, rows: list[Row]) -> Content:
                 here = origin.at("sources", number, column)
                 problems.append(_conflict(column, here, origin.at(column), first, found))
     value["sources"] = [_source(row, origin.at("sources", number), problems) for number, row in enumerate(rows)]
-    return Content((RawModule(value, origin, is_damaged=bool(problems)),), tuple(problems))
+    group = _group(rows, group_column, origin, row_of, problems) if group_column is not None else None
+    return Content((RawModule(value, origin, bool(problems), group),), tuple(problems))
+
+
+def _group(
+    rows: list[Row], column: str, origin: Origin, row_of: dict[str, int], problems: list[Diagnostic]
+) -> str | None:
+    """Returns what the rows say in the column that names bundles; those without a value say nothing."""
+    said = {number: str(row[column]) for number, row in enumerate(rows) if row.get(column) is not None}
+    if not said:
+        return None
+    first, group = next(iter(said.items()))
+    row_of.setdefault(column, first)
+    other = next((number for number, text in said.items() if text != group), None)
+    if other is not None:
+        problems.append(
+            CONFLICTING_ROWS.at(
+                origin.at("sources", other, column),
+                f"{column!r} names the bundle of the module, and is {quoted(said[other])} here but {quoted(group)} in "
+                f"{origin.at('sources', first, column)}; rows of a module must agree",
+            )
+        )
+    return group
 
 
 def _source(row: Row, origin: Origin, problems: list[Diagnostic]) -> Value:

@@ -18,21 +18,23 @@ class TableReader:
     Args:
         label: The table's name or path, as the project file and messages give it.
         open_table: Opens it; whatever that raises is this source's problem alone.
+        group_column: The column that names the bundles of modules, if one does.
     """
 
-    def __init__(self, label: str, open_table: Callable[[], ControlTable]) -> None:
+    def __init__(self, label: str, open_table: Callable[[], ControlTable], group_column: str | None = None) -> None:
         self.source = label
         self._open_table = open_table
+        self._group_column = group_column
 
     def read(self) -> Reading:
         """Reads all rows of the newest version."""
         try:
-            snapshot = self._open_table().read()
+            snapshot = self._open_table().read(also=[self._group_column] if self._group_column is not None else [])
         except TableUnusable as error:
             return self._failed(*error.problems)
         except LakeflowJobMetaError as error:
             return self._failed(f"cannot be read: {error}")
-        parts = parts_of_rows(self.source, snapshot.rows)
+        parts = parts_of_rows(self.source, snapshot.rows, self._group_column)
         return Reading(self.source, tuple(parts), (), False, self.covers, snapshot.version.number)
 
     def probe(self, contents: Contents) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from lakeflow_job_meta.metadata.columns import COLUMNS, METADATA_COLUMNS, Column
 from lakeflow_job_meta.tables.interface import RowChanges, TableUnusable
@@ -22,6 +22,17 @@ def column_problems(types: Mapping[str, str]) -> list[str]:
         types: The table's columns and their SQL types in upper case.
     """
     return [problem for column in METADATA_COLUMNS if (problem := _problem(column, types))]
+
+
+def columns_to_read(present: Iterable[str], also: Iterable[str]) -> list[str]:
+    """Returns which columns to read of a table.
+
+    Args:
+        present: The columns that it has.
+        also: Columns of the user's own.
+    """
+    known = [column.name for column in METADATA_COLUMNS]
+    return [name for name in dict.fromkeys((*known, *also)) if name in set(present)]
 
 
 def _problem(column: Column, types: Mapping[str, str]) -> str | None:

@@ -8,7 +8,7 @@ again is never mistaken for the old one.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from lakeflow_job_meta.errors import Failed, LakeflowJobMetaError, Misconfigured
 from lakeflow_job_meta.metadata.columns import COLUMNS, CREATED, METADATA_COLUMNS, UPDATED
 from lakeflow_job_meta.metadata.rows import Row
-from lakeflow_job_meta.tables.columns import column_problems, columns_to_write
+from lakeflow_job_meta.tables.columns import column_problems, columns_to_read, columns_to_write
 from lakeflow_job_meta.tables.interface import (
     Commit,
     Created,
@@ -83,7 +83,7 @@ class DeltaControlTable:
         with explaining(self._location):
             return _version(self._open())
 
-    def read(self, version: int | None = None) -> Snapshot:
+    def read(self, version: int | None = None, *, also: Sequence[str] = ()) -> Snapshot:
         """Returns all rows of one version."""
         with explaining(self._location):
             newest = self._open()
@@ -94,7 +94,7 @@ class DeltaControlTable:
             problems = column_problems(types)
             if problems:
                 raise TableUnusable(self._location, *problems)
-            columns = [column.name for column in METADATA_COLUMNS if column.name in types]
+            columns = columns_to_read(types, also)
             batch = table.scan(columns=columns).read_all()
             # Column by column, which takes half the time of asking for rows.
             cells = zip(*(batch.column(column).to_pylist() for column in columns), strict=True)

@@ -122,8 +122,12 @@ class ControlTable(Protocol):
             Failed: It cannot be reached.
         """
 
-    def read(self, version: int | None = None) -> Snapshot:
+    def read(self, version: int | None = None, *, also: Sequence[str] = ()) -> Snapshot:
         """Returns all rows of the newest version, or of an older one.
+
+        Args:
+            version: The older one.
+            also: Columns of the user's own to read besides, as far as the table has them.
 
         Raises:
             TableUnusable: It is missing, a column is, or has a type that cannot hold the metadata.

@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Protocol
 
 from lakeflow_job_meta.errors import Failed
-from lakeflow_job_meta.metadata.columns import COLUMNS, CREATED, METADATA_COLUMNS, UPDATED, Column
+from lakeflow_job_meta.metadata.columns import COLUMNS, CREATED, UPDATED, Column
 from lakeflow_job_meta.metadata.rows import Row
 from lakeflow_job_meta.tables import statements
-from lakeflow_job_meta.tables.columns import column_problems, columns_to_write
+from lakeflow_job_meta.tables.columns import column_problems, columns_to_read, columns_to_write
 from lakeflow_job_meta.tables.interface import (
     Commit,
     Created,
@@ -120,7 +120,7 @@ class SqlControlTable:
             raise TableUnusable(self._name, "it has no history; a control table must be a Delta table")
         return _version(commits[0])
 
-    def read(self, version: int | None = None) -> Snapshot:
+    def read(self, version: int | None = None, *, also: Sequence[str] = ()) -> Snapshot:
         """Returns all rows of one version."""
         if version is not None:
             return self._read_older(version)
@@ -129,8 +129,7 @@ class SqlControlTable:
         problems = column_problems(types)
         if problems:
             raise TableUnusable(self._name, *problems)
-        names = [column.name for column in METADATA_COLUMNS if column.name in types]
-        rows = self._executor.run(statements.select(self._name, names, newest.number))
+        rows = self._executor.run(statements.select(self._name, columns_to_read(types, also), newest.number))
         return Snapshot(newest, frozenset(types), rows)
 
     def _read_older(self, version: int) -> Snapshot:
