@@ -17,7 +17,10 @@ import pytest
 
 from cli import install_stand_in
 from cli.fixtures import real_command
-from lakeflow_job_meta.deployment.bundle_size import size_warning
+from lakeflow_job_meta.deployment import bundle_size
+from lakeflow_job_meta.deployment.bundle_size import slow_warning
+from lakeflow_job_meta.deployment.rollout import Listener, Options, prepare
+from lakeflow_job_meta.project import load_project
 from project_folder import ProjectFolder, Result, module
 from test_bundles import ROOT, SHARED, places
 from test_deployment import World
@@ -368,7 +371,32 @@ def test_from_one_bundle_to_many_no_job_is_lost(world):
 
 
 def test_a_single_bundle_that_is_too_big_is_told_with_the_setting_that_parts_it():
-    assert size_warning(299, "1.13.0") is None
-    assert "`bundles:` in job_meta.yml" in str(size_warning(300, "1.13.0"))
-    assert size_warning(3999, "1.14.0") is None
-    assert "about 4,700" in str(size_warning(4000, "1.14.0"))
+    assert slow_warning(299, "1.13.0") is None
+    assert "`bundles:` in job_meta.yml" in str(slow_warning(300, "1.13.0"))
+    assert slow_warning(3999, "1.14.0") is None
+
+
+@pytest.mark.parametrize("command", ["validate", "generate", "plan"])
+def test_a_single_bundle_that_is_nearly_full_is_told_by_every_command(project, command, monkeypatch):
+    project.write("metadata/a.yml", module("a"))
+    project.write("metadata/b.yml", module("b"))
+    assert "Warning" not in project.ljm(command).stderr
+
+    monkeypatch.setattr(bundle_size, "NEARLY_FULL", 2)
+
+    assert "Warning: this bundle has 2 jobs" in project.ljm(command).stderr
+    assert "`bundles:` in job_meta.yml" in project.ljm(command).stderr
+
+
+def test_and_by_each_deployment_but_not_in_a_project_of_many(project, monkeypatch):
+    monkeypatch.setattr(bundle_size, "NEARLY_FULL", 1)
+    project.write("metadata/a.yml", module("a"))
+    told: list[str] = []
+    prepare(load_project(project.path), Options(), Listener(told.append), writes_files=True)
+    assert [line.split(",")[0] for line in told] == ["Warning: this bundle has 1 jobs"]
+
+    project.write("databricks.yml", ROOT)
+    project.write("shared.yml", SHARED)
+    project.write("job_meta.yml", "bundles: {jobs_per_bundle: 2}\n")
+    prepare(load_project(project.path), Options(), Listener(told.append), writes_files=True)
+    assert len(told) == 1

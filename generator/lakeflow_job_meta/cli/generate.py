@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from lakeflow_job_meta.cli.progress import ProgressBar
-from lakeflow_job_meta.cli.project_option import compile_metadata, open_project
+from lakeflow_job_meta.cli.project_option import compile_for_review, open_project
 from lakeflow_job_meta.cli.report import show_count, show_text
 from lakeflow_job_meta.output.files import (
     Change,
@@ -44,7 +44,7 @@ def command(ctx: click.Context, folder: Path | None, check: bool, show_diff: boo
 
     """
     project = open_project(folder)
-    compilation = compile_metadata(project)
+    compilation = compile_for_review(project)
     changes = plan_changes(project, compilation)
     diagnostics = (*compilation.diagnostics, *changes.diagnostics)
     show_text(diagnostics)

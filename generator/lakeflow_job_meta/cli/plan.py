@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from lakeflow_job_meta.bundles.located import bundle_folders
-from lakeflow_job_meta.cli.project_option import compile_metadata, open_project
+from lakeflow_job_meta.cli.project_option import compile_for_review, open_project
 from lakeflow_job_meta.cli.report import show_count, show_text
 from lakeflow_job_meta.cli.stopping import end_like_ctrl_c
 from lakeflow_job_meta.deployment.bundle_plan import BundlePlan, parse_plan
@@ -59,7 +59,7 @@ def command(
 
     """
     project = open_project(folder)
-    compilation = compile_metadata(project)
+    compilation = compile_for_review(project)
     changes = plan_changes(project, compilation)
     diagnostics = (*compilation.diagnostics, *changes.diagnostics)
     show_text(diagnostics)

@@ -8,6 +8,7 @@ import click
 
 from lakeflow_job_meta.cli.progress import ProgressBar
 from lakeflow_job_meta.compilation import Compilation, compile_project
+from lakeflow_job_meta.deployment.bundle_size import full_warning
 from lakeflow_job_meta.project import Project, find_project_folder, load_project
 
 
@@ -18,6 +19,15 @@ def open_project(folder: Path | None) -> Project:
         Misconfigured: There is none, or its file has mistakes.
     """
     return load_project(folder if folder is not None else find_project_folder(Path.cwd()))
+
+
+def compile_for_review(project: Project) -> Compilation:
+    """Compiles all metadata for a command that does not deploy, and tells when the bundle nears its limit."""
+    compilation = compile_metadata(project)
+    warning = full_warning(project, len(compilation.jobs))
+    if warning is not None:
+        click.echo(warning, err=True)
+    return compilation
 
 
 def compile_metadata(project: Project) -> Compilation:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lakeflow_job_meta.cli.project_option import compile_metadata, open_project
+from lakeflow_job_meta.cli.project_option import compile_for_review, open_project
 from lakeflow_job_meta.cli.report import FORMAT_OPTION, show
 
 
@@ -27,6 +27,6 @@ def command(ctx: click.Context, folder: Path | None, form: str) -> None:
       ljm validate --format github   annotations on a pull request
 
     """
-    compilation = compile_metadata(open_project(folder))
+    compilation = compile_for_review(open_project(folder))
     show(compilation.diagnostics, compilation.modules, form)
     ctx.exit(1 if compilation.errors else 0)

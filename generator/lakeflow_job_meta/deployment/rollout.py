@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lakeflow_job_meta.compilation import Compilation, compile_project
 from lakeflow_job_meta.deployment.bundle_plan import Action
+from lakeflow_job_meta.deployment.bundle_size import full_warning
 from lakeflow_job_meta.deployment.deploy import Deployment, deploy, jobs_that_change
 from lakeflow_job_meta.deployment.gate import Allowance
 from lakeflow_job_meta.deployment.interface import DeployedJob, Deployer, JobsRejected
@@ -191,6 +192,9 @@ def prepare(
         raise MetadataHasErrors("Nothing was deployed; --keep-going deploys the modules without errors.")
     if changes is None:
         return Prepared(compilation, None)
+    warning = full_warning(project, len(compilation.jobs))
+    if warning is not None:
+        listener.say(warning)
     allowed = options.allowance
     if options.hold_back:
         changes, refusals = hold_back_deletions(changes, compilation, allowed.deletions, emptying=allowed.emptying)

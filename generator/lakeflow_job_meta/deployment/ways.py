@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lakeflow_job_meta.compilation import Compilation
-from lakeflow_job_meta.deployment.bundle_size import size_warning
+from lakeflow_job_meta.deployment.bundle_size import slow_warning
 from lakeflow_job_meta.deployment.bundles_deployer import BundlesDeployer, Manner
 from lakeflow_job_meta.deployment.cli_deployer import CliDeployer
 from lakeflow_job_meta.deployment.databricks_cli import DatabricksCli, check_version, find_cli
@@ -63,7 +63,7 @@ def by_cli(
         )
 
     def one(beginning: Beginning) -> Deployer:
-        warning = size_warning(len(beginning.compilation.jobs), cli.version)
+        warning = slow_warning(len(beginning.compilation.jobs), cli.version)
         if warning is not None:
             cli.on_line(warning)
         inheriting = replace(cli, inherited=(beginning.lock,))
