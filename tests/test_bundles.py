@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from lakeflow_job_meta.bundles.assignment import assign, bundle_name, numbered
 from project_folder import ProjectFolder, module
 from tables import ALL_COLUMNS, TEXT, row, write_table
+from test_plan import commit, git
 
 ROOT = "bundle: {name: etl}\ninclude: [shared.yml]\n"
 SHARED = "variables: {x: {default: a}}\ntargets: {dev: {default: true}, prod: {}}\n"
@@ -320,6 +321,31 @@ class TestFilesOfABundle:
 
         assert "~ job a: changed" in result.stdout
         assert "1 to change, 0 to delete" in result.stdout
+
+    def test_a_job_that_was_moved_is_no_change_against_a_revision(self, many):
+        for name in "abc":
+            many.write(f"metadata/{name}.yml", module(name))
+        many.ljm("generate")
+        git(many.path, "init", "-q", "-b", "main")
+        commit(many.path)
+        target = many.path / "bundles/part_002/resources/jobs/a.yml"
+        (many.path / "bundles/part_001/resources/jobs/a.yml").rename(target)
+        many.write("metadata/b.yml", module("b", notebook="/Workspace/b"))
+        many.ljm("generate")
+
+        result = many.ljm("plan", "--against", "main")
+
+        assert "job a" not in result.stdout
+        assert "~ job b: changed" in result.stdout
+        assert result.stdout.endswith("0 jobs to create, 1 to change, 0 to delete, 2 unchanged.\n")
+
+    def test_a_diff_names_the_files_of_the_bundles(self, many):
+        many.write("metadata/a.yml", module("a"))
+
+        headers = [line for line in many.ljm("generate", "--diff").stdout.split("\n") if line.startswith("+++")]
+
+        assert headers == ["+++ b/bundles/part_001/databricks.yml", "+++ b/bundles/part_001/resources/jobs/a.yml"]
+        assert places(many) == {}
 
 
 class TestFromOneBundleToMany:
