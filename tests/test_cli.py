@@ -239,6 +239,24 @@ class TestStreams:
         assert "Traceback" not in error
         assert "BrokenPipe" not in error
 
+    @pytest.mark.skipif(os.name != "posix", reason="needs a shell")
+    @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+    @pytest.mark.parametrize("command", [["validate"], ["generate", "--diff"], ["--help"]])
+    def test_a_stream_that_is_closed_from_the_beginning_is_no_reason_to_fail(self, project, command, closed):
+        project.write("metadata/a.yml", module("a"))
+        done = _in_a_shell(project, closed, *command)
+        assert done.returncode == 0
+        assert "Traceback" not in done.stderr
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+    @pytest.mark.parametrize("command", [["generate", "--diff"], ["generate"], ["--help"], ["schema", "metadata"]])
+    def test_an_output_that_is_full_is_told(self, project, command):
+        project.write("metadata/a.yml", module("a"))
+        done = _in_a_shell(project, ">/dev/full", *command)
+        assert done.returncode == 1
+        assert "error: The output cannot be written: No space left on device.\n" in done.stderr
+        assert "Traceback" not in done.stderr
+
     @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
     def test_a_terminal_that_cannot_show_a_character_is_no_reason_to_fail(self, project, encoding):
         project.write("metadata/a.yml", module("a").replace("    sources:", "    description: 日本\n    sources:"))
@@ -246,6 +264,16 @@ class TestStreams:
             result = project.run(*command, PYTHONIOENCODING=encoding, PYTHONUTF8="0")
             assert result.exit_code == 0
             assert "Traceback" not in result.stderr
+
+
+def _in_a_shell(project: ProjectFolder, redirection: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", "-c", f'exec "$@" {redirection}', "sh", sys.executable, "-m", "lakeflow_job_meta", *arguments],
+        cwd=project.path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
 
 
 def on_a_terminal(project: ProjectFolder, *arguments: str, **environment: str) -> str:

@@ -456,6 +456,23 @@ class TestFaults:
         assert "Read-only file system" in result.stderr
         assert "resources" in result.stderr
 
+    @pytest.mark.parametrize("call", ["open", "replace"])
+    def test_ctrl_c_leaves_nothing_behind(self, project, monkeypatch, call):
+        project.write("metadata/a.yml", with_sql("a"))
+        project.write("metadata/b.yml", module("b"))
+        real = getattr(os, call)
+
+        def stopped(path: object, *arguments: object) -> object:
+            done = real(path, *arguments)
+            if ".ljm-" in str(path):
+                raise KeyboardInterrupt
+            return done
+
+        monkeypatch.setattr(os, call, stopped)
+
+        assert project.ljm("generate").exit_code == 130
+        assert not [name for name in project.generated() if ".ljm-" in name]
+
     def test_what_a_crash_left_behind_is_removed(self, project):
         project.write("metadata/a.yml", with_sql("a"))
         for name in ("jobs/.ljm-abc.tmp", "sql/a/.ljm-def.tmp"):

@@ -118,6 +118,34 @@ class TestTheSameResults:
         _same(project.compile(), _alone(project))
         assert sum(helped) > 20
 
+    def test_with_the_options_that_this_python_was_started_with(self, project):
+        project.write("notebooks/ü.py", "# Databricks notebook source\n")
+        project.write("metadata/good_0.yml", module("good_0", notebook="notebooks/ü.py"))
+        project.write("metadata/zzz.yml", module("zzz", notebook="notebooks/ü.py"))
+        code = (
+            "import os; from pathlib import Path\n"
+            "from lakeflow_job_meta.compiling import all_parts\n"
+            "all_parts.LOOK_AFTER_SECONDS = all_parts.WORTH_SECONDS = 0\n"
+            "all_parts._AT_ONCE, all_parts._cores = 1, lambda: 3\n"
+            "real = all_parts.with_an_answer\n"
+            "all_parts.with_an_answer = lambda helpers, wait: real(helpers, wait=True)\n"
+            "from lakeflow_job_meta.compilation import compile_project\n"
+            "from lakeflow_job_meta.project import load_project\n"
+            "print({key for key in compile_project(load_project(Path('.'))).kept_jobs if key in ('good_0', 'zzz')})\n"
+        )
+        # Without the option, paths here are ASCII.
+        ascii_only = {**os.environ, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+        done = subprocess.run(
+            [sys.executable, "-X", "utf8", "-c", code],
+            cwd=project.path,
+            env=ascii_only,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+        assert done.stdout == "set()\n", done.stderr
+
     def test_the_cache_holds_what_it_would_hold_without_them(self, project, helped, monkeypatch):
         monkeypatch.setattr(results, "LEAST_MODULES", 0)
         cache = project.path / ".lakeflow-job-meta/cache/results"
@@ -156,9 +184,16 @@ class TestWithoutAHelper:
 
         assert project.compile().files
 
-    @pytest.mark.parametrize("python", ["/does/not/exist", "/bin/false", "/bin/cat", ""])
+    @pytest.mark.parametrize("python", ["/does/not/exist", "/bin/false", "/bin/cat", "", None])
     def test_a_python_that_does_not_start_changes_nothing(self, project, helped, monkeypatch, python):
         monkeypatch.setattr(sys, "executable", python)
+
+        _same(project.compile(), _alone(project))
+        assert helped == []
+
+    @pytest.mark.parametrize("entry", [7, "a\0b", "\ud800"])
+    def test_a_path_to_modules_that_no_process_can_be_given_changes_nothing(self, project, helped, monkeypatch, entry):
+        monkeypatch.setattr(sys, "path", [*sys.path, entry])
 
         _same(project.compile(), _alone(project))
         assert helped == []
@@ -190,6 +225,23 @@ class TestWithoutAHelper:
 
 
 class TestTheProcess:
+    def test_it_is_waited_for_beside_thousands_of_open_files(self, project, helped):
+        resource = pytest.importorskip("resource")
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if hard != resource.RLIM_INFINITY and hard < 2048:
+            pytest.skip("the system allows too few open files")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+        opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+        try:
+            together = project.compile()
+        finally:
+            for handle in opened:
+                os.close(handle)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+        assert sum(helped) > 20
+        _same(together, _alone(project))
+
     def test_it_ends_with_the_run(self, project, helped, monkeypatch):
         ended: list[int | None] = []
         real = Helper.end

@@ -133,6 +133,20 @@ def test_two_modules_of_one_name_are_both_reported_with_the_other_s_place(projec
     assert "metadata/a.yml:2:18" in other.message
 
 
+@pytest.mark.parametrize("last_runs", [True, False])
+def test_of_two_modules_of_one_name_the_last_one_says_what_the_job_runs(project, last_runs):
+    runs = module("sales").replace("notebook_path: /Workspace/a", "run_job_task: {module_name: stock}")
+    pair = (module("sales"), runs) if last_runs else (runs, module("sales"))
+    for name, text in zip("ac", pair, strict=True):
+        project.write(f"metadata/{name}.yml", text)
+    project.write("metadata/b.yml", runs.replace("stock", "SALES").replace("sales", "stock").replace("SALES", "sales"))
+
+    problems = project.ljm("validate").problems
+
+    told = [problem.place.split(":")[0] for problem in problems if problem.code == "run-job-cycle"]
+    assert ("metadata/b.yml" in told) == last_runs
+
+
 @pytest.mark.parametrize("pair", [("a b", "a_b"), ("a.b", "a b"), ("Sales", "sales")])
 def test_two_modules_that_become_one_key_are_both_reported(project, pair):
     for number, name in enumerate(pair):

@@ -124,7 +124,7 @@ def assert_settled(estate: Estate, writes: dict[str, int]) -> None:
 
 CLI_STEPS = {
     "after compiling": Interruption("lakeflow_job_meta.monitor.work:compile_project", after=True),
-    "with one file written beside its place": Interruption("lakeflow_job_meta.output.files:_prepare", after=True),
+    "with one file written beside its place": Interruption("lakeflow_job_meta.output.files:_write", after=True),
     "with one file of two in its place": Interruption("os:replace", call=2, given=".ljm-"),
     "with all files written": Interruption("lakeflow_job_meta.deployment.rollout:apply_changes", after=True),
     "after the validation": Interruption("lakeflow_job_meta.deployment.cli_deployer:CliDeployer._fresh_plan"),

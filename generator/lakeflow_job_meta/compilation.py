@@ -237,9 +237,11 @@ def _beside_each_other(
     known = {name: job_key(name) for name in other_modules}
     known |= {name: key for each in names for name, key in each if name is not None and key is not None}
     # A job that runs others depends on them, and so was opened.
-    runs = {job.key: tuple(key for _, key in jobs_run_by(job)) for each in opened.values() for job in each.jobs}
+    # In reading order, since the last one of those that collide counts.
+    in_order = [opened[number] for number in sorted(opened)]
+    runs = {job.key: tuple(key for _, key in jobs_run_by(job)) for each in in_order for job in each.jobs}
     others = OtherModules(known, runs, frozenset(known.values()))
-    collided = collisions([parsed for _, each in sorted(opened.items()) for parsed in each.parsed])
+    collided = collisions([parsed for each in in_order for parsed in each.parsed])
     return [
         result
         if result is not None and number not in opened

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
 import io
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
@@ -14,6 +16,9 @@ from typing import NoReturn
 import click
 
 from lakeflow_job_meta.errors import LakeflowJobMetaError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What a stream says that takes no more: of a disk, or of a terminal that is gone."""
 
 
 def run(command: click.Command) -> int:
@@ -26,6 +31,7 @@ def run(command: click.Command) -> int:
     """
     # A command is short, and the collector would walk over millions of values that all stay: a sixth of the time.
     gc.disable()
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that lacks a character is no reason to fail.
@@ -41,8 +47,7 @@ def run(command: click.Command) -> int:
         click.echo("Stopped.", err=True)
         return 130
     except BrokenPipeError:
-        # Python would complain about the pipe once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 1
     except LakeflowJobMetaError as error:
         if error.diagnostics:
@@ -51,7 +56,27 @@ def run(command: click.Command) -> int:
             show_text(error.diagnostics)
         click.echo(click.style("error: ", fg="red", bold=True) + str(error.args[0]), err=True)
         return error.exit_code
+    except OSError as error:
+        # What befalls a file is told by whoever works on it; without a name it is what everything is written to.
+        if error.filename is not None or error.errno not in _FULL:
+            raise
+        _drop_output()
+        with suppress(OSError):
+            click.echo(f"error: The output cannot be written: {error.strerror}.", err=True)
+        return 1
     return code if isinstance(code, int) else 0
+
+
+def _open_what_is_closed() -> None:
+    """Gives a command that was started without an output (`>&-`) one that nobody reads; Python has None there."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+
+
+def _drop_output() -> None:
+    """Lets go what was not written: Python would complain about it once more when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def leave(code: int) -> NoReturn:
@@ -65,8 +90,10 @@ def leave(code: int) -> NoReturn:
     """
     if _is_ours(sys.modules["__main__"]):
         atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            # Whoever read it has gone, or the disk is full; the code says how the command ended.
+            with suppress(OSError):
+                stream.flush()
         os._exit(code)
     sys.exit(code)
 

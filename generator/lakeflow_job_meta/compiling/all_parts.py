@@ -123,8 +123,9 @@ class _Helpers:
         """Starts as many as there are other cores, once, where the system can wait for several at a time."""
         count = 0 if self._were_started or os.name != "posix" else min(_cores() - 1, MOST_HELPERS)
         self._were_started = True
-        # Where no process starts, or one ends at once, this one gets on without.
-        with suppress(OSError):
+        # Where no process starts, or one ends at once, this one gets on without; whatever keeps it from that, such as
+        # a `sys.executable` or a `sys.path` that somebody has changed.
+        with suppress(Exception):
             for _ in range(count):
                 helper = Helper()
                 self._in_hands[helper] = []

@@ -36,13 +36,14 @@ class Helper:
         templates: As in a renderer: the texts of the project's templates that the process has used.
 
     Raises:
-        OSError: It cannot be started.
+        Exception: It cannot be started: the system refuses, or there is no path to Python, or an odd one to modules.
     """
 
     def __init__(self) -> None:
         self.templates: Mapping[str, str | None] = {}
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM, *sys.path],
+            # Options too: `-X utf8` is how a path becomes the name of a file, and `-I` keeps out whose code may run.
+            [sys.executable, *_options(), "-c", _PROGRAM, *sys.path],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # What fails there is done again here, and told then.
@@ -51,7 +52,7 @@ class Helper:
         self._to, self._from = cast("IO[bytes]", self._process.stdin), cast("IO[bytes]", self._process.stdout)
 
     def fileno(self) -> int:
-        """Returns what `select` waits for: there is an answer, or the process has ended."""
+        """Returns what to wait for: there is an answer, or the process has ended."""
         return self._from.fileno()
 
     def join(self, project: Project, bundle: BundleFacts) -> None:
@@ -88,7 +89,17 @@ def with_an_answer(helpers: Sequence[Helper], *, wait: bool) -> list[Helper]:
         helpers: At least one.
         wait: Whether to wait for the next one.
     """
-    return select.select(helpers, [], [], None if wait else 0)[0]
+    # Not `select`, which takes no number of a file above 1023; a process that others share may have more.
+    waiting = select.poll()
+    by_number = {helper.fileno(): helper for helper in helpers}
+    for number in by_number:
+        waiting.register(number, select.POLLIN)
+    return [by_number[number] for number, _ in waiting.poll(None if wait else 0)]
+
+
+def _options() -> list[str]:
+    options: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    return options
 
 
 def main() -> None:

@@ -351,7 +351,10 @@ def apply_changes(changes: FileChanges, on_progress: Progress = lambda what, don
         for folder in {_folder_of(change) for change in writes}:
             (changes.folder / folder).mkdir(parents=True, exist_ok=True)
         for number, change in enumerate(writes):
-            prepared.append(_prepare(f"{changes.folder}/{change.path}", change.after, sync=len(writes) <= _SYNC_EACH))
+            final = f"{changes.folder}/{change.path}"
+            # Before the file is there: most of the time goes by while one is made, so that is when Ctrl-C comes.
+            prepared.append((_temporary_beside(final), final))
+            _write(prepared[-1][0], change.after, sync=len(writes) <= _SYNC_EACH)
             if number % 100 == 0:
                 on_progress("Writing files", number, len(writes))
         if len(writes) > _SYNC_EACH and hasattr(os, "sync"):
@@ -375,20 +378,18 @@ def _folder_of(change: FileChange) -> str:
     return change.path.rpartition("/")[0]
 
 
-def _prepare(final: str, text: str, *, sync: bool) -> tuple[str, str]:
-    """Writes the new content beside its place; in plain text again, for thousands of files."""
-    temporary = f"{final.rpartition('/')[0]}/{_TEMPORARY}{os.getpid()}-{next(_numbers)}.tmp"
-    handle = os.open(temporary, _NEW, 0o666)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(text.encode("utf-8"))
+def _temporary_beside(final: str) -> str:
+    """Returns a name beside a file; in plain text again, for thousands of files."""
+    return f"{final.rpartition('/')[0]}/{_TEMPORARY}{os.getpid()}-{next(_numbers)}.tmp"
+
+
+def _write(temporary: str, text: str, *, sync: bool) -> None:
+    """Writes a new file."""
+    with os.fdopen(os.open(temporary, _NEW, 0o666), "wb") as file:
+        file.write(text.encode("utf-8"))
+        if sync:
             file.flush()
-            if sync:
-                os.fsync(handle)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return temporary, final
+            os.fsync(file.fileno())
 
 
 def _delete(folder: Path, deletions: Sequence[FileChange], writes: Sequence[FileChange]) -> None:
