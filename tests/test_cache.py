@@ -152,7 +152,7 @@ class TestWhatIsRemembered:
 
 class TestWhatItDependsOn:
     def test_another_version_of_the_tool_takes_nothing_from_it(self, project, compiled, monkeypatch):
-        monkeypatch.setattr(circumstances, "_tool", lambda: b"another")
+        monkeypatch.setattr(circumstances, "tool_digest", lambda: b"another")
 
         assert project.ljm("generate").exit_code == 0
 

@@ -126,6 +126,19 @@ class TestUsage:
         below.mkdir(parents=True)
         assert project.run("generate", cwd=below).stdout == "create resources/jobs/a.yml\n"
 
+    def test_a_folder_that_was_deleted_is_told(self, project, tmp_path):
+        folder = tmp_path / "gone"
+        code = (
+            f"import os, runpy; os.rmdir({str(folder)!r}); runpy.run_module('lakeflow_job_meta', run_name='__main__')"
+        )
+        folder.mkdir()
+        done = subprocess.run(
+            [sys.executable, "-c", code, "validate"], cwd=folder, capture_output=True, text=True, timeout=60
+        )
+
+        assert done.returncode == 2
+        assert done.stderr == "error: The current folder was deleted; change to another one, or give --project.\n"
+
     def test_a_project_may_be_named(self, project, tmp_path):
         project.write("metadata/a.yml", module("a"))
         result = project.run("--project", "project", "generate", cwd=tmp_path)

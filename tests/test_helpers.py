@@ -14,8 +14,10 @@ import pytest
 
 from lakeflow_job_meta.cache import results
 from lakeflow_job_meta.compilation import Compilation
-from lakeflow_job_meta.compiling import all_parts
+from lakeflow_job_meta.compiling import all_parts, helper
+from lakeflow_job_meta.compiling.all_parts import _Work
 from lakeflow_job_meta.compiling.helper import Helper
+from lakeflow_job_meta.metadata.reading import Content, Part
 from project_folder import ProjectFolder, module
 from tables import row, write_table
 
@@ -66,7 +68,8 @@ def helped(monkeypatch) -> list[int]:
     monkeypatch.setattr(Helper, "results", results_of)
     monkeypatch.setattr(all_parts, "LOOK_AFTER_SECONDS", 0)
     monkeypatch.setattr(all_parts, "WORTH_SECONDS", 0)
-    monkeypatch.setattr(all_parts, "_AT_ONCE", 1)
+    monkeypatch.setattr(all_parts, "TURN_SECONDS", 0)
+    monkeypatch.setattr(all_parts, "HELPER_TURN_SECONDS", 60)
     monkeypatch.setattr(all_parts, "_cores", lambda: 3)
     # They would hardly be there before everything is done.
     real_wait = all_parts.with_an_answer
@@ -126,7 +129,7 @@ class TestTheSameResults:
             "import os; from pathlib import Path\n"
             "from lakeflow_job_meta.compiling import all_parts\n"
             "all_parts.LOOK_AFTER_SECONDS = all_parts.WORTH_SECONDS = 0\n"
-            "all_parts._AT_ONCE, all_parts._cores = 1, lambda: 3\n"
+            "all_parts.TURN_SECONDS, all_parts._cores = 0, lambda: 3\n"
             "real = all_parts.with_an_answer\n"
             "all_parts.with_an_answer = lambda helpers, wait: real(helpers, wait=True)\n"
             "from lakeflow_job_meta.compilation import compile_project\n"
@@ -224,6 +227,24 @@ class TestWithoutAHelper:
         assert sum(helped) == 0
 
 
+class TestWhoDoesWhat:
+    def test_helpers_take_less_and_less_by_size_and_one_at_least(self):
+        parts = [Part("x", None, Content, size) for size in (100, 100, 100, 100, 700, 100, 100)]
+        work = _Work(parts)
+
+        assert work.take_last(250) == [6, 5]
+        assert work.take_last(250) == [4]
+        assert (work.take_first(), work.bytes_left, list(work.left)) == (0, 300, [1, 2, 3])
+        work.give_back([6, 5])
+        assert (work.bytes_left, list(work.left)) == (500, [1, 2, 3, 6, 5])
+
+    def test_one_that_runs_other_code_is_not_used(self, project, helped, monkeypatch):
+        monkeypatch.setattr(helper, "tool_digest", lambda: b"as it was when this process began")
+
+        _same(project.compile(), _alone(project))
+        assert sum(helped) == 0
+
+
 class TestTheProcess:
     def test_it_is_waited_for_beside_thousands_of_open_files(self, project, helped):
         resource = pytest.importorskip("resource")
@@ -283,7 +304,7 @@ class TestTheProcess:
             "with open('runs.txt', 'a') as file: file.write('run\\n')\n"
             "from lakeflow_job_meta.compiling import all_parts\n"
             "all_parts.LOOK_AFTER_SECONDS = all_parts.WORTH_SECONDS = 0\n"
-            "all_parts._AT_ONCE, all_parts._cores = 1, lambda: 3\n"
+            "all_parts.TURN_SECONDS, all_parts._cores = 0, lambda: 3\n"
             "from lakeflow_job_meta.compilation import compile_project\n"
             "from lakeflow_job_meta.project import load_project\n"
             "print(len(compile_project(load_project(Path('project'))).files))\n"

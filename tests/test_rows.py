@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lakeflow_job_meta.metadata.json_text import locate_in_json, read_json
 from lakeflow_job_meta.metadata.rows import modules_of_rows
-from lakeflow_job_meta.metadata.yaml_text import Mark, read_yaml
+from lakeflow_job_meta.metadata.yaml_text import MAX_DEPTH, Fault, Mark, read_yaml
 from lakeflow_job_meta.values import value_at
 from project_folder import ProjectFolder, at_caret
 from strategies import integers, trees
@@ -41,6 +41,14 @@ class TestJson:
         found, fault = read_json(text)
         assert fault is None
         assert repr(found) == repr(value)
+
+    @pytest.mark.parametrize(("opener", "closer", "column"), [("[", "]", 101), ('{"[":', "}", 501)])
+    def test_nesting_has_a_limit_that_does_not_depend_on_who_reads(self, opener, closer, column):
+        at_most, too_deep = (opener * depth + "1" + closer * depth for depth in (MAX_DEPTH, MAX_DEPTH + 1))
+
+        assert read_json(at_most)[1] is None
+        assert read_json(too_deep) == (None, Fault("limit", Mark(1, column), "nested deeper than 100 levels"))
+        assert read_json(json.dumps([opener * 200]))[1] is None
 
     @given(json_values, st.sampled_from([None, 1]))
     def test_every_value_is_found_where_yaml_finds_it(self, value, indent):

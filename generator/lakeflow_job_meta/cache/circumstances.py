@@ -30,7 +30,7 @@ def circumstances(project: Project, bundle: BundleFacts) -> bytes:
     # A comment in the project file can silence a check, so its text counts and not only its values.
     text = document.text if isinstance(document, YamlDocument) else ""
     return _digest(
-        _tool(), repr((text, list(_values(project)), list(_values(bundle)))).encode("utf-8", "surrogatepass")
+        tool_digest(), repr((text, list(_values(project)), list(_values(bundle)))).encode("utf-8", "surrogatepass")
     )
 
 
@@ -42,8 +42,11 @@ def _values(record: Project | BundleFacts) -> Iterator[tuple[str, object]]:
 
 
 @cache
-def _tool() -> bytes:
-    """Returns a digest of all code and data that makes the results; a version would miss a change between releases."""
+def tool_digest() -> bytes:
+    """Returns a digest of all code and data that makes the results; a version would miss a change between releases.
+
+    It is of the files as they are when it is first asked for, and stays the same for as long as the process lives.
+    """
     package = Path(__file__).parent.parent
     files = [*package.rglob("*.py"), *shipped("templates").glob("*.j2"), *shipped("schemas").glob("*.json")]
     contents = [part for path in sorted(files) for part in (path.name.encode(), path.read_bytes())]

@@ -9,6 +9,7 @@ import click
 from lakeflow_job_meta.cli.progress import ProgressBar
 from lakeflow_job_meta.compilation import Compilation, compile_project
 from lakeflow_job_meta.deployment.bundle_size import full_warning
+from lakeflow_job_meta.errors import Misconfigured
 from lakeflow_job_meta.project import Project, find_project_folder, load_project
 
 
@@ -18,7 +19,14 @@ def open_project(folder: Path | None) -> Project:
     Raises:
         Misconfigured: There is none, or its file has mistakes.
     """
-    return load_project(folder if folder is not None else find_project_folder(Path.cwd()))
+    return load_project(folder if folder is not None else find_project_folder(_working_folder()))
+
+
+def _working_folder() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise Misconfigured("The current folder was deleted; change to another one, or give --project.") from None
 
 
 def compile_for_review(project: Project) -> Compilation:

@@ -7,7 +7,9 @@ for whatever reason, is compiled here, so that helpers can change nothing but th
 from __future__ import annotations
 
 import os
+import sys
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
@@ -25,9 +27,10 @@ LOOK_AFTER_SECONDS = 0.2
 WORTH_SECONDS = 1.0
 """Of work that is left; starting a helper takes less than half of that."""
 
-_AT_ONCE = 20
-_AT_ONCE_BY_HELPER = 400
-"""A helper waits some milliseconds for its next parts, until this process has done those that it is at."""
+TURN_SECONDS = 0.01
+"""A helper waits as long for its next parts, or until this process has done the part that it is at."""
+
+HELPER_TURN_SECONDS = 0.3
 
 
 def compile_parts(
@@ -52,14 +55,17 @@ def compile_parts(
     """
     work = _Work(parts)
     helpers = _Helpers(work)
-    begin = time.monotonic()
     try:
         while work.left or helpers.are_busy:
-            taken = work.take_first(_AT_ONCE)
-            work.bring(taken, [compiler.compile_alone(parts[number]) for number in taken])
+            turn = time.monotonic()
+            while work.left:
+                number = work.take_first()
+                work.bring([number], [compiler.compile_alone(parts[number])])
+                if time.monotonic() - turn >= TURN_SECONDS:
+                    break
             on_done(work.done)
             helpers.exchange(wait=not work.left)
-            if work.would_take(time.monotonic() - begin) >= WORTH_SECONDS:
+            if work.seconds >= LOOK_AFTER_SECONDS and work.would_take(work.bytes_left) >= WORTH_SECONDS:
                 helpers.start(project, bundle)
     finally:
         helpers.end()
@@ -71,24 +77,51 @@ class _Work:
 
     Args:
         parts: All parts.
+
+    Attributes:
+        left: The numbers of the parts that nobody has taken.
+        bytes_left: Their size.
     """
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self.parts = parts
         self.results: list[Result | None] = [None] * len(parts)
-        self.left = list(range(len(parts)))
+        self.left = deque(range(len(parts)))
+        self.bytes_left = sum(part.size for part in parts)
         self.done = 0
+        self._bytes_here = 0
+        self._begin = time.monotonic()
 
-    def take_first(self, most: int) -> list[int]:
-        """Takes some from the front."""
-        taken, self.left = self.left[:most], self.left[most:]
+    @property
+    def seconds(self) -> float:
+        """How long the work has taken so far."""
+        return time.monotonic() - self._begin
+
+    def take_first(self) -> int:
+        """Takes a part from the front, for this process."""
+        number = self.left.popleft()
+        self.bytes_left -= self.parts[number].size
+        self._bytes_here += self.parts[number].size
+        return number
+
+    def take_last(self, most: float) -> list[int]:
+        """Takes parts from the back, for a helper: at least one if there is one.
+
+        Args:
+            most: How many bytes.
+        """
+        taken: list[int] = []
+        size = 0
+        while self.left and (not taken or size + self.parts[self.left[-1]].size <= most):
+            taken.append(self.left.pop())
+            size += self.parts[taken[-1]].size
+        self.bytes_left -= size
         return taken
 
-    def take_last(self, most: int) -> list[int]:
-        """Takes some from the back."""
-        at = max(len(self.left) - most, 0)
-        self.left, taken = self.left[:at], self.left[at:]
-        return taken
+    def give_back(self, taken: Sequence[int]) -> None:
+        """Leaves to others what was taken."""
+        self.left.extend(taken)
+        self.bytes_left += sum(self.parts[number].size for number in taken)
 
     def bring(self, taken: Sequence[int], results: Sequence[Result | None]) -> None:
         """Takes the results of parts."""
@@ -96,9 +129,13 @@ class _Work:
             self.results[number] = result
         self.done += len(taken)
 
-    def would_take(self, seconds: float) -> float:
-        """Returns how many seconds the rest would take, by those that the work has taken so far; 0 in the beginning."""
-        return len(self.left) * seconds / self.done if seconds >= LOOK_AFTER_SECONDS else 0
+    def bytes_in(self, seconds: float) -> float:
+        """Returns how much one process does in so many seconds, by what this one has done."""
+        return self._bytes_here * seconds / self.seconds
+
+    def would_take(self, size: int) -> float:
+        """Returns how many seconds this process would need for so many bytes."""
+        return size * self.seconds / self._bytes_here
 
 
 class _Helpers:
@@ -120,8 +157,10 @@ class _Helpers:
         return any(self._in_hands.values())
 
     def start(self, project: Project, bundle: BundleFacts) -> None:
-        """Starts as many as there are other cores, once, where the system can wait for several at a time."""
-        count = 0 if self._were_started or os.name != "posix" else min(_cores() - 1, MOST_HELPERS)
+        """Starts as many as there are other cores, once; where the system can wait for several at a time."""
+        # In an application that was frozen, `sys.executable` is the application.
+        is_possible = os.name == "posix" and not getattr(sys, "frozen", False)
+        count = min(_cores() - 1, MOST_HELPERS) if is_possible and not self._were_started else 0
         self._were_started = True
         # Where no process starts, or one ends at once, this one gets on without; whatever keeps it from that, such as
         # a `sys.executable` or a `sys.path` that somebody has changed.
@@ -138,7 +177,8 @@ class _Helpers:
             try:
                 self._work.bring(taken, helper.results())
                 # Less and less, so that all end at the same time.
-                taken = self._work.take_last(min(_AT_ONCE_BY_HELPER, -(-len(self._work.left) // 8)))
+                size = min(self._work.bytes_in(HELPER_TURN_SECONDS), self._work.bytes_left / 8)
+                taken = self._work.take_last(size)
                 if not taken:
                     self._dismiss(helper)
                     continue
@@ -146,7 +186,7 @@ class _Helpers:
                 helper.begin([self._work.parts[number] for number in taken])
             # Whatever it was: its parts are compiled by this process, which tells what is wrong with them.
             except Exception:
-                self._work.left += taken
+                self._work.give_back(taken)
                 self._dismiss(helper)
 
     def end(self) -> None:

@@ -1,8 +1,8 @@
 """A process on another core that compiles parts alone, as this one does.
 
-It is given the project once and then parts, and answers with their results; it ends with its input, so that it never
-outlives the process that has started it. Not `multiprocessing`: that would run the user's own script once more. No
-threads either: they would wait for each other at every piece that comes through a pipe.
+It is given the project once and then parts, and answers with their results. It ends with the process that has started
+it, at the latest when it has done the part that it is at. Not `multiprocessing`: that would run the user's own script
+once more. No threads either: they would wait for each other at every piece that comes through a pipe.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from contextlib import suppress
 from typing import IO, cast
 
 from lakeflow_job_meta.bundle_facts import BundleFacts
+from lakeflow_job_meta.cache.circumstances import tool_digest
 from lakeflow_job_meta.compiling.part_compiler import PartCompiler
 from lakeflow_job_meta.compiling.result import Result
 from lakeflow_job_meta.metadata.reading import Part
@@ -41,6 +42,7 @@ class Helper:
 
     def __init__(self) -> None:
         self.templates: Mapping[str, str | None] = {}
+        self._is_known = False
         self._process = subprocess.Popen(
             # Options too: `-X utf8` is how a path becomes the name of a file, and `-I` keeps out whose code may run.
             [sys.executable, *_options(), "-c", _PROGRAM, *sys.path],
@@ -64,7 +66,13 @@ class Helper:
         self._send(parts)
 
     def results(self) -> list[Result | None]:
-        """Returns what it has answered, at first that it is there; raises whatever keeps it from that."""
+        """Returns what it has answered, at first only that it is there; raises whatever keeps it from that."""
+        if not self._is_known:
+            # Where the package was installed anew while this process lives, a helper would run the new code.
+            self._is_known = pickle.load(self._from) == tool_digest()
+            if not self._is_known:
+                raise ValueError("the helper runs other code")
+            return []
         results, self.templates = cast("tuple[list[Result | None], dict[str, str | None]]", pickle.load(self._from))
         return results
 
@@ -111,17 +119,19 @@ def main() -> None:
     os.dup2(2, 1)
     project, bundle = cast("tuple[Project, BundleFacts]", pickle.load(incoming))
     compiler = PartCompiler(project, bundle, ProjectFiles(project.folder))
+    employer = os.getppid()
     # Left to itself, the collector would walk over all that stays again and again.
     gc.disable()
     gc.freeze()
-    parts: Sequence[Part] = ()
+    answer: object = tool_digest()
     while True:
-        answer = [compiler.compile_alone(part) for part in parts], compiler.renderer.project_templates
         pickle.dump(answer, outgoing, pickle.HIGHEST_PROTOCOL)
         outgoing.flush()
-        del answer, parts
+        del answer
         gc.collect()
         try:
             parts = cast("Sequence[Part]", pickle.load(incoming))
         except EOFError:
             return
+        results = [compiler.compile_alone(part) for part in parts if os.getppid() == employer]
+        answer = results, compiler.renderer.project_templates

@@ -13,11 +13,13 @@ from functools import lru_cache
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
 
-from lakeflow_job_meta.metadata.yaml_text import LONGEST_NUMBER, Fault, Mark
+from lakeflow_job_meta.metadata.yaml_text import LONGEST_NUMBER, MAX_DEPTH, Fault, Mark
 from lakeflow_job_meta.values import Path, Value, quoted
 
 _LENIENT = json.JSONDecoder()
 _SPACE = re.compile(r"[ \t\r\n]*")
+_BRACKET_OR_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]')
+_TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -71,12 +73,26 @@ def read_json(text: str) -> tuple[Value, Fault | None]:
         message = f"the key {quoted(str(error))} stands twice in this map"
         return None, Fault("duplicate-key", _mark_of_duplicate(text), message)
     except RecursionError:
-        return None, Fault("limit", Mark(1, 1), "the JSON is nested too deeply")
+        return None, Fault("limit", _mark_of(text, _too_deep(text) or 0), _TOO_DEEP)
     except ValueError as error:
         return None, Fault("value", Mark(1, 1), f"not a value that a job can have: {error}")
+    if (deep := _too_deep(text)) is not None:
+        return None, Fault("limit", _mark_of(text, deep), _TOO_DEEP)
     if "\\u" in text and _SURROGATE.search(json.dumps(value, ensure_ascii=False)):
         return None, Fault("value", Mark(1, 1), "half of a surrogate pair (\\ud800 to \\udfff) is no character")
     return value, None
+
+
+def _too_deep(text: str) -> int | None:
+    """Returns where a JSON text becomes too deep for the steps to come, which go into values step by step."""
+    if text.count("{") + text.count("[") <= MAX_DEPTH:
+        return None
+    depth = 0
+    for match in _BRACKET_OR_TEXT.finditer(text):
+        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(match.group(), 0)
+        if depth > MAX_DEPTH:
+            return match.start()
+    return None
 
 
 def locate_in_json(text: str, path: Path, *, of_key: bool) -> Mark:

@@ -95,11 +95,13 @@ class Part:
         digest: Of everything that `read` looks at, the label too: equal digests are equal contents. None where there is
             no such digest.
         read: Reads it; called at most once, and only if somebody asks. Can be pickled, so that another process may.
+        size: About how many bytes it has, at least 1.
     """
 
-    def __init__(self, label: str, digest: bytes | None, read: Callable[[], Content]) -> None:
+    def __init__(self, label: str, digest: bytes | None, read: Callable[[], Content], size: int = 1) -> None:
         self.label = label
         self.digest = digest
+        self.size = size
         self._read = read
 
     @cached_property

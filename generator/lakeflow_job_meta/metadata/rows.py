@@ -47,6 +47,9 @@ ROW_WITHOUT_MODULE = rule(
 _MODULE_COLUMNS = [column.name for column in METADATA_COLUMNS if column.of_module]
 _SOURCE_COLUMNS = [column.name for column in METADATA_COLUMNS if not column.of_module]
 _JSON_COLUMNS = {column.name for column in METADATA_COLUMNS if column.holds_json}
+_USUAL_BYTES = 400
+"""Of a row."""
+
 _SIMPLE = re.compile(r"[\w.:/ -]{1,80}")
 
 
@@ -105,7 +108,9 @@ def parts_of_rows(label: str, rows: Iterable[Row], group_column: str | None = No
         members = list(group)
         is_module = name is not None and name != ""
         read = partial(_module, label, members, group_column) if is_module else partial(_without_module, label, members)
-        yield Part(label, _digest(label, members), read)
+        written = _written(members)
+        digest = digest_of(label, written) if written is not None else None
+        yield Part(label, digest, read, len(written) if written is not None else _USUAL_BYTES * len(members))
 
 
 def modules_of_rows(label: str, rows: Iterable[Row]) -> tuple[list[RawModule], list[Diagnostic], bool]:
@@ -122,11 +127,11 @@ def modules_of_rows(label: str, rows: Iterable[Row]) -> tuple[list[RawModule], l
     )
 
 
-def _digest(label: str, rows: list[Row]) -> bytes | None:
-    """Returns a digest of all cells and the names of their columns; None where a cell is of no plain type."""
+def _written(rows: list[Row]) -> bytes | None:
+    """Returns all cells and the names of their columns; None where a cell is of no plain type."""
     try:
         # Only written, never read back: the fastest form in which different values, and 1 and true, are different.
-        return digest_of(label, marshal.dumps(rows, 2))
+        return marshal.dumps(rows, 2)
     except ValueError:
         return None
 

@@ -206,7 +206,7 @@ def part_of_file(label: str, content: bytes) -> Part:
         label: Its path, as messages and generated files give it.
         content: The whole file.
     """
-    return Part(label, digest_of(label, content), partial(_read_file, label, content))
+    return Part(label, digest_of(label, content), partial(_read_file, label, content), max(len(content), 1))
 
 
 def _unread(problems: list[Diagnostic]) -> Content:
