@@ -24,22 +24,26 @@ def _show_targets() -> None:
     print(file=sys.stderr)
     dumper = next(by_size for what, by_size in figures.items() if "CSafeDumper" in what)[SIZES[-1]]
     heads = (*(f"{size:,} modules" for size in SIZES), "processor", "growth", "to dumper", "peak MB")
-    print(f"{'':45}" + "".join(f"{head:>15}" for head in heads))
+    print(f"{'':52}" + "".join(f"{head:>15}" for head in heads))
     for what, by_size in figures.items():
-        print(f"{what:45}" + "".join(f"{cell:>15}" for cell in _cells(by_size, dumper)))
+        print(f"{what:52}" + "".join(f"{cell:>15}" for cell in _cells(by_size, dumper)))
 
 
 def _cells(by_size: dict[int, Figure], dumper: Figure) -> list[str]:
     """Returns seconds at each size; then of the largest what it took of the processors, growth, ratio and memory."""
     figures = [by_size[size] for size in sorted(by_size)]
     last = figures[-1]
-    seconds = [f"{figure.seconds:.2f} s" for figure in figures]
+    seconds = [_time(figure.seconds) for figure in figures]
     memory = f"{last.megabytes:.0f}" if last.megabytes is not None else ""
     if len(figures) == 1:
-        return [*seconds, "", f"{last.processor_seconds:.2f} s", "", "", memory]
+        return [*seconds, "", _time(last.processor_seconds), "", "", memory]
     growth = f"{last.seconds / figures[0].seconds:.1f}x"
     ratio = f"{last.seconds / dumper.seconds:.2f}x"
-    return [*seconds, f"{last.processor_seconds:.2f} s", growth, ratio, memory]
+    return [*seconds, _time(last.processor_seconds), growth, ratio, memory]
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 0.1 else f"{seconds * 1000:.0f} ms"
 
 
 def _show_parts() -> None:

@@ -23,13 +23,16 @@ import yaml
 
 from bench.estate import rows, write_table, write_yaml
 from lakeflow_job_meta.compilation import compile_project
+from lakeflow_job_meta.metadata.contents import SETTLING_SECONDS, Contents
+from lakeflow_job_meta.monitor.detection import Watch
 from lakeflow_job_meta.project import load_project
 
 SIZES = (1_000, 10_000)
 BUNDLES_PYTHON = "BENCH_BUNDLES_PYTHON"
 """The environment variable that names a Python with databricks-bundles, which is no dependency of this project."""
 
-_REPEATS = 3
+_REPEATS = 5
+_LOOKS = 20
 _PROJECT = "metadata: [{kind}: {where}]\ndefaults: {{warehouse_id: 0123456789abcdef}}\n"
 _BUNDLES = """
 import json, sys, time
@@ -84,6 +87,7 @@ def _of_a_table(folder: Path, size: int) -> Iterator[Figure]:
     made[0]["execution_order"] = 7
     write_table(folder / "control", made)
     yield _step("Delta: generate, one row changed", size, [*project, "generate"], repeats=1)
+    yield _tick("Delta: a look of the monitor, nothing changed", size, folder)
     yield from _other_ways(folder, size)
 
 
@@ -93,6 +97,7 @@ def _of_files(folder: Path, size: int) -> Iterator[Figure]:
     project = ["--project", str(folder)]
     yield _step("YAML files: generate, nothing there", size, [*project, "generate"], repeats=1)
     yield _step("YAML files: generate, nothing changed", size, [*project, "generate"])
+    yield _tick("YAML files: a look of the monitor, nothing changed", size, folder)
 
 
 def _begin(folder: Path, kind: str, where: str) -> None:
@@ -122,6 +127,20 @@ def _once(what: str, size: int, arguments: list[str]) -> Figure:
     assert process.returncode == 0, "the benchmark's jobs are meant to be right"
     kilobytes = usage.ru_maxrss / (1024 if sys.platform == "darwin" else 1)
     return Figure(what, size, seconds, usage.ru_utime + usage.ru_stime, max(kilobytes, memory.peak()) / 1024)
+
+
+def _tick(what: str, size: int, folder: Path) -> Figure:
+    """Looks at a project as the monitor does between two changes; what it needs only once is not measured."""
+    project = load_project(folder)
+    watch = Watch(project, project.readers(), Contents(), "")
+    first = watch.look()
+    time.sleep(SETTLING_SECONDS)
+    assert watch.look() == first, "nobody has changed anything"
+    begin, began = time.perf_counter(), time.process_time()
+    for _ in range(_LOOKS):
+        watch.look()
+    seconds, processor = time.perf_counter() - begin, time.process_time() - began
+    return Figure(what, size, seconds / _LOOKS, processor / _LOOKS)
 
 
 class _Memory:
