@@ -9,10 +9,13 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from lakeflow_job_meta.metadata.yaml_files import YamlReader
 from project_folder import ProjectFolder, module
 
 WITH_SQL = """\
@@ -594,6 +597,22 @@ def _assert_old_or_new(project: ProjectFolder, old: dict[str, str]) -> None:
     for name, text in project.generated().items():
         assert text in (old[name], old[name].replace("/Workspace/a", "/Workspace/new"))
     assert set(project.generated()) == set(old)
+
+
+class TestWhatASourceCovers:
+    @given(
+        st.sampled_from(
+            [".", "./", "metadata", "metadata/", "./metadata//a", "a/../metadata", "../other", "m.yml", "/"]
+        ),
+        st.lists(st.sampled_from(["metadata", "a", "..", "other", "m.yml", "metadata2"]), min_size=1, max_size=3),
+    )
+    def test_a_file_itself_and_whatever_is_below_a_folder(self, source, steps):
+        label = "/".join(steps)
+        place = PurePosixPath(os.path.normpath(source))
+
+        assert YamlReader(Path("/p"), source).covers(label) == (
+            place == PurePosixPath(label) or place in PurePosixPath(label).parents
+        )
 
 
 class TestHostileNames:

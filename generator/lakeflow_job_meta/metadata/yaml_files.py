@@ -10,7 +10,6 @@ import glob
 import os
 from functools import cached_property, partial
 from pathlib import Path as FilePath
-from pathlib import PurePosixPath
 
 from lakeflow_job_meta.diagnostics import Diagnostic, Origin, Place
 from lakeflow_job_meta.errors import Failed
@@ -121,6 +120,9 @@ class YamlReader:
     def __init__(self, project_folder: FilePath, pattern: str) -> None:
         self.project_folder = project_folder
         self.source = pattern
+        # In plain text: the monitor asks of every file of the project with each look.
+        self._place = os.path.normpath(pattern).replace(os.sep, "/")
+        self._inside = "" if self._place == "." else f"{self._place.rstrip('/')}/"
 
     def read(self) -> Reading:
         """Reads all files, in the order of their paths."""
@@ -172,8 +174,7 @@ class YamlReader:
         """Says whether a label, as generated files name it, belongs to this source."""
         if is_glob(self.source):
             return fnmatch.fnmatchcase(label, self.source.replace("**/", "*"))
-        path = PurePosixPath(os.path.normpath(self.source).replace(os.sep, "/"))
-        return path == PurePosixPath(label) or path in PurePosixPath(label).parents
+        return label == self._place or label.startswith(self._inside)
 
 
 def is_glob(pattern: str) -> bool:
