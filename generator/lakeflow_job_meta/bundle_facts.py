@@ -154,14 +154,12 @@ def _is_generated(path: Path) -> bool:
     """Looks at the first line; there are thousands of such files, and a file object costs twice as much."""
     try:
         handle = os.open(path, os.O_RDONLY)
+        try:
+            line = os.read(handle, _LONGEST_LINE).split(b"\n", 1)[0]
+        finally:
+            os.close(handle)
     except OSError:
         return False
-    try:
-        line = os.read(handle, _LONGEST_LINE).split(b"\n", 1)[0]
-    except OSError:
-        return False
-    finally:
-        os.close(handle)
     return JOB_MARKER.label_in(line.decode("utf-8", "replace")) is not None
 
 

@@ -175,8 +175,8 @@ def compile_readings(
     """
     parts = [part for reading in readings for part in reading.parts]
     compiler = PartCompiler(project, bundle, files_of_project)
-    alone = _each_alone(project, bundle, compiler, parts, on_progress, cache)
-    results = _beside_each_other(project, compiler, parts, alone, other_modules)
+    alone = _each_alone(compiler, parts, on_progress, cache)
+    results = _beside_each_other(compiler, parts, alone, other_modules)
     own = Judge(project).judged(problem for reading in readings for problem in reading.problems)
     missing, present = _missing_and_present(readings, results)
     return Compilation(
@@ -194,20 +194,13 @@ def compile_readings(
 
 
 def _each_alone(
-    project: Project,
-    bundle: BundleFacts,
-    compiler: PartCompiler,
-    parts: Sequence[Part],
-    on_progress: Progress,
-    cache: ResultsCache | None,
+    compiler: PartCompiler, parts: Sequence[Part], on_progress: Progress, cache: ResultsCache | None
 ) -> list[Result | None]:
     """Returns what each part comes to by itself, remembered or compiled; None where it depends on others."""
     results = [cache.recall(part) if cache is not None else None for part in parts]
     unknown = [number for number, result in enumerate(results) if result is None]
     found, templates = compile_parts(
         compiler,
-        project,
-        bundle,
         [parts[number] for number in unknown],
         lambda done: on_progress("Checking modules", done, len(unknown)),
     )
@@ -221,13 +214,10 @@ def _each_alone(
 
 
 def _beside_each_other(
-    project: Project,
-    compiler: PartCompiler,
-    parts: Sequence[Part],
-    alone: Sequence[Result | None],
-    other_modules: Iterable[str],
+    compiler: PartCompiler, parts: Sequence[Part], alone: Sequence[Result | None], other_modules: Iterable[str]
 ) -> list[Result]:
     """Returns what the parts come to together; those that depend on others or collide with some are compiled again."""
+    project = compiler.project
     opened = {number: OpenPart(parts[number], project) for number, result in enumerate(alone) if result is None}
     names = [opened[n].names if result is None else result.modules for n, result in enumerate(alone)]
     keys = Counter(key.casefold() for each in names for _, key in each if key is not None)
@@ -243,9 +233,7 @@ def _beside_each_other(
     others = OtherModules(known, runs, frozenset(known.values()))
     collided = collisions([parsed for each in in_order for parsed in each.parsed])
     return [
-        result
-        if result is not None and number not in opened
-        else compiler.compile_beside(opened[number], others, collided)
+        result if result is not None and number not in opened else compiler.compile(opened[number], others, collided)
         for number, result in enumerate(alone)
     ]
 

@@ -6,7 +6,7 @@ JSON's six kinds, as plain Python. They are shared, never copied, and nobody cha
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Union
 
 Scalar = str | int | float | bool | None
@@ -93,6 +93,18 @@ def value_at(value: object, path: Iterable[str | int]) -> tuple[bool, object]:
             return False, None
         value = value[step]
     return True, value
+
+
+def texts_in(value: Value, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Yields every text in a value, keys of maps left out, with its path."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from texts_in(item, (*path, key))
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from texts_in(item, (*path, number))
 
 
 def merged(default: Value, own: Value) -> Value:

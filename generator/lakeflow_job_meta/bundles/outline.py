@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from lakeflow_job_meta.jobs.model import Job
+from lakeflow_job_meta.jobs.model import with_iteration
 from lakeflow_job_meta.jobs.paths import JOB_PATHS, TASK_PATHS, LocalPath, local_paths
 from lakeflow_job_meta.project import Project, is_inside
-from lakeflow_job_meta.values import Path, Value, value_at
+from lakeflow_job_meta.values import Path, Value, texts_in, value_at
 
 UP = "../.."
 """From the folder of a bundle to the project's."""
@@ -52,39 +52,26 @@ def outline_of(project: Project, key: str, settings: dict[str, Value], group: st
         group: Of its module.
     """
     tag = value_at(settings, ("tags", project.bundles.by))[1] if project.bundles and project.bundles.by else None
+    files = [*_files(settings)]
     return JobOutline(
         key,
         (group or "") if tag is None else str(tag),
-        tuple(dict.fromkeys(other for _, other in _in_settings(settings) if other != key)),
-        tuple(sorted(set(_uploads(project, settings)))),
-        tuple(sorted(set(_libraries(project, settings)))),
+        tuple(dict.fromkeys(other for _, other in references(key, settings))),
+        tuple(sorted(set(_uploads(project, files)))),
+        tuple(sorted(set(_libraries(project, files)))),
     )
 
 
-def references(job: Job) -> Iterator[tuple[Path, str]]:
-    """Yields the keys of the jobs that settings refer to, with the paths of the settings."""
-    yield from ((path, key) for path, key in _in_settings(job.settings) if key != job.key)
-
-
-def _in_settings(settings: dict[str, Value]) -> Iterator[tuple[Path, str]]:
+def references(key: str, settings: dict[str, Value]) -> Iterator[tuple[Path, str]]:
+    """Yields the keys of the other jobs that the settings of a job refer to, with the paths of the settings."""
     if "${resources.jobs." in json.dumps(settings):
-        yield from _in_value(settings, ())
+        found = ((path, match.group(1)) for path, text in texts_in(settings) for match in _JOB.finditer(text))
+        yield from ((path, other) for path, other in found if other != key)
 
 
-def _in_value(value: Value, path: Path) -> Iterator[tuple[Path, str]]:
-    if isinstance(value, str):
-        yield from ((path, match.group(1)) for match in _JOB.finditer(value))
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _in_value(item, (*path, key))
-    elif isinstance(value, list):
-        for number, item in enumerate(value):
-            yield from _in_value(item, (*path, number))
-
-
-def _uploads(project: Project, settings: dict[str, Value]) -> Iterator[str]:
+def _uploads(project: Project, files: Iterable[LocalPath]) -> Iterator[str]:
     own = f"{project.files_of_jobs}/"
-    for found in _files(settings):
+    for found in files:
         path = in_project(project, found.path)
         if path.startswith(own):
             yield f"{project.output}/sql"
@@ -101,8 +88,8 @@ def _is_library(found: LocalPath) -> bool:
     return not found.prefix and found.setting[0] == "environments"
 
 
-def _libraries(project: Project, settings: dict[str, Value]) -> Iterator[str]:
-    for found in _files(settings):
+def _libraries(project: Project, files: Iterable[LocalPath]) -> Iterator[str]:
+    for found in files:
         if found.setting[-1] in _UPLOADED_APART or _is_library(found):
             path = in_project(project, found.path)
             yield posixpath.dirname(path) if any(sign in path for sign in "*?[") else path
@@ -118,13 +105,6 @@ def _files(settings: dict[str, Value]) -> Iterator[LocalPath]:
     yield from local_paths(settings, JOB_PATHS, from_git=from_git)
     tasks = settings.get("tasks")
     for task in tasks if isinstance(tasks, list) else []:
-        yield from _files_of_task(task, from_git)
-
-
-def _files_of_task(task: Value, from_git: bool) -> Iterator[LocalPath]:
-    if not isinstance(task, dict):
-        return
-    yield from local_paths(task, TASK_PATHS, from_git=from_git)
-    loop = task.get("for_each_task")
-    if isinstance(loop, dict):
-        yield from _files_of_task(loop.get("task"), from_git)
+        if isinstance(task, dict):
+            for _, each in with_iteration((), task):
+                yield from local_paths(each, TASK_PATHS, from_git=from_git)

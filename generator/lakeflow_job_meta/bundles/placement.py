@@ -111,14 +111,11 @@ def place(project: Project, outlines: Sequence[JobOutline], jobs: Jobs, moving: 
     else:
         # What cannot be a name is told, and the job is not written.
         bundles = {**placed, **{key: bundle_name(outline.group) or OTHER for key, outline in new.items()}}
-    groups = {outline.key: outline.group for outline in outlines}
-    problems = [
-        *_in_two_places(
-            jobs.only({key for key, places in located.items() if len(places) > 1 and key not in moving}), located
-        ),
-        *(_group_problems(jobs, groups, project.bundles.by, placed, moving) if project.bundles.by is not None else ()),
-        *_crossing(jobs.only({outline.key for outline in outlines if _crosses(outline, bundles)}), bundles),
-    ]
+    in_two_places = {key for key, places in located.items() if len(places) > 1 and key not in moving}
+    problems = [*_in_two_places(jobs.only(in_two_places), located)]
+    if project.bundles.by is not None:
+        problems += _group_problems(jobs, outlines, project.bundles.by, placed, moving)
+    problems += _crossing(jobs.only({outline.key for outline in outlines if _crosses(outline, bundles)}), bundles)
     return Placement(bundles, tuple(problems))
 
 
@@ -129,7 +126,7 @@ def _crosses(outline: JobOutline, bundles: Mapping[str, str]) -> bool:
 def _crossing(jobs: Jobs, bundles: Mapping[str, str]) -> Iterator[tuple[str, Diagnostic]]:
     for job in jobs:
         ours = bundles[job.key]
-        for path, other in references(job):
+        for path, other in references(job.key, job.settings):
             theirs = bundles.get(other, ours)
             if theirs != ours:
                 message = (
@@ -149,8 +146,9 @@ def _in_two_places(jobs: Jobs, located: Mapping[str, Sequence[str]]) -> Iterator
 
 
 def _group_problems(
-    jobs: Jobs, groups: Mapping[str, str], by: str, placed: Mapping[str, str], moving: Mapping[str, str]
+    jobs: Jobs, outlines: Sequence[JobOutline], by: str, placed: Mapping[str, str], moving: Mapping[str, str]
 ) -> Iterator[tuple[str, Diagnostic]]:
+    groups = {outline.key: outline.group for outline in outlines}
     values: dict[str, set[str]] = {}
     for group in groups.values():
         values.setdefault(bundle_name(group).casefold(), set()).add(group)

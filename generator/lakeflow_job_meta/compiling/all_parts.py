@@ -34,18 +34,12 @@ HELPER_TURN_SECONDS = 0.3
 
 
 def compile_parts(
-    compiler: PartCompiler,
-    project: Project,
-    bundle: BundleFacts,
-    parts: Sequence[Part],
-    on_done: Callable[[int], None],
+    compiler: PartCompiler, parts: Sequence[Part], on_done: Callable[[int], None]
 ) -> tuple[list[Result | None], list[Mapping[str, str | None]]]:
     """Compiles parts alone.
 
     Args:
         compiler: Compiles here.
-        project: The project.
-        bundle: What the rest of the bundle declares.
         parts: The parts.
         on_done: Told how many are done.
 
@@ -65,8 +59,8 @@ def compile_parts(
                     break
             on_done(work.done)
             helpers.exchange(wait=not work.left)
-            if work.seconds >= LOOK_AFTER_SECONDS and work.would_take(work.bytes_left) >= WORTH_SECONDS:
-                helpers.start(project, bundle)
+            if work.seconds >= LOOK_AFTER_SECONDS and work.bytes_left / work.bytes_a_second >= WORTH_SECONDS:
+                helpers.start(compiler.project, compiler.bundle)
     finally:
         helpers.end()
     return work.results, helpers.templates
@@ -129,13 +123,10 @@ class _Work:
             self.results[number] = result
         self.done += len(taken)
 
-    def bytes_in(self, seconds: float) -> float:
-        """Returns how much one process does in so many seconds, by what this one has done."""
-        return self._bytes_here * seconds / self.seconds
-
-    def would_take(self, size: int) -> float:
-        """Returns how many seconds this process would need for so many bytes."""
-        return size * self.seconds / self._bytes_here
+    @property
+    def bytes_a_second(self) -> float:
+        """How fast this process has been so far."""
+        return self._bytes_here / self.seconds
 
 
 class _Helpers:
@@ -177,7 +168,7 @@ class _Helpers:
             try:
                 self._work.bring(taken, helper.results())
                 # Less and less, so that all end at the same time.
-                size = min(self._work.bytes_in(HELPER_TURN_SECONDS), self._work.bytes_left / 8)
+                size = min(self._work.bytes_a_second * HELPER_TURN_SECONDS, self._work.bytes_left / 8)
                 taken = self._work.take_last(size)
                 if not taken:
                     self._dismiss(helper)

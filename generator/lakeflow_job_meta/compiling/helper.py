@@ -19,10 +19,10 @@ from contextlib import suppress
 from typing import IO, cast
 
 from lakeflow_job_meta.bundle_facts import BundleFacts
-from lakeflow_job_meta.cache.circumstances import tool_digest
 from lakeflow_job_meta.compiling.part_compiler import PartCompiler
 from lakeflow_job_meta.compiling.result import Result
 from lakeflow_job_meta.metadata.reading import Part
+from lakeflow_job_meta.own_code import tool_digest
 from lakeflow_job_meta.project import Project
 from lakeflow_job_meta.project_files import ProjectFiles
 

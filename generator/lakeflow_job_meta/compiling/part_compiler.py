@@ -72,11 +72,15 @@ class PartCompiler:
         project: The project.
         bundle: What the rest of the bundle declares.
         files: For the files that jobs name.
+
+    Attributes:
+        project: As given, likewise `bundle`.
+        renderer: What writes the files.
     """
 
     def __init__(self, project: Project, bundle: BundleFacts, files: ProjectFiles) -> None:
-        self._project = project
-        self._bundle = bundle
+        self.project = project
+        self.bundle = bundle
         self._files = files
         self._judge = Judge(project)
         self.renderer = Renderer(project)
@@ -84,26 +88,24 @@ class PartCompiler:
     def compile_alone(self, part: Part) -> Result | None:
         """Compiles a part without a look at the others; None if that cannot be done."""
         try:
-            return self._compile(OpenPart(part, self._project), None, {})
+            return self.compile(OpenPart(part, self.project), None, {})
         except NeedsOthers:
             return None
 
-    def compile_beside(
-        self, part: OpenPart, others: OtherModules, collisions: Mapping[int, list[Diagnostic]]
+    def compile(
+        self, part: OpenPart, others: OtherModules | None, collisions: Mapping[int, list[Diagnostic]]
     ) -> Result:
         """Compiles a part that was opened.
 
         Args:
             part: The part.
-            others: All modules of the project.
+            others: All modules of the project, as far as they are known.
             collisions: By the `id` of a module, what keeps it from standing beside another one.
-        """
-        return self._compile(part, others, collisions)
 
-    def _compile(
-        self, part: OpenPart, others: OtherModules | None, collisions: Mapping[int, list[Diagnostic]]
-    ) -> Result:
-        context = CheckContext(self._project, self._bundle, self._files.noting(), others)
+        Raises:
+            NeedsOthers: A check has to know the others, and they are not known.
+        """
+        context = CheckContext(self.project, self.bundle, self._files.noting(), others)
         found = _Findings(diagnostics=self._judge.judged(part.content.diagnostics))
         damaged = {_line(diagnostic) for diagnostic in found.diagnostics}
         # All checks come before the first rendering, which would be for nothing where a check needs the other modules.
@@ -135,8 +137,8 @@ class PartCompiler:
             problems += rendered.diagnostics
             found.files.update(rendered.files)
         if job is not None and not errors_among(problems):
-            if self._project.bundles is not None:
-                found.outlines.append(outline_of(self._project, job.key, job.settings, job.module.group))
+            if self.project.bundles is not None:
+                found.outlines.append(outline_of(self.project, job.key, job.settings, job.module.group))
         elif parsed.key is not None:
             found.kept_jobs.add(parsed.key)
         # What is wrong with a damaged one was told where it was read.

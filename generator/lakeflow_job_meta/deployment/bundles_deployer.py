@@ -256,15 +256,15 @@ class _Bundle:
 def views_of(compilation: Compilation) -> dict[str, Compilation]:
     """Returns the part of a compilation that is about each bundle, by name."""
     bundles = compilation.bundles
-    keys: dict[str, set[str]] = {}
+    jobs = compilation.jobs.parted(bundles)
     files: dict[str, dict[str, str]] = {}
-    for key in compilation.jobs.names:
-        keys.setdefault(bundles[key], set()).add(key)
     for path, text in compilation.files.items():
         files.setdefault(bundles[job_of_path(path)], {})[path] = text
-    names = set(bundles.values())
-    jobs = compilation.jobs
-    return {name: replace(compilation, jobs=jobs.only(keys.get(name, ())), files=files.get(name, {})) for name in names}
+    nothing = _nothing(compilation)
+    return {
+        name: replace(nothing, jobs=jobs.get(name, nothing.jobs), files=files.get(name, {}))
+        for name in set(bundles.values())
+    }
 
 
 def _nothing(compilation: Compilation) -> Compilation:

@@ -58,7 +58,7 @@ class Job:
     def all_tasks(self) -> tuple[tuple[Path, dict[str, Value]], ...]:
         """Every task with its path in `settings`, the ones that for_each tasks repeat among them."""
         return tuple(
-            found for number, task in enumerate(self.tasks) for found in _with_iteration(("tasks", number), task)
+            found for number, task in enumerate(self.tasks) for found in with_iteration(("tasks", number), task)
         )
 
     def named(self, setting: str, key: str) -> set[str] | None:
@@ -160,6 +160,17 @@ class Jobs(Sequence[Job]):
         """Returns the jobs of some keys."""
         return Jobs({key: name for key, name in self.names.items() if key in keys}, self._build)
 
+    def parted(self, groups: Mapping[str, str]) -> dict[str, Jobs]:
+        """Returns the jobs of each group.
+
+        Args:
+            groups: The group of each job, by the job's key.
+        """
+        names: dict[str, dict[str, str]] = {}
+        for key, name in self.names.items():
+            names.setdefault(groups[key], {})[key] = name
+        return {group: Jobs(found, self._build) for group, found in names.items()}
+
     def get(self, key: str) -> Job | None:
         """Returns the job of a key, and builds no other one."""
         return next(iter(self._build((key,))), None) if key in self.names else None
@@ -177,11 +188,17 @@ class Jobs(Sequence[Job]):
         return len(self.names)
 
 
-def _with_iteration(path: Path, task: dict[str, Value]) -> Iterator[tuple[Path, dict[str, Value]]]:
+def with_iteration(path: Path, task: dict[str, Value]) -> Iterator[tuple[Path, dict[str, Value]]]:
+    """Yields a task and, of a for_each task, what it repeats, with their paths.
+
+    Args:
+        path: Of the task.
+        task: Its settings.
+    """
     yield path, task
     inner = value_at(task, ("for_each_task", "task"))[1] if "for_each_task" in task else None
     if isinstance(inner, dict):
-        yield from _with_iteration((*path, "for_each_task", "task"), inner)
+        yield from with_iteration((*path, "for_each_task", "task"), inner)
 
 
 def as_written(path: Path, config: dict[str, Value]) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from lakeflow_job_meta.metadata.columns import COLUMNS, METADATA_COLUMNS, Column
 from lakeflow_job_meta.tables.interface import RowChanges, TableUnusable
@@ -24,7 +24,7 @@ def column_problems(types: Mapping[str, str]) -> list[str]:
     return [problem for column in METADATA_COLUMNS if (problem := _problem(column, types))]
 
 
-def columns_to_read(present: Iterable[str], also: Iterable[str]) -> list[str]:
+def columns_to_read(present: Container[str], also: Iterable[str]) -> list[str]:
     """Returns which columns to read of a table.
 
     Args:
@@ -32,7 +32,7 @@ def columns_to_read(present: Iterable[str], also: Iterable[str]) -> list[str]:
         also: Columns of the user's own.
     """
     known = [column.name for column in METADATA_COLUMNS]
-    return [name for name in dict.fromkeys((*known, *also)) if name in set(present)]
+    return [name for name in dict.fromkeys((*known, *also)) if name in present]
 
 
 def _problem(column: Column, types: Mapping[str, str]) -> str | None:

@@ -13,7 +13,7 @@ from lakeflow_job_meta.diagnostics import Diagnostic, example, rule
 from lakeflow_job_meta.jobs.checks.context import CheckContext
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.task_types import INLINE_SQL
-from lakeflow_job_meta.values import Path, Value, did_you_mean, quoted, value_at
+from lakeflow_job_meta.values import Path, Value, did_you_mean, quoted, texts_in, value_at
 
 UNKNOWN_REFERENCE = rule(
     "unknown-reference",
@@ -71,24 +71,12 @@ Texts = list[tuple[Path, str]]
 """Texts that may hold a reference, with their paths in the job."""
 
 
-def _texts(value: Value, path: Path = ()) -> Iterator[tuple[Path, str]]:
-    """Yields every text that may hold a reference, with its path."""
-    if isinstance(value, str):
-        if "${" in value or "{{" in value:
-            yield path, value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _texts(item, (*path, key))
-    elif isinstance(value, list):
-        for number, item in enumerate(value):
-            yield from _texts(item, (*path, number))
-
-
 def references_are_right(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Checks every reference in the settings, which are gone through only once, and only if there is one."""
     # The fastest way to have all texts together; that a number may look like a sign there does no harm.
     together = marshal.dumps(job.settings, 2)
-    texts = list(_texts(job.settings)) if b"${" in together or b"{{" in together else []
+    may_be = b"${" in together or b"{{" in together
+    texts = [(path, text) for path, text in texts_in(job.settings) if "${" in text or "{{" in text] if may_be else []
     yield from bundle_references_resolve(job, texts, context)
     yield from job_parameters_are_declared(job, texts)
     yield from task_values_come_from_upstream(job, texts)
