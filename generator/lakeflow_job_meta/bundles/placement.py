@@ -180,7 +180,10 @@ def _group_problem(
         )
     others = values[name.casefold()] - {group}
     if group and (not name or "${" in group or name in _RESERVED):
-        return BUNDLE_NAME, f"{quoted(group)} cannot be the name of a bundle"
+        return BUNDLE_NAME, f"{quoted(group)} cannot be the name of a bundle; give {by!r} another value"
     if group and others:
-        return BUNDLE_NAME, f"{quoted(group)} and {quoted(min(others))} become the same bundle {name!r}"
+        return (
+            BUNDLE_NAME,
+            f"{quoted(group)} and {quoted(min(others))} become the same bundle {name!r}; give one another value",
+        )
     return None
