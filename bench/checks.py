@@ -10,16 +10,17 @@ from pathlib import Path
 import jsonschema
 
 from bench.estate import SOURCES, rows
-from lakeflow_job_meta.bundle_facts import BundleFacts
+from lakeflow_job_meta.checks.all_checks import check_job
+from lakeflow_job_meta.checks.context import CheckContext, OtherModules
+from lakeflow_job_meta.checks.file_lookups import FileLookups
+from lakeflow_job_meta.config.bundle import BundleDeclarations
+from lakeflow_job_meta.config.load import load_project
+from lakeflow_job_meta.config.model import Defaults
 from lakeflow_job_meta.jobs.build import build_job
-from lakeflow_job_meta.jobs.checks.all_checks import check_job
-from lakeflow_job_meta.jobs.checks.context import CheckContext, OtherModules
 from lakeflow_job_meta.jobs.model import Job
-from lakeflow_job_meta.metadata.parse import parse_module
-from lakeflow_job_meta.metadata.rows import modules_of_rows
-from lakeflow_job_meta.project import Defaults, load_project
-from lakeflow_job_meta.project_files import ProjectFiles
-from lakeflow_job_meta.settings import is_valid_job, load_schema
+from lakeflow_job_meta.parsing.modules import parse_module
+from lakeflow_job_meta.parsing.rows import modules_of_rows
+from lakeflow_job_meta.schema.validator import is_valid_job, load_schema
 
 MODULES = 10_000
 SLOW_MODULES = 20
@@ -54,7 +55,7 @@ def _jobs() -> tuple[list[Job], CheckContext]:
     modules = [parse_module(raw).module for raw in modules_of_rows("bench", rows(MODULES))[0]]
     jobs = [job for module in modules if module is not None and (job := build_job(module, project).job) is not None]
     keys = frozenset(job.key for job in jobs)
-    return jobs, CheckContext(project, BundleFacts(), ProjectFiles(project.folder), OtherModules(job_keys=keys))
+    return jobs, CheckContext(project, BundleDeclarations(), FileLookups(project.folder), OtherModules(job_keys=keys))
 
 
 def _measure(what: str, jobs: list[Job], check: Callable[[Job], object]) -> Figure:

@@ -21,11 +21,12 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from bench.estate import rows, write_table
 from cli import cli_environment, install_stand_in
-from lakeflow_job_meta.compilation import compile_project
-from lakeflow_job_meta.deployment.bundle_records import BundleDigests, BundleRecord, write_bundle_record
-from lakeflow_job_meta.deployment.bundles_deployer import views_of
-from lakeflow_job_meta.output.files import apply_changes, plan_changes
-from lakeflow_job_meta.project import BUNDLES_FOLDER, load_project
+from lakeflow_job_meta.compiler.compile import compile_project
+from lakeflow_job_meta.config.load import load_project
+from lakeflow_job_meta.config.model import BUNDLES_FOLDER
+from lakeflow_job_meta.deploy.many_bundles.deployer import views_of
+from lakeflow_job_meta.deploy.many_bundles.records import BundleFingerprints, BundleRecord, write_bundle_record
+from lakeflow_job_meta.output.writer import apply_changes, plan_changes
 from workspace import FakeWorkspace
 
 SIZES = (100, 1_000, 10_000)
@@ -90,7 +91,7 @@ def _pretend(root: Path, environment: dict[str, str]) -> int:
     project = load_project(root)
     compilation = compile_project(project)
     apply_changes(plan_changes(project, compilation))
-    digests = BundleDigests(project, compilation, environment)
+    digests = BundleFingerprints(project, compilation, environment)
     names = sorted(views_of(compilation))
     for name in names[FEW_BUNDLES:]:
         folder = root / ".lakeflow-job-meta" / "prod" / BUNDLES_FOLDER / name

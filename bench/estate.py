@@ -9,8 +9,8 @@ from pathlib import Path
 import arro3.core as arrow
 from deltalake import write_deltalake
 
-from lakeflow_job_meta.output.yaml_writer import to_yaml
-from lakeflow_job_meta.values import Value
+from lakeflow_job_meta._internal.trees import Value
+from lakeflow_job_meta.text.yaml_writer import to_yaml
 
 Row = dict[str, object]
 SOURCES = 5

@@ -22,10 +22,11 @@ from pathlib import Path
 import yaml
 
 from bench.estate import rows, write_table, write_yaml
-from lakeflow_job_meta.compilation import compile_project
-from lakeflow_job_meta.metadata.contents import SETTLING_SECONDS, Contents
-from lakeflow_job_meta.monitor.detection import Watch
-from lakeflow_job_meta.project import load_project
+from lakeflow_job_meta.compiler.compile import compile_project
+from lakeflow_job_meta.config.load import load_project
+from lakeflow_job_meta.monitor.watcher import SourceWatcher
+from lakeflow_job_meta.sources.fingerprints import SETTLING_SECONDS, FileFingerprints
+from lakeflow_job_meta.sources.open import open_readers
 
 SIZES = (1_000, 10_000)
 BUNDLES_PYTHON = "BENCH_BUNDLES_PYTHON"
@@ -132,7 +133,7 @@ def _once(what: str, size: int, arguments: list[str]) -> Figure:
 def _tick(what: str, size: int, folder: Path) -> Figure:
     """Looks at a project as the monitor does between two changes; what it needs only once is not measured."""
     project = load_project(folder)
-    watch = Watch(project, project.readers(), Contents(), "")
+    watch = SourceWatcher(project, open_readers(project), FileFingerprints(), "")
     first = watch.look()
     time.sleep(SETTLING_SECONDS)
     assert watch.look() == first, "nobody has changed anything"

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.estate import SOURCES, rows, write_table
-from lakeflow_job_meta.metadata.parse import parse_module
-from lakeflow_job_meta.metadata.rows import modules_of_rows
-from lakeflow_job_meta.tables.delta import DeltaControlTable
-from lakeflow_job_meta.tables.interface import ControlTable
-from lakeflow_job_meta.tables.sql_table import SqlControlTable
-from lakeflow_job_meta.tables.warehouse import WarehouseExecutor
-from lakeflow_job_meta.workspace import Workspace
+from lakeflow_job_meta.control_table.delta import DeltaControlTable
+from lakeflow_job_meta.control_table.interface import ControlTable
+from lakeflow_job_meta.control_table.sql import SqlControlTable
+from lakeflow_job_meta.control_table.warehouse import WarehouseExecutor
+from lakeflow_job_meta.parsing.modules import parse_module
+from lakeflow_job_meta.parsing.rows import modules_of_rows
+from lakeflow_job_meta.workspace.client import Workspace
 
 MODULES = 10_000
 NAME = "main.bench.control"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lakeflow_job_meta.tables.sql_table import SqlControlTable
-from lakeflow_job_meta.tables.warehouse import WarehouseExecutor
-from lakeflow_job_meta.workspace import Workspace
+from lakeflow_job_meta.control_table.sql import SqlControlTable
+from lakeflow_job_meta.control_table.warehouse import WarehouseExecutor
+from lakeflow_job_meta.workspace.client import Workspace
 from workspace import FakeWorkspace, SleeplessClock
 
 CONTROL = "main.etl.control"

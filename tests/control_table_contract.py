@@ -19,8 +19,8 @@ import pytest
 from deltalake import CommitProperties, DeltaTable
 from hypothesis import strategies as st
 
-from lakeflow_job_meta.errors import Failed
-from lakeflow_job_meta.tables.interface import ControlTable, Created, RowChanges, TableMissing, TableUnusable
+from lakeflow_job_meta.control_table.interface import ControlTable, Created, RowChanges, TableMissing, TableUnusable
+from lakeflow_job_meta.errors import OperationFailed
 from tables import LONG, ORIGINAL_COLUMNS, TEXT, row, write_table
 
 UTC = arrow.DataType.timestamp("us", tz="UTC")
@@ -220,7 +220,7 @@ class ControlTableContract:
         assert not table.read(1).columns & set(OPTIONAL)
 
     def test_a_version_that_is_not_there_yet_is_an_error_that_names_it(self, table: ControlTable):
-        with pytest.raises(Failed, match=r"\b99\b"):
+        with pytest.raises(OperationFailed, match=r"\b99\b"):
             table.read(99)
 
     # Rows in, rows out
@@ -477,7 +477,7 @@ class ControlTableContract:
 
     def test_an_order_that_does_not_fit_is_refused_not_changed(self, table: ControlTable):
         table.write(upserts(full()))
-        with pytest.raises(Failed, match="execution_order"):
+        with pytest.raises(OperationFailed, match="execution_order"):
             table.write(upserts(full(execution_order=2**31)))
         assert table.read().rows == [full()]
 

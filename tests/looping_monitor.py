@@ -14,13 +14,14 @@ import time
 from pathlib import Path
 
 from lakeflow_job_meta.cli.stopping import end_like_ctrl_c
-from lakeflow_job_meta.deployment.ways import by_cli, by_jobs_api, open_cli
+from lakeflow_job_meta.config.load import load_project
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.deploy.select_backend import cli_backend, jobs_api_backend, open_cli
 from lakeflow_job_meta.monitor.events import Event
-from lakeflow_job_meta.monitor.loop import Rhythm, run
-from lakeflow_job_meta.monitor.monitor import Monitor, Tick
-from lakeflow_job_meta.monitor.work import Wishes
-from lakeflow_job_meta.project import Project, load_project
-from lakeflow_job_meta.workspace import Workspace
+from lakeflow_job_meta.monitor.loop import LoopOptions, run_loop
+from lakeflow_job_meta.monitor.monitor import Monitor, TickResult
+from lakeflow_job_meta.monitor.reconcile import MonitorConfig
+from lakeflow_job_meta.workspace.client import Workspace
 
 TARGET = "dev"
 
@@ -30,7 +31,7 @@ class TimedMonitor(Monitor):
 
     seconds = 0.0
 
-    def tick(self) -> Tick:
+    def tick(self) -> TickResult:
         began = time.perf_counter()
         try:
             return super().tick()
@@ -53,8 +54,8 @@ def children() -> int:
 def main(deployer: str, interval_seconds: float, ticks: Path) -> None:
     workspace = Workspace()
     ways = {
-        "cli": lambda project: by_cli(project, open_cli(project, TARGET)),
-        "jobs-api": lambda project: by_jobs_api(project, TARGET, workspace),
+        "cli": lambda project: cli_backend(project, open_cli(project, TARGET)),
+        "jobs-api": lambda project: jobs_api_backend(project, TARGET, workspace),
     }
 
     def load() -> Project:
@@ -63,11 +64,11 @@ def main(deployer: str, interval_seconds: float, ticks: Path) -> None:
     def tell(event: Event) -> None:
         print(event.kind.value, event.text, file=sys.stderr)
 
-    monitor = TimedMonitor(load, Wishes(TARGET), ways[deployer], tell, workspace=workspace)
+    monitor = TimedMonitor(load, MonitorConfig(TARGET), ways[deployer], tell, workspace=workspace)
     end_like_ctrl_c()
     with ticks.open("a", encoding="utf-8", buffering=1) as file:
 
-        def note(tick: Tick) -> None:
+        def note(tick: TickResult) -> None:
             record = {
                 "outcome": tick.outcome.value,
                 "failure": tick.failure,
@@ -78,7 +79,7 @@ def main(deployer: str, interval_seconds: float, ticks: Path) -> None:
             }
             file.write(json.dumps(record) + "\n")
 
-        run(monitor, Rhythm(interval_seconds), tell, on_tick=note)
+        run_loop(monitor, LoopOptions(interval_seconds), tell, on_tick=note)
 
 
 if __name__ == "__main__":

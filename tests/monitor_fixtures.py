@@ -15,20 +15,21 @@ from typing import Any
 import pytest
 
 from lakeflow_job_meta import MetadataManager
-from lakeflow_job_meta.deployment.interface import Deployer
-from lakeflow_job_meta.deployment.layouts import HISTORY
-from lakeflow_job_meta.deployment.rollout import Beginning, Way
-from lakeflow_job_meta.deployment.state_folder import state_folder
-from lakeflow_job_meta.deployment.tracking import open_side_table
-from lakeflow_job_meta.deployment.ways import by_cli, by_jobs_api, open_cli
+from lakeflow_job_meta.config.load import load_project
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.control_table.interface import RowChanges
+from lakeflow_job_meta.deploy.backend import Deployer
+from lakeflow_job_meta.deploy.pipeline import DeployBackend, DeployContext
+from lakeflow_job_meta.deploy.select_backend import cli_backend, jobs_api_backend, open_cli
 from lakeflow_job_meta.monitor.clock import Clock
 from lakeflow_job_meta.monitor.events import Event
-from lakeflow_job_meta.monitor.history import Entry, History
-from lakeflow_job_meta.monitor.monitor import Monitor, Tick
-from lakeflow_job_meta.monitor.work import Wishes
-from lakeflow_job_meta.project import Project, load_project
-from lakeflow_job_meta.tables.interface import RowChanges
-from lakeflow_job_meta.workspace import Workspace
+from lakeflow_job_meta.monitor.monitor import Monitor, TickResult
+from lakeflow_job_meta.monitor.reconcile import MonitorConfig
+from lakeflow_job_meta.state.folder import state_folder
+from lakeflow_job_meta.state.history import History, HistoryEntry
+from lakeflow_job_meta.state.open import open_state_store
+from lakeflow_job_meta.state.schemas import HISTORY
+from lakeflow_job_meta.workspace.client import Workspace
 from project_folder import ProjectFolder, module
 from tables import row
 from workspace import FakeWorkspace, Fault, FaultKind
@@ -73,7 +74,7 @@ class Watching:
         self.events: list[Event] = []
         self.monitor = make(self.events.append)
 
-    def tick(self) -> Tick:
+    def tick(self) -> TickResult:
         return self.monitor.tick()
 
     def looks(self) -> str:
@@ -139,22 +140,22 @@ class World:
         propose: Path | None = None,
     ) -> Watching:
         """Returns a monitor in its first moment, as after a restart."""
-        ways: dict[str, Callable[[Project], Way]] = {
-            "jobs-api": lambda project: by_jobs_api(project, TARGET, self.connection),
-            "cli": lambda project: by_cli(project, open_cli(project, TARGET)),
+        ways: dict[str, Callable[[Project], DeployBackend]] = {
+            "jobs-api": lambda project: jobs_api_backend(project, TARGET, self.connection),
+            "cli": lambda project: cli_backend(project, open_cli(project, TARGET)),
         }
 
-        def choose_way(project: Project) -> Way:
+        def choose_way(project: Project) -> DeployBackend:
             self.before_reading()
             chosen = ways[way](project)
 
-            def make_deployer(beginning: Beginning) -> Deployer:
+            def make_deployer(beginning: DeployContext) -> Deployer:
                 self.after_reading()
                 return chosen.make_deployer(beginning)
 
             return replace(chosen, make_deployer=make_deployer)
 
-        wishes = Wishes(TARGET, max_deletes, overwriting, volume, propose)
+        wishes = MonitorConfig(TARGET, max_deletes, overwriting, volume, propose)
         return Watching(
             lambda tell: Monitor(
                 lambda: load_project(self.project.path),
@@ -171,10 +172,10 @@ class World:
         return state_folder(load_project(self.project.path), TARGET)
 
     @property
-    def history(self) -> list[Entry]:
+    def history(self) -> list[HistoryEntry]:
         """Newest first."""
         project = load_project(self.project.path)
-        records = open_side_table(project, self.state_folder, HISTORY, self.connection)
+        records = open_state_store(project, self.state_folder, HISTORY, self.connection)
         return History(records, TARGET).newest(100)
 
     # the workspace

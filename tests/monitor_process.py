@@ -23,10 +23,10 @@ import pytest
 from deltalake import DeltaTable
 
 from cli import cli_environment, install_stand_in
-from lakeflow_job_meta.deployment.layouts import HISTORY, JOBS
-from lakeflow_job_meta.monitor.history import Entry, History
-from lakeflow_job_meta.tables.delta import DeltaControlTable
-from lakeflow_job_meta.tables.delta_records import DeltaRecords
+from lakeflow_job_meta.control_table.delta import DeltaControlTable
+from lakeflow_job_meta.state.delta_store import DeltaStore
+from lakeflow_job_meta.state.history import History, HistoryEntry
+from lakeflow_job_meta.state.schemas import HISTORY, JOBS
 from project_folder import ProjectFolder, Result
 from table_editor import MISTAKES
 from tables import row, write_table
@@ -287,7 +287,7 @@ class Estate:
         found = [(job.name, job.settings["tasks"]) for job in self.workspace.jobs.all()]
         return sorted(found, key=lambda job: job[0])
 
-    def history(self) -> list[Entry]:
+    def history(self) -> list[HistoryEntry]:
         """Returns all that the monitor recorded, oldest first."""
         return History(self.records(HISTORY), "dev").newest(100_000)[::-1]
 
@@ -295,8 +295,8 @@ class Estate:
         """Returns the recorded job ids by key."""
         return {row["bundle_key"]: row["job_id"] for row in self.records(JOBS).rows()}
 
-    def records(self, layout: Any) -> DeltaRecords:
-        return DeltaRecords(TABLE, layout, self.project.path)
+    def records(self, layout: Any) -> DeltaStore:
+        return DeltaStore(TABLE, layout, self.project.path)
 
 
 @contextmanager

@@ -15,8 +15,9 @@ from textwrap import dedent
 
 from lakeflow_job_meta.cli.main import cli
 from lakeflow_job_meta.cli.run import run
-from lakeflow_job_meta.compilation import Compilation, compile_project
-from lakeflow_job_meta.project import load_project
+from lakeflow_job_meta.compiler.compile import compile_project
+from lakeflow_job_meta.compiler.result import Compilation
+from lakeflow_job_meta.config.load import load_project
 
 BUNDLE = """\
 bundle: {name: test}

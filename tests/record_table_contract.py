@@ -14,16 +14,16 @@ import pytest
 from hypothesis import strategies as st
 
 from control_table_contract import HOSTILE_TEXTS
-from lakeflow_job_meta.deployment.layouts import HISTORY, JOBS
-from lakeflow_job_meta.errors import Failed
-from lakeflow_job_meta.tables.records import RecordColumn, RecordLayout, RecordTable
+from lakeflow_job_meta.errors import OperationFailed
+from lakeflow_job_meta.state.schemas import HISTORY, JOBS
+from lakeflow_job_meta.state.store import SchemaColumn, StateStore, TableSchema
 
-OpenRecords = Callable[[RecordLayout], RecordTable]
+OpenRecords = Callable[[TableSchema], StateStore]
 """Opens the side table of a layout; the same one however often it is asked."""
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123_000, tzinfo=timezone.utc)
-OLDER_JOBS = RecordLayout(JOBS.suffix, JOBS.columns[:7], JOBS.key, JOBS.order)
-ORIGINAL_JOBS = RecordLayout(JOBS.suffix, JOBS.columns[:5], ("job_id",), JOBS.order)
+OLDER_JOBS = TableSchema(JOBS.suffix, JOBS.columns[:7], JOBS.key, JOBS.order)
+ORIGINAL_JOBS = TableSchema(JOBS.suffix, JOBS.columns[:5], ("job_id",), JOBS.order)
 """The table as the original tool made it."""
 
 
@@ -49,7 +49,7 @@ def tick(run_id: str, minutes: int = 0, **columns: Any) -> dict[str, Any]:
     return {**nothing, "run_id": run_id, "started_timestamp": NOON + timedelta(minutes=minutes), **columns}
 
 
-def by_key(table: RecordTable) -> dict[tuple[object, object], Mapping[str, object]]:
+def by_key(table: StateStore) -> dict[tuple[object, object], Mapping[str, object]]:
     return {(row["target"], row["bundle_key"]): row for row in table.rows()}
 
 
@@ -73,7 +73,7 @@ put_histories = st.lists(
 """Random puts: rows and deletions."""
 
 
-def check_puts(table: RecordTable, puts: list[tuple[list[dict[str, Any]], list[tuple[object, ...]]]]) -> None:
+def check_puts(table: StateStore, puts: list[tuple[list[dict[str, Any]], list[tuple[object, ...]]]]) -> None:
     """After each put, the table holds what a dictionary would."""
     table.put([], list(by_key(table)))
     model: dict[tuple[object, ...], dict[str, Any]] = {}
@@ -92,11 +92,11 @@ class RecordTableContract:
     """Subclass it with a fixture `open_table`."""
 
     @pytest.fixture
-    def jobs(self, open_table: OpenRecords) -> RecordTable:
+    def jobs(self, open_table: OpenRecords) -> StateStore:
         return open_table(JOBS)
 
     @pytest.fixture
-    def history(self, open_table: OpenRecords) -> RecordTable:
+    def history(self, open_table: OpenRecords) -> StateStore:
         return open_table(HISTORY)
 
     def test_a_table_that_is_not_there_has_no_rows(self, jobs):
@@ -223,17 +223,17 @@ class RecordTableContract:
     )
     def test_a_value_that_does_not_fit_is_refused_and_named(self, history, column, value):
         history.put([tick("r1")])
-        with pytest.raises(Failed, match=f"'{column}'"):
+        with pytest.raises(OperationFailed, match=f"'{column}'"):
             history.put([tick("r2"), {**tick("r3"), column: value}])
         assert history.rows() == [tick("r1")]
 
     def test_a_key_of_another_length_is_refused(self, jobs):
-        with pytest.raises(Failed, match="not 1 values"):
+        with pytest.raises(OperationFailed, match="not 1 values"):
             jobs.put([], [("prod",)])
 
     def test_a_column_of_a_type_that_cannot_hold_it_is_an_error_and_not_no_rows(self, open_table, jobs):
-        wrong = tuple(RecordColumn(c.name, "STRING" if c.name == "job_id" else c.type) for c in JOBS.columns)
-        open_table(RecordLayout(JOBS.suffix, wrong, JOBS.key, JOBS.order)).put([job(job_id="seven")])
+        wrong = tuple(SchemaColumn(c.name, "STRING" if c.name == "job_id" else c.type) for c in JOBS.columns)
+        open_table(TableSchema(JOBS.suffix, wrong, JOBS.key, JOBS.order)).put([job(job_id="seven")])
         for use in (jobs.rows, lambda: jobs.newest(1), lambda: jobs.put([job()])):
-            with pytest.raises(Failed, match="'job_id' has the type STRING"):
+            with pytest.raises(OperationFailed, match="'job_id' has the type STRING"):
                 use()

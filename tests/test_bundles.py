@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakeflow_job_meta.bundles.assignment import assign, bundle_name, numbered
+from lakeflow_job_meta.layout.assignment import assign, bundle_name, numbered
 from project_folder import ProjectFolder, module
 from tables import ALL_COLUMNS, TEXT, row, write_table
 from test_plan import commit, git

@@ -17,13 +17,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from lakeflow_job_meta.cache import circumstances, results
-from lakeflow_job_meta.cache.stored import Stored, from_bytes, to_bytes
-from lakeflow_job_meta.compilation import compile_project
-from lakeflow_job_meta.compiling import part_compiler
-from lakeflow_job_meta.compiling.result import Result
-from lakeflow_job_meta.metadata import yaml_files
-from lakeflow_job_meta.project import load_project
+from lakeflow_job_meta.compiler import unit as part_compiler
+from lakeflow_job_meta.compiler.cache import cache as results
+from lakeflow_job_meta.compiler.cache import key as circumstances
+from lakeflow_job_meta.compiler.cache.codec import CacheContent, decode, encode
+from lakeflow_job_meta.compiler.compile import compile_project
+from lakeflow_job_meta.compiler.result import UnitResult
+from lakeflow_job_meta.config.load import load_project
+from lakeflow_job_meta.sources import yaml_files
 from project_folder import BUNDLE, ProjectFolder, module
 from tables import row, write_table
 
@@ -152,7 +153,7 @@ class TestWhatIsRemembered:
 
 class TestWhatItDependsOn:
     def test_another_version_of_the_tool_takes_nothing_from_it(self, project, compiled, monkeypatch):
-        monkeypatch.setattr(circumstances, "tool_digest", lambda: b"another")
+        monkeypatch.setattr(circumstances, "code_fingerprint", lambda: b"another")
 
         assert project.ljm("generate").exit_code == 0
 
@@ -248,7 +249,7 @@ class TestDamage:
             lambda content: content[: len(content) // 2],
             lambda content: content.replace(b"Workspace", b"workspace"),
             lambda content: b"SQLite format 3\0" + content,
-            lambda content: to_bytes(Stored({"x": Result((("a", "a"),), {}, ())}, {})),
+            lambda content: encode(CacheContent({"x": UnitResult((("a", "a"),), {}, ())}, {})),
         ],
         ids=["empty", "cut", "changed", "foreign", "without what is needed"],
     )
@@ -260,29 +261,31 @@ class TestDamage:
         done = project.ljm("generate", "--check")
 
         assert (done.exit_code, done.problems, project.generated()) == (0, [], right)
-        assert len(from_bytes(path.read_bytes()).results) == 3
+        assert len(decode(path.read_bytes()).results) == 3
 
     @settings(max_examples=200)
     @given(st.binary(max_size=300), st.randoms(use_true_random=False))
     def test_no_content_makes_it_fail(self, content: bytes, chance: random.Random):
-        good = bytearray(to_bytes(Stored({"k": Result((("a", "a"),), {"jobs/a.yml": "é"}, ())}, {"t": None})))
+        good = bytearray(encode(CacheContent({"k": UnitResult((("a", "a"),), {"jobs/a.yml": "é"}, ())}, {"t": None})))
         good[chance.randrange(len(good))] ^= 1 + chance.randrange(255)
 
-        assert from_bytes(content) == Stored()
-        assert from_bytes(bytes(good)) == Stored()
+        assert decode(content) == CacheContent()
+        assert decode(bytes(good)) == CacheContent()
 
     @pytest.mark.parametrize(
         "path", ["../x", "jobs/../../x.yml", "/etc/passwd", "jobs/a/b.yml", "jobs/.a.yml", "sql/a.sql", "jobs/a.yml\n"]
     )
     def test_it_cannot_name_a_file_elsewhere(self, path):
-        assert from_bytes(to_bytes(Stored({"k": Result((("a", "a"),), {path: "x"}, ())}, {}))) == Stored()
+        assert decode(encode(CacheContent({"k": UnitResult((("a", "a"),), {path: "x"}, ())}, {}))) == CacheContent()
 
     @pytest.mark.parametrize("text", ["", "plain", "\ud800", "日本\n", "\x00"])
     def test_it_gives_back_what_was_put_in(self, text):
-        result = Result((("Über Sales", "a"),), {"jobs/a.yml": text, "sql/a/b.sql": "x"}, ((("kind", "b.py"), "file"),))
-        stored = Stored({"k": result, "l": result}, {"mine.yml.j2": "d", "gone": None})
+        result = UnitResult(
+            (("Über Sales", "a"),), {"jobs/a.yml": text, "sql/a/b.sql": "x"}, ((("kind", "b.py"), "file"),)
+        )
+        stored = CacheContent({"k": result, "l": result}, {"mine.yml.j2": "d", "gone": None})
 
-        assert from_bytes(to_bytes(stored)) == stored
+        assert decode(encode(stored)) == stored
 
 
 class TestWhereItCannotBeWritten:
@@ -323,7 +326,7 @@ class TestWhereItCannotBeWritten:
 
 GENERATES = """
 import sys
-from lakeflow_job_meta.cache import results
+from lakeflow_job_meta.compiler.cache import cache as results
 from lakeflow_job_meta.cli.main import main
 results.LEAST_MODULES = 0
 sys.argv = ["ljm", "--project", sys.argv[1], "validate"]
@@ -339,7 +342,7 @@ def test_two_runs_at_once_leave_a_whole_cache(project):
             for _ in range(3)
         ]
         assert [run.wait(timeout=60) for run in runs] == [0, 0, 0]
-        assert len(from_bytes((project.path / CACHE).read_bytes()).results) == 3
+        assert len(decode((project.path / CACHE).read_bytes()).results) == 3
 
 
 def _source(config: str) -> str:

@@ -14,9 +14,9 @@ pytest.register_assert_rewrite("control_table_contract")
 
 from connections import CONTROL, table_of  # noqa: E402
 from control_table_contract import ControlTableContract, check_history, histories  # noqa: E402
-from lakeflow_job_meta.tables.delta import DeltaControlTable  # noqa: E402
-from lakeflow_job_meta.tables.interface import ControlTable  # noqa: E402
-from lakeflow_job_meta.workspace import Workspace  # noqa: E402
+from lakeflow_job_meta.control_table.delta import DeltaControlTable  # noqa: E402
+from lakeflow_job_meta.control_table.interface import ControlTable  # noqa: E402
+from lakeflow_job_meta.workspace.client import Workspace  # noqa: E402
 from workspace import FakeWorkspace, SleeplessClock  # noqa: E402
 
 pytest_plugins = ["workspace_fixtures"]

@@ -22,10 +22,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lakeflow_job_meta.deployment import databricks_cli
-from lakeflow_job_meta.deployment.bundle_plan import Action, parse_plan
-from lakeflow_job_meta.deployment.cli_output import CliDiagnostic, Location, Trouble, diagnostics_in, trouble_in
-from lakeflow_job_meta.deployment.databricks_cli import (
+from lakeflow_job_meta.deploy.databricks_cli import client as databricks_cli
+from lakeflow_job_meta.deploy.databricks_cli.client import (
     CliFailure,
     CliResult,
     DatabricksCli,
@@ -34,8 +32,16 @@ from lakeflow_job_meta.deployment.databricks_cli import (
     find_cli,
     without_secrets,
 )
-from lakeflow_job_meta.deployment.lock import deployment_lock
-from lakeflow_job_meta.errors import Failed, Misconfigured
+from lakeflow_job_meta.deploy.databricks_cli.output import (
+    CliDiagnostic,
+    CliLocation,
+    Trouble,
+    diagnostics_in,
+    trouble_in,
+)
+from lakeflow_job_meta.errors import ConfigError, OperationFailed
+from lakeflow_job_meta.plan.model import Action, parse_plan
+from lakeflow_job_meta.state.lock import deployment_lock
 from strategies import texts, trees
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="process groups and file locks are those of POSIX")
@@ -99,20 +105,20 @@ class TestFindingIt:
         assert find_cli({"PATH": str(second.parent), "DATABRICKS_CLI": ""}) == str(second)
 
     def test_none_is_wrong_configuration_that_names_the_version_and_the_variable(self, tmp_path):
-        with pytest.raises(Misconfigured, match=r"not installed.* 0\.281\.0 or newer.*DATABRICKS_CLI"):
+        with pytest.raises(ConfigError, match=r"not installed.* 0\.281\.0 or newer.*DATABRICKS_CLI"):
             find_cli({"PATH": str(tmp_path)})
 
     @pytest.mark.parametrize("named", ["/nowhere/databricks", "no-such-program-anywhere"])
     def test_a_variable_that_names_nothing_is_said_so_and_the_path_is_not_tried(self, tmp_path, named):
         program(tmp_path / "databricks", "")
 
-        with pytest.raises(Misconfigured, match=f"DATABRICKS_CLI names '{named}'"):
+        with pytest.raises(ConfigError, match=f"DATABRICKS_CLI names '{named}'"):
             find_cli({"DATABRICKS_CLI": named, "PATH": str(tmp_path)})
 
     def test_a_file_that_cannot_be_run_is_none(self, tmp_path):
         (tmp_path / "databricks").write_text("not a program")
 
-        with pytest.raises(Misconfigured):
+        with pytest.raises(ConfigError):
             find_cli({"PATH": str(tmp_path)})
 
     def test_a_relative_name_is_relative_to_where_the_user_stands_and_not_to_the_bundle(self, tmp_path, monkeypatch):
@@ -127,7 +133,7 @@ class TestFindingIt:
     def test_a_program_that_the_system_cannot_start_is_wrong_configuration(self, tmp_path):
         broken = program(tmp_path / "databricks", "", interpreter="/nowhere/interpreter")
 
-        with pytest.raises(Misconfigured, match=r"cannot be started.*DATABRICKS_CLI"):
+        with pytest.raises(ConfigError, match=r"cannot be started.*DATABRICKS_CLI"):
             DatabricksCli(str(broken), tmp_path).run(["version"], SECONDS)
 
 
@@ -146,7 +152,7 @@ class TestItsVersion:
 
     @pytest.mark.parametrize("numbers", [(0, 18, 0), (0, 280, 9)])
     def test_an_older_one_is_refused_with_its_version_and_the_floor(self, make_cli, numbers):
-        with pytest.raises(Misconfigured, match=rf"CLI {'.'.join(map(str, numbers))} is too old.* 0\.281\.0 or newer"):
+        with pytest.raises(ConfigError, match=rf"CLI {'.'.join(map(str, numbers))} is too old.* 0\.281\.0 or newer"):
             check_version(make_cli(version(*numbers)))
 
     def test_a_build_from_source_is_trusted(self, make_cli):
@@ -158,11 +164,11 @@ class TestItsVersion:
         ["Version 0.18.0", "", "[]", "null", "3", '{"Version": "1.2.3"}', '{"Version": "1", "Major": null}', '{"Ver'],
     )
     def test_what_answers_otherwise_is_no_databricks_cli(self, make_cli, said):
-        with pytest.raises(Misconfigured, match=r"does not answer like the databricks CLI.*databricks-cli"):
+        with pytest.raises(ConfigError, match=r"does not answer like the databricks CLI.*databricks-cli"):
             check_version(make_cli(f"cat <<'END'\n{said}\nEND\n"))
 
     def test_it_is_asked_in_json(self, make_cli):
-        with pytest.raises(Misconfigured):
+        with pytest.raises(ConfigError):
             check_version(cli := make_cli('echo "$@" > asked'))
 
         assert (cli.folder / "asked").read_text() == "version -o json\n"
@@ -278,7 +284,7 @@ class TestTheTimeLimit:
         cli = make_cli("exec sleep 600", target="dev")
         begin = time.monotonic()
 
-        with pytest.raises(Failed, match=r"`databricks bundle plan` did not end within 1 seconds.*--timeout"):
+        with pytest.raises(OperationFailed, match=r"`databricks bundle plan` did not end within 1 seconds.*--timeout"):
             cli.bundle("plan", "-o", "json", limit_seconds=1)
 
         assert time.monotonic() - begin < 10
@@ -286,7 +292,7 @@ class TestTheTimeLimit:
     def test_ends_one_that_does_not_listen(self, make_cli):
         cli = make_cli("echo $$ > pid; trap '' INT TERM; while :; do sleep 0.1; done")
 
-        with pytest.raises(Failed):
+        with pytest.raises(OperationFailed):
             cli.run(["bundle", "plan"], 0.5)
 
         assert not is_running(number_in(cli.folder / "pid"))
@@ -295,7 +301,7 @@ class TestTheTimeLimit:
         # What a shell starts in the background does not hear Ctrl-C, and the shell itself ends at once.
         cli = make_cli("sleep 600 & echo $! > child; wait")
 
-        with pytest.raises(Failed):
+        with pytest.raises(OperationFailed):
             cli.run(["bundle", "plan"], 0.5)
 
         child = number_in(cli.folder / "child")
@@ -308,7 +314,7 @@ class TestTheTimeLimit:
     def test_gives_it_time_to_release_its_lock(self, make_cli):
         cli = make_cli("trap 'sleep 0.2; echo released > lock; exit 1' INT; while :; do sleep 0.05; done")
 
-        with pytest.raises(Failed):
+        with pytest.raises(OperationFailed):
             cli.run(["bundle", "deploy"], 0.5)
 
         assert (cli.folder / "lock").read_text() == "released\n"
@@ -317,8 +323,8 @@ class TestTheTimeLimit:
 WRAPPER = """\
 import signal, sys
 from pathlib import Path
-from lakeflow_job_meta.deployment.databricks_cli import DatabricksCli
-from lakeflow_job_meta.deployment.lock import deployment_lock
+from lakeflow_job_meta.deploy.databricks_cli.client import DatabricksCli
+from lakeflow_job_meta.state.lock import deployment_lock
 
 def interrupt(number, frame):
     raise KeyboardInterrupt
@@ -521,18 +527,18 @@ class TestDiagnostics:
             "Warning",
             "unknown field: nope",
             ("resources.jobs.sales",),
-            (Location("resources/jobs/sales.yml", 6, 11),),
+            (CliLocation("resources/jobs/sales.yml", 6, 11),),
         )
         assert (error.severity, error.settings, error.locations) == ("Error", (), ())
         assert error.message.startswith("cannot create resources.jobs.stock: Cluster size must be positive")
         assert recommendation.severity == "Recommendation"
-        assert recommendation.locations[0] == Location("databricks.yml", 3, 1)
+        assert recommendation.locations[0] == CliLocation("databricks.yml", 3, 1)
 
     def test_several_places_are_all_kept(self):
         (found,) = diagnostics_in("Error: multiple resources\n  at a\n  at b\n  in x.yml:1:2\n  in y z.yml:3:4\n")
 
         assert found.settings == ("a", "b")
-        assert found.locations == (Location("x.yml", 1, 2), Location("y z.yml", 3, 4))
+        assert found.locations == (CliLocation("x.yml", 1, 2), CliLocation("y z.yml", 3, 4))
 
     def test_two_messages_without_a_blank_line_are_two(self):
         assert [each.message for each in diagnostics_in("Error: one\nError: two\n")] == ["one", "two"]
@@ -704,7 +710,7 @@ class TestItsPlan:
 
     @pytest.mark.parametrize("length", range(0, len(PLAN) - 1, 37))
     def test_a_truncated_one_is_one_sentence_and_nothing_is_deployed(self, length):
-        with pytest.raises(Failed, match=r"cannot be understood .*nothing was deployed") as raised:
+        with pytest.raises(OperationFailed, match=r"cannot be understood .*nothing was deployed") as raised:
             parse_plan(PLAN[:length])
 
         assert len(str(raised.value)) < 400
@@ -722,12 +728,12 @@ class TestItsPlan:
         ids=lambda text: text[:60],
     )
     def test_one_that_is_not_understood_is_one_sentence(self, text):
-        with pytest.raises(Failed, match=r"cannot be understood .*nothing was deployed"):
+        with pytest.raises(OperationFailed, match=r"cannot be understood .*nothing was deployed"):
             parse_plan(text)
 
     @given(trees() | st.fixed_dictionaries({"plan": st.dictionaries(texts, trees())}))
     def test_any_json_is_a_plan_or_one_sentence(self, value):
-        with suppress(Failed):
+        with suppress(OperationFailed):
             plan = parse_plan(json.dumps(value))
             assert len(plan.resources) == len(value["plan"])
             assert len(list(plan.hand_edits())) >= 0

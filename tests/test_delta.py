@@ -220,8 +220,8 @@ def test_pyarrow_and_pandas_are_never_imported(control):
     write_table(control.path / TABLE, [row()])
     code = (
         "import sys; from pathlib import Path\n"
-        "from lakeflow_job_meta.compilation import compile_project\n"
-        "from lakeflow_job_meta.project import load_project\n"
+        "from lakeflow_job_meta.compiler.compile import compile_project\n"
+        "from lakeflow_job_meta.config.load import load_project\n"
         "assert compile_project(load_project(Path(sys.argv[1]))).jobs\n"
         "print([name for name in sys.modules if name.split('.')[0] in ('pyarrow', 'pandas', 'pyspark')])"
     )

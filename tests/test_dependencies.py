@@ -8,14 +8,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lakeflow_job_meta.diagnostics import Origin
+from lakeflow_job_meta.diagnostics.model import SourceRef, UnreadableDocument
 from lakeflow_job_meta.jobs.dependencies import Stages, find_cycles
-from lakeflow_job_meta.metadata.keys import task_key
-from lakeflow_job_meta.metadata.model import Dependency, Module, Source
-from lakeflow_job_meta.metadata.reading import Unread
+from lakeflow_job_meta.parsing.keys import task_key
+from lakeflow_job_meta.parsing.model import Dependency, Module, Source
 from project_folder import at_caret, module
 
-NOWHERE = Origin(Unread("test.yml"))
+NOWHERE = SourceRef(UnreadableDocument("test.yml"))
 
 
 def source(name: str, order: int | None = 1, depends_on: list[str] | None = None, is_active: bool = True) -> Source:

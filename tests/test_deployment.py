@@ -25,19 +25,18 @@ from hypothesis import strategies as st
 
 from cli import cli_environment, install_stand_in
 from cli.fixtures import real_command
-from lakeflow_job_meta.deployment.bundle_plan import BundlePlan, parse_plan
-from lakeflow_job_meta.deployment.cli_output import CliDiagnostic, Location, diagnostics_in
-from lakeflow_job_meta.deployment.fingerprint import fingerprint
-from lakeflow_job_meta.deployment.gate import Allowance, refuse_surprises
-from lakeflow_job_meta.deployment.interface import DeployedJob
-from lakeflow_job_meta.deployment.layouts import JOBS
-from lakeflow_job_meta.deployment.lock import deployment_lock
-from lakeflow_job_meta.deployment.places import Places
-from lakeflow_job_meta.deployment.state_folder import read_record, state_folder, write_record
-from lakeflow_job_meta.deployment.tracking import known_jobs, record_jobs
-from lakeflow_job_meta.errors import Failed, Refused
-from lakeflow_job_meta.project import load_project
-from lakeflow_job_meta.tables.local_records import LocalRecords
+from lakeflow_job_meta.config.load import load_project
+from lakeflow_job_meta.deploy.databricks_cli.fingerprint import fingerprint
+from lakeflow_job_meta.deploy.databricks_cli.output import CliDiagnostic, CliLocation, diagnostics_in
+from lakeflow_job_meta.deploy.databricks_cli.source_map import SourceMap
+from lakeflow_job_meta.deploy.policy import Allowance, refuse_violations
+from lakeflow_job_meta.errors import OperationFailed, PolicyRefused
+from lakeflow_job_meta.plan.model import BundlePlan, parse_plan
+from lakeflow_job_meta.state.folder import read_record, state_folder, write_record
+from lakeflow_job_meta.state.local_store import LocalStore
+from lakeflow_job_meta.state.lock import deployment_lock
+from lakeflow_job_meta.state.schemas import JOBS
+from lakeflow_job_meta.state.tracking import DeployedJob, known_jobs, record_jobs
 from project_folder import ProjectFolder, Result, module
 from workspace import FakeWorkspace
 
@@ -53,8 +52,8 @@ def plan_of(**jobs: str | dict) -> BundlePlan:
 
 
 def refusal(plan: BundlePlan, **allowed: object) -> str:
-    with pytest.raises(Refused) as raised:
-        refuse_surprises(plan, Allowance(**allowed))
+    with pytest.raises(PolicyRefused) as raised:
+        refuse_violations(plan, Allowance(**allowed))
     assert str(raised.value).endswith("Nothing was changed in the workspace.")
     assert raised.value.exit_code == 3
     return str(raised.value)
@@ -77,7 +76,7 @@ class TestTheGate:
         ids=["nothing", "creations and updates", "gone already", "a change", "a default of Databricks", "permissions"],
     )
     def test_lets_pass_what_the_metadata_asks_for(self, plan):
-        refuse_surprises(plan, Allowance())
+        refuse_violations(plan, Allowance())
 
     def test_refuses_a_deletion_and_names_the_job_and_the_flag(self):
         text = refusal(plan_of(sales="delete", stock="skip"))
@@ -90,7 +89,7 @@ class TestTheGate:
 
         assert "would delete 3 jobs ('a', 'b', 'c'); 2 allowed" in refusal(plan, deletions=2)
         assert "--max-deletes 3" in refusal(plan, deletions=2)
-        refuse_surprises(plan, Allowance(deletions=3))
+        refuse_violations(plan, Allowance(deletions=3))
 
     def test_refuses_to_leave_no_job_however_many_deletions_are_allowed(self):
         plan = plan_of(a="delete", b="delete")
@@ -100,7 +99,7 @@ class TestTheGate:
         assert "no job at all" in text
         assert "--allow-empty" in text
         assert "--max-deletes" not in text
-        refuse_surprises(plan, Allowance(deletions=2, emptying=True))
+        refuse_violations(plan, Allowance(deletions=2, emptying=True))
 
     def test_permission_to_empty_is_no_permission_to_delete(self):
         assert "--max-deletes 1" in refusal(plan_of(a="delete"), emptying=True)
@@ -111,7 +110,7 @@ class TestTheGate:
         assert "1 setting changed in the workspace since the last deployment would be overwritten" in text
         assert "(a: max_retries is 5)" in text
         assert "--overwrite-drift" in text
-        refuse_surprises(plan_of(a=EDITED), Allowance(overwriting=True))
+        refuse_violations(plan_of(a=EDITED), Allowance(overwriting=True))
 
     def test_many_edits_are_counted_and_not_all_listed(self):
         text = refusal(plan_of(**{f"job_{number}": EDITED for number in range(30)}))
@@ -121,7 +120,7 @@ class TestTheGate:
         assert len(text) < 2_000
 
     def test_what_is_deleted_anyway_has_no_edits_to_keep(self):
-        refuse_surprises(plan_of(a={**EDITED, "action": "delete"}, b="skip"), Allowance(deletions=1))
+        refuse_violations(plan_of(a={**EDITED, "action": "delete"}, b="skip"), Allowance(deletions=1))
 
     def test_refuses_to_make_a_job_again_whatever_is_allowed(self):
         text = refusal(plan_of(a="recreate"), deletions=9, emptying=True, overwriting=True)
@@ -149,7 +148,7 @@ class TestTheGate:
         is_fine = doomed <= deletions and (emptying or doomed == 0 or doomed < len(actions))
 
         if is_fine:
-            refuse_surprises(plan_of(**actions), Allowance(deletions, emptying))
+            refuse_violations(plan_of(**actions), Allowance(deletions, emptying))
         else:
             refusal(plan_of(**actions), deletions=deletions, emptying=emptying)
 
@@ -232,7 +231,9 @@ class TestTheLock:
         slept: list[float] = []
         with (
             deployment_lock(tmp_path),
-            pytest.raises(Failed, match=rf"process {os.getpid()} on .* for more than 60 seconds\. Wait for its end"),
+            pytest.raises(
+                OperationFailed, match=rf"process {os.getpid()} on .* for more than 60 seconds\. Wait for its end"
+            ),
             deployment_lock(tmp_path, wait_seconds=60, sleep=slept.append),
         ):
             pass
@@ -250,7 +251,7 @@ class TestTheLock:
     def test_a_file_that_cannot_be_opened_is_one_sentence(self, tmp_path):
         (tmp_path / "lock").mkdir()
 
-        with pytest.raises(Failed, match="lock"), deployment_lock(tmp_path):
+        with pytest.raises(OperationFailed, match="lock"), deployment_lock(tmp_path):
             pass
 
 
@@ -281,11 +282,11 @@ class TestRecords:
 
     def test_a_disk_that_refuses_is_one_sentence(self, tmp_path):
         (tmp_path / "jobs.json").mkdir()
-        with pytest.raises(Failed, match=r"jobs\.json' cannot be written: "):
+        with pytest.raises(OperationFailed, match=r"jobs\.json' cannot be written: "):
             write_record(tmp_path / "jobs.json", {})
 
     def test_a_job_keeps_when_it_was_made_and_is_updated_only_when_it_differs(self, tmp_path):
-        records = LocalRecords(tmp_path, JOBS)
+        records = LocalStore(tmp_path, JOBS)
         made, long_ago = datetime(2000, 1, 1, tzinfo=timezone.utc), datetime(2001, 1, 1, tzinfo=timezone.utc)
         job = DeployedJob("sales", "1", "sales", "https://x/1")
         (first,) = record_jobs(records, "dev", [job], {"sales": "Sales"}, metadata_version="t@1")
@@ -305,7 +306,7 @@ class TestRecords:
         assert [row["job_id"] for row in records.rows()] == [2]
 
     def test_a_target_keeps_its_jobs_when_another_one_is_recorded(self, tmp_path):
-        records = LocalRecords(tmp_path, JOBS)
+        records = LocalStore(tmp_path, JOBS)
         record_jobs(records, "dev", [DeployedJob("sales", "1", "sales", "u")], {})
 
         record_jobs(records, "prod", [DeployedJob("sales", "2", "sales", "u")], {})
@@ -350,13 +351,13 @@ modules:
 
 class TestPlaces:
     @pytest.fixture
-    def places(self, project: ProjectFolder) -> Places:
+    def places(self, project: ProjectFolder) -> SourceMap:
         project.write("metadata/sales.yml", TWO)
         project.ljm("generate")
-        return Places(load_project(project.path), project.compile())
+        return SourceMap(load_project(project.path), project.compile())
 
     @pytest.fixture
-    def place_of(self, project: ProjectFolder, places: Places) -> Callable[[str], str | None]:
+    def place_of(self, project: ProjectFolder, places: SourceMap) -> Callable[[str], str | None]:
         """Returns the metadata place of a text in the generated file."""
 
         def find(text: str) -> str | None:
@@ -364,7 +365,7 @@ class TestPlaces:
             assert content.count(text) == 1, content
             before = content[: content.index(text)]
             line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-            return places.of_location(Location("resources/jobs/sales.yml", line, column))
+            return places.of_location(CliLocation("resources/jobs/sales.yml", line, column))
 
         return find
 
@@ -385,14 +386,14 @@ class TestPlaces:
 
     @pytest.mark.parametrize("line", [0, 1, 2, 3, 4, 999])
     def test_any_line_of_a_generated_file_has_a_place_in_its_module(self, places, line):
-        found = places.of_location(Location("resources/jobs/sales.yml", line, 1))
+        found = places.of_location(CliLocation("resources/jobs/sales.yml", line, 1))
 
         assert found is not None
         assert found.startswith("metadata/sales.yml:")
 
     @pytest.mark.parametrize("path", ["databricks.yml", "resources/jobs/other.yml", "jobs/sales.yml", "../x.yml"])
     def test_other_files_have_none(self, places, path):
-        assert places.of_location(Location(path, 1, 1)) is None
+        assert places.of_location(CliLocation(path, 1, 1)) is None
 
     def test_a_message_is_told_at_the_place_in_the_metadata(self, places):
         (said,) = diagnostics_in(
@@ -404,7 +405,7 @@ class TestPlaces:
         assert re.fullmatch(r"metadata/sales\.yml:\d+:\d+: warning: unknown field: x \[databricks\]", told)
 
     def test_a_message_about_a_file_of_the_user_s_own_keeps_its_place(self, places):
-        said = CliDiagnostic("Error", "no", (), (Location("databricks.yml", 3, 1),))
+        said = CliDiagnostic("Error", "no", (), (CliLocation("databricks.yml", 3, 1),))
 
         assert places.tell(said) == "databricks.yml:3:1: error: no [databricks]"
 
@@ -479,7 +480,7 @@ class World:
         return self.workspace.jobs.by_name(name).job_id
 
     def record(self) -> dict:
-        rows = LocalRecords(self.project.path / ".lakeflow-job-meta" / "dev", JOBS).rows()
+        rows = LocalStore(self.project.path / ".lakeflow-job-meta" / "dev", JOBS).rows()
         return {row["bundle_key"]: row for row in rows}
 
     @property

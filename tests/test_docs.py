@@ -35,12 +35,12 @@ from deltalake import DeltaTable
 
 from lakeflow_job_meta import MetadataManager
 from lakeflow_job_meta.cli.main import cli
-from lakeflow_job_meta.compilation import compile_project
-from lakeflow_job_meta.diagnostics import RULES
+from lakeflow_job_meta.compiler.compile import compile_project
+from lakeflow_job_meta.config.load import load_project
+from lakeflow_job_meta.diagnostics.registry import RULES
 from lakeflow_job_meta.jobs.task_types import TASK_TYPES
-from lakeflow_job_meta.metadata.columns import COLUMNS
-from lakeflow_job_meta.project import load_project
-from lakeflow_job_meta.settings import load_schema
+from lakeflow_job_meta.parsing.columns import COLUMNS
+from lakeflow_job_meta.schema.validator import load_schema
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakeflow_job_meta.metadata.yaml_files import YamlReader
+from lakeflow_job_meta.sources.yaml_files import YamlReader
 from project_folder import ProjectFolder, module
 
 WITH_SQL = """\

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from lakeflow_job_meta.cache import results
-from lakeflow_job_meta.compilation import Compilation
-from lakeflow_job_meta.compiling import all_parts, helper
-from lakeflow_job_meta.compiling.all_parts import _Work
-from lakeflow_job_meta.compiling.helper import Helper
-from lakeflow_job_meta.metadata.reading import Content, Part
+from lakeflow_job_meta.compiler import parallel as all_parts
+from lakeflow_job_meta.compiler import worker as helper
+from lakeflow_job_meta.compiler.cache import cache as results
+from lakeflow_job_meta.compiler.parallel import _Work
+from lakeflow_job_meta.compiler.result import Compilation
+from lakeflow_job_meta.compiler.worker import Worker
+from lakeflow_job_meta.parsing.units import SourceUnit, UnitContent
 from project_folder import ProjectFolder, module
 from tables import row, write_table
 
@@ -58,18 +59,18 @@ def project(tmp_path) -> ProjectFolder:
 def helped(monkeypatch) -> list[int]:
     """Has two helpers start at once; returns how many parts each answer of one of them was about."""
     brought: list[int] = []
-    real = Helper.results
+    real = Worker.results
 
-    def results_of(helper: Helper) -> list:
+    def results_of(helper: Worker) -> list:
         found = real(helper)
         brought.append(len(found))
         return found
 
-    monkeypatch.setattr(Helper, "results", results_of)
+    monkeypatch.setattr(Worker, "results", results_of)
     monkeypatch.setattr(all_parts, "LOOK_AFTER_SECONDS", 0)
     monkeypatch.setattr(all_parts, "WORTH_SECONDS", 0)
     monkeypatch.setattr(all_parts, "TURN_SECONDS", 0)
-    monkeypatch.setattr(all_parts, "HELPER_TURN_SECONDS", 60)
+    monkeypatch.setattr(all_parts, "WORKER_TURN_SECONDS", 60)
     monkeypatch.setattr(all_parts, "_cores", lambda: 3)
     # They would hardly be there before everything is done.
     real_wait = all_parts.with_an_answer
@@ -127,13 +128,13 @@ class TestTheSameResults:
         project.write("metadata/zzz.yml", module("zzz", notebook="notebooks/ü.py"))
         code = (
             "import os; from pathlib import Path\n"
-            "from lakeflow_job_meta.compiling import all_parts\n"
+            "from lakeflow_job_meta.compiler import parallel as all_parts\n"
             "all_parts.LOOK_AFTER_SECONDS = all_parts.WORTH_SECONDS = 0\n"
             "all_parts.TURN_SECONDS, all_parts._cores = 0, lambda: 3\n"
             "real = all_parts.with_an_answer\n"
             "all_parts.with_an_answer = lambda helpers, wait: real(helpers, wait=True)\n"
-            "from lakeflow_job_meta.compilation import compile_project\n"
-            "from lakeflow_job_meta.project import load_project\n"
+            "from lakeflow_job_meta.compiler.compile import compile_project\n"
+            "from lakeflow_job_meta.config.load import load_project\n"
             "print({key for key in compile_project(load_project(Path('.'))).kept_jobs if key in ('good_0', 'zzz')})\n"
         )
         # Without the option, paths here are ASCII.
@@ -166,14 +167,14 @@ class TestTheSameResults:
         text = '{% extends "lakeflow_job_meta/job.yml.j2" %}\n'
         project.write("mine.yml.j2", text)
         project.write("job_meta.yml", "templates: {job: mine.yml.j2}\ndefaults: {warehouse_id: w}\n")
-        real = Helper.results
+        real = Worker.results
 
-        def edited(helper: Helper) -> list:
+        def edited(helper: Worker) -> list:
             found = real(helper)
             helper.templates = {"mine.yml.j2": text + "# as it was before"}
             return found
 
-        monkeypatch.setattr(Helper, "results", edited)
+        monkeypatch.setattr(Worker, "results", edited)
 
         project.compile()
 
@@ -182,7 +183,7 @@ class TestTheSameResults:
 
 class TestWithoutAHelper:
     def test_little_work_starts_none(self, project, monkeypatch):
-        monkeypatch.setattr(all_parts, "Helper", None)
+        monkeypatch.setattr(all_parts, "Worker", None)
         monkeypatch.setattr(all_parts, "_cores", lambda: 3)
 
         assert project.compile().files
@@ -203,10 +204,10 @@ class TestWithoutAHelper:
 
     @pytest.mark.parametrize("answer", [1, 2, 3])
     def test_one_that_dies_in_the_middle_changes_nothing(self, project, helped, monkeypatch, answer):
-        counted = Helper.results
+        counted = Worker.results
         asked = 0
 
-        def dying(helper: Helper) -> list:
+        def dying(helper: Worker) -> list:
             nonlocal asked
             asked += 1
             if asked == answer:
@@ -215,13 +216,13 @@ class TestWithoutAHelper:
                 helper._from.read()
             return counted(helper)
 
-        monkeypatch.setattr(Helper, "results", dying)
+        monkeypatch.setattr(Worker, "results", dying)
 
         _same(project.compile(), _alone(project))
         assert asked > answer
 
     def test_parts_that_cannot_be_sent_are_compiled_here(self, project, helped, monkeypatch):
-        monkeypatch.setattr(Helper, "begin", lambda helper, parts: helper._send(lambda: None))
+        monkeypatch.setattr(Worker, "begin", lambda helper, parts: helper._send(lambda: None))
 
         _same(project.compile(), _alone(project))
         assert sum(helped) == 0
@@ -229,7 +230,7 @@ class TestWithoutAHelper:
 
 class TestWhoDoesWhat:
     def test_helpers_take_less_and_less_by_size_and_one_at_least(self):
-        parts = [Part("x", None, Content, size) for size in (100, 100, 100, 100, 700, 100, 100)]
+        parts = [SourceUnit("x", None, UnitContent, size) for size in (100, 100, 100, 100, 700, 100, 100)]
         work = _Work(parts)
 
         assert work.take_last(250) == [6, 5]
@@ -239,7 +240,7 @@ class TestWhoDoesWhat:
         assert (work.bytes_left, list(work.left)) == (500, [1, 2, 3, 6, 5])
 
     def test_one_that_runs_other_code_is_not_used(self, project, helped, monkeypatch):
-        monkeypatch.setattr(helper, "tool_digest", lambda: b"as it was when this process began")
+        monkeypatch.setattr(helper, "code_fingerprint", lambda: b"as it was when this process began")
 
         _same(project.compile(), _alone(project))
         assert sum(helped) == 0
@@ -265,13 +266,13 @@ class TestTheProcess:
 
     def test_it_ends_with_the_run(self, project, helped, monkeypatch):
         ended: list[int | None] = []
-        real = Helper.end
+        real = Worker.end
 
-        def end(helper: Helper) -> None:
+        def end(helper: Worker) -> None:
             real(helper)
             ended.append(helper._process.poll())
 
-        monkeypatch.setattr(Helper, "end", end)
+        monkeypatch.setattr(Worker, "end", end)
 
         project.compile()
 
@@ -280,11 +281,11 @@ class TestTheProcess:
     def test_it_ends_when_the_run_is_killed(self, project):
         code = (
             "import os, sys, signal; from pathlib import Path\n"
-            "from lakeflow_job_meta.compiling.helper import Helper\n"
-            "from lakeflow_job_meta.project import load_project\n"
-            "from lakeflow_job_meta.bundle_facts import read_bundle_facts\n"
+            "from lakeflow_job_meta.compiler.worker import Worker\n"
+            "from lakeflow_job_meta.config.load import load_project\n"
+            "from lakeflow_job_meta.config.bundle import read_bundle_declarations\n"
             "project = load_project(Path(sys.argv[1]))\n"
-            "helper = Helper(); helper.join(project, read_bundle_facts(project)); helper.results()\n"
+            "helper = Worker(); helper.join(project, read_bundle_declarations(project)); helper.results()\n"
             "print(helper._process.pid, flush=True); os.kill(os.getpid(), signal.SIGKILL)\n"
         )
         done = subprocess.run(
@@ -302,11 +303,11 @@ class TestTheProcess:
         script.write_text(
             "from pathlib import Path\n"
             "with open('runs.txt', 'a') as file: file.write('run\\n')\n"
-            "from lakeflow_job_meta.compiling import all_parts\n"
+            "from lakeflow_job_meta.compiler import parallel as all_parts\n"
             "all_parts.LOOK_AFTER_SECONDS = all_parts.WORTH_SECONDS = 0\n"
             "all_parts.TURN_SECONDS, all_parts._cores = 0, lambda: 3\n"
-            "from lakeflow_job_meta.compilation import compile_project\n"
-            "from lakeflow_job_meta.project import load_project\n"
+            "from lakeflow_job_meta.compiler.compile import compile_project\n"
+            "from lakeflow_job_meta.config.load import load_project\n"
             "print(len(compile_project(load_project(Path('project'))).files))\n"
         )
         subprocess.run([sys.executable, script], cwd=tmp_path, check=True, timeout=60)

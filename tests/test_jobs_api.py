@@ -12,18 +12,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakeflow_job_meta.bundle_facts import read_bundle_values
-from lakeflow_job_meta.deployment.bundle_plan import Action, BundlePlan
-from lakeflow_job_meta.deployment.gate import Allowance, refuse_surprises
-from lakeflow_job_meta.deployment.interface import Deployer, StalePlan
-from lakeflow_job_meta.deployment.job_comparison import field_changes, path_text
-from lakeflow_job_meta.deployment.jobs_api import JobsApiDeployer
-from lakeflow_job_meta.deployment.live import live_lines
-from lakeflow_job_meta.deployment.scope import scope_of
-from lakeflow_job_meta.diagnostics import Origin
-from lakeflow_job_meta.errors import Failed, Refused
-from lakeflow_job_meta.project import Project, load_project
-from lakeflow_job_meta.workspace import Workspace
+from lakeflow_job_meta.config.bundle import read_bundle_values
+from lakeflow_job_meta.config.load import load_project
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.deploy.backend import Deployer, StalePlan
+from lakeflow_job_meta.deploy.jobs_api.deployer import JobsApiDeployer
+from lakeflow_job_meta.deploy.jobs_api.diff import field_changes, path_text
+from lakeflow_job_meta.deploy.jobs_api.ownership_tags import ownership_scope
+from lakeflow_job_meta.deploy.policy import Allowance, refuse_violations
+from lakeflow_job_meta.diagnostics.model import SourceRef
+from lakeflow_job_meta.errors import OperationFailed, PolicyRefused
+from lakeflow_job_meta.plan.explain_workspace import workspace_lines
+from lakeflow_job_meta.plan.model import Action, BundlePlan
+from lakeflow_job_meta.workspace.client import Workspace
 from project_folder import ProjectFolder, module
 from workspace import FakeWorkspace, Fault, FaultKind
 
@@ -63,7 +64,7 @@ class Site:
         """Deploys through the gate, and keeps a record."""
         deployer: Deployer = self.deployer()
         plan = deployer.plan()
-        refuse_surprises(plan, Allowance(**allowed))
+        refuse_violations(plan, Allowance(**allowed))
         problems = deployer.deploy(plan)
         self.known = {job.key: job.job_id for job in deployer.jobs()}
         return problems
@@ -128,7 +129,7 @@ class TestADeployment:
     def test_resets_only_the_job_that_changed(self, deployed):
         deployed.module("sales", "notebook_path: /Workspace/b, max_retries: 2")
 
-        lines = list(live_lines(deployed.plan()))
+        lines = list(workspace_lines(deployed.plan()))
         assert lines[:2] == ["In the workspace: 1 to update.", "~ sales: update"]
         assert "    tasks[task_key='a'].max_retries: null -> 2" in lines
         assert deployed.deploy() == []
@@ -142,7 +143,7 @@ class TestADeployment:
         deployed.remove("stock")
 
         assert deployed.actions() == {"sales": "skip", "stock": "delete"}
-        with pytest.raises(Refused, match="would delete 1 job"):
+        with pytest.raises(PolicyRefused, match="would delete 1 job"):
             deployed.deploy()
         assert deployed.deploy(deletions=1) == []
 
@@ -246,7 +247,7 @@ class TestWhichJobIsOurs:
         settings = deployed.workspace.jobs.by_name("sales").settings
         clone = deployed.connection.client().api_client.do("POST", "/api/2.2/jobs/create", body=settings)
 
-        with pytest.raises(Failed) as raised:
+        with pytest.raises(OperationFailed) as raised:
             deployed.plan()
 
         assert str(clone["job_id"]) in str(raised.value)
@@ -258,7 +259,7 @@ class TestWhichJobIsOurs:
         site.known = {"sales": str(made["job_id"])}
         site.module("sales")
 
-        with pytest.raises(Refused, match="ljm deploy"):
+        with pytest.raises(PolicyRefused, match="ljm deploy"):
             site.plan()
 
     def test_nor_is_it_when_the_record_is_lost(self, site):
@@ -267,13 +268,13 @@ class TestWhichJobIsOurs:
         site.connection.client().api_client.do("POST", "/api/2.2/jobs/create", body=body)
         site.module("sales")
 
-        with pytest.raises(Refused, match="ljm deploy"):
+        with pytest.raises(PolicyRefused, match="ljm deploy"):
             site.plan()
 
     def test_a_job_of_ours_that_a_bundle_took_over_is_refused(self, deployed):
         deployed.workspace.jobs.edit(deployed.id_of("sales"), deployment={"kind": "BUNDLE"})
 
-        with pytest.raises(Refused, match="'sales'"):
+        with pytest.raises(PolicyRefused, match="'sales'"):
             deployed.plan()
 
 
@@ -368,14 +369,14 @@ class TestWhatGoesWrong:
         site.module("sales")
         site.workspace.faults.add(Fault("GET", "/api/2.2/jobs/list", FaultKind.FORBIDDEN))
 
-        with pytest.raises(Failed):
+        with pytest.raises(OperationFailed):
             site.deploy()
         assert site.changes() == {}
 
     def test_a_job_that_cannot_be_read_makes_nothing(self, deployed):
         deployed.workspace.faults.add(Fault("GET", "/api/2.2/jobs/get", FaultKind.FORBIDDEN))
 
-        with pytest.raises(Failed):
+        with pytest.raises(OperationFailed):
             deployed.deploy()
         assert deployed.changes() == {}
 
@@ -443,13 +444,13 @@ class TestWhatPeopleDoInTheWorkspace:
         site.deploy()
         self.pause(site)
 
-        with pytest.raises(Refused, match=r"schedule\.pause_status is 'PAUSED'"):
+        with pytest.raises(PolicyRefused, match=r"schedule\.pause_status is 'PAUSED'"):
             site.deploy()
 
     def test_a_hand_edit_is_told_and_not_overwritten(self, deployed):
         deployed.workspace.jobs.edit_task(deployed.id_of("sales"), "a", max_retries=5)
 
-        with pytest.raises(Refused, match=r"sales: tasks\[task_key='a'\]\.max_retries is 5"):
+        with pytest.raises(PolicyRefused, match=r"sales: tasks\[task_key='a'\]\.max_retries is 5"):
             deployed.deploy()
         assert deployed.changes() == {}
         assert deployed.deploy(overwriting=True) == []
@@ -709,8 +710,8 @@ class TestComparison:
 
 @given(st.text(), st.text())
 def test_a_scope_fits_into_a_tag_and_a_path(name, target):
-    project = Project(Path("x"), Origin(None), control_table=name or "x")  # type: ignore[arg-type]
-    scope = scope_of(project, target)
+    project = Project(Path("x"), SourceRef(None), control_table=name or "x")  # type: ignore[arg-type]
+    scope = ownership_scope(project, target)
 
     assert len(scope.tag) <= 255
     assert scope.tag.isascii()

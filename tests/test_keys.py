@@ -7,7 +7,7 @@ import re
 import pytest
 from hypothesis import given
 
-from lakeflow_job_meta.metadata.keys import MAX_JOB_KEY, MAX_TASK_KEY, is_job_key, job_key, task_key
+from lakeflow_job_meta.parsing.keys import MAX_JOB_KEY, MAX_TASK_KEY, is_job_key, job_key, task_key
 from project_folder import module
 from strategies import any_text, texts
 

@@ -12,21 +12,24 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import strategies
-from lakeflow_job_meta.bundle_facts import BundleFacts
-from lakeflow_job_meta.compilation import compile_readings
-from lakeflow_job_meta.errors import Failed, InvalidMetadata
-from lakeflow_job_meta.metadata.columns import METADATA_COLUMNS
-from lakeflow_job_meta.metadata.reading import Content, Part, RawModule, Reading
-from lakeflow_job_meta.metadata.rows import Row, modules_of_rows
-from lakeflow_job_meta.metadata.yaml_files import part_of_file
-from lakeflow_job_meta.output.yaml_writer import to_yaml
-from lakeflow_job_meta.project import Project, load_project
-from lakeflow_job_meta.project_files import ProjectFiles
-from lakeflow_job_meta.tables.changes import Kind, compare_rows, key_of
-from lakeflow_job_meta.tables.delta import DeltaControlTable
-from lakeflow_job_meta.tables.interface import ControlTable, RowChanges, Snapshot, TableVersion
-from lakeflow_job_meta.tables.load import NOT_IN_A_TABLE, LoadPlan, not_in_a_table, plan_load, rows_of_module
-from lakeflow_job_meta.tables.operations import export, load
+from lakeflow_job_meta.checks.file_lookups import FileLookups
+from lakeflow_job_meta.compiler.compile import compile_snapshots
+from lakeflow_job_meta.config.bundle import BundleDeclarations
+from lakeflow_job_meta.config.load import load_project
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.control_table.changes import Kind, compare_rows, key_of
+from lakeflow_job_meta.control_table.delta import DeltaControlTable
+from lakeflow_job_meta.control_table.interface import ControlTable, RowChanges, Snapshot, TableVersion
+from lakeflow_job_meta.control_table.load_plan import LoadPlan, not_in_a_table, plan_load, rows_of_module
+from lakeflow_job_meta.diagnostics.rules.metadata import NOT_IN_A_TABLE
+from lakeflow_job_meta.errors import InvalidMetadata, OperationFailed
+from lakeflow_job_meta.parsing.columns import METADATA_COLUMNS, Row
+from lakeflow_job_meta.parsing.rows import modules_of_rows
+from lakeflow_job_meta.parsing.units import RawModule, SourceUnit, UnitContent
+from lakeflow_job_meta.services.table_operations import export, load
+from lakeflow_job_meta.sources.interface import SourceSnapshot
+from lakeflow_job_meta.sources.yaml_files import unit_of_file
+from lakeflow_job_meta.text.yaml_writer import to_yaml
 from tables import row
 
 Module = dict[str, Any]
@@ -59,7 +62,7 @@ def new_table(folder: Path) -> ControlTable:
 def read(modules: Sequence[Module] | str) -> list[RawModule]:
     """Reads modules as they are read from a file."""
     text = modules if isinstance(modules, str) else to_yaml({"modules": list(modules)}) + "\n"
-    content = part_of_file("a.yml", text.encode()).content
+    content = unit_of_file("a.yml", text.encode()).content
     assert content.diagnostics == ()
     return list(content.modules)
 
@@ -101,8 +104,10 @@ def loaded(modules: Sequence[Module], rows: Iterable[Row] = (), *, prune: bool =
 
 def jobs(modules: Iterable[RawModule], project: Project) -> dict[str, str]:
     """Returns the settings of every job, as text, so that true is not 1."""
-    reading = Reading("x", (Part("x", None, lambda: Content(tuple(modules))),), (), False, lambda label: False)
-    compilation = compile_readings(project, [reading], BundleFacts(), ProjectFiles(project.folder))
+    reading = SourceSnapshot(
+        "x", (SourceUnit("x", None, lambda: UnitContent(tuple(modules))),), (), False, lambda label: False
+    )
+    compilation = compile_snapshots(project, [reading], BundleDeclarations(), FileLookups(project.folder))
     assert [str(problem) for problem in compilation.errors] == []
     return {job.key: json.dumps([job.settings, job.sql_files], sort_keys=True, default=str) for job in compilation.jobs}
 
@@ -401,7 +406,7 @@ class TestWriting:
         table = DeltaControlTable(str(tmp_path / "t"))
         table.create(optional_columns=False)
         assert load(table, read([module("a")]), prune=False, dry_run=False).rows == 1
-        with pytest.raises(Failed, match="optional columns 'description'"):
+        with pytest.raises(OperationFailed, match="optional columns 'description'"):
             load(table, read([module("b", description="x")]), prune=False, dry_run=False)
         assert [each["source_id"] for each in table.read().rows] == ["a"]
 
@@ -470,7 +475,7 @@ class TestExport:
         assert found.value["module_name"] == "stock"  # type: ignore[index, call-overload]
 
     def test_a_module_that_is_not_there_is_an_error(self, table):
-        with pytest.raises(Failed, match="has no module 'stock'"):
+        with pytest.raises(OperationFailed, match="has no module 'stock'"):
             export(table, ["stock"])
 
     @pytest.mark.parametrize(

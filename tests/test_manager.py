@@ -13,10 +13,10 @@ from deltalake import DeltaTable, write_deltalake
 
 from connections import CONTROL, VOLUME
 from lakeflow_job_meta import MetadataManager
-from lakeflow_job_meta.errors import Failed, InvalidMetadata, Misconfigured
-from lakeflow_job_meta.tables.changes import Kind
-from lakeflow_job_meta.tables.interface import TableMissing
-from lakeflow_job_meta.workspace import Workspace
+from lakeflow_job_meta.control_table.changes import Kind
+from lakeflow_job_meta.control_table.interface import TableMissing
+from lakeflow_job_meta.errors import ConfigError, InvalidMetadata, OperationFailed
+from lakeflow_job_meta.workspace.client import Workspace
 from project_folder import REPOSITORY, ProjectFolder
 from tables import BOOL, INT, TEXT
 from workspace import FakeWorkspace
@@ -103,12 +103,12 @@ class TestTable:
 
     @pytest.mark.parametrize("name", ["", "a.b.c.d", "main.etl.t; DROP TABLE x", "main.`etl"])
     def test_what_is_no_name_is_refused(self, name, workspace, connection):
-        with pytest.raises(Misconfigured, match="is no name of a table"):
+        with pytest.raises(ConfigError, match="is no name of a table"):
             MetadataManager(name, workspace.warehouse_id, workspace=connection)
 
     def test_a_name_needs_a_warehouse(self, monkeypatch):
         monkeypatch.delenv("DATABRICKS_WAREHOUSE_ID", raising=False)
-        with pytest.raises(Misconfigured, match="DATABRICKS_WAREHOUSE_ID"):
+        with pytest.raises(ConfigError, match="DATABRICKS_WAREHOUSE_ID"):
             MetadataManager(CONTROL)
 
     def test_the_warehouse_may_come_from_the_environment(self, monkeypatch, workspace, connection):
@@ -205,7 +205,7 @@ class TestLoadYaml:
     def test_a_mistake_in_the_project_file_is_told(self, made, project: ProjectFolder):
         project.write("job_meta.yml", "outputs: x")
         file = project.write("metadata/a.yml", "modules: []")
-        with pytest.raises(Misconfigured, match=r"job_meta\.yml"):
+        with pytest.raises(ConfigError, match=r"job_meta\.yml"):
             made.load_yaml(str(file))
 
 
@@ -250,7 +250,7 @@ class TestVolumes:
         assert made.current_version() == 0
 
     def test_a_volume_that_is_not_there_is_an_error(self, made):
-        with pytest.raises(Failed, match="does not exist"):
+        with pytest.raises(OperationFailed, match="does not exist"):
             made.sync_from_volume("/Volumes/main/etl/nope")
 
     def test_a_mounted_folder_serves_as_in_a_notebook(self, tmp_path):
@@ -319,7 +319,7 @@ class TestReading:
         assert manager.detect_changes(before).modules == {}
 
     def test_a_version_that_is_not_there_is_an_error(self, made):
-        with pytest.raises(Failed, match="99"):
+        with pytest.raises(OperationFailed, match="99"):
             made.detect_changes(99)
 
 

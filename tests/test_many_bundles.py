@@ -17,10 +17,10 @@ import pytest
 
 from cli import install_stand_in
 from cli.fixtures import real_command
-from lakeflow_job_meta.deployment import bundle_size
-from lakeflow_job_meta.deployment.bundle_size import slow_warning
-from lakeflow_job_meta.deployment.rollout import Listener, Options, prepare
-from lakeflow_job_meta.project import load_project
+from lakeflow_job_meta.config.load import load_project
+from lakeflow_job_meta.deploy import bundle_size
+from lakeflow_job_meta.deploy.bundle_size import slow_warning
+from lakeflow_job_meta.deploy.pipeline import DeployOptions, Reporter, prepare
 from project_folder import ProjectFolder, Result, module
 from test_bundles import ROOT, SHARED, places
 from test_deployment import World
@@ -392,11 +392,11 @@ def test_and_by_each_deployment_but_not_in_a_project_of_many(project, monkeypatc
     monkeypatch.setattr(bundle_size, "NEARLY_FULL", 1)
     project.write("metadata/a.yml", module("a"))
     told: list[str] = []
-    prepare(load_project(project.path), Options(), Listener(told.append), writes_files=True)
+    prepare(load_project(project.path), DeployOptions(), Reporter(told.append), writes_files=True)
     assert [line.split(",")[0] for line in told] == ["Warning: this bundle has 1 jobs"]
 
     project.write("databricks.yml", ROOT)
     project.write("shared.yml", SHARED)
     project.write("job_meta.yml", "bundles: {jobs_per_bundle: 2}\n")
-    prepare(load_project(project.path), Options(), Listener(told.append), writes_files=True)
+    prepare(load_project(project.path), DeployOptions(), Reporter(told.append), writes_files=True)
     assert len(told) == 1

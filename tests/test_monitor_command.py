@@ -24,9 +24,9 @@ import pytest
 
 from connections import VOLUME
 from lakeflow_job_meta import MetadataMonitor
-from lakeflow_job_meta.errors import Misconfigured
+from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.monitor.events import Event, EventKind
-from lakeflow_job_meta.monitor.loop import Rhythm, run
+from lakeflow_job_meta.monitor.loop import LoopOptions, run_loop
 from lakeflow_job_meta.monitor.webhook import Webhook
 from monitor_fixtures import World, broken_row, lines_of_json, module_row
 from project_folder import Result, module
@@ -151,7 +151,9 @@ class TestTheLoop:
     def test_looks_again_after_the_interval_less_the_time_of_the_look(self, deployed: World):
         watching = deployed.monitor()
 
-        assert run(watching.monitor, Rhythm(60.0, 3), watching.events.append, clock=deployed.clock.clock).has_ended_well
+        assert run_loop(
+            watching.monitor, LoopOptions(60.0, 3), watching.events.append, clock=deployed.clock.clock
+        ).has_ended_well
 
         assert deployed.clock.slept == [60.0, 60.0]
         assert watching.kinds == ["started", "stopped"]
@@ -160,9 +162,9 @@ class TestTheLoop:
         deployed.goes_down()
         deployed.put(module_row("new"))
         watching = deployed.monitor()
-        rhythm = Rhythm(10_000.0, None, fail_after=3)
+        rhythm = LoopOptions(10_000.0, None, fail_after=3)
 
-        assert not run(watching.monitor, rhythm, watching.events.append, clock=deployed.clock.clock).has_ended_well
+        assert not run_loop(watching.monitor, rhythm, watching.events.append, clock=deployed.clock.clock).has_ended_well
 
         assert len(deployed.clock.slept) == 2
         assert "Failed 3 times in a row." in watching.told("stopped")
@@ -178,8 +180,8 @@ class TestTheLoop:
 
         deployed.clock.on_sleep = heal_and_fail
 
-        assert run(
-            watching.monitor, Rhythm(10_000.0, 8, 2), watching.events.append, clock=deployed.clock.clock
+        assert run_loop(
+            watching.monitor, LoopOptions(10_000.0, 8, 2), watching.events.append, clock=deployed.clock.clock
         ).has_ended_well
         assert len(watching.told("failed")) == 4
 
@@ -562,7 +564,7 @@ class TestTheWebhook:
         told: list[Event] = []
         try:
             hook = Webhook(f"http://127.0.0.1{rest}", "x", told.append)
-        except Misconfigured as error:
+        except ConfigError as error:
             told.append(Event(EventKind.UNDELIVERED, str(error)))
         else:
             hook.take(Event(EventKind.FAILED, "text"))
@@ -714,7 +716,7 @@ class TestMetadataMonitor:
 
     @pytest.mark.parametrize("seconds", [0, -1])
     def test_an_interval_must_be_one(self, notebook: World, tmp_path, seconds):
-        with pytest.raises(Misconfigured, match="at least 1"):
+        with pytest.raises(ConfigError, match="at least 1"):
             self.monitor_of(notebook, tmp_path, check_interval_seconds=seconds)
 
     def test_is_made_from_widgets(self, notebook: World, tmp_path):
@@ -733,14 +735,14 @@ class TestMetadataMonitor:
 
     @pytest.mark.parametrize("values", [{}, {"control_table": ""}, {"control_table": "  "}])
     def test_the_table_must_be_given(self, notebook: World, values):
-        with pytest.raises(Misconfigured, match="'control_table' is missing or empty"):
+        with pytest.raises(ConfigError, match="'control_table' is missing or empty"):
             MetadataMonitor.from_widgets(Utilities(**values))
 
     @pytest.mark.parametrize("name", ["check_interval_seconds", "max_iterations"])
     @pytest.mark.parametrize("value", ["0", "-1", "x", "1.5", "²"])
     def test_a_number_that_is_none_is_told_with_its_widget(self, notebook: World, tmp_path, name, value):
         widgets = Utilities(control_table=str(tmp_path / "etl" / "control"), **{name: value})
-        with pytest.raises(Misconfigured, match=f"'{name}' must be a whole number from 1"):
+        with pytest.raises(ConfigError, match=f"'{name}' must be a whole number from 1"):
             MetadataMonitor.from_widgets(widgets)
 
     def test_another_error_of_a_widget_is_not_hidden(self, notebook: World):

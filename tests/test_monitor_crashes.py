@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lakeflow_job_meta.deployment.lock import deployment_lock
-from lakeflow_job_meta.monitor.history import Entry
-from lakeflow_job_meta.output.files import plan_changes
-from lakeflow_job_meta.project import load_project
+from lakeflow_job_meta.config.load import load_project
+from lakeflow_job_meta.output.writer import plan_changes
+from lakeflow_job_meta.state.history import HistoryEntry
+from lakeflow_job_meta.state.lock import deployment_lock
 from monitor_process import (
     Estate,
     Interruption,
@@ -91,7 +91,7 @@ def assert_files_are_whole(estate: Estate) -> None:
         assert settings["tasks"]
 
 
-def told(estate: Estate) -> list[Entry]:
+def told(estate: Estate) -> list[HistoryEntry]:
     """Returns the history as it stays, oldest first: only the newest entry remembers."""
     return [entry.without_memory() for entry in estate.history()]
 
@@ -123,20 +123,20 @@ def assert_settled(estate: Estate, writes: dict[str, int]) -> None:
 
 
 CLI_STEPS = {
-    "after compiling": Interruption("lakeflow_job_meta.monitor.work:compile_project", after=True),
-    "with one file written beside its place": Interruption("lakeflow_job_meta.output.files:_write", after=True),
+    "after compiling": Interruption("lakeflow_job_meta.monitor.reconcile:compile_project", after=True),
+    "with one file written beside its place": Interruption("lakeflow_job_meta.output.writer:_write", after=True),
     "with one file of two in its place": Interruption("os:replace", call=2, given=".ljm-"),
-    "with all files written": Interruption("lakeflow_job_meta.deployment.rollout:apply_changes", after=True),
-    "after the validation": Interruption("lakeflow_job_meta.deployment.cli_deployer:CliDeployer._fresh_plan"),
+    "with all files written": Interruption("lakeflow_job_meta.deploy.pipeline:apply_changes", after=True),
+    "after the validation": Interruption("lakeflow_job_meta.deploy.databricks_cli.deployer:CliDeployer._fresh_plan"),
     "while the CLI plans": Interruption(
-        "lakeflow_job_meta.deployment.databricks_cli:DatabricksCli._wait", given="plan"
+        "lakeflow_job_meta.deploy.databricks_cli.client:DatabricksCli._wait", given="plan"
     ),
-    "after the plan": Interruption("lakeflow_job_meta.deployment.deploy:_gated_plan", after=True),
+    "after the plan": Interruption("lakeflow_job_meta.deploy.execute:_gated_plan", after=True),
     "with the plan written": Interruption(
-        "lakeflow_job_meta.deployment.cli_deployer:CliDeployer._written_plan", after=True
+        "lakeflow_job_meta.deploy.databricks_cli.deployer:CliDeployer._written_plan", after=True
     ),
-    "after the deployment": Interruption("lakeflow_job_meta.deployment.rollout:deploy", after=True),
-    "after the record of jobs": Interruption("lakeflow_job_meta.deployment.rollout:record_jobs", after=True),
+    "after the deployment": Interruption("lakeflow_job_meta.deploy.pipeline:execute", after=True),
+    "after the record of jobs": Interruption("lakeflow_job_meta.deploy.pipeline:record_jobs", after=True),
 }
 
 
@@ -153,7 +153,7 @@ class TestKilledInTheFirstDeployment:
         assert_settled(by_cli, {"create": 2})
 
     def test_while_the_cli_deploys_the_next_start_waits_for_the_cli_and_makes_no_job_twice(self, by_cli):
-        at = Interruption("lakeflow_job_meta.deployment.databricks_cli:DatabricksCli._wait", given="'deploy'")
+        at = Interruption("lakeflow_job_meta.deploy.databricks_cli.client:DatabricksCli._wait", given="'deploy'")
         by_cli.kill(at, LJM_FAKE_CLI_SLOW="0.15")
         assert by_cli.processes() != []
 
@@ -166,26 +166,24 @@ class TestKilledInTheFirstDeployment:
 
 
 API_STEPS = {
-    "after looking": Interruption("lakeflow_job_meta.monitor.detection:Watch.look", after=True),
-    "with the lock taken": Interruption("lakeflow_job_meta.monitor.monitor:work"),
-    "after compiling": Interruption("lakeflow_job_meta.monitor.work:compile_project", after=True),
-    "after the plan": Interruption("lakeflow_job_meta.deployment.deploy:_gated_plan", after=True),
-    "with the first job written": Interruption(
-        "lakeflow_job_meta.deployment.jobs_service:JobsService._post", after=True
-    ),
+    "after looking": Interruption("lakeflow_job_meta.monitor.watcher:SourceWatcher.look", after=True),
+    "with the lock taken": Interruption("lakeflow_job_meta.monitor.monitor:reconcile"),
+    "after compiling": Interruption("lakeflow_job_meta.monitor.reconcile:compile_project", after=True),
+    "after the plan": Interruption("lakeflow_job_meta.deploy.execute:_gated_plan", after=True),
+    "with the first job written": Interruption("lakeflow_job_meta.deploy.jobs_api.client:JobsClient._post", after=True),
     "before the second job is written": Interruption(
-        "lakeflow_job_meta.deployment.jobs_service:JobsService._post", call=2
+        "lakeflow_job_meta.deploy.jobs_api.client:JobsClient._post", call=2
     ),
-    "after the deployment": Interruption("lakeflow_job_meta.deployment.rollout:deploy", after=True),
+    "after the deployment": Interruption("lakeflow_job_meta.deploy.pipeline:execute", after=True),
     "while the jobs are recorded": Interruption(
-        "lakeflow_job_meta.tables.delta_records:_merge", given="bundle_key", until_file="control_jobs"
+        "lakeflow_job_meta.state.delta_store:_merge", given="bundle_key", until_file="control_jobs"
     ),
     "while the history is written": Interruption(
-        "lakeflow_job_meta.tables.delta_records:_merge", given="run_id", until_file="control_history"
+        "lakeflow_job_meta.state.delta_store:_merge", given="run_id", until_file="control_history"
     ),
-    "after the record of jobs": Interruption("lakeflow_job_meta.deployment.rollout:record_jobs", after=True),
-    "before the history": Interruption("lakeflow_job_meta.tables.delta_records:_merge", given="run_id"),
-    "after the history": Interruption("lakeflow_job_meta.monitor.history:History.add", after=True),
+    "after the record of jobs": Interruption("lakeflow_job_meta.deploy.pipeline:record_jobs", after=True),
+    "before the history": Interruption("lakeflow_job_meta.state.delta_store:_merge", given="run_id"),
+    "after the history": Interruption("lakeflow_job_meta.state.history:History.add", after=True),
     "before the sign of life": Interruption("pathlib:Path.replace", given="monitor.tmp"),
 }
 
@@ -224,9 +222,9 @@ class TestAskedToStop:
     @pytest.mark.parametrize(
         ("place", "how"),
         [
-            ("lakeflow_job_meta.monitor.detection:Watch.look", "Ctrl-C"),
-            ("lakeflow_job_meta.monitor.work:compile_project", "SIGTERM"),
-            ("lakeflow_job_meta.deployment.jobs_run:Run.problems_of_all", "SIGTERM"),
+            ("lakeflow_job_meta.monitor.watcher:SourceWatcher.look", "Ctrl-C"),
+            ("lakeflow_job_meta.monitor.reconcile:compile_project", "SIGTERM"),
+            ("lakeflow_job_meta.deploy.jobs_api.apply:PlanRun.problems_of_all", "SIGTERM"),
         ],
         ids=["looking", "compiling", "about to write jobs"],
     )

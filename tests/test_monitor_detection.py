@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connections import CONTROL, VOLUME
-from lakeflow_job_meta.errors import Failed
-from lakeflow_job_meta.metadata.contents import SETTLING_SECONDS, Contents
-from lakeflow_job_meta.metadata.volume import MountedFiles
+from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.monitor.monitor import FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS
+from lakeflow_job_meta.sources.fingerprints import SETTLING_SECONDS, FileFingerprints
+from lakeflow_job_meta.sources.volume import MountedFiles
 from monitor_fixtures import World, module_row
 from project_folder import module
 from workspace import Fault, FaultKind
@@ -553,7 +553,7 @@ def test_a_mounted_volume_of_which_a_folder_cannot_be_listed_is_an_error(tmp_pat
     os.close(handle)
 
     try:
-        with pytest.raises(Failed, match="cannot be listed: File name too long"):
+        with pytest.raises(OperationFailed, match="cannot be listed: File name too long"):
             MountedFiles().listing(str(tmp_path / "volume"))
     finally:
         shutil.rmtree(tmp_path / "volume")
@@ -568,10 +568,10 @@ edits = st.tuples(st.sampled_from("abc"), st.sampled_from([b"1", b"2", b"3"]), s
 @given(st.lists(st.lists(edits, max_size=4), max_size=12))
 def test_after_a_file_has_settled_its_digest_is_that_of_its_content(looks):
     now = 0.0
-    contents = Contents(lambda: now)
+    contents = FileFingerprints(lambda: now)
     files: dict[str, tuple[bytes, int]] = {}
 
-    def digests(remembered: Contents) -> dict[str, str]:
+    def digests(remembered: FileFingerprints) -> dict[str, str]:
         return {
             name: remembered.digest(name, stamp, lambda content=content: content)
             for name, (content, stamp) in files.items()
@@ -591,13 +591,13 @@ def test_after_a_file_has_settled_its_digest_is_that_of_its_content(looks):
     digests(contents)
     now += SETTLING_SECONDS
 
-    assert digests(contents) == digests(Contents(lambda: now))
+    assert digests(contents) == digests(FileFingerprints(lambda: now))
 
 
 def test_a_settled_file_is_not_read_again():
     now = 0.0
     read = []
-    contents = Contents(lambda: now)
+    contents = FileFingerprints(lambda: now)
 
     def look() -> str:
         return contents.digest("a", 1, lambda: read.append(now) or b"x")

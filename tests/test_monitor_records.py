@@ -12,26 +12,35 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakeflow_job_meta.compilation import Compilation
-from lakeflow_job_meta.deployment.layouts import HISTORY
-from lakeflow_job_meta.metadata.reading import Reading
-from lakeflow_job_meta.monitor.detection import Seen
-from lakeflow_job_meta.monitor.history import Entry, History, Outcome, State, after, entry_of_row, shortened
-from lakeflow_job_meta.output.files import Change, FileChange, FileChanges, job_key_of
-from lakeflow_job_meta.output.holding import Refusal, hold_back_deletions
-from lakeflow_job_meta.output.markers import JOB_MARKER
-from lakeflow_job_meta.tables.local_records import LocalRecords
+from lakeflow_job_meta.compiler.result import Compilation
+from lakeflow_job_meta.deploy.deletion_guard import guard_deletions
+from lakeflow_job_meta.monitor.watcher import SourceVersions
+from lakeflow_job_meta.output.writer import Change, FileChange, FileChanges, job_key_of
+from lakeflow_job_meta.sources.interface import SourceSnapshot
+from lakeflow_job_meta.state.history import (
+    History,
+    HistoryEntry,
+    MonitorState,
+    Outcome,
+    RefusedChange,
+    after,
+    entry_of_row,
+    shortened,
+)
+from lakeflow_job_meta.state.local_store import LocalStore
+from lakeflow_job_meta.state.schemas import HISTORY
+from lakeflow_job_meta.text.markers import JOB_MARKER
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 lists_of_texts = st.lists(texts, max_size=3).map(tuple)
 maps = st.dictionaries(texts, texts, max_size=3)
 states = st.builds(
-    State,
+    MonitorState,
     tokens=maps,
     jobs=texts,
     broken=lists_of_texts,
     errors=lists_of_texts,
-    refused=st.lists(st.builds(Refusal, lists_of_texts, texts), max_size=2).map(tuple),
+    refused=st.lists(st.builds(RefusedChange, lists_of_texts, texts), max_size=2).map(tuple),
     files=maps,
     failure=texts,
 )
@@ -40,7 +49,7 @@ moments = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.
 )
 counts = st.integers(0, 100_000)
 entries = st.builds(
-    Entry,
+    HistoryEntry,
     target=texts,
     started=moments,
     duration_seconds=st.integers(0, 10**7).map(lambda number: number / 1000),
@@ -60,7 +69,7 @@ class TestEntries:
 
     @given(entries)
     def test_come_back_from_the_disk_as_they_were(self, tmp_path_factory, entry):
-        history = History(LocalRecords(tmp_path_factory.mktemp("state"), HISTORY), entry.target)
+        history = History(LocalStore(tmp_path_factory.mktemp("state"), HISTORY), entry.target)
         history.add(entry, None)
         assert history.last() == entry
 
@@ -75,7 +84,7 @@ class TestEntries:
     def test_whose_details_are_damaged_remember_nothing(self, entry, details):
         read = entry_of_row({**entry.as_row(), "details": details})
 
-        assert read.state == State()
+        assert read.state == MonitorState()
         assert (read.run_id, read.started, read.created) == (entry.run_id, entry.started, entry.created)
 
     @given(
@@ -90,8 +99,8 @@ class TestEntries:
 
         read = entry_of_row({**entry.as_row(), "details": json.dumps(details)})
 
-        assert isinstance(read.state, State)
-        assert not is_missing or read.state == State()
+        assert isinstance(read.state, MonitorState)
+        assert not is_missing or read.state == MonitorState()
 
     @given(entries)
     def test_without_values_can_be_read(self, entry):
@@ -104,7 +113,7 @@ class TestEntries:
 
     @given(entries, states)
     def test_say_the_same_only_when_nothing_has_happened(self, entry, state):
-        again = Entry(entry.target, entry.started, 0.0, "x", entry.outcome, 0, 0, 0, state)
+        again = HistoryEntry(entry.target, entry.started, 0.0, "x", entry.outcome, 0, 0, 0, state)
         assert again.says_the_same_as(entry) == (state == entry.state)
         assert not again.says_the_same_as(None)
 
@@ -127,7 +136,9 @@ tokens = st.dictionaries(st.sampled_from("abcd"), st.sampled_from("12"))
 class TestTokens:
     @given(tokens, tokens, st.sets(st.sampled_from("abcd")))
     def test_a_source_that_cannot_be_reached_has_not_changed_and_is_remembered(self, before, now, away):
-        seen = Seen({source: token for source, token in now.items() if source not in away}, dict.fromkeys(away, "no"))
+        seen = SourceVersions(
+            {source: token for source, token in now.items() if source not in away}, dict.fromkeys(away, "no")
+        )
 
         assert not away & set(seen.changed_since(before))
         assert {source: seen.carried_over(before).get(source) for source in away} == {
@@ -136,7 +147,7 @@ class TestTokens:
 
     @given(tokens, tokens)
     def test_what_is_remembered_has_not_changed(self, before, now):
-        seen = Seen(now, {})
+        seen = SourceVersions(now, {})
         assert seen.changed_since(seen.carried_over(before)) == ()
         assert set(seen.changed_since(before)) == {
             source for source in {*before, *now} if before.get(source) != now.get(source)
@@ -148,8 +159,8 @@ class TestTokens:
 SOURCES = ("metadata/", "main.etl.control", "left-the-project-file")
 
 
-def reading(source: str, *, failed: bool = False) -> Reading:
-    return Reading(source, (), (), failed, lambda label: label.startswith(source))
+def reading(source: str, *, failed: bool = False) -> SourceSnapshot:
+    return SourceSnapshot(source, (), (), failed, lambda label: label.startswith(source))
 
 
 @st.composite
@@ -188,7 +199,7 @@ class TestHeldBackDeletions:
     def test_no_more_jobs_go_than_are_allowed(self, case, allowed, emptying):
         changes, compilation, _ = case
 
-        after_all, _ = hold_back_deletions(changes, compilation, allowed, emptying=emptying)
+        after_all, _ = guard_deletions(changes, compilation, allowed, emptying=emptying)
 
         assert len({job_key_of(change.path) for change in after_all.deletions}) <= allowed
 
@@ -196,7 +207,7 @@ class TestHeldBackDeletions:
     def test_no_job_goes_that_may_be_of_a_missing_source(self, case, allowed):
         changes, compilation, origins = case
 
-        after_all, _ = hold_back_deletions(changes, compilation, allowed, emptying=False)
+        after_all, _ = guard_deletions(changes, compilation, allowed, emptying=False)
 
         present = {reading.source for reading in compilation.present}
         going = {origins[job_key_of(change.path)] for change in after_all.deletions}
@@ -206,7 +217,7 @@ class TestHeldBackDeletions:
     def test_a_job_stays_or_goes_with_all_of_its_files(self, case, allowed, emptying):
         changes, compilation, origins = case
 
-        after_all, refusals = hold_back_deletions(changes, compilation, allowed, emptying=emptying)
+        after_all, refusals = guard_deletions(changes, compilation, allowed, emptying=emptying)
 
         refused = {key for refusal in refusals for key in refusal.jobs}
         for key in origins:
@@ -219,7 +230,7 @@ class TestHeldBackDeletions:
     def test_everything_else_goes_on_in_its_order(self, case, allowed, emptying):
         changes, compilation, _ = case
 
-        after_all, refusals = hold_back_deletions(changes, compilation, allowed, emptying=emptying)
+        after_all, refusals = guard_deletions(changes, compilation, allowed, emptying=emptying)
 
         refused = {key for refusal in refusals for key in refusal.jobs}
         assert list(after_all.changes) == [
@@ -233,7 +244,7 @@ class TestHeldBackDeletions:
     def test_the_last_jobs_of_all_stay_whatever_number_is_allowed(self, case, allowed):
         changes, compilation, origins = case
 
-        after_all, refusals = hold_back_deletions(changes, compilation, allowed, emptying=False)
+        after_all, refusals = guard_deletions(changes, compilation, allowed, emptying=False)
 
         if origins and not compilation.jobs and not changes.kept:
             assert len(refusals) >= 1
@@ -242,4 +253,4 @@ class TestHeldBackDeletions:
     @given(deletions())
     def test_with_everything_allowed_nothing_is_refused(self, case):
         changes, compilation, _ = case
-        assert hold_back_deletions(changes, compilation, 99, emptying=True) == (changes, ())
+        assert guard_deletions(changes, compilation, 99, emptying=True) == (changes, ())

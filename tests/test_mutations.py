@@ -10,17 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lakeflow_job_meta.bundle_facts import BundleFacts
-from lakeflow_job_meta.compilation import compile_readings
-from lakeflow_job_meta.diagnostics import Diagnostic, Origin
+from lakeflow_job_meta.checks.file_lookups import FileLookups
+from lakeflow_job_meta.compiler.compile import compile_snapshots
+from lakeflow_job_meta.config.bundle import BundleDeclarations
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, UnreadableDocument
 from lakeflow_job_meta.jobs.task_types import BY_BLOCK, COMPUTE_FIELDS, Compute
-from lakeflow_job_meta.metadata.reading import Content, Part, RawModule, Reading, Unread
-from lakeflow_job_meta.metadata.yaml_files import YamlDocument
-from lakeflow_job_meta.metadata.yaml_text import read_yaml
-from lakeflow_job_meta.output.yaml_writer import to_yaml
-from lakeflow_job_meta.project import Project
-from lakeflow_job_meta.project_files import ProjectFiles
-from lakeflow_job_meta.settings import load_schema
+from lakeflow_job_meta.parsing.units import RawModule, SourceUnit, UnitContent
+from lakeflow_job_meta.schema.validator import load_schema
+from lakeflow_job_meta.sources.interface import SourceSnapshot
+from lakeflow_job_meta.text.yaml_documents import YamlDocument
+from lakeflow_job_meta.text.yaml_reader import read_yaml
+from lakeflow_job_meta.text.yaml_writer import to_yaml
 
 DEFINITIONS: dict[str, Any] = load_schema("job")["$defs"]
 TASK = ("modules", 0, "sources", 0, "transformation_config")
@@ -85,10 +86,12 @@ def problems_of(config: dict[str, Any]) -> tuple[str, list[Diagnostic]]:
     document = YamlDocument("metadata/sales.yml", text)
     read = read_yaml(text)
     assert read.faults == []
-    raw = RawModule(read.value["modules"][0], Origin(document, ("modules", 0)))  # type: ignore[index, call-overload]
-    project = Project(Path("/nowhere"), Origin(Unread("job_meta.yml")))
-    reading = Reading("metadata", (Part(document.label, None, lambda: Content((raw,))),), (), False, lambda label: True)
-    compilation = compile_readings(project, [reading], BundleFacts(), ProjectFiles(project.folder))
+    raw = RawModule(read.value["modules"][0], SourceRef(document, ("modules", 0)))  # type: ignore[index, call-overload]
+    project = Project(Path("/nowhere"), SourceRef(UnreadableDocument("job_meta.yml")))
+    reading = SourceSnapshot(
+        "metadata", (SourceUnit(document.label, None, lambda: UnitContent((raw,))),), (), False, lambda label: True
+    )
+    compilation = compile_snapshots(project, [reading], BundleDeclarations(), FileLookups(project.folder))
     return text, list(compilation.diagnostics)
 
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from lakeflow_job_meta import JobOrchestrator, MetadataManager
-from lakeflow_job_meta.deployment.layouts import JOBS
-from lakeflow_job_meta.errors import Failed, InvalidMetadata, Misconfigured, Refused
-from lakeflow_job_meta.metadata.rows import Row
-from lakeflow_job_meta.tables.interface import RowChanges
-from lakeflow_job_meta.tables.open_table import open_records
-from lakeflow_job_meta.workspace import Workspace
+from lakeflow_job_meta.control_table.interface import RowChanges
+from lakeflow_job_meta.errors import ConfigError, InvalidMetadata, OperationFailed, PolicyRefused
+from lakeflow_job_meta.parsing.columns import Row
+from lakeflow_job_meta.state.open import open_store
+from lakeflow_job_meta.state.schemas import JOBS
+from lakeflow_job_meta.workspace.client import Workspace
 from project_folder import ProjectFolder, module
 from workspace import FakeWorkspace
 
@@ -64,7 +64,7 @@ class World:
         return self.workspace.jobs.names()
 
     def record(self) -> dict[str, int]:
-        records = open_records(self.table, JOBS, warehouse_id=self.warehouse, workspace=self.connection)
+        records = open_store(self.table, JOBS, warehouse_id=self.warehouse, workspace=self.connection)
         return {str(each["module_name"]): int(str(each["job_id"])) for each in records.rows()}
 
 
@@ -125,7 +125,7 @@ class TestAllModules:
         world.orchestrator().run_all_modules(auto_run=False)
         world.remove("stock")
 
-        with pytest.raises(Refused, match="would delete 1 job"):
+        with pytest.raises(PolicyRefused, match="would delete 1 job"):
             world.orchestrator().run_all_modules(auto_run=False)
         assert world.names == ["sales", "stock"]
 
@@ -153,7 +153,7 @@ class TestAllModules:
         assert [job["module"] for job in jobs] == world.manager.get_all_modules() == ["sales"]
 
     def test_loading_yaml_needs_to_know_which(self, world):
-        with pytest.raises(Misconfigured, match="yaml_path"):
+        with pytest.raises(ConfigError, match="yaml_path"):
             world.orchestrator().run_all_modules(sync_yaml=True)
 
     def test_the_row_of_the_original_readme_becomes_a_job(self, world):
@@ -200,7 +200,7 @@ class TestOneModule:
 
     def test_one_that_does_not_exist_gets_the_closest_match(self, world):
         world.put(row("sales"))
-        with pytest.raises(Failed, match="did you mean 'sales'"):
+        with pytest.raises(OperationFailed, match="did you mean 'sales'"):
             world.orchestrator().create_or_update_job("sale")
 
     def test_its_tasks_can_be_looked_at(self, world):

@@ -7,11 +7,13 @@ import itertools
 import pytest
 from hypothesis import given, settings
 
-from lakeflow_job_meta.compilation import Compilation, compile_project
-from lakeflow_job_meta.metadata.reading import Reading
-from lakeflow_job_meta.metadata.rows import parts_of_rows
-from lakeflow_job_meta.output.yaml_writer import to_yaml
-from lakeflow_job_meta.project import Project, load_project
+from lakeflow_job_meta.compiler.compile import compile_project
+from lakeflow_job_meta.compiler.result import Compilation
+from lakeflow_job_meta.config.load import load_project
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.parsing.rows import units_of_rows
+from lakeflow_job_meta.sources.interface import SourceSnapshot
+from lakeflow_job_meta.text.yaml_writer import to_yaml
 from project_folder import ProjectFolder, at_caret, module
 from strategies import module_lists
 from tables import rows_of
@@ -443,8 +445,8 @@ class _Rows:
     def __init__(self, rows: list[dict]) -> None:
         self.rows = rows
 
-    def read(self) -> Reading:
-        return Reading("t", tuple(parts_of_rows("main.etl.control", self.rows)), (), False, lambda label: False)
+    def read(self) -> SourceSnapshot:
+        return SourceSnapshot("t", tuple(units_of_rows("main.etl.control", self.rows)), (), False, lambda label: False)
 
 
 def _jobs(compilation: Compilation) -> list[tuple]:
@@ -476,13 +478,13 @@ def _next_folder(tmp_path_factory: pytest.TempPathFactory) -> ProjectFolder:
 
 
 def _reading_rows(project: Project, rows: list[dict]) -> Project:
-    class Reading(type(project)):  # type: ignore[misc]
+    class SourceSnapshot(type(project)):  # type: ignore[misc]
         __slots__ = ()
 
         def readers(self, on_wait: object = None, workspace: object = None) -> list[_Rows]:
             return [_Rows(rows)]
 
-    return Reading(**{name: getattr(project, name) for name in type(project).__dataclass_fields__})
+    return SourceSnapshot(**{name: getattr(project, name) for name in type(project).__dataclass_fields__})
 
 
 @pytest.mark.parametrize(

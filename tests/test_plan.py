@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakeflow_job_meta.planning.compare import JobChange, Kind, Plan, TaskChange, compare_jobs
-from lakeflow_job_meta.planning.generated import GeneratedJob
-from lakeflow_job_meta.planning.words import MARKDOWN_LIMIT, as_json, as_markdown, as_text
+from lakeflow_job_meta.output.read_back import GeneratedJob
+from lakeflow_job_meta.plan.compare import JobChange, Kind, Plan, TaskChange, compare_jobs
+from lakeflow_job_meta.plan.explain import MARKDOWN_LIMIT, as_json, as_markdown, as_text
 from project_folder import ProjectFolder, module
 from strategies import identifiers, text_maps, texts, trees
 

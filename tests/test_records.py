@@ -14,16 +14,16 @@ from hypothesis import given, settings
 pytest.register_assert_rewrite("control_table_contract", "record_table_contract")
 
 from connections import CONTROL  # noqa: E402
-from lakeflow_job_meta.deployment.layouts import HISTORY, JOBS  # noqa: E402
-from lakeflow_job_meta.errors import Failed, Misconfigured  # noqa: E402
-from lakeflow_job_meta.tables.delta_records import location_beside  # noqa: E402
-from lakeflow_job_meta.tables.local_records import LocalRecords  # noqa: E402
-from lakeflow_job_meta.tables.names import MAX_PART, name_beside, split_name  # noqa: E402
-from lakeflow_job_meta.tables.open_table import open_records  # noqa: E402
-from lakeflow_job_meta.tables.records import RecordTable  # noqa: E402
-from lakeflow_job_meta.tables.sql_records import SqlRecords  # noqa: E402
-from lakeflow_job_meta.tables.sql_table import MAX_WRITE_CHARACTERS  # noqa: E402
-from lakeflow_job_meta.tables.warehouse import WarehouseExecutor  # noqa: E402
+from lakeflow_job_meta.control_table.names import MAX_PART, name_beside, split_name  # noqa: E402
+from lakeflow_job_meta.control_table.sql import MAX_WRITE_CHARACTERS  # noqa: E402
+from lakeflow_job_meta.control_table.warehouse import WarehouseExecutor  # noqa: E402
+from lakeflow_job_meta.errors import ConfigError, OperationFailed  # noqa: E402
+from lakeflow_job_meta.state.delta_store import location_beside  # noqa: E402
+from lakeflow_job_meta.state.local_store import LocalStore  # noqa: E402
+from lakeflow_job_meta.state.open import open_store  # noqa: E402
+from lakeflow_job_meta.state.schemas import HISTORY, JOBS  # noqa: E402
+from lakeflow_job_meta.state.sql_store import SqlStore  # noqa: E402
+from lakeflow_job_meta.state.store import StateStore  # noqa: E402
 from record_table_contract import (  # noqa: E402
     OLDER_JOBS,
     OpenRecords,
@@ -45,13 +45,13 @@ STATEMENTS = "/api/2.0/sql/statements"
 class TestLocal(RecordTableContract):
     @pytest.fixture
     def open_table(self, tmp_path: Path) -> OpenRecords:
-        return lambda layout: LocalRecords(tmp_path / "state" / "prod", layout)
+        return lambda layout: LocalStore(tmp_path / "state" / "prod", layout)
 
     def test_a_column_of_a_type_that_cannot_hold_it_is_an_error_and_not_no_rows(self, tmp_path):
         (tmp_path / "jobs.json").write_text(json.dumps([{"target": "prod", "bundle_key": "a", "job_id": "seven"}]))
-        table = LocalRecords(tmp_path, JOBS)
+        table = LocalStore(tmp_path, JOBS)
         for use in (table.rows, lambda: table.newest(1), lambda: table.put([job()])):
-            with pytest.raises(Failed, match="'job_id' has the type BIGINT"):
+            with pytest.raises(OperationFailed, match="'job_id' has the type BIGINT"):
                 use()
 
     @settings(max_examples=15)
@@ -84,32 +84,32 @@ class TestLocal(RecordTableContract):
     def test_a_damaged_file_is_an_error_and_is_left_as_it_is(self, tmp_path, text):
         file = tmp_path / "jobs.json"
         file.write_text(text)
-        table = LocalRecords(tmp_path, JOBS)
+        table = LocalStore(tmp_path, JOBS)
         for use in (table.rows, lambda: table.newest(1), lambda: table.put([job()])):
-            with pytest.raises(Failed, match=r"is damaged: .*Restore the file, or move it away"):
+            with pytest.raises(OperationFailed, match=r"is damaged: .*Restore the file, or move it away"):
                 use()
         assert file.read_text() == text
 
     def test_a_file_that_cannot_be_read_is_an_error(self, tmp_path):
         (tmp_path / "jobs.json").mkdir()
-        with pytest.raises(Failed, match="cannot be read"):
-            LocalRecords(tmp_path, JOBS).rows()
+        with pytest.raises(OperationFailed, match="cannot be read"):
+            LocalStore(tmp_path, JOBS).rows()
 
     def test_a_file_that_is_no_text_is_an_error(self, tmp_path):
         (tmp_path / "jobs.json").write_bytes(b"\xff\xfe[]")
-        with pytest.raises(Failed, match="is damaged"):
-            LocalRecords(tmp_path, JOBS).rows()
+        with pytest.raises(OperationFailed, match="is damaged"):
+            LocalStore(tmp_path, JOBS).rows()
 
     def test_a_folder_that_cannot_be_made_is_an_error(self, tmp_path):
         (tmp_path / "state").write_text("a file")
-        with pytest.raises(Failed, match="cannot be"):
-            LocalRecords(tmp_path / "state" / "prod", JOBS).put([job()])
+        with pytest.raises(OperationFailed, match="cannot be"):
+            LocalStore(tmp_path / "state" / "prod", JOBS).put([job()])
 
 
 class TestDelta(RecordTableContract):
     @pytest.fixture
     def open_table(self, tmp_path: Path) -> OpenRecords:
-        return lambda layout: open_records("data/etl_control/", layout, folder=tmp_path)
+        return lambda layout: open_store("data/etl_control/", layout, folder=tmp_path)
 
     @settings(max_examples=6)
     @given(puts=put_histories)
@@ -168,7 +168,7 @@ class TestDelta(RecordTableContract):
         if damage == "no log":
             (folder / "_delta_log").rmdir()
         for use in (jobs.rows, lambda: jobs.newest(1), lambda: jobs.put([job(job_id=1)])):
-            with pytest.raises(Failed, match="data/etl_control_jobs"):
+            with pytest.raises(OperationFailed, match="data/etl_control_jobs"):
                 use()
 
     def test_folders_without_files_are_no_table_yet(self, jobs, tmp_path):
@@ -180,7 +180,7 @@ class TestDelta(RecordTableContract):
     def test_a_file_in_its_place_is_an_error(self, jobs, tmp_path):
         (tmp_path / "data").mkdir()
         (tmp_path / "data" / "etl_control_jobs").write_text("a file")
-        with pytest.raises(Failed, match="data/etl_control_jobs"):
+        with pytest.raises(OperationFailed, match="data/etl_control_jobs"):
             jobs.rows()
 
     @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ class TestDelta(RecordTableContract):
         "location", ["/", ".", "./", "data/..", "s3://bucket", "s3://bucket/", "s3://", "file:///"]
     )
     def test_a_location_without_a_name_is_refused(self, location):
-        with pytest.raises(Misconfigured, match="ends without a name"):
+        with pytest.raises(ConfigError, match="ends without a name"):
             location_beside(location, "_jobs")
 
 
@@ -208,11 +208,11 @@ class TestWarehouse(RecordTableContract):
     @pytest.fixture
     def open_table(self, workspace, connection, clock) -> Iterator[OpenRecords]:
         executor = WarehouseExecutor(connection, workspace.warehouse_id, sleep=clock.sleep)
-        yield lambda layout: SqlRecords(CONTROL, layout, executor)
+        yield lambda layout: SqlStore(CONTROL, layout, executor)
         assert workspace.unsupported == []
 
     @pytest.fixture
-    def filled(self, jobs: RecordTable, workspace) -> RecordTable:
+    def filled(self, jobs: StateStore, workspace) -> StateStore:
         jobs.put([job("a"), job("b")])
         workspace.requests.clear()
         return jobs
@@ -252,9 +252,9 @@ class TestWarehouse(RecordTableContract):
 
     def test_a_schema_that_is_missing_has_no_rows_and_takes_none(self, workspace, connection):
         workspace.engine.tables.missing_schemas.add("main.nope")
-        table = open_records("main.nope.control", JOBS, warehouse_id=workspace.warehouse_id, workspace=connection)
+        table = open_store("main.nope.control", JOBS, warehouse_id=workspace.warehouse_id, workspace=connection)
         assert table.rows() == []
-        with pytest.raises(Failed, match="SCHEMA_NOT_FOUND"):
+        with pytest.raises(OperationFailed, match="SCHEMA_NOT_FOUND"):
             table.put([job()])
 
     def test_somebody_elses_table_is_an_error_and_is_left_alone(self, jobs, workspace):
@@ -262,7 +262,7 @@ class TestWarehouse(RecordTableContract):
         folder.parent.mkdir(parents=True)
         write_table(folder, [{"owner": "me"}], {"owner": TEXT})
         for use in (jobs.rows, lambda: jobs.newest(1), lambda: jobs.put([job()])):
-            with pytest.raises(Failed, match="a table of something else"):
+            with pytest.raises(OperationFailed, match="a table of something else"):
                 use()
         assert DeltaTable(folder).version() == 0
 
@@ -271,7 +271,7 @@ class TestWarehouse(RecordTableContract):
     def test_a_read_that_fails_is_an_error_and_not_no_rows(self, filled, workspace, statement, kind):
         for read in (filled.rows, lambda: filled.newest(1)):
             workspace.faults.add(Fault("POST", STATEMENTS, kind, times=9, body_contains=statement))
-            with pytest.raises(Failed):
+            with pytest.raises(OperationFailed):
                 read()
             workspace.faults.clear()
         assert len(filled.rows()) == 2
@@ -280,23 +280,23 @@ class TestWarehouse(RecordTableContract):
     def test_a_statement_that_fails_is_an_error_and_not_no_rows(self, filled, workspace, statement):
         for read in (filled.rows, lambda: filled.newest(1)):
             workspace.statements.fail(statement, SqlError("X", "[DELTA_FILE_NOT_FOUND] A file is gone.", "42000"))
-            with pytest.raises(Failed, match="DELTA_FILE_NOT_FOUND"):
+            with pytest.raises(OperationFailed, match="DELTA_FILE_NOT_FOUND"):
                 read()
 
     def test_no_permission_to_read_is_an_error_and_not_no_rows(self, filled, workspace):
         workspace.engine.tables.denied.add((f"{CONTROL}_jobs", "SELECT"))
-        with pytest.raises(Failed, match="INSUFFICIENT_PERMISSIONS"):
+        with pytest.raises(OperationFailed, match="INSUFFICIENT_PERMISSIONS"):
             filled.rows()
 
     def test_a_put_that_fails_leaves_the_rows_as_they_were(self, filled, workspace):
         before = filled.rows()
         workspace.engine.tables.denied.add((f"{CONTROL}_jobs", "MODIFY"))
-        with pytest.raises(Failed, match="INSUFFICIENT_PERMISSIONS"):
+        with pytest.raises(OperationFailed, match="INSUFFICIENT_PERMISSIONS"):
             filled.put([job("c")], [("prod", "a")])
         assert filled.rows() == before
 
     def test_more_than_one_commit_can_hold_is_refused_before_anything_is_sent(self, jobs, workspace):
-        with pytest.raises(Failed, match="Write fewer rows at a time"):
+        with pytest.raises(OperationFailed, match="Write fewer rows at a time"):
             jobs.put([job(url="x" * MAX_WRITE_CHARACTERS)])
         assert workspace.requests == []
 
@@ -310,7 +310,7 @@ class TestWarehouse(RecordTableContract):
         ],
     )
     def test_a_table_of_any_name_can_be_used(self, workspace, connection, clock, control, beside):
-        table = open_records(control, JOBS, warehouse_id=workspace.warehouse_id, workspace=connection)
+        table = open_store(control, JOBS, warehouse_id=workspace.warehouse_id, workspace=connection)
         assert table.name == beside
         table.put([job()])
         assert table.rows() == [job()]
@@ -326,10 +326,10 @@ class TestNames:
 
     @pytest.mark.parametrize("name", ["", "a b", "a.b.c.d", "a; DROP TABLE b", "a" * MAX_PART])
     def test_what_is_no_name_or_would_be_too_long_is_refused(self, name):
-        with pytest.raises(Misconfigured, match="is no name of a table"):
+        with pytest.raises(ConfigError, match="is no name of a table"):
             name_beside(name, "_history")
 
     def test_without_a_session_or_a_warehouse_it_says_what_to_give(self, monkeypatch):
         monkeypatch.delenv("DATABRICKS_WAREHOUSE_ID", raising=False)
-        with pytest.raises(Misconfigured, match="give warehouse_id"):
-            open_records(CONTROL, HISTORY)
+        with pytest.raises(ConfigError, match="give warehouse_id"):
+            open_store(CONTROL, HISTORY)

@@ -7,12 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from lakeflow_job_meta.diagnostics import Origin
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.diagnostics.model import SourceRef, UnreadableDocument
 from lakeflow_job_meta.jobs.model import Job
-from lakeflow_job_meta.metadata.model import Module
-from lakeflow_job_meta.metadata.reading import Unread
-from lakeflow_job_meta.output.render import Renderer
-from lakeflow_job_meta.project import Project
+from lakeflow_job_meta.parsing.model import Module
+from lakeflow_job_meta.render.render import Renderer
 from project_folder import module
 from strategies import texts, trees
 
@@ -23,7 +22,7 @@ resources:
     {{ job.key | yaml_key }}:
       {{ job.settings | yaml(6) }}
 """
-NOWHERE = Origin(Unread("metadata/sales.yml"))
+NOWHERE = SourceRef(UnreadableDocument("metadata/sales.yml"))
 
 
 @pytest.fixture

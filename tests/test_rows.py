@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakeflow_job_meta.metadata.json_text import locate_in_json, read_json
-from lakeflow_job_meta.metadata.rows import modules_of_rows
-from lakeflow_job_meta.metadata.yaml_text import MAX_DEPTH, Fault, Mark, read_yaml
-from lakeflow_job_meta.values import value_at
+from lakeflow_job_meta._internal.trees import value_at
+from lakeflow_job_meta.parsing.rows import modules_of_rows
+from lakeflow_job_meta.text.json_columns import locate_in_json, read_json
+from lakeflow_job_meta.text.yaml_reader import MAX_DEPTH, Fault, Mark, read_yaml
 from project_folder import ProjectFolder, at_caret
 from strategies import integers, trees
 from tables import row, write_table

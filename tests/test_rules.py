@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from lakeflow_job_meta import rulebook
-from lakeflow_job_meta.compilation import compile_project
-from lakeflow_job_meta.diagnostics import RULES, Rule
-from lakeflow_job_meta.errors import Misconfigured
-from lakeflow_job_meta.output.files import plan_changes
-from lakeflow_job_meta.project import load_project
+from lakeflow_job_meta.compiler.compile import compile_project
+from lakeflow_job_meta.config.load import load_project
+from lakeflow_job_meta.diagnostics import catalog as rulebook
+from lakeflow_job_meta.diagnostics.model import Rule
+from lakeflow_job_meta.diagnostics.registry import RULES
+from lakeflow_job_meta.errors import ConfigError
+from lakeflow_job_meta.output.writer import plan_changes
 
 ONLY_IN_TABLES = {"bad-json", "conflicting-rows", "not-in-a-table", "row-without-module"}
 """Mistakes of rows and of loading them; test_rows.py and test_load.py have their examples."""
@@ -27,7 +28,7 @@ def codes_of(folder: Path, metadata: str, files: tuple[tuple[str, str], ...]) ->
     try:
         project = load_project(folder)
         compilation = compile_project(project)
-    except Misconfigured as error:
+    except ConfigError as error:
         return [diagnostic.code for diagnostic in error.diagnostics]
     changes = plan_changes(project, compilation)
     return [diagnostic.code for diagnostic in (*compilation.diagnostics, *changes.diagnostics)]
@@ -40,7 +41,7 @@ def test_the_wrong_example_has_this_mistake_and_no_other(rule: Rule, tmp_path: P
 
 @each_rule
 def test_the_right_example_has_no_mistake(rule: Rule, tmp_path: Path):
-    assert codes_of(tmp_path, rule.right, rule.files_when_right) == []
+    assert codes_of(tmp_path, rule.right, rule.right_files) == []
 
 
 def test_every_rule_says_what_it_means_and_what_to_do():
@@ -63,7 +64,7 @@ def test_a_severity_for_a_check_that_cannot_have_one_is_a_mistake_in_the_project
     (tmp_path / "job_meta.yml").write_text(f"checks: {checks}\n", encoding="utf-8")
     (tmp_path / "metadata").mkdir()
 
-    with pytest.raises(Misconfigured) as caught:
+    with pytest.raises(ConfigError) as caught:
         compile_project(load_project(tmp_path))
 
     assert message in caught.value.diagnostics[0].message

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lakeflow_job_meta.diagnostics import Origin
+from lakeflow_job_meta.config.model import Defaults, Project
+from lakeflow_job_meta.diagnostics.model import SourceRef, UnreadableDocument
 from lakeflow_job_meta.jobs.build import build_job
-from lakeflow_job_meta.metadata.parse import parse_module
-from lakeflow_job_meta.metadata.reading import RawModule, Unread
-from lakeflow_job_meta.project import Defaults, Project
-from lakeflow_job_meta.settings import compare, is_valid_job, load_schema
+from lakeflow_job_meta.parsing.modules import parse_module
+from lakeflow_job_meta.parsing.units import RawModule
+from lakeflow_job_meta.schema.validator import compare, is_valid_job, load_schema
 from strategies import identifiers, modules, text_maps
 
 JOB: dict[str, Any] = {
@@ -133,7 +133,7 @@ def test_every_finding_points_at_something_that_is_there_or_is_missing(job):
 
 @given(identifiers.flatmap(modules))
 def test_whatever_is_built_from_sound_metadata_fits_the_schema(module):
-    nowhere = Origin(Unread("test.yml"))
+    nowhere = SourceRef(UnreadableDocument("test.yml"))
     parsed = parse_module(RawModule(module, nowhere))
     assert parsed.diagnostics == ()
     built = build_job(parsed.module, Project(Path(), nowhere, defaults=Defaults(warehouse_id="w")))

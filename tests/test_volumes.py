@@ -11,17 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connections import VOLUME
-from lakeflow_job_meta.errors import Failed
-from lakeflow_job_meta.metadata.reading import Reading
-from lakeflow_job_meta.metadata.volume import (
-    FilesApi,
-    MountedFiles,
-    VolumeFile,
-    VolumeFiles,
-    VolumeReader,
-    volume_files,
-)
-from lakeflow_job_meta.workspace import Missing
+from lakeflow_job_meta.errors import OperationFailed
+from lakeflow_job_meta.sources.interface import SourceSnapshot
+from lakeflow_job_meta.sources.volume import FilesApi, MountedFiles, VolumeFile, VolumeFiles, VolumeReader, volume_files
+from lakeflow_job_meta.workspace.client import ResourceMissing
 from project_folder import ProjectFolder, module
 from workspace import FakeWorkspace, Fault, FaultKind
 
@@ -36,12 +29,12 @@ NAMES = (
 
 
 @pytest.fixture
-def read(connection) -> Callable[..., Reading]:
+def read(connection) -> Callable[..., SourceSnapshot]:
     """Reads the volume as a project does."""
     return lambda folder=VOLUME: VolumeReader(folder, FilesApi(connection)).read()
 
 
-def names(reading: Reading) -> list[str]:
+def names(reading: SourceSnapshot) -> list[str]:
     assert [str(problem) for problem in reading.diagnostics] == []
     return [raw.value["module_name"] for raw in reading.modules]  # type: ignore[index, call-overload, misc]
 
@@ -215,14 +208,14 @@ class TestMounted:
         assert len(here) == 3
 
     def test_what_is_not_there_is_missing(self, tmp_path):
-        with pytest.raises(Missing):
+        with pytest.raises(ResourceMissing):
             MountedFiles().listing(str(tmp_path / "nope"))
-        with pytest.raises(Missing):
+        with pytest.raises(ResourceMissing):
             MountedFiles().read(str(tmp_path / "nope.yml"))
 
     def test_what_cannot_be_read_is_an_error(self, tmp_path):
         (tmp_path / "a.yml").mkdir()
-        with pytest.raises(Failed):
+        with pytest.raises(OperationFailed):
             MountedFiles().read(str(tmp_path / "a.yml"))
 
 

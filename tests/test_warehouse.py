@@ -15,14 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connections import CONTROL, connect, table_of
-from lakeflow_job_meta.errors import Failed, LakeflowJobMetaError, Misconfigured
-from lakeflow_job_meta.metadata.rows import Row
-from lakeflow_job_meta.tables.interface import Created, RowChanges, TableMissing
-from lakeflow_job_meta.tables.names import MAX_PART, name_problem, quote_name, quote_part, split_name
-from lakeflow_job_meta.tables.sql_table import MAX_WRITE_CHARACTERS, SqlControlTable
-from lakeflow_job_meta.tables.statements import Statement
-from lakeflow_job_meta.tables.warehouse import WarehouseExecutor
-from lakeflow_job_meta.workspace import Workspace
+from lakeflow_job_meta.control_table.interface import Created, RowChanges, TableMissing
+from lakeflow_job_meta.control_table.names import MAX_PART, name_problem, quote_name, quote_part, split_name
+from lakeflow_job_meta.control_table.sql import MAX_WRITE_CHARACTERS, SqlControlTable
+from lakeflow_job_meta.control_table.statements import Statement
+from lakeflow_job_meta.control_table.warehouse import WarehouseExecutor
+from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError, OperationFailed
+from lakeflow_job_meta.parsing.columns import Row
+from lakeflow_job_meta.workspace.client import Workspace
 from project_folder import ProjectFolder, Result
 from tables import row
 from workspace import FakeWorkspace, Fault, FaultKind, SqlError, State, Warehouse
@@ -79,7 +79,7 @@ class TestStatements:
 
     def test_a_failed_statement_is_an_error_although_the_answer_is_200(self, filled, workspace):
         workspace.statements.fail("SELECT", SqlError("X", "[SOME_ERROR] It does\nnot   work.", "42000"))
-        with pytest.raises(Failed) as caught:
+        with pytest.raises(OperationFailed) as caught:
             filled.read()
         assert "[SOME_ERROR] It does not work." in str(caught.value)
         assert "\n" not in str(caught.value)
@@ -94,18 +94,18 @@ class TestStatements:
             statement.state = state
 
         table = SqlControlTable(CONTROL, WarehouseExecutor(connection, workspace.warehouse_id, sleep=end))
-        with pytest.raises(Failed, match=state.value):
+        with pytest.raises(OperationFailed, match=state.value):
             table.version()
 
     def test_a_message_is_never_long(self, filled, workspace):
         workspace.statements.fail("SELECT", SqlError("X", "[X] " + "long " * 100_000, ""))
-        with pytest.raises(Failed) as caught:
+        with pytest.raises(OperationFailed) as caught:
             filled.read()
         assert len(str(caught.value)) < 1000
 
     def test_more_than_one_commit_can_hold_is_refused_before_anything_is_sent(self, control, workspace):
         large = {**row(), **OPTIONAL, "source_config": "x" * MAX_WRITE_CHARACTERS}
-        with pytest.raises(Failed, match="Load fewer files at a time"):
+        with pytest.raises(OperationFailed, match="Load fewer files at a time"):
             control.write(RowChanges([large], ()))
         assert [text.split()[0] for text in statements_sent(workspace)] == ["DESCRIBE"]
 
@@ -128,7 +128,7 @@ class TestWaiting:
     def test_a_warehouse_that_never_starts_is_given_up_and_the_statement_cancelled(self, workspace, connection, clock):
         workspace.warehouses.put(Warehouse(state="STOPPED", answers_to_start=None))
         executor = WarehouseExecutor(connection, workspace.warehouse_id, patience_seconds=60, sleep=clock.sleep)
-        with pytest.raises(Failed, match="did not answer within 60 seconds"):
+        with pytest.raises(OperationFailed, match="did not answer within 60 seconds"):
             SqlControlTable(CONTROL, executor).version()
         assert 60 <= clock.time() <= 75
         (statement,) = workspace.statements._by_id.values()
@@ -185,7 +185,7 @@ class TestResults:
     def test_a_chunk_that_fails_is_an_error_never_fewer_rows(self, filled, workspace):
         workspace.statements.rows_per_chunk = 10
         workspace.faults.add(Fault("GET", "*/result/chunks/2", FaultKind.INTERNAL_ERROR))
-        with pytest.raises(Failed):
+        with pytest.raises(OperationFailed):
             filled.read()
 
     @pytest.fixture
@@ -236,7 +236,7 @@ class TestResults:
 
     def test_a_link_that_never_works_is_an_error_without_the_link(self, large, workspace):
         workspace.faults.add(Fault("GET", STORE, FaultKind.EXPIRED_LINK, times=100))
-        with pytest.raises(Failed, match=r"could not be fetched from cloud storage \(HTTP 403\)") as caught:
+        with pytest.raises(OperationFailed, match=r"could not be fetched from cloud storage \(HTTP 403\)") as caught:
             large.read()
         assert "Signature" not in str(caught.value)
         assert "external-store" not in str(caught.value)
@@ -282,7 +282,7 @@ class TestFaults:
     def test_what_does_not_pass_is_one_sentence_and_the_table_is_as_it_was(self, filled, workspace, kind):
         before = ids(filled)
         workspace.faults.add(Fault("POST", STATEMENTS, kind, times=99, body_contains="MERGE"))
-        with pytest.raises(Failed) as caught:
+        with pytest.raises(OperationFailed) as caught:
             filled.write(RowChanges((), [("sales", "s00")]))
         message = str(caught.value)
         assert message.startswith(workspace.url)
@@ -295,7 +295,9 @@ class TestFaults:
     def test_what_lasts_is_given_up_within_the_limit(self, filled, workspace, clock, kind):
         workspace.faults.add(Fault("POST", STATEMENTS, kind, times=10_000))
         begin = clock.time()
-        with pytest.raises(Failed, match=r"could not be reached within 5 seconds .* Check the address") as caught:
+        with pytest.raises(
+            OperationFailed, match=r"could not be reached within 5 seconds .* Check the address"
+        ) as caught:
             filled.version()
         assert clock.time() - begin < 20
         assert str(caught.value).startswith(workspace.url)
@@ -322,7 +324,7 @@ class TestFaults:
     def test_a_write_that_is_not_allowed_leaves_the_table_as_it_was(self, filled, workspace):
         before = filled.version()
         workspace.engine.tables.denied.add((CONTROL, "MODIFY"))
-        with pytest.raises(Failed, match="INSUFFICIENT_PERMISSIONS"):
+        with pytest.raises(OperationFailed, match="INSUFFICIENT_PERMISSIONS"):
             filled.write(RowChanges((), [("sales", "s00")]))
         assert filled.version() == before
 
@@ -331,7 +333,7 @@ class TestFaults:
         table = table_of(workspace, connection, clock, "main.nope.control")
         with pytest.raises(TableMissing):
             table.read()
-        with pytest.raises(Failed, match="SCHEMA_NOT_FOUND"):
+        with pytest.raises(OperationFailed, match="SCHEMA_NOT_FOUND"):
             table.create(optional_columns=False)
 
 
@@ -352,7 +354,7 @@ class TestNobodyThere:
 
         table = SqlControlTable(CONTROL, WarehouseExecutor(Workspace(client), "0123456789abcdef"))
         begin = time.monotonic()
-        with pytest.raises(Failed) as caught:
+        with pytest.raises(OperationFailed) as caught:
             table.read()
         assert time.monotonic() - begin < 10
         assert str(caught.value).startswith(f"{dead_host} could not be reached within 1 seconds")
@@ -365,7 +367,7 @@ class TestNobodyThere:
         monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(tmp_path / "none"))
         monkeypatch.setenv("HOME", str(tmp_path))
         table = SqlControlTable(CONTROL, WarehouseExecutor(Workspace(), "0123456789abcdef"))
-        with pytest.raises(Misconfigured, match="Set DATABRICKS_HOST and DATABRICKS_TOKEN, or a profile") as caught:
+        with pytest.raises(ConfigError, match="Set DATABRICKS_HOST and DATABRICKS_TOKEN, or a profile") as caught:
             table.version()
         assert "\n" not in str(caught.value)
 
@@ -486,10 +488,10 @@ REFUSED = [
 class TestNames:
     @pytest.mark.parametrize("name", REFUSED, ids=repr)
     def test_what_is_no_name_is_refused(self, name):
-        with pytest.raises(Misconfigured, match="is no name of a table"):
+        with pytest.raises(ConfigError, match="is no name of a table"):
             quote_name(name)
         assert name_problem(name) is not None
-        with pytest.raises(Misconfigured):
+        with pytest.raises(ConfigError):
             SqlControlTable(name, None)  # type: ignore[arg-type]
 
     @pytest.mark.parametrize(
@@ -547,5 +549,5 @@ class TestWhichWay:
         assert "give warehouse_id, --warehouse-id or DATABRICKS_WAREHOUSE_ID" in problem.message
 
     def test_every_error_has_an_exit_code_of_its_kind(self):
-        assert (Failed("x").exit_code, Misconfigured("x").exit_code) == (1, 2)
+        assert (OperationFailed("x").exit_code, ConfigError("x").exit_code) == (1, 2)
         assert issubclass(TableMissing, LakeflowJobMetaError)

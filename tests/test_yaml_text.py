@@ -11,8 +11,8 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lakeflow_job_meta.metadata.yaml_text import MAX_CHARACTERS, MAX_DEPTH, MAX_VALUES_FROM_ALIASES, Mark, read_yaml
-from lakeflow_job_meta.output.yaml_writer import to_yaml
+from lakeflow_job_meta.text.yaml_reader import MAX_CHARACTERS, MAX_DEPTH, MAX_VALUES_FROM_ALIASES, Mark, read_yaml
+from lakeflow_job_meta.text.yaml_writer import to_yaml
 from project_folder import at_caret
 from strategies import any_text, maps, texts, trees
 
@@ -424,7 +424,7 @@ class TestAnyText:
     )
     def test_a_hundred_thousand_of_anything_does_not_end_the_process(self, piece):
         code = (
-            "import sys; from lakeflow_job_meta.metadata.yaml_text import read_yaml\n"
+            "import sys; from lakeflow_job_meta.text.yaml_reader import read_yaml\n"
             "text = sys.argv[1] * 100_000\n"
             "print(len(read_yaml(text).faults), len(read_yaml(text, with_positions=True).faults))"
         )

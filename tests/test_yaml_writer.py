@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from lakeflow_job_meta.output.yaml_writer import Unwritable, to_yaml, to_yaml_key
+from lakeflow_job_meta.text.yaml_writer import Unwritable, to_yaml, to_yaml_key
 from strategies import finite_floats, integers, line, maps, scalars, texts, trees
 
 

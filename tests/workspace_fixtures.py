@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from connections import connect, table_of
-from lakeflow_job_meta.tables.sql_table import SqlControlTable
-from lakeflow_job_meta.workspace import Workspace
+from lakeflow_job_meta.control_table.sql import SqlControlTable
+from lakeflow_job_meta.workspace.client import Workspace
 from workspace import FakeWorkspace, SleeplessClock
 
 

@@ -9,16 +9,16 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lakeflow_job_meta.job_orchestrator import JobOrchestrator
-    from lakeflow_job_meta.metadata_manager import MetadataManager
-    from lakeflow_job_meta.metadata_monitor import MetadataMonitor
+    from lakeflow_job_meta.api.manager import MetadataManager
+    from lakeflow_job_meta.api.monitor import MetadataMonitor
+    from lakeflow_job_meta.api.orchestrator import JobOrchestrator
 
 __version__ = "0.1.0"
 __all__ = ["JobOrchestrator", "MetadataManager", "MetadataMonitor", "__version__"]
 _MODULES = {
-    "JobOrchestrator": "job_orchestrator",
-    "MetadataManager": "metadata_manager",
-    "MetadataMonitor": "metadata_monitor",
+    "JobOrchestrator": "api.orchestrator",
+    "MetadataManager": "api.manager",
+    "MetadataMonitor": "api.monitor",
 }
 
 

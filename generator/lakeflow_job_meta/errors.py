@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lakeflow_job_meta.diagnostics import Diagnostic
+    from lakeflow_job_meta.diagnostics.model import Diagnostic
 
 
 class LakeflowJobMetaError(Exception):
@@ -26,26 +26,26 @@ class LakeflowJobMetaError(Exception):
         self.diagnostics = diagnostics
 
 
-class Failed(LakeflowJobMetaError):
+class OperationFailed(LakeflowJobMetaError):
     """Something was tried and did not work: a disk that is full, a table that cannot be reached."""
 
     exit_code = 1
 
 
-class InvalidMetadata(Failed):
+class InvalidMetadata(OperationFailed):
     """Metadata has mistakes, and what was to be done needs it without any; the text lists them."""
 
     def __str__(self) -> str:
         return "\n".join([super().__str__(), *map(str, self.diagnostics)])
 
 
-class Misconfigured(LakeflowJobMetaError):
+class ConfigError(LakeflowJobMetaError):
     """The project file, a flag or the machine's set-up is wrong."""
 
     exit_code = 2
 
 
-class Refused(LakeflowJobMetaError):
+class PolicyRefused(LakeflowJobMetaError):
     """A safety rule stopped the command before it changed anything; the text says what would allow it."""
 
     exit_code = 3

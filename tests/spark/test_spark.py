@@ -17,12 +17,13 @@ pytest.register_assert_rewrite("control_table_contract", "record_table_contract"
 
 from control_table_contract import ControlTableContract, check_history, histories  # noqa: E402
 from lakeflow_job_meta import JobOrchestrator, MetadataManager, MetadataMonitor  # noqa: E402
-from lakeflow_job_meta.errors import Failed  # noqa: E402
-from lakeflow_job_meta.tables.changes import Kind  # noqa: E402
-from lakeflow_job_meta.tables.interface import ControlTable, RowChanges  # noqa: E402
-from lakeflow_job_meta.tables.open_table import open_named_table, open_records  # noqa: E402
-from lakeflow_job_meta.tables.spark import SparkExecutor  # noqa: E402
-from lakeflow_job_meta.tables.sql_table import SqlControlTable  # noqa: E402
+from lakeflow_job_meta.control_table.changes import Kind  # noqa: E402
+from lakeflow_job_meta.control_table.interface import ControlTable, RowChanges  # noqa: E402
+from lakeflow_job_meta.control_table.open import open_named_table  # noqa: E402
+from lakeflow_job_meta.control_table.spark import SparkExecutor  # noqa: E402
+from lakeflow_job_meta.control_table.sql import SqlControlTable  # noqa: E402
+from lakeflow_job_meta.errors import OperationFailed  # noqa: E402
+from lakeflow_job_meta.state.open import open_store  # noqa: E402
 from project_folder import module  # noqa: E402
 from record_table_contract import OpenRecords, RecordTableContract, check_puts, put_histories  # noqa: E402
 from tables import row  # noqa: E402
@@ -116,7 +117,7 @@ class TestRecords(RecordTableContract):
     @pytest.fixture
     def open_table(self, session: SparkSession) -> Iterator[OpenRecords]:
         control = f"default.`records_{next(NUMBERS)}`"
-        yield lambda layout: open_records(control, layout)
+        yield lambda layout: open_store(control, layout)
         for suffix in ("_jobs", "_history"):
             session.sql(f"DROP TABLE IF EXISTS {control[:-1]}{suffix}`")
 
@@ -140,7 +141,7 @@ class TestSession:
 
     def test_what_spark_refuses_is_one_sentence(self, place: SparkPlace):
         place.session.sql(f"CREATE TABLE {place.name} (source_id STRING) USING PARQUET")
-        with pytest.raises(Failed) as caught:
+        with pytest.raises(OperationFailed) as caught:
             place.open().version()
         assert "\n" not in str(caught.value)
         assert "JVM" not in str(caught.value)

@@ -8,24 +8,25 @@ from pathlib import Path
 
 import click
 
-from lakeflow_job_meta.bundle_facts import target_of
-from lakeflow_job_meta.bundles.assignment import bundle_name
-from lakeflow_job_meta.bundles.located import bundle_folders, job_keys_in, located_jobs
+from lakeflow_job_meta._internal.text import count, did_you_mean, quoted
 from lakeflow_job_meta.cli.project_option import open_project
 from lakeflow_job_meta.cli.report import show_text
 from lakeflow_job_meta.cli.stopping import end_like_ctrl_c
-from lakeflow_job_meta.compilation import Compilation, compile_project
-from lakeflow_job_meta.deployment.cli_deployer import CliDeployer
-from lakeflow_job_meta.deployment.databricks_cli import DatabricksCli
-from lakeflow_job_meta.deployment.lock import deployment_lock
-from lakeflow_job_meta.deployment.moving import SINGLE, Move, Site, carry_out, recorded_bundle_of
-from lakeflow_job_meta.deployment.state_folder import state_folder
-from lakeflow_job_meta.deployment.ways import open_cli
-from lakeflow_job_meta.errors import Failed, Misconfigured
-from lakeflow_job_meta.metadata.keys import job_key
-from lakeflow_job_meta.output.files import plan_changes
-from lakeflow_job_meta.project import BUNDLES_FOLDER, Project
-from lakeflow_job_meta.values import count, did_you_mean, quoted
+from lakeflow_job_meta.compiler.compile import compile_project
+from lakeflow_job_meta.compiler.result import Compilation
+from lakeflow_job_meta.config.bundle import target_of
+from lakeflow_job_meta.config.model import BUNDLES_FOLDER, Project
+from lakeflow_job_meta.deploy.databricks_cli.client import DatabricksCli
+from lakeflow_job_meta.deploy.databricks_cli.deployer import CliDeployer
+from lakeflow_job_meta.deploy.many_bundles.move_jobs import SINGLE, Move, MoveContext, apply_move, recorded_bundle_of
+from lakeflow_job_meta.deploy.select_backend import open_cli
+from lakeflow_job_meta.errors import ConfigError, OperationFailed
+from lakeflow_job_meta.layout.assignment import bundle_name
+from lakeflow_job_meta.layout.on_disk import bundle_folders, job_keys_in, jobs_on_disk
+from lakeflow_job_meta.output.writer import plan_changes
+from lakeflow_job_meta.parsing.keys import job_key
+from lakeflow_job_meta.state.folder import state_folder
+from lakeflow_job_meta.state.lock import deployment_lock
 
 
 @click.group("bundles")
@@ -44,7 +45,7 @@ def list_bundles(folder: Path | None) -> None:
 
     """
     project = _project_of_many(folder)
-    located = located_jobs(project)
+    located = jobs_on_disk(project)
     limit = project.bundles.jobs_per_bundle if project.bundles is not None else None
     for name in bundle_folders(project.folder / BUNDLES_FOLDER, project.output):
         jobs = sum(name in places for places in located.values())
@@ -98,7 +99,7 @@ def move(
         show_text(changes.diagnostics)
         site = _site(project, state, cli, compilation, timeout)
         for each in moves:
-            moved = carry_out(site, each, changes, overwriting=overwrite_drift, say=_progress)
+            moved = apply_move(site, each, changes, overwriting=overwrite_drift, say=_progress)
             for key in each.keys:
                 job = next((job for job in moved if job.key == key), None)
                 click.echo(f"{key}  {each.goal}  {job.job_id if job is not None else 'file only'}")
@@ -107,7 +108,7 @@ def move(
 def _project_of_many(folder: Path | None) -> Project:
     project = open_project(folder)
     if project.bundles is None:
-        raise Misconfigured("This project is one bundle; `bundles:` in job_meta.yml makes it many.")
+        raise ConfigError("This project is one bundle; `bundles:` in job_meta.yml makes it many.")
     return project
 
 
@@ -115,7 +116,7 @@ def _moves(
     project: Project, state: Path, modules: Sequence[str], bundle: str, source: str | None
 ) -> tuple[list[Move], Compilation]:
     if bundle_name(bundle) != bundle or not bundle:
-        raise Misconfigured(f"{quoted(bundle)} cannot be the name of a bundle; it has letters, digits, '_' and '-'.")
+        raise ConfigError(f"{quoted(bundle)} cannot be the name of a bundle; it has letters, digits, '_' and '-'.")
     keys = [job_key(name) for name in modules]
     compilation = compile_project(project, moving=dict.fromkeys(keys, bundle))
     sources: dict[str | None, list[str]] = {}
@@ -127,7 +128,7 @@ def _moves(
 
 def _source(project: Project, state: Path, key: str, goal: str) -> str | None:
     """Returns the bundle where a job is now: where its file is, else where the records have it."""
-    places = [place for place in located_jobs(project).get(key, ()) if place != goal]
+    places = [place for place in jobs_on_disk(project).get(key, ()) if place != goal]
     if key in job_keys_in(project.folder / project.output):
         places.append(SINGLE)
     return places[0] if places else recorded_bundle_of(state, key, goal)
@@ -140,7 +141,7 @@ def _all_moves(project: Project) -> tuple[list[Move], Compilation]:
     for key in keys:
         _check_is_sound(compilation, key)
     goals: dict[str, list[str]] = {}
-    for key in dict.fromkeys([*keys, *located_jobs(project)]):
+    for key in dict.fromkeys([*keys, *jobs_on_disk(project)]):
         goals.setdefault(compilation.bundles[key], []).append(key)
     return [Move(tuple(each), SINGLE, goal) for goal, each in sorted(goals.items())], compilation
 
@@ -149,23 +150,23 @@ def _check_is_sound(compilation: Compilation, key: str) -> None:
     """Stops where a job cannot be written in its new place.
 
     Raises:
-        Failed: Its module has errors, or does not exist.
+        OperationFailed: Its module has errors, or does not exist.
     """
     known = compilation.jobs.names
     if key not in known:
         show_text(compilation.errors)
         hint = "" if key in compilation.kept_jobs else did_you_mean(key, known)
         what = "has errors" if key in compilation.kept_jobs else "does not exist or has no job"
-        raise Failed(f"The module {quoted(key)} {what}{hint}; nothing was moved.")
+        raise OperationFailed(f"The module {quoted(key)} {what}{hint}; nothing was moved.")
 
 
-def _site(project: Project, state: Path, cli: DatabricksCli, compilation: Compilation, timeout: int) -> Site:
+def _site(project: Project, state: Path, cli: DatabricksCli, compilation: Compilation, timeout: int) -> MoveContext:
     def open_bundle(bundle: Path, folder: Path) -> CliDeployer:
         here = replace(cli, folder=bundle)
         # Only errors of the CLI are shown with places, and those of all bundles have the same.
         return CliDeployer(here, project, compilation, folder, limit_seconds=timeout, say=_progress, digest=lambda: "")
 
-    return Site(
+    return MoveContext(
         project,
         state,
         lambda bundle, command, *arguments: replace(cli, folder=bundle).bundle(

@@ -8,21 +8,20 @@ from pathlib import Path
 
 import click
 
-from lakeflow_job_meta.bundle_facts import read_bundle_facts
+from lakeflow_job_meta._internal.text import count
 from lakeflow_job_meta.cli.project_option import compile_metadata, open_project
 from lakeflow_job_meta.cli.report import show_count, show_text
 from lakeflow_job_meta.cli.stopping import end_like_ctrl_c
-from lakeflow_job_meta.deployment.bundle_plan import Action
-from lakeflow_job_meta.deployment.bundles_deployer import Manner
-from lakeflow_job_meta.deployment.deploy import Deployment, jobs_that_change
-from lakeflow_job_meta.deployment.gate import Allowance
-from lakeflow_job_meta.deployment.interface import DeployedJob
-from lakeflow_job_meta.deployment.rollout import Listener, Options, RolledOut, roll_out
-from lakeflow_job_meta.deployment.tracking import TrackedJob
-from lakeflow_job_meta.deployment.ways import by_cli, open_cli
-from lakeflow_job_meta.diagnostics import Diagnostic
-from lakeflow_job_meta.errors import Failed
-from lakeflow_job_meta.values import count
+from lakeflow_job_meta.config.bundle import read_bundle_declarations
+from lakeflow_job_meta.deploy.execute import Deployment, jobs_that_change
+from lakeflow_job_meta.deploy.many_bundles.deployer import ManyBundlesOptions
+from lakeflow_job_meta.deploy.pipeline import DeployOptions, DeployResult, Reporter, deploy
+from lakeflow_job_meta.deploy.policy import Allowance
+from lakeflow_job_meta.deploy.select_backend import cli_backend, open_cli
+from lakeflow_job_meta.diagnostics.model import Diagnostic
+from lakeflow_job_meta.errors import OperationFailed
+from lakeflow_job_meta.plan.model import Action
+from lakeflow_job_meta.state.tracking import DeployedJob, TrackedJob
 
 
 @click.command("deploy")
@@ -70,12 +69,14 @@ def command(
     """
     project = open_project(folder)
     # By its name even when it is not given, so that both ways of saying it exclude each other.
-    cli = open_cli(project, target or read_bundle_facts(project).default_target, _progress)
+    cli = open_cli(project, target or read_bundle_declarations(project).default_target, _progress)
     end_like_ctrl_c()
     allowed = project.max_deletes if max_deletes is None else max_deletes
-    options = Options(Allowance(allowed, allow_empty, overwrite_drift), keep_going=keep_going, dry_run=dry_run)
-    way = by_cli(project, cli, limit_seconds=timeout, force_lock=force_lock, manner=Manner(parallel, all_bundles))
-    done = roll_out(project, cli.target, way, options, Listener(_progress, _show), compile_metadata=compile_metadata)
+    options = DeployOptions(Allowance(allowed, allow_empty, overwrite_drift), keep_going=keep_going, dry_run=dry_run)
+    way = cli_backend(
+        project, cli, limit_seconds=timeout, force_lock=force_lock, manner=ManyBundlesOptions(parallel, all_bundles)
+    )
+    done = deploy(project, cli.target, way, options, Reporter(_progress, _show), compile_metadata=compile_metadata)
     _show_jobs(done.jobs, form)
     for problem in done.problems:
         click.echo(problem, err=True)
@@ -117,7 +118,7 @@ def _say_what_happened(deployment: Deployment, dry_run: bool) -> None:
     click.echo(said, err=True)
 
 
-def _run(done: RolledOut, which: str) -> bool:
+def _run(done: DeployResult, which: str) -> bool:
     """Starts jobs; returns whether all could be started."""
     changed = set(jobs_that_change(done.deployment.plan))
     chosen = [job for job in done.deployment.jobs if which == "all" or job.key in changed]
@@ -125,10 +126,10 @@ def _run(done: RolledOut, which: str) -> bool:
     return all(started)
 
 
-def _started(done: RolledOut, job: DeployedJob) -> bool:
+def _started(done: DeployResult, job: DeployedJob) -> bool:
     try:
         done.deployer.start(job)
-    except Failed as failure:
+    except OperationFailed as failure:
         click.echo(f"{job.key}: {failure}", err=True)
         return False
     click.echo(f"Started {job.name}.", err=True)

@@ -13,15 +13,16 @@ from pathlib import Path
 import click
 
 from lakeflow_job_meta import __version__
-from lakeflow_job_meta.bundles.shared import read_shared
+from lakeflow_job_meta._internal.text import listing
+from lakeflow_job_meta._internal.trees import value_at
 from lakeflow_job_meta.cli.project_option import open_project
-from lakeflow_job_meta.deployment.databricks_cli import DatabricksCli, check_version, find_cli, without_secrets
-from lakeflow_job_meta.errors import Failed, LakeflowJobMetaError
-from lakeflow_job_meta.metadata.yaml_text import read_yaml
-from lakeflow_job_meta.project import BUNDLE_FILE, MetadataSource, Project
-from lakeflow_job_meta.tables.open_table import WAREHOUSE_VARIABLE, open_named_table
-from lakeflow_job_meta.values import listing, value_at
-from lakeflow_job_meta.workspace import Missing, Workspace, workspace_errors
+from lakeflow_job_meta.config.model import BUNDLE_FILE, MetadataSource, Project
+from lakeflow_job_meta.control_table.open import WAREHOUSE_VARIABLE, open_named_table
+from lakeflow_job_meta.deploy.databricks_cli.client import DatabricksCli, check_version, find_cli, without_secrets
+from lakeflow_job_meta.errors import LakeflowJobMetaError, OperationFailed
+from lakeflow_job_meta.layout.common_config import read_common_config
+from lakeflow_job_meta.text.yaml_reader import read_yaml
+from lakeflow_job_meta.workspace.client import ResourceMissing, Workspace, workspace_errors
 
 _LOGIN_SECONDS = 60
 
@@ -86,8 +87,8 @@ def _warehouse(warehouse_id: str) -> str:
     try:
         with workspace_errors(workspace):
             found = workspace.client().warehouses.get(warehouse_id)
-    except Missing:
-        raise Failed(
+    except ResourceMissing:
+        raise OperationFailed(
             f"{workspace.host} has no SQL warehouse {warehouse_id!r}, or does not show it to you. Copy the id from the "
             "warehouse's page, or ask for the permission to use it."
         ) from None
@@ -106,7 +107,7 @@ def _login(cli: DatabricksCli) -> str:
     target = ["--target", cli.target] if cli.target is not None else []
     result = cli.run(["current-user", "me", "-o", "json", *target], _LOGIN_SECONDS)
     if result.code != 0:
-        raise Failed(
+        raise OperationFailed(
             f"{without_secrets(' '.join(result.stderr.split()))[:300]} Log in with `databricks auth login`, or set "
             "DATABRICKS_HOST and DATABRICKS_TOKEN."
         )
@@ -116,13 +117,15 @@ def _login(cli: DatabricksCli) -> str:
 
 def _includes(project: Project) -> str:
     if project.bundles is not None:
-        return f"each bundle includes {listing(read_shared(project).include) or 'nothing'}"
+        return f"each bundle includes {listing(read_common_config(project).include) or 'nothing'}"
     path = project.folder / BUNDLE_FILE
     if not path.is_file():
-        raise Failed(f"there is no {BUNDLE_FILE} in {str(project.folder)!r}; bundle/starter of this project has one.")
+        raise OperationFailed(
+            f"there is no {BUNDLE_FILE} in {str(project.folder)!r}; bundle/starter of this project has one."
+        )
     root = read_yaml(path.read_text(encoding="utf-8", errors="replace")).value
     include = value_at(root, ("include",))[1]
     wanted = f"{project.output}/jobs/*.yml"
     if not isinstance(include, list) or wanted not in include:
-        raise Failed(f"{BUNDLE_FILE} does not include the generated files; add `- {wanted}` below 'include:'.")
+        raise OperationFailed(f"{BUNDLE_FILE} does not include the generated files; add `- {wanted}` below 'include:'.")
     return wanted

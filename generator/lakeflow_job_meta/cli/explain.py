@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from lakeflow_job_meta.diagnostics import RULES
-from lakeflow_job_meta.errors import Misconfigured
-from lakeflow_job_meta.rulebook import all_rules, explain, explain_all
-from lakeflow_job_meta.values import did_you_mean, quoted
+from lakeflow_job_meta._internal.text import did_you_mean, quoted
+from lakeflow_job_meta.diagnostics.catalog import all_rules, explain, explain_all
+from lakeflow_job_meta.diagnostics.registry import RULES
+from lakeflow_job_meta.errors import ConfigError
 
 
 @click.command("explain")
@@ -34,4 +34,4 @@ def command(ctx: click.Context, code: str | None, show_all: bool) -> None:
         click.echo(explain(RULES[code.strip("[]")]), nl=False)
     else:
         hint = did_you_mean(code, RULES) or "; `ljm explain` lists all"
-        raise Misconfigured(f"There is no code {quoted(code)}{hint}")
+        raise ConfigError(f"There is no code {quoted(code)}{hint}")

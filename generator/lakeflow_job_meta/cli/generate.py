@@ -6,18 +6,18 @@ from pathlib import Path
 
 import click
 
+from lakeflow_job_meta._internal.text import count
 from lakeflow_job_meta.cli.progress import ProgressBar
 from lakeflow_job_meta.cli.project_option import compile_for_review, open_project
 from lakeflow_job_meta.cli.report import show_count, show_text
-from lakeflow_job_meta.output.files import (
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.output.writer import (
     Change,
     FileChanges,
     apply_changes,
     plan_changes,
     refuse_if_a_source_went_missing,
 )
-from lakeflow_job_meta.project import Project
-from lakeflow_job_meta.values import count
 
 _COLOURS = {Change.CREATE: "green", Change.UPDATE: "yellow", Change.DELETE: "red"}
 _DIFF_COLOURS = {"+": "green", "-": "red", "@": "cyan"}

@@ -9,7 +9,7 @@ import click
 
 from lakeflow_job_meta.cli.monitored import monitored_options, open_monitored
 from lakeflow_job_meta.cli.status import entry_as_object
-from lakeflow_job_meta.monitor.history import Entry
+from lakeflow_job_meta.state.history import HistoryEntry
 
 
 @click.command("history")
@@ -41,7 +41,7 @@ def command(
         click.echo(_line(entry))
 
 
-def _line(entry: Entry) -> str:
+def _line(entry: HistoryEntry) -> str:
     parts = [
         f"{entry.started:%Y-%m-%d %H:%M:%S}  {entry.outcome.value:9}",
         f"{entry.created} created, {entry.changed} changed, {entry.deleted} deleted",

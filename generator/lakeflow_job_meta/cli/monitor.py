@@ -9,22 +9,22 @@ from pathlib import Path
 
 import click
 
-from lakeflow_job_meta.bundle_facts import target_of
 from lakeflow_job_meta.cli.monitored import open_watched_project
 from lakeflow_job_meta.cli.optional import optional_number, optional_text
 from lakeflow_job_meta.cli.stopping import end_like_ctrl_c
-from lakeflow_job_meta.deployment.bundles_deployer import Manner
-from lakeflow_job_meta.deployment.rollout import Way
-from lakeflow_job_meta.deployment.ways import best_way, by_cli, by_jobs_api, open_cli
+from lakeflow_job_meta.config.bundle import target_of
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.deploy.many_bundles.deployer import ManyBundlesOptions
+from lakeflow_job_meta.deploy.pipeline import DeployBackend
+from lakeflow_job_meta.deploy.select_backend import cli_backend, jobs_api_backend, open_cli, select_backend
 from lakeflow_job_meta.monitor.events import Event
 from lakeflow_job_meta.monitor.log import FORMATS
-from lakeflow_job_meta.monitor.loop import Rhythm, run
+from lakeflow_job_meta.monitor.loop import LoopOptions, run_loop
 from lakeflow_job_meta.monitor.monitor import Monitor
-from lakeflow_job_meta.monitor.teller import Teller
+from lakeflow_job_meta.monitor.notify import Notifier
+from lakeflow_job_meta.monitor.reconcile import MonitorConfig
 from lakeflow_job_meta.monitor.webhook import Webhook
-from lakeflow_job_meta.monitor.work import Wishes
-from lakeflow_job_meta.project import Project
-from lakeflow_job_meta.workspace import Workspace
+from lakeflow_job_meta.workspace.client import Workspace
 
 
 @click.command("monitor")
@@ -95,26 +95,26 @@ def command(
 
     project = load()
     named = target_of(project, target)
-    wishes = Wishes(named, max_deletes, overwrite_drift, volume_path, propose)
+    wishes = MonitorConfig(named, max_deletes, overwrite_drift, volume_path, propose)
 
     def log(event: Event) -> None:
         click.echo(FORMATS[log_format](event, datetime.now(timezone.utc)), err=True)
 
     name = f"{project.folder.name} ({named})"
-    teller = Teller(log, None if webhook is None else lambda tell: Webhook(webhook, name, tell))
-    workspace, manner = Workspace(), Manner(parallel)
-    ways: dict[str, Callable[[Project], Way]] = {
-        "auto": lambda project: best_way(
+    teller = Notifier(log, None if webhook is None else lambda tell: Webhook(webhook, name, tell))
+    workspace, manner = Workspace(), ManyBundlesOptions(parallel)
+    ways: dict[str, Callable[[Project], DeployBackend]] = {
+        "auto": lambda project: select_backend(
             project, named, workspace, on_fallback=teller.say_once, limit_seconds=timeout, manner=manner
         ),
-        "cli": lambda project: by_cli(project, open_cli(project, named), limit_seconds=timeout, manner=manner),
-        "jobs-api": lambda project: by_jobs_api(project, named, workspace),
+        "cli": lambda project: cli_backend(project, open_cli(project, named), limit_seconds=timeout, manner=manner),
+        "jobs-api": lambda project: jobs_api_backend(project, named, workspace),
     }
-    rhythm = Rhythm(
+    rhythm = LoopOptions(
         float(check_interval_seconds or 60), 1 if once else max_iterations, fail_after or (1 if once else None)
     )
     end_like_ctrl_c()
     monitor = Monitor(load, wishes, ways[deployer], teller.tell, workspace=workspace)
-    ending = run(monitor, rhythm, teller.tell, on_tick=lambda tick: teller.deliver())
+    ending = run_loop(monitor, rhythm, teller.tell, on_tick=lambda tick: teller.deliver())
     is_well = ending.has_ended_well and not (once and ending.last is not None and not ending.last.is_healthy)
     ctx.exit(0 if is_well else 1)

@@ -9,14 +9,14 @@ from typing import TypeVar
 
 import click
 
-from lakeflow_job_meta.bundle_facts import target_of
 from lakeflow_job_meta.cli.project_option import open_project
-from lakeflow_job_meta.deployment.layouts import HISTORY
-from lakeflow_job_meta.deployment.state_folder import state_folder
-from lakeflow_job_meta.deployment.tracking import open_side_table
-from lakeflow_job_meta.monitor.history import History
-from lakeflow_job_meta.project import Project
-from lakeflow_job_meta.table_project import project_of_table
+from lakeflow_job_meta.config.bundle import target_of
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.services.adhoc_project import project_of_table
+from lakeflow_job_meta.state.folder import state_folder
+from lakeflow_job_meta.state.history import History
+from lakeflow_job_meta.state.open import open_state_store
+from lakeflow_job_meta.state.schemas import HISTORY
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
@@ -45,7 +45,7 @@ def open_watched_project(folder: Path | None, control_table: str | None, warehou
     """Loads the project that a monitor looks at: of a control table where one is named, else as all commands do.
 
     Raises:
-        Misconfigured: There is none, or its file has mistakes.
+        ConfigError: There is none, or its file has mistakes.
     """
     return open_project(folder) if control_table is None else project_of_table(control_table, warehouse_id, folder)
 
@@ -56,9 +56,9 @@ def open_monitored(
     """Opens the history of a target.
 
     Raises:
-        Misconfigured: There is no project.
+        ConfigError: There is no project.
     """
     project = open_watched_project(folder, control_table, warehouse_id)
     named = target_of(project, target)
     state = state_folder(project, named)
-    return Monitored(named, state, History(open_side_table(project, state, HISTORY), named))
+    return Monitored(named, state, History(open_state_store(project, state, HISTORY), named))

@@ -9,20 +9,20 @@ from pathlib import Path
 
 import click
 
-from lakeflow_job_meta.bundles.located import bundle_folders
+from lakeflow_job_meta._internal.parallel import concurrently
 from lakeflow_job_meta.cli.project_option import compile_for_review, open_project
 from lakeflow_job_meta.cli.report import show_count, show_text
 from lakeflow_job_meta.cli.stopping import end_like_ctrl_c
-from lakeflow_job_meta.deployment.bundle_plan import BundlePlan, parse_plan
-from lakeflow_job_meta.deployment.concurrently import concurrently
-from lakeflow_job_meta.deployment.databricks_cli import CliFailure, DatabricksCli, explain
-from lakeflow_job_meta.deployment.ways import cli_of_bundle, open_cli
-from lakeflow_job_meta.diagnostics import errors_among
-from lakeflow_job_meta.errors import Failed
-from lakeflow_job_meta.output.files import plan_changes
-from lakeflow_job_meta.planning.planned import plan_files
-from lakeflow_job_meta.planning.words import FORMATS
-from lakeflow_job_meta.project import BUNDLES_FOLDER, Project
+from lakeflow_job_meta.config.model import BUNDLES_FOLDER, Project
+from lakeflow_job_meta.deploy.databricks_cli.client import CliFailure, DatabricksCli, explain
+from lakeflow_job_meta.deploy.select_backend import cli_of_bundle, open_cli
+from lakeflow_job_meta.diagnostics.model import errors_among
+from lakeflow_job_meta.errors import OperationFailed
+from lakeflow_job_meta.layout.on_disk import bundle_folders
+from lakeflow_job_meta.output.writer import plan_changes
+from lakeflow_job_meta.plan.explain import FORMATS
+from lakeflow_job_meta.plan.file_plan import plan_files
+from lakeflow_job_meta.plan.model import BundlePlan, parse_plan
 
 _LIMIT_SECONDS = 1800
 
@@ -83,9 +83,9 @@ def _live_plan(project: Project, target: str | None, parallel: int) -> BundlePla
     stop = threading.Event()
     works = {name: partial(_plan_of, cli_of_bundle(replace(cli, stop=stop), project, name)) for name in names}
     end_like_ctrl_c()
-    plans, failed = concurrently(works, parallel, stop, Failed)
+    plans, failed = concurrently(works, parallel, stop, OperationFailed)
     if failed:
-        raise Failed("\n".join(f"{name}: {error}" for name, error in failed.items()))
+        raise OperationFailed("\n".join(f"{name}: {error}" for name, error in failed.items()))
     resources = (resource for plan in plans.values() for resource in plan.resources)
     return BundlePlan(tuple(sorted(resources, key=lambda resource: resource.name)), None, None)
 
@@ -94,4 +94,4 @@ def _plan_of(cli: DatabricksCli) -> BundlePlan:
     try:
         return parse_plan(cli.bundle("plan", "-o", "json", limit_seconds=_LIMIT_SECONDS).stdout)
     except CliFailure as failure:
-        raise Failed(explain(failure)) from None
+        raise OperationFailed(explain(failure)) from None

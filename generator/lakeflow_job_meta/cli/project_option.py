@@ -7,17 +7,19 @@ from pathlib import Path
 import click
 
 from lakeflow_job_meta.cli.progress import ProgressBar
-from lakeflow_job_meta.compilation import Compilation, compile_project
-from lakeflow_job_meta.deployment.bundle_size import full_warning
-from lakeflow_job_meta.errors import Misconfigured
-from lakeflow_job_meta.project import Project, find_project_folder, load_project
+from lakeflow_job_meta.compiler.compile import compile_project
+from lakeflow_job_meta.compiler.result import Compilation
+from lakeflow_job_meta.config.load import find_project_folder, load_project
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.deploy.bundle_size import full_warning
+from lakeflow_job_meta.errors import ConfigError
 
 
 def open_project(folder: Path | None) -> Project:
     """Loads the project of `--project`, or the one that the current folder is in.
 
     Raises:
-        Misconfigured: There is none, or its file has mistakes.
+        ConfigError: There is none, or its file has mistakes.
     """
     return load_project(folder if folder is not None else find_project_folder(_working_folder()))
 
@@ -26,7 +28,7 @@ def _working_folder() -> Path:
     try:
         return Path.cwd()
     except FileNotFoundError:
-        raise Misconfigured("The current folder was deleted; change to another one, or give --project.") from None
+        raise ConfigError("The current folder was deleted; change to another one, or give --project.") from None
 
 
 def compile_for_review(project: Project) -> Compilation:

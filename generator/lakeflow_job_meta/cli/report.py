@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 
 import click
 
-from lakeflow_job_meta.cli.report_formats import FORMATS
-from lakeflow_job_meta.diagnostics import Diagnostic, Severity, errors_among
-from lakeflow_job_meta.output.markers import one_line
-from lakeflow_job_meta.values import count
+from lakeflow_job_meta._internal.text import count
+from lakeflow_job_meta.diagnostics.formats import FORMATS
+from lakeflow_job_meta.diagnostics.model import Diagnostic, Severity, errors_among
+from lakeflow_job_meta.text.markers import one_line
 
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 _WIDEST_LINE = 160

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lakeflow_job_meta.settings import schema_text
+from lakeflow_job_meta.schema.validator import schema_text
 
 _KINDS = ("metadata", "project", "job")
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import click
 
+from lakeflow_job_meta._internal.text import count
 from lakeflow_job_meta.cli.monitored import monitored_options, open_monitored
-from lakeflow_job_meta.monitor.health import Health, health_of
-from lakeflow_job_meta.monitor.history import Entry
-from lakeflow_job_meta.values import count
+from lakeflow_job_meta.monitor.status import Health, health_of
+from lakeflow_job_meta.state.history import HistoryEntry
 
 
 @click.command("status")
@@ -70,7 +70,7 @@ def _lines(health: Health) -> Iterator[str]:
             yield from (f"  {line}" for line in lines)
 
 
-def _entry(entry: Entry) -> str:
+def _entry(entry: HistoryEntry) -> str:
     version = f", {entry.metadata_version}" if entry.metadata_version else ""
     return (
         f"{_moment(entry.started)}, {entry.outcome.value}, {entry.created} created, {entry.changed} changed, "
@@ -97,7 +97,7 @@ def _as_object(health: Health) -> dict[str, object]:
     }
 
 
-def entry_as_object(entry: Entry) -> dict[str, object]:
+def entry_as_object(entry: HistoryEntry) -> dict[str, object]:
     """Returns an entry of the history for JSON."""
     return {
         "run_id": entry.run_id,

@@ -10,17 +10,17 @@ from typing import TypeVar
 
 import click
 
+from lakeflow_job_meta._internal.text import count, did_you_mean, quoted
 from lakeflow_job_meta.cli.project_option import open_project
 from lakeflow_job_meta.cli.report import show_text
-from lakeflow_job_meta.errors import Failed, Misconfigured
-from lakeflow_job_meta.metadata.yaml_files import YamlReader
-from lakeflow_job_meta.project import TABLE_KINDS, Project
-from lakeflow_job_meta.tables.changes import is_active, key_of
-from lakeflow_job_meta.tables.delta import DeltaControlTable
-from lakeflow_job_meta.tables.interface import ControlTable
-from lakeflow_job_meta.tables.open_table import open_named_table
-from lakeflow_job_meta.tables.operations import compare_versions, export, load, read_checked
-from lakeflow_job_meta.values import count, did_you_mean, quoted
+from lakeflow_job_meta.config.model import TABLE_KINDS, Project
+from lakeflow_job_meta.control_table.changes import is_active, key_of
+from lakeflow_job_meta.control_table.delta import DeltaControlTable
+from lakeflow_job_meta.control_table.interface import ControlTable
+from lakeflow_job_meta.control_table.open import open_named_table
+from lakeflow_job_meta.errors import ConfigError, OperationFailed
+from lakeflow_job_meta.services.table_operations import compare_versions, export, load, read_checked
+from lakeflow_job_meta.sources.yaml_files import YamlReader
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -41,10 +41,10 @@ class _Chosen:
         """Opens the table of the options, or the only one of the project.
 
         Raises:
-            Misconfigured: No table is named, or more than one.
+            ConfigError: No table is named, or more than one.
         """
         if self.name is not None and self.path is not None:
-            raise Misconfigured("Name one table: either --table or --delta.")
+            raise ConfigError("Name one table: either --table or --delta.")
         if self.path is not None:
             return DeltaControlTable(self.path)
         if self.name is not None:
@@ -53,7 +53,7 @@ class _Chosen:
         tables = [source for source in project.metadata if source.kind in TABLE_KINDS]
         if len(tables) != 1:
             found = "none" if not tables else f"{len(tables)}"
-            raise Misconfigured(f"Name a table with --table or --delta; 'metadata' in job_meta.yml has {found}.")
+            raise ConfigError(f"Name a table with --table or --delta; 'metadata' in job_meta.yml has {found}.")
         if tables[0].kind == "delta":
             return DeltaControlTable(tables[0].location, project.folder)
         return open_named_table(tables[0].location, self.warehouse_id or tables[0].warehouse_id, on_wait=_say)
@@ -174,7 +174,7 @@ def show(
     rows = sorted(table.read().rows, key=key_of)
     names = list(dict.fromkeys(key_of(row)[0] for row in rows))
     if module is not None and module not in names:
-        raise Failed(f"{table.name} has no module {quoted(module)}{did_you_mean(module, names)}")
+        raise OperationFailed(f"{table.name} has no module {quoted(module)}{did_you_mean(module, names)}")
     shown = [row for row in rows if module in (None, row.get("module_name"))]
     if form == "json":
         click.echo(json.dumps(shown, indent=2, ensure_ascii=False, default=str))

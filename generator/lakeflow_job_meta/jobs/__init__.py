@@ -1,1 +1,1 @@
-"""From the model to Databricks jobs: built as plain Jobs API values, then checked."""
+"""From the model to Databricks jobs: plain Jobs API values."""

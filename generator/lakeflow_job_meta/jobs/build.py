@@ -10,11 +10,16 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lakeflow_job_meta.diagnostics import Diagnostic, Origin, Severity, example, rule
+from lakeflow_job_meta._internal.text import did_you_mean, either, kind_of, listing, quoted
+from lakeflow_job_meta._internal.trees import Value, merged
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
+from lakeflow_job_meta.diagnostics.rules.jobs import NO_ACTIVE_SOURCE, TASK_KIND
+from lakeflow_job_meta.diagnostics.rules.metadata import MISSING_FIELD, UNKNOWN_FIELD, WRONG_TYPE
 from lakeflow_job_meta.jobs.dependencies import Stages
 from lakeflow_job_meta.jobs.key_order import in_job_order, in_task_order
+from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, relative_to_job_file, with_paths
 from lakeflow_job_meta.jobs.model import Job, SqlFile
-from lakeflow_job_meta.jobs.paths import JOB_PATHS, TASK_PATHS, relative_to_job_file, with_paths
 from lakeflow_job_meta.jobs.task_types import (
     BY_BLOCK,
     BY_NAME,
@@ -27,29 +32,8 @@ from lakeflow_job_meta.jobs.task_types import (
     TaskContext,
     TaskType,
 )
-from lakeflow_job_meta.metadata.keys import job_key, task_key
-from lakeflow_job_meta.metadata.model import Module, Source
-from lakeflow_job_meta.metadata.parse import MISSING_FIELD, UNKNOWN_FIELD, WRONG_TYPE
-from lakeflow_job_meta.project import Project
-from lakeflow_job_meta.values import Value, did_you_mean, either, kind_of, listing, merged, quoted
-
-TASK_KIND = rule(
-    "task-kind",
-    is_fixed=True,
-    meaning="What a task runs is not clear: it has no task block, several, or one that does not fit its task_type. "
-    "Databricks refuses such a task only when the job is deployed.",
-    remedy="Give exactly one block, such as notebook_task or sql_task; task_type may be left out.",
-    wrong=example("notebook_path: /Workspace/a, sql_task: {warehouse_id: abc, sql_query: SELECT 1}"),
-    right=example("sql_task: {warehouse_id: abc, sql_query: SELECT 1}"),
-)
-NO_ACTIVE_SOURCE = rule(
-    "no-active-source",
-    Severity.WARNING,
-    meaning="A module has no active source, so there is no job to make of it. Its file and its job stay as they are.",
-    remedy="Activate a source; to remove the job, delete the module.",
-    wrong="modules:\n  - module_name: sales\n    sources: []\n",
-    right=example("notebook_path: /Workspace/a"),
-)
+from lakeflow_job_meta.parsing.keys import job_key, task_key
+from lakeflow_job_meta.parsing.model import Module, Source
 
 ACTIVE_DEFAULT_EXCLUSIVE = ("schedule", "trigger", "continuous")
 """A job has at most one of these, so a default for one yields to a module that sets another."""
@@ -147,7 +131,7 @@ class _Builder:
         settings.update(self._settings(source.transformation_config, source.task_key, source.source_id, origin))
         return in_task_order(settings)
 
-    def _settings(self, config: dict[str, Value], key: str, source_id: str, origin: Origin) -> dict[str, Value]:
+    def _settings(self, config: dict[str, Value], key: str, source_id: str, origin: SourceRef) -> dict[str, Value]:
         """Turns a `transformation_config` into the settings of a task, without key and dependencies."""
         kind = self._kind(config, origin)
         if kind is None:
@@ -190,7 +174,7 @@ class _Builder:
         names = (key if number == 1 else f"{key}_{number}" for number in itertools.count(1))
         return next(name for name in names if name.casefold() not in used)
 
-    def _iteration(self, config: Value, key: str, source_id: str, origin: Origin) -> dict[str, Value]:
+    def _iteration(self, config: Value, key: str, source_id: str, origin: SourceRef) -> dict[str, Value]:
         """Builds the task that a for_each task repeats."""
         if not isinstance(config, dict):
             return {}
@@ -198,7 +182,7 @@ class _Builder:
         inner_key = task_key(own) if isinstance(own, str) else f"{key}_iteration"
         return in_task_order({"task_key": inner_key, **self._settings(config, inner_key, source_id, origin)})
 
-    def _kind(self, config: dict[str, Value], origin: Origin) -> TaskType | None:
+    def _kind(self, config: dict[str, Value], origin: SourceRef) -> TaskType | None:
         """Says what kind of task this is; None, and a report, if that is not clear."""
         blocks = [name for name in config if name in BY_BLOCK and config[name] is not None]
         if any(name in config for name in DIRECT_NOTEBOOK_FIELDS) and "notebook_task" not in blocks:
@@ -234,7 +218,7 @@ class _Builder:
             return None
         return kind
 
-    def _block(self, config: dict[str, Value], kind: TaskType, origin: Origin) -> Value:
+    def _block(self, config: dict[str, Value], kind: TaskType, origin: SourceRef) -> Value:
         """Returns the task's block, with the fields of a notebook that stand beside it."""
         block = config.get(kind.block, {})
         if kind.name != "notebook" or not isinstance(block, dict):
@@ -244,7 +228,7 @@ class _Builder:
                 self._report(origin.key(name), f"{name!r} is given twice: here and in 'notebook_task'")
         return {**{name: config[name] for name in DIRECT_NOTEBOOK_FIELDS if name in config}, **block}
 
-    def _check_sql(self, block: dict[str, Value], config: dict[str, Value], origin: Origin) -> None:
+    def _check_sql(self, block: dict[str, Value], config: dict[str, Value], origin: SourceRef) -> None:
         """A SQL task runs one thing, and that of which its `task_type` speaks."""
         origin = origin.at("sql_task")
         forms = [name for name in SQL_FORMS if block.get(name) is not None]
@@ -264,7 +248,7 @@ class _Builder:
             elif name in forms and not str(block[name]).strip():
                 self.problems.append(MISSING_FIELD.at(origin.at(name), f"{name!r} is empty"))
 
-    def _report(self, origin: Origin, message: str) -> None:
+    def _report(self, origin: SourceRef, message: str) -> None:
         self.problems.append(TASK_KIND.at(origin, message))
 
     def _with_local_paths(self, settings: dict[str, Value], patterns: tuple[tuple[str, ...], ...]) -> dict[str, Value]:

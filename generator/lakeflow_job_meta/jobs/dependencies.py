@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from lakeflow_job_meta.metadata.model import Module, Source
+from lakeflow_job_meta.parsing.model import Module, Source
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ listed follow, as written.
 
 from __future__ import annotations
 
-from lakeflow_job_meta.values import Value
+from lakeflow_job_meta._internal.trees import Value
 
 JOB_KEYS = (
     "name",

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import overload
 
-from lakeflow_job_meta.diagnostics import Origin
+from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
+from lakeflow_job_meta.diagnostics.model import SourceRef
 from lakeflow_job_meta.jobs.task_types import BY_BLOCK, DIRECT_NOTEBOOK_FIELDS
-from lakeflow_job_meta.metadata.model import Module, Source
-from lakeflow_job_meta.values import Path, Value, value_at
+from lakeflow_job_meta.parsing.model import Module, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Job:
     settings: dict[str, Value]
     sources: tuple[Source, ...]
     sql_files: tuple[SqlFile, ...]
-    project_origin: Origin
+    project_origin: SourceRef
     job_defaults: dict[str, Value]
     task_defaults: dict[str, Value]
 
@@ -55,7 +55,7 @@ class Job:
         return [task for task in self._list("tasks") if isinstance(task, dict)]
 
     @cached_property
-    def all_tasks(self) -> tuple[tuple[Path, dict[str, Value]], ...]:
+    def all_tasks(self) -> tuple[tuple[KeyPath, dict[str, Value]], ...]:
         """Every task with its path in `settings`, the ones that for_each tasks repeat among them."""
         return tuple(
             found for number, task in enumerate(self.tasks) for found in with_iteration(("tasks", number), task)
@@ -76,7 +76,7 @@ class Job:
         value = self.settings.get(name)
         return value if isinstance(value, list) else []
 
-    def origin_of(self, path: Path, *, of_key: bool = False) -> Origin:
+    def origin_of(self, path: KeyPath, *, of_key: bool = False) -> SourceRef:
         """Returns where a setting was written: in the module, in a source, or in the project's defaults.
 
         Args:
@@ -104,7 +104,7 @@ class Job:
             self.module.origin,
         )
 
-    def _origin_in_task(self, source: Source, path: Path, of_key: bool) -> Origin:
+    def _origin_in_task(self, source: Source, path: KeyPath, of_key: bool) -> SourceRef:
         if path[:1] == ("task_key",):
             return source.origin.at("source_id")
         if path[:1] == ("depends_on",):
@@ -116,19 +116,19 @@ class Job:
 
     def _written(
         self,
-        own: Origin,
+        own: SourceRef,
         config: dict[str, Value],
-        section: Path,
+        section: KeyPath,
         defaults: dict[str, Value],
-        path: Path,
+        path: KeyPath,
         of_key: bool,
-        fallback: Origin,
-    ) -> Origin:
+        fallback: SourceRef,
+    ) -> SourceRef:
         """Finds the deepest place that holds `path`; the user's own words come before the defaults."""
         if value_at(config, path)[0]:
-            return Origin(own.document, (*own.path, *path), of_key)
+            return SourceRef(own.document, (*own.path, *path), of_key)
         if value_at(defaults, path)[0]:
-            return Origin(self.project_origin.document, (*section, *path), of_key)
+            return SourceRef(self.project_origin.document, (*section, *path), of_key)
         for length in range(len(path) - 1, 0, -1):
             if value_at(config, path[:length])[0]:
                 return own.key(*path[:length])
@@ -188,7 +188,7 @@ class Jobs(Sequence[Job]):
         return len(self.names)
 
 
-def with_iteration(path: Path, task: dict[str, Value]) -> Iterator[tuple[Path, dict[str, Value]]]:
+def with_iteration(path: KeyPath, task: dict[str, Value]) -> Iterator[tuple[KeyPath, dict[str, Value]]]:
     """Yields a task and, of a for_each task, what it repeats, with their paths.
 
     Args:
@@ -201,7 +201,7 @@ def with_iteration(path: Path, task: dict[str, Value]) -> Iterator[tuple[Path, d
         yield from with_iteration((*path, "for_each_task", "task"), inner)
 
 
-def as_written(path: Path, config: dict[str, Value]) -> Path:
+def as_written(path: KeyPath, config: dict[str, Value]) -> KeyPath:
     """Turns a path in a task's settings into the path in the form that the metadata has.
 
     Args:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from lakeflow_job_meta.values import Path, Value
+from lakeflow_job_meta._internal.trees import KeyPath, Value
 
 Block = dict[str, Value]
 
@@ -58,7 +58,7 @@ class TaskType:
     block: str
     compute: Compute = Compute.NONE
     prepare: Callable[[Block, TaskContext], Block] | None = None
-    gives: tuple[tuple[Path, Path], ...] = ()
+    gives: tuple[tuple[KeyPath, KeyPath], ...] = ()
 
 
 DIRECT_NOTEBOOK_FIELDS = ("notebook_path", "base_parameters")
@@ -112,7 +112,7 @@ def _prepare_run_job(block: Block, context: TaskContext) -> Block:
     return {"job_id": job_id, **{key: value for key, value in block.items() if key != "module_name"}}
 
 
-_SQL_GIVES: tuple[tuple[Path, Path], ...] = (
+_SQL_GIVES: tuple[tuple[KeyPath, KeyPath], ...] = (
     (("file", "path"), ("sql_file_path",)),
     (("file",), ("sql_file_path",)),
     (("file",), ("sql_query",)),

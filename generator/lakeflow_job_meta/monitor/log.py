@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 
 from lakeflow_job_meta.monitor.events import Event
-from lakeflow_job_meta.output.markers import one_line
+from lakeflow_job_meta.text.markers import one_line
 
 
 def as_text(event: Event, now: datetime) -> str:

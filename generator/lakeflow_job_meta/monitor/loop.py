@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lakeflow_job_meta._internal.text import count
 from lakeflow_job_meta.monitor.clock import Clock
-from lakeflow_job_meta.monitor.events import Event, EventKind, Tell
-from lakeflow_job_meta.monitor.monitor import Monitor, Tick
-from lakeflow_job_meta.values import count
+from lakeflow_job_meta.monitor.events import Event, EventKind, EventSink
+from lakeflow_job_meta.monitor.monitor import Monitor, TickResult
 
 
 @dataclass(frozen=True, slots=True)
-class Rhythm:
+class LoopOptions:
     """How often, and for how long.
 
     Attributes:
@@ -27,7 +27,7 @@ class Rhythm:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class LoopResult:
     """How a loop ended.
 
     Attributes:
@@ -36,17 +36,17 @@ class Ending:
     """
 
     has_ended_well: bool
-    last: Tick | None
+    last: TickResult | None
 
 
-def run(
+def run_loop(
     monitor: Monitor,
-    rhythm: Rhythm,
-    tell: Tell,
+    rhythm: LoopOptions,
+    tell: EventSink,
     *,
     clock: Clock | None = None,
-    on_tick: Callable[[Tick], None] = lambda tick: None,
-) -> Ending:
+    on_tick: Callable[[TickResult], None] = lambda tick: None,
+) -> LoopResult:
     """Ticks until it is told to stop by Ctrl-C or SIGTERM, or has failed too often.
 
     Args:
@@ -68,19 +68,19 @@ def run(
             number += 1
             if rhythm.fail_after is not None and monitor.failures_in_a_row >= rhythm.fail_after:
                 tell(Event(EventKind.STOPPED, f"Failed {monitor.failures_in_a_row} times in a row."))
-                return Ending(False, tick)
+                return LoopResult(False, tick)
             if rhythm.max_ticks is not None and number >= rhythm.max_ticks:
                 tell(Event(EventKind.STOPPED, f"Ended after {count(number, 'look')}."))
                 monitor.say_goodbye()
-                return Ending(True, tick)
+                return LoopResult(True, tick)
             clock.sleep(max(rhythm.interval_seconds - (clock.monotonic() - began), 0.0))
     except KeyboardInterrupt:
         tell(Event(EventKind.STOPPED, "Stopped on request. What was begun is finished by the next start."))
         monitor.say_goodbye()
-        return Ending(True, tick)
+        return LoopResult(True, tick)
 
 
-def _introduction(rhythm: Rhythm) -> str:
+def _introduction(rhythm: LoopOptions) -> str:
     if rhythm.max_ticks == 1:
         return "Looking once."
     return f"Looking every {rhythm.interval_seconds:g} seconds."

@@ -12,20 +12,26 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from lakeflow_job_meta.deployment.lock import deployment_lock
-from lakeflow_job_meta.deployment.rollout import Way
-from lakeflow_job_meta.deployment.state_folder import state_folder
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.deploy.pipeline import DeployBackend
 from lakeflow_job_meta.errors import LakeflowJobMetaError
-from lakeflow_job_meta.metadata.contents import Contents
 from lakeflow_job_meta.monitor.clock import Clock
-from lakeflow_job_meta.monitor.detection import Seen, told_of
-from lakeflow_job_meta.monitor.events import Event, EventKind, Tell
-from lakeflow_job_meta.monitor.heartbeat import Heartbeat, read_heartbeat, write_heartbeat
-from lakeflow_job_meta.monitor.history import Entry, Outcome, State, after
-from lakeflow_job_meta.monitor.news import change_event, news_of
-from lakeflow_job_meta.monitor.work import Done, JobOfModule, Site, Wishes, open_site, work
-from lakeflow_job_meta.project import Project
-from lakeflow_job_meta.workspace import Workspace
+from lakeflow_job_meta.monitor.events import Event, EventKind, EventSink, change_event, events_of
+from lakeflow_job_meta.monitor.reconcile import (
+    ChangedJob,
+    MonitorConfig,
+    MonitorContext,
+    ReconcileResult,
+    open_context,
+    reconcile,
+)
+from lakeflow_job_meta.monitor.watcher import SourceVersions, source_message
+from lakeflow_job_meta.sources.fingerprints import FileFingerprints
+from lakeflow_job_meta.state.folder import state_folder
+from lakeflow_job_meta.state.heartbeat import Heartbeat, read_heartbeat, write_heartbeat
+from lakeflow_job_meta.state.history import HistoryEntry, MonitorState, Outcome, after
+from lakeflow_job_meta.state.lock import deployment_lock
+from lakeflow_job_meta.workspace.client import Workspace
 
 FIRST_RETRY_SECONDS = 15.0
 LAST_RETRY_SECONDS = 900.0
@@ -34,7 +40,7 @@ looked at again after the last: somebody may have allowed it elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tick:
+class TickResult:
     """What one look came to.
 
     Attributes:
@@ -50,8 +56,8 @@ class Tick:
     moment: datetime
     outcome: Outcome
     changed: tuple[str, ...] = ()
-    jobs: tuple[JobOfModule, ...] = ()
-    state: State = field(default_factory=State)
+    jobs: tuple[ChangedJob, ...] = ()
+    state: MonitorState = field(default_factory=MonitorState)
     failure: str = ""
     rows_loaded: bool = False
     retry_seconds: float | None = None
@@ -81,9 +87,9 @@ class Monitor:
     def __init__(
         self,
         load: Callable[[], Project],
-        wishes: Wishes,
-        choose_way: Callable[[Project], Way],
-        tell: Tell,
+        wishes: MonitorConfig,
+        choose_way: Callable[[Project], DeployBackend],
+        tell: EventSink,
         *,
         workspace: Workspace | None = None,
         clock: Clock | None = None,
@@ -94,11 +100,11 @@ class Monitor:
         self._tell = tell
         self._workspace = workspace or Workspace()
         self._clock = clock or Clock()
-        self._contents = Contents(self._clock.monotonic)
-        self._site: Site | None = None
-        self._last: Entry | None = None
+        self._contents = FileFingerprints(self._clock.monotonic)
+        self._site: MonitorContext | None = None
+        self._last: HistoryEntry | None = None
         self._knows_last = False
-        self._tried: Seen | None = None
+        self._tried: SourceVersions | None = None
         self._retry_at: float | None = None
         self._failures = 0
         self._told_failure = ""
@@ -110,7 +116,7 @@ class Monitor:
         """How many ticks have failed since one did not."""
         return self._failures
 
-    def tick(self) -> Tick:
+    def tick(self) -> TickResult:
         """Looks once, and does what follows; raises nothing for what may happen in operation."""
         try:
             tick = self._look()
@@ -122,7 +128,7 @@ class Monitor:
         """Leaves a last sign of life, which says that no other is to be expected.
 
         Raises:
-            Failed: The disk refuses.
+            OperationFailed: The disk refuses.
         """
         heartbeat = read_heartbeat(self._site.folder) if self._site is not None else None
         if self._site is not None and heartbeat is not None:
@@ -130,7 +136,7 @@ class Monitor:
 
     # one look
 
-    def _look(self) -> Tick:
+    def _look(self) -> TickResult:
         site = self._site or self._open()
         seen = site.watch.look()
         if not self._knows_last:
@@ -141,14 +147,14 @@ class Monitor:
         with deployment_lock(site.folder, on_wait=self._wait) as lock:
             return self._work(lock)
 
-    def _work(self, lock: int) -> Tick:
+    def _work(self, lock: int) -> TickResult:
         """Does the work, unless somebody else has done it while the lock was waited for."""
         site = self._open()
         self._remember(site.history.last())
         seen = site.watch.look()
         if not self._has_work(seen):
             return self._at_rest(seen)
-        last = self._last.state if self._last is not None else State()
+        last = self._last.state if self._last is not None else MonitorState()
         changed = seen.changed_since(last.tokens)
         if self._tried is None or seen.changed_since(self._tried.tokens):
             event = change_event(changed, is_first=self._last is None)
@@ -157,11 +163,13 @@ class Monitor:
         self._tried = seen
         began = self._clock.monotonic()
         try:
-            done = work(site, seen, last, lock, self._choose_way, self._say)
+            done = reconcile(site, seen, last, lock, self._choose_way, self._say)
         except LakeflowJobMetaError as error:
             # Nothing is known to be deployed: what was remembered stays, so that the change is seen again.
-            done = Done(Outcome.FAILED, "", (), (), (), (), replace(last, jobs="", failure=_told(error)), False)
-        for event in news_of(done, last):
+            done = ReconcileResult(
+                Outcome.FAILED, "", (), (), (), (), replace(last, jobs="", failure=_told(error)), False
+            )
+        for event in events_of(done, last):
             self._tell(event)
         self._record(site, done, self._clock.monotonic() - began)
         return replace(
@@ -171,22 +179,22 @@ class Monitor:
             rows_loaded=done.rows_loaded,
         )
 
-    def _at_rest(self, seen: Seen) -> Tick:
-        failure = "\n".join(told_of(source, error) for source, error in seen.errors.items())
+    def _at_rest(self, seen: SourceVersions) -> TickResult:
+        failure = "\n".join(source_message(source, error) for source, error in seen.errors.items())
         if failure:
             return self._tick(Outcome.FAILED, failure=failure)
         if not self._is_undone(seen):
             self._unrecorded = ""
         return self._tick(Outcome.IDLE, failure=self._unrecorded)
 
-    def _has_work(self, seen: Seen) -> bool:
+    def _has_work(self, seen: SourceVersions) -> bool:
         """Says whether there is something to do, and this is the time for it."""
         if not self._is_undone(seen):
             return False
         is_due = self._retry_at is None or self._clock.monotonic() >= self._retry_at
         return is_due or self._tried is None or bool(seen.changed_since(self._tried.tokens))
 
-    def _is_undone(self, seen: Seen) -> bool:
+    def _is_undone(self, seen: SourceVersions) -> bool:
         last = self._last
         if last is None or seen.changed_since(last.state.tokens):
             return True
@@ -196,22 +204,22 @@ class Monitor:
 
     # what is remembered
 
-    def _open(self) -> Site:
+    def _open(self) -> MonitorContext:
         project = self._load()
         folder = state_folder(project, self._wishes.target)
-        self._site = open_site(project, folder, self._wishes, self._contents, self._workspace)
+        self._site = open_context(project, folder, self._wishes, self._contents, self._workspace)
         return self._site
 
-    def _remember(self, entry: Entry | None) -> None:
+    def _remember(self, entry: HistoryEntry | None) -> None:
         self._last, self._knows_last = entry, True
 
-    def _record(self, site: Site, done: Done, seconds: float) -> None:
+    def _record(self, site: MonitorContext, done: ReconcileResult, seconds: float) -> None:
         """Writes the history, unless it would only repeat what the newest entry says.
 
         Raises:
-            Failed: It cannot be written; what was done is then done again, which changes nothing.
+            OperationFailed: It cannot be written; what was done is then done again, which changes nothing.
         """
-        entry = Entry(
+        entry = HistoryEntry(
             self._wishes.target,
             after(self._clock.now(), self._last),
             seconds,
@@ -234,11 +242,11 @@ class Monitor:
 
     # telling and counting
 
-    def _tick(self, outcome: Outcome, *, failure: str = "") -> Tick:
-        state = self._last.state if self._last is not None else State()
-        return Tick(self._clock.now(), outcome, state=state, failure=failure)
+    def _tick(self, outcome: Outcome, *, failure: str = "") -> TickResult:
+        state = self._last.state if self._last is not None else MonitorState()
+        return TickResult(self._clock.now(), outcome, state=state, failure=failure)
 
-    def _counted(self, tick: Tick) -> Tick:
+    def _counted(self, tick: TickResult) -> TickResult:
         """Counts failures, says when to try again, and leaves a sign of life."""
         now = self._clock.monotonic()
         if tick.outcome is Outcome.FAILED:
@@ -263,7 +271,7 @@ class Monitor:
         longest = min(FIRST_RETRY_SECONDS * 2.0 ** min(self._failures - 1, 30), LAST_RETRY_SECONDS)
         return longest * random.uniform(0.5, 1.0)
 
-    def _tell_failure(self, tick: Tick) -> None:
+    def _tell_failure(self, tick: TickResult) -> None:
         """Tells a failure once, and that it is over."""
         if tick.failure:
             if tick.failure != self._told_failure:
@@ -273,7 +281,7 @@ class Monitor:
             self._tell(Event(EventKind.HEALED, "What had failed works again.", {"failure": self._told_failure}))
             self._told_failure = ""
 
-    def _leave_heartbeat(self, tick: Tick) -> None:
+    def _leave_heartbeat(self, tick: TickResult) -> None:
         if self._site is not None:
             write_heartbeat(
                 self._site.folder,

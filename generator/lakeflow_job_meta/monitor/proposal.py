@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from lakeflow_job_meta.errors import Failed
-from lakeflow_job_meta.output.files import Change, FileChange, FileChanges, apply_changes, generated_files
-from lakeflow_job_meta.planning.planned import plan_files
-from lakeflow_job_meta.planning.words import FORMATS
-from lakeflow_job_meta.project import Project
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.errors import OperationFailed
+from lakeflow_job_meta.output.writer import Change, FileChange, FileChanges, apply_changes, generated_files
+from lakeflow_job_meta.plan.explain import FORMATS
+from lakeflow_job_meta.plan.file_plan import plan_files
 
 PLAN = "plan.md"
 
@@ -26,7 +26,7 @@ def write_proposal(folder: Path, project: Project, changes: FileChanges) -> None
         changes: What would change in its own generated files.
 
     Raises:
-        Failed: The disk refuses, or a file of somebody else is in the way.
+        OperationFailed: The disk refuses, or a file of somebody else is in the way.
     """
     wanted = generated_files(project, project.folder / project.generated)
     for change in changes.changes:
@@ -49,4 +49,4 @@ def write_proposal(folder: Path, project: Project, changes: FileChanges) -> None
         temporary.write_text(FORMATS["markdown"](plan_files(project, changes), None) + "\n", encoding="utf-8")
         temporary.replace(path)
     except OSError as error:
-        raise Failed(f"{str(path)!r} cannot be written: {error.strerror}.") from error
+        raise OperationFailed(f"{str(path)!r} cannot be written: {error.strerror}.") from error

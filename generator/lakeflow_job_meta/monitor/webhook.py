@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import http.client
 import json
-import urllib.error
 import urllib.request
 from collections import deque
 from datetime import datetime, timezone
 from urllib.parse import urlsplit
 
-from lakeflow_job_meta.errors import Misconfigured
-from lakeflow_job_meta.monitor.events import Event, EventKind, Tell
+from lakeflow_job_meta.errors import ConfigError
+from lakeflow_job_meta.monitor.events import Event, EventKind, EventSink
 
 KINDS = frozenset({EventKind.REFUSED, EventKind.QUARANTINED, EventKind.FAILED, EventKind.HEALED})
 _LIMIT_SECONDS = 5.0
@@ -32,10 +31,10 @@ class Webhook:
         tell: Told once when events cannot be delivered, and once when they can again.
 
     Raises:
-        Misconfigured: It is no such URL.
+        ConfigError: It is no such URL.
     """
 
-    def __init__(self, url: str, project: str, tell: Tell) -> None:
+    def __init__(self, url: str, project: str, tell: EventSink) -> None:
         self._url = url
         self._host = _host_in(url)
         self._project = project
@@ -92,7 +91,7 @@ def _host_in(url: str) -> str:
     """Returns the host of a URL that can be sent to.
 
     Raises:
-        Misconfigured: It is no such URL; what it is instead is not told.
+        ConfigError: It is no such URL; what it is instead is not told.
     """
     try:
         parts = urlsplit(url)
@@ -100,5 +99,5 @@ def _host_in(url: str) -> str:
     except ValueError:
         is_whole = False
     if not is_whole or not parts.hostname or not (url.isascii() and url.isprintable()) or " " in url:
-        raise Misconfigured("The webhook must be a URL that begins with https:// or http://, without spaces.")
+        raise ConfigError("The webhook must be a URL that begins with https:// or http://, without spaces.")
     return parts.hostname

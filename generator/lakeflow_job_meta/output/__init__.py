@@ -1,1 +1,1 @@
-"""From jobs to files: text is rendered and read back, compared with what is on disk, and written whole."""
+"""Generated files on disk: compared, written whole, and read back."""

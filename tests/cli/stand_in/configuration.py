@@ -74,7 +74,7 @@ def find_root(folder: Path) -> Path:
     """The folder of the bundle that a folder is in.
 
     Raises:
-        Failed: There is none.
+        OperationFailed: There is none.
     """
     given = os.environ.get("DATABRICKS_BUNDLE_ROOT")
     for candidate in [Path(given)] if given else [folder, *folder.parents]:
@@ -98,7 +98,7 @@ def include(bundle: Bundle) -> None:
     """Adds the files that `include` names.
 
     Raises:
-        Failed: A file is not there or cannot be read, or two files define a resource of one key.
+        OperationFailed: A file is not there or cannot be read, or two files define a resource of one key.
     """
     merged = bundle.source
     for pattern in merged.data.get("include") or []:
@@ -120,7 +120,7 @@ def select_target(bundle: Bundle, wanted: str) -> None:
     """Lays a target over the rest.
 
     Raises:
-        Failed: There is no such target, or none to take.
+        OperationFailed: There is no such target, or none to take.
     """
     targets = bundle.source.data.get("targets") or {"default": {}}
     if not wanted:
@@ -152,7 +152,7 @@ def set_variables(bundle: Bundle, given: Sequence[str], environment: Mapping[str
     """Gives each variable its value: `--var`, else BUNDLE_VAR_x, else its default.
 
     Raises:
-        Failed: A variable has no value, or one is given that is not defined.
+        OperationFailed: A variable has no value, or one is given that is not defined.
     """
     variables = bundle.data.get("variables") or {}
     values = dict(text.partition("=")[::2] for text in given)
@@ -194,7 +194,7 @@ def resolve_references(bundle: Bundle) -> None:
     """Puts in place what is known without the state.
 
     Raises:
-        Failed: A reference names a variable or a part of the bundle that is not there.
+        OperationFailed: A reference names a variable or a part of the bundle that is not there.
     """
 
     def lookup(name: str) -> Any:
@@ -269,7 +269,7 @@ def apply_mode(bundle: Bundle) -> None:
     """What the target's mode makes of the jobs.
 
     Raises:
-        Failed: A production target says not where it is.
+        OperationFailed: A production target says not where it is.
     """
     workspace = bundle.workspace
     if bundle.mode == "production" and "root_path" not in _given_workspace(bundle):

@@ -32,7 +32,7 @@ def read_plan(path: str, state: State, cli_version: str) -> Plan:
     """A plan from a file. One without lineage (made before the first deployment) is never stale.
 
     Raises:
-        Failed: It is no plan, or the state has moved on since.
+        OperationFailed: It is no plan, or the state has moved on since.
     """
     try:
         plan: Plan = json.loads(Path(path).read_bytes())
@@ -64,7 +64,7 @@ def deploy(bundle: Bundle, api: Api, plan_file: str, force_lock: bool, cli_versi
     """Deploys, and says on stderr what was done.
 
     Raises:
-        Failed: Before anything was changed, or after all was done that could be.
+        OperationFailed: Before anything was changed, or after all was done that could be.
     """
     workspace = bundle.workspace
     folder = local_folder(bundle.root, bundle.target)
@@ -96,7 +96,7 @@ def bind(bundle: Bundle, api: Api, key: str, job_id: str, cli_version: str) -> N
     """Makes a job of the workspace the bundle's.
 
     Raises:
-        Failed: There is no such job here or there, or the bundle has another.
+        OperationFailed: There is no such job here or there, or the bundle has another.
     """
     name = _known(bundle, key)
     try:
@@ -122,7 +122,7 @@ def unbind(bundle: Bundle, api: Api, key: str, cli_version: str) -> None:
     """Makes the bundle forget a job; it is no mistake if it does not know it.
 
     Raises:
-        Failed: The configuration has no such job.
+        OperationFailed: The configuration has no such job.
     """
     name = _known(bundle, key)
     folder = local_folder(bundle.root, bundle.target)

@@ -23,7 +23,7 @@ class Lock:
         """Takes the lock.
 
         Raises:
-            Failed: Someone has it.
+            OperationFailed: Someone has it.
         """
         now = datetime.now(timezone.utc).isoformat().replace("+00:00", "Z")
         content = {"ID": str(uuid.uuid4()), "AcquisitionTime": now, "IsForced": force, "User": self._user}

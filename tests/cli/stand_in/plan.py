@@ -24,7 +24,7 @@ def make_plan(bundle: Bundle, state: State, api: Api, cli_version: str) -> Plan:
     """Compares configuration, state and workspace.
 
     Raises:
-        Failed: A reference leads nowhere, or the workspace does not answer.
+        OperationFailed: A reference leads nowhere, or the workspace does not answer.
     """
     planner = _Planner(bundle, state, api)
     head: Plan = {"plan_version": PLAN_VERSION, "cli_version": cli_version}
@@ -37,7 +37,7 @@ def in_order(nodes: dict[str, Node]) -> list[str]:
     """The nodes, each after those it depends on.
 
     Raises:
-        Failed: They wait for each other.
+        OperationFailed: They wait for each other.
     """
     ordered: list[str] = []
     waiting = dict(nodes)

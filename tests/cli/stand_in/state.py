@@ -66,7 +66,7 @@ class StateStore:
         """The state that counts.
 
         Raises:
-            Failed: The copies are of two deployments.
+            OperationFailed: The copies are of two deployments.
         """
         content = self._api.download(self._remote)
         remote = _parsed(content) if content else None

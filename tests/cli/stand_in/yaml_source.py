@@ -44,7 +44,7 @@ def read_yaml(path: Path, shown_as: str) -> Source:
     """Reads a file.
 
     Raises:
-        Failed: It is no YAML, or not a mapping.
+        OperationFailed: It is no YAML, or not a mapping.
     """
     try:
         node = next(yaml.compose_all(path.read_bytes(), Loader=_LOADER), None)

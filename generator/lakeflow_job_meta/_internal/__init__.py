@@ -1,0 +1,1 @@
+"""Small pieces that know nothing of jobs or metadata. Nothing in here is public."""

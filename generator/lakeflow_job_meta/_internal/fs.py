@@ -1,0 +1,48 @@
+"""Files of a project, and patterns that name some."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+_NOT_OF_THE_PROJECT = ("__pycache__", "node_modules")
+_MARKS_OF_OTHER_THINGS = ("_delta_log", "pyvenv.cfg")
+"""What lies in a Delta table, which changes by itself, and in a virtual environment."""
+
+
+def files_below(folder: Path, leaving_out: Collection[Path] = ()) -> Iterator[Path]:
+    """Yields the files that belong to a project: no hidden ones, caches, Delta tables and virtual environments.
+
+    Args:
+        folder: The project's folder.
+        leaving_out: Folders below it that are not meant.
+
+    Raises:
+        OSError: A folder cannot be read.
+    """
+
+    def stop(error: OSError) -> None:
+        raise error
+
+    for parent, folders, files in os.walk(folder, onerror=stop):
+        if any(mark in folders or mark in files for mark in _MARKS_OF_OTHER_THINGS):
+            folders.clear()
+            continue
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".") and name not in _NOT_OF_THE_PROJECT and Path(parent, name) not in leaving_out
+        ]
+        yield from (path for name in files if not name.startswith(".") and (path := Path(parent, name)).is_file())
+
+
+def is_glob(pattern: str) -> bool:
+    """Says whether a path of the project file names files by a pattern."""
+    return any(character in pattern for character in "*?[")
+
+
+def is_good_glob(pattern: str) -> bool:
+    """Says whether a pattern means the same to everybody: relative, `**` only as a whole step."""
+    steps = pattern.replace(os.sep, "/").split("/")
+    return bool(steps[0]) and all("**" not in step or step == "**" for step in steps)

@@ -1,0 +1,75 @@
+"""Words for messages: values in quotes, the closest match, lists and counts. Pure."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+LONGEST_QUOTE = 60
+
+
+def quoted(value: object) -> str:
+    """Returns a value as it may stand in a message: in quotes, on one line, cut when it is long."""
+    text = repr(value) if isinstance(value, str) else json_like(value)
+    return text if len(text) <= LONGEST_QUOTE else f"{text[: LONGEST_QUOTE - 4]}...{text[-1]}"
+
+
+def json_like(value: object) -> str:
+    """Returns a value in the spelling that YAML and JSON share (`true`, not `True`)."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, dict):
+        return "a map"
+    if isinstance(value, list):
+        return "a list"
+    return str(value)
+
+
+def kind_of(value: object) -> str:
+    """Names a value's kind in a user's words, with the value where it is short: `the text 'yes'`."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return json_like(value)
+    if isinstance(value, (int, float)):
+        return f"the number {quoted(value)}"
+    if isinstance(value, str):
+        return f"the text {quoted(value)}"
+    return json_like(value)
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """Returns the known word that was probably meant, None if none is near."""
+    choices = {choice.casefold(): choice for choice in known}
+    found = difflib.get_close_matches(word.casefold()[:100], choices, n=1, cutoff=0.6)
+    return choices[found[0]] if found else None
+
+
+_FEW = 12
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Returns `; did you mean 'x'?`, or the choices where none is near and they are few, or nothing."""
+    choices = list(known)
+    match = closest(word, choices)
+    if match is not None:
+        return f"; did you mean {match!r}?"
+    return f"; known: {listing(choices, _FEW)}" if 0 < len(choices) <= _FEW else ""
+
+
+def listing(words: Iterable[str], most: int = 10) -> str:
+    """Returns `'a', 'b' and 3 more`."""
+    all_words = [repr(word) for word in words]
+    shown = ", ".join(all_words[:most])
+    return shown if len(all_words) <= most else f"{shown} and {len(all_words) - most} more"
+
+
+def either(words: Iterable[str]) -> str:
+    """Returns `'a', 'b' or 'c'`."""
+    *first, last = (repr(word) for word in words)
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def count(number: int, noun: str) -> str:
+    """Returns `1 job`, `2 jobs`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,0 +1,1 @@
+"""The classes for notebooks and tests, with the names of the original tool. Thin."""

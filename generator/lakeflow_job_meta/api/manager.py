@@ -1,0 +1,112 @@
+"""`MetadataManager`: the control table from notebooks and tests, with the methods of the original tool.
+
+Thin: every method is one of the functions behind `ljm table`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from lakeflow_job_meta.config.load import find_project_folder, load_project
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.control_table.changes import TableChanges, key_of
+from lakeflow_job_meta.control_table.interface import ControlTable, Created
+from lakeflow_job_meta.control_table.open import open_table
+from lakeflow_job_meta.errors import ConfigError
+from lakeflow_job_meta.parsing.columns import Row
+from lakeflow_job_meta.services.table_operations import compare_versions, load, read_checked, without_file_checks
+from lakeflow_job_meta.sources.interface import Reader
+from lakeflow_job_meta.sources.volume import VolumeReader, volume_files
+from lakeflow_job_meta.sources.yaml_files import YamlReader
+from lakeflow_job_meta.workspace.client import Workspace
+
+
+class MetadataManager:
+    """Reads and writes one control table.
+
+    Args:
+        control_table: `catalog.schema.table`, reached by the active Spark session or else over a SQL warehouse; or the
+            path or URL of a Delta table.
+        warehouse_id: The SQL warehouse; without one, DATABRICKS_WAREHOUSE_ID is used where there is no session.
+        workspace: The workspace; by default the one of the environment.
+
+    Raises:
+        ConfigError: The name is no table's name, or there is no way to reach it.
+    """
+
+    def __init__(
+        self, control_table: str, warehouse_id: str | None = None, *, workspace: Workspace | None = None
+    ) -> None:
+        self._workspace = workspace
+        self.table: ControlTable = open_table(control_table, warehouse_id, workspace=workspace)
+
+    def ensure_exists(self, *, optional_columns: bool = True) -> bool:
+        """Makes the table if it is not there.
+
+        Args:
+            optional_columns: Whether it has `depends_on`, `job_config` and `description`; an existing table gets those
+                that it lacks.
+
+        Returns:
+            Whether anything was changed.
+        """
+        return self.table.create(optional_columns=optional_columns) is not Created.NOTHING
+
+    def load_yaml(self, path: str, *, prune: bool = False) -> int:
+        """Loads a YAML file, a folder or a glob, with one commit or none.
+
+        Args:
+            path: Relative to the current folder.
+            prune: Whether rows of the loaded modules that are not in the YAML are deleted.
+
+        Returns:
+            How many rows the YAML comes to.
+
+        Raises:
+            InvalidMetadata: There is a mistake in the YAML; nothing was loaded.
+            OperationFailed: The table cannot be written; it is as it was.
+        """
+        return self._load(lambda project: YamlReader(project.folder, str(Path(path).absolute())), Path(path), prune)
+
+    def sync_from_volume(self, path: str, *, prune: bool = False) -> int:
+        """Loads all YAML files of a Unity Catalog volume, with one commit or none; otherwise like `load_yaml`."""
+        files = volume_files(path, self._workspace)
+        return self._load(lambda project: VolumeReader(path, files), Path.cwd(), prune)
+
+    def _load(self, reader_in: Callable[[Project], Reader], near: Path, prune: bool) -> int:
+        project = _project_around(near)
+        modules = read_checked(project, [reader_in(project)], self.table).modules
+        return load(self.table, modules, prune=prune, dry_run=False).rows
+
+    def get_all_modules(self) -> list[str]:
+        """Returns the names of all modules, sorted."""
+        return sorted({key_of(row)[0] for row in self.table.read().rows} - {""})
+
+    def get_module_sources(self, module_name: str) -> list[Row]:
+        """Returns the rows of a module by `source_id`, JSON columns as text; empty if there is no such module."""
+        rows = (row for row in self.table.read().rows if row.get("module_name") == module_name)
+        return sorted(rows, key=key_of)
+
+    def detect_changes(self, since: int) -> TableChanges:
+        """Says what changed since a version of the table: new, updated, deactivated and deleted modules and sources.
+
+        Args:
+            since: A version, as `current_version` gives it. By content, not by clock.
+        """
+        return compare_versions(self.table, since)
+
+    def current_version(self) -> int:
+        """Returns the table's newest version."""
+        return self.table.version().number
+
+
+def _project_around(path: Path) -> Project:
+    """Returns the project that a path is in; outside of one, jobs may name files that are not here."""
+    start = path.absolute() if path.is_dir() else path.absolute().parent
+    try:
+        return load_project(find_project_folder(start))
+    except ConfigError as error:
+        if error.diagnostics:
+            raise
+        return without_file_checks(load_project(start if start.is_dir() else Path.cwd()))

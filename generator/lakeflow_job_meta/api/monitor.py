@@ -1,0 +1,219 @@
+"""`MetadataMonitor`: the monitor from notebooks and tests, with the methods of the original tool.
+
+Thin: the same ticks as `ljm monitor`. What happens goes to the log `lakeflow_job_meta.metadata_monitor`.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Protocol, TypedDict
+
+from lakeflow_job_meta.api.orchestrator import JobOfModule
+from lakeflow_job_meta.config.bundle import target_of
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.control_table.open import open_table
+from lakeflow_job_meta.deploy.select_backend import select_backend
+from lakeflow_job_meta.errors import ConfigError
+from lakeflow_job_meta.monitor.events import Event, EventKind
+from lakeflow_job_meta.monitor.loop import LoopOptions, run_loop
+from lakeflow_job_meta.monitor.monitor import Monitor, TickResult
+from lakeflow_job_meta.monitor.reconcile import MonitorConfig
+from lakeflow_job_meta.services.adhoc_project import project_of_table
+from lakeflow_job_meta.state.folder import state_folder
+from lakeflow_job_meta.workspace.client import Workspace
+
+_log = logging.getLogger(__name__)
+_LEVELS = {
+    EventKind.FAILED: logging.ERROR,
+    EventKind.QUARANTINED: logging.ERROR,
+    EventKind.REFUSED: logging.WARNING,
+    EventKind.UNDELIVERED: logging.WARNING,
+}
+
+
+class CheckResult(TypedDict):
+    """What one check came to; the keys are the original tool's, with three more.
+
+    Attributes:
+        timestamp: When it was, in ISO format; `last_check_timestamp` is the same.
+        changes_detected: Whether anything had changed since the last deployment.
+        yaml_changes: Whether files of the volume had.
+        table_changes: Whether the control table had.
+        jobs_updated: The jobs that were made or changed.
+        errors: Everything that is wrong now, a text each.
+        outcome: `idle`, `deployed`, `unchanged`, `refused`, `proposed` or `failed`.
+        refused: What a person would have to allow.
+        quarantined: The modules that keep their last job because of mistakes.
+    """
+
+    timestamp: str
+    changes_detected: bool
+    yaml_changes: bool
+    table_changes: bool
+    jobs_updated: list[JobOfModule]
+    errors: list[str]
+    last_check_timestamp: str
+    outcome: str
+    refused: list[str]
+    quarantined: list[str]
+
+
+class Widgets(Protocol):
+    """The part of a notebook's `dbutils` that parameters come from."""
+
+    def get(self, name: str) -> str:
+        """Returns the value of a widget."""
+
+
+class _Utilities(Protocol):
+    @property
+    def widgets(self) -> Widgets: ...
+
+
+class MetadataMonitor:
+    """Watches a control table and, if asked, a volume, and keeps the jobs right.
+
+    Args:
+        control_table: As `MetadataManager` takes it; it is made if it is not there.
+        check_interval_seconds: From one check to the next.
+        volume_path: A volume whose YAML files are loaded into the table when they change.
+        auto_update_jobs: Whether jobs are deployed; otherwise what would be deployed is written to `proposal_folder`.
+        warehouse_id: The SQL warehouse that reads the table where there is no Spark session.
+        project_folder: The bundle's folder; by default the nearest one upwards from the current folder.
+        target: The bundle's target; by default the bundle's own.
+        max_deletes: How many jobs one deployment may delete; by default as the project file says.
+        workspace: The workspace; by default the one of the environment.
+
+    Attributes:
+        target: The bundle's target.
+        proposal_folder: Where proposals are written; None when jobs are deployed.
+
+    Raises:
+        ConfigError: The name is no table's name, or there is no way to reach it.
+        OperationFailed: The table can neither be found nor made.
+    """
+
+    def __init__(
+        self,
+        control_table: str,
+        check_interval_seconds: int = 60,
+        volume_path: str | None = None,
+        auto_update_jobs: bool = True,
+        *,
+        warehouse_id: str | None = None,
+        project_folder: str | Path | None = None,
+        target: str | None = None,
+        max_deletes: int | None = None,
+        workspace: Workspace | None = None,
+    ) -> None:
+        if check_interval_seconds < 1:
+            raise ConfigError(f"check_interval_seconds must be at least 1, not {check_interval_seconds}.")
+        self.check_interval_seconds = check_interval_seconds
+        self.max_iterations: int | None = None
+        self._volume_path = volume_path or None
+        self._workspace = workspace or Workspace()
+
+        def load() -> Project:
+            return project_of_table(control_table, warehouse_id, project_folder)
+
+        project = load()
+        self.target = target_of(project, target)
+        source = next((source for source in project.metadata if source.location == control_table), project.metadata[0])
+        self._source = source.location
+        open_table(source.location, source.warehouse_id, folder=project.folder, workspace=self._workspace).create(
+            optional_columns=False
+        )
+        self.proposal_folder = None if auto_update_jobs else state_folder(project, self.target) / "proposal"
+        self._monitor = Monitor(
+            load,
+            MonitorConfig(self.target, max_deletes, volume=self._volume_path, proposal=self.proposal_folder),
+            lambda project: select_backend(project, self.target, self._workspace, _log.info, on_fallback=_log.warning),
+            _tell,
+            workspace=self._workspace,
+        )
+
+    @classmethod
+    def from_widgets(cls, dbutils: _Utilities) -> MetadataMonitor:
+        """Makes one from the widgets of a notebook, which are the parameters of its job.
+
+        `control_table` is required; `volume_path`, `check_interval_seconds`, `max_iterations`, `warehouse_id` and
+        `target` may be missing or empty.
+
+        Args:
+            dbutils: The notebook's.
+
+        Raises:
+            ConfigError: A value is missing or wrong.
+        """
+        given = {name: _widget(dbutils.widgets, name) for name in _WIDGETS}
+        table = given["control_table"]
+        if table is None:
+            raise ConfigError("The widget 'control_table' is missing or empty; give the name of the control table.")
+        monitor = cls(
+            table,
+            _number("check_interval_seconds", given) or 60,
+            given["volume_path"],
+            warehouse_id=given["warehouse_id"],
+            target=given["target"],
+        )
+        monitor.max_iterations = _number("max_iterations", given)
+        return monitor
+
+    def check_and_update(self) -> CheckResult:
+        """Looks once, and does what follows; raises nothing for what may happen in operation."""
+        return self._result(self._monitor.tick())
+
+    def run_continuous(self, max_iterations: int | None = None) -> None:
+        """Checks again and again.
+
+        Args:
+            max_iterations: After how many checks to end; by default as the widget says, else never.
+        """
+        limit = max_iterations if max_iterations is not None else self.max_iterations
+        run_loop(self._monitor, LoopOptions(float(self.check_interval_seconds), limit), _tell)
+
+    def _result(self, tick: TickResult) -> CheckResult:
+        moment = tick.moment.isoformat()
+        state = tick.state
+        failures = [line for line in (tick.failure or state.failure).split("\n") if line]
+        sources = set(tick.changed)
+        volume = (self._volume_path or "").rstrip("/")
+        return CheckResult(
+            timestamp=moment,
+            changes_detected=bool(sources),
+            yaml_changes=volume in sources,
+            table_changes=tick.rows_loaded or self._source in sources,
+            jobs_updated=[JobOfModule(module=job.module, job_id=job.job_id) for job in tick.jobs],
+            errors=[*failures, *state.errors],
+            last_check_timestamp=moment,
+            outcome=tick.outcome.value,
+            refused=[refusal.reason for refusal in state.refused],
+            quarantined=list(state.broken),
+        )
+
+
+_WIDGETS = ("control_table", "volume_path", "check_interval_seconds", "max_iterations", "warehouse_id", "target")
+
+
+def _widget(widgets: Widgets, name: str) -> str | None:
+    """Returns a widget's value; None for one that is empty or does not exist."""
+    try:
+        return widgets.get(name).strip() or None
+    except Exception as error:  # what a missing widget raises comes from Java and differs between runtimes
+        if "InputWidgetNotDefined" in f"{type(error).__name__} {error}" or isinstance(error, KeyError):
+            return None
+        raise
+
+
+def _number(name: str, given: dict[str, str | None]) -> int | None:
+    text = given[name]
+    if text is None:
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise ConfigError(f"The widget {name!r} must be a whole number from 1, or empty, not {text!r}.")
+    return int(text)
+
+
+def _tell(event: Event) -> None:
+    _log.log(_LEVELS.get(event.kind, logging.INFO), "%s: %s", event.kind.value, event.text)

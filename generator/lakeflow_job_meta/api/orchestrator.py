@@ -1,0 +1,207 @@
+"""`JobOrchestrator`: jobs on demand from notebooks and tests, with the methods of the original tool.
+
+Thin: the same way from metadata to jobs as `ljm deploy`, with the databricks CLI where it and a bundle are, and through
+the Jobs API elsewhere.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypedDict
+
+from lakeflow_job_meta._internal.text import count, did_you_mean, quoted
+from lakeflow_job_meta._internal.trees import Value
+from lakeflow_job_meta.api.manager import MetadataManager
+from lakeflow_job_meta.compiler.compile import compile_project
+from lakeflow_job_meta.compiler.result import Compilation
+from lakeflow_job_meta.config.bundle import target_of
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.deploy.backend import Deployer
+from lakeflow_job_meta.deploy.pipeline import DeployOptions, DeployResult, Reporter, deploy
+from lakeflow_job_meta.deploy.policy import Allowance
+from lakeflow_job_meta.deploy.select_backend import select_backend
+from lakeflow_job_meta.errors import ConfigError, InvalidMetadata, OperationFailed
+from lakeflow_job_meta.layout.paths import job_of_path
+from lakeflow_job_meta.services.adhoc_project import project_of_table
+from lakeflow_job_meta.state.tracking import DeployedJob
+from lakeflow_job_meta.workspace.client import Workspace
+
+_log = logging.getLogger(__name__)
+Compiler = Callable[[Project], Compilation]
+
+
+class JobOfModule(TypedDict):
+    """A module and the id of its job."""
+
+    module: str
+    job_id: int
+
+
+class JobOrchestrator:
+    """Makes and updates the jobs of a control table's modules.
+
+    In the folder of a project that reads the table, the project's settings hold; elsewhere the defaults.
+
+    Args:
+        control_table: As `MetadataManager` takes it.
+        warehouse_id: The SQL warehouse that reads the table where there is no Spark session.
+        project_folder: The bundle's folder; by default the nearest one upwards from the current folder.
+        target: The bundle's target; by default the bundle's own.
+        max_deletes: How many jobs may be deleted; by default as the project file says.
+        workspace: The workspace; by default the one of the environment.
+
+    Raises:
+        ConfigError: The name is no table's name, or there is no way to reach it.
+    """
+
+    def __init__(
+        self,
+        control_table: str,
+        warehouse_id: str | None = None,
+        *,
+        project_folder: str | Path | None = None,
+        target: str | None = None,
+        max_deletes: int | None = None,
+        workspace: Workspace | None = None,
+    ) -> None:
+        self._table = control_table
+        self._warehouse_id = warehouse_id
+        self._workspace = workspace
+        self.project = project_of_table(control_table, warehouse_id, project_folder)
+        self.target = target_of(self.project, target)
+        self._allowance = Allowance(self.project.max_deletes if max_deletes is None else max_deletes)
+
+    def generate_tasks_for_module(self, module_name: str) -> list[dict[str, Value]]:
+        """Returns the tasks of a module's job, as the Jobs API takes them; changes nothing.
+
+        Raises:
+            InvalidMetadata: The module has mistakes.
+            OperationFailed: There is no such module, or nothing in it is active.
+        """
+        return _only(self._compile(self.project), module_name).jobs[0].tasks
+
+    def create_or_update_job(self, module_name: str) -> int:
+        """Brings the job of one module into the workspace, and leaves all others as they are.
+
+        Returns:
+            The job's id.
+
+        Raises:
+            InvalidMetadata: The module has mistakes; its job is as it was.
+            PolicyRefused: The safety gate; nothing was changed.
+            OperationFailed: It could not be done.
+        """
+        done = self._roll_out(lambda project: _only(self._compile(project), module_name))
+        _refuse_problems(done.problems)
+        (key,) = done.compilation.jobs.names
+        return next(int(job.job_id) for job in done.deployment.jobs if job.key == key)
+
+    def run_all_modules(
+        self, auto_run: bool = True, yaml_path: str | None = None, sync_yaml: bool = False
+    ) -> list[JobOfModule]:
+        """Brings the jobs of all modules into the workspace, and starts them.
+
+        Args:
+            auto_run: Whether to start every job.
+            yaml_path: YAML files to load into the table first, if `sync_yaml`.
+            sync_yaml: Whether to load `yaml_path`.
+
+        Returns:
+            Module and job id, by module.
+
+        Raises:
+            InvalidMetadata: Some modules have mistakes and keep their last jobs; all others were brought in and
+                started.
+            PolicyRefused: The safety gate; nothing was changed.
+            OperationFailed: Some jobs could not be made or started; the text names them, and the others were.
+        """
+        if sync_yaml:
+            self._load(yaml_path)
+        done = self._roll_out(self._compile, keep_going=True)
+        problems = [*done.problems]
+        if auto_run:
+            problems += _start(done.deployer, done.deployment.jobs)
+        broken = done.compilation.errors
+        if broken:
+            told = "".join(f"\n{problem}" for problem in problems)
+            raise InvalidMetadata(
+                f"{count(len(broken), 'mistake')} in the metadata; these modules keep the jobs they have, the others "
+                f"were deployed.{told}",
+                tuple(broken),
+            )
+        _refuse_problems(problems)
+        modules = done.compilation.jobs.names
+        jobs = [
+            JobOfModule(module=modules[j.key], job_id=int(j.job_id)) for j in done.deployment.jobs if j.key in modules
+        ]
+        return sorted(jobs, key=lambda job: job["module"])
+
+    def _load(self, yaml_path: str | None) -> None:
+        if yaml_path is None:
+            raise ConfigError("sync_yaml needs yaml_path: the YAML file or folder to load.")
+        MetadataManager(self._table, self._warehouse_id, workspace=self._workspace).load_yaml(yaml_path)
+
+    def _compile(self, project: Project) -> Compilation:
+        return compile_project(project, on_wait=_log.info, workspace=self._workspace)
+
+    def _roll_out(self, compile_metadata: Compiler, *, keep_going: bool = False) -> DeployResult:
+        return deploy(
+            self.project,
+            self.target,
+            select_backend(
+                self.project, self.target, self._workspace or Workspace(), _log.info, on_fallback=_log.warning
+            ),
+            DeployOptions(self._allowance, keep_going=keep_going),
+            Reporter(_log.info),
+            compile_metadata=compile_metadata,
+            workspace=self._workspace,
+        )
+
+
+def _only(compilation: Compilation, module_name: str) -> Compilation:
+    """Returns a compilation of one module, in which everything else stays as it is.
+
+    Raises:
+        InvalidMetadata: The module has mistakes.
+        OperationFailed: There is no such module, or nothing in it is active.
+    """
+    keys = {name: key for key, name in compilation.jobs.names.items()}
+    if module_name not in keys:
+        if compilation.errors:
+            raise InvalidMetadata(f"The module {quoted(module_name)} has no job to make.", tuple(compilation.errors))
+        raise OperationFailed(
+            f"There is no module {quoted(module_name)} with an active source{did_you_mean(module_name, keys)}"
+        )
+    own = keys[module_name]
+    others = set(compilation.jobs.names) - {own}
+    labels = {reading.source for reading in (*compilation.present, *compilation.missing)}
+    return replace(
+        compilation,
+        jobs=compilation.jobs.only((own,)),
+        files={path: text for path, text in compilation.files.items() if job_of_path(path) == own},
+        diagnostics=(),
+        outlines=tuple(outline for outline in compilation.outlines if outline.key == own),
+        kept_jobs=compilation.kept_jobs | others,
+        kept_labels=compilation.kept_labels | labels,
+    )
+
+
+def _start(deployer: Deployer, jobs: Sequence[DeployedJob]) -> list[str]:
+    """Starts jobs; returns what could not be started."""
+    return [problem for job in jobs if (problem := _start_one(deployer, job)) is not None]
+
+
+def _start_one(deployer: Deployer, job: DeployedJob) -> str | None:
+    try:
+        deployer.start(job)
+    except OperationFailed as error:
+        return f"{job.name}: error: it could not be started: {error} [databricks]"
+    return None
+
+
+def _refuse_problems(problems: Sequence[str]) -> None:
+    if problems:
+        raise OperationFailed("\n".join(problems))

@@ -1,1 +1,0 @@
-"""What modules came to in an earlier run, so that a run does only what is new. Safe to delete at any time."""

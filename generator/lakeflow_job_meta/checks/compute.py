@@ -1,0 +1,68 @@
+"""What tasks run on: compute that is defined, enough of it, and not two kinds at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lakeflow_job_meta._internal.text import did_you_mean, listing, quoted
+from lakeflow_job_meta._internal.trees import Value
+from lakeflow_job_meta.checks.context import CheckContext
+from lakeflow_job_meta.diagnostics.model import Diagnostic
+from lakeflow_job_meta.diagnostics.rules.jobs import NO_COMPUTE, PLACEHOLDER, TWO_COMPUTES, UNDEFINED_COMPUTE
+from lakeflow_job_meta.jobs.model import Job
+from lakeflow_job_meta.jobs.task_types import BY_BLOCK, COMPUTE_FIELDS, Compute, TaskType
+
+_CLUSTERS = ("existing_cluster_id", "job_cluster_key", "new_cluster")
+_DEFINED_IN = {
+    "job_cluster_key": ("job_clusters", "job cluster"),
+    "environment_key": ("environments", "environment"),
+}
+_PLACEHOLDERS = ("your-", "your_", "your ", "<", "todo", "tbd", "xxx", "changeme", "change-me", "placeholder")
+
+
+def compute_is_defined(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+    """Refuses keys of job clusters and environments that the job does not define."""
+    for path, task in job.all_tasks:
+        for field, (setting, noun) in _DEFINED_IN.items():
+            name = task.get(field)
+            known = job.named(setting, field) if name is not None else None
+            if isinstance(name, str) and "${" not in name and known is not None and name not in known:
+                where = (
+                    f"; {setting!r} in 'job_config' defines none" if not known else did_you_mean(name, sorted(known))
+                )
+                yield UNDEFINED_COMPUTE.at(job.origin_of((*path, field)), f"no {noun} {quoted(name)} is defined{where}")
+
+
+def tasks_have_compute(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+    """Refuses tasks without the compute that they need, and tasks with two kinds of it."""
+    for path, task in job.all_tasks:
+        kind = _kind(task)
+        given = [field for field in COMPUTE_FIELDS if field in task]
+        clusters = [field for field in given if field in _CLUSTERS]
+        if len(clusters) > 1:
+            message = f"a task runs on one kind of compute, but here are {listing(clusters)}"
+            yield TWO_COMPUTES.at(job.origin_of((*path, clusters[1]), of_key=True), message)
+        if kind is not None and not given and kind.compute in (Compute.ENVIRONMENT, Compute.CLUSTER):
+            message = f"a {kind.name!r} task needs {kind.compute.value}, but none is named"
+            yield NO_COMPUTE.at(job.origin_of((*path, kind.block), of_key=True), message)
+
+
+def ids_are_real(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+    """Warns of ids that were copied from an example."""
+    for path, task in job.all_tasks:
+        for block_name, block in [("", task), *((key, value) for key, value in task.items() if key in BY_BLOCK)]:
+            for field, value in block.items() if isinstance(block, dict) else ():
+                if field.endswith("_id") and _is_placeholder(value):
+                    at = (*path, block_name, field) if block_name else (*path, field)
+                    yield PLACEHOLDER.at(job.origin_of(at), f"{field!r} is still the placeholder {quoted(value)}")
+
+
+def _is_placeholder(value: Value) -> bool:
+    return isinstance(value, str) and value.strip().lower().startswith(_PLACEHOLDERS)
+
+
+def _kind(task: dict[str, Value]) -> TaskType | None:
+    return next((BY_BLOCK[name] for name in task if name in BY_BLOCK), None)
+
+
+JOB_CHECKS = (compute_is_defined, tasks_have_compute, ids_are_real)

@@ -1,0 +1,94 @@
+"""What Databricks allows at most. Each limit is one row with its source."""
+
+from __future__ import annotations
+
+import json
+import marshal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
+from lakeflow_job_meta.checks.context import CheckContext
+from lakeflow_job_meta.diagnostics.model import Diagnostic
+from lakeflow_job_meta.diagnostics.rules.jobs import TOO_MUCH
+from lakeflow_job_meta.jobs.model import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A limit.
+
+    Attributes:
+        path: Of the setting, in the job or in a task.
+        most: Items of a list or map, or bytes of a text or of the JSON form.
+        unit: What is counted.
+    """
+
+    path: KeyPath
+    most: int
+    unit: str
+
+
+JOB_LIMITS = (
+    # Databricks' resource limits: "tasks in a job".
+    Limit(("tasks",), 1000, "tasks"),
+    # Jobs API, create: "A maximum of 25 tags can be added to the job."
+    Limit(("tags",), 25, "tags"),
+    # Jobs API, create: "The maximum length is 4096 bytes in UTF-8 encoding."
+    Limit(("name",), 4096, "bytes"),
+    # Jobs API, create: "The maximum length is 27700 characters in UTF-8 encoding."
+    Limit(("description",), 27700, "bytes"),
+)
+TASK_LIMITS = (
+    # Jobs API, create: "An optional description for this task. The maximum length is 1000 bytes."
+    Limit(("description",), 1000, "bytes"),
+    # Jobs API, NotebookTask: "The JSON representation of this field cannot exceed 1MB."
+    Limit(("notebook_task", "base_parameters"), 1_048_576, "bytes of JSON"),
+    # Jobs API, run-now: "The JSON representation of this field cannot exceed 10,000 bytes", for each kind below.
+    Limit(("spark_python_task", "parameters"), 10_000, "bytes of JSON"),
+    Limit(("spark_jar_task", "parameters"), 10_000, "bytes of JSON"),
+    Limit(("spark_submit_task", "parameters"), 10_000, "bytes of JSON"),
+    Limit(("python_wheel_task", "parameters"), 10_000, "bytes of JSON"),
+    Limit(("python_wheel_task", "named_parameters"), 10_000, "bytes of JSON"),
+    Limit(("sql_task", "parameters"), 10_000, "bytes of JSON"),
+)
+
+
+def nothing_is_too_much(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+    """Compares a job and its tasks with the limits."""
+    yield from _exceeded(job, (), job.settings, JOB_LIMITS)
+    for path, task in job.all_tasks:
+        yield from _exceeded(job, path, task, TASK_LIMITS)
+
+
+def _exceeded(job: Job, at: KeyPath, settings: dict[str, Value], limits: tuple[Limit, ...]) -> Iterator[Diagnostic]:
+    for limit in limits:
+        if limit.path[0] not in settings:
+            continue
+        value = value_at(settings, limit.path)[1]
+        if value is None or _is_surely_small(value, limit):
+            continue
+        amount = _amount(value, limit.unit)
+        if amount > limit.most:
+            origin = job.origin_of((*at, *limit.path), of_key=True)
+            if limit.path == ("tasks",):
+                origin = job.module.origin.key("sources")
+            message = f"{limit.path[-1]!r} has {amount:,} {limit.unit}; Databricks allows {limit.most:,}"
+            yield TOO_MUCH.at(origin, message)
+
+
+def _is_surely_small(value: object, limit: Limit) -> bool:
+    """Says whether the JSON form need not be made: JSON has at most 8 times the size of a form that is made faster."""
+    return limit.unit == "bytes of JSON" and 8 * len(marshal.dumps(cast(Any, value), 2)) <= limit.most
+
+
+def _amount(value: object, unit: str) -> int:
+    if isinstance(value, str):
+        return len(value.encode("utf-8", "replace"))
+    if unit == "bytes of JSON":
+        return len(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+    return len(value) if isinstance(value, (list, dict)) else 0
+
+
+JOB_CHECKS = (nothing_is_too_much,)

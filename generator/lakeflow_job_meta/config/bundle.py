@@ -1,0 +1,188 @@
+"""What the rest of the bundle declares: variables, targets and hand-written resources.
+
+Reads `databricks.yml` and the files that it includes; changes nothing. What cannot be known (an unreadable file,
+resources that Python code makes) is None, and nothing is then said about it: the databricks CLI has the last word.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeGuard
+
+from lakeflow_job_meta._internal.trees import Scalar, Value
+from lakeflow_job_meta.config.model import BUNDLE_FILE, Project
+from lakeflow_job_meta.text.markers import JOB_MARKER
+from lakeflow_job_meta.text.yaml_reader import read_yaml
+
+_LONGEST_LINE = 8192
+"""In bytes; the marker names a path or a table, and no system has paths of more than half of that."""
+
+
+@dataclass(frozen=True, slots=True)
+class BundleDeclarations:
+    """What the bundle declares outside the metadata; None where that is not known.
+
+    Attributes:
+        variables: Their names.
+        default_target: The one that is meant when none is named.
+        targets: Their names.
+        resources: Kind and key, such as `("pipelines", "silver")`.
+    """
+
+    variables: frozenset[str] | None = None
+    default_target: str | None = None
+    targets: frozenset[str] | None = None
+    resources: frozenset[tuple[str, str]] | None = None
+
+
+def read_bundle_declarations(project: Project) -> BundleDeclarations:
+    """Reads the bundle of a project; without a `databricks.yml` nothing is known."""
+    files = _files(project)
+    if None in files:
+        return BundleDeclarations()
+    parts = [part for file in files if file is not None for part in _with_targets(file)]
+    makes_more = any("python" in part or "experimental" in part for part in parts)
+    resources = frozenset(
+        (kind, key) for part in parts for kind, entries in _entries(part, "resources") for key in _keys(entries)
+    )
+    targets = dict(entry for file in files if file is not None for entry in _entries(file, "targets"))
+    default = [name for name, target in targets.items() if isinstance(target, dict) and target.get("default") is True]
+    return BundleDeclarations(
+        frozenset(name for part in parts for name, _ in _entries(part, "variables")),
+        next(iter(default or (targets if len(targets) == 1 else ())), None),
+        frozenset(targets),
+        None if makes_more else resources,
+    )
+
+
+def target_of(project: Project, named: str | None) -> str:
+    """Returns the target that is meant: the one that is named, else the bundle's default.
+
+    `default` is what the databricks CLI calls the target of a bundle that declares none.
+    """
+    return named or read_bundle_declarations(project).default_target or "default"
+
+
+@dataclass(frozen=True, slots=True)
+class BundleValues:
+    """What the bundle says of one target as plain values, for where no databricks CLI resolves it.
+
+    Attributes:
+        name: The bundle's; None where it is not known or is no plain text.
+        variables: The defaults that are plain scalars, by name, with the target's own over them.
+    """
+
+    name: str | None
+    variables: dict[str, Scalar]
+
+
+def read_bundle_values(project: Project, target: str) -> BundleValues:
+    """Reads the name and the variables of a bundle for one target; what is no plain scalar is left out."""
+    root = read_bundle_file(project.folder / BUNDLE_FILE)
+    if root is None:
+        return BundleValues(None, {})
+    files = [file for file in _files(project) if file is not None]
+    targets = [entry for file in files for key, entry in _entries(file, "targets") if key == target]
+    written: dict[str, Value] = {}
+    for part in (*files, *(entry for entry in targets if isinstance(entry, dict))):
+        for variable, value in _entries(part, "variables"):
+            if not isinstance(value, dict):
+                written[variable] = value
+            elif "default" in value or "lookup" in value:
+                written[variable] = value.get("default")
+    name = dict(_entries(root, "bundle")).get("name")
+    return BundleValues(
+        name if isinstance(name, str) and "${" not in name else None,
+        {variable: value for variable, value in written.items() if _is_plain(value)},
+    )
+
+
+def _is_plain(value: Value) -> TypeGuard[str | int | float | bool]:
+    if isinstance(value, str):
+        return "${" not in value
+    return isinstance(value, (bool, int, float))
+
+
+def _files(project: Project) -> list[dict[str, Value] | None]:
+    """Returns what the bundle's files hold, generated ones left out; None for one that cannot be read.
+
+    The bundles of a project of many hold nothing but what they share.
+    """
+    root = read_bundle_file(project.folder / BUNDLE_FILE)
+    if project.bundles is not None:
+        return [content for _, content in common_files(project, root or {})]
+    return [root, *(content for _, content in _included(project.folder, root or {}))]
+
+
+def common_files(project: Project, root: dict[str, Value]) -> list[tuple[Path, dict[str, Value] | None]]:
+    """Returns the files that all bundles of a project of many include, with what they hold.
+
+    Args:
+        project: Its `bundles.include` names them; by default they are what `root` includes and holds no resources.
+        root: What `databricks.yml` of the project says.
+    """
+    named = project.bundles.include if project.bundles is not None else None
+    if named is not None:
+        return [(project.folder / path, read_bundle_file(project.folder / path)) for path in named]
+    included = ((path, content) for path, content in _included(project.folder, root) if path is not None)
+    return [(path, content) for path, content in included if content is None or not holds_resources(content)]
+
+
+def holds_resources(file: dict[str, Value]) -> bool:
+    """Says whether a file of a bundle declares resources, for all targets or for one."""
+    return any("resources" in part for part in _with_targets(file))
+
+
+def _included(folder: Path, root: dict[str, Value]) -> Iterator[tuple[Path | None, dict[str, Value] | None]]:
+    """Yields the included files by their paths; a pattern that is not understood has none."""
+    patterns = root.get("include")
+    for pattern in patterns if isinstance(patterns, list) else []:
+        if not isinstance(pattern, str) or Path(pattern).is_absolute():
+            yield None, None
+            continue
+        outside = pattern.split("../")
+        start = folder.joinpath(*[".."] * (len(outside) - 1))
+        for path in sorted(start.glob(outside[-1]), key=str) if outside[-1] else []:
+            if not _is_generated(path):
+                yield path, read_bundle_file(path)
+
+
+def _is_generated(path: Path) -> bool:
+    """Looks at the first line; there are thousands of such files, and a file object costs twice as much."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            line = os.read(handle, _LONGEST_LINE).split(b"\n", 1)[0]
+        finally:
+            os.close(handle)
+    except OSError:
+        return False
+    return JOB_MARKER.label_in(line.decode("utf-8", "replace")) is not None
+
+
+def read_bundle_file(path: Path) -> dict[str, Value] | None:
+    """Returns what a file of a bundle says; None if it cannot be read."""
+    try:
+        content = read_yaml(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError):
+        return None
+    return content.value if content.is_usable and isinstance(content.value, dict) else None
+
+
+def _with_targets(file: dict[str, Value]) -> Iterator[dict[str, Value]]:
+    yield file
+    for _, target in _entries(file, "targets"):
+        if isinstance(target, dict):
+            yield target
+
+
+def _entries(part: dict[str, Value], name: str) -> list[tuple[str, Value]]:
+    value = part.get(name)
+    return list(value.items()) if isinstance(value, dict) else []
+
+
+def _keys(value: Value) -> list[str]:
+    return list(value) if isinstance(value, dict) else []

@@ -1,0 +1,125 @@
+"""What is wrong with a project file beyond what its schema says. Each check is one function of the list at the end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import cast
+
+from lakeflow_job_meta._internal.fs import is_glob, is_good_glob
+from lakeflow_job_meta._internal.text import did_you_mean, listing, quoted
+from lakeflow_job_meta._internal.trees import Value
+from lakeflow_job_meta.config.model import SOURCE_KINDS, Project, is_inside
+from lakeflow_job_meta.control_table.names import name_problem
+from lakeflow_job_meta.diagnostics.model import Diagnostic
+from lakeflow_job_meta.diagnostics.registry import RULES
+from lakeflow_job_meta.diagnostics.rules.files import PROJECT_FILE_MISTAKE
+
+_VOLUME = re.compile(r"/Volumes/[^/]+/[^/]+/[^/]+")
+_Check = Callable[[Project, dict[str, Value]], Iterator[Diagnostic]]
+
+
+def project_mistakes(project: Project, value: dict[str, Value]) -> list[Diagnostic]:
+    """Returns what the schema of the project file cannot say.
+
+    Args:
+        project: Made from `value`.
+        value: What the file holds; it fits the schema.
+    """
+    return [problem for check in _CHECKS for problem in check(project, value)]
+
+
+def _at(project: Project, message: str, *path: str | int) -> Diagnostic:
+    return PROJECT_FILE_MISTAKE.at(project.origin.at(*path), message)
+
+
+def _sources_are_clear(project: Project, value: dict[str, Value]) -> Iterator[Diagnostic]:
+    for number, entry in enumerate(cast("list[dict[str, Value]]", value.get("metadata") or [])):
+        kinds = [kind for kind in SOURCE_KINDS if kind in entry]
+        if len(kinds) != 1:
+            message = f"an entry of 'metadata' has exactly one of {listing(SOURCE_KINDS)}"
+            yield _at(project, message, "metadata", number)
+        elif "warehouse_id" in entry and kinds != ["table"]:
+            yield _at(project, "only a 'table' is read over a warehouse", "metadata", number, "warehouse_id")
+        elif (problem := _location_problem(kinds[0], str(entry[kinds[0]]))) is not None:
+            yield _at(project, problem, "metadata", number, kinds[0])
+
+
+def _location_problem(kind: str, location: str) -> str | None:
+    if kind == "table":
+        return name_problem(location)
+    if kind == "yaml" and is_glob(location) and not is_good_glob(location):
+        return "a glob is relative to the project, and '**' stands alone between slashes"
+    if kind == "volume" and not _VOLUME.match(location):
+        return "a volume's path begins with /Volumes/catalog/schema/volume"
+    return None
+
+
+def _sources_are_there_once(project: Project, value: dict[str, Value]) -> Iterator[Diagnostic]:
+    if "metadata" in value and not value["metadata"]:
+        yield _at(project, "'metadata' is empty; name at least one source, such as `- yaml: metadata/`", "metadata")
+    locations = [source.location for source in project.metadata]
+    twice = next((location for location in locations if locations.count(location) > 1), None)
+    if twice is not None:
+        yield _at(project, f"the source {quoted(twice)} is named twice", "metadata")
+
+
+def _output_is_inside(project: Project, value: dict[str, Value]) -> Iterator[Diagnostic]:
+    if not is_inside(project.output) or project.output == ".":
+        yield _at(project, "'output' must be a folder inside the project, such as `resources`", "output")
+
+
+def _job_name_tells_modules_apart(project: Project, value: dict[str, Value]) -> Iterator[Diagnostic]:
+    placeholders = set(re.findall(r"\{[^{}]*\}", re.sub(r"\$\{[^{}]*\}", "", project.job_name))) - {"{module_name}"}
+    if placeholders:
+        names = listing(sorted(placeholders))
+        message = f"{names} stands for nothing in a job's name; only '{{module_name}}' does"
+        yield _at(project, message, "naming", "job_name")
+    elif "{module_name}" not in project.job_name:
+        message = "'job_name' needs '{module_name}', or all jobs have the same name"
+        yield _at(project, message, "naming", "job_name")
+
+
+def _bundles_are_clear(project: Project, value: dict[str, Value]) -> Iterator[Diagnostic]:
+    bundles = project.bundles
+    if bundles is None:
+        return
+    if (bundles.jobs_per_bundle is None) == (bundles.by is None):
+        yield _at(project, "'bundles' has exactly one of 'jobs_per_bundle' and 'by'", "bundles")
+    elif bundles.by is not None and not bundles.by.strip():
+        message = "'by' is empty; name a tag of jobs or a column of the control table, such as `domain`"
+        yield _at(project, message, "bundles", "by")
+    for number, path in enumerate(bundles.include or ()):
+        if not _is_file_inside(project, path):
+            yield _at(project, f"there is no file {quoted(path)} in the project", "bundles", "include", number)
+
+
+def _template_exists(project: Project, value: dict[str, Value]) -> Iterator[Diagnostic]:
+    template = project.job_template
+    if template is not None and not _is_file_inside(project, template):
+        yield _at(project, f"there is no template {quoted(template)} in the project", "templates", "job")
+
+
+def _is_file_inside(project: Project, path: str) -> bool:
+    return is_inside(path) and (project.folder / path).is_file()
+
+
+def _codes_exist(project: Project, value: dict[str, Value]) -> Iterator[Diagnostic]:
+    """Refuses codes below `checks:` that do not exist, or that are always errors."""
+    for code, severity in project.checks:
+        origin = project.origin.key("checks", code)
+        if code not in RULES:
+            yield PROJECT_FILE_MISTAKE.at(origin, f"there is no check {quoted(code)}{did_you_mean(code, RULES)}")
+        elif RULES[code].is_fixed and severity != "error":
+            yield PROJECT_FILE_MISTAKE.at(origin, f"{code!r} is always an error; see `ljm explain {code}`")
+
+
+_CHECKS: tuple[_Check, ...] = (
+    _sources_are_clear,
+    _sources_are_there_once,
+    _output_is_inside,
+    _job_name_tells_modules_apart,
+    _bundles_are_clear,
+    _template_exists,
+    _codes_exist,
+)

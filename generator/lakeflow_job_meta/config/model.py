@@ -1,0 +1,118 @@
+"""What `job_meta.yml` says, as frozen types. Everything has a default."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lakeflow_job_meta._internal.trees import Value
+from lakeflow_job_meta.diagnostics.model import SourceRef
+
+PROJECT_FILE = "job_meta.yml"
+BUNDLE_FILE = "databricks.yml"
+BUNDLES_FOLDER = "bundles"
+"""Where the bundles of a project of many are, a folder each."""
+
+SOURCE_KINDS = ("yaml", "delta", "table", "volume")
+"""What an entry of `metadata:` may name."""
+
+TABLE_KINDS = ("delta", "table")
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataSource:
+    """One entry of `metadata:`, such as `yaml: metadata/`.
+
+    Attributes:
+        warehouse_id: Of a `table:`; the SQL warehouse that reads it.
+    """
+
+    kind: str
+    location: str
+    warehouse_id: str | None = None
+
+
+DEFAULT_METADATA = (MetadataSource("yaml", "metadata"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a module or source gets when it does not say otherwise.
+
+    Attributes:
+        warehouse_id: The SQL warehouse of SQL tasks.
+        job: Settings of every job.
+        task: Settings of every task.
+    """
+
+    warehouse_id: str | None = None
+    job: dict[str, Value] = field(default_factory=dict)
+    task: dict[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Bundles:
+    """How the jobs of a project are parted into many bundles; one of the first two is given.
+
+    Attributes:
+        jobs_per_bundle: How many jobs a bundle takes.
+        by: The tag of jobs, or the column of a control table, whose values name the bundles.
+        include: Files that every bundle includes, relative to the project; None for those that `databricks.yml` does.
+    """
+
+    jobs_per_bundle: int | None = None
+    by: str | None = None
+    include: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What `job_meta.yml` says.
+
+    Attributes:
+        folder: The bundle's root, absolute; paths in the metadata are relative to it.
+        metadata: Where the metadata is, in reading order.
+        output: The folder for generated files, relative to the bundle's folder, in POSIX form.
+        control_table: The table's name that notebooks get; None in a project of YAML alone.
+        job_name: A pattern of the jobs' names; `{module_name}` stands for the module's.
+        job_template: The user's own template, relative to `folder`.
+        allow_unknown: Settings that pass although the schema does not know them, such as `task.new_setting`.
+        checks: Severity by code: `error`, `warning` or `off`.
+        max_deletes: How many jobs one deployment may delete without being told so.
+        bundles: How the jobs are parted; None for one bundle, whose folder is `folder`.
+        origin: Where the file itself stands, for messages about its defaults.
+    """
+
+    folder: Path
+    origin: SourceRef
+    metadata: tuple[MetadataSource, ...] = DEFAULT_METADATA
+    output: str = "resources"
+    control_table: str | None = None
+    job_name: str = "{module_name}"
+    defaults: Defaults = field(default_factory=Defaults)
+    job_template: str | None = None
+    allow_unknown: frozenset[str] = frozenset()
+    checks: tuple[tuple[str, str], ...] = ()
+    max_deletes: int = 0
+    bundles: Bundles | None = None
+
+    @property
+    def generated(self) -> str:
+        """The folder that all generated files are below, relative to `folder`."""
+        return self.output if self.bundles is None else BUNDLES_FOLDER
+
+    @property
+    def files_of_jobs(self) -> str:
+        """The folder that `jobs/` and `sql/` are in, relative to `folder`; `*` stands for any bundle of many.
+
+        A job's file names other files relative to itself, and says the same in each bundle, since all are as deep.
+        """
+        return self.output if self.bundles is None else f"{BUNDLES_FOLDER}/*/{self.output}"
+
+
+def is_inside(path: str) -> bool:
+    """Says whether a path stays in the folder that it is relative to."""
+    normal = os.path.normpath(path).replace(os.sep, "/")
+    return not (normal.startswith("/") or normal.split("/")[0] == ".." or re.match(r"[A-Za-z]:", normal))

@@ -1,0 +1,86 @@
+"""Names of tables from users: split, checked and quoted part by part. Pure.
+
+A name cannot be a parameter of a SQL statement, so this is the only text from outside that gets into one.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lakeflow_job_meta._internal.text import quoted
+from lakeflow_job_meta.errors import ConfigError
+
+_PART = re.compile(r"`(?P<quoted>(?:[^`]|``)+)`|(?P<bare>[A-Za-z0-9_-]+)")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f/]")
+MAX_PART = 255
+"""Unity Catalog: names have at most 255 characters, and no `/`, control characters or DELETE."""
+
+
+def split_name(name: str) -> tuple[str, ...]:
+    """Splits `catalog.schema.table`, of which parts may be in backticks.
+
+    Raises:
+        ConfigError: It is no name of one to three parts.
+    """
+    parts: list[str] = []
+    position = 0
+    while True:
+        match = _PART.match(name, position)
+        if match is None:
+            position = -1
+            break
+        parts.append(match["quoted"].replace("``", "`") if match["quoted"] is not None else match["bare"])
+        position = match.end()
+        if name[position : position + 1] != ".":
+            break
+        position += 1
+    if position != len(name) or not 1 <= len(parts) <= 3:
+        raise ConfigError(
+            f"{quoted(name)} is no name of a table. Write it as catalog.schema.table; a part with other characters "
+            "than letters, digits, '_' and '-' goes in backticks."
+        )
+    if any(_CONTROL.search(part) or len(part) > MAX_PART for part in parts):
+        raise ConfigError(
+            f"{quoted(name)} is no name of a table: a part has at most {MAX_PART} characters, and neither '/' nor "
+            "control characters."
+        )
+    return tuple(parts)
+
+
+def name_beside(name: str, suffix: str) -> str:
+    """Returns the name of a table beside another: the suffix goes onto the last part, inside its backticks.
+
+    Args:
+        name: `catalog.schema.table`, of which parts may be in backticks.
+        suffix: Letters, digits and `_`.
+
+    Raises:
+        ConfigError: It is no name of a table, or would be too long.
+    """
+    split_name(name)
+    beside = f"{name[:-1]}{suffix}`" if name.endswith("`") else name + suffix
+    split_name(beside)
+    return beside
+
+
+def name_problem(name: str) -> str | None:
+    """Says what is wrong with a table's name; None if nothing is."""
+    try:
+        split_name(name)
+    except ConfigError as error:
+        return str(error)
+    return None
+
+
+def quote_name(name: str) -> str:
+    """Returns a table's name as SQL takes it, every part in backticks.
+
+    Raises:
+        ConfigError: It is no name of a table.
+    """
+    return ".".join(quote_part(part) for part in split_name(name))
+
+
+def quote_part(part: str) -> str:
+    """Returns one identifier in backticks."""
+    return f"`{part.replace('`', '``')}`"

@@ -1,0 +1,1 @@
+"""From generated files to jobs in a workspace, behind the gate."""

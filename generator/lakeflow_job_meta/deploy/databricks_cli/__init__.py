@@ -1,0 +1,1 @@
+"""Deployment with the official databricks CLI."""

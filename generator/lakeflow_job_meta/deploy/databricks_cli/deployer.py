@@ -1,0 +1,180 @@
+"""Deploys the generated files of a project with the databricks CLI: validate, plan, deploy that plan, summary.
+
+What is deployed is the plan in the file that passed the gate. Nothing is retried here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from lakeflow_job_meta.compiler.result import Compilation
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.deploy.backend import JobsRejected, StalePlan
+from lakeflow_job_meta.deploy.databricks_cli.client import CliFailure, CliResult, DatabricksCli, explain
+from lakeflow_job_meta.deploy.databricks_cli.fingerprint import fingerprint
+from lakeflow_job_meta.deploy.databricks_cli.output import Trouble, diagnostics_in, forgotten_jobs
+from lakeflow_job_meta.deploy.databricks_cli.source_map import SourceMap
+from lakeflow_job_meta.errors import OperationFailed
+from lakeflow_job_meta.plan.model import Action, BundlePlan, belongs_to, parse_plan
+from lakeflow_job_meta.state.folder import read_record, write_record
+from lakeflow_job_meta.state.tracking import DeployedJob
+
+_DEPLOYED = "deployed.json"
+_PLAN = "plan.json"
+_VALIDATE_SECONDS = 600
+
+
+class CliDeployer:
+    """Brings the generated files of a project into a workspace with the databricks CLI.
+
+    Args:
+        cli: The CLI in the project's folder, for one target; it holds the deployment lock.
+        project: The project; its files are written.
+        compilation: For the places of what goes wrong.
+        folder: For plans and records.
+        limit_seconds: How long one call of the CLI may take.
+        force_lock: Whether to take over a lock that was left in the workspace.
+        say: Told what is being done.
+        digest: Gives a digest of all that is deployed; by default of the project's files.
+    """
+
+    def __init__(
+        self,
+        cli: DatabricksCli,
+        project: Project,
+        compilation: Compilation,
+        folder: Path,
+        *,
+        limit_seconds: float = 1800,
+        force_lock: bool = False,
+        say: Callable[[str], None] = lambda message: None,
+        digest: Callable[[], str] | None = None,
+    ) -> None:
+        self._cli = cli
+        self._digest = digest or (lambda: fingerprint(project.folder))
+        self._places = SourceMap(project, compilation)
+        self._keys = {*compilation.jobs.names, *compilation.kept_jobs}
+        self._folder = folder
+        self._limit_seconds = limit_seconds
+        self._force_lock = force_lock
+        self._say = say
+        self._planned_files: str | None = None
+        self._plan_text = ""
+        self._left_out: frozenset[str] = frozenset()
+
+    def plan(self) -> BundlePlan:
+        """Validates the bundle, the first time, and plans.
+
+        Raises:
+            OperationFailed: The CLI finds a mistake, or cannot be used.
+        """
+        if self._planned_files is None:
+            self._say("Validating the bundle")
+            # An address where nobody answers is tried in silence for as long as it is let.
+            self._bundle("validate", "--strict", limit_seconds=min(self._limit_seconds, _VALIDATE_SECONDS))
+        self._planned_files = self._digest()
+        self._left_out = frozenset()
+        return self._fresh_plan()
+
+    def _fresh_plan(self) -> BundlePlan:
+        self._say("Planning")
+        self._plan_text = self._bundle("plan", "-o", "json").stdout
+        return parse_plan(self._plan_text).leaving_out(self._left_out)
+
+    def leave_out(self, names: Collection[str]) -> BundlePlan:
+        """Returns the newest plan without some resources."""
+        self._left_out |= frozenset(names)
+        return parse_plan(self._plan_text).leaving_out(self._left_out)
+
+    def is_deployed(self, plan: BundlePlan) -> bool:
+        """Says whether jobs and files are in the workspace as they are here."""
+        return plan.changes_nothing() and read_record(self._folder / _DEPLOYED).get("files") == self._planned_files
+
+    def deploy(self, plan: BundlePlan) -> list[str]:
+        """Deploys the newest plan."""
+        self._say("Deploying")
+        # The CLI cannot tell that a plan of a first deployment is stale, and would make every job twice.
+        if plan.lineage is None and self._fresh_plan() != plan:
+            raise StalePlan
+        arguments = ["--plan", str(self._written_plan()), *(["--force-lock"] if self._force_lock else [])]
+        try:
+            result = self._cli.bundle("deploy", *arguments, limit_seconds=self._limit_seconds)
+        except CliFailure as failure:
+            if failure.trouble is Trouble.STALE_PLAN:
+                raise StalePlan from None
+            return self._told(failure)
+        forgotten = forgotten_jobs(result.stderr)
+        if not forgotten:
+            write_record(self._folder / _DEPLOYED, {"files": self._planned_files})
+        return [
+            f"{name}: error: the job could not be deleted for want of permission, and the bundle has forgotten it; "
+            "delete it by hand [databricks]"
+            for name in forgotten
+        ]
+
+    def _written_plan(self) -> Path:
+        """Writes the plan for the CLI; only now, so that a plan that did not pass is never lying about."""
+        path = self._folder / _PLAN
+        try:
+            path.write_text(self._narrowed_plan(), encoding="utf-8")
+        except OSError as error:
+            raise OperationFailed(f"The plan cannot be written to {str(path)!r}: {error.strerror}.") from error
+        return path
+
+    def _narrowed_plan(self) -> str:
+        """Returns the plan as the CLI made it, in which what is left out is skipped, as it skips what is right."""
+        if not self._left_out:
+            return self._plan_text
+        root = json.loads(self._plan_text)
+        for name, entry in root["plan"].items():
+            if belongs_to(name, self._left_out):
+                entry["action"] = Action.SKIP.value
+        return json.dumps(root)
+
+    def start(self, job: DeployedJob) -> None:
+        """Starts a job, and does not wait for its end."""
+        self._bundle("run", job.key, "--no-wait")
+
+    def jobs(self) -> tuple[DeployedJob, ...]:
+        """Returns the jobs of the metadata that the bundle has deployed."""
+        result = self._bundle("summary", "-o", "json")
+        try:
+            root = json.loads(result.stdout)
+        except ValueError:
+            root = None
+        if not isinstance(root, dict):
+            raise OperationFailed(
+                "What `databricks bundle summary` printed is not understood; run again to record the jobs."
+            )
+        resources = root.get("resources") or {}
+        jobs = resources.get("jobs") if isinstance(resources, dict) else None
+        entries = {key: entry for key, entry in (jobs or {}).items() if isinstance(entry, dict)}
+        return tuple(
+            DeployedJob(key, str(entry["id"]), str(entry.get("name") or key), str(entry.get("url") or ""))
+            for key, entry in sorted(entries.items())
+            if key in self._keys and entry.get("id") and entry.get("modified_status") != "deleted"
+        )
+
+    def _bundle(self, command: str, *arguments: str, limit_seconds: float | None = None) -> CliResult:
+        """Runs a command of which a failure ends everything."""
+        try:
+            return self._cli.bundle(command, *arguments, limit_seconds=limit_seconds or self._limit_seconds)
+        except CliFailure as failure:
+            raise self._failed(failure) from None
+
+    def _failed(self, failure: CliFailure) -> OperationFailed:
+        """Returns the error for a failed call: about jobs, where every message is about one."""
+        *problems, advice = self._told(failure)
+        messages = [each for each in diagnostics_in(failure.result.stderr) if not each.is_about_warnings]
+        keys = [self._places.job_of(each) for each in messages]
+        found = frozenset(key for key in keys if key is not None)
+        if found and None not in keys:
+            return JobsRejected(found, problems, advice)
+        return OperationFailed("\n".join([*problems, advice]))
+
+    def _told(self, failure: CliFailure) -> list[str]:
+        """Returns what went wrong, each at its place in the metadata, and last what to do."""
+        placed = [each for each in diagnostics_in(failure.result.stderr) if self._places.knows(each)]
+        return [*map(self._places.tell, placed), explain(failure, with_errors=not placed)]

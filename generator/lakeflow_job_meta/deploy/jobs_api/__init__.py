@@ -1,0 +1,1 @@
+"""Deployment through the Jobs API, where no databricks CLI can be installed."""

@@ -1,0 +1,265 @@
+"""Deploys jobs through the Jobs API, for where no databricks CLI can be installed, such as serverless notebooks.
+
+Takes a compilation, and creates, resets and deletes exactly the jobs of one project and target, known by their tags.
+A job that needs what only the CLI can do (permissions, folders, most references) stays as it is and is reported.
+Presets and overrides of a target are not applied. A hand edit is known as one only while the metadata of its job has
+not changed as well, since just a digest of what was sent last is kept.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from lakeflow_job_meta._internal.text import listing
+from lakeflow_job_meta._internal.trees import Scalar
+from lakeflow_job_meta.compiler.result import Compilation
+from lakeflow_job_meta.config.bundle import read_bundle_values
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.deploy.backend import StalePlan
+from lakeflow_job_meta.deploy.jobs_api.apply import PlanRun, PreparedJob
+from lakeflow_job_meta.deploy.jobs_api.client import JobsClient, RemoteJob
+from lakeflow_job_meta.deploy.jobs_api.ownership_tags import (
+    KEY_TAG,
+    SCOPE_TAG,
+    OwnershipScope,
+    jobs_by_key,
+    key_of,
+    ownership_scope,
+    same_tags,
+)
+from lakeflow_job_meta.deploy.jobs_api.plan import JobPlan, change_of, change_without_fields, in_order
+from lakeflow_job_meta.deploy.jobs_api.references import NeedsCli, Resolver
+from lakeflow_job_meta.deploy.jobs_api.uploads import LocalFiles
+from lakeflow_job_meta.errors import OperationFailed, PolicyRefused
+from lakeflow_job_meta.jobs.model import Job
+from lakeflow_job_meta.plan.model import Action, BundlePlan
+from lakeflow_job_meta.state.tracking import DeployedJob
+from lakeflow_job_meta.workspace.client import Workspace
+
+_ONLY_IN_BUNDLES = ("permissions", "lifecycle")
+"""Settings of a job in a bundle that are none of the Jobs API."""
+
+_VARIABLE = "BUNDLE_VAR_"
+
+
+@dataclass(frozen=True, slots=True)
+class _Ours:
+    """What of a workspace is ours.
+
+    Attributes:
+        by_key: The jobs with our tags.
+        unmarked: The ids of recorded jobs that look like ours and lack the tags, by key.
+    """
+
+    by_key: dict[str, RemoteJob]
+    unmarked: dict[str, int]
+
+
+class JobsApiDeployer:
+    """Brings the jobs of a compilation into a workspace through the Jobs API.
+
+    Args:
+        project: The project.
+        compilation: Its jobs; its files are the inline SQL.
+        workspace: Where to.
+        target: The bundle's target.
+        known: The recorded id of each job, by key; it may be incomplete or wrong.
+        say: Told what is being done.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        compilation: Compilation,
+        workspace: Workspace,
+        target: str,
+        known: Mapping[str, str],
+        say: Callable[[str], None] = lambda message: None,
+    ) -> None:
+        self._project = project
+        self._compilation = compilation
+        self._service = JobsClient(workspace)
+        self._target = target
+        self._known = known
+        self._say = say
+        self._scope = ownership_scope(project, target)
+        self._bundle = read_bundle_values(project, target)
+        self._wanted = [job for job in compilation.jobs if not job.module.targets or target in job.module.targets]
+        self._prepared: PreparedJob | None = None
+
+    def plan(self) -> BundlePlan:
+        """Says what a deployment would do; changes nothing.
+
+        Raises:
+            OperationFailed: The workspace cannot be read, or two of its jobs have the same tags.
+            PolicyRefused: A job of the metadata was deployed by a bundle, and would be there twice.
+        """
+        self._say("Reading the jobs of the workspace")
+        all_of_ours = self._our_jobs()
+        ours = all_of_ours.by_key
+        ids = {key: job.job_id for key, job in ours.items()}
+        resolver = self._resolver()
+        files = LocalFiles(
+            self._project,
+            self._compilation,
+            f"/Workspace/Users/{self._service.user_name}/.lakeflow-job-meta/{self._scope.folder}/files",
+        )
+        works = in_order([self._work(job, all_of_ours, resolver, files) for job in self._wanted], set(ids))
+        wanted = {job.key for job in self._wanted}
+        gone = {key: job for key, job in ours.items() if key not in wanted}
+        doomed = {key: job for key, job in gone.items() if self._may_go(key)}
+        changes = [
+            *(change_of(work, self._scope, ids) for work in works),
+            *(change_without_fields(key, Action.DELETE if key in doomed else Action.SKIP) for key in gone),
+        ]
+        plan = BundlePlan(tuple(sorted(changes, key=lambda change: change.name)), None, None)
+        self._prepared = PreparedJob(plan, works, doomed, ids)
+        return plan
+
+    def leave_out(self, names: Collection[str]) -> BundlePlan:
+        """Returns the newest plan without some jobs."""
+        if self._prepared is None:
+            raise StalePlan("There is no plan yet.")
+        plan = self._prepared.plan.leaving_out(names)
+        deleted = {*plan.jobs(Action.DELETE)}
+        doomed = {key: job for key, job in self._prepared.doomed.items() if key in deleted}
+        self._prepared = replace(self._prepared, plan=plan, doomed=doomed)
+        return plan
+
+    def is_deployed(self, plan: BundlePlan) -> bool:
+        """Says whether the workspace is as the metadata says; it is not while a job cannot be deployed."""
+        works = self._prepared.works if self._prepared is not None else ()
+        return plan.changes_nothing() and not any(work.problem for work in works)
+
+    def deploy(self, plan: BundlePlan) -> list[str]:
+        """Does what the plan says, and no more; a job that fails does not keep the others from it.
+
+        Raises:
+            StalePlan: A job has changed since, and nothing was written yet; or the plan is not the newest.
+        """
+        prepared = self._prepared_for(plan)
+        self._say("Deploying")
+        return PlanRun(self._service, self._scope, prepared).problems_of_all()
+
+    def start(self, job: DeployedJob) -> None:
+        """Starts a job, and does not wait for its end."""
+        self._service.start(int(job.job_id))
+
+    def jobs(self) -> tuple[DeployedJob, ...]:
+        """Returns the jobs of the metadata that are in the workspace now.
+
+        Raises:
+            OperationFailed: The workspace cannot tell.
+        """
+        keys = {*self._compilation.jobs.names, *self._compilation.kept_jobs}
+        found = jobs_by_key(self._service.all_jobs(), self._scope)
+        return tuple(
+            DeployedJob(
+                key, str(job.job_id), str(job.settings.get("name") or key), f"{self._service.host}/jobs/{job.job_id}"
+            )
+            for key, job in sorted(found.items())
+            if key in keys
+        )
+
+    def _prepared_for(self, plan: BundlePlan) -> PreparedJob:
+        if self._prepared is None or self._prepared.plan != plan:
+            raise StalePlan("This is not the newest plan. Plan again; nothing was changed in the workspace.")
+        return self._prepared
+
+    def _may_go(self, key: str) -> bool:
+        """Says whether a job without a module may be deleted: not while any metadata is missing or unreadable."""
+        compilation = self._compilation
+        return not (compilation.missing or compilation.kept_labels or key in compilation.kept_jobs)
+
+    # which jobs are ours
+
+    def _our_jobs(self) -> _Ours:
+        """Finds all of our jobs: by their tags, and where no list tells of them by the record."""
+        listed = list(self._service.all_jobs())
+        tagged = jobs_by_key(listed, self._scope)
+        complete = self._service.jobs([job.job_id for job in tagged.values()])
+        found = {key: job for key, job in zip(tagged, complete, strict=True) if job is not None}
+        unmarked: dict[str, int] = {}
+        bundled = [*self._twins_in_our_bundle(listed), *(key for key, job in found.items() if job.is_of_a_bundle)]
+        for wanted, recorded in self._recorded({job.job_id for job in tagged.values()}):
+            key = wanted.key
+            if key_of(recorded, self._scope) == key:
+                if key in found:
+                    raise OperationFailed(same_tags(key, found[key], recorded))
+                found[key] = recorded
+            elif recorded.is_of_a_bundle and key not in found:
+                bundled.append(key)
+            elif key not in found and _has_lost_its_tags(recorded, wanted):
+                unmarked[key] = recorded.job_id
+        if bundled:
+            raise _deployed_by_a_bundle(bundled)
+        return _Ours(found, unmarked)
+
+    def _recorded(self, seen: set[int]) -> list[tuple[Job, RemoteJob]]:
+        """Returns the jobs that the record names and no list of ours has told of; they may be anybody's."""
+        named = [(job, self._known.get(job.key, "")) for job in self._wanted]
+        unseen = [
+            (job, int(text)) for job, text in named if text.isascii() and text.isdigit() and int(text) not in seen
+        ]
+        remote = self._service.jobs([job_id for _, job_id in unseen])
+        return [(job, found) for (job, _), found in zip(unseen, remote, strict=True) if found is not None]
+
+    def _twins_in_our_bundle(self, listed: list[RemoteJob]) -> list[str]:
+        """Returns the keys of jobs that the bundle of this project has deployed: the CLI notes its own path in them."""
+        if self._bundle.name is None:
+            return []
+        ending = f"/{self._bundle.name}/{self._target}/"
+        names = [str(job.settings.get("name")) for job in listed if job.is_of_a_bundle and ending in job.bundle_path]
+        # A target in development mode puts `[dev someone] ` before the name.
+        plain = {name.split("] ", 1)[-1] if name.startswith("[dev ") else name for name in names}
+        return [job.key for job in self._wanted if job.settings.get("name") in plain]
+
+    # what is wanted
+
+    def _resolver(self) -> Resolver:
+        values: dict[str, Scalar] = {f"var.{name}": value for name, value in self._bundle.variables.items()}
+        values |= {
+            f"var.{name.removeprefix(_VARIABLE)}": value
+            for name, value in os.environ.items()
+            if name.startswith(_VARIABLE) and "${" not in value
+        }
+        values |= {"bundle.target": self._target, "workspace.current_user.userName": self._service.user_name}
+        return Resolver(values if self._bundle.name is None else {**values, "bundle.name": self._bundle.name})
+
+    def _work(self, job: Job, ours: _Ours, resolver: Resolver, files: LocalFiles) -> JobPlan:
+        remote = ours.by_key.get(job.key)
+        try:
+            if job.key in ours.unmarked:
+                raise NeedsCli(_unmarked(job.key, ours.unmarked[job.key], self._scope))
+            for name in _ONLY_IN_BUNDLES:
+                if name in job.settings:
+                    raise NeedsCli(f"{name!r} needs the databricks CLI: leave it out, or deploy with `ljm deploy`.")
+            found = files.of_job(job.settings)
+            settings = resolver.resolved(found.settings, {})
+            if not isinstance(settings, dict) or not isinstance(settings.get("tags", {}), dict):
+                raise NeedsCli("'tags' as a whole from a reference needs the databricks CLI: write them one by one.")
+        except NeedsCli as problem:
+            return JobPlan(job, {}, {}, remote, str(problem))
+        return JobPlan(job, settings, found.files, remote)
+
+
+def _has_lost_its_tags(recorded: RemoteJob, wanted: Job) -> bool:
+    """Says whether a recorded job may be ours: named like it, and marked as nobody's."""
+    return SCOPE_TAG not in recorded.tags and recorded.settings.get("name") == wanted.settings.get("name")
+
+
+def _unmarked(key: str, job_id: int, scope: OwnershipScope) -> str:
+    return (
+        f"the job {job_id} is recorded for this module and has its name, but not our tags, so it may be somebody "
+        f"else's. Give it the tags {KEY_TAG}={key} and {SCOPE_TAG}={scope.tag} to have it taken over, or rename it."
+    )
+
+
+def _deployed_by_a_bundle(keys: Iterable[str]) -> PolicyRefused:
+    return PolicyRefused(
+        f"The databricks CLI has deployed {listing(sorted(set(keys)))} as part of a bundle, and a second deployment "
+        "beside it would make each job twice. Deploy with `ljm deploy`, or destroy that bundle first. Nothing was "
+        "changed in the workspace."
+    )

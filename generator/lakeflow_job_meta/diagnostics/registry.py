@@ -1,0 +1,55 @@
+"""Every rule by its code: the one list that `ljm explain`, the documentation and severity overrides share."""
+
+from __future__ import annotations
+
+from lakeflow_job_meta.diagnostics.model import Rule
+from lakeflow_job_meta.diagnostics.rules import bundles, dependencies, files, jobs, metadata, references
+
+_ALL = (
+    bundles.JOB_IN_OTHER_BUNDLE,
+    bundles.TWO_PLACES,
+    bundles.BUNDLE_NAME,
+    bundles.STAYS_IN_BUNDLE,
+    dependencies.DUPLICATE_SOURCE,
+    dependencies.TASK_KEY_COLLISION,
+    dependencies.UNKNOWN_DEPENDENCY,
+    dependencies.OUTCOME_WITHOUT_CONDITION,
+    dependencies.DEPENDENCY_CYCLE,
+    files.PROJECT_FILE_MISTAKE,
+    files.MISSING_FILE,
+    files.NOT_A_NOTEBOOK,
+    files.TEMPLATE,
+    files.FOREIGN_FILE,
+    jobs.UNDEFINED_COMPUTE,
+    jobs.NO_COMPUTE,
+    jobs.TWO_COMPUTES,
+    jobs.PLACEHOLDER,
+    jobs.TOO_MUCH,
+    jobs.SEVERAL_TRIGGERS,
+    jobs.BAD_CRON,
+    jobs.BAD_TIME_ZONE,
+    jobs.UNKNOWN_VALUE,
+    jobs.TASK_KIND,
+    jobs.NO_ACTIVE_SOURCE,
+    metadata.DUPLICATE_MODULE,
+    metadata.JOB_KEY_COLLISION,
+    metadata.UNKNOWN_FIELD,
+    metadata.WRONG_TYPE,
+    metadata.MISSING_FIELD,
+    metadata.UNUSABLE_NAME,
+    metadata.UNREADABLE,
+    metadata.DUPLICATE_KEY,
+    metadata.NOT_A_VALUE,
+    metadata.BAD_JSON,
+    metadata.CONFLICTING_ROWS,
+    metadata.ROW_WITHOUT_MODULE,
+    metadata.NOT_IN_A_TABLE,
+    references.UNKNOWN_MODULE,
+    references.RUN_JOB_CYCLE,
+    references.UNKNOWN_TARGET,
+    references.UNKNOWN_REFERENCE,
+    references.REFERENCE_IN_SQL,
+    references.UNKNOWN_PARAMETER,
+    references.NOT_UPSTREAM,
+)
+RULES: dict[str, Rule] = {rule.code: rule for rule in _ALL}

@@ -1,0 +1,1 @@
+"""The rules, by subject. Data only."""

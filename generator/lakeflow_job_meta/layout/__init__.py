@@ -1,0 +1,1 @@
+"""Which generated file goes where: one bundle, or the jobs of a project partitioned into many."""

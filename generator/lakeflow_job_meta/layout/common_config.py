@@ -1,0 +1,102 @@
+"""What all bundles of a project of many share: the root bundle's name, and the files that each includes.
+
+Reads `databricks.yml` and the shared files. What they say must be right for every bundle: refused is what the bundles
+would not see, and what would make them overwrite each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lakeflow_job_meta._internal.text import listing, quoted
+from lakeflow_job_meta._internal.trees import Value, value_at
+from lakeflow_job_meta.config.bundle import common_files, holds_resources, read_bundle_file
+from lakeflow_job_meta.config.model import BUNDLE_FILE, Project
+from lakeflow_job_meta.errors import ConfigError
+
+_OF_THE_ROOT = ("bundle", "include", "resources", "sync")
+"""What `databricks.yml` may say for itself alone."""
+
+_PLACES = ("root_path", "state_path", "file_path", "artifact_path")
+_OWN = ("${bundle.name}", "${workspace.root_path}")
+"""A place in the workspace with one of these in it is another one for each bundle."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommonConfig:
+    """What the bundles have in common.
+
+    Attributes:
+        name: Of the root bundle; the others' names begin with it.
+        include: The shared files, relative to the project.
+    """
+
+    name: str
+    include: tuple[str, ...]
+
+
+def read_common_config(project: Project) -> CommonConfig:
+    """Reads what the bundles of a project share.
+
+    Raises:
+        ConfigError: It is not right for every bundle; says where, and what to do.
+    """
+    root = read_bundle_file(project.folder / BUNDLE_FILE)
+    if root is None:
+        raise ConfigError(f"'bundles' in job_meta.yml needs a {BUNDLE_FILE}, and there is none that can be read.")
+    name = value_at(root, ("bundle", "name"))[1]
+    if not isinstance(name, str) or not name or "${" in name:
+        raise ConfigError(
+            f"{BUNDLE_FILE} has no plain name below 'bundle:'; the names of all bundles of the project begin with it."
+        )
+    files = {path.relative_to(project.folder).as_posix(): content for path, content in _inside(project, root)}
+    unread = [path for path, content in files.items() if content is None]
+    if unread:
+        raise ConfigError(f"{listing(unread)} cannot be read, and all bundles of the project include it.")
+    contents = {path: content for path, content in files.items() if content is not None}
+    problems = [*_not_shared(root, contents), *(problem for file in contents.items() for problem in _mistakes(*file))]
+    if problems:
+        raise ConfigError(" ".join(problems))
+    return CommonConfig(name, tuple(files))
+
+
+def _inside(project: Project, root: dict[str, Value]) -> Iterator[tuple[Path, dict[str, Value] | None]]:
+    for path, content in common_files(project, root):
+        if not path.resolve().is_relative_to(project.folder):
+            raise ConfigError(f"{str(path)!r} is outside the project, and cannot be included by its bundles.")
+        yield path.resolve(), content
+
+
+def _not_shared(root: dict[str, Value], files: dict[str, dict[str, Value]]) -> Iterator[str]:
+    lost = [key for key in root if key not in _OF_THE_ROOT and not any(key in file for file in files.values())]
+    if lost:
+        yield (
+            f"{BUNDLE_FILE} itself says {listing(lost)}, which the bundles of the project would not see. Move that to "
+            f"a file of its own, such as shared.yml, and name the file below 'include:' in {BUNDLE_FILE}."
+        )
+
+
+def _mistakes(path: str, file: dict[str, Value]) -> Iterator[str]:
+    if holds_resources(file):
+        yield f"{path} holds resources, which every bundle would deploy; take it out of 'bundles.include'."
+    for where, workspace in _workspaces(file):
+        for key in _PLACES:
+            place = workspace.get(key)
+            if isinstance(place, str) and not any(own in place for own in _OWN):
+                yield (
+                    f"{path}: {where}.{key} is {quoted(place)} for every bundle, so that they would overwrite each "
+                    "other. Put ${bundle.name} into it."
+                )
+
+
+def _workspaces(file: dict[str, Value]) -> Iterator[tuple[str, dict[str, Value]]]:
+    targets = file.get("targets")
+    parts = [("workspace", file.get("workspace"))]
+    parts += [
+        (f"targets.{name}.workspace", target.get("workspace"))
+        for name, target in (targets.items() if isinstance(targets, dict) else ())
+        if isinstance(target, dict)
+    ]
+    return ((where, part) for where, part in parts if isinstance(part, dict))

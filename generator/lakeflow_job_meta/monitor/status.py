@@ -1,0 +1,91 @@
+"""How a monitor is: what it did last, and what is left for a person to do.
+
+Read from the history, and from the sign of life where the monitor runs on this machine. Changes nothing.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from lakeflow_job_meta._internal.processes import is_running
+from lakeflow_job_meta.state.heartbeat import Heartbeat, read_heartbeat
+from lakeflow_job_meta.state.history import History, HistoryEntry, MonitorState, Outcome
+
+_LOOKED_BACK = 100
+_PATIENCE_SECONDS = 900.0
+"""A deployment may take so long, and no tick ends before it has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How the monitor of a target is.
+
+    Attributes:
+        last: The newest entry of the history.
+        deployment: The newest entry in which jobs were deployed.
+        heartbeat: The sign of life, where there is one on this machine.
+        absence: Why nobody seems to look; empty when somebody does.
+    """
+
+    target: str
+    last: HistoryEntry | None
+    deployment: HistoryEntry | None
+    heartbeat: Heartbeat | None
+    absence: str
+
+    @property
+    def state(self) -> MonitorState:
+        """What is remembered."""
+        return self.last.state if self.last is not None else MonitorState()
+
+    @property
+    def failures(self) -> list[str]:
+        """What failed last, a line each."""
+        newest = self.heartbeat.failure if self.heartbeat is not None else ""
+        return list(dict.fromkeys(line for text in (self.state.failure, newest) for line in text.split("\n") if line))
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether somebody looks, and nothing is left for a person to do."""
+        state = self.state
+        return not (self.absence or self.failures or state.broken or state.errors or state.refused)
+
+
+def health_of(history: History, folder: Path, target: str, now: datetime) -> Health:
+    """Returns how the monitor of a target is.
+
+    Args:
+        history: Its history.
+        folder: Its state folder on this machine.
+        target: The target.
+        now: The wall clock's time.
+
+    Raises:
+        OperationFailed: The history cannot be read.
+    """
+    entries = history.newest(_LOOKED_BACK)
+    heartbeat = read_heartbeat(folder)
+    deployments = (entry for entry in entries if _has_deployed(entry))
+    absence = "; ".join(_absences(entries, heartbeat, now))
+    return Health(target, next(iter(entries), None), next(deployments, None), heartbeat, absence)
+
+
+def _has_deployed(entry: HistoryEntry) -> bool:
+    wrote = bool(entry.created or entry.changed or entry.deleted)
+    return entry.outcome is Outcome.DEPLOYED or (wrote and entry.outcome is not Outcome.PROPOSED)
+
+
+def _absences(entries: list[HistoryEntry], heartbeat: Heartbeat | None, now: datetime) -> Iterator[str]:
+    if not entries and heartbeat is None:
+        yield "no monitor has looked at this target yet"
+    if heartbeat is None or heartbeat.interval_seconds is None or heartbeat.host != socket.gethostname():
+        return
+    silent_seconds = (now - heartbeat.moment).total_seconds()
+    if not is_running(heartbeat.process):
+        yield f"the monitor's process {heartbeat.process} has ended without saying so; start it again"
+    elif silent_seconds > heartbeat.interval_seconds * 2 + _PATIENCE_SECONDS:
+        yield f"the monitor's process {heartbeat.process} has not looked for {silent_seconds:.0f} seconds"

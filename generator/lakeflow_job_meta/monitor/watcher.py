@@ -1,0 +1,121 @@
+"""What there is to see of the metadata without reading it: one token for each source, and one for the project's files.
+
+Two equal tokens mean the same metadata. Nothing is parsed, and no clock is compared. A source that cannot be reached is
+an error of that source alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lakeflow_job_meta import __version__
+from lakeflow_job_meta._internal.fs import files_below
+from lakeflow_job_meta.config.model import BUNDLE_FILE, PROJECT_FILE, Project
+from lakeflow_job_meta.errors import LakeflowJobMetaError, OperationFailed
+from lakeflow_job_meta.sources.fingerprints import FileFingerprints, combined_fingerprint
+from lakeflow_job_meta.sources.interface import Reader
+
+_SUFFIXES = (".yml", ".yaml", ".j2", ".sql", ".py", ".ipynb", ".r", ".R", ".scala", ".whl", ".jar", ".toml")
+"""Of files that jobs are made of, or run."""
+
+PROJECT = "files of the project"
+TOOL = "version and options of this tool"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceVersions:
+    """What was seen at one moment.
+
+    Attributes:
+        tokens: By source; those that could not be reached are missing.
+        errors: Why they could not, by source.
+    """
+
+    tokens: Mapping[str, str]
+    errors: Mapping[str, str]
+
+    def changed_since(self, before: Mapping[str, str]) -> tuple[str, ...]:
+        """Returns the sources that have changed or were added or removed; one that cannot be reached has not."""
+        gone = [source for source in before if source not in self.tokens and source not in self.errors]
+        return (*(source for source, token in self.tokens.items() if before.get(source) != token), *gone)
+
+    def carried_over(self, before: Mapping[str, str], unread: Sequence[str] = ()) -> dict[str, str]:
+        """Returns the tokens to remember: those of sources that were not read stay as they were.
+
+        Args:
+            before: The tokens that were remembered.
+            unread: Sources that could be reached, but not read.
+        """
+        old = {source: before[source] for source in (*self.errors, *unread) if source in before}
+        return {source: token for source, token in self.tokens.items() if source not in unread} | old
+
+
+def source_message(source: str, message: str) -> str:
+    """Returns a message that begins with its source, once."""
+    return f"{source}: {message.removeprefix(f'{source}: ')}"
+
+
+class SourceWatcher:
+    """Looks at the sources of a project.
+
+    Args:
+        project: The project.
+        readers: Its sources, and what is loaded into its control table.
+        contents: What is remembered of files; shared by all looks of a process.
+        options: What was asked for on the command line, as text: another wish is a change too.
+        leaving_out: Folders that the monitor writes.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        readers: Sequence[Reader],
+        contents: FileFingerprints,
+        options: str,
+        leaving_out: Collection[Path] = (),
+    ) -> None:
+        self._project = project
+        self._readers = readers
+        self._contents = contents
+        self._options = options
+        root = project.folder / project.generated
+        generated = [root] if project.bundles is not None else [root / "jobs", root / "sql"]
+        self._leaving_out = {*generated, *leaving_out}
+
+    def look(self) -> SourceVersions:
+        """Asks every source for its token."""
+        answers = {reader.source: self._answer(reader) for reader in self._readers}
+        tokens = {source: answer for source, answer in answers.items() if isinstance(answer, str)}
+        errors = {source: str(answer) for source, answer in answers.items() if not isinstance(answer, str)}
+        return SourceVersions(
+            tokens | {PROJECT: self._files_of_project(), TOOL: f"{__version__} {self._options}"}, errors
+        )
+
+    def _answer(self, reader: Reader) -> str | LakeflowJobMetaError:
+        try:
+            return reader.probe(self._contents)
+        except LakeflowJobMetaError as error:
+            return error
+
+    def _files_of_project(self) -> str:
+        """Returns a digest of what is deployed along with the metadata: notebooks, templates, resources by hand.
+
+        Logs and data are left out: a monitor whose own log is here would go round and round.
+        """
+        folder = self._project.folder
+        if not any((folder / name).is_file() for name in (BUNDLE_FILE, PROJECT_FILE)):
+            return "no project"
+        try:
+            paths = [path for path in files_below(folder, self._leaving_out) if path.suffix in _SUFFIXES]
+        except OSError as error:
+            raise OperationFailed(f"{error.filename!r} cannot be read: {error.strerror}.") from error
+        names = {path.relative_to(folder).as_posix(): path for path in paths}
+        return combined_fingerprint(
+            {
+                name: self._contents.of_file(path)
+                for name, path in names.items()
+                if not any(reader.covers(name) for reader in self._readers)
+            }
+        )

@@ -1,0 +1,1 @@
+"""From raw metadata to the model: modules and sources, every value with its location."""

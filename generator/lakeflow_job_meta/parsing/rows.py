@@ -1,0 +1,212 @@
+"""Rows of a control table to modules: the part that every kind of table shares.
+
+Rows come in as plain maps of one version of the table; each module goes out in the same form as from YAML, and its
+document knows the row, the column and the position inside JSON of every value.
+"""
+
+from __future__ import annotations
+
+import marshal
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import groupby
+
+from lakeflow_job_meta._internal.text import quoted
+from lakeflow_job_meta._internal.trees import KeyPath, Value, diff
+from lakeflow_job_meta.diagnostics.model import Diagnostic, Location, SourceRef
+from lakeflow_job_meta.diagnostics.rules.metadata import (
+    BAD_JSON,
+    CONFLICTING_ROWS,
+    DUPLICATE_KEY,
+    NOT_A_VALUE,
+    ROW_WITHOUT_MODULE,
+)
+from lakeflow_job_meta.parsing.columns import METADATA_COLUMNS, Row
+from lakeflow_job_meta.parsing.units import RawModule, SourceUnit, UnitContent, digest_of
+from lakeflow_job_meta.text.json_columns import locate_in_json, read_json
+from lakeflow_job_meta.text.yaml_reader import Fault
+
+_MODULE_COLUMNS = [column.name for column in METADATA_COLUMNS if column.of_module]
+_SOURCE_COLUMNS = [column.name for column in METADATA_COLUMNS if not column.of_module]
+_JSON_COLUMNS = {column.name for column in METADATA_COLUMNS if column.holds_json}
+_USUAL_BYTES = 400
+"""Of a row."""
+
+_SIMPLE = re.compile(r"[\w.:/ -]{1,80}")
+
+
+class TableModule:
+    """The rows of one module: the document that its values stand in.
+
+    Args:
+        label: The table's name or path.
+        rows: The rows, in the order of the module's sources.
+        row_of: The number of the row that a value of the whole module was taken from, by column.
+    """
+
+    def __init__(self, label: str, rows: Sequence[Row], row_of: Mapping[str, int]) -> None:
+        self.label = label
+        self._rows = rows
+        self._row_of = row_of
+
+    def locate(self, path: KeyPath, *, of_key: bool) -> tuple[Location, str | None]:
+        """Returns the row, and for a value in a column the column and the position in its JSON."""
+        if path[:1] == ("sources",) and len(path) > 1:
+            number, inside = int(path[1]), path[2:]
+        elif path and path[0] in self._row_of:
+            number, inside = self._row_of[str(path[0])], path
+        else:
+            return Location(f"{self.label}[{_key('module_name', self._rows[0])}]", is_file=False), None
+        row = self._rows[number]
+        name = f"{self.label}[{_key('module_name', row)}, {_key('source_id', row)}]"
+        if not inside or inside[0] not in row:
+            return Location(name, is_file=False), None
+        column, text = str(inside[0]), row[inside[0]]  # type: ignore[index]
+        if column not in _JSON_COLUMNS or not isinstance(text, str):
+            return Location(f"{name}.{column}", is_file=False), None
+        is_json = read_json(text)[1] is None
+        mark = locate_in_json(text, inside[1:], of_key=of_key) if is_json else None
+        if mark is None:
+            return Location(f"{name}.{column}", is_file=False), None
+        return Location(f"{name}.{column}", *mark, is_file=False), text.split("\n")[mark.line - 1]
+
+
+def _key(column: str, row: Row) -> str:
+    value = row.get(column)
+    text = value if isinstance(value, str) and _SIMPLE.fullmatch(value) else repr(value)[:80]
+    return f"{column}={'NULL' if value is None else text}"
+
+
+def units_of_rows(label: str, rows: Iterable[Row], group_column: str | None = None) -> Iterator[SourceUnit]:
+    """Puts the rows of a control table together by module: modules by name, sources sorted by `source_id`.
+
+    Args:
+        label: The table's name or path, as messages and generated files name it.
+        rows: Maps from column to value; JSON columns as text.
+        group_column: The column that names the bundles of modules, if one does.
+    """
+    ordered = sorted(rows, key=lambda row: (str(row.get("module_name") or ""), str(row.get("source_id") or "")))
+    for name, group in groupby(ordered, key=lambda row: row.get("module_name")):
+        members = list(group)
+        is_module = name is not None and name != ""
+        read = partial(_module, label, members, group_column) if is_module else partial(_without_module, label, members)
+        written = _written(members)
+        digest = digest_of(label, written) if written is not None else None
+        yield SourceUnit(label, digest, read, len(written) if written is not None else _USUAL_BYTES * len(members))
+
+
+def modules_of_rows(label: str, rows: Iterable[Row]) -> tuple[list[RawModule], list[Diagnostic], bool]:
+    """Reads what `units_of_rows` gives.
+
+    Returns:
+        The modules by name, what is wrong with the rows, and whether every row belongs to one of the modules.
+    """
+    contents = [part.content for part in units_of_rows(label, rows)]
+    return (
+        [module for content in contents for module in content.modules],
+        [problem for content in contents for problem in content.diagnostics],
+        all(content.is_whole for content in contents),
+    )
+
+
+def _written(rows: list[Row]) -> bytes | None:
+    """Returns all cells and the names of their columns; None where a cell is of no plain type."""
+    try:
+        # Only written, never read back: the fastest form in which different values, and 1 and true, are different.
+        return marshal.dumps(rows, 2)
+    except ValueError:
+        return None
+
+
+def _without_module(label: str, rows: list[Row]) -> UnitContent:
+    message = "the row has no module_name, so it belongs to no job"
+    origins = (SourceRef(TableModule(label, rows, {}), ("sources", number)) for number in range(len(rows)))
+    return UnitContent((), tuple(ROW_WITHOUT_MODULE.at(origin, message) for origin in origins), is_whole=False)
+
+
+def _module(label: str, rows: list[Row], group_column: str | None) -> UnitContent:
+    row_of = {"module_name": 0}
+    origin = SourceRef(TableModule(label, rows, row_of))
+    value: dict[str, Value] = {}
+    problems: list[Diagnostic] = []
+    for column in _MODULE_COLUMNS:
+        first: Value = None
+        for number, row in enumerate(rows):
+            if row.get(column) is None:
+                continue
+            found, fault = _read(row, column)
+            if fault is not None:
+                problems.append(_bad_cell(row, column, origin.at("sources", number, column), fault))
+            elif found in (None, {}):
+                continue  # an empty map sets nothing, so it contradicts nothing
+            elif first is None:
+                first, row_of[column] = found, number
+                value[column] = found
+            elif any(diff(first, found)):
+                here = origin.at("sources", number, column)
+                problems.append(_conflict(column, here, origin.at(column), first, found))
+    value["sources"] = [_source(row, origin.at("sources", number), problems) for number, row in enumerate(rows)]
+    group = _group(rows, group_column, origin, row_of, problems) if group_column is not None else None
+    return UnitContent((RawModule(value, origin, bool(problems), group),), tuple(problems))
+
+
+def _group(
+    rows: list[Row], column: str, origin: SourceRef, row_of: dict[str, int], problems: list[Diagnostic]
+) -> str | None:
+    """Returns what the rows say in the column that names bundles; those without a value say nothing."""
+    said = {number: str(row[column]) for number, row in enumerate(rows) if row.get(column) is not None}
+    if not said:
+        return None
+    first, group = next(iter(said.items()))
+    row_of.setdefault(column, first)
+    other = next((number for number, text in said.items() if text != group), None)
+    if other is not None:
+        problems.append(
+            CONFLICTING_ROWS.at(
+                origin.at("sources", other, column),
+                f"{column!r} names the bundle of the module, and is {quoted(said[other])} here but {quoted(group)} in "
+                f"{origin.at('sources', first, column)}; rows of a module must agree",
+            )
+        )
+    return group
+
+
+def _source(row: Row, origin: SourceRef, problems: list[Diagnostic]) -> Value:
+    source: dict[str, Value] = {}
+    for column in _SOURCE_COLUMNS:
+        if row.get(column) is None:
+            continue
+        value, fault = _read(row, column)
+        if fault is not None:
+            problems.append(_bad_cell(row, column, origin.at(column), fault))
+            source[column] = {}
+        elif value is not None:
+            source[column] = value
+    return source
+
+
+def _read(row: Row, column: str) -> tuple[Value, Fault | None]:
+    """Returns what a cell says; most configs are `{}`, and need no parser."""
+    value = row.get(column)
+    if column not in _JSON_COLUMNS or not isinstance(value, str):
+        return value, None  # type: ignore[return-value]
+    return ({}, None) if value == "{}" else read_json(value)
+
+
+def _bad_cell(row: Row, column: str, origin: SourceRef, fault: Fault) -> Diagnostic:
+    found_rule = {"duplicate-key": DUPLICATE_KEY, "value": NOT_A_VALUE}.get(fault.kind, BAD_JSON)
+    place, _ = origin.document.locate(origin.path, of_key=False)
+    lines = str(row[column]).split("\n")
+    line = lines[fault.mark.line - 1] if fault.mark.line <= len(lines) else None
+    at = Location(place.path, *fault.mark, is_file=False)
+    return Diagnostic(found_rule.severity, found_rule.code, fault.message, at, line)
+
+
+def _conflict(column: str, here: SourceRef, first: SourceRef, one: Value, other: Value) -> Diagnostic:
+    """Says where two rows of a module disagree, by the first setting that differs."""
+    path = next(diff(one, other)).path
+    name = ".".join(str(step) for step in (column, *path))
+    return CONFLICTING_ROWS.at(
+        here.at(*path), f"{name} is not the same as in {first}; rows of a module that set {column!r} must agree"
+    )

@@ -1,0 +1,1 @@
+"""What would change, as data and in words."""

@@ -1,0 +1,225 @@
+"""Renders a job's files with Jinja, and proves that they say what the job says.
+
+Pure, but for reading the templates. A template is code of this project or of the user; a metadata value never is.
+Values reach the text through the `yaml` filters only, and the text is parsed again and compared with the job, so that
+no template can change, drop or add a setting unseen.
+"""
+
+from __future__ import annotations
+
+import marshal
+import traceback
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, cast
+
+from markupsafe import Markup
+
+from lakeflow_job_meta._internal.package_data import shipped
+from lakeflow_job_meta._internal.text import quoted
+from lakeflow_job_meta._internal.trees import KeyPath, Value
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.diagnostics.model import Diagnostic, Location
+from lakeflow_job_meta.diagnostics.rules.files import TEMPLATE
+from lakeflow_job_meta.jobs.model import Job
+from lakeflow_job_meta.layout.paths import job_path, sql_path
+from lakeflow_job_meta.text.markers import JOB_MARKER, SQL_MARKER, one_line
+from lakeflow_job_meta.text.yaml_reader import read_yaml
+from lakeflow_job_meta.text.yaml_writer import Unwritable, to_yaml, to_yaml_key
+
+if TYPE_CHECKING:
+    from jinja2 import Environment, Template
+
+OWN_TEMPLATE = "job.yml.j2"
+SHIPPED_PREFIX = "lakeflow_job_meta"
+
+_FILTERS_THAT_BYPASS = ("safe", "escape", "e", "forceescape", "urlize", "xmlattr", "tojson", "mark_safe")
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The files of one job, by path below the output folder, or the reason why there are none."""
+
+    files: dict[str, str]
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+class _Wrong(Exception):
+    """The template or its result is wrong; the text says how."""
+
+
+class _Unfiltered(Exception):
+    """A template wrote a value as it is; the text names the value."""
+
+
+class Renderer:
+    """Renders the jobs of one project.
+
+    Args:
+        project: Names the template; its folder is where templates are found.
+
+    Attributes:
+        project_templates: The text of every template of the project that was asked for; None where there is none.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._name = project.job_template or f"{SHIPPED_PREFIX}/{OWN_TEMPLATE}"
+        self.project_templates: dict[str, str | None] = {}
+
+    def render(self, job: Job) -> Rendered:
+        """Renders one job: its YAML file, and a file for each piece of inline SQL."""
+        marker = JOB_MARKER.line(job.module.label)
+        expected = _document(job)
+        try:
+            text = self._render(job, marker)
+            self._compare(text, marker, expected)
+        except _Wrong as error:
+            place = Location(self._name, _line_in_template(error.__cause__, self._name))
+            return Rendered({}, (Diagnostic(TEMPLATE.severity, TEMPLATE.code, str(error), place),))
+        except Unwritable as error:
+            return Rendered({}, (TEMPLATE.at(job.module.origin, f"a value cannot be written as YAML: {error}"),))
+        files = {job_path(job.key): text}
+        for sql in job.sql_files:
+            files[sql_path(job.key, sql.name)] = _sql_text(sql.text, job.module.label)
+        return Rendered(files)
+
+    @cached_property
+    def _template(self) -> Template:
+        from jinja2 import FunctionLoader, StrictUndefined
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+        environment = ImmutableSandboxedEnvironment(
+            loader=FunctionLoader(lambda name: self._source(environment, name)),
+            auto_reload=False,
+            undefined=StrictUndefined,
+            finalize=_only_written,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+            # Jinja's own word for "this may be written as it is" is Markup, which macros and blocks give on.
+            autoescape=True,
+        )
+        for name in _FILTERS_THAT_BYPASS:
+            environment.filters.pop(name, None)
+        environment.filters["yaml"] = lambda value, indent=0: Markup(to_yaml(value, indent))
+        environment.filters["yaml_key"] = lambda value: Markup(to_yaml_key(value))
+        environment.filters["comment"] = lambda value: Markup(f"# {one_line(str(value))}")
+        return environment.get_template(self._name)
+
+    def _source(self, environment: Environment, name: str) -> tuple[str, str, None] | None:
+        """Finds a template: one of ours, or one of the project's, which is noted and stays the same for the run."""
+        from jinja2 import FileSystemLoader, PrefixLoader, TemplateNotFound
+
+        try:
+            ours = PrefixLoader({SHIPPED_PREFIX: FileSystemLoader(shipped("templates"))})
+            text, file, _ = ours.get_source(environment, name)
+        except TemplateNotFound:
+            if name not in self.project_templates:
+                self.project_templates[name] = None
+                with suppress(TemplateNotFound):
+                    found = FileSystemLoader(self._project.folder).get_source(environment, name)
+                    self.project_templates[name] = found[0]
+            known = self.project_templates[name]
+            return None if known is None else (known, str(self._project.folder / name), None)
+        return text, str(file), None
+
+    def _render(self, job: Job, marker: str) -> str:
+        from jinja2 import TemplateError, TemplateNotFound
+
+        view = {
+            "key": job.key,
+            "settings": job.settings,
+            "tasks": job.tasks,
+            "targets": list(job.module.targets),
+            "module_name": job.module.module_name,
+            "source": job.module.label,
+        }
+        try:
+            return str(self._template.render(job=view, marker=Markup(marker)))
+        except Unwritable:
+            raise
+        except _Unfiltered as error:
+            raise _Wrong(str(error)) from error
+        except TemplateNotFound as error:
+            raise _Wrong(f"there is no template {quoted(error.name)}") from error
+        except TemplateError as error:
+            raise _Wrong(f"the template failed: {error.message or error}") from error
+        except Exception as error:  # a template is the user's code and may fail in any way
+            raise _Wrong(f"the template failed: {type(error).__name__}: {error}") from error
+
+    def _compare(self, text: str, marker: str, expected: Value) -> None:
+        """Proves that the text is the job.
+
+        Raises:
+            _Wrong: It is not.
+        """
+        if not text.startswith(marker + "\n"):
+            raise _Wrong("the first line must be the marker, {{ marker }}: by it the file is known to be generated")
+        if self._project.job_template is None:
+            import yaml12
+
+            # Our own template writes nothing but what the filters wrote; the fast reader is enough for that.
+            actual, faults = cast(Value, yaml12.parse_yaml(text)), []
+        else:
+            read = read_yaml(text)
+            actual, faults = read.value, read.faults
+        if faults:
+            raise _Wrong(f"the result cannot be read: line {faults[0].mark.line}: {faults[0].message}")
+        # Only written, never read back: the fastest form in which different values, and 1 and true, are different.
+        if marshal.dumps(actual, 2) != marshal.dumps(expected, 2):
+            difference = _difference(expected, actual, ())
+            if difference is not None:
+                raise _Wrong(f"the template does not write the job as it is: {difference}")
+
+
+def _document(job: Job) -> Value:
+    """Returns what the file of a job must say."""
+    resources: Value = {"jobs": {job.key: job.settings}}
+    if not job.module.targets:
+        return {"resources": resources}
+    return {"targets": {target: {"resources": resources} for target in job.module.targets}}
+
+
+def _sql_text(text: str, label: str) -> str:
+    body = text if text.endswith("\n") else text + "\n"
+    return f"{SQL_MARKER.line(label)}\n{body}"
+
+
+def _only_written(value: object) -> object:
+    """Refuses whatever reaches the output without a filter."""
+    from jinja2 import Undefined
+
+    if isinstance(value, (Markup, Undefined)):
+        return value
+    raise _Unfiltered(f"{quoted(value)} is written without a filter; use `yaml`, `yaml_key` or `comment`")
+
+
+def _difference(expected: Value, actual: Value, path: KeyPath) -> str | None:
+    """Says in words where two values differ first; None if they are the same but for the order of keys."""
+    name = ".".join(str(step) for step in path) or "the document"
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        for key in [*expected, *actual]:
+            if key not in actual:
+                return f"{name} lacks {key!r}"
+            if key not in expected:
+                return f"{name} has {key!r}, which the job does not have"
+            if (found := _difference(expected[key], actual[key], (*path, key))) is not None:
+                return found
+        return None
+    if isinstance(expected, list) and isinstance(actual, list) and len(expected) == len(actual):
+        pairs = enumerate(zip(expected, actual, strict=True))
+        return next((f for n, (e, a) in pairs if (f := _difference(e, a, (*path, n))) is not None), None)
+    if type(expected) is type(actual) and expected == actual:
+        return None
+    return f"{name} is {quoted(actual)}, but the job has {quoted(expected)}"
+
+
+def _line_in_template(error: BaseException | None, name: str) -> int | None:
+    """Finds the line of the template that an error comes from."""
+    line = getattr(error, "lineno", None)
+    if line is not None or error is None:
+        return line
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(name)]
+    return frames[-1].lineno if frames else None

@@ -1,0 +1,1 @@
+"""The shipped JSON Schemas, and the validator that compares values with them."""

@@ -1,0 +1,1 @@
+"""What is done with a control table as a whole: loading, exporting, comparing."""

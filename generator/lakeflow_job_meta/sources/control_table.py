@@ -1,0 +1,53 @@
+"""Metadata in a control table, of whatever kind: reads one version of it and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lakeflow_job_meta.control_table.interface import ControlTable, TableUnusable
+from lakeflow_job_meta.diagnostics.model import SourceRef, UnreadableDocument
+from lakeflow_job_meta.diagnostics.rules.metadata import UNREADABLE
+from lakeflow_job_meta.errors import LakeflowJobMetaError
+from lakeflow_job_meta.parsing.rows import units_of_rows
+from lakeflow_job_meta.sources.fingerprints import FileFingerprints
+from lakeflow_job_meta.sources.interface import SourceSnapshot
+
+
+class TableReader:
+    """Reads the modules of a control table.
+
+    Args:
+        label: The table's name or path, as the project file and messages give it.
+        open_table: Opens it; whatever that raises is this source's problem alone.
+        group_column: The column that names the bundles of modules, if one does.
+    """
+
+    def __init__(self, label: str, open_table: Callable[[], ControlTable], group_column: str | None = None) -> None:
+        self.source = label
+        self._open_table = open_table
+        self._group_column = group_column
+
+    def read(self) -> SourceSnapshot:
+        """Reads all rows of the newest version."""
+        try:
+            snapshot = self._open_table().read(also=[self._group_column] if self._group_column is not None else [])
+        except TableUnusable as error:
+            return self._failed(*error.problems)
+        except LakeflowJobMetaError as error:
+            return self._failed(f"cannot be read: {error}")
+        parts = units_of_rows(self.source, snapshot.rows, self._group_column)
+        return SourceSnapshot(self.source, tuple(parts), (), False, self.covers, snapshot.version.number)
+
+    def probe(self, contents: FileFingerprints) -> str:
+        """Returns the newest version, and which table of that name it is of."""
+        version = self._open_table().version()
+        return f"{version.number} of {version.stamp}"
+
+    def _failed(self, *messages: str) -> SourceSnapshot:
+        origin = SourceRef(UnreadableDocument(self.source, is_file=False))
+        problems = tuple(UNREADABLE.at(origin, message) for message in messages)
+        return SourceSnapshot(self.source, (), problems, True, self.covers)
+
+    def covers(self, label: str) -> bool:
+        """Says whether a label, as generated files name it, belongs to this source."""
+        return label == self.source

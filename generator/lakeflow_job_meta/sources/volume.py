@@ -1,0 +1,202 @@
+"""Metadata in YAML files of a Unity Catalog volume: by the Files API, or by the path that a notebook has mounted.
+
+Reads only. A listing is used whole or not at all: one that fails is an error, never an empty folder, and a file that
+vanishes between listing and reading means that the folder is listed again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Hashable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from lakeflow_job_meta.diagnostics.model import SourceRef, UnreadableDocument
+from lakeflow_job_meta.diagnostics.rules.metadata import UNREADABLE
+from lakeflow_job_meta.errors import LakeflowJobMetaError, OperationFailed
+from lakeflow_job_meta.sources.fingerprints import FileFingerprints, combined_fingerprint
+from lakeflow_job_meta.sources.interface import SourceSnapshot
+from lakeflow_job_meta.sources.yaml_files import YAML_SUFFIXES, unit_of_file
+from lakeflow_job_meta.workspace.client import ResourceMissing, Workspace, workspace_errors
+
+_TRIES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeFile:
+    """A file as a listing has it.
+
+    Attributes:
+        stamp: Its size and when it was changed, as the listing tells them.
+    """
+
+    path: str
+    stamp: Hashable
+
+
+class VolumeFiles(Protocol):
+    """A way to the files of a volume."""
+
+    def listing(self, folder: str) -> list[VolumeFile]:
+        """Returns all files below a folder, by path.
+
+        Raises:
+            Missing: A folder is not there.
+            OperationFailed: The listing is not whole.
+        """
+
+    def read(self, path: str) -> bytes:
+        """Returns a file's content.
+
+        Raises:
+            Missing: It is not there any more.
+            OperationFailed: It cannot be read.
+        """
+
+
+class FilesApi:
+    """The files of volumes, by the Files API.
+
+    Args:
+        workspace: The workspace.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    def listing(self, folder: str) -> list[VolumeFile]:
+        """Lists page by page and folder by folder."""
+        with workspace_errors(self._workspace):
+            return sorted(self._below(folder), key=lambda file: file.path)
+
+    def _below(self, folder: str) -> Iterator[VolumeFile]:
+        for entry in list(self._workspace.client().files.list_directory_contents(folder)):
+            if entry.is_directory:
+                yield from self._below(str(entry.path).rstrip("/"))
+            else:
+                yield VolumeFile(str(entry.path), (entry.file_size, entry.last_modified))
+
+    def read(self, path: str) -> bytes:
+        """Downloads the file."""
+        with workspace_errors(self._workspace):
+            contents = self._workspace.client().files.download(path).contents
+            return b"" if contents is None else contents.read()
+
+
+class MountedFiles:
+    """The files of volumes where they are mounted, as in a notebook or a job."""
+
+    def listing(self, folder: str) -> list[VolumeFile]:
+        """Lists the folder and all below it."""
+        if not Path(folder).is_dir():
+            raise ResourceMissing(f"there is no folder {folder!r}")
+
+        def stop(error: OSError) -> None:
+            raise error
+
+        try:
+            # Unlike this, pathlib's rglob passes over a folder that cannot be listed.
+            found = sorted(Path(parent, name) for parent, _, names in os.walk(folder, onerror=stop) for name in names)
+            return [VolumeFile(path.as_posix(), _stamp(path.stat())) for path in found if path.is_file()]
+        except OSError as error:
+            raise OperationFailed(f"{folder!r} cannot be listed: {error.strerror} ({error.filename})") from error
+
+    def read(self, path: str) -> bytes:
+        """Reads the file."""
+        try:
+            return Path(path).read_bytes()
+        except FileNotFoundError:
+            raise ResourceMissing(f"there is no file {path!r}") from None
+        except OSError as error:
+            raise OperationFailed(f"{path!r} cannot be read: {error.strerror}") from error
+
+
+def _stamp(found: os.stat_result) -> Hashable:
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def volume_files(folder: str, workspace: Workspace | None = None) -> VolumeFiles:
+    """Returns the way to a volume: its mounted path where there is one, else the Files API.
+
+    Args:
+        folder: The volume, or a folder in it.
+        workspace: The workspace; what is mounted here is only in that of the environment.
+    """
+    if (workspace is None or workspace.is_of_environment) and Path(folder).is_dir():
+        return MountedFiles()
+    return FilesApi(workspace or Workspace())
+
+
+def _is_metadata(path: str) -> bool:
+    """Says whether a path in a volume is of a YAML file, and neither it nor a folder of it is hidden."""
+    return path.endswith(YAML_SUFFIXES) and not any(step.startswith(".") for step in path.split("/"))
+
+
+class VolumeReader:
+    """Reads the modules of the YAML files in a volume.
+
+    Args:
+        folder: `/Volumes/catalog/schema/volume`, or a folder below it.
+        files: The way to it.
+    """
+
+    def __init__(self, folder: str, files: VolumeFiles | None = None) -> None:
+        self.source = folder.rstrip("/")
+        self._given_files = files
+
+    def read(self) -> SourceSnapshot:
+        """Reads all files, in the order of their paths."""
+        try:
+            contents = self._contents()
+        except LakeflowJobMetaError as error:
+            problem = UNREADABLE.at(SourceRef(UnreadableDocument(self.source)), f"cannot be read: {error}")
+            return SourceSnapshot(self.source, (), (problem,), True, self.covers)
+        parts = (unit_of_file(path, content) for path, content in contents.items())
+        return SourceSnapshot(self.source, tuple(parts), (), False, self.covers)
+
+    def probe(self, contents: FileFingerprints) -> str:
+        """Returns a digest of the names and contents of all files; only those that may be new are read."""
+        return combined_fingerprint(self.digests(contents))
+
+    def digests(self, contents: FileFingerprints) -> dict[str, str]:
+        """Returns the digest of each YAML file by its path.
+
+        Raises:
+            LakeflowJobMetaError: The listing is not whole, or a file cannot be read.
+        """
+        return {file.path: self._digest(file, contents) for file in self._listing()}
+
+    def _digest(self, file: VolumeFile, contents: FileFingerprints) -> str:
+        try:
+            return contents.digest(file.path, file.stamp, lambda: self._files.read(file.path))
+        except ResourceMissing:
+            return "gone since it was listed"
+
+    def read_some(self, paths: Collection[str]) -> SourceSnapshot:
+        """Reads some of the files."""
+        parts = [unit_of_file(path, self._files.read(path)) for path in sorted(paths)]
+        return SourceSnapshot(self.source, tuple(parts), (), False, self.covers)
+
+    @cached_property
+    def _files(self) -> VolumeFiles:
+        return self._given_files or volume_files(self.source)
+
+    def _listing(self) -> list[VolumeFile]:
+        return [file for file in self._files.listing(self.source) if _is_metadata(file.path.removeprefix(self.source))]
+
+    def _contents(self) -> dict[str, bytes]:
+        """Reads every YAML file of one listing; starts again when one of them is gone meanwhile."""
+        for attempt in range(_TRIES):
+            found = self._listing()
+            try:
+                return {file.path: self._files.read(file.path) for file in found}
+            except ResourceMissing:
+                if attempt == _TRIES - 1:
+                    raise OperationFailed("files vanish while they are read; is somebody moving them?") from None
+        raise AssertionError("unreachable")
+
+    def covers(self, label: str) -> bool:
+        """Says whether a label, as generated files name it, belongs to this source."""
+        return label.startswith(f"{self.source}/")

@@ -1,0 +1,167 @@
+"""Metadata in YAML files: one file, a folder with everything below it, or a glob.
+
+Reads the disk, changes nothing. A file that cannot be parsed is reported and the others are read all the same.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import os
+from functools import partial
+from pathlib import Path
+
+from lakeflow_job_meta._internal.fs import is_glob
+from lakeflow_job_meta._internal.text import did_you_mean, kind_of
+from lakeflow_job_meta._internal.trees import Value
+from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, UnreadableDocument
+from lakeflow_job_meta.diagnostics.rules.metadata import UNREADABLE
+from lakeflow_job_meta.errors import OperationFailed
+from lakeflow_job_meta.parsing.units import RawModule, SourceUnit, UnitContent, digest_of
+from lakeflow_job_meta.sources.fingerprints import FileFingerprints, combined_fingerprint
+from lakeflow_job_meta.sources.interface import SourceSnapshot
+from lakeflow_job_meta.text.yaml_documents import YamlDocument, decode_yaml, read_bytes
+from lakeflow_job_meta.text.yaml_reader import read_yaml
+
+YAML_SUFFIXES = (".yml", ".yaml")
+
+
+_MISSING = "there is no such file or folder; create it, or name the right one under 'metadata:' in job_meta.yml"
+_FILE_KEYS = ("metadata_version", "modules")
+
+
+class YamlReader:
+    """Reads the modules of YAML files.
+
+    Args:
+        project_folder: What `pattern` and all labels are relative to.
+        pattern: A file, a folder, or a glob (`*`, `?`, `[...]`, `**`).
+    """
+
+    def __init__(self, project_folder: Path, pattern: str) -> None:
+        self.project_folder = project_folder
+        self.source = pattern
+        # In plain text: the monitor asks of every file of the project with each look.
+        self._place = os.path.normpath(pattern).replace(os.sep, "/")
+        self._inside = "" if self._place == "." else f"{self._place.rstrip('/')}/"
+
+    def read(self) -> SourceSnapshot:
+        """Reads all files, in the order of their paths."""
+        try:
+            files = self._files()
+        except OSError as error:
+            return self._failed(f"cannot be read: {error.strerror or error}")
+        if files is None:
+            return self._failed(_MISSING)
+        return SourceSnapshot(self.source, tuple(self._part(file) for file in files), (), False, self.covers)
+
+    def probe(self, contents: FileFingerprints) -> str:
+        """Returns a digest of the names and contents of all files."""
+        try:
+            files = self._files()
+        except OSError as error:
+            raise OperationFailed(f"{self.source}: cannot be read: {error.strerror or error}") from None
+        if files is None:
+            raise OperationFailed(f"{self.source}: {_MISSING}")
+        return combined_fingerprint({self._label(file): contents.of_file(file) for file in files})
+
+    def _part(self, file: Path) -> SourceUnit:
+        label = self._label(file)
+        content, problems = read_bytes(file, label)
+        return (
+            unit_of_file(label, content) if content is not None else SourceUnit(label, None, partial(_unread, problems))
+        )
+
+    def _failed(self, message: str) -> SourceSnapshot:
+        problem = UNREADABLE.at(SourceRef(UnreadableDocument(self.source)), message)
+        return SourceSnapshot(self.source, (), (problem,), True, self.covers)
+
+    def _files(self) -> list[Path] | None:
+        if is_glob(self.source):
+            found = (
+                self.project_folder / name
+                # Unlike pathlib's, this glob takes absolute patterns and `**` for files in every version of Python.
+                for name in glob.iglob(self.source, root_dir=self.project_folder, recursive=True)  # noqa: PTH207
+            )
+            files = (path for path in found if path.suffix in YAML_SUFFIXES and path.is_file())
+            return sorted(set(files), key=lambda path: path.as_posix())
+        path = self.project_folder / self.source
+        if path.is_dir():
+            return sorted(_below(path), key=lambda file: file.as_posix())
+        return [path] if path.exists() else None
+
+    def _label(self, file: Path) -> str:
+        return os.path.relpath(file, self.project_folder).replace(os.sep, "/")
+
+    def covers(self, label: str) -> bool:
+        """Says whether a label, as generated files name it, belongs to this source."""
+        if is_glob(self.source):
+            return fnmatch.fnmatchcase(label, self.source.replace("**/", "*"))
+        return label == self._place or label.startswith(self._inside)
+
+
+def _below(folder: Path) -> list[Path]:
+    def stop(error: OSError) -> None:
+        raise error
+
+    found: list[Path] = []
+    for parent, folders, files in os.walk(folder, onerror=stop):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        named = (Path(parent, name) for name in files if name.endswith(YAML_SUFFIXES) and name[0] != ".")
+        found += [path for path in named if path.is_file() or path.is_symlink()]
+    return found
+
+
+def unit_of_file(label: str, content: bytes) -> SourceUnit:
+    """Returns a YAML file as a part of its source.
+
+    Args:
+        label: Its path, as messages and generated files give it.
+        content: The whole file.
+    """
+    return SourceUnit(label, digest_of(label, content), partial(_read_file, label, content), max(len(content), 1))
+
+
+def _unread(problems: list[Diagnostic]) -> UnitContent:
+    return UnitContent((), tuple(problems), is_whole=False)
+
+
+def _read_file(label: str, content: bytes) -> UnitContent:
+    document, problems = decode_yaml(content, label)
+    return _read_document(document) if document is not None else _unread(problems)
+
+
+def _read_document(document: YamlDocument) -> UnitContent:
+    content = read_yaml(document.text)
+    faults = document.faults() if content.faults else []
+    problems = [document.report(fault) for fault in faults]
+    if not content.is_usable:
+        return _unread(problems)
+    modules, more = _modules_of(content.value, SourceRef(document))
+    damaged = {fault.path[1] if fault.path[:1] == ("modules",) and len(fault.path) > 1 else None for fault in faults}
+    return UnitContent(
+        tuple(RawModule(raw.value, raw.origin, None in damaged or raw.origin.path[-1] in damaged) for raw in modules),
+        (*problems, *more),
+        not more and None not in damaged,
+    )
+
+
+def _modules_of(root: Value, origin: SourceRef) -> tuple[list[RawModule], list[Diagnostic]]:
+    if root is None:
+        return [], [UNREADABLE.at(origin, "the file is empty; it needs a list 'modules:'")]
+    if not isinstance(root, dict):
+        return [], [UNREADABLE.at(origin, f"a metadata file is a map with 'modules:', but this is {kind_of(root)}")]
+    problems = [
+        UNREADABLE.at(origin.key(key), f"unknown key {key!r} in a metadata file{did_you_mean(key, _FILE_KEYS)}")
+        for key in root
+        if key not in _FILE_KEYS
+    ]
+    modules = root.get("modules")
+    if not isinstance(modules, list):
+        what = (
+            "the list 'modules:' is missing"
+            if "modules" not in root
+            else f"'modules' must be a list, not {kind_of(modules)}"
+        )
+        return [], [*problems, UNREADABLE.at(origin.key("modules"), what)]
+    return [RawModule(module, origin.at("modules", i)) for i, module in enumerate(modules)], problems

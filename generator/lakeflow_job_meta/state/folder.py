@@ -1,0 +1,89 @@
+"""The folder `.lakeflow-job-meta/`: locks, plans and records of deployments, and the cache; git ignores it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from lakeflow_job_meta.config.model import BUNDLE_FILE, PROJECT_FILE, Project
+from lakeflow_job_meta.errors import OperationFailed
+
+FOLDER = ".lakeflow-job-meta"
+
+
+def state_folder(project: Project, target: str | None) -> Path:
+    """Returns the folder for one target, and makes it.
+
+    A control table without a project around it, as in a notebook, has a folder of the user's own for temporary files:
+    the current folder may be read-only there, or have no locks, and nothing but a lock and a sign of life is kept.
+
+    Raises:
+        OperationFailed: The disk refuses.
+    """
+    folder = make_state_root(project) / re.sub(r"[^A-Za-z0-9_-]", "_", target or "default")
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise OperationFailed(f"{str(folder)!r} cannot be made: {error.strerror}.") from error
+    return folder
+
+
+def make_state_root(project: Project) -> Path:
+    """Returns the folder itself, and makes it.
+
+    Raises:
+        OperationFailed: The disk refuses.
+    """
+    root = _root(project)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        ignore = root / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+    except OSError as error:
+        raise OperationFailed(f"{str(root)!r} cannot be made: {error.strerror}.") from error
+    return root
+
+
+def _root(project: Project) -> Path:
+    if any((project.folder / name).exists() for name in (BUNDLE_FILE, PROJECT_FILE)):
+        return project.folder / FOLDER
+    name = project.control_table or str(project.folder)
+    user = f"lakeflow-job-meta-{os.getuid()}" if hasattr(os, "getuid") else "lakeflow-job-meta"
+    return Path(tempfile.gettempdir(), user, hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:16])
+
+
+def write_record(path: Path, record: object, *, is_durable: bool = True) -> None:
+    """Writes a small JSON file whole: a crash leaves the old one or the new one.
+
+    Args:
+        path: Where to.
+        record: What JSON can say.
+        is_durable: Whether it has to survive a power failure right after.
+
+    Raises:
+        OperationFailed: The disk refuses.
+    """
+    temporary = path.with_suffix(".tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(record, file, indent=2, ensure_ascii=False)
+            file.flush()
+            if is_durable:
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise OperationFailed(f"{str(path)!r} cannot be written: {error.strerror}.") from error
+
+
+def read_record(path: Path) -> dict[str, object]:
+    """Reads a small JSON file; one that is missing or damaged says nothing."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}

@@ -1,0 +1,73 @@
+"""The sign of life that a monitor leaves with each tick, in its state folder; for `ljm status` on the same machine."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from lakeflow_job_meta.state.folder import read_record, write_record
+
+_FILE = "monitor.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """The newest tick.
+
+    Attributes:
+        moment: When it was, by the wall clock.
+        outcome: What it came to.
+        failure: What failed; empty when nothing did.
+        failures_in_a_row: How many ticks have failed since one did not.
+        process: The number of the monitor's process, on `host`.
+        interval_seconds: After how long the next one follows; None when none does.
+    """
+
+    moment: datetime
+    outcome: str
+    failure: str
+    failures_in_a_row: int
+    interval_seconds: float | None
+    process: int
+    host: str
+
+    @staticmethod
+    def now(
+        moment: datetime, outcome: str, failure: str, failures_in_a_row: int, interval_seconds: float | None
+    ) -> Heartbeat:
+        """Returns the sign of life of this process."""
+        return Heartbeat(
+            moment, outcome, failure, failures_in_a_row, interval_seconds, os.getpid(), socket.gethostname()
+        )
+
+
+def write_heartbeat(folder: Path, heartbeat: Heartbeat) -> None:
+    """Writes it into the state folder of a target.
+
+    Raises:
+        OperationFailed: The disk refuses.
+    """
+    record = {**asdict(heartbeat), "moment": heartbeat.moment.isoformat(timespec="milliseconds")}
+    # It is written every minute for months, and nothing depends on it: it need not survive a power failure.
+    write_record(folder / _FILE, record, is_durable=False)
+
+
+def read_heartbeat(folder: Path) -> Heartbeat | None:
+    """Reads it; None where there is none that can be read."""
+    record = read_record(folder / _FILE)
+    interval = record.get("interval_seconds")
+    try:
+        return Heartbeat(
+            datetime.fromisoformat(str(record["moment"])),
+            str(record["outcome"]),
+            str(record["failure"]),
+            int(str(record["failures_in_a_row"])),
+            float(interval) if isinstance(interval, (int, float)) else None,
+            int(str(record["process"])),
+            str(record["host"]),
+        )
+    except (KeyError, ValueError):
+        return None

@@ -1,0 +1,230 @@
+"""What each tick of a monitor did, and what the newest one leaves to remember: the table `{control_table}_history`.
+
+The newest row of a target is the monitor's whole memory, so that it survives the machine. Order comes from the rows,
+not from the wall clock: each is dated later than the one before, also when the clock was moved back.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from enum import Enum
+from typing import cast
+
+from lakeflow_job_meta._internal.trees import Value
+from lakeflow_job_meta.parsing.columns import Row
+from lakeflow_job_meta.state.store import StateStore
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedChange:
+    """Something that was asked for and not done.
+
+    Attributes:
+        jobs: The keys of the jobs that stay as they are.
+        reason: What it is, and what would allow it.
+    """
+
+    jobs: tuple[str, ...]
+    reason: str
+
+
+_MOST_ERRORS = 1000
+_LONGEST_ERROR = 500
+_LONGEST_SUMMARY = 2000
+
+
+class Outcome(str, Enum):
+    """What a tick came to."""
+
+    IDLE = "idle"
+    DEPLOYED = "deployed"
+    UNCHANGED = "unchanged"
+    REFUSED = "refused"
+    PROPOSED = "proposed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorState:
+    """What is remembered from tick to tick.
+
+    Attributes:
+        tokens: Of the metadata that was deployed last, by source.
+        jobs: A digest of the jobs that were deployed last; empty while that is not certain.
+        broken: Names of the modules in quarantine.
+        errors: Their mistakes, as lines.
+        refused: What a person would have to allow.
+        files: Of the volume that is loaded into the control table: what was loaded of each file, by path.
+        failure: What failed; empty when nothing did.
+    """
+
+    tokens: Mapping[str, str] = field(default_factory=dict)
+    jobs: str = ""
+    broken: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+    refused: tuple[RefusedChange, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One tick that did something.
+
+    Attributes:
+        created: How many jobs were made; `changed` and `deleted` likewise.
+        state: What is to be remembered after it.
+    """
+
+    target: str
+    started: datetime
+    duration_seconds: float
+    metadata_version: str
+    outcome: Outcome
+    created: int
+    changed: int
+    deleted: int
+    state: MonitorState
+    run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def says_the_same_as(self, before: HistoryEntry | None) -> bool:
+        """Says whether nothing happened that the entry before does not tell already."""
+        is_quiet = not (self.created or self.changed or self.deleted)
+        return before is not None and is_quiet and self.outcome is before.outcome and self.state == before.state
+
+    def without_memory(self) -> HistoryEntry:
+        """Returns the entry as it stays in the history: the tokens of thousands of files are of no use there."""
+        return replace(self, state=replace(self.state, tokens={}, jobs="", files={}))
+
+    def as_row(self) -> Row:
+        """Returns it by column."""
+        state = self.state
+        details: dict[str, object] = {
+            "tokens": dict(state.tokens),
+            "jobs": state.jobs,
+            "broken": list(state.broken),
+            "errors": list(state.errors),
+            "refused": [{"jobs": list(refusal.jobs), "reason": refusal.reason} for refusal in state.refused],
+            "files": dict(state.files),
+            "failure": state.failure,
+        }
+        return {
+            "run_id": self.run_id,
+            "target": self.target,
+            "started_timestamp": self.started,
+            "duration_seconds": round(self.duration_seconds, 3),
+            "metadata_version": self.metadata_version,
+            "outcome": self.outcome.value,
+            "created": self.created,
+            "changed": self.changed,
+            "deleted": self.deleted,
+            "refused": len({job for refusal in state.refused for job in refusal.jobs}),
+            "quarantined": len(state.broken),
+            "error": "\n".join(filter(None, [state.failure, *state.errors[:20]]))[:_LONGEST_SUMMARY] or None,
+            "details": json.dumps(details, ensure_ascii=False),
+        }
+
+
+def shortened(errors: Sequence[str]) -> tuple[str, ...]:
+    """Returns errors as they are remembered: not too many, none too long."""
+    return tuple(error[:_LONGEST_ERROR] for error in errors[:_MOST_ERRORS])
+
+
+def entry_of_row(row: Row) -> HistoryEntry:
+    """Reads one row; details that cannot be read are as if nothing were remembered, so that all is done again."""
+    moment, duration = row["started_timestamp"], row["duration_seconds"]
+    try:
+        outcome = Outcome(str(row["outcome"]))
+    except ValueError:
+        outcome = Outcome.FAILED
+    return HistoryEntry(
+        str(row["target"]),
+        moment if isinstance(moment, datetime) else datetime.fromtimestamp(0, timezone.utc),
+        duration if isinstance(duration, float) else 0.0,
+        str(row["metadata_version"] or ""),
+        outcome,
+        _count(row["created"]),
+        _count(row["changed"]),
+        _count(row["deleted"]),
+        _state(row["details"]),
+        str(row["run_id"]),
+    )
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _state(text: object) -> MonitorState:
+    try:
+        root = cast("dict[str, Value]", json.loads(str(text)))
+        return MonitorState(
+            _texts(root["tokens"]),
+            str(root["jobs"]),
+            _list(root["broken"]),
+            _list(root["errors"]),
+            tuple(
+                RefusedChange(_list(entry["jobs"]), str(entry["reason"]))
+                for entry in cast("list[dict[str, Value]]", root["refused"])
+            ),
+            _texts(root["files"]),
+            str(root["failure"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return MonitorState()
+
+
+def _texts(value: Value) -> dict[str, str]:
+    return {str(key): str(text) for key, text in cast("dict[str, Value]", value).items()}
+
+
+def _list(value: Value) -> tuple[str, ...]:
+    return tuple(str(each) for each in cast("list[Value]", value))
+
+
+class History:
+    """The history of one target.
+
+    Args:
+        records: The table or file.
+        target: The bundle's target.
+    """
+
+    def __init__(self, records: StateStore, target: str) -> None:
+        self._records = records
+        self._target = target
+
+    @property
+    def name(self) -> str:
+        """The table's name or the file's path."""
+        return self._records.name
+
+    def newest(self, limit: int) -> list[HistoryEntry]:
+        """Returns the newest entries, newest first.
+
+        Raises:
+            OperationFailed: They cannot be read.
+        """
+        return [entry_of_row(row) for row in self._records.newest(limit, {"target": self._target})]
+
+    def last(self) -> HistoryEntry | None:
+        """Returns the newest entry."""
+        return next(iter(self.newest(1)), None)
+
+    def add(self, entry: HistoryEntry, before: HistoryEntry | None) -> None:
+        """Writes an entry, and takes from the one before what only the newest has to remember, in one commit.
+
+        Raises:
+            OperationFailed: It cannot be written.
+        """
+        self._records.put([entry.as_row(), *([before.without_memory().as_row()] if before is not None else [])])
+
+
+def after(moment: datetime, last: HistoryEntry | None) -> datetime:
+    """Returns the moment for a new entry, to the millisecond and later than the last one's."""
+    cut = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    return cut if last is None else max(cut, last.started + timedelta(milliseconds=1))

@@ -1,0 +1,126 @@
+"""Which job of the workspace belongs to which module: recorded after a deployment, corrected whenever it differs.
+
+The record stands in `{control_table}_jobs` beside the table that a project reads, else in its state folder. It is for
+people and other tools; the bundle's own state, or the tags of the jobs, know the jobs without it. So a crash between
+deployment and record heals with the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+
+from lakeflow_job_meta.parsing.columns import Row
+from lakeflow_job_meta.state.schemas import JOBS
+from lakeflow_job_meta.state.store import StateStore
+
+_SAME = ("module_name", "job_id", "job_name", "url")
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedJob:
+    """One job of the record.
+
+    Attributes:
+        bundle_key: The job's resource key.
+        metadata_version: Of the tables read when the job was changed last; empty for files.
+        created_timestamp: When it was first recorded; `updated_timestamp` when it last changed.
+    """
+
+    module_name: str
+    job_id: int
+    job_name: str
+    created_timestamp: datetime
+    updated_timestamp: datetime
+    target: str
+    bundle_key: str
+    url: str
+    metadata_version: str
+
+    def as_row(self) -> Row:
+        """Returns it by column of the record."""
+        return {column.name: getattr(self, column.name) for column in JOBS.columns}
+
+
+def known_jobs(records: StateStore, target: str) -> tuple[DeployedJob, ...]:
+    """Returns the recorded jobs of a target."""
+    rows = (row for row in records.rows() if row["target"] == target)
+    return tuple(
+        DeployedJob(str(row["bundle_key"]), str(row["job_id"]), str(row["job_name"] or ""), str(row["url"] or ""))
+        for row in rows
+    )
+
+
+def record_jobs(
+    records: StateStore,
+    target: str,
+    jobs: Iterable[DeployedJob],
+    modules: Mapping[str, str],
+    changed: Collection[str] = (),
+    metadata_version: str = "",
+    staying: Collection[str] = (),
+) -> list[TrackedJob]:
+    """Brings the record of a target to what is in the workspace; writes only what differs.
+
+    Args:
+        records: The record.
+        target: The target.
+        jobs: As the workspace has them.
+        modules: The module's name by the job's key.
+        changed: Keys of the jobs that this deployment has changed.
+        metadata_version: Of what was deployed.
+        staying: Keys of jobs that no metadata asks for any more, and that are still there; their rows stay.
+
+    Returns:
+        The record of the jobs.
+    """
+    old = {str(row["bundle_key"]): row for row in records.rows() if row["target"] == target}
+    now = datetime.now(timezone.utc)
+    now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+    tracked = []
+    for job in jobs:
+        row = old.get(job.key, {})
+        name = modules.get(job.key) or str(row.get("module_name") or job.key)
+        fresh = TrackedJob(name, int(job.job_id), job.name, now, now, target, job.key, job.url, metadata_version)
+        tracked.append(_carried_on(fresh, row, is_sent=job.key in changed))
+    rows = [job.as_row() for job in tracked]
+    gone = old.keys() - {job.bundle_key for job in tracked} - {*staying}
+    records.put(
+        [row for row in rows if old.get(str(row["bundle_key"])) != row], [(target, key) for key in sorted(gone)]
+    )
+    return tracked
+
+
+def _carried_on(job: TrackedJob, old: Row, *, is_sent: bool) -> TrackedJob:
+    """Returns an entry that keeps when the job was made, and when it was changed last unless that is now."""
+    made = old.get("created_timestamp")
+    if old.get("job_id") != job.job_id or not isinstance(made, datetime):
+        return job
+    new = job.as_row()
+    if is_sent or any(old.get(column) != new[column] for column in _SAME):
+        return replace(job, created_timestamp=made)
+    return replace(
+        job,
+        created_timestamp=made,
+        updated_timestamp=_moment(old["updated_timestamp"], job.updated_timestamp),
+        metadata_version=str(old.get("metadata_version") or ""),
+    )
+
+
+def _moment(value: object, otherwise: datetime) -> datetime:
+    return value if isinstance(value, datetime) else otherwise
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedJob:
+    """A job in the workspace.
+
+    Attributes:
+        key: Its resource key, from the module's name.
+    """
+
+    key: str
+    job_id: str
+    name: str
+    url: str

@@ -1,0 +1,1 @@
+"""The textual forms that are read and written: YAML, JSON columns, marker lines."""

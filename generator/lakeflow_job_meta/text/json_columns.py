@@ -1,0 +1,157 @@
+"""Reads JSON columns, and finds the position of a value in one.
+
+Plain values come out, and at most one fault. Positions are looked up by a second, slow reading, only for a message.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from json.decoder import scanstring  # type: ignore[attr-defined]
+from typing import Any
+
+from lakeflow_job_meta._internal.text import quoted
+from lakeflow_job_meta._internal.trees import KeyPath, Value
+from lakeflow_job_meta.text.yaml_reader import LONGEST_NUMBER, MAX_DEPTH, Fault, Mark
+
+_LENIENT = json.JSONDecoder()
+_SPACE = re.compile(r"[ \t\r\n]*")
+_BRACKET_OR_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]')
+_TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class _Duplicate(ValueError):
+    pass
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _Duplicate(next(key for key in keys if keys.count(key) > 1))
+    return result
+
+
+def _not_finite(name: str) -> float:
+    raise ValueError(f"{name} is no number that a job can have")
+
+
+def _fraction(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _not_finite(text[:20])
+
+
+def _integer(text: str) -> int:
+    number = int(text) if len(text) <= LONGEST_NUMBER else 2**63
+    if not -(2**63) <= number < 2**63:
+        raise ValueError(f"the number {text[:20]} is too large")
+    return number
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_without_duplicates, parse_constant=_not_finite, parse_float=_fraction, parse_int=_integer
+)
+
+
+@lru_cache(maxsize=1024)
+def read_json(text: str) -> tuple[Value, Fault | None]:
+    """Reads one JSON text; a control table repeats many of them, and values are shared.
+
+    Returns:
+        The value, or None and what is wrong.
+    """
+    try:
+        value: Value = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        if not text.strip():
+            return None, Fault("syntax", Mark(1, 1), "the text is empty; write {} or NULL")
+        return None, Fault("syntax", Mark(error.lineno, error.colno), f"not valid JSON: {error.msg}")
+    except _Duplicate as error:
+        message = f"the key {quoted(str(error))} stands twice in this map"
+        return None, Fault("duplicate-key", _mark_of_duplicate(text), message)
+    except RecursionError:
+        return None, Fault("limit", _mark_of(text, _too_deep(text) or 0), _TOO_DEEP)
+    except ValueError as error:
+        return None, Fault("value", Mark(1, 1), f"not a value that a job can have: {error}")
+    if (deep := _too_deep(text)) is not None:
+        return None, Fault("limit", _mark_of(text, deep), _TOO_DEEP)
+    if "\\u" in text and _SURROGATE.search(json.dumps(value, ensure_ascii=False)):
+        return None, Fault("value", Mark(1, 1), "half of a surrogate pair (\\ud800 to \\udfff) is no character")
+    return value, None
+
+
+def _too_deep(text: str) -> int | None:
+    """Returns where a JSON text becomes too deep for the steps to come, which go into values step by step."""
+    if text.count("{") + text.count("[") <= MAX_DEPTH:
+        return None
+    depth = 0
+    for match in _BRACKET_OR_TEXT.finditer(text):
+        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(match.group(), 0)
+        if depth > MAX_DEPTH:
+            return match.start()
+    return None
+
+
+def locate_in_json(text: str, path: KeyPath, *, of_key: bool) -> Mark:
+    """Returns where the value at `path`, or its key, stands in a valid JSON text, or the nearest thing around it."""
+    position = _skip(text, 0)
+    for number, step in enumerate(path):
+        found = _child(text, position, step)
+        if found is None:
+            break
+        key, position = found
+        if of_key and number == len(path) - 1:
+            position = key
+    return _mark_of(text, position)
+
+
+def _child(text: str, start: int, step: str | int) -> tuple[int, int] | None:
+    """Finds a member of the map or list that starts at `start`: the positions of its key and its value."""
+    return next(((key_at, at) for key_at, key, at in _members(text, start) if key == step), None)
+
+
+def _members(text: str, start: int) -> Iterator[tuple[int, str | int, int]]:
+    """Yields the members of a map or list: the position of the key, the key (or index), the position of the value."""
+    opener = text[start : start + 1]
+    if opener not in ("{", "["):
+        return
+    at, index = _skip(text, start + 1), 0
+    while text[at] not in "}]":
+        key_at: int = at
+        key: str | int = index
+        if opener == "{":
+            key, at = scanstring(text, at + 1)
+            at = _skip(text, _skip(text, at) + 1)
+        yield key_at, key, at
+        at = _skip(text, _LENIENT.raw_decode(text, at)[1])
+        at = _skip(text, at + 1) if text[at] == "," else at
+        index += 1
+
+
+def _mark_of_duplicate(text: str) -> Mark:
+    """Finds the second of two equal keys."""
+    pending = [_skip(text, 0)]
+    while pending:
+        seen: set[str | int] = set()
+        inside = []
+        for key_at, key, at in _members(text, pending.pop(0)):
+            if key in seen:
+                return _mark_of(text, key_at)
+            seen.add(key)
+            inside.append(at)
+        pending = inside + pending
+    return Mark(1, 1)
+
+
+def _skip(text: str, at: int) -> int:
+    match = _SPACE.match(text, at)
+    return match.end() if match else at
+
+
+def _mark_of(text: str, position: int) -> Mark:
+    before = text[:position]
+    return Mark(before.count("\n") + 1, position - before.rfind("\n"))

@@ -1,0 +1,119 @@
+"""The connection to a Databricks workspace: a client with sensible limits, and its errors as sentences.
+
+databricks-sdk takes seconds to import and waits for minutes by default; here it is imported when a call is made, and
+gives up within limits that a person at a terminal accepts. No token is ever in a message.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from lakeflow_job_meta.errors import ConfigError, OperationFailed
+
+if TYPE_CHECKING:
+    from databricks.sdk import WorkspaceClient
+
+RETRY_SECONDS = 30
+"""How long one call is tried again, if the workspace is down or busy; connecting may take as long once more."""
+
+ANSWER_SECONDS = 75
+"""How long one answer may take; longer than a statement's own wait, or a slow one would be sent twice."""
+
+
+class Workspace:
+    """A workspace, connected to when it is first needed.
+
+    Args:
+        make_client: Makes the client; the default takes host and login from the environment, as the CLI does.
+
+    Attributes:
+        is_of_environment: Whether it is the one that the environment names.
+    """
+
+    def __init__(self, make_client: Callable[[], WorkspaceClient] | None = None) -> None:
+        self._make_client = make_client or _default_client
+        self.is_of_environment = make_client is None
+
+    def client(self) -> WorkspaceClient:
+        """Returns the client.
+
+        Raises:
+            ConfigError: There is no login, or no SDK.
+        """
+        return self._client
+
+    @cached_property
+    def _client(self) -> WorkspaceClient:
+        return self._make_client()
+
+    @property
+    def host(self) -> str:
+        """The workspace's address, for messages."""
+        return str(self._client.config.host)
+
+
+def _default_client() -> WorkspaceClient:
+    try:
+        from databricks.sdk import WorkspaceClient
+        from databricks.sdk.core import Config
+    except ImportError:
+        raise ConfigError(
+            "Tables and volumes of a workspace need the extra 'databricks': pip install 'lakeflow-job-meta[databricks]'"
+        ) from None
+    try:
+        return WorkspaceClient(
+            config=Config(
+                product="lakeflow-job-meta",
+                retry_timeout_seconds=RETRY_SECONDS,
+                http_timeout_seconds=ANSWER_SECONDS,
+                # The newer client asks cloud storage first and falls back in silence; one plain request is enough.
+                disable_experimental_files_api_client=True,
+            )
+        )
+    except ValueError as error:
+        raise ConfigError(
+            f"No login to Databricks: {_clean(error)} Set DATABRICKS_HOST and DATABRICKS_TOKEN, or a profile with "
+            "DATABRICKS_CONFIG_PROFILE."
+        ) from None
+
+
+@contextmanager
+def workspace_errors(workspace: Workspace) -> Iterator[None]:
+    """Turns what the SDK raises into one sentence each."""
+    client = workspace.client()
+    from databricks.sdk.errors.base import DatabricksError
+    from databricks.sdk.errors.platform import NotFound, PermissionDenied, Unauthenticated
+    from requests.exceptions import RequestException
+
+    host = str(client.config.host)
+    try:
+        yield
+    except Unauthenticated as error:
+        raise OperationFailed(
+            f"{host} does not accept the login: {_clean(error)} Renew the token or the profile."
+        ) from None
+    except PermissionDenied as error:
+        raise OperationFailed(f"{host} refuses: {_clean(error)} Ask for the permission, or check the login.") from None
+    except NotFound as error:
+        raise ResourceMissing(f"{host} does not have it: {_clean(error)}") from None
+    except DatabricksError as error:
+        raise OperationFailed(f"{host} answered with an error: {_clean(error)}") from None
+    except (TimeoutError, RequestException, RuntimeError) as error:
+        raise OperationFailed(
+            f"{host} could not be reached within {client.config.retry_timeout_seconds or RETRY_SECONDS} seconds "
+            f"({type(error.__cause__ or error).__name__}). Check the address, the network and the proxy."
+        ) from None
+
+
+class ResourceMissing(OperationFailed):
+    """What was asked for is not in the workspace."""
+
+
+def _clean(error: Exception) -> str:
+    """Returns an error's text without the SDK's list of its configuration, on one line and cut."""
+    text = re.split(r"\.?\s*(?:Config: |host=)", " ".join(str(error).split()))[0][:400].rstrip(". ")
+    return f"{text}." if text else f"{type(error).__name__}."
