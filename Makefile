@@ -26,6 +26,7 @@ soak: $(STAMP)
 lint: $(STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-logo --cache-dir .ruff_cache/imports
 
 types: $(STAMP)
 	@$(BIN)/mypy
