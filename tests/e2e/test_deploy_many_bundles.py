@@ -15,20 +15,18 @@ from pathlib import Path
 
 import pytest
 
-from e2e.test_deploy import World
 from fakes.databricks_cli import install_stand_in
 from fakes.databricks_cli.fixtures import real_command
 from fakes.workspace import FakeWorkspace
-from integration.layout.test_many_bundles import ROOT, SHARED, places
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.deploy import bundle_size
 from lakeflow_job_meta.deploy.bundle_size import slow_warning
 from lakeflow_job_meta.deploy.pipeline import DeployOptions, Reporter, prepare
+from support.deployments import SECONDS, World
+from support.many_bundles import ROOT, SHARED, places
 from support.project_folder import ProjectFolder, Result, module
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="process groups and file locks are those of POSIX")
-
-SECONDS = 60
 
 
 @pytest.fixture(params=["stand-in", pytest.param("real", marks=pytest.mark.real_cli)])

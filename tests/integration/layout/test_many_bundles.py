@@ -8,13 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integration.plan.test_plan import commit, git
 from lakeflow_job_meta.layout.assignment import assign, bundle_name, numbered
+from support.git import commit, git
+from support.many_bundles import ROOT, SHARED, places
 from support.project_folder import ProjectFolder, module
 from support.tables import ALL_COLUMNS, TEXT, row, write_table
-
-ROOT = "bundle: {name: etl}\ninclude: [shared.yml]\n"
-SHARED = "variables: {x: {default: a}}\ntargets: {dev: {default: true}, prod: {}}\n"
 
 # Assignment ---------------------------------------------------------------------------------------------------------
 
@@ -116,11 +114,6 @@ def in_table(many: ProjectFolder) -> InTable:
 def of(name: str, *domains: str | None, **columns: object) -> list[dict]:
     """Returns rows of one module, one for each value of the column `domain`."""
     return [row(str(number), name, domain=domain, **columns) for number, domain in enumerate(domains)]
-
-
-def places(project: ProjectFolder) -> dict[str, str]:
-    """Returns the bundle of each job that has a file."""
-    return {path.stem: path.parts[-4] for path in sorted(project.path.glob("bundles/*/resources/jobs/*.yml"))}
 
 
 class TestWhereJobsGo:

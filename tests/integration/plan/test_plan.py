@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import re
-import subprocess
-from pathlib import Path
 from textwrap import dedent
 
 import pytest
@@ -17,6 +14,7 @@ from hypothesis import strategies as st
 from lakeflow_job_meta.output.read_back import GeneratedJob
 from lakeflow_job_meta.plan.compare import JobChange, Kind, Plan, TaskChange, compare_jobs
 from lakeflow_job_meta.plan.explain import MARKDOWN_LIMIT, as_json, as_markdown, as_text
+from support.git import commit, git
 from support.project_folder import ProjectFolder, module
 from support.strategies import identifiers, text_maps, texts, trees
 
@@ -561,28 +559,6 @@ class TestCheck:
 
 
 # Git --------------------------------------------------------------------------------------------------------------
-
-
-def git(folder: Path, *arguments: str) -> str:
-    identity = {
-        f"GIT_{who}_{what}": "test@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
-    }
-    nobody = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
-    done = subprocess.run(
-        ["git", "-C", str(folder), *arguments],
-        env={**os.environ, **identity, **nobody},
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    return done.stdout.strip()
-
-
-def commit(folder: Path, message: str = "one") -> str:
-    git(folder, "add", "-A")
-    git(folder, "commit", "-qm", message)
-    return git(folder, "rev-parse", "HEAD")
 
 
 @pytest.fixture
