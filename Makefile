@@ -17,11 +17,11 @@ test: $(STAMP)
 
 # Control tables in a real Spark session. Needs Java 17 or newer; Delta's jars come from Maven the first time.
 test-spark: $(SPARK_STAMP)
-	@$(SPARK)/bin/python -m pytest tests/spark -m spark -o addopts=-q
+	@$(SPARK)/bin/python -m pytest tests/slow/test_spark.py -m spark -o "addopts=-q --import-mode=importlib"
 
 # A monitor that ticks thousands of times, and is ended at any moment. LJM_SOAK_SECONDS makes it longer.
 soak: $(STAMP)
-	@$(BIN)/python -m pytest tests/soak -m soak -s -o addopts=-q
+	@$(BIN)/python -m pytest tests/slow/test_soak.py -m soak -s -o "addopts=-q --import-mode=importlib"
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .
@@ -33,7 +33,7 @@ types: $(STAMP)
 
 # Builds the wheel, installs it alone into an environment of its own, and generates from it.
 wheel: $(STAMP)
-	@$(BIN)/python -m pytest -m wheel -o addopts=-q
+	@$(BIN)/python -m pytest tests/e2e/test_wheel.py -m wheel -o "addopts=-q --import-mode=importlib"
 
 bench: $(STAMP)
 	@$(BIN)/python -m bench

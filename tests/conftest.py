@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from project_folder import ProjectFolder
+from support.project_folder import ProjectFolder
 
 # Some modules import these fixtures before they name them as a plugin.
-pytest.register_assert_rewrite("cli.fixtures", "monitor_fixtures")
+pytest.register_assert_rewrite("fakes.databricks_cli.fixtures", "support.monitor_fixtures")
 
 # A shell that starts the tests in the background ignores Ctrl-C for them, and for all that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
