@@ -11,8 +11,6 @@ import os
 import re
 import shlex
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -464,14 +462,7 @@ class TestTheCliFails:
         world.module("one")
         reached = tmp_path / "reached"
         world.disturb(f'[ "$2" = deploy ] && {{ touch "{reached}"; exec sleep 600; }}')
-        process = subprocess.Popen(
-            [sys.executable, "-m", "lakeflow_job_meta", "deploy", "-t", "dev"],
-            cwd=world.project.path,
-            env=world.environment_of(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        process = world.start("deploy", "-t", "dev")
         end = time.monotonic() + SECONDS
         while not reached.exists() and time.monotonic() < end:
             time.sleep(0.05)

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,19 +58,6 @@ def all_ids(world: World) -> list[tuple[str, int]]:
     return sorted((job.settings["name"], job.job_id) for job in world.workspace.jobs.all())
 
 
-def ljm(world: World, *arguments: str) -> Result:
-    done = subprocess.run(
-        [sys.executable, "-m", "lakeflow_job_meta", *arguments],
-        cwd=world.project.path,
-        env=world.environment_of(),
-        capture_output=True,
-        encoding="utf-8",
-        timeout=SECONDS,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    return Result(done.returncode, done.stdout, done.stderr)
-
-
 class TestWhatIsTouched:
     def test_every_bundle_is_one_of_its_own_and_all_jobs_are_recorded(self, deployed):
         roots = {path.split("/.bundle/")[1].split("/")[0] for path in deployed.workspace.tree.paths()}
@@ -121,10 +106,10 @@ class TestWhatIsTouched:
         assert "e: max_concurrent_runs is 7" in refused.stderr
 
     def test_the_monitor_touches_what_changed(self, deployed):
-        assert ljm(deployed, "monitor", "-t", "dev", "--once", "--deployer", "cli").exit_code == 0
+        assert deployed.ljm("monitor", "-t", "dev", "--once", "--deployer", "cli").exit_code == 0
         deployed.disturb("")
         deployed.module("c", notebook="/Workspace/new")
-        result = ljm(deployed, "monitor", "-t", "dev", "--once", "--deployer", "cli", "--parallel", "1")
+        result = deployed.ljm("monitor", "-t", "dev", "--once", "--deployer", "cli", "--parallel", "1")
 
         assert result.exit_code == 0, result.stderr
         assert deployed.calls == ["validate", "plan", "deploy", "summary"]
@@ -132,8 +117,8 @@ class TestWhatIsTouched:
 
     def test_a_live_plan_is_of_all_bundles(self, deployed):
         deployed.module("c", notebook="/Workspace/new")
-        ljm(deployed, "generate")
-        result = ljm(deployed, "plan", "--live", "-t", "dev")
+        deployed.ljm("generate")
+        result = deployed.ljm("plan", "--live", "-t", "dev")
 
         assert "~ c: update" in result.stdout
         assert deployed.calls == ["plan"] * 3
@@ -218,14 +203,7 @@ def test_being_stopped_ends_all_that_runs_within_ten_seconds(deployed, tmp_path,
         deployed.module(name, notebook="/Workspace/new")
     reached = tmp_path / "reached"
     deployed.disturb(f'[ "$2" = deploy ] && {{ echo $$ >> "{reached}"; exec sleep 600; }}')
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lakeflow_job_meta", "deploy", "-t", "dev", "--parallel", "3"],
-        cwd=deployed.project.path,
-        env=deployed.environment_of(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = deployed.start("deploy", "-t", "dev", "--parallel", "3")
     end = time.monotonic() + SECONDS
     while (not reached.exists() or len(reached.read_text().split()) < 3) and time.monotonic() < end:
         time.sleep(0.05)
@@ -247,13 +225,13 @@ def test_being_stopped_ends_all_that_runs_within_ten_seconds(deployed, tmp_path,
 
 class TestMoving:
     def move(self, world: World, *arguments: str) -> Result:
-        return ljm(world, "bundles", "move", *arguments, "-t", "dev")
+        return world.ljm("bundles", "move", *arguments, "-t", "dev")
 
     def test_the_list_tells_what_is_where(self, deployed):
         deployed.remove("f")
-        ljm(deployed, "generate")
+        deployed.ljm("generate")
 
-        assert ljm(deployed, "bundles", "list").stdout == (
+        assert deployed.ljm("bundles", "list").stdout == (
             "part_001  2 jobs, room for 0\npart_002  2 jobs, room for 0\npart_003  1 job, room for 1\n"
         )
 
@@ -312,13 +290,14 @@ class TestMoving:
         before = ids(deployed)
         call = '"$CLI" "$@";' if moment == "after" else ""
         deployed.disturb(f'case "$2 $3" in {step}*|"deployment {step}") {call} kill -9 $PPID; exit 1;; esac')
-        killed = self.move(deployed, "a", "part_002")
+        killed = deployed.start("bundles", "move", "a", "part_002", "-t", "dev")
+        killed.communicate(timeout=SECONDS)
         deployed.disturb("")
         # Whatever anybody does in between, no job is made or deleted.
         deployed.deploy("--keep-going", "--all-bundles")
         again = self.move(deployed, "a", "part_002")
 
-        assert killed.exit_code == -signal.SIGKILL
+        assert killed.returncode == -signal.SIGKILL
         assert again.exit_code == 0, again.stderr
         assert places(deployed.project)["a"] == "part_002"
         deployed.deploy_well("--all-bundles")
@@ -329,7 +308,7 @@ class TestMoving:
         deployed.deploy_well("-t", "prod")
         assert self.move(deployed, "a", "part_002").exit_code == 0
         refused = deployed.deploy("-t", "prod")
-        moved = ljm(deployed, "bundles", "move", "a", "part_002", "-t", "prod")
+        moved = deployed.ljm("bundles", "move", "a", "part_002", "-t", "prod")
 
         assert refused.exit_code == 3
         assert "ljm bundles move a part_002" in refused.stderr
@@ -353,8 +332,8 @@ def test_from_one_bundle_to_many_no_job_is_lost(world):
     world.project.write("job_meta.yml", "bundles: {jobs_per_bundle: 2}\n")
 
     refused = world.deploy()
-    moved = ljm(world, "bundles", "move", "--all", "-t", "dev")
-    other_target = ljm(world, "bundles", "move", "--all", "-t", "prod")
+    moved = world.ljm("bundles", "move", "--all", "-t", "dev")
+    other_target = world.ljm("bundles", "move", "--all", "-t", "prod")
 
     assert refused.exit_code == 3
     assert moved.exit_code == 0, moved.stderr

@@ -13,21 +13,19 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 
-pytest.register_assert_rewrite("control_table_contract", "record_table_contract")
-
-from fakes.workspace import FakeWorkspace  # noqa: E402
-from lakeflow_job_meta import JobOrchestrator, MetadataManager, MetadataMonitor  # noqa: E402
-from lakeflow_job_meta.control_table.changes import Kind  # noqa: E402
-from lakeflow_job_meta.control_table.interface import ControlTable, RowChanges  # noqa: E402
-from lakeflow_job_meta.control_table.open import open_named_table  # noqa: E402
-from lakeflow_job_meta.control_table.spark import SparkExecutor  # noqa: E402
-from lakeflow_job_meta.control_table.sql import SqlControlTable  # noqa: E402
-from lakeflow_job_meta.errors import OperationFailed  # noqa: E402
-from lakeflow_job_meta.state.open import open_store  # noqa: E402
-from support.control_table_contract import ControlTableContract, check_history, histories  # noqa: E402
-from support.project_folder import module  # noqa: E402
-from support.record_table_contract import OpenRecords, RecordTableContract, check_puts, put_histories  # noqa: E402
-from support.tables import row  # noqa: E402
+from fakes.workspace import FakeWorkspace
+from lakeflow_job_meta import JobOrchestrator, MetadataManager, MetadataMonitor
+from lakeflow_job_meta.control_table.changes import Kind
+from lakeflow_job_meta.control_table.interface import ControlTable, RowChanges
+from lakeflow_job_meta.control_table.open import open_named_table
+from lakeflow_job_meta.control_table.spark import SparkExecutor
+from lakeflow_job_meta.control_table.sql import SqlControlTable
+from lakeflow_job_meta.errors import OperationFailed
+from lakeflow_job_meta.state.open import open_store
+from support.control_table_contract import ControlTableContract, check_history, histories
+from support.project_folder import module
+from support.record_table_contract import OpenRecords, RecordTableContract, check_puts, put_histories
+from support.tables import row
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -12,6 +12,7 @@ from fakes.databricks_cli import cli_environment
 from fakes.workspace import FakeWorkspace
 from lakeflow_job_meta.state.local_store import LocalStore
 from lakeflow_job_meta.state.schemas import JOBS
+from support.in_process import started_in
 from support.project_folder import ProjectFolder, Result, module
 
 SECONDS = 60
@@ -47,17 +48,24 @@ class World:
     def environment_of(self, **more: str) -> dict[str, str]:
         return {**self.environment, "DATABRICKS_CLI": str(self._program), **more}
 
-    def deploy(self, *arguments: str, **environment: str) -> Result:
-        done = subprocess.run(
-            [sys.executable, "-m", "lakeflow_job_meta", "deploy", "-t", "dev", *arguments],
+    def ljm(self, *arguments: str, **environment: str) -> Result:
+        """Runs the command line in this process; the databricks CLI is a process as always."""
+        with started_in(self.project.path, self.environment_of(**environment)):
+            return self.project.ljm(*arguments)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Starts the command line as a process of its own, for a test that kills or stops it."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "lakeflow_job_meta", *arguments],
             cwd=self.project.path,
-            env=self.environment_of(**environment),
-            capture_output=True,
+            env=self.environment_of(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             encoding="utf-8",
-            timeout=SECONDS,
         )
-        assert "Traceback" not in done.stderr, done.stderr
-        return Result(done.returncode, done.stdout, done.stderr)
+
+    def deploy(self, *arguments: str, **environment: str) -> Result:
+        return self.ljm("deploy", "-t", "dev", *arguments, **environment)
 
     def deploy_well(self, *arguments: str) -> Result:
         result = self.deploy(*arguments)

@@ -12,14 +12,13 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import pytest
 from deltalake import DeltaTable
 
 from fakes.databricks_cli import cli_environment, install_stand_in
@@ -28,6 +27,7 @@ from lakeflow_job_meta.control_table.delta import DeltaControlTable
 from lakeflow_job_meta.state.delta_store import DeltaStore
 from lakeflow_job_meta.state.history import History, HistoryEntry
 from lakeflow_job_meta.state.schemas import HISTORY, JOBS
+from support.in_process import started_in
 from support.project_folder import ProjectFolder, Result
 from support.table_editor import MISTAKES
 from support.tables import row, write_table
@@ -215,11 +215,7 @@ class Estate:
 
     def once(self, *more: str) -> Result:
         """Runs `ljm monitor --once`, in this process."""
-        with pytest.MonkeyPatch.context() as patch, _signals_as_they_are():
-            for name in [name for name in os.environ if name.startswith(("DATABRICKS_", "LJM_"))]:
-                patch.delenv(name)
-            for name in [name for name in self.environment if name.startswith("DATABRICKS_")]:
-                patch.setenv(name, self.environment[name])
+        with started_in(self.project.path, self.environment):
             return self.project.ljm(*self.arguments("--once", *more))
 
     def discard(self) -> None:
@@ -297,16 +293,6 @@ class Estate:
 
     def records(self, layout: Any) -> DeltaStore:
         return DeltaStore(TABLE, layout, self.project.path)
-
-
-@contextmanager
-def _signals_as_they_are() -> Iterator[None]:
-    handlers = {which: signal.getsignal(which) for which in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for which, handler in handlers.items():
-            signal.signal(which, handler)
 
 
 def _all_processes() -> list[int]:

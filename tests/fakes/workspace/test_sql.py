@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from fakes.workspace import FakeWorkspace
 from fakes.workspace.answers import ErrorOf, Rows, RunSql
+from support.examples import examples
 
 CONTROL = "main.etl.control"
 CREATE_CONTROL = f"""
@@ -192,7 +193,7 @@ def test_a_query_can_be_pinned_to_a_version(rows: Rows, control: str, error_of: 
     assert error_of(f"SELECT * FROM {control} VERSION AS OF 9").startswith("[DELTA_VERSION_NOT_FOUND]")
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(
     parts=st.tuples(*[st.text("az09-_.` 'ü", min_size=1, max_size=6)] * 3),
     column=st.text("a-.`'\"ü", min_size=1),
@@ -293,7 +294,7 @@ def test_what_the_fake_does_not_know_fails_the_test(tmp_path: Path, statement: s
 # Parameters
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(value=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")))
 def test_a_parameter_is_never_read_as_sql(rows: Rows, value: str) -> None:
     assert rows("SELECT :value AS v", {"value": value}) == [[value]]
@@ -462,7 +463,7 @@ _KEYS = st.sampled_from(["a", "b", "c", "d", None])
 _ROWS = st.dictionaries(_KEYS, st.one_of(st.none(), st.integers(-3, 3)), max_size=5)
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(before=_ROWS, source=_ROWS, gone=st.sets(_KEYS))
 def test_merge_does_what_a_dictionary_would(
     rows: Rows,

@@ -36,6 +36,7 @@ from hypothesis import strategies as st
 
 from fakes.workspace import FakeWorkspace, Fault, FaultKind, SqlError, State, Warehouse
 from fakes.workspace.answers import Answer, Ask, Rows, RunSql, contents_of
+from support.examples import examples
 
 STATEMENTS = "/api/2.0/sql/statements"
 VOLUME = "/Volumes/main/etl/metadata"
@@ -499,7 +500,7 @@ def test_a_file_that_goes_between_two_pages_is_not_listed(
     assert names == ["a", "b", "d"]
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(name=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=20))
 def test_names_hold_any_unicode(volume: Path, client: WorkspaceClient, name: str) -> None:
     if name in (".", ".."):

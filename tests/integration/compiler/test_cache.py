@@ -25,6 +25,7 @@ from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.result import UnitResult
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.sources import yaml_files
+from support.examples import examples
 from support.project_folder import BUNDLE, ProjectFolder, module
 from support.tables import row, write_table
 
@@ -263,7 +264,7 @@ class TestDamage:
         assert (done.exit_code, done.problems, project.generated()) == (0, [], right)
         assert len(decode(path.read_bytes()).results) == 3
 
-    @settings(max_examples=200)
+    @settings(max_examples=examples(200))
     @given(st.binary(max_size=300), st.randoms(use_true_random=False))
     def test_no_content_makes_it_fail(self, content: bytes, chance: random.Random):
         good = bytearray(encode(CacheContent({"k": UnitResult((("a", "a"),), {"jobs/a.yml": "é"}, ())}, {"t": None})))
@@ -553,4 +554,4 @@ def _bundles(project: ProjectFolder) -> dict[str, bytes]:
 
 
 TestEdits = Edits.TestCase
-TestEdits.settings = settings(max_examples=30, stateful_step_count=15, deadline=None)
+TestEdits.settings = settings(max_examples=examples(30), stateful_step_count=15, deadline=None)

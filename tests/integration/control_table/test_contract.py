@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
-pytest.register_assert_rewrite("control_table_contract")
-
-from fakes.workspace import FakeWorkspace, SleeplessClock  # noqa: E402
-from lakeflow_job_meta.control_table.delta import DeltaControlTable  # noqa: E402
-from lakeflow_job_meta.control_table.interface import ControlTable  # noqa: E402
-from lakeflow_job_meta.workspace.client import Workspace  # noqa: E402
-from support.connections import CONTROL, table_of  # noqa: E402
-from support.control_table_contract import ControlTableContract, check_history, histories  # noqa: E402
+from fakes.workspace import FakeWorkspace, SleeplessClock
+from lakeflow_job_meta.control_table.delta import DeltaControlTable
+from lakeflow_job_meta.control_table.interface import ControlTable
+from lakeflow_job_meta.workspace.client import Workspace
+from support.connections import CONTROL, table_of
+from support.control_table_contract import ControlTableContract, check_history, histories
+from support.examples import examples
 
 pytest_plugins = ["support.workspace_fixtures"]
 
@@ -70,7 +69,7 @@ class TestDelta(ControlTableContract):
     def place(self, tmp_path: Path) -> DeltaPlace:
         return DeltaPlace(tmp_path / "control")
 
-    @settings(max_examples=15)
+    @settings(max_examples=examples(15))
     @given(history=histories)
     def test_it_is_a_dictionary(self, place: DeltaPlace, history):
         check_history(place, history)
@@ -85,7 +84,7 @@ class TestWarehouse(ControlTableContract):
         # The writes of the code are understood by the fake, and no statement is left running.
         assert workspace.unsupported == []
 
-    @settings(max_examples=10)
+    @settings(max_examples=examples(10))
     @given(history=histories)
     def test_it_is_a_dictionary(self, place: WarehousePlace, history):
         check_history(place, history)

@@ -20,6 +20,7 @@ from lakeflow_job_meta import MetadataManager
 from lakeflow_job_meta.control_table.interface import RowChanges
 from lakeflow_job_meta.monitor.monitor import LAST_RETRY_SECONDS
 from support.connections import VOLUME, connect
+from support.examples import examples
 from support.monitor_fixtures import World, broken_row, module_row
 from support.project_folder import ProjectFolder, module
 
@@ -484,7 +485,7 @@ events = st.tuples(
 )
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(st.lists(events, max_size=8))
 def test_whatever_happens_sound_modules_become_their_jobs_and_no_job_is_ever_lost(tmp_path_factory, happened):
     folder = tmp_path_factory.mktemp("world")

@@ -16,6 +16,7 @@ from lakeflow_job_meta.sources.interface import SourceSnapshot
 from lakeflow_job_meta.sources.volume import FilesApi, MountedFiles, VolumeFile, VolumeFiles, VolumeReader, volume_files
 from lakeflow_job_meta.workspace.client import ResourceMissing
 from support.connections import VOLUME
+from support.examples import examples
 from support.project_folder import ProjectFolder, module
 
 pytest_plugins = ["support.workspace_fixtures"]
@@ -108,7 +109,7 @@ class TestFiles:
         assert sorted(names(reading)) == [f"m{number}" for number in range(len(NAMES))]
         assert {raw.origin.document.label for raw in reading.modules} == {f"{VOLUME}/{name}" for name in NAMES}
 
-    @settings(max_examples=25)
+    @settings(max_examples=examples(25))
     @given(st.sets(st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="/"), min_size=1,
                            max_size=20), min_size=1, max_size=3))  # fmt: skip
     def test_any_name_that_a_disk_takes_can_be_read(self, volume, read, stems):

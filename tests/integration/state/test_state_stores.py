@@ -11,21 +11,20 @@ import pytest
 from deltalake import DeltaTable
 from hypothesis import given, settings
 
-pytest.register_assert_rewrite("control_table_contract", "record_table_contract")
-
-from fakes.workspace import Fault, FaultKind, SqlError  # noqa: E402
-from lakeflow_job_meta.control_table.names import MAX_PART, name_beside, split_name  # noqa: E402
-from lakeflow_job_meta.control_table.sql import MAX_WRITE_CHARACTERS  # noqa: E402
-from lakeflow_job_meta.control_table.warehouse import WarehouseExecutor  # noqa: E402
-from lakeflow_job_meta.errors import ConfigError, OperationFailed  # noqa: E402
-from lakeflow_job_meta.state.delta_store import location_beside  # noqa: E402
-from lakeflow_job_meta.state.local_store import LocalStore  # noqa: E402
-from lakeflow_job_meta.state.open import open_store  # noqa: E402
-from lakeflow_job_meta.state.schemas import HISTORY, JOBS  # noqa: E402
-from lakeflow_job_meta.state.sql_store import SqlStore  # noqa: E402
-from lakeflow_job_meta.state.store import StateStore  # noqa: E402
-from support.connections import CONTROL  # noqa: E402
-from support.record_table_contract import (  # noqa: E402
+from fakes.workspace import Fault, FaultKind, SqlError
+from lakeflow_job_meta.control_table.names import MAX_PART, name_beside, split_name
+from lakeflow_job_meta.control_table.sql import MAX_WRITE_CHARACTERS
+from lakeflow_job_meta.control_table.warehouse import WarehouseExecutor
+from lakeflow_job_meta.errors import ConfigError, OperationFailed
+from lakeflow_job_meta.state.delta_store import location_beside
+from lakeflow_job_meta.state.local_store import LocalStore
+from lakeflow_job_meta.state.open import open_store
+from lakeflow_job_meta.state.schemas import HISTORY, JOBS
+from lakeflow_job_meta.state.sql_store import SqlStore
+from lakeflow_job_meta.state.store import StateStore
+from support.connections import CONTROL
+from support.examples import examples
+from support.record_table_contract import (
     OLDER_JOBS,
     OpenRecords,
     RecordTableContract,
@@ -35,7 +34,7 @@ from support.record_table_contract import (  # noqa: E402
     put_histories,
     tick,
 )
-from support.tables import TEXT, write_table  # noqa: E402
+from support.tables import TEXT, write_table
 
 pytest_plugins = ["support.workspace_fixtures"]
 
@@ -54,7 +53,7 @@ class TestLocal(RecordTableContract):
             with pytest.raises(OperationFailed, match="'job_id' has the type BIGINT"):
                 use()
 
-    @settings(max_examples=15)
+    @settings(max_examples=examples(15))
     @given(puts=put_histories)
     def test_it_is_a_dictionary(self, jobs, puts):
         check_puts(jobs, puts)
@@ -111,7 +110,7 @@ class TestDelta(RecordTableContract):
     def open_table(self, tmp_path: Path) -> OpenRecords:
         return lambda layout: open_store("data/etl_control/", layout, folder=tmp_path)
 
-    @settings(max_examples=6)
+    @settings(max_examples=examples(6))
     @given(puts=put_histories)
     def test_it_is_a_dictionary(self, jobs, puts):
         check_puts(jobs, puts)
@@ -217,7 +216,7 @@ class TestWarehouse(RecordTableContract):
         workspace.requests.clear()
         return jobs
 
-    @settings(max_examples=5)
+    @settings(max_examples=examples(5))
     @given(puts=put_histories)
     def test_it_is_a_dictionary(self, jobs, puts):
         check_puts(jobs, puts)

@@ -22,6 +22,7 @@ from lakeflow_job_meta.sources.interface import SourceSnapshot
 from lakeflow_job_meta.text.yaml_documents import YamlDocument
 from lakeflow_job_meta.text.yaml_reader import read_yaml
 from lakeflow_job_meta.text.yaml_writer import to_yaml
+from support.examples import examples
 
 DEFINITIONS: dict[str, Any] = load_schema("job")["$defs"]
 TASK = ("modules", 0, "sources", 0, "transformation_config")
@@ -116,7 +117,7 @@ each_kind = pytest.mark.parametrize("block", sorted(BY_BLOCK))
 
 
 @each_kind
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(st.data())
 def test_sound_metadata_has_no_complaint(block, data):
     _, problems = problems_of(data.draw(transformation_configs(block)))
@@ -124,7 +125,7 @@ def test_sound_metadata_has_no_complaint(block, data):
 
 
 @each_kind
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(st.data())
 def test_a_misspelt_setting_is_told_at_its_line(block, data):
     config = data.draw(transformation_configs(block))
@@ -139,7 +140,7 @@ def test_a_misspelt_setting_is_told_at_its_line(block, data):
 
 
 @each_kind
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(st.data())
 def test_a_value_of_the_wrong_kind_is_told_at_its_line(block, data):
     config = data.draw(transformation_configs(block))
@@ -150,7 +151,7 @@ def test_a_value_of_the_wrong_kind_is_told_at_its_line(block, data):
 
 
 @each_kind
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(st.data())
 def test_a_required_setting_that_is_missing_is_told_at_the_map_that_lacks_it(block, data):
     config = data.draw(transformation_configs(block))

@@ -12,6 +12,7 @@ from lakeflow_job_meta.diagnostics.model import SourceRef, UnreadableDocument
 from lakeflow_job_meta.jobs.dependencies import Stages, find_cycles
 from lakeflow_job_meta.parsing.keys import task_key
 from lakeflow_job_meta.parsing.model import Dependency, Module, Source
+from support.examples import examples
 from support.project_folder import at_caret, module
 
 NOWHERE = SourceRef(UnreadableDocument("test.yml"))
@@ -184,7 +185,7 @@ class TestCircles:
             for name, following in zip(names, [*names[1:], *names[:1]], strict=True):
                 assert following in graph[name]
 
-    @settings(max_examples=300)
+    @settings(max_examples=examples(300))
     @given(mixed_modules())
     @example(module_of(source("a", None, ["b", "x"]), source("b", None, ["b"]), source("x", None, ["a"])))
     def test_without_the_sources_of_the_circles_that_are_found_there_is_none_left(self, module):

@@ -14,6 +14,7 @@ from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.parsing.rows import units_of_rows
 from lakeflow_job_meta.sources.interface import SourceSnapshot
 from lakeflow_job_meta.text.yaml_writer import to_yaml
+from support.examples import examples
 from support.project_folder import ProjectFolder, at_caret, module
 from support.strategies import module_lists
 from support.tables import rows_of
@@ -455,7 +456,7 @@ def _jobs(compilation: Compilation) -> list[tuple]:
 
 
 class TestYamlAndRows:
-    @settings(max_examples=40)
+    @settings(max_examples=examples(40))
     @given(module_lists)
     def test_give_the_same_jobs(self, tmp_path_factory, modules):
         project = _next_folder(tmp_path_factory)

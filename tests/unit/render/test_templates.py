@@ -12,6 +12,7 @@ from lakeflow_job_meta.diagnostics.model import SourceRef, UnreadableDocument
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.parsing.model import Module
 from lakeflow_job_meta.render.render import Renderer
+from support.examples import examples
 from support.project_folder import module
 from support.strategies import texts, trees
 
@@ -239,14 +240,14 @@ class TestValues:
         settings = read_12(rendered.files["jobs/sales.yml"])["resources"]["jobs"]["sales"]
         assert settings == {"name": text, "tags": {text or "k": text}}
 
-    @settings(max_examples=60)
+    @settings(max_examples=examples(60))
     @given(st.dictionaries(texts, trees(), min_size=1, max_size=4))
     def test_any_settings_are_read_back_exactly(self, project, values):
         rendered = Renderer(Project(project.path, NOWHERE)).render(job_of(values))
         assert rendered.diagnostics == ()
         assert repr(read_12(rendered.files["jobs/sales.yml"])) == repr({"resources": {"jobs": {"sales": values}}})
 
-    @settings(max_examples=60)
+    @settings(max_examples=examples(60))
     @given(st.dictionaries(texts, trees(), min_size=1, max_size=4))
     def test_any_settings_are_read_back_exactly_with_a_template_of_one_s_own(self, with_template, values):
         project = with_template(WHOLE)

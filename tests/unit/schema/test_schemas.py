@@ -20,6 +20,7 @@ from databricks.sdk.version import __version__ as installed_sdk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from support.examples import examples
 from support.project_folder import REPOSITORY
 
 SCHEMAS = REPOSITORY / "schemas"
@@ -285,7 +286,9 @@ def test_every_setting_of_the_sdk_is_accepted_under_the_name_the_api_gives_it():
     assert problems("job", maximal) == []
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 @given(some_settings(jobs.JobSettings))
 def test_whatever_the_sdk_gives_back_is_accepted(job):
     assert problems("job", jobs.JobSettings.from_dict(job).as_dict()) == []

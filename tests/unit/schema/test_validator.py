@@ -16,6 +16,7 @@ from lakeflow_job_meta.jobs.build import build_job
 from lakeflow_job_meta.parsing.modules import parse_module
 from lakeflow_job_meta.parsing.units import RawModule
 from lakeflow_job_meta.schema.validator import compare, is_valid_job, load_schema
+from support.examples import examples
 from support.strategies import identifiers, modules, text_maps
 
 JOB: dict[str, Any] = {
@@ -100,7 +101,7 @@ def mutated_jobs(draw: st.DrawFn) -> Any:
     return job
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(mutated_jobs())
 @example(JOB)
 @example({**JOB, "max_concurrent_runs": "${var.x}\n"})

@@ -30,6 +30,7 @@ from lakeflow_job_meta.sources.interface import SourceSnapshot
 from lakeflow_job_meta.sources.yaml_files import unit_of_file
 from lakeflow_job_meta.text.yaml_writer import to_yaml
 from support import strategies
+from support.examples import examples
 from support.tables import row
 
 Module = dict[str, Any]
@@ -206,12 +207,12 @@ def with_states_of(rows: Iterable[Row], modules: Sequence[Module]) -> list[Modul
 
 
 class TestLoading:
-    @settings(max_examples=50)
+    @settings(max_examples=examples(50))
     @given(strategies.module_lists | module_lists)
     def test_load_then_read_gives_the_same_jobs_as_the_yaml(self, project, modules):
         assert jobs(modules_in(loaded(modules)), project) == jobs(read(modules), project)
 
-    @settings(max_examples=100)
+    @settings(max_examples=examples(100))
     @given(module_lists, tables())
     def test_so_it_does_in_a_table_with_other_rows_but_for_what_an_operator_switched_off(self, project, modules, rows):
         names = {each["module_name"] for each in modules}
@@ -248,7 +249,7 @@ class TestLoading:
         assert list(kept.stale) == list(pruned.stale) == stale
         assert (list(kept.commit.deletions), list(pruned.commit.deletions)) == ([], stale)
 
-    @settings(max_examples=100)
+    @settings(max_examples=examples(100))
     @given(module_lists, tables(), st.booleans())
     def test_a_load_never_leaves_rows_of_a_module_that_contradict_each_other(self, modules, rows, prune):
         modules_in(loaded(modules, rows, prune=prune))
@@ -257,7 +258,7 @@ class TestLoading:
     def test_the_number_of_rows_is_that_of_the_sources(self, modules, rows, prune):
         assert plan(modules, rows, prune=prune).rows == sum(len(each["sources"]) for each in modules)
 
-    @settings(max_examples=10)
+    @settings(max_examples=examples(10))
     @given(module_lists, module_lists, st.booleans())
     def test_a_real_table_ends_as_planned(self, tmp_path_factory, first, second, prune):
         table = new_table(tmp_path_factory.mktemp("table"))
@@ -425,7 +426,7 @@ class TestTargets:
 
 
 class TestExport:
-    @settings(max_examples=15)
+    @settings(max_examples=examples(15))
     @given(strategies.module_lists.map(loaded) | tables())
     def test_export_then_load_changes_nothing_and_fills_an_empty_table_with_the_same(self, tmp_path_factory, rows):
         assume(rows)
@@ -522,7 +523,7 @@ def rows_of(state: Mapping[tuple[str, str], Mapping[str, Any]]) -> list[dict[str
 
 
 class TestChanges:
-    @settings(max_examples=100)
+    @settings(max_examples=examples(100))
     @given(_states, _states)
     def test_compare_rows_says_what_a_plain_comparison_says(self, before, after):
         changes = compare_rows(rows_of(before), rows_of(after))
