@@ -113,12 +113,12 @@ def mutated_jobs(draw: st.DrawFn) -> Any:
 @example({**JOB, "timeout_seconds": 1e308})
 @example({**JOB, "tags": {"": ""}})
 def test_the_walk_finds_something_exactly_when_the_verdict_is_no(job):
-    assert (compare(job, "job", "job setting") == []) == is_valid_job()(job)
+    assert (compare(job, "job", "job setting") == []) == is_valid_job(job)
 
 
 @given(odd_values | text_maps)
 def test_anything_else_than_a_job_is_refused_by_both(value):
-    assert (compare(value, "job", "job setting") == []) == is_valid_job()(value)
+    assert (compare(value, "job", "job setting") == []) == is_valid_job(value)
 
 
 @given(mutated_jobs())
