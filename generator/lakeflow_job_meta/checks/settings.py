@@ -11,7 +11,7 @@ from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.task_types import DIRECT_NOTEBOOK_FIELDS, SQL_FORMS
-from lakeflow_job_meta.schema.validator import KeyHints, Mismatch, compare, is_valid_job, job_settings, task_settings
+from lakeflow_job_meta.schema.validator import KeyHints, Mismatch, compare, fields_of, is_valid_job
 
 _IN_TASK = "it is a task setting: write it in the 'transformation_config' of a source"
 _BESIDE_BLOCK = "it is a setting of the task: write it beside the block"
@@ -42,16 +42,16 @@ def _without_allowed(settings: dict[str, Value], allowed: frozenset[str]) -> dic
 def _hints_at(path: KeyPath, job: Job) -> KeyHints:
     """Returns what the schema cannot say: the level at which a setting belongs, and metadata's own short forms."""
     if not path:
-        return KeyHints(dict.fromkeys(task_settings(), _IN_TASK))
+        return KeyHints(dict.fromkeys(fields_of("Task"), _IN_TASK))
     if path[0] != "tasks":
         return KeyHints()
-    elsewhere = dict.fromkeys(job_settings(), _IN_JOB)
+    elsewhere = dict.fromkeys(fields_of("JobSettings"), _IN_JOB)
     also: tuple[str, ...] = ()
     if len(path) == 2 or path[-2:] == ("for_each_task", "task"):
         ours = ("task_key", "depends_on")  # these are written elsewhere
-        also = (*(name for name in task_settings() if name not in ours), *DIRECT_NOTEBOOK_FIELDS, "task_type")
+        also = (*(name for name in fields_of("Task") if name not in ours), *DIRECT_NOTEBOOK_FIELDS, "task_type")
     else:
-        elsewhere |= dict.fromkeys(task_settings(), _BESIDE_BLOCK)
+        elsewhere |= dict.fromkeys(fields_of("Task"), _BESIDE_BLOCK)
     if path[-1] == "sql_task":
         also = (*SQL_FORMS, "warehouse_id", "parameters")
     written = value_at(job.sources[int(path[1])].transformation_config, path[2:])[1]

@@ -17,7 +17,7 @@ from lakeflow_job_meta.diagnostics.rules.metadata import UNUSABLE_NAME
 from lakeflow_job_meta.parsing.keys import job_key, job_key_problem, task_key, task_key_problem
 from lakeflow_job_meta.parsing.model import Dependency, Module, Source
 from lakeflow_job_meta.parsing.units import RawModule
-from lakeflow_job_meta.schema.validator import KeyHints, compare_module, job_settings, source_fields, task_settings
+from lakeflow_job_meta.schema.validator import KeyHints, compare_module, fields_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +143,9 @@ def _hints_at(path: KeyPath) -> KeyHints:
         of_source = "it is a task setting: write it in the 'transformation_config' of a source"
         return KeyHints(
             {
-                **dict.fromkeys(task_settings(), of_source),
-                **dict.fromkeys(source_fields(), "it belongs in a source, below 'sources'"),
-                **dict.fromkeys(job_settings(), "it is a job setting: write it in 'job_config'"),
+                **dict.fromkeys(fields_of("Task"), of_source),
+                **dict.fromkeys(fields_of("source"), "it belongs in a source, below 'sources'"),
+                **dict.fromkeys(fields_of("JobSettings"), "it is a job setting: write it in 'job_config'"),
                 **dict.fromkeys(("modules", "metadata_version"), "it belongs at the top of the file"),
             }
         )
@@ -153,8 +153,10 @@ def _hints_at(path: KeyPath) -> KeyHints:
         return KeyHints()
     return KeyHints(
         {
-            **dict.fromkeys(job_settings(), "it is a job setting: write it in the 'job_config' of the module"),
+            **dict.fromkeys(
+                fields_of("JobSettings"), "it is a job setting: write it in the 'job_config' of the module"
+            ),
             **dict.fromkeys(("job_config", "targets"), "it belongs to the module, beside 'sources'"),
-            **dict.fromkeys(task_settings(), "it is a task setting: write it in 'transformation_config'"),
+            **dict.fromkeys(fields_of("Task"), "it is a task setting: write it in 'transformation_config'"),
         }
     )

@@ -96,27 +96,9 @@ def schema_text(name: str) -> str:
     return shipped("schemas", f"{name}.schema.json").read_text(encoding="utf-8")
 
 
-def job_settings() -> dict[str, Schema]:
-    """Returns the settings of a job by name."""
-    return _properties("job", "JobSettings")
-
-
-def task_settings() -> dict[str, Schema]:
-    """Returns the settings of a task by name."""
-    return _properties("job", "Task")
-
-
-def module_fields() -> dict[str, Schema]:
-    """Returns the fields of a module by name, in the order in which files are written."""
-    return _properties("metadata", "module")
-
-
-def source_fields() -> dict[str, Schema]:
-    """Returns the fields of a source by name, in the order in which files are written."""
-    return _properties("metadata", "source")
-
-
-def _properties(schema: str, definition: str) -> dict[str, Schema]:
+def fields_of(definition: str) -> dict[str, Schema]:
+    """Returns what `JobSettings` and `Task`, or a `module` and a `source`, consist of, in the order of files."""
+    schema = "job" if definition in ("JobSettings", "Task") else "metadata"
     return cast("dict[str, Schema]", load_schema(schema)["$defs"][definition]["properties"])
 
 
@@ -189,9 +171,10 @@ class _Walk:
         real = [option for option in options if not _is_stand_in(option) and option.get("type") != "null"]
         expected = next((option for option in real if _has_type(value, option.get("type"))), real[0])
         title = f"a {node['title'].lower()}" if "title" in node else ""
-        finding = _mistake(value, expected, path, title or _name(path))
+        name = title or _name(path)
+        finding = _mistake(value, expected, path, name)
         if finding is not None and "x-expected" in node:
-            message = f"{title or _name(path)} must be {node['x-expected']}, not {kind_of(value)}"
+            message = f"{name} must be {node['x-expected']}, not {kind_of(value)}"
             finding = replace(finding, kind=Mismatch.WRONG_TYPE, message=message)
         if finding is not None:
             yield finding

@@ -22,7 +22,7 @@ from lakeflow_job_meta.diagnostics.model import Diagnostic, errors_among
 from lakeflow_job_meta.errors import InvalidMetadata, OperationFailed
 from lakeflow_job_meta.parsing.rows import modules_of_rows
 from lakeflow_job_meta.parsing.units import RawModule
-from lakeflow_job_meta.schema.validator import module_fields, source_fields
+from lakeflow_job_meta.schema.validator import fields_of
 from lakeflow_job_meta.sources.interface import Reader
 from lakeflow_job_meta.text.yaml_writer import to_yaml
 
@@ -111,9 +111,9 @@ def export(table: ControlTable, names: Sequence[str] = ()) -> str:
 
 def _in_file_order(module: dict[str, Value]) -> dict[str, Value]:
     sources = module["sources"]
-    ordered = {name: module[name] for name in module_fields() if name in module}
+    ordered = {name: module[name] for name in fields_of("module") if name in module}
     ordered["sources"] = [
-        {name: source[name] for name in source_fields() if name in source}
+        {name: source[name] for name in fields_of("source") if name in source}
         for source in (sources if isinstance(sources, list) else [])
         if isinstance(source, dict)
     ]
