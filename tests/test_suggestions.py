@@ -146,6 +146,6 @@ def test_a_mistake_in_the_project_file_has_a_suggestion(project):
 
 def test_a_mistake_in_a_row_has_a_suggestion():
     row = {"module_name": "a", "source_id": "b", "execution_order": 1, "transformation_config": "{}"}
-    (raw,), _, _ = modules_of_rows("t", [{**row, "depends_on": '[{"source_id": "c", "outcom": "true"}]'}])
+    (raw,) = modules_of_rows("t", [{**row, "depends_on": '[{"source_id": "c", "outcom": "true"}]'}]).modules
     (problem,) = parse_module(raw).diagnostics
     assert problem.suggestion == rename("outcome")

@@ -44,13 +44,13 @@ def job_key_problem(module_name: str) -> str | None:
         why = f"it has {len(key)} characters; the limit is {MAX_JOB_KEY}; a shorter name"
     else:
         why = f"{quoted(key)} does not start with a letter; {quoted(f'm_{key}')}"
-    return f"no job key can be made of {quoted(module_name)}: {why} would do"
+    return f"no job key can be derived from {quoted(module_name)}: {why} would do"
 
 
 def task_key_problem(source_id: str, key: str) -> str | None:
     """Says why no task can have the key of a source; None if one can."""
     if not key:
-        return f"no task key can be made of {quoted(source_id)}: it has neither letters nor digits"
+        return f"no task key can be derived from {quoted(source_id)}: it has neither letters nor digits"
     if len(key) > MAX_TASK_KEY:
         return f"the task key of this source has {len(key)} characters; Databricks allows {MAX_TASK_KEY}"
     return None

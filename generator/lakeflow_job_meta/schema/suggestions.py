@@ -46,11 +46,13 @@ def rename_key(key: str, known: Collection[str], present: Collection[str]) -> Ad
 def choose_value(value: Value, choices: list[Value]) -> Advice:
     """Advises on a value that is none of those that can be chosen."""
     words = [choice for choice in choices if isinstance(choice, str)]
-    same = _same_word(value, words) if isinstance(value, str) else None
-    match = same or (closest(value, words) if isinstance(value, str) else None)
+    known = f"; known: {', '.join(words)}"
+    if not isinstance(value, str):
+        return known, None
+    same = _same_word(value, words)
+    match = same or closest(value, words)
     if match is None:
-        hint = did_you_mean(value, words) if isinstance(value, str) else ""
-        return hint or f"; known: {', '.join(words)}", None
+        return did_you_mean(value, words) or known, None
     return f"; did you mean {match!r}?", Suggestion(SuggestionKind.REPLACE_VALUE, match, is_safe=same is not None)
 
 

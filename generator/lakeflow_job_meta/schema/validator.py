@@ -166,7 +166,7 @@ class _Walk:
         """Yields what is wrong with `value`; `what` names a key of it that is unknown."""
         node = self._resolved(node)
         options = list(self._options(node))
-        if any(_fits_without_a_look_inside(value, option) for option in options):
+        if any(_is_null_or_reference(value, option) for option in options):
             return
         real = [option for option in options if not _is_stand_in(option) and option.get("type") != "null"]
         expected = next((option for option in real if _has_type(value, option.get("type"))), real[0])
@@ -249,7 +249,7 @@ class _Walk:
             yield node
 
 
-def _fits_without_a_look_inside(value: Value, option: Schema) -> bool:
+def _is_null_or_reference(value: Value, option: Schema) -> bool:
     """Says whether this is null where null may be, or a reference that stands for a value of another type."""
     if _is_stand_in(option):
         return isinstance(value, str) and re.fullmatch(option["pattern"], value) is not None

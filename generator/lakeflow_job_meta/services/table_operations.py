@@ -98,10 +98,12 @@ def export(table: ControlTable, names: Sequence[str] = ()) -> str:
         InvalidMetadata: A row cannot be read, so that the file would lack it.
         OperationFailed: A module is not there.
     """
-    modules, problems, _ = modules_of_rows(table.name, table.read().rows)
-    if problems:
-        raise InvalidMetadata(f"{count(len(problems), 'error')} in {table.name}.", tuple(problems))
-    values = {str(module.value["module_name"]): module.value for module in modules if isinstance(module.value, dict)}
+    content = modules_of_rows(table.name, table.read().rows)
+    if content.diagnostics:
+        raise InvalidMetadata(f"{count(len(content.diagnostics), 'error')} in {table.name}.", content.diagnostics)
+    values = {
+        str(module.value["module_name"]): module.value for module in content.modules if isinstance(module.value, dict)
+    }
     missing = [name for name in names if name not in values]
     if missing:
         raise OperationFailed(f"{table.name} has no module {missing[0]!r}.")
