@@ -69,7 +69,7 @@ def _measured(what: str, table: ControlTable) -> Iterator[Figure]:
     looked = time.perf_counter()
     found = table.read().rows
     read = time.perf_counter()
-    modules = [parse_module(raw).module for raw in modules_of_rows(table.name, found)[0]]
+    modules = [parse_module(raw).module for raw in modules_of_rows(table.name, found).modules]
     parsed = time.perf_counter()
     assert len(modules) == MODULES
     assert len(found) == MODULES * SOURCES

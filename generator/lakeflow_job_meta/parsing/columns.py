@@ -13,7 +13,7 @@ class Column:
     Attributes:
         type: Its SQL type.
         holds_json: Whether its text is JSON.
-        of_module: Whether it says something of the module, so that all rows of a module must agree.
+        of_module: Whether it belongs to the module, so that all rows of a module must agree.
         is_optional: Whether a table may lack it (the original format's tables do).
         is_metadata: False for what only the table itself needs.
     """

@@ -37,15 +37,15 @@ class TestModules:
     def test_rows_of_a_name_are_one_module_whatever_their_order(self):
         rows = [row("b", "two"), row("z", "one"), row("a", "two"), row("a", "one")]
         for order in itertools.permutations(rows):
-            modules, problems, is_whole = modules_of_rows(TABLE, order)
-            assert (problems, is_whole) == ([], True)
+            content = modules_of_rows(TABLE, order)
+            assert (content.diagnostics, content.is_whole) == ((), True)
             assert [
                 (each.value["module_name"], [source["source_id"] for source in each.value["sources"]])
-                for each in modules
+                for each in content.modules
             ] == [("one", ["a", "z"]), ("two", ["a", "b"])]
 
     def test_null_is_like_a_field_that_is_not_there(self):
-        (module,), _, _ = modules_of_rows(TABLE, [row(source_config=None, is_active=None, source_type=None)])
+        (module,) = modules_of_rows(TABLE, [row(source_config=None, is_active=None, source_type=None)]).modules
         assert module.value["sources"] == [
             {
                 "source_id": "a",
@@ -195,7 +195,7 @@ class TestMistakes:
     @given(json_values)
     def test_any_json_in_any_column_gives_diagnostics_and_no_exception(self, value):
         rows = [row(**{column: json.dumps(value)}) for column in ("transformation_config", "depends_on", "job_config")]
-        modules, _, _ = modules_of_rows(TABLE, rows)
+        modules = modules_of_rows(TABLE, rows).modules
         assert len(modules) == 1
         assert str(modules[0].origin.at("sources", 0, "transformation_config", "x", 0)).startswith(TABLE)
 

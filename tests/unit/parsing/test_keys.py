@@ -120,7 +120,7 @@ def test_a_task_key_has_at_most_a_hundred_characters(project, length):
 
 def test_a_source_without_a_letter_or_digit_is_refused(project):
     (problem,) = project.problems(module().replace("source_id: a", 'source_id: "日本"'))
-    assert problem.startswith("metadata/sales.yml:4:20: error: no task key can be made of '日本'")
+    assert problem.startswith("metadata/sales.yml:4:20: error: no task key can be derived from '日本'")
 
 
 def test_two_modules_of_one_name_are_both_reported_with_the_other_s_place(project):

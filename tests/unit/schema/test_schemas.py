@@ -524,13 +524,17 @@ def test_a_source_says_when_it_runs():
         {"modules": [{"module_name": "sales", "sources": [{"execution_order": 1, "transformation_config": {}}]}]},
         {"modules": [{"module_name": "sales", "sources": [{"source_id": "a", "execution_order": 1}]}]},
         {"modules": [], "module": []},
-        {"metadata_version": 1.0},
+        {"modules": [], "metadata_version": {}},
+        {"metadata_version": "1.0"},
         metadata(source({}, is_active="yes")),
         metadata(source({}, execution_order="first")),
         metadata(source({}, depends_on="first")),
-        metadata(source({}, depends_on=[{"source_id": "first", "outcome": True}])),
+        metadata(source({}, depends_on=[{"source_id": "first", "outcome": 1}])),
         metadata(source({}, source_config="{}")),
         metadata(targets="dev"),
+        metadata(targets=[""]),
+        metadata(source({}, execution_order=None)),
+        metadata(source({}, execution_order=None, depends_on=None)),
         metadata(job_config={"tasks": []}),
         metadata(job_config={"schedule": {"quartz_cron_expression": "0 0 2 * * ?"}}),
         metadata(job_config={"max_concurent_runs": 1}),
@@ -538,6 +542,11 @@ def test_a_source_says_when_it_runs():
 )
 def test_a_mistake_in_a_metadata_file_is_refused(document):
     assert problems("metadata", document) != []
+
+
+def test_an_optional_field_may_be_null():
+    fields = dict.fromkeys(["source_type", "depends_on", "is_active", "source_config", "target_config"])
+    assert problems("metadata", metadata(source({}, **fields), description=None, job_config=None, targets=None)) == []
 
 
 def test_a_module_takes_every_job_setting_but_its_tasks_and_null_removes_a_default():

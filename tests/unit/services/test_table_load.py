@@ -113,11 +113,11 @@ def jobs(modules: Iterable[RawModule], project: Project) -> dict[str, str]:
     return {job.key: json.dumps([job.settings, job.sql_files], sort_keys=True, default=str) for job in compilation.jobs}
 
 
-def modules_in(rows: Iterable[Row]) -> list[RawModule]:
+def modules_in(rows: Iterable[Row]) -> tuple[RawModule, ...]:
     """Returns the modules of rows; none of them may be wrong."""
-    modules, problems, is_whole = modules_of_rows("t", rows)
-    assert ([str(problem) for problem in problems], is_whole) == ([], True)
-    return modules
+    content = modules_of_rows("t", rows)
+    assert ([str(problem) for problem in content.diagnostics], content.is_whole) == ([], True)
+    return content.modules
 
 
 def meanings(rows: Iterable[Row]) -> dict[tuple[str, str], str]:
