@@ -34,14 +34,13 @@ from lakeflow_job_meta.deploy.jobs_api.references import NeedsCli, Resolver
 from lakeflow_job_meta.deploy.jobs_api.uploads import LocalFiles
 from lakeflow_job_meta.errors import OperationFailed, PolicyRefused
 from lakeflow_job_meta.jobs.model import Job
+from lakeflow_job_meta.jobs.references import VARIABLE_PREFIX
 from lakeflow_job_meta.plan.model import Action, BundlePlan
 from lakeflow_job_meta.state.tracking import DeployedJob
 from lakeflow_job_meta.workspace.client import Workspace
 
 _ONLY_IN_BUNDLES = ("permissions", "lifecycle")
 """Settings of a job in a bundle that are none of the Jobs API."""
-
-_VARIABLE = "BUNDLE_VAR_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,9 +220,9 @@ class JobsApiDeployer:
     def _resolver(self) -> Resolver:
         values: dict[str, Scalar] = {f"var.{name}": value for name, value in self._bundle.variables.items()}
         values |= {
-            f"var.{name.removeprefix(_VARIABLE)}": value
+            f"var.{name.removeprefix(VARIABLE_PREFIX)}": value
             for name, value in os.environ.items()
-            if name.startswith(_VARIABLE) and "${" not in value
+            if name.startswith(VARIABLE_PREFIX) and "${" not in value
         }
         values |= {"bundle.target": self._target, "workspace.current_user.userName": self._service.user_name}
         return Resolver(values if self._bundle.name is None else {**values, "bundle.name": self._bundle.name})
