@@ -167,7 +167,7 @@ class TestFiles:
     @pytest.mark.parametrize("content", [b"", b"modules: [", b"- a", b"\x00"])
     def test_a_file_without_metadata_is_told_with_its_path(self, volume, read, content):
         (volume / "a.yml").write_bytes(content)
-        assert [problem.place.path for problem in read().diagnostics] == [f"{VOLUME}/a.yml"]
+        assert [problem.location.path for problem in read().diagnostics] == [f"{VOLUME}/a.yml"]
 
 
 class Vanishing:

@@ -245,7 +245,7 @@ def _findings(prepared: PreparedDeployment, synced: Synced, failures: Mapping[st
     of_sources = {problem for problems in unread.values() for problem in problems}
     in_the_way = prepared.changes.diagnostics if prepared.changes is not None else ()
     errors = [*(error for error in compilation.errors if error not in of_sources), *synced.errors, *in_the_way]
-    broken = [*compilation.broken, *synced.broken, *(str(problem.place) for problem in in_the_way)]
+    broken = [*compilation.broken, *synced.broken, *(str(problem.location) for problem in in_the_way)]
     by_source = {source: "; ".join(problem.message for problem in problems) for source, problems in unread.items()}
     return _Findings(
         tuple(dict.fromkeys(broken)),

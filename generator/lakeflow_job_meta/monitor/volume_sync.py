@@ -68,7 +68,7 @@ def sync_volume(
     facts, files = read_bundle_declarations(project), FileLookups(project.folder)
     compilation = compile_snapshots(project, [reading], facts, files, other_modules=others)
     found = [*errors_among(compilation.diagnostics), *not_in_a_table(reading.modules)]
-    errors = [error for error in found if error.place.path in fresh]
+    errors = [error for error in found if error.location.path in fresh]
     bad = _modules_with(errors, reading.modules)
     waiting = {path: _still_to_load(loaded.get(path, ""), digests[path]) for path in fresh}
     modules = [raw for raw in reading.modules if _path(raw) in waiting]
@@ -93,7 +93,7 @@ def _modules_with(errors: Sequence[Diagnostic], modules: Sequence[RawModule]) ->
         before = [
             (place.line or 0, number)
             for number, (_, place) in enumerate(places)
-            if place.path == error.place.path and (place.line or 0) <= (error.place.line or 0)
+            if place.path == error.location.path and (place.line or 0) <= (error.location.line or 0)
         ]
         found += [places[max(before)[1]][0]] if before else []
     return [raw for raw in modules if raw in found]
