@@ -48,7 +48,7 @@ def _refusals(
 ) -> Iterator[RefusedChange]:
     orphaned = [key for key, label in doomed.items() if compilation.may_be_of_missing(label)] if not emptying else []
     if orphaned:
-        empty = listing([reading.source for reading in compilation.missing if not reading.failed])
+        empty = listing([reading.source for reading in compilation.missing if not reading.is_unreadable])
         yield RefusedChange(
             tuple(orphaned),
             f"{empty} holds no module, so {count(len(orphaned), 'job')} ({listing(orphaned)}) would be deleted. "

@@ -241,7 +241,7 @@ class _Findings:
 
 def _findings(prepared: PreparedDeployment, synced: Synced, failures: Mapping[str, str]) -> _Findings:
     compilation = prepared.compilation
-    unread = {reading.source: reading.diagnostics for reading in compilation.missing if reading.failed}
+    unread = {reading.source: reading.diagnostics for reading in compilation.missing if reading.is_unreadable}
     of_sources = {problem for problems in unread.values() for problem in problems}
     in_the_way = prepared.changes.diagnostics if prepared.changes is not None else ()
     errors = [*(error for error in compilation.errors if error not in of_sources), *synced.errors, *in_the_way]
@@ -276,7 +276,7 @@ def _refusal(surprise: PolicyViolation) -> RefusedChange:
 def _kept_for_an_empty_source(out: DeployResult, prepared: PreparedDeployment) -> list[RefusedChange]:
     """Says which jobs a deployment without files has kept, since they may be of a source that is empty."""
     compilation = prepared.compilation
-    empty = [reading.source for reading in compilation.missing if not reading.failed]
+    empty = [reading.source for reading in compilation.missing if not reading.is_unreadable]
     known = {*compilation.jobs.names, *compilation.kept_jobs}
     kept = [key for key in out.deployment.plan.jobs(Action.SKIP) if key not in known]
     if prepared.changes is not None or not empty or not kept:

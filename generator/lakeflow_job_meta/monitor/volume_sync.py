@@ -75,7 +75,7 @@ def sync_volume(
     wanted = [raw for raw in modules if (names := waiting[_path(raw)]) is None or _name(raw) in names]
     good = [raw for raw in wanted if raw not in bad]
     has_written = bool(good) and bool(load(table, good, prune=False, dry_run=False).commit)
-    unreadable = reading.unreadable & waiting.keys()
+    unreadable = reading.unreadable_labels & waiting.keys()
     unloaded = {_path(raw) for raw in bad} | unreadable
     broken = [*map(_name, bad), *sorted(unreadable)]
     done |= {path: digests[path] for path in fresh if path not in unloaded}

@@ -116,6 +116,6 @@ class SourceWatcher:
             {
                 name: self._contents.of_file(path)
                 for name, path in names.items()
-                if not any(reader.covers(name) for reader in self._readers)
+                if not any(reader.contains(name) for reader in self._readers)
             }
         )

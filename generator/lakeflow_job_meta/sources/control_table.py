@@ -32,22 +32,22 @@ class TableReader:
         try:
             snapshot = self._open_table().read(also=[self._group_column] if self._group_column is not None else [])
         except TableUnusable as error:
-            return self._failed(*error.problems)
+            return self._unreadable(*error.problems)
         except LakeflowJobMetaError as error:
-            return self._failed(f"cannot be read: {error}")
-        parts = units_of_rows(self.source, snapshot.rows, self._group_column)
-        return SourceSnapshot(self.source, tuple(parts), (), False, self.covers, snapshot.version.number)
+            return self._unreadable(f"cannot be read: {error}")
+        units = units_of_rows(self.source, snapshot.rows, self._group_column)
+        return SourceSnapshot(self.source, tuple(units), (), False, self.contains, snapshot.version.number)
 
-    def probe(self, contents: FileFingerprints) -> str:
+    def probe(self, fingerprints: FileFingerprints) -> str:
         """Returns the newest version, and which table of that name it is of."""
         version = self._open_table().version()
         return f"{version.number} of {version.stamp}"
 
-    def _failed(self, *messages: str) -> SourceSnapshot:
+    def _unreadable(self, *messages: str) -> SourceSnapshot:
         origin = SourceRef(UnreadableDocument(self.source, is_file=False))
         problems = tuple(UNREADABLE.at(origin, message) for message in messages)
-        return SourceSnapshot(self.source, (), problems, True, self.covers)
+        return SourceSnapshot(self.source, (), problems, True, self.contains)
 
-    def covers(self, label: str) -> bool:
+    def contains(self, label: str) -> bool:
         """Says whether a label, as generated files name it, belongs to this source."""
         return label == self.source
