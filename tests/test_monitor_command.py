@@ -27,7 +27,7 @@ from lakeflow_job_meta import MetadataMonitor
 from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.monitor.events import Event, EventKind
 from lakeflow_job_meta.monitor.loop import LoopOptions, run_loop
-from lakeflow_job_meta.monitor.webhook import Webhook
+from lakeflow_job_meta.monitor.notify import Webhook
 from monitor_fixtures import World, broken_row, lines_of_json, module_row
 from project_folder import Result, module
 from workspace import Fault, FaultKind
@@ -518,7 +518,7 @@ class TestTheWebhook:
         watching.tick()
 
         for event in [*watching.events]:
-            hook.take(event)
+            hook.send(event)
 
         assert receiver.events == ["failed", "healed"]
 
@@ -535,7 +535,7 @@ class TestTheWebhook:
         hook = Webhook(receiver.url, "sales (dev)", told.append)
         receiver.status = 503
         for number in range(3):
-            hook.take(Event(EventKind.FAILED, f"failure {number}"))
+            hook.send(Event(EventKind.FAILED, f"failure {number}"))
         hook.deliver()
 
         receiver.status = 200
@@ -553,7 +553,7 @@ class TestTheWebhook:
         [(kind, kind.value in ("refused", "quarantined", "failed", "healed")) for kind in EventKind],
     )
     def test_gets_only_some_kinds(self, receiver: Receiver, kind, is_sent):
-        Webhook(receiver.url, "x", lambda event: None).take(Event(kind, "text"))
+        Webhook(receiver.url, "x", lambda event: None).send(Event(kind, "text"))
         assert receiver.events == ([kind.value] if is_sent else [])
 
     @pytest.mark.parametrize(
@@ -567,7 +567,7 @@ class TestTheWebhook:
         except ConfigError as error:
             told.append(Event(EventKind.UNDELIVERED, str(error)))
         else:
-            hook.take(Event(EventKind.FAILED, "text"))
+            hook.send(Event(EventKind.FAILED, "text"))
 
         (event,) = told
         assert "secret" not in event.text
@@ -585,7 +585,7 @@ class TestTheWebhook:
 
             thread = threading.Thread(target=answer)
             thread.start()
-            Webhook(f"http://127.0.0.1:{server.getsockname()[1]}/", "x", told.append).take(Event(EventKind.FAILED, "x"))
+            Webhook(f"http://127.0.0.1:{server.getsockname()[1]}/", "x", told.append).send(Event(EventKind.FAILED, "x"))
             thread.join()
 
         assert [event.kind.value for event in told] == ["undelivered"]

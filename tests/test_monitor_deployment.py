@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from connections import VOLUME, connect
 from lakeflow_job_meta import MetadataManager
 from lakeflow_job_meta.control_table.interface import RowChanges
-from lakeflow_job_meta.monitor.monitor import LAST_RETRY_SECONDS
+from lakeflow_job_meta.monitor.retry import RetryPolicy
 from monitor_fixtures import World, broken_row, module_row
 from project_folder import ProjectFolder, module
 from workspace import FakeWorkspace, Fault, FaultKind, SleeplessClock
@@ -533,7 +533,7 @@ def test_whatever_happens_sound_modules_become_their_jobs_and_no_job_is_ever_los
         world.comes_back()
         world.after_reading = lambda: None
         for _ in range(3):
-            world.clock.goes_on(LAST_RETRY_SECONDS + 1)
+            world.clock.goes_on(RetryPolicy().longest_seconds + 1)
             tick = watching.tick()
 
         assert {name: world.notebook(name) for name in wanted} == wanted

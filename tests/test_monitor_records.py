@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.deploy.deletion_guard import guard_deletions
+from lakeflow_job_meta.errors import PolicyViolation
 from lakeflow_job_meta.monitor.watcher import SourceVersions
 from lakeflow_job_meta.output.writer import Change, FileChange, FileChanges, job_key_of
 from lakeflow_job_meta.sources.interface import SourceSnapshot
@@ -22,7 +23,6 @@ from lakeflow_job_meta.state.history import (
     HistoryEntry,
     MonitorState,
     Outcome,
-    RefusedChange,
     after,
     entry_of_row,
     shortened,
@@ -40,7 +40,7 @@ states = st.builds(
     jobs=texts,
     broken=lists_of_texts,
     errors=lists_of_texts,
-    refused=st.lists(st.builds(RefusedChange, lists_of_texts, texts), max_size=2).map(tuple),
+    refused=st.lists(st.builds(PolicyViolation, texts, texts, lists_of_texts), max_size=2).map(tuple),
     files=maps,
     failure=texts,
 )

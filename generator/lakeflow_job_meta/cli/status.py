@@ -1,4 +1,4 @@
-"""`ljm status`: how the monitor of a target is. Changes nothing."""
+"""`ljm status`: the health of the monitor of a target. Changes nothing."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 import click
 
 from lakeflow_job_meta._internal.text import count
-from lakeflow_job_meta.cli.monitored import monitored_options, open_monitored
+from lakeflow_job_meta.cli.params import control_table_options, format_option, open_monitored_target
 from lakeflow_job_meta.monitor.status import Health, health_of
 from lakeflow_job_meta.state.history import HistoryEntry
 
 
 @click.command("status")
-@monitored_options
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="As text or JSON.")
+@control_table_options
+@format_option(["text", "json"])
 @click.pass_obj
 @click.pass_context
 def command(
@@ -28,9 +28,9 @@ def command(
     warehouse_id: str | None,
     form: str,
 ) -> None:
-    """Say what the monitor did last, and what is left for a person to do.
+    """Show what the monitor did last, and what is left for a person to do.
 
-    Exit code 1 when a module is in quarantine, something was refused or failed, or nobody looks.
+    Exit code 1 when a module is in quarantine, something was refused or failed, or no monitor runs.
 
     \b
     Examples:
@@ -38,7 +38,7 @@ def command(
       ljm status -t prod --format json
 
     """
-    monitored = open_monitored(folder, target, control_table, warehouse_id)
+    monitored = open_monitored_target(folder, target, control_table, warehouse_id)
     health = health_of(monitored.history, monitored.folder, monitored.target, datetime.now(timezone.utc))
     click.echo(json.dumps(_as_object(health), indent=2, ensure_ascii=False) if form == "json" else _as_text(health))
     ctx.exit(0 if health.is_healthy else 1)
@@ -52,14 +52,14 @@ def _lines(health: Health) -> Iterator[str]:
     yield f"Target {health.target}: {'all is well' if health.is_healthy else 'needs attention'}."
     if health.heartbeat is not None:
         beat = health.heartbeat
-        yield f"Last look: {_moment(beat.moment)}, {beat.outcome}, by process {beat.process} on {beat.host}."
+        yield f"Last tick: {_moment(beat.moment)}, {beat.outcome}, by process {beat.process} on {beat.host}."
     if health.last is not None:
         yield f"Last entry of the history: {_entry(health.last)}."
     if health.deployment is not None:
         yield f"Last deployment: {_entry(health.deployment)}."
     state = health.state
     if health.absence:
-        yield f"Nobody looks: {health.absence}."
+        yield f"No heartbeat: {health.absence}."
     for title, lines in (
         ("Failed", health.failures),
         ("Refused", [refusal.reason for refusal in state.refused]),

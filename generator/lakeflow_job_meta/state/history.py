@@ -15,22 +15,9 @@ from enum import Enum
 from typing import cast
 
 from lakeflow_job_meta._internal.trees import Value
+from lakeflow_job_meta.errors import PolicyViolation
 from lakeflow_job_meta.parsing.columns import Row
 from lakeflow_job_meta.state.store import StateStore
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedChange:
-    """Something that was asked for and not done.
-
-    Attributes:
-        jobs: The keys of the jobs that stay as they are.
-        reason: What it is, and what would allow it.
-    """
-
-    jobs: tuple[str, ...]
-    reason: str
-
 
 _MOST_ERRORS = 1000
 _LONGEST_ERROR = 500
@@ -66,7 +53,7 @@ class MonitorState:
     jobs: str = ""
     broken: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
-    refused: tuple[RefusedChange, ...] = ()
+    refused: tuple[PolicyViolation, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     failure: str = ""
 
@@ -168,7 +155,7 @@ def _state(text: object) -> MonitorState:
             _list(root["broken"]),
             _list(root["errors"]),
             tuple(
-                RefusedChange(_list(entry["jobs"]), str(entry["reason"]))
+                PolicyViolation(str(entry["reason"]), "", _list(entry["jobs"]))
                 for entry in cast("list[dict[str, Value]]", root["refused"])
             ),
             _texts(root["files"]),

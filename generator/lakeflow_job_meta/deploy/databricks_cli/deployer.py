@@ -27,16 +27,14 @@ _VALIDATE_SECONDS = 600
 
 
 class CliDeployer:
-    """Brings the generated files of a project into a workspace with the databricks CLI.
+    """Deploys the generated files of a project with the databricks CLI.
 
     Args:
         cli: The CLI in the project's folder, for one target; it holds the deployment lock.
         project: The project; its files are written.
-        compilation: For the places of what goes wrong.
+        compilation: For the locations of what goes wrong.
         folder: For plans and records.
-        limit_seconds: How long one call of the CLI may take.
         force_lock: Whether to take over a lock that was left in the workspace.
-        say: Told what is being done.
         digest: Gives a digest of all that is deployed; by default of the project's files.
     """
 
@@ -47,9 +45,7 @@ class CliDeployer:
         compilation: Compilation,
         folder: Path,
         *,
-        limit_seconds: float = 1800,
         force_lock: bool = False,
-        say: Callable[[str], None] = lambda message: None,
         digest: Callable[[], str] | None = None,
     ) -> None:
         self._cli = cli
@@ -57,9 +53,7 @@ class CliDeployer:
         self._places = SourceMap(project, compilation)
         self._keys = {*compilation.jobs.names, *compilation.kept_jobs}
         self._folder = folder
-        self._limit_seconds = limit_seconds
         self._force_lock = force_lock
-        self._say = say
         self._planned_files: str | None = None
         self._plan_text = ""
         self._left_out: frozenset[str] = frozenset()
@@ -71,15 +65,15 @@ class CliDeployer:
             OperationFailed: The CLI finds a mistake, or cannot be used.
         """
         if self._planned_files is None:
-            self._say("Validating the bundle")
+            self._cli.on_line("Validating the bundle")
             # An address where nobody answers is tried in silence for as long as it is let.
-            self._bundle("validate", "--strict", limit_seconds=min(self._limit_seconds, _VALIDATE_SECONDS))
+            self._bundle("validate", "--strict", limit_seconds=min(self._cli.limit_seconds, _VALIDATE_SECONDS))
         self._planned_files = self._digest()
         self._left_out = frozenset()
         return self._fresh_plan()
 
     def _fresh_plan(self) -> BundlePlan:
-        self._say("Planning")
+        self._cli.on_line("Planning")
         self._plan_text = self._bundle("plan", "-o", "json").stdout
         return parse_plan(self._plan_text).leaving_out(self._left_out)
 
@@ -94,13 +88,13 @@ class CliDeployer:
 
     def deploy(self, plan: BundlePlan) -> list[str]:
         """Deploys the newest plan."""
-        self._say("Deploying")
+        self._cli.on_line("Deploying")
         # The CLI cannot tell that a plan of a first deployment is stale, and would make every job twice.
         if plan.lineage is None and self._fresh_plan() != plan:
             raise StalePlan
         arguments = ["--plan", str(self._written_plan()), *(["--force-lock"] if self._force_lock else [])]
         try:
-            result = self._cli.bundle("deploy", *arguments, limit_seconds=self._limit_seconds)
+            result = self._cli.bundle("deploy", *arguments)
         except CliFailure as failure:
             if failure.trouble is Trouble.STALE_PLAN:
                 raise StalePlan from None
@@ -160,7 +154,7 @@ class CliDeployer:
     def _bundle(self, command: str, *arguments: str, limit_seconds: float | None = None) -> CliResult:
         """Runs a command of which a failure ends everything."""
         try:
-            return self._cli.bundle(command, *arguments, limit_seconds=limit_seconds or self._limit_seconds)
+            return self._cli.bundle(command, *arguments, limit_seconds=limit_seconds)
         except CliFailure as failure:
             raise self._failed(failure) from None
 
