@@ -66,8 +66,8 @@ def command(
 ) -> None:
     """Generate, check with the databricks CLI, pass the safety gate, and deploy.
 
-    Runs `bundle validate --strict` and `bundle plan`, refuses what nobody has allowed (deletions, overwriting edits made
-    by hand), and deploys exactly the plan that passed. Lists module, job id and URL of every job.
+    Runs `bundle validate --strict` and `bundle plan`, refuses what nobody has allowed (deletions, overwriting what was
+    edited by hand), and deploys exactly the plan that passed. Lists module, job id and URL of every job.
 
     \b
     Examples:

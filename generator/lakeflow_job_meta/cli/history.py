@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from lakeflow_job_meta.cli.params import control_table_options, format_option, open_monitored_target
-from lakeflow_job_meta.cli.status import entry_as_object
+from lakeflow_job_meta.cli.params import control_table_options, format_option
+from lakeflow_job_meta.cli.status import entry_as_object, open_monitored_target
 from lakeflow_job_meta.state.history import HistoryEntry
 
 

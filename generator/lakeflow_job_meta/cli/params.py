@@ -1,9 +1,8 @@
-"""Options that several commands share, and what they stand for: the project, its metadata, the history of a target."""
+"""Options that several commands share, and what they stand for: the project and its metadata."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,16 +11,10 @@ import click
 from lakeflow_job_meta.cli.progress import ProgressBar
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.config.bundle import target_of
 from lakeflow_job_meta.config.load import find_project_folder, load_project
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deploy.bundle_size import full_warning
 from lakeflow_job_meta.errors import ConfigError
-from lakeflow_job_meta.services.adhoc_project import project_of_table
-from lakeflow_job_meta.state.folder import state_folder
-from lakeflow_job_meta.state.history import History
-from lakeflow_job_meta.state.open import open_state_store
-from lakeflow_job_meta.state.schemas import HISTORY
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -100,30 +93,11 @@ def open_monitored_project(folder: Path | None, control_table: str | None, wareh
     Raises:
         ConfigError: There is none, or its file has mistakes.
     """
-    return open_project(folder) if control_table is None else project_of_table(control_table, warehouse_id, folder)
+    if control_table is None:
+        return open_project(folder)
+    from lakeflow_job_meta.services.adhoc_project import project_of_table  # most commands do without
 
-
-@dataclass(frozen=True, slots=True)
-class MonitoredTarget:
-    """A target that a monitor watches, its state folder and its history."""
-
-    target: str
-    folder: Path
-    history: History
-
-
-def open_monitored_target(
-    folder: Path | None, target: str | None, control_table: str | None, warehouse_id: str | None
-) -> MonitoredTarget:
-    """Opens the history of a target.
-
-    Raises:
-        ConfigError: There is no project.
-    """
-    project = open_monitored_project(folder, control_table, warehouse_id)
-    named = target_of(project, target)
-    state = state_folder(project, named)
-    return MonitoredTarget(named, state, History(open_state_store(project, state, HISTORY), named))
+    return project_of_table(control_table, warehouse_id, folder)
 
 
 def compile_for_review(project: Project) -> Compilation:

@@ -4,15 +4,43 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
 import click
 
 from lakeflow_job_meta._internal.text import count
-from lakeflow_job_meta.cli.params import control_table_options, format_option, open_monitored_target
+from lakeflow_job_meta.cli.params import control_table_options, format_option, open_monitored_project
+from lakeflow_job_meta.config.bundle import target_of
 from lakeflow_job_meta.monitor.status import Health, health_of
-from lakeflow_job_meta.state.history import HistoryEntry
+from lakeflow_job_meta.state.folder import state_folder
+from lakeflow_job_meta.state.history import History, HistoryEntry
+from lakeflow_job_meta.state.open import open_state_store
+from lakeflow_job_meta.state.schemas import HISTORY
+
+
+@dataclass(frozen=True, slots=True)
+class MonitoredTarget:
+    """A target that a monitor watches, its state folder and its history."""
+
+    target: str
+    folder: Path
+    history: History
+
+
+def open_monitored_target(
+    folder: Path | None, target: str | None, control_table: str | None, warehouse_id: str | None
+) -> MonitoredTarget:
+    """Opens the history of a target.
+
+    Raises:
+        ConfigError: There is no project.
+    """
+    project = open_monitored_project(folder, control_table, warehouse_id)
+    named = target_of(project, target)
+    state = state_folder(project, named)
+    return MonitoredTarget(named, state, History(open_state_store(project, state, HISTORY), named))
 
 
 @click.command("status")
