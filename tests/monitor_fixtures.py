@@ -17,7 +17,6 @@ import pytest
 from lakeflow_job_meta import MetadataManager
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.control_table.interface import RowChanges
 from lakeflow_job_meta.deploy.backend import Deployer
 from lakeflow_job_meta.deploy.pipeline import DeployBackend, DeployContext
 from lakeflow_job_meta.deploy.select_backend import cli_backend, jobs_api_backend, open_cli
@@ -27,8 +26,8 @@ from lakeflow_job_meta.monitor.monitor import Monitor, TickResult
 from lakeflow_job_meta.monitor.reconcile import MonitorConfig
 from lakeflow_job_meta.state.folder import state_folder
 from lakeflow_job_meta.state.history import History, HistoryEntry
-from lakeflow_job_meta.state.open import open_state_store
-from lakeflow_job_meta.state.schemas import HISTORY
+from lakeflow_job_meta.state.store import HISTORY, open_state_store
+from lakeflow_job_meta.tables.schema import RowChanges
 from lakeflow_job_meta.workspace.client import Workspace
 from project_folder import ProjectFolder, module
 from tables import row

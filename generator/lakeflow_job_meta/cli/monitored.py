@@ -15,8 +15,7 @@ from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.services.adhoc_project import project_of_table
 from lakeflow_job_meta.state.folder import state_folder
 from lakeflow_job_meta.state.history import History
-from lakeflow_job_meta.state.open import open_state_store
-from lakeflow_job_meta.state.schemas import HISTORY
+from lakeflow_job_meta.state.store import HISTORY, open_state_store
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 

@@ -25,10 +25,9 @@ from lakeflow_job_meta.plan.model import Action
 from lakeflow_job_meta.state.folder import state_folder
 from lakeflow_job_meta.state.history import RefusedChange
 from lakeflow_job_meta.state.lock import deployment_lock
-from lakeflow_job_meta.state.open import open_state_store
-from lakeflow_job_meta.state.schemas import JOBS
-from lakeflow_job_meta.state.store import StateStore
+from lakeflow_job_meta.state.store import JOBS, open_state_store
 from lakeflow_job_meta.state.tracking import DeployedJob, TrackedJob, known_jobs, record_jobs
+from lakeflow_job_meta.tables.store import TableStore
 from lakeflow_job_meta.workspace.client import Workspace
 
 
@@ -215,7 +214,7 @@ def apply(
     way: DeployBackend,
     beginning: DeployContext,
     options: DeployOptions,
-    records: StateStore,
+    records: TableStore,
     target: str,
 ) -> DeployResult:
     """Writes the files, deploys behind the gate, and records the jobs; to be called inside the lock.
@@ -246,7 +245,7 @@ def apply(
 
 
 def _recorded(
-    records: StateStore, target: str, compilation: Compilation, deployment: Deployment
+    records: TableStore, target: str, compilation: Compilation, deployment: Deployment
 ) -> tuple[list[TrackedJob], list[str]]:
     """Records the jobs; a record that cannot be written is a problem that the next deployment mends."""
     modules = compilation.jobs.names

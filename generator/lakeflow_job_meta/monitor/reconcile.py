@@ -12,9 +12,7 @@ from pathlib import Path
 
 from lakeflow_job_meta._internal.text import count, listing
 from lakeflow_job_meta.compiler.compile import compile_project
-from lakeflow_job_meta.config.model import TABLE_KINDS, Project
-from lakeflow_job_meta.control_table.interface import ControlTable
-from lakeflow_job_meta.control_table.open import open_table
+from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deploy.execute import jobs_that_change
 from lakeflow_job_meta.deploy.pipeline import (
     DeployBackend,
@@ -34,13 +32,12 @@ from lakeflow_job_meta.monitor.watcher import PROJECT, TOOL, SourceVersions, Sou
 from lakeflow_job_meta.output.writer import Change, FileChanges, is_job_file, job_key_of
 from lakeflow_job_meta.plan.model import Action, job_key_in
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints, combined_fingerprint
-from lakeflow_job_meta.sources.open import open_readers
+from lakeflow_job_meta.sources.open import open_readers, open_table_source
 from lakeflow_job_meta.sources.volume import VolumeReader, volume_files
 from lakeflow_job_meta.state.history import History, MonitorState, Outcome, RefusedChange, shortened
-from lakeflow_job_meta.state.open import open_state_store
-from lakeflow_job_meta.state.schemas import HISTORY, JOBS
-from lakeflow_job_meta.state.store import StateStore
+from lakeflow_job_meta.state.store import HISTORY, JOBS, open_state_store
 from lakeflow_job_meta.state.tracking import known_jobs
+from lakeflow_job_meta.tables.store import TableStore, VersionedTable
 from lakeflow_job_meta.workspace.client import Workspace
 
 
@@ -82,9 +79,9 @@ class MonitorContext:
     contents: FileFingerprints
     watch: SourceWatcher
     history: History
-    jobs: StateStore
+    jobs: TableStore
     volume: VolumeReader | None
-    table: ControlTable | None
+    table: VersionedTable | None
 
 
 def open_context(
@@ -99,13 +96,12 @@ def open_context(
     volume, table = None, None
     if wishes.volume is not None:
         volume = VolumeReader(wishes.volume, volume_files(wishes.volume, workspace))
-        source = next((source for source in project.metadata if source.kind in TABLE_KINDS), None)
-        if source is None:
+        if not project.table_sources:
             raise ConfigError(
                 "A volume path is loaded into a control table, but this project reads none: name one, or read the "
                 "volume itself by `- volume: ...` below 'metadata:' in job_meta.yml."
             )
-        table = open_table(source.location, source.warehouse_id, folder=project.folder, workspace=workspace)
+        table = open_table_source(project.table_sources[0], project.folder, workspace=workspace)
     max_deletes = project.max_deletes if wishes.max_deletes is None else wishes.max_deletes
     allowance = Allowance(max_deletes, overwriting=wishes.overwriting)
     options = f"{allowance} {wishes.volume}"

@@ -11,18 +11,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lakeflow_job_meta.checks.file_lookups import FileLookups
-from lakeflow_job_meta.compiler.compile import compile_snapshots
-from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.control_table.changes import key_of
-from lakeflow_job_meta.control_table.interface import ControlTable
-from lakeflow_job_meta.control_table.load_plan import not_in_a_table
 from lakeflow_job_meta.diagnostics.model import Diagnostic, errors_among
 from lakeflow_job_meta.parsing.units import RawModule
-from lakeflow_job_meta.services.table_operations import load
+from lakeflow_job_meta.services.table_load import check_for_table, load
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints
 from lakeflow_job_meta.sources.volume import VolumeReader
+from lakeflow_job_meta.tables.store import VersionedTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +38,7 @@ class Synced:
 
 
 def sync_volume(
-    reader: VolumeReader, table: ControlTable, project: Project, contents: FileFingerprints, loaded: Mapping[str, str]
+    reader: VolumeReader, table: VersionedTable, project: Project, contents: FileFingerprints, loaded: Mapping[str, str]
 ) -> Synced:
     """Loads new and changed files with one commit, or none.
 
@@ -64,10 +59,7 @@ def sync_volume(
         return Synced(done)
     # All of them, since a module in a new file may be in an old one too.
     reading = reader.read_some(digests)
-    others = {key_of(row)[0] for row in table.read().rows}
-    facts, files = read_bundle_declarations(project), FileLookups(project.folder)
-    compilation = compile_snapshots(project, [reading], facts, files, other_modules=others)
-    found = [*errors_among(compilation.diagnostics), *not_in_a_table(reading.modules)]
+    found = errors_among(check_for_table(project, [reading], table))
     errors = [error for error in found if error.place.path in fresh]
     bad = _modules_with(errors, reading.modules)
     waiting = {path: _still_to_load(loaded.get(path, ""), digests[path]) for path in fresh}
