@@ -18,7 +18,6 @@ from lakeflow_job_meta import MetadataManager
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.control_table.interface import RowChanges
 from lakeflow_job_meta.deploy.backend import DeployBackend, DeployContext, Deployer
 from lakeflow_job_meta.deploy.select_backend import BackendName, select_backend
 from lakeflow_job_meta.monitor.events import Event
@@ -28,8 +27,8 @@ from lakeflow_job_meta.monitor.retry import Clock
 from lakeflow_job_meta.monitor.tick import TickResult
 from lakeflow_job_meta.state.folder import state_folder
 from lakeflow_job_meta.state.history import History, HistoryEntry
-from lakeflow_job_meta.state.open import open_state_store
-from lakeflow_job_meta.state.schemas import HISTORY
+from lakeflow_job_meta.state.store import HISTORY, open_state_store
+from lakeflow_job_meta.tables.schema import RowChanges
 from lakeflow_job_meta.workspace.client import Workspace
 from project_folder import ProjectFolder, module
 from tables import row

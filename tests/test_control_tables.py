@@ -14,8 +14,9 @@ pytest.register_assert_rewrite("control_table_contract")
 
 from connections import CONTROL, table_of  # noqa: E402
 from control_table_contract import ControlTableContract, check_history, histories  # noqa: E402
-from lakeflow_job_meta.control_table.delta import DeltaControlTable  # noqa: E402
-from lakeflow_job_meta.control_table.interface import ControlTable  # noqa: E402
+from lakeflow_job_meta.control_table.schema import CONTROL_TABLE  # noqa: E402
+from lakeflow_job_meta.tables.delta import DeltaFiles  # noqa: E402
+from lakeflow_job_meta.tables.store import VersionedTable  # noqa: E402
 from lakeflow_job_meta.workspace.client import Workspace  # noqa: E402
 from workspace import FakeWorkspace, SleeplessClock  # noqa: E402
 
@@ -30,8 +31,8 @@ class DeltaPlace:
     records_users: bool = False
     commits_nothing: bool = False
 
-    def open(self) -> ControlTable:
-        return DeltaControlTable(str(self.folder))
+    def open(self) -> VersionedTable:
+        return DeltaFiles(str(self.folder), CONTROL_TABLE)
 
     def adopt(self) -> None:
         pass
@@ -54,7 +55,7 @@ class WarehousePlace:
     def folder(self) -> Path:
         return self.workspace.table_path(CONTROL)
 
-    def open(self) -> ControlTable:
+    def open(self) -> VersionedTable:
         return table_of(self.workspace, self.connection, self.clock)
 
     def adopt(self) -> None:

@@ -33,10 +33,11 @@ from lakeflow_job_meta.deploy.policy import Allowance, refuse_violations
 from lakeflow_job_meta.errors import OperationFailed, PolicyRefused
 from lakeflow_job_meta.plan.model import BundlePlan, parse_plan
 from lakeflow_job_meta.state.folder import read_record, state_folder, write_record
-from lakeflow_job_meta.state.local_store import LocalStore
 from lakeflow_job_meta.state.lock import deployment_lock
-from lakeflow_job_meta.state.schemas import JOBS
+from lakeflow_job_meta.state.store import JOBS
 from lakeflow_job_meta.state.tracking import DeployedJob, known_jobs, record_jobs
+from lakeflow_job_meta.tables.local import LocalTable
+from lakeflow_job_meta.tables.schema import RowChanges
 from project_folder import ProjectFolder, Result, module
 from workspace import FakeWorkspace
 
@@ -286,12 +287,12 @@ class TestRecords:
             write_record(tmp_path / "jobs.json", {})
 
     def test_a_job_keeps_when_it_was_made_and_is_updated_only_when_it_differs(self, tmp_path):
-        records = LocalStore(tmp_path, JOBS)
+        records = LocalTable(tmp_path, JOBS)
         made, long_ago = datetime(2000, 1, 1, tzinfo=timezone.utc), datetime(2001, 1, 1, tzinfo=timezone.utc)
         job = DeployedJob("sales", "1", "sales", "https://x/1")
         (first,) = record_jobs(records, "dev", [job], {"sales": "Sales"}, metadata_version="t@1")
         old = {**first.as_row(), "created_timestamp": made, "updated_timestamp": long_ago}
-        records.put([old])
+        records.write(RowChanges([old]))
 
         (same,) = record_jobs(records, "dev", [job], {"sales": "Sales"}, metadata_version="t@2")
         (sent,) = record_jobs(records, "dev", [job], {"sales": "Sales"}, {"sales"}, "t@3")
@@ -306,7 +307,7 @@ class TestRecords:
         assert [row["job_id"] for row in records.rows()] == [2]
 
     def test_a_target_keeps_its_jobs_when_another_one_is_recorded(self, tmp_path):
-        records = LocalStore(tmp_path, JOBS)
+        records = LocalTable(tmp_path, JOBS)
         record_jobs(records, "dev", [DeployedJob("sales", "1", "sales", "u")], {})
 
         record_jobs(records, "prod", [DeployedJob("sales", "2", "sales", "u")], {})
@@ -480,7 +481,7 @@ class World:
         return self.workspace.jobs.by_name(name).job_id
 
     def record(self) -> dict:
-        rows = LocalStore(self.project.path / ".lakeflow-job-meta" / "dev", JOBS).rows()
+        rows = LocalTable(self.project.path / ".lakeflow-job-meta" / "dev", JOBS).rows()
         return {row["bundle_key"]: row for row in rows}
 
     @property

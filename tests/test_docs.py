@@ -37,9 +37,9 @@ from lakeflow_job_meta import MetadataManager
 from lakeflow_job_meta.cli.main import cli
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.config.load import load_project
+from lakeflow_job_meta.control_table.schema import COLUMNS
 from lakeflow_job_meta.diagnostics.registry import RULES
 from lakeflow_job_meta.jobs.task_types import TASK_TYPES
-from lakeflow_job_meta.parsing.columns import COLUMNS
 from lakeflow_job_meta.schema.validator import load_schema
 
 ROOT = Path(__file__).parent.parent

@@ -14,8 +14,8 @@ from deltalake import DeltaTable, write_deltalake
 from connections import CONTROL, VOLUME
 from lakeflow_job_meta import MetadataManager
 from lakeflow_job_meta.control_table.changes import Kind
-from lakeflow_job_meta.control_table.interface import TableMissing
 from lakeflow_job_meta.errors import ConfigError, InvalidMetadata, OperationFailed
+from lakeflow_job_meta.tables.store import TableMissing
 from lakeflow_job_meta.workspace.client import Workspace
 from project_folder import REPOSITORY, ProjectFolder
 from tables import BOOL, INT, TEXT

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from connections import VOLUME, connect
 from lakeflow_job_meta import MetadataManager
-from lakeflow_job_meta.control_table.interface import RowChanges
 from lakeflow_job_meta.monitor.retry import RetryPolicy
+from lakeflow_job_meta.tables.schema import RowChanges
 from monitor_fixtures import World, broken_row, module_row
 from project_folder import ProjectFolder, module
 from workspace import FakeWorkspace, Fault, FaultKind, SleeplessClock

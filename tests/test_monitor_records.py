@@ -27,8 +27,8 @@ from lakeflow_job_meta.state.history import (
     entry_of_row,
     shortened,
 )
-from lakeflow_job_meta.state.local_store import LocalStore
-from lakeflow_job_meta.state.schemas import HISTORY
+from lakeflow_job_meta.state.store import HISTORY
+from lakeflow_job_meta.tables.local import LocalTable
 from lakeflow_job_meta.text.markers import JOB_MARKER
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -69,7 +69,7 @@ class TestEntries:
 
     @given(entries)
     def test_come_back_from_the_disk_as_they_were(self, tmp_path_factory, entry):
-        history = History(LocalStore(tmp_path_factory.mktemp("state"), HISTORY), entry.target)
+        history = History(LocalTable(tmp_path_factory.mktemp("state"), HISTORY), entry.target)
         history.add(entry, None)
         assert history.last() == entry
 

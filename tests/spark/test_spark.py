@@ -18,12 +18,13 @@ pytest.register_assert_rewrite("control_table_contract", "record_table_contract"
 from control_table_contract import ControlTableContract, check_history, histories  # noqa: E402
 from lakeflow_job_meta import JobOrchestrator, MetadataManager, MetadataMonitor  # noqa: E402
 from lakeflow_job_meta.control_table.changes import Kind  # noqa: E402
-from lakeflow_job_meta.control_table.interface import ControlTable, RowChanges  # noqa: E402
-from lakeflow_job_meta.control_table.open import open_named_table  # noqa: E402
-from lakeflow_job_meta.control_table.spark import SparkExecutor  # noqa: E402
-from lakeflow_job_meta.control_table.sql import SqlControlTable  # noqa: E402
+from lakeflow_job_meta.control_table.schema import CONTROL_TABLE  # noqa: E402
 from lakeflow_job_meta.errors import OperationFailed  # noqa: E402
-from lakeflow_job_meta.state.open import open_store  # noqa: E402
+from lakeflow_job_meta.tables.open import open_table  # noqa: E402
+from lakeflow_job_meta.tables.schema import RowChanges  # noqa: E402
+from lakeflow_job_meta.tables.spark import SparkExecutor  # noqa: E402
+from lakeflow_job_meta.tables.sql import SqlTable  # noqa: E402
+from lakeflow_job_meta.tables.store import VersionedTable  # noqa: E402
 from project_folder import module  # noqa: E402
 from record_table_contract import OpenRecords, RecordTableContract, check_puts, put_histories  # noqa: E402
 from tables import row  # noqa: E402
@@ -86,8 +87,8 @@ class SparkPlace:
     records_users: bool = False
     commits_nothing: bool = True
 
-    def open(self) -> ControlTable:
-        return SqlControlTable(self.name, SparkExecutor(self.session))
+    def open(self) -> VersionedTable:
+        return SqlTable(self.name, CONTROL_TABLE, SparkExecutor(self.session))
 
     def adopt(self) -> None:
         self.session.sql(f"CREATE TABLE {self.name} USING DELTA LOCATION '{self.folder}'")
@@ -117,7 +118,7 @@ class TestRecords(RecordTableContract):
     @pytest.fixture
     def open_table(self, session: SparkSession) -> Iterator[OpenRecords]:
         control = f"default.`records_{next(NUMBERS)}`"
-        yield lambda layout: open_store(control, layout)
+        yield lambda layout: open_table(control, layout)
         for suffix in ("_jobs", "_history"):
             session.sql(f"DROP TABLE IF EXISTS {control[:-1]}{suffix}`")
 
@@ -129,12 +130,12 @@ class TestRecords(RecordTableContract):
 
 class TestSession:
     def test_a_table_is_found_in_the_active_session(self, place: SparkPlace):
-        table = open_named_table(place.name, None)
+        table = open_table(place.name, CONTROL_TABLE)
         table.create(optional_columns=False)
         assert table.read().rows == []
 
     def test_a_name_is_quoted_part_by_part(self, session: SparkSession):
-        table = open_named_table("spark_catalog.`default`.my_table", None)
+        table = open_table("spark_catalog.`default`.my_table", CONTROL_TABLE)
         table.create(optional_columns=False)
         assert table.version().number == 0
         session.sql("DROP TABLE default.my_table")

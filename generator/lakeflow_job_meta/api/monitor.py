@@ -12,7 +12,6 @@ from typing import Protocol, TypedDict
 from lakeflow_job_meta.api.orchestrator import JobOfModule
 from lakeflow_job_meta.config.bundle import target_of
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.control_table.open import open_table
 from lakeflow_job_meta.deploy.select_backend import select_backend
 from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.monitor.events import Event, EventKind
@@ -21,6 +20,7 @@ from lakeflow_job_meta.monitor.monitor import Monitor
 from lakeflow_job_meta.monitor.reconcile import MonitorConfig
 from lakeflow_job_meta.monitor.tick import TickResult
 from lakeflow_job_meta.services.adhoc_project import project_of_table
+from lakeflow_job_meta.sources.open import open_table_source
 from lakeflow_job_meta.state.folder import state_folder
 from lakeflow_job_meta.workspace.client import Workspace
 
@@ -122,9 +122,7 @@ class MetadataMonitor:
         self.target = target_of(project, target)
         source = next((source for source in project.metadata if source.location == control_table), project.metadata[0])
         self._source = source.location
-        open_table(source.location, source.warehouse_id, folder=project.folder, workspace=self._workspace).create(
-            optional_columns=False
-        )
+        open_table_source(source, project.folder, workspace=self._workspace).create(optional_columns=False)
         self.proposal_folder = None if auto_update_jobs else state_folder(project, self.target) / "proposal"
         self._monitor = Monitor(
             load,

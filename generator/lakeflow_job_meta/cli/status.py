@@ -16,8 +16,7 @@ from lakeflow_job_meta.config.bundle import target_of
 from lakeflow_job_meta.monitor.status import Health, health_of
 from lakeflow_job_meta.state.folder import state_folder
 from lakeflow_job_meta.state.history import History, HistoryEntry
-from lakeflow_job_meta.state.open import open_state_store
-from lakeflow_job_meta.state.schemas import HISTORY
+from lakeflow_job_meta.state.store import HISTORY, open_state_store
 
 
 @dataclass(frozen=True, slots=True)

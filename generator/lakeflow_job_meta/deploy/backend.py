@@ -17,8 +17,8 @@ from lakeflow_job_meta.deploy.policy import Allowance, Audience
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.plan.model import BundlePlan
-from lakeflow_job_meta.state.store import StateStore
 from lakeflow_job_meta.state.tracking import DeployedJob, known_jobs
+from lakeflow_job_meta.tables.store import TableStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class DeployContext:
     target: str | None
     folder: Path
     lock: int
-    tracking: StateStore
+    tracking: TableStore
     options: DeployOptions
     reporter: Reporter
 

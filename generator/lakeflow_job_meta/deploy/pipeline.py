@@ -30,8 +30,7 @@ from lakeflow_job_meta.output.writer import FileChanges, apply_changes, plan_cha
 from lakeflow_job_meta.plan.model import Action, BundlePlan
 from lakeflow_job_meta.state.folder import state_folder
 from lakeflow_job_meta.state.lock import deployment_lock
-from lakeflow_job_meta.state.open import open_state_store
-from lakeflow_job_meta.state.schemas import JOBS
+from lakeflow_job_meta.state.store import JOBS, open_state_store
 from lakeflow_job_meta.state.tracking import DeployedJob, TrackedJob, record_jobs
 from lakeflow_job_meta.workspace.client import Workspace
 

@@ -12,9 +12,7 @@ from pathlib import Path
 
 from lakeflow_job_meta._internal.text import count, listing
 from lakeflow_job_meta.compiler.compile import compile_project
-from lakeflow_job_meta.config.model import TABLE_KINDS, Project
-from lakeflow_job_meta.control_table.interface import ControlTable
-from lakeflow_job_meta.control_table.open import open_table
+from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deploy.backend import DeployBackend, DeployContext, DeployOptions, Reporter
 from lakeflow_job_meta.deploy.pipeline import DeployResult, PreparedDeployment, apply, prepare
 from lakeflow_job_meta.deploy.policy import Allowance, Audience
@@ -25,12 +23,11 @@ from lakeflow_job_meta.monitor.volume_sync import SyncResult, sync_volume
 from lakeflow_job_meta.monitor.watcher import PROJECT, TOOL, SourceVersions, SourceWatcher, source_message
 from lakeflow_job_meta.plan.model import Action
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints, combined_fingerprint
-from lakeflow_job_meta.sources.open import open_readers
+from lakeflow_job_meta.sources.open import open_readers, open_table_source
 from lakeflow_job_meta.sources.volume import VolumeReader, volume_files
 from lakeflow_job_meta.state.history import History, MonitorState, shortened
-from lakeflow_job_meta.state.open import open_state_store
-from lakeflow_job_meta.state.schemas import HISTORY, JOBS
-from lakeflow_job_meta.state.store import StateStore
+from lakeflow_job_meta.state.store import HISTORY, JOBS, open_state_store
+from lakeflow_job_meta.tables.store import TableStore, VersionedTable
 from lakeflow_job_meta.workspace.client import Workspace
 
 
@@ -72,9 +69,9 @@ class MonitorContext:
     fingerprints: FileFingerprints
     watcher: SourceWatcher
     history: History
-    tracking: StateStore
+    tracking: TableStore
     volume: VolumeReader | None
-    table: ControlTable | None
+    table: VersionedTable | None
 
 
 def open_context(
@@ -105,15 +102,14 @@ def open_context(
     )
 
 
-def _open_volume(project: Project, config: MonitorConfig, workspace: Workspace) -> tuple[VolumeReader, ControlTable]:
+def _open_volume(project: Project, config: MonitorConfig, workspace: Workspace) -> tuple[VolumeReader, VersionedTable]:
     path = str(config.volume)
-    source = next((source for source in project.metadata if source.kind in TABLE_KINDS), None)
-    if source is None:
+    if not project.table_sources:
         raise ConfigError(
             "A volume path is loaded into a control table, but this project reads none: name one, or read the "
             "volume itself by `- volume: ...` below 'metadata:' in job_meta.yml."
         )
-    table = open_table(source.location, source.warehouse_id, folder=project.folder, workspace=workspace)
+    table = open_table_source(project.table_sources[0], project.folder, workspace=workspace)
     return VolumeReader(path, volume_files(path, workspace)), table
 
 

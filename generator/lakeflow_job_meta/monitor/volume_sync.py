@@ -11,18 +11,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lakeflow_job_meta.checks.file_lookups import FileLookups
-from lakeflow_job_meta.compiler.compile import compile_snapshots
-from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.control_table.changes import key_of
-from lakeflow_job_meta.control_table.interface import ControlTable
-from lakeflow_job_meta.control_table.load_plan import not_in_a_table
 from lakeflow_job_meta.diagnostics.model import Diagnostic, errors_among
 from lakeflow_job_meta.parsing.units import RawModule
-from lakeflow_job_meta.services.table_operations import load
+from lakeflow_job_meta.services.table_load import check_for_table, load
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints
 from lakeflow_job_meta.sources.volume import VolumeReader
+from lakeflow_job_meta.tables.store import VersionedTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +39,7 @@ class SyncResult:
 
 def sync_volume(
     reader: VolumeReader,
-    table: ControlTable,
+    table: VersionedTable,
     project: Project,
     fingerprints: FileFingerprints,
     loaded: Mapping[str, str],
@@ -68,10 +63,7 @@ def sync_volume(
         return SyncResult(done)
     # All of them, since a module in a new file may be in an old one too.
     snapshot = reader.read_some(digests)
-    others = {key_of(row)[0] for row in table.read().rows}
-    facts, files = read_bundle_declarations(project), FileLookups(project.folder)
-    compilation = compile_snapshots(project, [snapshot], facts, files, other_modules=others)
-    found = [*errors_among(compilation.diagnostics), *not_in_a_table(snapshot.modules)]
+    found = errors_among(check_for_table(project, [snapshot], table))
     errors = [error for error in found if error.location.path in fresh]
     bad = _modules_with(errors, snapshot.modules)
     waiting = {path: _still_to_load(loaded.get(path, ""), digests[path]) for path in fresh}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lakeflow_job_meta.control_table.interface import ControlTable, TableUnusable
 from lakeflow_job_meta.diagnostics.model import SourceRef, UnreadableDocument
 from lakeflow_job_meta.diagnostics.rules.metadata import UNREADABLE
 from lakeflow_job_meta.errors import LakeflowJobMetaError
 from lakeflow_job_meta.parsing.rows import units_of_rows
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints
 from lakeflow_job_meta.sources.interface import SourceSnapshot
+from lakeflow_job_meta.tables.schema import TableUnusable
+from lakeflow_job_meta.tables.store import VersionedTable
 
 
 class TableReader:
@@ -18,11 +19,11 @@ class TableReader:
 
     Args:
         label: The table's name or path, as the project file and messages give it.
-        open_table: Opens it; whatever that raises is this source's problem alone.
+        open_table: Opens it; what that raises is a problem of this source alone.
         group_column: The column that names the bundles of modules, if one does.
     """
 
-    def __init__(self, label: str, open_table: Callable[[], ControlTable], group_column: str | None = None) -> None:
+    def __init__(self, label: str, open_table: Callable[[], VersionedTable], group_column: str | None = None) -> None:
         self.source = label
         self._open_table = open_table
         self._group_column = group_column
