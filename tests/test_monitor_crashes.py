@@ -176,13 +176,13 @@ API_STEPS = {
     ),
     "after the deployment": Interruption("lakeflow_job_meta.deploy.pipeline:_deploy", after=True),
     "while the jobs are recorded": Interruption(
-        "lakeflow_job_meta.state.delta_store:_merge", given="bundle_key", until_file="control_jobs"
+        "lakeflow_job_meta.tables.delta:_OpenDeltaTable.merge", given="bundle_key", until_file="control_jobs"
     ),
     "while the history is written": Interruption(
-        "lakeflow_job_meta.state.delta_store:_merge", given="run_id", until_file="control_history"
+        "lakeflow_job_meta.tables.delta:_OpenDeltaTable.merge", given="run_id", until_file="control_history"
     ),
     "after the record of jobs": Interruption("lakeflow_job_meta.deploy.pipeline:record_jobs", after=True),
-    "before the history": Interruption("lakeflow_job_meta.state.delta_store:_merge", given="run_id"),
+    "before the history": Interruption("lakeflow_job_meta.tables.delta:_OpenDeltaTable.merge", given="run_id"),
     "after the history": Interruption("lakeflow_job_meta.state.history:History.add", after=True),
     "before the sign of life": Interruption("pathlib:Path.replace", given="monitor.tmp"),
 }

@@ -50,7 +50,7 @@ class CliResult:
 
 
 class Stopped(Exception):
-    """The call was ended since all is to end."""
+    """The call was ended, since everything is to end."""
 
 
 class CliFailure(Exception):
@@ -238,15 +238,15 @@ def check_version(cli: DatabricksCli) -> str:
     """
     result = cli.run(["version", "-o", "json"], 30)
     try:
-        said = json.loads(result.stdout)
-        version = str(said["Version"])
-        numbers = (int(said["Major"]), int(said["Minor"]), int(said["Patch"]))
+        answer = json.loads(result.stdout)
+        version = str(answer["Version"])
+        numbers = (int(answer["Major"]), int(answer["Minor"]), int(answer["Patch"]))
     except (ValueError, KeyError, TypeError):
         raise ConfigError(
             f"{cli.program!r} does not answer like the databricks CLI (version {_dotted(FLOOR)} or newer is needed). "
             "The old Python package `databricks-cli` is another program."
         ) from None
-    # A build from source calls itself 0.0.0-dev; whoever makes one knows what it is.
+    # A build from source calls itself 0.0.0-dev; whoever builds one knows what it is.
     if numbers < FLOOR and numbers != (0, 0, 0):
         raise ConfigError(
             f"The databricks CLI {version} is too old: version {_dotted(FLOOR)} or newer is needed, for deployments "
@@ -264,13 +264,13 @@ def explain(failure: CliFailure, *, with_errors: bool = True) -> str:
 
     Args:
         failure: The call.
-        with_errors: Whether to repeat what the CLI said.
+        with_errors: Whether to repeat the errors of the CLI.
     """
     if not with_errors:
         return f"`databricks {failure.what}` failed.{_ADVICE[failure.trouble]}"
     errors = [each.message for each in diagnostics_in(failure.result.stderr) if each.severity == "Error"]
-    said = "; ".join(errors) or failure.result.stderr.strip()[-400:] or f"exit code {failure.result.code}"
-    return f"`databricks {failure.what}` failed: {' '.join(said.split())[:600]}{_ADVICE[failure.trouble]}"
+    reason = "; ".join(errors) or failure.result.stderr.strip()[-400:] or f"exit code {failure.result.code}"
+    return f"`databricks {failure.what}` failed: {' '.join(reason.split())[:600]}{_ADVICE[failure.trouble]}"
 
 
 _ADVICE = {

@@ -50,7 +50,7 @@ class CliDeployer:
     ) -> None:
         self._cli = cli
         self._digest = digest or (lambda: fingerprint(project.folder))
-        self._places = SourceMap(project, compilation)
+        self._source_map = SourceMap(project, compilation)
         self._keys = {*compilation.jobs.names, *compilation.kept_jobs}
         self._folder = folder
         self._force_lock = force_lock
@@ -89,7 +89,7 @@ class CliDeployer:
     def deploy(self, plan: BundlePlan) -> list[str]:
         """Deploys the newest plan."""
         self._cli.on_line("Deploying")
-        # The CLI cannot tell that a plan of a first deployment is stale, and would make every job twice.
+        # The CLI cannot tell that a plan of a first deployment is stale, and would create every job twice.
         if plan.lineage is None and self._fresh_plan() != plan:
             raise StalePlan
         arguments = ["--plan", str(self._written_plan()), *(["--force-lock"] if self._force_lock else [])]
@@ -98,7 +98,7 @@ class CliDeployer:
         except CliFailure as failure:
             if failure.trouble is Trouble.STALE_PLAN:
                 raise StalePlan from None
-            return self._told(failure)
+            return self._located(failure)
         forgotten = forgotten_jobs(result.stderr)
         if not forgotten:
             write_record(self._folder / _DEPLOYED, {"files": self._planned_files})
@@ -109,7 +109,7 @@ class CliDeployer:
         ]
 
     def _written_plan(self) -> Path:
-        """Writes the plan for the CLI; only now, so that a plan that did not pass is never lying about."""
+        """Writes the plan for the CLI; only now, so that there is never a file of a plan that did not pass the gate."""
         path = self._folder / _PLAN
         try:
             path.write_text(self._narrowed_plan(), encoding="utf-8")
@@ -118,7 +118,7 @@ class CliDeployer:
         return path
 
     def _narrowed_plan(self) -> str:
-        """Returns the plan as the CLI made it, in which what is left out is skipped, as it skips what is right."""
+        """Returns the plan as the CLI made it, in which what is left out is skipped."""
         if not self._left_out:
             return self._plan_text
         root = json.loads(self._plan_text)
@@ -140,7 +140,7 @@ class CliDeployer:
             root = None
         if not isinstance(root, dict):
             raise OperationFailed(
-                "What `databricks bundle summary` printed is not understood; run again to record the jobs."
+                "The output of `databricks bundle summary` is not understood; run again to record the jobs."
             )
         resources = root.get("resources") or {}
         jobs = resources.get("jobs") if isinstance(resources, dict) else None
@@ -152,7 +152,7 @@ class CliDeployer:
         )
 
     def _bundle(self, command: str, *arguments: str, limit_seconds: float | None = None) -> CliResult:
-        """Runs a command of which a failure ends everything."""
+        """Runs a command whose failure ends the deployment."""
         try:
             return self._cli.bundle(command, *arguments, limit_seconds=limit_seconds)
         except CliFailure as failure:
@@ -160,15 +160,15 @@ class CliDeployer:
 
     def _failed(self, failure: CliFailure) -> OperationFailed:
         """Returns the error for a failed call: about jobs, where every message is about one."""
-        *problems, advice = self._told(failure)
+        *problems, advice = self._located(failure)
         messages = [each for each in diagnostics_in(failure.result.stderr) if not each.is_about_warnings]
-        keys = [self._places.job_of(each) for each in messages]
+        keys = [self._source_map.job_of(each) for each in messages]
         found = frozenset(key for key in keys if key is not None)
         if found and None not in keys:
             return JobsRejected(found, problems, advice)
         return OperationFailed("\n".join([*problems, advice]))
 
-    def _told(self, failure: CliFailure) -> list[str]:
-        """Returns what went wrong, each at its place in the metadata, and last what to do."""
-        placed = [each for each in diagnostics_in(failure.result.stderr) if self._places.knows(each)]
-        return [*map(self._places.tell, placed), explain(failure, with_errors=not placed)]
+    def _located(self, failure: CliFailure) -> list[str]:
+        """Returns what went wrong, each with its location in the metadata, and last what to do."""
+        placed = [each for each in diagnostics_in(failure.result.stderr) if self._source_map.knows(each)]
+        return [*map(self._source_map.tell, placed), explain(failure, with_errors=not placed)]
