@@ -9,6 +9,8 @@ What is done with a fenced block says an HTML comment before it, which readers o
     <!-- shows: PATH -->                 this file of the project is as in the block
     <!-- row: MODULE/SOURCE -->          the row of the example control table is as in the block
     <!-- set: MODULE/SOURCE/COLUMN -->   this value of the project's Delta table is set to the block
+    <!-- python -->                      the block is run in the project; names stay for the next one
+    <!-- prints -->                      what the last Python block has printed
     <!-- not run: REASON -->             nothing is done with the block
 
 A `console` block needs no comment: each `$ command` is run and must give what stands below it, with exit code 0 or the
@@ -18,6 +20,8 @@ any number of lines, inside a line for any part of it.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import re
@@ -33,15 +37,19 @@ import click
 import pytest
 from deltalake import DeltaTable
 
+from fakes.databricks_cli import cli_environment, install_stand_in
+from fakes.workspace import FakeWorkspace
 from lakeflow_job_meta import MetadataManager
 from lakeflow_job_meta.cli.main import cli
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.config.load import load_project
+from lakeflow_job_meta.control_table.schema import COLUMNS
 from lakeflow_job_meta.diagnostics.registry import RULES
 from lakeflow_job_meta.jobs.task_types import TASK_TYPES
-from lakeflow_job_meta.parsing.columns import COLUMNS
 from lakeflow_job_meta.schema.validator import load_schema
 from support.project_folder import REPOSITORY
+
+pytest_plugins = ["support.workspace_fixtures"]
 
 ROOT = REPOSITORY
 DOCS = ROOT / "docs"
@@ -157,6 +165,7 @@ def _demo(folder: Path) -> Path:
 PROJECTS: dict[str, Callable[[Path], Path]] = {
     "none": _no_project,
     "starter": _starter,
+    "starter with a workspace": _starter,
     "starter without metadata": _without_metadata,
     "this repository": _repository,
     "demo": _demo,
@@ -169,6 +178,8 @@ class Stage:
     def __init__(self, folder: Path, programs: Path) -> None:
         self.folder = folder
         self._programs = programs
+        self._names: dict[str, object] = {}
+        self._printed = ""
         self._mistaken: set[str] = set()
         self._is_changed = False
 
@@ -189,6 +200,10 @@ class Stage:
             _check_row(argument, block)
         elif what == "set":
             self._set(argument, block.text.strip())
+        elif what == "python":
+            self._execute(block)
+        elif what == "prints":
+            assert_same(block.text, self._printed, f"{block}: what the block before prints")
         else:
             assert block.language == "console", f"{block}: nothing says what is to be done with this block"
             self.check()
@@ -229,6 +244,16 @@ class Stage:
         DeltaTable(self.folder / "etl_control").update(
             predicate=f"module_name = '{module_name}' AND source_id = '{source_id}'", updates={column: f"'{literal}'"}
         )
+
+    def _execute(self, block: Block) -> None:
+        printed, before = io.StringIO(), Path.cwd()
+        os.chdir(self.folder)
+        try:
+            with contextlib.redirect_stdout(printed):
+                exec(compile(block.text, str(block), "exec"), self._names)
+        finally:
+            os.chdir(before)
+        self._printed = printed.getvalue()
 
     def _run(self, block: Block) -> None:
         commands = list(commands_of(block.text))
@@ -351,8 +376,19 @@ def programs(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def in_front_of_a_workspace(workspace: FakeWorkspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets this process find a fake workspace and a databricks command."""
+    environment = cli_environment(workspace.url, workspace.token, tmp_path / "databricks")
+    command = install_stand_in(tmp_path / "bin")
+    for name, value in {**environment, "PATH": f"{command.parent}{os.pathsep}{environment['PATH']}"}.items():
+        monkeypatch.setenv(name, value)
+
+
 @pytest.mark.parametrize(("page", "scene"), SCENES)
-def test_the_page_is_true(page: Path, scene: Scene, tmp_path: Path, programs: Path):
+def test_the_page_is_true(page: Path, scene: Scene, tmp_path: Path, programs: Path, request: pytest.FixtureRequest):
+    if scene.project.endswith("with a workspace"):
+        request.getfixturevalue("in_front_of_a_workspace")
     folder = tmp_path / "project"
     folder.mkdir()
     stage = Stage(PROJECTS[scene.project](folder), programs)
@@ -452,6 +488,8 @@ def test_every_command_is_documented_with_its_options(name, command):
     section = section_of(name)
 
     for parameter in command.params:
+        if parameter.name == "project":
+            continue  # every command has it, and the page says so once
         shown = parameter.opts[0] if isinstance(parameter, click.Option) else parameter.make_metavar(click.Context(cli))
         assert re.sub(r"[][]|[.]{3}", "", shown) in section, f"ljm {name}: {shown}"
         if isinstance(parameter.type, click.Choice):

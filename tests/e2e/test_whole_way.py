@@ -17,10 +17,9 @@ import yaml
 
 from fakes.workspace import FakeWorkspace
 from lakeflow_job_meta import MetadataManager
-from lakeflow_job_meta.control_table.interface import RowChanges
-from lakeflow_job_meta.parsing.columns import Row
-from lakeflow_job_meta.state.open import open_store
-from lakeflow_job_meta.state.schemas import JOBS
+from lakeflow_job_meta.state.store import JOBS
+from lakeflow_job_meta.tables.open import open_table
+from lakeflow_job_meta.tables.schema import Row, RowChanges
 from support.project_folder import REPOSITORY, ProjectFolder, Result
 
 pytest_plugins = ["support.workspace_fixtures", "fakes.databricks_cli.fixtures"]
@@ -79,7 +78,7 @@ class World:
 
     def record(self) -> dict[str, Row]:
         return {
-            str(each["module_name"]): each for each in open_store(str(self.project.path / "etl_control"), JOBS).rows()
+            str(each["module_name"]): each for each in open_table(str(self.project.path / "etl_control"), JOBS).rows()
         }
 
 

@@ -131,11 +131,11 @@ CLI_STEPS = {
     "while the CLI plans": Interruption(
         "lakeflow_job_meta.deploy.databricks_cli.client:DatabricksCli._wait", given="plan"
     ),
-    "after the plan": Interruption("lakeflow_job_meta.deploy.execute:_gated_plan", after=True),
+    "after the plan": Interruption("lakeflow_job_meta.deploy.pipeline:_gated_plan", after=True),
     "with the plan written": Interruption(
         "lakeflow_job_meta.deploy.databricks_cli.deployer:CliDeployer._written_plan", after=True
     ),
-    "after the deployment": Interruption("lakeflow_job_meta.deploy.pipeline:execute", after=True),
+    "after the deployment": Interruption("lakeflow_job_meta.deploy.pipeline:_deploy", after=True),
     "after the record of jobs": Interruption("lakeflow_job_meta.deploy.pipeline:record_jobs", after=True),
 }
 
@@ -166,23 +166,23 @@ class TestKilledInTheFirstDeployment:
 
 
 API_STEPS = {
-    "after looking": Interruption("lakeflow_job_meta.monitor.watcher:SourceWatcher.look", after=True),
+    "after looking": Interruption("lakeflow_job_meta.monitor.watcher:SourceWatcher.versions", after=True),
     "with the lock taken": Interruption("lakeflow_job_meta.monitor.monitor:reconcile"),
     "after compiling": Interruption("lakeflow_job_meta.monitor.reconcile:compile_project", after=True),
-    "after the plan": Interruption("lakeflow_job_meta.deploy.execute:_gated_plan", after=True),
+    "after the plan": Interruption("lakeflow_job_meta.deploy.pipeline:_gated_plan", after=True),
     "with the first job written": Interruption("lakeflow_job_meta.deploy.jobs_api.client:JobsClient._post", after=True),
     "before the second job is written": Interruption(
         "lakeflow_job_meta.deploy.jobs_api.client:JobsClient._post", call=2
     ),
-    "after the deployment": Interruption("lakeflow_job_meta.deploy.pipeline:execute", after=True),
+    "after the deployment": Interruption("lakeflow_job_meta.deploy.pipeline:_deploy", after=True),
     "while the jobs are recorded": Interruption(
-        "lakeflow_job_meta.state.delta_store:_merge", given="bundle_key", until_file="control_jobs"
+        "lakeflow_job_meta.tables.delta:_OpenDeltaTable.merge", given="bundle_key", until_file="control_jobs"
     ),
     "while the history is written": Interruption(
-        "lakeflow_job_meta.state.delta_store:_merge", given="run_id", until_file="control_history"
+        "lakeflow_job_meta.tables.delta:_OpenDeltaTable.merge", given="run_id", until_file="control_history"
     ),
     "after the record of jobs": Interruption("lakeflow_job_meta.deploy.pipeline:record_jobs", after=True),
-    "before the history": Interruption("lakeflow_job_meta.state.delta_store:_merge", given="run_id"),
+    "before the history": Interruption("lakeflow_job_meta.tables.delta:_OpenDeltaTable.merge", given="run_id"),
     "after the history": Interruption("lakeflow_job_meta.state.history:History.add", after=True),
     "before the sign of life": Interruption("pathlib:Path.replace", given="monitor.tmp"),
 }
@@ -222,9 +222,9 @@ class TestAskedToStop:
     @pytest.mark.parametrize(
         ("place", "how"),
         [
-            ("lakeflow_job_meta.monitor.watcher:SourceWatcher.look", "Ctrl-C"),
+            ("lakeflow_job_meta.monitor.watcher:SourceWatcher.versions", "Ctrl-C"),
             ("lakeflow_job_meta.monitor.reconcile:compile_project", "SIGTERM"),
-            ("lakeflow_job_meta.deploy.jobs_api.apply:PlanRun.problems_of_all", "SIGTERM"),
+            ("lakeflow_job_meta.deploy.jobs_api.apply:PlanExecution.run", "SIGTERM"),
         ],
         ids=["looking", "compiling", "about to write jobs"],
     )

@@ -16,12 +16,13 @@ from hypothesis import given, settings
 from fakes.workspace import FakeWorkspace
 from lakeflow_job_meta import JobOrchestrator, MetadataManager, MetadataMonitor
 from lakeflow_job_meta.control_table.changes import Kind
-from lakeflow_job_meta.control_table.interface import ControlTable, RowChanges
-from lakeflow_job_meta.control_table.open import open_named_table
-from lakeflow_job_meta.control_table.spark import SparkExecutor
-from lakeflow_job_meta.control_table.sql import SqlControlTable
+from lakeflow_job_meta.control_table.schema import CONTROL_TABLE
 from lakeflow_job_meta.errors import OperationFailed
-from lakeflow_job_meta.state.open import open_store
+from lakeflow_job_meta.tables.open import open_table
+from lakeflow_job_meta.tables.schema import RowChanges
+from lakeflow_job_meta.tables.spark import SparkExecutor
+from lakeflow_job_meta.tables.sql import SqlTable
+from lakeflow_job_meta.tables.store import VersionedTable
 from support.control_table_contract import ControlTableContract, check_history, histories
 from support.project_folder import module
 from support.record_table_contract import OpenRecords, RecordTableContract, check_puts, put_histories
@@ -84,8 +85,8 @@ class SparkPlace:
     records_users: bool = False
     commits_nothing: bool = True
 
-    def open(self) -> ControlTable:
-        return SqlControlTable(self.name, SparkExecutor(self.session))
+    def open(self) -> VersionedTable:
+        return SqlTable(self.name, CONTROL_TABLE, SparkExecutor(self.session))
 
     def adopt(self) -> None:
         self.session.sql(f"CREATE TABLE {self.name} USING DELTA LOCATION '{self.folder}'")
@@ -115,7 +116,7 @@ class TestRecords(RecordTableContract):
     @pytest.fixture
     def open_table(self, session: SparkSession) -> Iterator[OpenRecords]:
         control = f"default.`records_{next(NUMBERS)}`"
-        yield lambda layout: open_store(control, layout)
+        yield lambda layout: open_table(control, layout)
         for suffix in ("_jobs", "_history"):
             session.sql(f"DROP TABLE IF EXISTS {control[:-1]}{suffix}`")
 
@@ -127,12 +128,12 @@ class TestRecords(RecordTableContract):
 
 class TestSession:
     def test_a_table_is_found_in_the_active_session(self, place: SparkPlace):
-        table = open_named_table(place.name, None)
+        table = open_table(place.name, CONTROL_TABLE)
         table.create(optional_columns=False)
         assert table.read().rows == []
 
     def test_a_name_is_quoted_part_by_part(self, session: SparkSession):
-        table = open_named_table("spark_catalog.`default`.my_table", None)
+        table = open_table("spark_catalog.`default`.my_table", CONTROL_TABLE)
         table.create(optional_columns=False)
         assert table.version().number == 0
         session.sql("DROP TABLE default.my_table")

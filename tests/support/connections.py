@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from fakes.workspace import FakeWorkspace, SleeplessClock
-from lakeflow_job_meta.control_table.sql import SqlControlTable
-from lakeflow_job_meta.control_table.warehouse import WarehouseExecutor
+from lakeflow_job_meta.control_table.schema import CONTROL_TABLE
+from lakeflow_job_meta.tables.sql import SqlTable
+from lakeflow_job_meta.tables.warehouse import WarehouseExecutor
 from lakeflow_job_meta.workspace.client import Workspace
 
 CONTROL = "main.etl.control"
@@ -18,8 +19,6 @@ def connect(workspace: FakeWorkspace, clock: SleeplessClock | None = None, **set
     )
 
 
-def table_of(
-    workspace: FakeWorkspace, connection: Workspace, clock: SleeplessClock, name: str = CONTROL
-) -> SqlControlTable:
+def table_of(workspace: FakeWorkspace, connection: Workspace, clock: SleeplessClock, name: str = CONTROL) -> SqlTable:
     """Returns a control table over the default warehouse."""
-    return SqlControlTable(name, WarehouseExecutor(connection, workspace.warehouse_id, sleep=clock.sleep))
+    return SqlTable(name, CONTROL_TABLE, WarehouseExecutor(connection, workspace.warehouse_id, sleep=clock.sleep))

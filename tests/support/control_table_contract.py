@@ -19,8 +19,9 @@ import pytest
 from deltalake import CommitProperties, DeltaTable
 from hypothesis import strategies as st
 
-from lakeflow_job_meta.control_table.interface import ControlTable, Created, RowChanges, TableMissing, TableUnusable
 from lakeflow_job_meta.errors import OperationFailed
+from lakeflow_job_meta.tables.schema import RowChanges, TableUnusable
+from lakeflow_job_meta.tables.store import Created, TableMissing, VersionedTable
 from support.tables import LONG, ORIGINAL_COLUMNS, TEXT, row, write_table
 
 UTC = arrow.DataType.timestamp("us", tz="UTC")
@@ -66,7 +67,7 @@ class Place(Protocol):
     records_users: bool
     commits_nothing: bool
 
-    def open(self) -> ControlTable:
+    def open(self) -> VersionedTable:
         """Opens the table, which need not be there."""
 
     def adopt(self) -> None:
@@ -95,14 +96,14 @@ def unchanged(place: Place) -> Iterator[None]:
     assert place.commits_nothing or place.open().version() == version
 
 
-def on_disk(place: Place, rows: Iterable[Mapping[str, Any]], columns: Mapping[str, Any] = ORIGINAL) -> ControlTable:
+def on_disk(place: Place, rows: Iterable[Mapping[str, Any]], columns: Mapping[str, Any] = ORIGINAL) -> VersionedTable:
     """Makes a table of these rows behind the back of what is tested."""
     write_table(place.folder, rows, columns)
     place.adopt()
     return place.open()
 
 
-def by_source(table: ControlTable, version: int | None = None) -> dict[str, Mapping[str, object]]:
+def by_source(table: VersionedTable, version: int | None = None) -> dict[str, Mapping[str, object]]:
     """Returns the rows of one version by their source_id."""
     return {str(each["source_id"]): each for each in table.read(version).rows}
 
@@ -116,7 +117,7 @@ class ControlTableContract:
     """Subclass it with a fixture `place`."""
 
     @pytest.fixture
-    def table(self, place: Place) -> ControlTable:
+    def table(self, place: Place) -> VersionedTable:
         """A new table with all columns."""
         table = place.open()
         table.create(optional_columns=True)
@@ -174,7 +175,7 @@ class ControlTableContract:
 
     # Versions
 
-    def test_every_commit_is_one_version_more(self, table: ControlTable):
+    def test_every_commit_is_one_version_more(self, table: VersionedTable):
         versions = [table.version()]
         for number in range(3):
             table.write(upserts(full(f"s{number}")))
@@ -182,10 +183,10 @@ class ControlTableContract:
         assert [version.number for version in versions] == [0, 1, 2, 3]
         assert len(set(versions)) == 4
 
-    def test_asking_for_the_version_changes_nothing(self, table: ControlTable):
+    def test_asking_for_the_version_changes_nothing(self, table: VersionedTable):
         assert table.version() == table.version() == table.read().version
 
-    def test_a_commit_of_somebody_else_is_seen(self, place: Place, table: ControlTable):
+    def test_a_commit_of_somebody_else_is_seen(self, place: Place, table: VersionedTable):
         table.write(upserts(full()))
         before = table.version()
         DeltaTable(place.folder).update(updates={"is_active": "false"})
@@ -193,7 +194,7 @@ class ControlTableContract:
         assert by_source(table)["a"]["is_active"] is False
 
     def test_a_table_dropped_and_made_again_has_another_version_of_the_same_number(
-        self, place: Place, table: ControlTable
+        self, place: Place, table: VersionedTable
     ):
         before = table.version()
         time.sleep(0.01)
@@ -203,7 +204,7 @@ class ControlTableContract:
         assert (after.number, before.number) == (0, 0)
         assert after != before
 
-    def test_a_read_can_be_pinned_to_a_version(self, table: ControlTable):
+    def test_a_read_can_be_pinned_to_a_version(self, table: VersionedTable):
         table.write(upserts(full(execution_order=1)))
         table.write(RowChanges([full(execution_order=2)], [("sales", "b")]))
         assert table.read(0).rows == []
@@ -219,13 +220,13 @@ class ControlTableContract:
         assert [each["source_id"] for each in table.read(1).rows] == ["a"]
         assert not table.read(1).columns & set(OPTIONAL)
 
-    def test_a_version_that_is_not_there_yet_is_an_error_that_names_it(self, table: ControlTable):
+    def test_a_version_that_is_not_there_yet_is_an_error_that_names_it(self, table: VersionedTable):
         with pytest.raises(OperationFailed, match=r"\b99\b"):
             table.read(99)
 
     # Rows in, rows out
 
-    def test_a_row_comes_back_as_it_was_written(self, table: ControlTable):
+    def test_a_row_comes_back_as_it_was_written(self, table: VersionedTable):
         written = full(
             source_type="api",
             execution_order=-7,
@@ -239,13 +240,13 @@ class ControlTableContract:
         table.write(upserts(written))
         assert table.read().rows == [written]
 
-    def test_null_stays_null(self, table: ControlTable):
+    def test_null_stays_null(self, table: VersionedTable):
         nothing = dict.fromkeys(full())
         written = {**nothing, "module_name": "sales", "source_id": "a", "is_active": True}
         table.write(upserts(written))
         assert table.read().rows == [written]
 
-    def test_text_goes_through_unharmed_whatever_it_looks_like(self, table: ControlTable):
+    def test_text_goes_through_unharmed_whatever_it_looks_like(self, table: VersionedTable):
         rows = [full(text, f"m{text}", description=text, source_config=text) for text in HOSTILE_TEXTS]
         table.write(upserts(*rows))
         assert {each["source_id"]: each for each in table.read().rows} == {each["source_id"]: each for each in rows}
@@ -279,14 +280,14 @@ class ControlTableContract:
 
     # Inserts and updates
 
-    def test_a_new_row_is_stamped_with_the_time(self, place: Place, table: ControlTable):
+    def test_a_new_row_is_stamped_with_the_time(self, place: Place, table: VersionedTable):
         table.write(upserts(full()))
         (found,) = stored(place).values()
         assert found["created_timestamp"] == found["updated_timestamp"]
         age = datetime.now(timezone.utc) - found["created_timestamp"]
         assert timedelta(seconds=-1) < age < timedelta(minutes=1)
 
-    def test_only_rows_that_differ_are_touched(self, place: Place, table: ControlTable):
+    def test_only_rows_that_differ_are_touched(self, place: Place, table: VersionedTable):
         table.write(upserts(full("a"), full("b"), full("c", "returns")))
         before = stored(place)
         table.write(upserts(full("a"), full("b", execution_order=2), full("c", "returns")))
@@ -297,7 +298,7 @@ class ControlTableContract:
         assert after["sales", "b"]["created_timestamp"] == before["sales", "b"]["created_timestamp"]
         assert after["sales", "b"]["updated_timestamp"] > before["sales", "b"]["updated_timestamp"]
 
-    def test_every_column_counts_as_a_difference(self, table: ControlTable):
+    def test_every_column_counts_as_a_difference(self, table: VersionedTable):
         changes: list[dict[str, Any]] = [
             {"source_type": "api"},
             {"source_type": None},
@@ -316,24 +317,24 @@ class ControlTableContract:
         table.write(upserts(*changed.values()))
         assert by_source(table) == changed
 
-    def test_a_null_becomes_a_value(self, table: ControlTable):
+    def test_a_null_becomes_a_value(self, table: VersionedTable):
         table.write(upserts(full(source_type=None)))
         table.write(upserts(full(source_type="sql", description="x")))
         assert table.read().rows == [full(source_type="sql", description="x")]
 
-    def test_the_same_source_id_in_two_modules_is_two_sources(self, table: ControlTable):
+    def test_the_same_source_id_in_two_modules_is_two_sources(self, table: VersionedTable):
         table.write(upserts(full("a", "sales", execution_order=1), full("a", "returns", execution_order=2)))
         table.write(RowChanges([full("a", "sales", execution_order=3)], [("returns", "a")]))
         assert table.read().rows == [full("a", "sales", execution_order=3)]
 
-    def test_names_are_compared_exactly(self, table: ControlTable):
+    def test_names_are_compared_exactly(self, table: VersionedTable):
         rows = [full("a"), full("A"), full("a "), full("á"), full("a\u0301")]
         table.write(upserts(*rows))
         assert len(table.read().rows) == 5
 
     # is_active
 
-    def test_is_active_none_makes_a_new_row_active(self, table: ControlTable):
+    def test_is_active_none_makes_a_new_row_active(self, table: VersionedTable):
         table.write(upserts(full(is_active=None)))
         assert table.read().rows == [full(is_active=True)]
 
@@ -349,42 +350,42 @@ class ControlTableContract:
         with unchanged(place):
             table.write(upserts(row(is_active=None)))
 
-    def test_is_active_is_set_where_it_is_given(self, table: ControlTable):
+    def test_is_active_is_set_where_it_is_given(self, table: VersionedTable):
         table.write(upserts(full(is_active=False)))
         table.write(upserts(full(is_active=True)))
         assert table.read().rows == [full(is_active=True)]
 
     # Deletions, and several changes at once
 
-    def test_rows_are_deleted_by_module_and_source(self, table: ControlTable):
+    def test_rows_are_deleted_by_module_and_source(self, table: VersionedTable):
         table.write(upserts(full("a"), full("b"), full("a", "returns")))
         table.write(RowChanges((), [("sales", "a")]))
         assert sorted((each["module_name"], each["source_id"]) for each in table.read().rows) == [
             ("returns", "a"), ("sales", "b"),
         ]  # fmt: skip
 
-    def test_inserts_updates_and_deletions_are_one_commit(self, table: ControlTable):
+    def test_inserts_updates_and_deletions_are_one_commit(self, table: VersionedTable):
         table.write(upserts(full("a"), full("b")))
         table.write(RowChanges([full("b", execution_order=2), full("c")], [("sales", "a")]))
         assert table.version().number == 2
         assert {name: each["execution_order"] for name, each in by_source(table).items()} == {"b": 2, "c": 1}
 
-    def test_a_row_that_is_not_there_may_be_deleted(self, table: ControlTable):
+    def test_a_row_that_is_not_there_may_be_deleted(self, table: VersionedTable):
         table.write(RowChanges([full("a")], [("sales", "nobody"), ("nowhere", "a")]))
         assert list(by_source(table)) == ["a"]
 
-    def test_nothing_to_do_makes_no_commit(self, table: ControlTable):
+    def test_nothing_to_do_makes_no_commit(self, table: VersionedTable):
         before = table.version()
         table.write(RowChanges((), ()))
         assert table.version() == before
 
-    def test_nothing_to_change_changes_nothing(self, place: Place, table: ControlTable):
+    def test_nothing_to_change_changes_nothing(self, place: Place, table: VersionedTable):
         table.write(upserts(full()))
         with unchanged(place):
             table.write(upserts(full()))
             table.write(RowChanges((), [("sales", "nobody")]))
 
-    def test_the_same_write_again_changes_nothing(self, place: Place, table: ControlTable):
+    def test_the_same_write_again_changes_nothing(self, place: Place, table: VersionedTable):
         changes = RowChanges([full("b", execution_order=2, is_active=None), full("c")], [("sales", "a")])
         table.write(upserts(full("a"), full("b")))
         table.write(changes)
@@ -393,7 +394,7 @@ class ControlTableContract:
 
     # History
 
-    def test_the_history_says_newest_first_what_happened_and_when(self, place: Place, table: ControlTable):
+    def test_the_history_says_newest_first_what_happened_and_when(self, place: Place, table: VersionedTable):
         table.write(upserts(full()))
         table.write(RowChanges((), [("sales", "a")]))
         commits = table.history(10)
@@ -407,11 +408,11 @@ class ControlTableContract:
         assert timedelta(seconds=-1) < age < timedelta(minutes=1)
         assert [commit.user is not None for commit in commits] == [place.records_users] * 3
 
-    def test_the_history_can_be_limited(self, table: ControlTable):
+    def test_the_history_can_be_limited(self, table: VersionedTable):
         table.write(upserts(full()))
         assert [commit.version for commit in table.history(1)] == [1]
 
-    def test_the_history_names_who_made_a_commit(self, place: Place, table: ControlTable):
+    def test_the_history_names_who_made_a_commit(self, place: Place, table: VersionedTable):
         table.write(upserts(full()))
         named = CommitProperties(custom_metadata={"userName": "else@example.com"})
         DeltaTable(place.folder).update(updates={"is_active": "false"}, commit_properties=named)
@@ -475,7 +476,7 @@ class ControlTableContract:
         table.write(upserts(full()))
         assert table.read().rows == [row()]
 
-    def test_an_order_that_does_not_fit_is_refused_not_changed(self, table: ControlTable):
+    def test_an_order_that_does_not_fit_is_refused_not_changed(self, table: VersionedTable):
         table.write(upserts(full()))
         with pytest.raises(OperationFailed, match="execution_order"):
             table.write(upserts(full(execution_order=2**31)))

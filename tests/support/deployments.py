@@ -10,8 +10,8 @@ from pathlib import Path
 
 from fakes.databricks_cli import cli_environment
 from fakes.workspace import FakeWorkspace
-from lakeflow_job_meta.state.local_store import LocalStore
-from lakeflow_job_meta.state.schemas import JOBS
+from lakeflow_job_meta.state.store import JOBS
+from lakeflow_job_meta.tables.local import LocalTable
 from support.in_process import started_in
 from support.project_folder import ProjectFolder, Result, module
 
@@ -82,7 +82,7 @@ class World:
         return self.workspace.jobs.by_name(name).job_id
 
     def record(self) -> dict:
-        rows = LocalStore(self.project.path / ".lakeflow-job-meta" / "dev", JOBS).rows()
+        rows = LocalTable(self.project.path / ".lakeflow-job-meta" / "dev", JOBS).rows()
         return {row["bundle_key"]: row for row in rows}
 
     @property

@@ -13,14 +13,16 @@ import sys
 import time
 from pathlib import Path
 
-from lakeflow_job_meta.cli.stopping import end_like_ctrl_c
+from lakeflow_job_meta.cli.run import end_like_ctrl_c
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.deploy.select_backend import cli_backend, jobs_api_backend, open_cli
+from lakeflow_job_meta.deploy.backend import DeployBackend
+from lakeflow_job_meta.deploy.select_backend import BackendName, select_backend
 from lakeflow_job_meta.monitor.events import Event
 from lakeflow_job_meta.monitor.loop import LoopOptions, run_loop
-from lakeflow_job_meta.monitor.monitor import Monitor, TickResult
+from lakeflow_job_meta.monitor.monitor import Monitor
 from lakeflow_job_meta.monitor.reconcile import MonitorConfig
+from lakeflow_job_meta.monitor.tick import TickResult
 from lakeflow_job_meta.workspace.client import Workspace
 
 TARGET = "dev"
@@ -51,12 +53,11 @@ def children() -> int:
     return sum(len((task / "children").read_text().split()) for task in tasks)
 
 
-def main(deployer: str, interval_seconds: float, ticks: Path) -> None:
+def main(deployer: BackendName, interval_seconds: float, ticks: Path) -> None:
     workspace = Workspace()
-    ways = {
-        "cli": lambda project: cli_backend(project, open_cli(project, TARGET)),
-        "jobs-api": lambda project: jobs_api_backend(project, TARGET, workspace),
-    }
+
+    def select(project: Project) -> DeployBackend:
+        return select_backend(project, TARGET, workspace, deployer, on_fallback=print)
 
     def load() -> Project:
         return load_project(Path())
@@ -64,7 +65,7 @@ def main(deployer: str, interval_seconds: float, ticks: Path) -> None:
     def tell(event: Event) -> None:
         print(event.kind.value, event.text, file=sys.stderr)
 
-    monitor = TimedMonitor(load, MonitorConfig(TARGET), ways[deployer], tell, workspace=workspace)
+    monitor = TimedMonitor(load, MonitorConfig(TARGET), select, tell, workspace=workspace)
     end_like_ctrl_c()
     with ticks.open("a", encoding="utf-8", buffering=1) as file:
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -16,20 +16,20 @@ import pytest
 
 from fakes.workspace import FakeWorkspace, Fault, FaultKind
 from lakeflow_job_meta import MetadataManager
+from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.control_table.interface import RowChanges
-from lakeflow_job_meta.deploy.backend import Deployer
-from lakeflow_job_meta.deploy.pipeline import DeployBackend, DeployContext
-from lakeflow_job_meta.deploy.select_backend import cli_backend, jobs_api_backend, open_cli
-from lakeflow_job_meta.monitor.clock import Clock
+from lakeflow_job_meta.deploy.backend import DeployBackend, DeployContext, Deployer
+from lakeflow_job_meta.deploy.select_backend import BackendName, select_backend
 from lakeflow_job_meta.monitor.events import Event
-from lakeflow_job_meta.monitor.monitor import Monitor, TickResult
+from lakeflow_job_meta.monitor.monitor import Monitor
 from lakeflow_job_meta.monitor.reconcile import MonitorConfig
+from lakeflow_job_meta.monitor.retry import Clock
+from lakeflow_job_meta.monitor.tick import TickResult
 from lakeflow_job_meta.state.folder import state_folder
 from lakeflow_job_meta.state.history import History, HistoryEntry
-from lakeflow_job_meta.state.open import open_state_store
-from lakeflow_job_meta.state.schemas import HISTORY
+from lakeflow_job_meta.state.store import HISTORY, open_state_store
+from lakeflow_job_meta.tables.schema import RowChanges
 from lakeflow_job_meta.workspace.client import Workspace
 from support.project_folder import ProjectFolder, module
 from support.tables import row
@@ -92,6 +92,22 @@ class Watching:
         return kinds
 
 
+@dataclass(frozen=True)
+class NotifyingBackend:
+    """A backend that calls a function when the metadata is read, before anything is deployed."""
+
+    backend: DeployBackend
+    after_reading: Callable[[], None]
+
+    @property
+    def writes_files(self) -> bool:
+        return self.backend.writes_files
+
+    def open(self, context: DeployContext, compilation: Compilation) -> Deployer:
+        self.after_reading()
+        return self.backend.open(context, compilation)
+
+
 class World:
     """A project, the workspace of its jobs, and monitors between them.
 
@@ -132,7 +148,7 @@ class World:
 
     def monitor(
         self,
-        way: str = "jobs-api",
+        backend: BackendName = "jobs-api",
         *,
         max_deletes: int | None = 0,
         overwriting: bool = False,
@@ -140,28 +156,19 @@ class World:
         propose: Path | None = None,
     ) -> Watching:
         """Returns a monitor in its first moment, as after a restart."""
-        ways: dict[str, Callable[[Project], DeployBackend]] = {
-            "jobs-api": lambda project: jobs_api_backend(project, TARGET, self.connection),
-            "cli": lambda project: cli_backend(project, open_cli(project, TARGET)),
-        }
 
-        def choose_way(project: Project) -> DeployBackend:
+        def select(project: Project) -> DeployBackend:
             self.before_reading()
-            chosen = ways[way](project)
+            selected = select_backend(project, TARGET, self.connection, backend, on_fallback=pytest.fail)
+            return NotifyingBackend(selected, lambda: self.after_reading())
 
-            def make_deployer(beginning: DeployContext) -> Deployer:
-                self.after_reading()
-                return chosen.make_deployer(beginning)
-
-            return replace(chosen, make_deployer=make_deployer)
-
-        wishes = MonitorConfig(TARGET, max_deletes, overwriting, volume, propose)
+        config = MonitorConfig(TARGET, max_deletes, overwriting, volume, propose)
         return Watching(
-            lambda tell: Monitor(
+            lambda sink: Monitor(
                 lambda: load_project(self.project.path),
-                wishes,
-                choose_way,
-                tell,
+                config,
+                select,
+                sink,
                 workspace=self.connection,
                 clock=self.clock.clock,
             )

@@ -23,10 +23,10 @@ from deltalake import DeltaTable
 
 from fakes.databricks_cli import cli_environment, install_stand_in
 from fakes.workspace import FakeWorkspace
-from lakeflow_job_meta.control_table.delta import DeltaControlTable
-from lakeflow_job_meta.state.delta_store import DeltaStore
+from lakeflow_job_meta.control_table.schema import CONTROL_TABLE
 from lakeflow_job_meta.state.history import History, HistoryEntry
-from lakeflow_job_meta.state.schemas import HISTORY, JOBS
+from lakeflow_job_meta.state.store import HISTORY, JOBS
+from lakeflow_job_meta.tables.delta import DeltaFiles
 from support.in_process import started_in
 from support.project_folder import ProjectFolder, Result
 from support.table_editor import MISTAKES
@@ -291,8 +291,8 @@ class Estate:
         """Returns the recorded job ids by key."""
         return {row["bundle_key"]: row["job_id"] for row in self.records(JOBS).rows()}
 
-    def records(self, layout: Any) -> DeltaStore:
-        return DeltaStore(TABLE, layout, self.project.path)
+    def records(self, layout: Any) -> DeltaFiles:
+        return DeltaFiles(TABLE, layout, self.project.path)
 
 
 def _all_processes() -> list[int]:
@@ -364,7 +364,7 @@ def jobs_that_follow(estate: Estate) -> list[tuple[str, list[dict[str, Any]]]]:
 
 def sound_jobs(estate: Estate, version: int) -> dict[str, list[dict[str, Any]]]:
     """Returns the tasks of each module without mistakes in one version of the table."""
-    found = DeltaControlTable(TABLE, estate.project.path).read(version).rows
+    found = DeltaFiles(TABLE, CONTROL_TABLE, estate.project.path).read(version).rows
     rows = sorted(found, key=lambda row: (str(row["module_name"]), str(row["source_id"])))
     jobs = {}
     for name, members in groupby(rows, key=lambda row: str(row["module_name"])):

@@ -14,11 +14,12 @@ import pytest
 from hypothesis import strategies as st
 
 from lakeflow_job_meta.errors import OperationFailed
-from lakeflow_job_meta.state.schemas import HISTORY, JOBS
-from lakeflow_job_meta.state.store import SchemaColumn, StateStore, TableSchema
+from lakeflow_job_meta.state.store import HISTORY, JOBS
+from lakeflow_job_meta.tables.schema import Column, RowChanges, TableSchema
+from lakeflow_job_meta.tables.store import TableStore
 from support.control_table_contract import HOSTILE_TEXTS
 
-OpenRecords = Callable[[TableSchema], StateStore]
+OpenRecords = Callable[[TableSchema], TableStore]
 """Opens the side table of a layout; the same one however often it is asked."""
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123_000, tzinfo=timezone.utc)
@@ -49,7 +50,7 @@ def tick(run_id: str, minutes: int = 0, **columns: Any) -> dict[str, Any]:
     return {**nothing, "run_id": run_id, "started_timestamp": NOON + timedelta(minutes=minutes), **columns}
 
 
-def by_key(table: StateStore) -> dict[tuple[object, object], Mapping[str, object]]:
+def by_key(table: TableStore) -> dict[tuple[object, object], Mapping[str, object]]:
     return {(row["target"], row["bundle_key"]): row for row in table.rows()}
 
 
@@ -73,12 +74,12 @@ put_histories = st.lists(
 """Random puts: rows and deletions."""
 
 
-def check_puts(table: StateStore, puts: list[tuple[list[dict[str, Any]], list[tuple[object, ...]]]]) -> None:
+def check_puts(table: TableStore, puts: list[tuple[list[dict[str, Any]], list[tuple[object, ...]]]]) -> None:
     """After each put, the table holds what a dictionary would."""
-    table.put([], list(by_key(table)))
+    table.write(RowChanges([], list(by_key(table))))
     model: dict[tuple[object, ...], dict[str, Any]] = {}
     for rows, deletions in puts:
-        table.put(rows, deletions)
+        table.write(RowChanges(rows, deletions))
         for deletion in deletions:
             model.pop(deletion, None)
         model |= {(row["target"], row["bundle_key"]): row for row in rows}
@@ -92,11 +93,11 @@ class RecordTableContract:
     """Subclass it with a fixture `open_table`."""
 
     @pytest.fixture
-    def jobs(self, open_table: OpenRecords) -> StateStore:
+    def jobs(self, open_table: OpenRecords) -> TableStore:
         return open_table(JOBS)
 
     @pytest.fixture
-    def history(self, open_table: OpenRecords) -> StateStore:
+    def history(self, open_table: OpenRecords) -> TableStore:
         return open_table(HISTORY)
 
     def test_a_table_that_is_not_there_has_no_rows(self, jobs):
@@ -108,32 +109,32 @@ class RecordTableContract:
             "r1", duration_seconds=1.25, metadata_version="3", outcome="deployed", created=1, changed=0, deleted=-1,
             refused=2**31 - 1, quarantined=0, error="it's", details='{"a": [1, null]}', target="prod",
         )  # fmt: skip
-        jobs.put([job()])
-        history.put([done])
+        jobs.write(RowChanges([job()]))
+        history.write(RowChanges([done]))
         assert jobs.rows() == [job()]
         assert history.rows() == [done]
         assert {type(value) for value in history.rows()[0].values()} == {str, int, float, datetime}
         assert history.rows()[0]["started_timestamp"].utcoffset() == timedelta(0)
 
     def test_a_whole_number_fits_into_a_fraction(self, history):
-        history.put([tick("r1", duration_seconds=3)])
+        history.write(RowChanges([tick("r1", duration_seconds=3)]))
         assert repr(history.rows()[0]["duration_seconds"]) == "3.0"
 
     def test_moments_are_kept_to_the_millisecond_in_utc(self, history):
         zone = timezone(timedelta(hours=-5))
-        history.put([tick("r1", started_timestamp=datetime(2026, 3, 8, 2, 30, 0, 123_999, tzinfo=zone))])
+        history.write(RowChanges([tick("r1", started_timestamp=datetime(2026, 3, 8, 2, 30, 0, 123_999, tzinfo=zone))]))
         (row,) = history.rows()
         assert row["started_timestamp"] == datetime(2026, 3, 8, 7, 30, 0, 123_000, tzinfo=timezone.utc)
 
     def test_what_a_row_lacks_is_null(self, jobs):
-        jobs.put([job()])
-        jobs.put([{"target": "prod", "bundle_key": "sales"}])
+        jobs.write(RowChanges([job()]))
+        jobs.write(RowChanges([{"target": "prod", "bundle_key": "sales"}]))
         nothing = dict.fromkeys(job())
         assert jobs.rows() == [{**nothing, "target": "prod", "bundle_key": "sales"}]
 
     def test_rows_are_inserted_updated_and_deleted_by_key_in_one_put(self, jobs):
-        jobs.put([job("a"), job("b"), job("b", target="dev")])
-        jobs.put([job("a", job_id=2), job("c")], [("prod", "b"), ("prod", "never there")])
+        jobs.write(RowChanges([job("a"), job("b"), job("b", target="dev")]))
+        jobs.write(RowChanges([job("a", job_id=2), job("c")], [("prod", "b"), ("prod", "never there")]))
         assert by_key(jobs) == {
             ("prod", "a"): job("a", job_id=2),
             ("prod", "c"): job("c"),
@@ -141,67 +142,73 @@ class RecordTableContract:
         }
 
     def test_the_last_of_several_rows_of_a_key_counts_and_is_not_deleted(self, jobs):
-        jobs.put([job(job_id=1), job(job_id=2)], [("prod", "sales")])
+        jobs.write(RowChanges([job(job_id=1), job(job_id=2)], [("prod", "sales")]))
         assert jobs.rows() == [job(job_id=2)]
 
     def test_the_same_put_again_changes_nothing(self, jobs):
-        jobs.put([job("b")])
+        jobs.write(RowChanges([job("b")]))
         for _ in range(2):
-            jobs.put([job("a")], [("prod", "b")])
+            jobs.write(RowChanges([job("a")], [("prod", "b")]))
             assert jobs.rows() == [job("a")]
 
     def test_nothing_to_do_does_not_make_the_table(self, jobs):
-        jobs.put([])
-        jobs.put([], [])
+        jobs.write(RowChanges([]))
+        jobs.write(RowChanges([], []))
         assert jobs.rows() == []
 
     def test_deleting_from_a_table_that_is_not_there_is_no_error(self, jobs):
-        jobs.put([], [("prod", "sales")])
+        jobs.write(RowChanges([], [("prod", "sales")]))
         assert jobs.rows() == []
 
     def test_text_goes_through_unharmed_whatever_it_looks_like(self, jobs):
         rows = [job(text, job_name=text) for text in HOSTILE_TEXTS]
-        jobs.put(rows)
+        jobs.write(RowChanges(rows))
         assert by_key(jobs) == {("prod", row["bundle_key"]): row for row in rows}
-        jobs.put([], [("prod", text) for text in HOSTILE_TEXTS])
+        jobs.write(RowChanges([], [("prod", text) for text in HOSTILE_TEXTS]))
         assert jobs.rows() == []
 
     def test_half_a_character_becomes_a_question_mark(self, history):
-        history.put([tick("r1", error="no file \udcff")])
+        history.write(RowChanges([tick("r1", error="no file \udcff")]))
         assert history.rows()[0]["error"] == "no file ?"
 
     def test_the_newest_come_first_and_no_more_than_asked_for(self, history):
-        history.put([tick(f"r{minute}", minute) for minute in (3, 1, 4, 2)] + [tick("never", started_timestamp=None)])
+        history.write(
+            RowChanges(
+                [tick(f"r{minute}", minute) for minute in (3, 1, 4, 2)] + [tick("never", started_timestamp=None)]
+            )
+        )
         assert [row["run_id"] for row in history.newest(3)] == ["r4", "r3", "r2"]
         assert [row["run_id"] for row in history.newest(9)] == ["r4", "r3", "r2", "r1", "never"]
         assert history.newest(0) == []
 
     def test_the_newest_may_be_those_of_one_target(self, history):
-        history.put([tick(f"r{minute}", minute, target="dev" if minute % 2 else "it's") for minute in (1, 2, 3, 4)])
+        history.write(
+            RowChanges([tick(f"r{minute}", minute, target="dev" if minute % 2 else "it's") for minute in (1, 2, 3, 4)])
+        )
         assert [row["run_id"] for row in history.newest(1, {"target": "dev"})] == ["r3"]
         assert [row["run_id"] for row in history.newest(9, {"target": "it's"})] == ["r4", "r2"]
         assert history.newest(9, {"target": "dev' OR '1'='1"}) == []
 
     def test_rows_of_one_moment_are_in_the_order_of_their_keys(self, history):
-        history.put([tick("b"), tick("a"), tick("c")])
+        history.write(RowChanges([tick("b"), tick("a"), tick("c")]))
         assert [row["run_id"] for row in history.newest(2)] == ["a", "b"]
 
     def test_an_older_table_gets_the_columns_that_it_lacks(self, open_table, jobs):
         older = {name: value for name, value in job().items() if name not in ("url", "metadata_version")}
-        open_table(OLDER_JOBS).put([older])
+        open_table(OLDER_JOBS).write(RowChanges([older]))
         assert jobs.rows() == [job(url=None, metadata_version=None)]
         assert jobs.newest(1) == jobs.rows()
-        jobs.put([job("b")])
+        jobs.write(RowChanges([job("b")]))
         assert by_key(jobs) == {("prod", "sales"): job(url=None, metadata_version=None), ("prod", "b"): job("b")}
 
     def test_the_table_of_the_original_tool_is_carried_on(self, open_table, jobs):
         columns = [column.name for column in ORIGINAL_JOBS.columns]
         originals = [{name: job(job_id=number)[name] for name in columns} for number in (1, 2)]
-        open_table(ORIGINAL_JOBS).put(originals)
+        open_table(ORIGINAL_JOBS).write(RowChanges(originals))
         nothing = dict.fromkeys(job())
         for found in (jobs.rows(), jobs.newest(5)):
             assert sorted(found, key=lambda row: row["job_id"]) == [{**nothing, **row} for row in originals]
-        jobs.put([job(job_id=3)])
+        jobs.write(RowChanges([job(job_id=3)]))
         assert {row["job_id"] for row in jobs.rows()} == {1, 2, 3}
 
     @pytest.mark.parametrize(
@@ -222,18 +229,18 @@ class RecordTableContract:
         ids=str,
     )
     def test_a_value_that_does_not_fit_is_refused_and_named(self, history, column, value):
-        history.put([tick("r1")])
+        history.write(RowChanges([tick("r1")]))
         with pytest.raises(OperationFailed, match=f"'{column}'"):
-            history.put([tick("r2"), {**tick("r3"), column: value}])
+            history.write(RowChanges([tick("r2"), {**tick("r3"), column: value}]))
         assert history.rows() == [tick("r1")]
 
     def test_a_key_of_another_length_is_refused(self, jobs):
         with pytest.raises(OperationFailed, match="not 1 values"):
-            jobs.put([], [("prod",)])
+            jobs.write(RowChanges([], [("prod",)]))
 
     def test_a_column_of_a_type_that_cannot_hold_it_is_an_error_and_not_no_rows(self, open_table, jobs):
-        wrong = tuple(SchemaColumn(c.name, "STRING" if c.name == "job_id" else c.type) for c in JOBS.columns)
-        open_table(TableSchema(JOBS.suffix, wrong, JOBS.key, JOBS.order)).put([job(job_id="seven")])
-        for use in (jobs.rows, lambda: jobs.newest(1), lambda: jobs.put([job()])):
+        wrong = tuple(Column(c.name, "STRING" if c.name == "job_id" else c.type) for c in JOBS.columns)
+        open_table(TableSchema(JOBS.suffix, wrong, JOBS.key, JOBS.order)).write(RowChanges([job(job_id="seven")]))
+        for use in (jobs.rows, lambda: jobs.newest(1), lambda: jobs.write(RowChanges([job()]))):
             with pytest.raises(OperationFailed, match="'job_id' has the type STRING"):
                 use()

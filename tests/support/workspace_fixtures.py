@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fakes.workspace import FakeWorkspace, SleeplessClock
-from lakeflow_job_meta.control_table.sql import SqlControlTable
+from lakeflow_job_meta.tables.sql import SqlTable
 from lakeflow_job_meta.workspace.client import Workspace
 from support.connections import connect, table_of
 
@@ -32,7 +32,7 @@ def connection(workspace: FakeWorkspace, clock: SleeplessClock) -> Workspace:
 
 
 @pytest.fixture
-def control(workspace: FakeWorkspace, connection: Workspace, clock: SleeplessClock) -> SqlControlTable:
+def control(workspace: FakeWorkspace, connection: Workspace, clock: SleeplessClock) -> SqlTable:
     """The control table `main.etl.control`, with all columns and without rows."""
     table = table_of(workspace, connection, clock)
     table.create(optional_columns=True)

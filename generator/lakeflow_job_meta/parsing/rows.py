@@ -14,6 +14,7 @@ from itertools import groupby
 
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value, diff
+from lakeflow_job_meta.control_table.schema import METADATA_COLUMNS, key_of
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Location, SourceRef
 from lakeflow_job_meta.diagnostics.rules.metadata import (
     BAD_JSON,
@@ -22,8 +23,8 @@ from lakeflow_job_meta.diagnostics.rules.metadata import (
     NOT_A_VALUE,
     ROW_WITHOUT_MODULE,
 )
-from lakeflow_job_meta.parsing.columns import METADATA_COLUMNS, Row
 from lakeflow_job_meta.parsing.units import RawModule, SourceUnit, UnitContent, digest_of
+from lakeflow_job_meta.tables.schema import Row
 from lakeflow_job_meta.text.json_columns import locate_in_json, read_json
 from lakeflow_job_meta.text.yaml_reader import Fault
 
@@ -86,8 +87,7 @@ def units_of_rows(label: str, rows: Iterable[Row], group_column: str | None = No
         rows: Maps from column to value; JSON columns as text.
         group_column: The column that names the bundles of modules, if one does.
     """
-    ordered = sorted(rows, key=lambda row: (str(row.get("module_name") or ""), str(row.get("source_id") or "")))
-    for name, group in groupby(ordered, key=lambda row: row.get("module_name")):
+    for name, group in groupby(sorted(rows, key=key_of), key=lambda row: row.get("module_name")):
         members = list(group)
         is_module = name is not None and name != ""
         read = partial(_module, label, members, group_column) if is_module else partial(_without_module, label, members)
@@ -192,7 +192,7 @@ def _read(row: Row, column: str) -> tuple[Value, Fault | None]:
 
 def _bad_cell(row: Row, column: str, origin: SourceRef, fault: Fault) -> Diagnostic:
     found_rule = {"duplicate-key": DUPLICATE_KEY, "value": NOT_A_VALUE}.get(fault.kind, BAD_JSON)
-    cell = origin.place()
+    cell = origin.location()
     lines = str(row[column]).split("\n")
     line = lines[fault.mark.line - 1] if fault.mark.line <= len(lines) else None
     at = Location(cell.path, *fault.mark, is_file=False)

@@ -82,7 +82,7 @@ def with_text_as_written(diagnostic: Diagnostic) -> Diagnostic:
 
     `1.50` was read as 1.5, but means the text "1.50"; behind an anchor or a tag it is not found.
     """
-    suggestion, line, column = diagnostic.suggestion, diagnostic.source_line, diagnostic.place.column
+    suggestion, line, column = diagnostic.suggestion, diagnostic.source_line, diagnostic.location.column
     if suggestion is None or suggestion.kind is not SuggestionKind.REPLACE_VALUE or line is None or column is None:
         return diagnostic
     written = re.split(r"[\s,\]}#]", line[column - 1 :], maxsplit=1)[0]

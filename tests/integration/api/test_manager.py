@@ -14,8 +14,8 @@ from deltalake import DeltaTable, write_deltalake
 from fakes.workspace import FakeWorkspace
 from lakeflow_job_meta import MetadataManager
 from lakeflow_job_meta.control_table.changes import Kind
-from lakeflow_job_meta.control_table.interface import TableMissing
 from lakeflow_job_meta.errors import ConfigError, InvalidMetadata, OperationFailed
+from lakeflow_job_meta.tables.store import TableMissing
 from lakeflow_job_meta.workspace.client import Workspace
 from support.connections import CONTROL, VOLUME
 from support.project_folder import REPOSITORY, ProjectFolder
@@ -151,7 +151,7 @@ class TestLoadYaml:
         Path("m/b.yml").write_text("modules:\n  - module_name: stock\n    sourcs: []\n")
         with pytest.raises(InvalidMetadata, match="so nothing was loaded") as caught:
             made.load_yaml("m")
-        assert {Path(problem.place.path).name for problem in caught.value.diagnostics} == {"b.yml"}
+        assert {Path(problem.location.path).name for problem in caught.value.diagnostics} == {"b.yml"}
         assert (made.get_all_modules(), made.current_version()) == ([], 0)
 
     @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ class TestVolumes:
         (volume / "b.yml").write_text("modules: [")
         with pytest.raises(InvalidMetadata) as caught:
             made.sync_from_volume(VOLUME)
-        assert caught.value.diagnostics[0].place.path == f"{VOLUME}/b.yml"
+        assert caught.value.diagnostics[0].location.path == f"{VOLUME}/b.yml"
         assert made.current_version() == 0
 
     def test_a_volume_that_is_not_there_is_an_error(self, made):

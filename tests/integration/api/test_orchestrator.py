@@ -13,11 +13,10 @@ import pytest
 
 from fakes.workspace import FakeWorkspace
 from lakeflow_job_meta import JobOrchestrator, MetadataManager
-from lakeflow_job_meta.control_table.interface import RowChanges
 from lakeflow_job_meta.errors import ConfigError, InvalidMetadata, OperationFailed, PolicyRefused
-from lakeflow_job_meta.parsing.columns import Row
-from lakeflow_job_meta.state.open import open_store
-from lakeflow_job_meta.state.schemas import JOBS
+from lakeflow_job_meta.state.store import JOBS
+from lakeflow_job_meta.tables.open import open_table
+from lakeflow_job_meta.tables.schema import Row, RowChanges
 from lakeflow_job_meta.workspace.client import Workspace
 from support.project_folder import ProjectFolder, module
 
@@ -64,7 +63,7 @@ class World:
         return self.workspace.jobs.names()
 
     def record(self) -> dict[str, int]:
-        records = open_store(self.table, JOBS, warehouse_id=self.warehouse, workspace=self.connection)
+        records = open_table(self.table, JOBS, warehouse_id=self.warehouse, workspace=self.connection)
         return {str(each["module_name"]): int(str(each["job_id"])) for each in records.rows()}
 
 

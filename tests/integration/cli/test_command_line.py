@@ -13,7 +13,7 @@ from lakeflow_job_meta import __version__
 from support.project_folder import REPOSITORY, ProjectFolder, at_caret, module
 
 COMMANDS = ("validate", "generate")
-HEAVY = {"yaml", "jinja2", "databricks", "deltalake", "arro3", "rich", "jsonschema_rs", "yaml12", "hypothesis", "json"}
+HEAVY = {"yaml", "jinja2", "databricks", "deltalake", "arro3", "jsonschema_rs", "yaml12", "hypothesis", "json"}
 
 
 class TestHelp:
@@ -53,7 +53,7 @@ class TestHelp:
             "sys.argv = ['ljm', 'generate']\n"
             "try: main()\n"
             "except SystemExit: pass\n"
-            "print(sorted({name.split('.')[0] for name in sys.modules} & {'databricks', 'deltalake', 'arro3', 'rich'}))"
+            "print(sorted({name.split('.')[0] for name in sys.modules} & {'databricks', 'deltalake', 'arro3'}))"
         )
         done = subprocess.run(
             [sys.executable, "-c", code], cwd=project.path, capture_output=True, text=True, timeout=60
@@ -115,6 +115,25 @@ class TestUsage:
         assert (result.exit_code, result.stdout) == (2, "")
         assert words in result.stderr
         assert "Traceback" not in result.stderr
+
+    @pytest.mark.parametrize("command", [["validate"], ["generate", "--check"], ["bundles", "list"], ["status"]])
+    def test_the_project_may_stand_before_the_command_or_after_it(self, project, tmp_path, command):
+        project.write("metadata/a.yml", module("a"))
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+
+        before = project.run("--project", str(project.path), *command, cwd=elsewhere)
+        after = project.run(*command, "--project", str(project.path), cwd=elsewhere)
+
+        assert after == before
+        assert "No project here" in project.run(*command, cwd=elsewhere).stderr
+
+    def test_the_project_after_the_command_wins(self, project, tmp_path):
+        project.write("metadata/a.yml", module("a"))
+
+        done = project.run("--project", str(tmp_path / "nowhere"), "validate", "--project", str(project.path))
+
+        assert (done.exit_code, done.problems) == (0, [])
 
     def test_without_a_command_the_help_is_shown(self, project):
         result = project.run()

@@ -27,7 +27,7 @@ from lakeflow_job_meta import MetadataMonitor
 from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.monitor.events import Event, EventKind
 from lakeflow_job_meta.monitor.loop import LoopOptions, run_loop
-from lakeflow_job_meta.monitor.webhook import Webhook
+from lakeflow_job_meta.monitor.notify import Webhook
 from support.connections import VOLUME
 from support.monitor_fixtures import World, broken_row, lines_of_json, module_row
 from support.project_folder import Result, module
@@ -143,7 +143,7 @@ class TestParameters:
         )
 
         assert done.returncode == 0, done.stderr
-        assert "Ended after 2 looks." in done.stderr
+        assert "Ended after 2 ticks." in done.stderr
         assert commands.names == ["sales", "stock"]
 
 
@@ -153,7 +153,7 @@ class TestTheLoop:
 
         assert run_loop(
             watching.monitor, LoopOptions(60.0, 3), watching.events.append, clock=deployed.clock.clock
-        ).has_ended_well
+        ).is_success
 
         assert deployed.clock.slept == [60.0, 60.0]
         assert watching.kinds == ["started", "stopped"]
@@ -162,9 +162,9 @@ class TestTheLoop:
         deployed.goes_down()
         deployed.put(module_row("new"))
         watching = deployed.monitor()
-        rhythm = LoopOptions(10_000.0, None, fail_after=3)
+        options = LoopOptions(10_000.0, None, fail_after=3)
 
-        assert not run_loop(watching.monitor, rhythm, watching.events.append, clock=deployed.clock.clock).has_ended_well
+        assert not run_loop(watching.monitor, options, watching.events.append, clock=deployed.clock.clock).is_success
 
         assert len(deployed.clock.slept) == 2
         assert "Failed 3 times in a row." in watching.told("stopped")
@@ -182,7 +182,7 @@ class TestTheLoop:
 
         assert run_loop(
             watching.monitor, LoopOptions(10_000.0, 8, 2), watching.events.append, clock=deployed.clock.clock
-        ).has_ended_well
+        ).is_success
         assert len(watching.told("failed")) == 4
 
     @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
@@ -248,11 +248,11 @@ class TestStatus:
     def as_object(self, world: World) -> dict:
         return json.loads(self.status(world, "--format", "json").stdout)
 
-    def test_before_the_first_look_nobody_looks(self, commands: World):
+    def test_before_the_first_tick_there_is_no_heartbeat(self, commands: World):
         result = self.status(commands)
 
         assert result.exit_code == 1
-        assert "Nobody looks: no monitor has looked at this target yet." in result.stdout
+        assert "No heartbeat: no monitor has run for this target yet." in result.stdout
         assert self.as_object(commands)["last_tick"] is None
 
     def test_all_is_well_after_a_deployment(self, commands: World):
@@ -309,7 +309,7 @@ class TestStatus:
         result = self.status(commands)
 
         assert result.exit_code == 1
-        assert f"the monitor's process {process.pid} has ended without saying so; start it again" in result.stdout
+        assert f"the monitor's process {process.pid} has ended unexpectedly; start it again" in result.stdout
 
     def test_a_monitor_that_hangs_is_missed(self, commands: World):
         look(commands)
@@ -320,7 +320,7 @@ class TestStatus:
         result = self.status(commands)
 
         assert result.exit_code == 1
-        assert "has not looked for" in result.stdout
+        assert "has not completed a tick for" in result.stdout
 
     def test_a_damaged_sign_of_life_says_nothing(self, commands: World):
         look(commands)
@@ -518,7 +518,7 @@ class TestTheWebhook:
         watching.tick()
 
         for event in [*watching.events]:
-            hook.take(event)
+            hook.send(event)
 
         assert receiver.events == ["failed", "healed"]
 
@@ -535,7 +535,7 @@ class TestTheWebhook:
         hook = Webhook(receiver.url, "sales (dev)", told.append)
         receiver.status = 503
         for number in range(3):
-            hook.take(Event(EventKind.FAILED, f"failure {number}"))
+            hook.send(Event(EventKind.FAILED, f"failure {number}"))
         hook.deliver()
 
         receiver.status = 200
@@ -553,7 +553,7 @@ class TestTheWebhook:
         [(kind, kind.value in ("refused", "quarantined", "failed", "healed")) for kind in EventKind],
     )
     def test_gets_only_some_kinds(self, receiver: Receiver, kind, is_sent):
-        Webhook(receiver.url, "x", lambda event: None).take(Event(kind, "text"))
+        Webhook(receiver.url, "x", lambda event: None).send(Event(kind, "text"))
         assert receiver.events == ([kind.value] if is_sent else [])
 
     @pytest.mark.parametrize(
@@ -567,7 +567,7 @@ class TestTheWebhook:
         except ConfigError as error:
             told.append(Event(EventKind.UNDELIVERED, str(error)))
         else:
-            hook.take(Event(EventKind.FAILED, "text"))
+            hook.send(Event(EventKind.FAILED, "text"))
 
         (event,) = told
         assert "secret" not in event.text
@@ -585,7 +585,7 @@ class TestTheWebhook:
 
             thread = threading.Thread(target=answer)
             thread.start()
-            Webhook(f"http://127.0.0.1:{server.getsockname()[1]}/", "x", told.append).take(Event(EventKind.FAILED, "x"))
+            Webhook(f"http://127.0.0.1:{server.getsockname()[1]}/", "x", told.append).send(Event(EventKind.FAILED, "x"))
             thread.join()
 
         assert [event.kind.value for event in told] == ["undelivered"]
@@ -702,7 +702,7 @@ class TestMetadataMonitor:
 
         lines = [record.getMessage() for record in caplog.records]
         assert "deployed: Deployed: 2 jobs created, 0 changed, 0 deleted." in lines
-        assert lines[-1] == "stopped: Ended after 1 look."
+        assert lines[-1] == "stopped: Ended after 1 tick."
 
     def test_without_updating_jobs_it_writes_what_it_would_do(self, notebook: World, tmp_path):
         monitor = self.monitor_of(notebook, tmp_path, auto_update_jobs=False)

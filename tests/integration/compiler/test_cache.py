@@ -543,7 +543,7 @@ class Edits(RuleBasedStateMachine):
         yield from (sorted(found.files.items()), found.diagnostics, found.kept_jobs, found.kept_labels, found.modules)
         yield from (found.outlines, found.bundles, found.jobs.names)
         yield [(job.key, job.settings, job.sql_files, job.module.origin.path) for job in found.jobs]
-        yield [(reading.source, reading.version, reading.failed) for reading in (*found.missing, *found.present)]
+        yield [(reading.source, reading.version, reading.is_unreadable) for reading in (*found.missing, *found.present)]
 
     def teardown(self) -> None:
         shutil.rmtree(self.top)

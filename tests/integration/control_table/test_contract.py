@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 
 from fakes.workspace import FakeWorkspace, SleeplessClock
-from lakeflow_job_meta.control_table.delta import DeltaControlTable
-from lakeflow_job_meta.control_table.interface import ControlTable
+from lakeflow_job_meta.control_table.schema import CONTROL_TABLE
+from lakeflow_job_meta.tables.delta import DeltaFiles
+from lakeflow_job_meta.tables.store import VersionedTable
 from lakeflow_job_meta.workspace.client import Workspace
 from support.connections import CONTROL, table_of
 from support.control_table_contract import ControlTableContract, check_history, histories
@@ -29,8 +30,8 @@ class DeltaPlace:
     records_users: bool = False
     commits_nothing: bool = False
 
-    def open(self) -> ControlTable:
-        return DeltaControlTable(str(self.folder))
+    def open(self) -> VersionedTable:
+        return DeltaFiles(str(self.folder), CONTROL_TABLE)
 
     def adopt(self) -> None:
         pass
@@ -53,7 +54,7 @@ class WarehousePlace:
     def folder(self) -> Path:
         return self.workspace.table_path(CONTROL)
 
-    def open(self) -> ControlTable:
+    def open(self) -> VersionedTable:
         return table_of(self.workspace, self.connection, self.clock)
 
     def adopt(self) -> None:

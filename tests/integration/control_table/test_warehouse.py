@@ -13,13 +13,13 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.core import Config
 
 from fakes.workspace import FakeWorkspace, Fault, FaultKind, SqlError, State, Warehouse
-from lakeflow_job_meta.control_table.interface import Created, RowChanges, TableMissing
-from lakeflow_job_meta.control_table.names import name_problem
-from lakeflow_job_meta.control_table.sql import MAX_WRITE_CHARACTERS, SqlControlTable
-from lakeflow_job_meta.control_table.statements import Statement
-from lakeflow_job_meta.control_table.warehouse import WarehouseExecutor
+from lakeflow_job_meta.control_table.schema import CONTROL_TABLE
 from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError, OperationFailed
-from lakeflow_job_meta.parsing.columns import Row
+from lakeflow_job_meta.tables.names import name_problem
+from lakeflow_job_meta.tables.schema import Row, RowChanges
+from lakeflow_job_meta.tables.sql import MAX_WRITE_CHARACTERS, SqlTable, Statement
+from lakeflow_job_meta.tables.store import Created, TableMissing
+from lakeflow_job_meta.tables.warehouse import WarehouseExecutor
 from lakeflow_job_meta.workspace.client import Workspace
 from support.connections import CONTROL, connect, table_of
 from support.project_folder import ProjectFolder, Result
@@ -34,14 +34,14 @@ SOME_ROWS = [{**row(f"s{number:02}"), **OPTIONAL} for number in range(25)]
 
 
 @pytest.fixture
-def filled(control: SqlControlTable, workspace: FakeWorkspace) -> SqlControlTable:
+def filled(control: SqlTable, workspace: FakeWorkspace) -> SqlTable:
     """The control table with 25 rows."""
     control.write(RowChanges(SOME_ROWS, ()))
     workspace.requests.clear()
     return control
 
 
-def ids(table: SqlControlTable) -> list[str]:
+def ids(table: SqlTable) -> list[str]:
     return sorted(str(each["source_id"]) for each in table.read().rows)
 
 
@@ -70,7 +70,7 @@ class TestStatements:
                     filled.write(RowChanges((), [("sales", "s00")]))
                 return rows
 
-        meddled = SqlControlTable(CONTROL, Meddling(connection, workspace.warehouse_id, sleep=clock.sleep))
+        meddled = SqlTable(CONTROL, CONTROL_TABLE, Meddling(connection, workspace.warehouse_id, sleep=clock.sleep))
         snapshot = meddled.read()
         assert (snapshot.version.number, len(snapshot.rows)) == (1, 25)
         assert len(filled.read().rows) == 24
@@ -91,7 +91,7 @@ class TestStatements:
             (statement,) = workspace.statements._by_id.values()
             statement.state = state
 
-        table = SqlControlTable(CONTROL, WarehouseExecutor(connection, workspace.warehouse_id, sleep=end))
+        table = SqlTable(CONTROL, CONTROL_TABLE, WarehouseExecutor(connection, workspace.warehouse_id, sleep=end))
         with pytest.raises(OperationFailed, match=state.value):
             table.version()
 
@@ -120,14 +120,14 @@ class TestWaiting:
         workspace.warehouses.put(Warehouse(state="STOPPED", answers_to_start=5))
         said: list[str] = []
         executor = WarehouseExecutor(connection, workspace.warehouse_id, on_wait=said.append, sleep=clock.sleep)
-        SqlControlTable(CONTROL, executor).read()
+        SqlTable(CONTROL, CONTROL_TABLE, executor).read()
         assert said == [f"Waiting for the SQL warehouse {workspace.warehouse_id} ..."]
 
     def test_a_warehouse_that_never_starts_is_given_up_and_the_statement_cancelled(self, workspace, connection, clock):
         workspace.warehouses.put(Warehouse(state="STOPPED", answers_to_start=None))
         executor = WarehouseExecutor(connection, workspace.warehouse_id, patience_seconds=60, sleep=clock.sleep)
         with pytest.raises(OperationFailed, match="did not answer within 60 seconds"):
-            SqlControlTable(CONTROL, executor).version()
+            SqlTable(CONTROL, CONTROL_TABLE, executor).version()
         assert 60 <= clock.time() <= 75
         (statement,) = workspace.statements._by_id.values()
         assert statement.state is State.CANCELED
@@ -138,7 +138,7 @@ class TestWaiting:
         def interrupt(seconds: float) -> None:
             raise KeyboardInterrupt
 
-        table = SqlControlTable(CONTROL, WarehouseExecutor(connection, workspace.warehouse_id, sleep=interrupt))
+        table = SqlTable(CONTROL, CONTROL_TABLE, WarehouseExecutor(connection, workspace.warehouse_id, sleep=interrupt))
         with pytest.raises(KeyboardInterrupt):
             table.version()
         (statement,) = workspace.statements._by_id.values()
@@ -150,7 +150,7 @@ class TestWaiting:
         def interrupt(seconds: float) -> None:
             raise KeyboardInterrupt
 
-        table = SqlControlTable(CONTROL, WarehouseExecutor(connection, workspace.warehouse_id, sleep=interrupt))
+        table = SqlTable(CONTROL, CONTROL_TABLE, WarehouseExecutor(connection, workspace.warehouse_id, sleep=interrupt))
         before = filled.version()
         types = table._types()
         table._types = lambda: types  # type: ignore[method-assign]
@@ -167,7 +167,7 @@ class TestWaiting:
         def interrupt(seconds: float) -> None:
             raise KeyboardInterrupt
 
-        table = SqlControlTable(CONTROL, WarehouseExecutor(connection, workspace.warehouse_id, sleep=interrupt))
+        table = SqlTable(CONTROL, CONTROL_TABLE, WarehouseExecutor(connection, workspace.warehouse_id, sleep=interrupt))
         with pytest.raises(KeyboardInterrupt):
             table.version()
 
@@ -187,7 +187,7 @@ class TestResults:
             filled.read()
 
     @pytest.fixture
-    def large(self, filled: SqlControlTable, workspace: FakeWorkspace) -> SqlControlTable:
+    def large(self, filled: SqlTable, workspace: FakeWorkspace) -> SqlTable:
         """The table of 25 larger rows on a workspace that takes them for too many for one answer."""
         filled.write(RowChanges([{**each, "description": "x" * 1_000} for each in SOME_ROWS], ()))
         workspace.requests.clear()
@@ -350,7 +350,7 @@ class TestNobodyThere:
                 config=Config(host=dead_host, token="dapi-secret", auth_type="pat", retry_timeout_seconds=1)
             )
 
-        table = SqlControlTable(CONTROL, WarehouseExecutor(Workspace(client), "0123456789abcdef"))
+        table = SqlTable(CONTROL, CONTROL_TABLE, WarehouseExecutor(Workspace(client), "0123456789abcdef"))
         begin = time.monotonic()
         with pytest.raises(OperationFailed) as caught:
             table.read()
@@ -364,7 +364,7 @@ class TestNobodyThere:
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(tmp_path / "none"))
         monkeypatch.setenv("HOME", str(tmp_path))
-        table = SqlControlTable(CONTROL, WarehouseExecutor(Workspace(), "0123456789abcdef"))
+        table = SqlTable(CONTROL, CONTROL_TABLE, WarehouseExecutor(Workspace(), "0123456789abcdef"))
         with pytest.raises(ConfigError, match="Set DATABRICKS_HOST and DATABRICKS_TOKEN, or a profile") as caught:
             table.version()
         assert "\n" not in str(caught.value)

@@ -107,7 +107,7 @@ class TestRows:
         assert {"bronze_to_silver", "ingestion_and_validation", "data_freshness"} <= set(from_rows)
 
     def test_every_line_has_the_columns_of_a_control_table(self):
-        from lakeflow_job_meta.parsing.columns import METADATA_COLUMNS
+        from lakeflow_job_meta.control_table.schema import METADATA_COLUMNS
 
         names = {column.name for column in METADATA_COLUMNS}
         for line in (EXAMPLES / "control_table_rows.jsonl").read_text(encoding="utf-8").splitlines():

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from fakes.workspace import FakeWorkspace, Fault, FaultKind, SleeplessClock
 from lakeflow_job_meta import MetadataManager
-from lakeflow_job_meta.control_table.interface import RowChanges
-from lakeflow_job_meta.monitor.monitor import LAST_RETRY_SECONDS
+from lakeflow_job_meta.monitor.retry import RetryPolicy
+from lakeflow_job_meta.tables.schema import RowChanges
 from support.connections import VOLUME, connect
 from support.examples import examples
 from support.monitor_fixtures import World, broken_row, module_row
@@ -534,7 +534,7 @@ def test_whatever_happens_sound_modules_become_their_jobs_and_no_job_is_ever_los
         world.comes_back()
         world.after_reading = lambda: None
         for _ in range(3):
-            world.clock.goes_on(LAST_RETRY_SECONDS + 1)
+            world.clock.goes_on(RetryPolicy().longest_seconds + 1)
             tick = watching.tick()
 
         assert {name: world.notebook(name) for name in wanted} == wanted

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from fakes.workspace import Fault, FaultKind
 from lakeflow_job_meta.errors import OperationFailed
-from lakeflow_job_meta.monitor.monitor import FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS
+from lakeflow_job_meta.monitor.retry import RetryPolicy
 from lakeflow_job_meta.sources.fingerprints import SETTLING_SECONDS, FileFingerprints
 from lakeflow_job_meta.sources.volume import MountedFiles
 from support.connections import CONTROL, VOLUME
@@ -25,6 +25,7 @@ from support.monitor_fixtures import World, module_row
 from support.project_folder import module
 
 pytest_plugins = ["support.workspace_fixtures", "support.monitor_fixtures"]
+FIRST, LONGEST = RetryPolicy().first_seconds, RetryPolicy().longest_seconds
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="file locks are those of POSIX")
 
 STATEMENTS = "/api/2.0/sql/statements"
@@ -91,7 +92,7 @@ def test_other_options_count_as_a_change(deployed: World):
 
     tick = deployed.monitor(max_deletes=1).tick()
 
-    assert tick.changed == ("version and options of this tool",)
+    assert tick.changed_sources == ("version and options of this tool",)
     assert tick.outcome.value == "unchanged"
     assert deployed.changes == {}
     assert deployed.monitor(max_deletes=1).looks() == "idle"
@@ -171,7 +172,7 @@ class TestFiles:
         tick = watching.tick()
 
         assert tick.outcome.value == "deployed"
-        assert tick.changed == ("files of the project",)
+        assert tick.changed_sources == ("files of the project",)
         (content,) = (watched.workspace.tree.read(path) for path in watched.workspace.tree.paths() if "/load" in path)
         assert b"print(1)" in content
 
@@ -181,7 +182,7 @@ class TestFiles:
 
         watched.project.write("resources/by_hand.yml", "resources: {}\n")
 
-        assert watching.tick().changed == ("files of the project",)
+        assert watching.tick().changed_sources == ("files of the project",)
 
     def test_a_project_file_that_is_broken_is_told_once_and_heals_when_it_is_mended(self, watched: World):
         watching = watched.monitor()
@@ -267,7 +268,7 @@ class TestFailures:
             waits.append(tick.retry_seconds)
             down.clock.goes_on(tick.retry_seconds)
 
-        longest = [min(FIRST_RETRY_SECONDS * 2**number, LAST_RETRY_SECONDS) for number in range(12)]
+        longest = [min(FIRST * 2**number, LONGEST) for number in range(12)]
         assert all(most / 2 <= wait <= most for wait, most in zip(waits, longest, strict=True))
         assert len({wait / most for wait, most in zip(waits, longest, strict=True)}) > 6
 
@@ -275,14 +276,14 @@ class TestFailures:
         watching = down.monitor()
         watching.tick()
         down.asked  # noqa: B018
-        down.clock.goes_on(FIRST_RETRY_SECONDS / 2 - 1)
+        down.clock.goes_on(FIRST / 2 - 1)
 
         tick = watching.tick()
 
         assert tick.outcome.value == "idle"
         assert not tick.is_healthy
         assert down.asked == []
-        assert watching.monitor.failures_in_a_row == 1
+        assert watching.monitor.retry.failures_in_a_row == 1
 
     def test_a_change_of_metadata_is_tried_at_once(self, down: World):
         watching = down.monitor()
@@ -330,11 +331,11 @@ class TestFailures:
 
         assert len(watching.told("failed")) == 1
         assert watching.told("healed") == []
-        assert watching.monitor.failures_in_a_row == outcomes.count("failed") > 2
+        assert watching.monitor.retry.failures_in_a_row == outcomes.count("failed") > 2
         assert "idle" in outcomes
         assert world.changes == {"create": 1}
         in_the_way.rmdir()
-        world.clock.goes_on(LAST_RETRY_SECONDS)
+        world.clock.goes_on(LONGEST)
         assert watching.looks() != "failed"
         assert watching.kinds[-1] == "healed"
         assert world.changes == {}
@@ -509,7 +510,7 @@ class TestVolumesThatAreLoadedIntoTheTable:
         assert tick.failure.startswith(f"{VOLUME}: ")
         assert loading.notebook("stock") == "/Workspace/new"
         loading.comes_back()
-        loading.clock.goes_on(LAST_RETRY_SECONDS)
+        loading.clock.goes_on(LONGEST)
         assert watching.tick().is_healthy
 
     def test_an_edit_made_while_files_are_loaded_is_seen_by_the_next_look(self, loading: World, volume: Path):

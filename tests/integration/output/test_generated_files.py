@@ -610,7 +610,7 @@ class TestWhatASourceCovers:
         label = "/".join(steps)
         place = PurePosixPath(os.path.normpath(source))
 
-        assert YamlReader(Path("/p"), source).covers(label) == (
+        assert YamlReader(Path("/p"), source).contains(label) == (
             place == PurePosixPath(label) or place in PurePosixPath(label).parents
         )
 

@@ -74,14 +74,14 @@ class TestListing:
         fill(volume, "a.yml", "b.yml")
         workspace.faults.add(Fault("GET", DIRECTORIES, FaultKind.INTERNAL_ERROR, after=1))
         reading = read()
-        assert (reading.failed, reading.modules) == (True, ())
+        assert (reading.is_unreadable, reading.modules) == (True, ())
         (problem,) = reading.diagnostics
         assert str(problem).startswith(f"{VOLUME}: error: cannot be read: ")
 
     def test_a_folder_inside_that_fails_is_an_error(self, workspace, volume, read):
         fill(volume, "a.yml", "x/b.yml")
         workspace.faults.add(Fault("GET", f"{DIRECTORIES}/x", FaultKind.FORBIDDEN))
-        assert (read().failed, read().failed) == (True, False)
+        assert (read().is_unreadable, read().is_unreadable) == (True, False)
 
     @pytest.mark.parametrize("kind", [FaultKind.UNAVAILABLE, FaultKind.TOO_MANY_REQUESTS, FaultKind.CONNECTION_RESET],
                              ids=lambda kind: kind.name)  # fmt: skip
@@ -94,12 +94,12 @@ class TestListing:
     @pytest.mark.parametrize("path", ["/Volumes/main/etl/nope", f"{VOLUME}/nope"])
     def test_what_is_not_there_is_an_error(self, volume, read, path):
         reading = read(path)
-        assert reading.failed
+        assert reading.is_unreadable
         assert path in str(reading.diagnostics[0])
 
     def test_an_empty_volume_is_empty_not_failed(self, volume, read):
         reading = read()
-        assert (reading.modules, reading.failed, reading.diagnostics) == ((), False, ())
+        assert (reading.modules, reading.is_unreadable, reading.diagnostics) == ((), False, ())
 
 
 class TestFiles:
@@ -133,13 +133,13 @@ class TestFiles:
             found.rename(files.pop())
 
         reading = VolumeReader(VOLUME, Vanishing(FilesApi(connection), move, times=10)).read()
-        assert reading.failed
+        assert reading.is_unreadable
         assert "files vanish while they are read" in reading.diagnostics[0].message
 
     def test_a_volume_that_vanishes_is_an_error(self, volume, connection):
         fill(volume, "a.yml")
         reading = VolumeReader(VOLUME, Vanishing(FilesApi(connection), lambda: shutil.rmtree(volume))).read()
-        assert reading.failed
+        assert reading.is_unreadable
 
     @pytest.mark.parametrize("kind", [FaultKind.INTERNAL_ERROR, FaultKind.FORBIDDEN, FaultKind.TRUNCATED_BODY,
                                       FaultKind.BAD_GATEWAY], ids=lambda kind: kind.name)  # fmt: skip
@@ -147,7 +147,7 @@ class TestFiles:
         fill(volume, "a.yml", "b.yml")
         workspace.faults.add(Fault("GET", f"{FILES}b.yml", kind))
         reading = read()
-        assert (reading.failed, reading.modules) == (True, ())
+        assert (reading.is_unreadable, reading.modules) == (True, ())
         assert workspace.token not in str(reading.diagnostics[0])
 
     def test_a_file_that_is_not_utf_8_is_told_and_the_others_are_read(self, volume, read):
@@ -158,7 +158,7 @@ class TestFiles:
         assert str(problem) == (
             f"{VOLUME}/b.yml: error: the byte 0xfc at line 2 is not UTF-8; save the file as UTF-8 [unreadable]"
         )
-        assert reading.unreadable == {f"{VOLUME}/b.yml"}
+        assert reading.unreadable_labels == {f"{VOLUME}/b.yml"}
         assert len(reading.modules) == 1
 
     def test_a_byte_order_mark_and_windows_lines_are_fine(self, volume, read):
@@ -168,7 +168,7 @@ class TestFiles:
     @pytest.mark.parametrize("content", [b"", b"modules: [", b"- a", b"\x00"])
     def test_a_file_without_metadata_is_told_with_its_path(self, volume, read, content):
         (volume / "a.yml").write_bytes(content)
-        assert [problem.place.path for problem in read().diagnostics] == [f"{VOLUME}/a.yml"]
+        assert [problem.location.path for problem in read().diagnostics] == [f"{VOLUME}/a.yml"]
 
 
 class Vanishing:

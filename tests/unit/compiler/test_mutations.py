@@ -136,7 +136,7 @@ def test_a_misspelt_setting_is_told_at_its_line(block, data):
     renamed = {(wrong if name == key else name): value for name, value in holder.items()}
     config = _with(config, tuple(parents), renamed)
     text, problems = problems_of(config)
-    assert {problem.place.line for problem in problems} & lines_of(text, (*parents, wrong)), (text, problems)
+    assert {problem.location.line for problem in problems} & lines_of(text, (*parents, wrong)), (text, problems)
 
 
 @each_kind
@@ -147,7 +147,7 @@ def test_a_value_of_the_wrong_kind_is_told_at_its_line(block, data):
     path = data.draw(st.sampled_from(paths_in(config)))
     config = _with(config, path, 7 if isinstance(at(config, path), (str, dict, list)) else [])
     text, problems = problems_of(config)
-    assert {problem.place.line for problem in problems} & lines_of(text, path), (text, problems)
+    assert {problem.location.line for problem in problems} & lines_of(text, path), (text, problems)
 
 
 @each_kind
@@ -161,7 +161,7 @@ def test_a_required_setting_that_is_missing_is_told_at_the_map_that_lacks_it(blo
     path = data.draw(st.sampled_from(required))
     holder = {name: value for name, value in at(config, path[:-1]).items() if name != path[-1]}
     text, problems = problems_of(_with(config, path[:-1], holder))
-    assert {problem.place.line for problem in problems} & lines_of(text, path[:-1]), (text, problems)
+    assert {problem.location.line for problem in problems} & lines_of(text, path[:-1]), (text, problems)
 
 
 def _with(config: Any, path: tuple[Any, ...], new: Any) -> Any:

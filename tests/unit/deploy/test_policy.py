@@ -93,18 +93,18 @@ class TestTheGate:
     def test_refuses_to_make_a_job_again_whatever_is_allowed(self):
         text = refusal(plan_of(a="recreate"), deletions=9, emptying=True, overwriting=True)
 
-        assert "delete and make again 'a'" in text
+        assert "delete and create again 'a'" in text
         assert "run history would be lost" in text
 
     def test_refuses_to_delete_what_is_no_job(self):
         plan = parse_plan('{"plan": {"resources.schemas.gold": {"action": "delete"}}}')
 
-        assert "what is no job ('resources.schemas.gold')" in refusal(plan, deletions=9, emptying=True)
+        assert "resources that are not jobs ('resources.schemas.gold')" in refusal(plan, deletions=9, emptying=True)
 
     def test_gives_all_reasons_at_once(self):
         text = refusal(plan_of(a="delete", b="recreate", c=EDITED))
 
-        assert [word in text for word in ("--max-deletes 1", "make again 'b'", "--overwrite-drift")] == [True] * 3
+        assert [word in text for word in ("--max-deletes 1", "create again 'b'", "--overwrite-drift")] == [True] * 3
 
     @given(
         st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(["skip", "create", "update", "delete"])),

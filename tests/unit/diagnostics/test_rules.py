@@ -69,7 +69,7 @@ def test_a_severity_for_a_check_that_cannot_have_one_is_a_mistake_in_the_project
         compile_project(load_project(tmp_path))
 
     assert message in caught.value.diagnostics[0].message
-    assert str(caught.value.diagnostics[0].place).startswith("job_meta.yml:1:")
+    assert str(caught.value.diagnostics[0].location).startswith("job_meta.yml:1:")
 
 
 PLACEHOLDER = """\

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.deploy.deletion_guard import guard_deletions
+from lakeflow_job_meta.errors import PolicyViolation
 from lakeflow_job_meta.monitor.watcher import SourceVersions
 from lakeflow_job_meta.output.writer import Change, FileChange, FileChanges, job_key_of
 from lakeflow_job_meta.sources.interface import SourceSnapshot
@@ -22,13 +23,12 @@ from lakeflow_job_meta.state.history import (
     HistoryEntry,
     MonitorState,
     Outcome,
-    RefusedChange,
     after,
     entry_of_row,
     shortened,
 )
-from lakeflow_job_meta.state.local_store import LocalStore
-from lakeflow_job_meta.state.schemas import HISTORY
+from lakeflow_job_meta.state.store import HISTORY
+from lakeflow_job_meta.tables.local import LocalTable
 from lakeflow_job_meta.text.markers import JOB_MARKER
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -40,7 +40,7 @@ states = st.builds(
     jobs=texts,
     broken=lists_of_texts,
     errors=lists_of_texts,
-    refused=st.lists(st.builds(RefusedChange, lists_of_texts, texts), max_size=2).map(tuple),
+    refused=st.lists(st.builds(PolicyViolation, texts, texts, lists_of_texts), max_size=2).map(tuple),
     files=maps,
     failure=texts,
 )
@@ -69,7 +69,7 @@ class TestEntries:
 
     @given(entries)
     def test_come_back_from_the_disk_as_they_were(self, tmp_path_factory, entry):
-        history = History(LocalStore(tmp_path_factory.mktemp("state"), HISTORY), entry.target)
+        history = History(LocalTable(tmp_path_factory.mktemp("state"), HISTORY), entry.target)
         history.add(entry, None)
         assert history.last() == entry
 

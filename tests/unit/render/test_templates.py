@@ -265,7 +265,7 @@ class TestValues:
     def test_a_value_that_yaml_cannot_hold_is_told_at_the_module(self, project):
         rendered = Renderer(Project(project.path, NOWHERE)).render(job_of({"name": "\ud800"}))
         (problem,) = rendered.diagnostics
-        assert problem.place.path == "metadata/sales.yml"
+        assert problem.location.path == "metadata/sales.yml"
         assert rendered.files == {}
 
     @pytest.mark.parametrize(

@@ -16,18 +16,20 @@ from lakeflow_job_meta.compiler.compile import compile_snapshots
 from lakeflow_job_meta.config.bundle import BundleDeclarations
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.control_table.changes import Kind, compare_rows, key_of
-from lakeflow_job_meta.control_table.delta import DeltaControlTable
-from lakeflow_job_meta.control_table.interface import ControlTable, RowChanges, Snapshot, TableVersion
-from lakeflow_job_meta.control_table.load_plan import LoadPlan, not_in_a_table, plan_load, rows_of_module
+from lakeflow_job_meta.control_table.changes import Kind, compare_rows
+from lakeflow_job_meta.control_table.schema import CONTROL_TABLE, METADATA_COLUMNS, key_of
 from lakeflow_job_meta.diagnostics.rules.metadata import NOT_IN_A_TABLE
 from lakeflow_job_meta.errors import InvalidMetadata, OperationFailed
-from lakeflow_job_meta.parsing.columns import METADATA_COLUMNS, Row
 from lakeflow_job_meta.parsing.rows import modules_of_rows
 from lakeflow_job_meta.parsing.units import RawModule, SourceUnit, UnitContent
-from lakeflow_job_meta.services.table_operations import export, load
+from lakeflow_job_meta.services.load_plan import LoadPlan, not_in_a_table, plan_load, rows_of_module
+from lakeflow_job_meta.services.table_export import export
+from lakeflow_job_meta.services.table_load import load
 from lakeflow_job_meta.sources.interface import SourceSnapshot
 from lakeflow_job_meta.sources.yaml_files import unit_of_file
+from lakeflow_job_meta.tables.delta import DeltaFiles
+from lakeflow_job_meta.tables.schema import Row, RowChanges
+from lakeflow_job_meta.tables.store import Snapshot, TableVersion, VersionedTable
 from lakeflow_job_meta.text.yaml_writer import to_yaml
 from support import strategies
 from support.examples import examples
@@ -46,13 +48,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 @pytest.fixture
-def table(tmp_path: Path) -> ControlTable:
+def table(tmp_path: Path) -> VersionedTable:
     """A real table with all columns."""
     return new_table(tmp_path / "control")
 
 
-def new_table(folder: Path) -> ControlTable:
-    table = DeltaControlTable(str(folder))
+def new_table(folder: Path) -> VersionedTable:
+    table = DeltaFiles(str(folder), CONTROL_TABLE)
     table.create(optional_columns=True)
     return table
 
@@ -86,7 +88,7 @@ def plan(modules: Sequence[Module], rows: Iterable[Row] = (), *, prune: bool = F
 
 
 def written(rows: Iterable[Row], commit: RowChanges) -> list[dict[str, Any]]:
-    """Does to rows what `ControlTable.write` does to a table; the contract of control tables says the same."""
+    """Does to rows what `VersionedTable.write` does to a table; the contract of control tables says the same."""
     table = {key_of(each): dict(each) for each in rows}
     for key in commit.deletions:
         table.pop(key, None)
@@ -404,7 +406,7 @@ class TestWriting:
         modules_in(after)
 
     def test_a_table_without_the_optional_columns_takes_what_does_not_need_them(self, tmp_path):
-        table = DeltaControlTable(str(tmp_path / "t"))
+        table = DeltaFiles(str(tmp_path / "t"), CONTROL_TABLE)
         table.create(optional_columns=False)
         assert load(table, read([module("a")]), prune=False, dry_run=False).rows == 1
         with pytest.raises(OperationFailed, match="optional columns 'description'"):

@@ -11,10 +11,11 @@ import pytest
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.state.folder import read_record, state_folder, write_record
-from lakeflow_job_meta.state.local_store import LocalStore
 from lakeflow_job_meta.state.lock import deployment_lock
-from lakeflow_job_meta.state.schemas import JOBS
+from lakeflow_job_meta.state.store import JOBS
 from lakeflow_job_meta.state.tracking import DeployedJob, known_jobs, record_jobs
+from lakeflow_job_meta.tables.local import LocalTable
+from lakeflow_job_meta.tables.schema import RowChanges
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="process groups and file locks are those of POSIX")
 
@@ -96,12 +97,12 @@ class TestRecords:
             write_record(tmp_path / "jobs.json", {})
 
     def test_a_job_keeps_when_it_was_made_and_is_updated_only_when_it_differs(self, tmp_path):
-        records = LocalStore(tmp_path, JOBS)
+        records = LocalTable(tmp_path, JOBS)
         made, long_ago = datetime(2000, 1, 1, tzinfo=timezone.utc), datetime(2001, 1, 1, tzinfo=timezone.utc)
         job = DeployedJob("sales", "1", "sales", "https://x/1")
         (first,) = record_jobs(records, "dev", [job], {"sales": "Sales"}, metadata_version="t@1")
         old = {**first.as_row(), "created_timestamp": made, "updated_timestamp": long_ago}
-        records.put([old])
+        records.write(RowChanges([old]))
 
         (same,) = record_jobs(records, "dev", [job], {"sales": "Sales"}, metadata_version="t@2")
         (sent,) = record_jobs(records, "dev", [job], {"sales": "Sales"}, {"sales"}, "t@3")
@@ -116,7 +117,7 @@ class TestRecords:
         assert [row["job_id"] for row in records.rows()] == [2]
 
     def test_a_target_keeps_its_jobs_when_another_one_is_recorded(self, tmp_path):
-        records = LocalStore(tmp_path, JOBS)
+        records = LocalTable(tmp_path, JOBS)
         record_jobs(records, "dev", [DeployedJob("sales", "1", "sales", "u")], {})
 
         record_jobs(records, "prod", [DeployedJob("sales", "2", "sales", "u")], {})

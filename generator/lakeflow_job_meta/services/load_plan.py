@@ -1,7 +1,7 @@
-"""From YAML into a control table: what rows the modules come to, and what a load would change. Pure.
+"""From YAML into a control table: the rows of modules, and what a load would change. Pure.
 
-A source that an operator switched off in the table stays off unless the YAML says `is_active: true`. Rows of a loaded
-module that are no longer in its YAML are told, and deleted only when asked.
+A source that an operator switched off in the table stays off unless the YAML has `is_active: true`. Rows of a loaded
+module that are no longer in its YAML are reported, and deleted only on request.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from itertools import groupby
 from typing import cast
 
 from lakeflow_job_meta._internal.trees import Value, diff
-from lakeflow_job_meta.control_table.changes import Key, TableChanges, compare_rows, key_of, meaning, plain
-from lakeflow_job_meta.control_table.interface import RowChanges, Snapshot
+from lakeflow_job_meta.control_table.changes import SourceKey, TableChanges, compare_rows
+from lakeflow_job_meta.control_table.schema import METADATA_COLUMNS, ControlColumn, cell_value, key_of
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.diagnostics.rules.metadata import NOT_IN_A_TABLE
-from lakeflow_job_meta.parsing.columns import METADATA_COLUMNS, Column, Row
 from lakeflow_job_meta.parsing.units import RawModule
+from lakeflow_job_meta.tables.schema import Row, RowChanges
 
 _JSON = {column.name for column in METADATA_COLUMNS if column.holds_json}
 _MODULE_COLUMNS = [column for column in METADATA_COLUMNS if column.of_module and column.name != "module_name"]
@@ -31,20 +31,20 @@ class LoadPlan:
     """What a load would do.
 
     Attributes:
-        commit: For `ControlTable.write`.
-        changes: The same in words.
+        commit: What to write.
+        changes: The same by module and source, for people.
         stale: Rows of the loaded modules that are not in their YAML.
-        rows: How many rows the YAML comes to.
+        rows: How many rows the YAML has.
     """
 
     commit: RowChanges
     changes: TableChanges
-    stale: tuple[Key, ...]
+    stale: tuple[SourceKey, ...]
     rows: int
 
 
 def not_in_a_table(modules: Iterable[RawModule]) -> list[Diagnostic]:
-    """Reports what a table cannot hold."""
+    """Reports settings that a table cannot hold."""
     return [
         NOT_IN_A_TABLE.at(raw.origin.key("targets"), "a control table has no column for 'targets'")
         for raw in modules
@@ -52,47 +52,43 @@ def not_in_a_table(modules: Iterable[RawModule]) -> list[Diagnostic]:
     ]
 
 
-def plan_load(modules: Sequence[RawModule], snapshot: Snapshot, *, prune: bool) -> LoadPlan:
-    """Says what loading modules would change.
+def plan_load(modules: Sequence[RawModule], existing_rows: Iterable[Row], *, prune: bool) -> LoadPlan:
+    """Compares modules with the rows of a table.
 
     Args:
         modules: Without mistakes; they have been checked.
-        snapshot: The table as it is.
-        prune: Whether rows of these modules that are not in the YAML go.
+        existing_rows: The table as it is.
+        prune: Whether rows of these modules that are not in the YAML are deleted.
     """
-    existing = {key_of(row): row for row in snapshot.rows}
+    existing = {key_of(row): row for row in existing_rows}
     wanted = {key_of(row): row for raw in modules for row in rows_of_module(raw)}
     names = {module for module, _ in wanted}
     stale = tuple(sorted(key for key in existing if key[0] in names and key not in wanted))
-    settled = {key: _in_the_tables_words(row, existing.get(key)) for key, row in wanted.items()}
+    settled = {key: _with_text_of_the_table(row, existing.get(key)) for key, row in wanted.items()}
     _settle_module_columns(settled, existing)
     gone = set(stale) if prune else set()
     settled |= _stale_rows_that_contradict(existing, [key for key in stale if key not in gone], wanted)
-    after = {key: _as_stored(row, existing.get(key)) for key, row in settled.items()}
-    changes = compare_rows(existing.values(), [*after.values(), *_others(existing, after, gone)])
+    after: dict[SourceKey, Row] = {key: _as_stored(row, existing.get(key)) for key, row in settled.items()}
+    changes = compare_rows(existing.values(), [row for key, row in (existing | after).items() if key not in gone])
     touched = {(change.module_name, change.source_id) for change in changes.sources}
     upserts = [settled[key] for key in sorted(touched) if key in settled]
     return LoadPlan(RowChanges(upserts, sorted(gone)), changes, stale, len(wanted))
 
 
 def _stale_rows_that_contradict(
-    existing: dict[Key, Row], stale: Sequence[Key], wanted: dict[Key, Row]
-) -> dict[Key, Row]:
-    """Takes what a module says as a whole out of rows that are not in its YAML, where the YAML says something else."""
-    said = {key[0]: row for key, row in reversed(wanted.items())}
-    changed: dict[Key, Row] = {}
+    existing: dict[SourceKey, Row], stale: Sequence[SourceKey], wanted: dict[SourceKey, Row]
+) -> dict[SourceKey, Row]:
+    """Removes the module's own settings from rows that are not in its YAML, where the YAML has other ones."""
+    first_rows = {key[0]: row for key, row in reversed(wanted.items())}
+    changed: dict[SourceKey, Row] = {}
     for key in stale:
         row = existing[key]
         for column in _MODULE_COLUMNS:
             theirs = row.get(column.name)
-            if theirs is not None and not _says_the_same(column, said[key[0]][column.name], theirs):
+            if theirs is not None and not _means_the_same(column, first_rows[key[0]][column.name], theirs):
                 row = {**row, column.name: None}
                 changed[key] = row
     return changed
-
-
-def _others(existing: dict[Key, Row], after: dict[Key, Row], gone: set[Key]) -> list[Row]:
-    return [row for key, row in existing.items() if key not in after and key not in gone]
 
 
 def rows_of_module(raw: RawModule) -> list[Row]:
@@ -118,26 +114,25 @@ def _cell(column: str, value: Value) -> object:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _in_the_tables_words(row: Row, old: Row | None) -> Row:
-    """Keeps the text that the table has where it says the same as the YAML."""
+def _with_text_of_the_table(row: Row, old: Row | None) -> Row:
+    """Keeps the text that the table has where it means the same as the YAML."""
     same = {
         column.name: old[column.name]
         for column in METADATA_COLUMNS
         if old is not None
         and column not in _MODULE_COLUMNS
         and column.name in old
-        and _says_the_same(column, row[column.name], old[column.name])
+        and _means_the_same(column, row[column.name], old[column.name])
     }
     return {**row, **same}
 
 
-def _says_the_same(column: Column, ours: object, theirs: object) -> bool:
-    one, other = (meaning(ours), meaning(theirs)) if column.holds_json else (plain(ours), plain(theirs))
-    return not any(diff(one, other))
+def _means_the_same(column: ControlColumn, ours: object, theirs: object) -> bool:
+    return not any(diff(cell_value(column, ours), cell_value(column, theirs)))
 
 
-def _settle_module_columns(rows: dict[Key, Row], existing: dict[Key, Row]) -> None:
-    """Leaves what a module says as a whole in the rows that say it already, or else in its first row."""
+def _settle_module_columns(rows: dict[SourceKey, Row], existing: dict[SourceKey, Row]) -> None:
+    """Leaves the module's own settings in the rows that have them already, or else in its first row."""
     for _, group in groupby(list(rows), key=lambda key: key[0]):
         mates = list(group)
         for column in _MODULE_COLUMNS:
@@ -145,7 +140,7 @@ def _settle_module_columns(rows: dict[Key, Row], existing: dict[Key, Row]) -> No
             holders = {
                 mate
                 for mate in mates
-                if mate in existing and _says_the_same(column, value, existing[mate].get(column.name))
+                if mate in existing and _means_the_same(column, value, existing[mate].get(column.name))
             }
             for mate in mates if holders else ():
                 kept = existing[mate].get(column.name) if mate in holders else None
@@ -153,7 +148,7 @@ def _settle_module_columns(rows: dict[Key, Row], existing: dict[Key, Row]) -> No
 
 
 def _as_stored(row: Row, old: Row | None) -> Row:
-    """Returns the row as the table will have it: what the YAML does not say of `is_active` is as it was."""
+    """Returns the row as the table will have it: `is_active` is as it was where the YAML has none."""
     if row.get("is_active") is not None:
         return row
     return {**row, "is_active": True if old is None else old.get("is_active")}

@@ -10,7 +10,7 @@ from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.parsing.modules import parse_module
 from lakeflow_job_meta.parsing.rows import modules_of_rows
 from lakeflow_job_meta.schema.validator import compare, compare_module
-from project_folder import ProjectFolder, module
+from support.project_folder import ProjectFolder, module
 
 TASK = {"notebook_path": "/a"}
 

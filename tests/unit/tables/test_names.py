@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakeflow_job_meta.control_table.names import MAX_PART, name_problem, quote_name, quote_part, split_name
-from lakeflow_job_meta.control_table.sql import SqlControlTable
+from lakeflow_job_meta.control_table.schema import CONTROL_TABLE
 from lakeflow_job_meta.errors import ConfigError
+from lakeflow_job_meta.tables.names import MAX_PART, name_problem, quote_name, quote_part, split_name
+from lakeflow_job_meta.tables.sql import SqlTable
 
 REFUSED = [
     "",
@@ -55,7 +56,7 @@ class TestNames:
             quote_name(name)
         assert name_problem(name) is not None
         with pytest.raises(ConfigError):
-            SqlControlTable(name, None)  # type: ignore[arg-type]
+            SqlTable(name, CONTROL_TABLE, None)  # type: ignore[arg-type]
 
     @pytest.mark.parametrize(
         ("name", "quoted"),

@@ -7,21 +7,17 @@ import sys
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from lakeflow_job_meta.control_table.sql import NoSuchTable
-from lakeflow_job_meta.control_table.statements import Statement
-from lakeflow_job_meta.errors import OperationFailed
-from lakeflow_job_meta.parsing.columns import Row
+from lakeflow_job_meta.tables.schema import Row
+from lakeflow_job_meta.tables.sql import Statement, statement_error
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-_MISSING = ("TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND", "DELTA_TABLE_NOT_FOUND", "DELTA_MISSING_DELTA_TABLE")
 
 
 def active_session() -> SparkSession | None:
     """Returns the session that this process has, as in a notebook; None outside of Spark.
 
-    A job's Python process on Databricks has a session too, which is only made when it is asked for.
+    A job's Python process on Databricks has a session too, which is only created when it is first used.
     """
     is_on_databricks = bool(os.environ.get("DATABRICKS_RUNTIME_VERSION"))
     if "pyspark" not in sys.modules and not is_on_databricks:
@@ -52,9 +48,7 @@ class SparkExecutor:
             return [_plain(row.asDict(recursive=True)) for row in frame.collect()]
         except PySparkException as error:
             message = " ".join(str(error).split("\n\nJVM stacktrace")[0].split())[:500]
-            if any(code in message for code in _MISSING):
-                raise NoSuchTable(message) from None
-            raise OperationFailed(f"Spark refused a statement: {message}") from None
+            raise statement_error("Spark", message) from None
 
 
 def _plain(row: dict[str, Any]) -> Row:

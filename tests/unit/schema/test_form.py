@@ -14,14 +14,14 @@ from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.control_table.load_plan import rows_of_module
 from lakeflow_job_meta.diagnostics.model import SourceRef, UnreadableDocument
 from lakeflow_job_meta.diagnostics.rules.metadata import UNUSABLE_NAME
 from lakeflow_job_meta.jobs.build import build_job
 from lakeflow_job_meta.parsing.modules import ParsedModule, parse_module
 from lakeflow_job_meta.parsing.units import RawModule
 from lakeflow_job_meta.schema.validator import fields_of, schema_text
-from project_folder import module
+from lakeflow_job_meta.services.load_plan import rows_of_module
+from support.project_folder import module
 
 NOWHERE = SourceRef(UnreadableDocument("test.yml"))
 TASK = {"notebook_path": "/a"}

@@ -14,10 +14,10 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, cast
 
-from lakeflow_job_meta.control_table.sql import NoSuchTable
-from lakeflow_job_meta.control_table.statements import Statement
+from lakeflow_job_meta._internal.retries import attempts
 from lakeflow_job_meta.errors import OperationFailed
-from lakeflow_job_meta.parsing.columns import Row
+from lakeflow_job_meta.tables.schema import Row
+from lakeflow_job_meta.tables.sql import Statement, statement_error
 from lakeflow_job_meta.workspace.client import Workspace, workspace_errors
 
 if TYPE_CHECKING:
@@ -26,14 +26,6 @@ if TYPE_CHECKING:
 _FIRST_WAIT_SECONDS = 30
 _LONGEST_PAUSE_SECONDS = 10.0
 _LINK_TIMEOUT_SECONDS = 60
-_LINK_TRIES = 3
-_MISSING = (
-    "TABLE_OR_VIEW_NOT_FOUND",
-    "SCHEMA_NOT_FOUND",
-    "NO_SUCH_CATALOG",
-    "CATALOG_NOT_FOUND",
-    "DELTA_TABLE_NOT_FOUND",
-)
 _WAITING = ("PENDING", "RUNNING")
 
 
@@ -119,10 +111,7 @@ class WarehouseExecutor:
     def _refuse_failure(self, response: StatementResponse) -> None:
         if _state(response) == "SUCCEEDED":
             return
-        message = _message(response)
-        if any(code in message for code in _MISSING):
-            raise NoSuchTable(message)
-        raise OperationFailed(f"The SQL warehouse refused a statement: {message}")
+        raise statement_error("The SQL warehouse", _message(response))
 
     def _rows(self, response: StatementResponse) -> Iterator[Row]:
         manifest = response.manifest
@@ -157,19 +146,18 @@ class WarehouseExecutor:
         import urllib.error
         import urllib.request
 
-        for attempt in range(_LINK_TRIES):
+        for is_last in attempts(3, pause_seconds=0.2, sleep=self._sleep):
             try:
                 # Without the workspace's token: the link carries its own permission, and storage refuses a second one.
                 with urllib.request.urlopen(str(link.external_link), timeout=_LINK_TIMEOUT_SECONDS) as answer:
                     values: list[list[str | None]] = json.load(answer)
                     return values
             except (OSError, ValueError, http.client.HTTPException) as error:
-                if attempt == _LINK_TRIES - 1:
+                if is_last:
                     reason = f"HTTP {error.code}" if isinstance(error, urllib.error.HTTPError) else type(error).__name__
                     raise OperationFailed(
                         f"A part of a result could not be fetched from cloud storage ({reason})."
                     ) from None
-            self._sleep(0.2 * (attempt + 1))
             links = self._fetch(response, number).external_links
             link = links[0] if links else link
         raise AssertionError("unreachable")
