@@ -72,11 +72,7 @@ def control_table_options(command: Command) -> Command:
 
 
 def open_project(folder: Path | None) -> Project:
-    """Loads the project of `--project`, or the one that the current folder is in.
-
-    Raises:
-        ConfigError: There is none, or its file has mistakes.
-    """
+    """Loads the project of `--project`, or the one that the current folder is in."""
     return load_project(folder if folder is not None else find_project_folder(_working_folder()))
 
 
@@ -88,11 +84,7 @@ def _working_folder() -> Path:
 
 
 def open_monitored_project(folder: Path | None, control_table: str | None, warehouse_id: str | None) -> Project:
-    """Loads the project of a monitor: of a control table where one is named, else as all commands do.
-
-    Raises:
-        ConfigError: There is none, or its file has mistakes.
-    """
+    """Loads the project of a monitor: of a control table where one is named, else as all commands do."""
     if control_table is None:
         return open_project(folder)
     from lakeflow_job_meta.services.adhoc_project import project_of_table  # most commands do without

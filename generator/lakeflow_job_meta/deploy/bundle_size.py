@@ -19,12 +19,7 @@ _REMEDY = "`bundles:` in job_meta.yml splits them into many bundles (docs/many-b
 
 
 def full_warning(project: Project, jobs: int) -> str | None:
-    """Returns a warning when a single bundle nears the limit of the CLI; None otherwise.
-
-    Args:
-        project: The project.
-        jobs: How many it has.
-    """
+    """Returns a warning when a single bundle nears the limit of the CLI; None otherwise."""
     if project.bundles is not None or jobs < NEARLY_FULL:
         return None
     what = f"this bundle has {jobs:,} jobs, and the databricks CLI cannot hold more than about 4,700"
@@ -32,12 +27,7 @@ def full_warning(project: Project, jobs: int) -> str | None:
 
 
 def slow_warning(jobs: int, version: str) -> str | None:
-    """Returns a warning when the CLI needs long for a single bundle; None otherwise.
-
-    Args:
-        jobs: How many it has, in a file each.
-        version: Of the databricks CLI.
-    """
+    """Returns a warning when the CLI needs long for a single bundle; None otherwise."""
     numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
     if jobs < MANY_FILES or numbers > LAST_SLOW_VERSION:
         return None

@@ -16,12 +16,7 @@ from lakeflow_job_meta.plan.model import BundlePlan, parse_plan
 
 
 def plan_live(project: Project, cli: DatabricksCli, parallel: int) -> BundlePlan:
-    """Plans a deployment of one bundle, or of all.
-
-    Args:
-        project: The project.
-        cli: The CLI in the project's folder.
-        parallel: Of many bundles, how many are planned at a time.
+    """Plans a deployment of one bundle, or of all, `parallel` at a time.
 
     Raises:
         OperationFailed: The CLI failed.

@@ -99,15 +99,6 @@ def deploy(
 ) -> DeployResult:
     """Deploys the jobs of a project's metadata, and records them.
 
-    Args:
-        project: The project.
-        target: The bundle's target.
-        backend: The databricks CLI or the Jobs API.
-        options: How far to go.
-        reporter: Where to report to.
-        compile_metadata: Reads and compiles.
-        workspace: For the record; by default the one of the environment.
-
     Raises:
         InvalidMetadata: Nothing was written or deployed, since `keep_going` was not given.
         PolicyRefused: A safety rule; nothing was changed in the workspace.

@@ -32,13 +32,7 @@ class Audience(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What a person has allowed.
-
-    Attributes:
-        deletions: How many jobs may be deleted.
-        emptying: Whether all jobs may be deleted at once.
-        overwriting: Whether edits made by hand in the workspace may be overwritten.
-    """
+    """What a person has allowed: how many deletions, deleting all jobs at once, overwriting edits made by hand."""
 
     deletions: int = 0
     emptying: bool = False
@@ -46,11 +40,7 @@ class Allowance:
 
 
 def refuse_violations(plan: BundlePlan, allowed: Allowance, audience: Audience = Audience.COMMAND) -> None:
-    """Stops a plan that does what nobody has allowed.
-
-    Raises:
-        PolicyRefused: With every reason, and what would allow it.
-    """
+    """Raises PolicyRefused, with every reason and what would allow it, for a plan that does what nobody has allowed."""
     violations = list(policy_violations(plan, allowed, audience))
     if violations:
         reasons = [violation.reason for violation in violations]
@@ -60,13 +50,7 @@ def refuse_violations(plan: BundlePlan, allowed: Allowance, audience: Audience =
 def policy_violations(
     plan: BundlePlan, allowed: Allowance, audience: Audience = Audience.COMMAND
 ) -> Iterator[PolicyViolation]:
-    """Yields what a plan does that nobody has allowed.
-
-    Args:
-        plan: The plan.
-        allowed: What a person has allowed.
-        audience: Who reads the remedies.
-    """
+    """Yields what a plan does that nobody has allowed."""
     yield from _job_deletions(plan, allowed, audience)
     yield from _other_losses(plan)
     edits = [] if allowed.overwriting else list(plan.hand_edits())

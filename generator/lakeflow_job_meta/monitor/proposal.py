@@ -19,12 +19,7 @@ PLAN = "plan.md"
 
 
 def write_proposal(folder: Path, project: Project, changes: FileChanges) -> None:
-    """Writes the files as they would be, and the plan.
-
-    Args:
-        folder: Where to.
-        project: The project.
-        changes: What would change in its own generated files.
+    """Writes the files as they would be with the changes, and the plan.
 
     Raises:
         OperationFailed: The disk refuses, or a file of somebody else is in the way.

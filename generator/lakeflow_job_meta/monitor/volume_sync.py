@@ -26,9 +26,7 @@ class SyncResult:
 
     Attributes:
         files: The digest of each file that was loaded, by path, with the modules that were not.
-        errors: What is wrong with the others.
         broken: The modules that were not loaded; of a file that cannot be read, its path.
-        has_written: Whether the table was changed.
     """
 
     files: Mapping[str, str]
@@ -44,14 +42,7 @@ def sync_volume(
     fingerprints: FileFingerprints,
     loaded: Mapping[str, str],
 ) -> SyncResult:
-    """Loads new and changed files with one commit, or none.
-
-    Args:
-        reader: The volume.
-        table: The control table.
-        project: For defaults and local files.
-        fingerprints: Of files.
-        loaded: What this returned as `files` before.
+    """Loads new and changed files with one commit, or none; `loaded` are the `files` of the last result.
 
     Raises:
         LakeflowJobMetaError: The volume cannot be read, or the table cannot be written; the table is as it was.

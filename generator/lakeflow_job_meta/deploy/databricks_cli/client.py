@@ -54,11 +54,7 @@ class Stopped(Exception):
 
 
 class CliFailure(Exception):
-    """A call that failed.
-
-    Attributes:
-        what: The command in words, such as `bundle plan`.
-    """
+    """A call that failed; `what` is the command in words, such as `bundle plan`."""
 
     def __init__(self, what: str, result: CliResult) -> None:
         super().__init__(what)
@@ -76,7 +72,6 @@ class DatabricksCli:
     """The CLI of one bundle and target.
 
     Attributes:
-        program: Its path.
         folder: The bundle's root.
         target: The target; None for the bundle's default.
         on_line: Takes each line of progress.
@@ -210,11 +205,7 @@ def without_secrets(text: str) -> str:
 
 
 def find_cli(environment: Mapping[str, str]) -> str:
-    """Returns the CLI's path: DATABRICKS_CLI, or the one on PATH.
-
-    Raises:
-        ConfigError: There is none.
-    """
+    """Returns the CLI's path: DATABRICKS_CLI, or the one on PATH. Raises ConfigError if there is none."""
     named = environment.get("DATABRICKS_CLI")
     if named:
         found = shutil.which(named)
@@ -231,11 +222,7 @@ def find_cli(environment: Mapping[str, str]) -> str:
 
 
 def check_version(cli: DatabricksCli) -> str:
-    """Returns the CLI's version.
-
-    Raises:
-        ConfigError: It is too old, or it is no databricks CLI.
-    """
+    """Returns the CLI's version. Raises ConfigError if it is too old, or no databricks CLI."""
     result = cli.run(["version", "-o", "json"], 30)
     try:
         answer = json.loads(result.stdout)
@@ -260,12 +247,7 @@ def _dotted(version: tuple[int, ...]) -> str:
 
 
 def explain(failure: CliFailure, *, with_errors: bool = True) -> str:
-    """Returns what a failed call means and what to do, in a sentence or two.
-
-    Args:
-        failure: The call.
-        with_errors: Whether to repeat the errors of the CLI.
-    """
+    """Returns what a failed call means and what to do, in a sentence or two; its own errors only `with_errors`."""
     if not with_errors:
         return f"`databricks {failure.what}` failed.{_ADVICE[failure.trouble]}"
     errors = [each.message for each in diagnostics_in(failure.result.stderr) if each.severity == "Error"]

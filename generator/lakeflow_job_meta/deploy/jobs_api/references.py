@@ -21,20 +21,12 @@ class NeedsCli(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Resolver:
-    """Resolves references by the values that they stand for.
-
-    Attributes:
-        values: By what stands between the braces, such as `var.catalog`.
-    """
+    """Resolves references by the values that they stand for, by what is between the braces, such as `var.catalog`."""
 
     values: Mapping[str, Scalar]
 
     def resolved(self, value: Value, job_ids: Mapping[str, int]) -> Value:
         """Returns a value without references; those of jobs that have no id yet stay as they are.
-
-        Args:
-            value: Settings, or some of them.
-            job_ids: The ids of jobs by their keys.
 
         Raises:
             NeedsCli: A reference stands for something that is not known here.
