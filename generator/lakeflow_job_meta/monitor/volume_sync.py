@@ -74,15 +74,15 @@ def _modules_with(errors: Sequence[Diagnostic], modules: Sequence[RawModule]) ->
     """Returns the modules that errors are in: of each file, the last one that begins at or before the error."""
     if not errors:
         return []
-    places = [(raw, raw.origin.document.locate(raw.origin.path, of_key=False)[0]) for raw in modules]
+    locations = [(raw, raw.origin.document.locate(raw.origin.path, of_key=False)[0]) for raw in modules]
     found = [raw for raw in modules if raw.is_damaged]
     for error in errors:
         before = [
-            (place.line or 0, number)
-            for number, (_, place) in enumerate(places)
-            if place.path == error.location.path and (place.line or 0) <= (error.location.line or 0)
+            (location.line or 0, number)
+            for number, (_, location) in enumerate(locations)
+            if location.path == error.location.path and (location.line or 0) <= (error.location.line or 0)
         ]
-        found += [places[max(before)[1]][0]] if before else []
+        found += [locations[max(before)[1]][0]] if before else []
     return [raw for raw in modules if raw in found]
 
 

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from lakeflow_job_meta._internal.fs import write_atomically
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deploy.backend import JobsRejected, StalePlan
@@ -105,7 +106,7 @@ class CliDeployer:
         """Writes the plan for the CLI; only now, so that there is never a file of a plan that did not pass the gate."""
         path = self._folder / _PLAN
         try:
-            path.write_text(self._narrowed_plan(), encoding="utf-8")
+            write_atomically(path, self._narrowed_plan().encode("utf-8"), durable=False)
         except OSError as error:
             raise OperationFailed(f"The plan cannot be written to {str(path)!r}: {error.strerror}.") from error
         return path

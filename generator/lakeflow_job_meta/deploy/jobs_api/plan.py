@@ -39,7 +39,7 @@ class JobPlan:
     @property
     def needs(self) -> set[str]:
         """The keys of the jobs whose ids it holds."""
-        return set(jobs_referred_to(self.settings))
+        return jobs_referred_to(self.settings)
 
     @property
     def location(self) -> str:
