@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from lakeflow_job_meta._internal.parallel import concurrently
+from lakeflow_job_meta._internal.parallel import run_in_threads
 from lakeflow_job_meta.cli.project_option import compile_for_review, open_project
 from lakeflow_job_meta.cli.report import show_count, show_text
 from lakeflow_job_meta.cli.stopping import end_like_ctrl_c
@@ -83,7 +83,7 @@ def _live_plan(project: Project, target: str | None, parallel: int) -> BundlePla
     stop = threading.Event()
     works = {name: partial(_plan_of, cli_of_bundle(replace(cli, stop=stop), project, name)) for name in names}
     end_like_ctrl_c()
-    plans, failed = concurrently(works, parallel, stop, OperationFailed)
+    plans, failed = run_in_threads(works, parallel, expected=(OperationFailed,), stop=stop)
     if failed:
         raise OperationFailed("\n".join(f"{name}: {error}" for name, error in failed.items()))
     resources = (resource for plan in plans.values() for resource in plan.resources)

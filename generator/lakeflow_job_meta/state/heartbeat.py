@@ -1,4 +1,4 @@
-"""The sign of life that a monitor leaves with each tick, in its state folder; for `ljm status` on the same machine."""
+"""The heartbeat that a monitor writes with each tick into its state folder; for `ljm status` on the same machine."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Heartbeat:
     """The newest tick.
 
     Attributes:
-        moment: When it was, by the wall clock.
-        outcome: What it came to.
+        moment: When it ended, by the wall clock.
+        outcome: Its result.
         failure: What failed; empty when nothing did.
         failures_in_a_row: How many ticks have failed since one did not.
         process: The number of the monitor's process, on `host`.
@@ -38,7 +38,7 @@ class Heartbeat:
     def now(
         moment: datetime, outcome: str, failure: str, failures_in_a_row: int, interval_seconds: float | None
     ) -> Heartbeat:
-        """Returns the sign of life of this process."""
+        """Returns the heartbeat of this process."""
         return Heartbeat(
             moment, outcome, failure, failures_in_a_row, interval_seconds, os.getpid(), socket.gethostname()
         )
