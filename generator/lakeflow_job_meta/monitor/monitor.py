@@ -230,7 +230,7 @@ class Monitor:
             len(done.deleted),
             done.state,
         )
-        if entry.says_the_same_as(self._last):
+        if entry.repeats(self._last):
             return
         try:
             site.history.add(entry, self._last)
@@ -285,7 +285,7 @@ class Monitor:
         if self._site is not None:
             write_heartbeat(
                 self._site.folder,
-                Heartbeat.now(tick.moment, tick.outcome.value, tick.failure, self._failures, self.interval_seconds),
+                Heartbeat(tick.moment, tick.outcome.value, tick.failure, self._failures, self.interval_seconds),
             )
 
     def _say(self, line: str) -> None:
