@@ -50,5 +50,5 @@ class TableReader:
         return SourceSnapshot(self.source, (), problems, True, self.contains)
 
     def contains(self, label: str) -> bool:
-        """Says whether a label, as generated files name it, belongs to this source."""
+        """Returns whether a label, as generated files name it, belongs to this source."""
         return label == self.source

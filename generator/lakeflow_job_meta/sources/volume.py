@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
+from lakeflow_job_meta._internal.retries import attempts
 from lakeflow_job_meta.diagnostics.model import SourceRef, UnreadableDocument
 from lakeflow_job_meta.diagnostics.rules.metadata import UNREADABLE
 from lakeflow_job_meta.errors import LakeflowJobMetaError, OperationFailed
@@ -21,15 +22,13 @@ from lakeflow_job_meta.sources.interface import SourceSnapshot
 from lakeflow_job_meta.sources.yaml_files import YAML_SUFFIXES, unit_of_file
 from lakeflow_job_meta.workspace.client import ResourceMissing, Workspace, workspace_errors
 
-_TRIES = 4
-
 
 @dataclass(frozen=True, slots=True)
 class VolumeFile:
     """A file as a listing has it.
 
     Attributes:
-        stamp: Its size and when it was changed, as the listing tells them.
+        stamp: Its size and time of change in the listing.
     """
 
     path: str
@@ -37,7 +36,7 @@ class VolumeFile:
 
 
 class VolumeFiles(Protocol):
-    """A way to the files of a volume."""
+    """Access to the files of a volume."""
 
     def listing(self, folder: str) -> list[VolumeFile]:
         """Returns all files below a folder, by path.
@@ -118,7 +117,7 @@ def _stamp(found: os.stat_result) -> Hashable:
 
 
 def volume_files(folder: str, workspace: Workspace | None = None) -> VolumeFiles:
-    """Returns the way to a volume: its mounted path where there is one, else the Files API.
+    """Returns the access to a volume: by its mounted path where there is one, else by the Files API.
 
     Args:
         folder: The volume, or a folder in it.
@@ -130,7 +129,7 @@ def volume_files(folder: str, workspace: Workspace | None = None) -> VolumeFiles
 
 
 def _is_metadata(path: str) -> bool:
-    """Says whether a path in a volume is of a YAML file, and neither it nor a folder of it is hidden."""
+    """Returns whether a path in a volume is of a YAML file, and neither it nor a folder of it is hidden."""
     return path.endswith(YAML_SUFFIXES) and not any(step.startswith(".") for step in path.split("/"))
 
 
@@ -139,7 +138,7 @@ class VolumeReader:
 
     Args:
         folder: `/Volumes/catalog/schema/volume`, or a folder below it.
-        files: The way to it.
+        files: The access to it; by default found by `volume_files`.
     """
 
     def __init__(self, folder: str, files: VolumeFiles | None = None) -> None:
@@ -188,15 +187,15 @@ class VolumeReader:
 
     def _file_contents(self) -> dict[str, bytes]:
         """Reads every YAML file of one listing; starts again when one of them is gone meanwhile."""
-        for attempt in range(_TRIES):
+        for is_last in attempts(4):
             found = self._listing()
             try:
                 return {file.path: self._files.read(file.path) for file in found}
             except ResourceMissing:
-                if attempt == _TRIES - 1:
+                if is_last:
                     raise OperationFailed("files vanish while they are read; is somebody moving them?") from None
         raise AssertionError("unreachable")
 
     def contains(self, label: str) -> bool:
-        """Says whether a label, as generated files name it, belongs to this source."""
+        """Returns whether a label, as generated files name it, belongs to this source."""
         return label.startswith(f"{self.source}/")

@@ -41,9 +41,9 @@ class YamlReader:
     def __init__(self, project_folder: Path, pattern: str) -> None:
         self.project_folder = project_folder
         self.source = pattern
-        # In plain text: the monitor asks of every file of the project with each look.
-        self._place = os.path.normpath(pattern).replace(os.sep, "/")
-        self._inside = "" if self._place == "." else f"{self._place.rstrip('/')}/"
+        # In plain text: the monitor calls `contains` for every file of the project with each tick.
+        self._normal_path = os.path.normpath(pattern).replace(os.sep, "/")
+        self._inside = "" if self._normal_path == "." else f"{self._normal_path.rstrip('/')}/"
 
     def read(self) -> SourceSnapshot:
         """Reads all files, in the order of their paths."""
@@ -94,10 +94,10 @@ class YamlReader:
         return os.path.relpath(file, self.project_folder).replace(os.sep, "/")
 
     def contains(self, label: str) -> bool:
-        """Says whether a label, as generated files name it, belongs to this source."""
+        """Returns whether a label, as generated files name it, belongs to this source."""
         if is_glob(self.source):
             return fnmatch.fnmatchcase(label, self.source.replace("**/", "*"))
-        return label == self._place or label.startswith(self._inside)
+        return label == self._normal_path or label.startswith(self._inside)
 
 
 def _below(folder: Path) -> list[Path]:
@@ -113,7 +113,7 @@ def _below(folder: Path) -> list[Path]:
 
 
 def unit_of_file(label: str, content: bytes) -> SourceUnit:
-    """Returns a YAML file as a part of its source.
+    """Returns a YAML file as a unit of its source.
 
     Args:
         label: Its path, as messages and generated files give it.

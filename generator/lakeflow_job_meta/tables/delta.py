@@ -50,7 +50,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def is_url(location: str) -> bool:
-    """Says whether a location is a URL such as `s3://...` rather than a path."""
+    """Returns whether a location is a URL such as `s3://...` rather than a path."""
     return bool(_URL.match(location))
 
 
@@ -223,7 +223,7 @@ class _OpenDeltaTable:
 
 
 def _holds_files(path: Path) -> bool:
-    """Says whether anything lies at a path; what cannot be listed counts as something."""
+    """Returns whether anything lies at a path; what cannot be listed counts as something."""
     try:
         if not path.is_dir():
             return os.path.lexists(path)

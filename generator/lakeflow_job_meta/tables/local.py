@@ -22,7 +22,7 @@ class LocalTable(TableStore):
 
     Args:
         folder: The state folder of a target; it is created when something is written.
-        schema: The table's columns; of its newest rows as many as `keep` says stay in the file.
+        schema: The table's columns; of its newest rows `keep` stay in the file.
     """
 
     def __init__(self, folder: Path, schema: TableSchema) -> None:

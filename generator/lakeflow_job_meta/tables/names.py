@@ -64,7 +64,7 @@ def name_beside(name: str, suffix: str) -> str:
 
 
 def name_problem(name: str) -> str | None:
-    """Says what is wrong with a table's name; None if nothing is."""
+    """Returns what is wrong with a table's name; None if nothing is."""
     try:
         split_name(name)
     except ConfigError as error:

@@ -108,7 +108,7 @@ class SqlTable(VersionedTable):
             return None
         return (
             f"the changed rows have {size:,} characters, more than the {MAX_WRITE_CHARACTERS:,} that fit into one "
-            "commit. Write fewer rows at a time: load fewer files."
+            "commit. Load fewer files at a time."
         )
 
     def version(self) -> TableVersion:
