@@ -1,11 +1,13 @@
-"""Files of a project, and patterns that name some."""
+"""Files of a project, patterns that name some, and files that are written whole."""
 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+_NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
 _NOT_OF_THE_PROJECT = ("__pycache__", "node_modules")
 _MARKS_OF_OTHER_THINGS = ("_delta_log", "pyvenv.cfg")
 """What lies in a Delta table, which changes by itself, and in a virtual environment."""
@@ -46,3 +48,56 @@ def is_good_glob(pattern: str) -> bool:
     """Says whether a pattern means the same to everybody: relative, `**` only as a whole step."""
     steps = pattern.replace(os.sep, "/").split("/")
     return bool(steps[0]) and all("**" not in step or step == "**" for step in steps)
+
+
+def write_new(path: str, content: bytes, *, durable: bool) -> None:
+    """Writes a file that is not there yet.
+
+    Args:
+        path: Where to.
+        content: What it holds.
+        durable: Whether it is on the disk when this returns.
+
+    Raises:
+        OSError: The disk refuses, or there is such a file.
+    """
+    with os.fdopen(os.open(path, _NEW, 0o666), "wb") as file:
+        file.write(content)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Writes a file whole: whoever reads it, and a crash, finds the old content or the new.
+
+    Args:
+        path: Where to; its folder is there.
+        content: What it holds.
+        durable: Whether it has to survive a power failure right after.
+
+    Raises:
+        OSError: The disk refuses; the old content is there.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    try:
+        temporary.unlink(missing_ok=True)
+        write_new(str(temporary), content, durable=durable)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes renames and deletions in a folder durable, where the system has a way to.
+
+    Raises:
+        OSError: The disk refuses.
+    """
+    if os.name != "posix" or not folder.is_dir():
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

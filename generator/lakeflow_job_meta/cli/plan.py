@@ -13,15 +13,15 @@ from lakeflow_job_meta._internal.parallel import concurrently
 from lakeflow_job_meta.cli.project_option import compile_for_review, open_project
 from lakeflow_job_meta.cli.report import show_count, show_text
 from lakeflow_job_meta.cli.stopping import end_like_ctrl_c
-from lakeflow_job_meta.config.model import BUNDLES_FOLDER, Project
+from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deploy.databricks_cli.client import CliFailure, DatabricksCli, explain
 from lakeflow_job_meta.deploy.select_backend import cli_of_bundle, open_cli
 from lakeflow_job_meta.diagnostics.model import errors_among
 from lakeflow_job_meta.errors import OperationFailed
-from lakeflow_job_meta.layout.on_disk import bundle_folders
+from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.output.writer import plan_changes
+from lakeflow_job_meta.plan.compare import compare_files
 from lakeflow_job_meta.plan.explain import FORMATS
-from lakeflow_job_meta.plan.file_plan import plan_files
 from lakeflow_job_meta.plan.model import BundlePlan, parse_plan
 
 _LIMIT_SECONDS = 1800
@@ -48,8 +48,8 @@ def command(
 ) -> None:
     """Say in words what the metadata would change: jobs, tasks, settings, dependencies.
 
-    Compares the metadata with the generated files, as they are on disk or in a git revision. Markdown is made for a
-    comment in a pull request.
+    Compares the metadata with the generated files, as they are on disk or in a git revision. Markdown is meant for
+    a comment in a pull request.
 
     \b
     Examples:
@@ -63,7 +63,7 @@ def command(
     changes = plan_changes(project, compilation)
     diagnostics = (*compilation.diagnostics, *changes.diagnostics)
     show_text(diagnostics)
-    plan = plan_files(project, changes, against)
+    plan = compare_files(changes, against)
     bundle_plan = _live_plan(project, target, parallel) if live else None
     if bundle_plan is not None and changes.changes:
         click.echo(
@@ -76,16 +76,13 @@ def command(
 
 def _live_plan(project: Project, target: str | None, parallel: int) -> BundlePlan:
     """Asks the databricks CLI what a deployment would do; writes nothing."""
-    cli = open_cli(project, target)
-    if project.bundles is None:
-        return _plan_of(cli)
-    names = bundle_folders(project.folder / BUNDLES_FOLDER, project.output)
-    stop = threading.Event()
-    works = {name: partial(_plan_of, cli_of_bundle(replace(cli, stop=stop), project, name)) for name in names}
+    cli, layout, stop = open_cli(project, target), layout_of(project), threading.Event()
+    bundles = layout.bundles_in(layout.folder)
+    tasks = {name: partial(_plan_of, cli_of_bundle(replace(cli, stop=stop), project, name)) for name in bundles}
     end_like_ctrl_c()
-    plans, failed = concurrently(works, parallel, stop, OperationFailed)
+    plans, failed = concurrently(tasks, parallel, stop, OperationFailed)
     if failed:
-        raise OperationFailed("\n".join(f"{name}: {error}" for name, error in failed.items()))
+        raise OperationFailed("\n".join(f"{name}: {error}" if name else str(error) for name, error in failed.items()))
     resources = (resource for plan in plans.values() for resource in plan.resources)
     return BundlePlan(tuple(sorted(resources, key=lambda resource: resource.name)), None, None)
 

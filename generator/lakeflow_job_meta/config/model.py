@@ -98,19 +98,6 @@ class Project:
     max_deletes: int = 0
     bundles: Bundles | None = None
 
-    @property
-    def generated(self) -> str:
-        """The folder that all generated files are below, relative to `folder`."""
-        return self.output if self.bundles is None else BUNDLES_FOLDER
-
-    @property
-    def files_of_jobs(self) -> str:
-        """The folder that `jobs/` and `sql/` are in, relative to `folder`; `*` stands for any bundle of many.
-
-        A job's file names other files relative to itself, and says the same in each bundle, since all are as deep.
-        """
-        return self.output if self.bundles is None else f"{BUNDLES_FOLDER}/*/{self.output}"
-
 
 def is_inside(path: str) -> bool:
     """Says whether a path stays in the folder that it is relative to."""

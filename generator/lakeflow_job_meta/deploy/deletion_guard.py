@@ -1,51 +1,41 @@
 """Which deletions of generated files are held back, so that the jobs stay and everything else goes on.
 
-Pure: takes the changes that metadata asks for, and gives those that may happen without a person's word, with a reason
-for each job that stays. `ljm generate` and `ljm deploy` refuse as a whole instead.
+Pure: takes the changes that metadata asks for, and gives a reason for each job that stays until a person allows its
+deletion. `ljm generate` and `ljm deploy` refuse as a whole instead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator
 
 from lakeflow_job_meta._internal.text import count, listing
 from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.output.writer import FileChanges, is_job_file, job_key_of
+from lakeflow_job_meta.layout.generated_file import FileKind
+from lakeflow_job_meta.output.writer import FileChanges
 from lakeflow_job_meta.state.history import RefusedChange
 from lakeflow_job_meta.text.markers import JOB_MARKER
 
 
-def guard_deletions(
+def refused_deletions(
     changes: FileChanges, compilation: Compilation, allowed: int, *, emptying: bool
-) -> tuple[FileChanges, tuple[RefusedChange, ...]]:
-    """Takes out the deletions that nobody has allowed.
+) -> tuple[RefusedChange, ...]:
+    """Returns the deletions of jobs that nobody has allowed.
 
     Args:
         changes: What the metadata asks for.
         compilation: Says which sources are missing.
         allowed: How many jobs may go.
         emptying: Whether a source, or everything, may become empty.
-
-    Returns:
-        The changes that may happen, and what was refused.
     """
+    return tuple(_refusals(changes, compilation, allowed, emptying))
+
+
+def _refusals(changes: FileChanges, compilation: Compilation, allowed: int, emptying: bool) -> Iterator[RefusedChange]:
     doomed = {
-        job_key_of(change.path): JOB_MARKER.label_in(change.before) or ""
+        change.file.job_key: JOB_MARKER.label_in(change.before) or ""
         for change in changes.deletions
-        if is_job_file(change.path)
+        if change.file.kind is FileKind.JOB
     }
-    refusals = tuple(_refusals(doomed, changes, compilation, allowed, emptying))
-    held = {key for refusal in refusals for key in refusal.jobs}
-    # The inline SQL of a job that stays, stays with it.
-    staying = {change.path for change in changes.deletions if job_key_of(change.path) in held}
-    going_on = tuple(change for change in changes.changes if change.path not in staying)
-    return replace(changes, changes=going_on, kept=tuple(sorted({*changes.kept, *staying}))), refusals
-
-
-def _refusals(
-    doomed: Mapping[str, str], changes: FileChanges, compilation: Compilation, allowed: int, emptying: bool
-) -> Iterator[RefusedChange]:
     orphaned = [key for key, label in doomed.items() if compilation.may_be_of_missing(label)] if not emptying else []
     if orphaned:
         empty = listing([reading.source for reading in compilation.missing if not reading.failed])

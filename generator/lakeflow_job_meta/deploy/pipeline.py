@@ -14,8 +14,7 @@ from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deploy.backend import Deployer, JobsRejected
-from lakeflow_job_meta.deploy.bundle_size import full_warning
-from lakeflow_job_meta.deploy.deletion_guard import guard_deletions
+from lakeflow_job_meta.deploy.deletion_guard import refused_deletions
 from lakeflow_job_meta.deploy.execute import Deployment, execute, jobs_that_change
 from lakeflow_job_meta.deploy.policy import Allowance
 from lakeflow_job_meta.diagnostics.model import Diagnostic
@@ -195,15 +194,15 @@ def prepare(
         raise MetadataHasErrors("Nothing was deployed; --keep-going deploys the modules without errors.")
     if changes is None:
         return PreparedDeployment(compilation, None)
-    warning = full_warning(project, len(compilation.jobs))
+    warning = changes.layout.size_warning(len(compilation.jobs))
     if warning is not None:
         listener.say(warning)
     allowed = options.allowance
     if options.hold_back:
-        changes, refusals = guard_deletions(changes, compilation, allowed.deletions, emptying=allowed.emptying)
+        refusals = refused_deletions(changes, compilation, allowed.deletions, emptying=allowed.emptying)
         held = {key for refusal in refusals for key in refusal.jobs}
-        if held and project.bundles is not None:
-            # A bundle takes along what its jobs need, those that stay against the metadata among them.
+        if held:
+            # All of a job stays with it: its inline SQL, and what its bundle takes along for it.
             changes = plan_changes(project, replace(compilation, kept_jobs=compilation.kept_jobs | held))
         return PreparedDeployment(compilation, changes, refusals)
     refuse_if_a_source_went_missing(compilation, changes, allowed.emptying)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.config.model import BUNDLE_FILE, BUNDLES_FOLDER, Project
+from lakeflow_job_meta.config.model import BUNDLE_FILE, Project
 from lakeflow_job_meta.deploy.backend import Deployer
 from lakeflow_job_meta.deploy.bundle_size import slow_warning
 from lakeflow_job_meta.deploy.databricks_cli.client import DatabricksCli, check_version, find_cli
@@ -17,6 +17,7 @@ from lakeflow_job_meta.deploy.jobs_api.deployer import JobsApiDeployer
 from lakeflow_job_meta.deploy.many_bundles.deployer import BundlesDeployer, ManyBundlesOptions
 from lakeflow_job_meta.deploy.pipeline import DeployBackend, DeployContext
 from lakeflow_job_meta.errors import ConfigError
+from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.workspace.client import Workspace
 
 
@@ -89,9 +90,9 @@ def cli_backend(
 
 
 def cli_of_bundle(cli: DatabricksCli, project: Project, name: str) -> DatabricksCli:
-    """Returns the CLI in the folder of one bundle of many, whose lines begin with its name."""
-    folder = project.folder / BUNDLES_FOLDER / name
-    return replace(cli, folder=folder, on_line=lambda line: cli.on_line(f"[{name}] {line}" if line.strip() else line))
+    """Returns the CLI in the folder of a bundle; the lines of one of many begin with its name."""
+    folder, prefix = layout_of(project).deployment_folder(name), f"[{name}] " if name else ""
+    return replace(cli, folder=folder, on_line=lambda line: cli.on_line(f"{prefix}{line}" if line.strip() else line))
 
 
 def jobs_api_backend(

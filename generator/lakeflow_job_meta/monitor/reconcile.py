@@ -31,7 +31,7 @@ from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError
 from lakeflow_job_meta.monitor.proposal import write_proposal
 from lakeflow_job_meta.monitor.volume_sync import Synced, sync_volume
 from lakeflow_job_meta.monitor.watcher import PROJECT, TOOL, SourceVersions, SourceWatcher, source_message
-from lakeflow_job_meta.output.writer import Change, FileChanges, is_job_file, job_key_of
+from lakeflow_job_meta.output.writer import Change, FileChanges
 from lakeflow_job_meta.plan.model import Action, job_key_in
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints, combined_fingerprint
 from lakeflow_job_meta.sources.open import open_readers
@@ -293,7 +293,7 @@ def _kept_for_an_empty_source(out: DeployResult, prepared: PreparedDeployment) -
 def _propose(site: MonitorContext, prepared: PreparedDeployment) -> FileChanges:
     if site.wishes.proposal is None or prepared.changes is None:
         raise AssertionError("a proposal is of files")
-    write_proposal(site.wishes.proposal, site.project, prepared.changes)
+    write_proposal(site.wishes.proposal, prepared.changes)
     return prepared.changes
 
 
@@ -303,9 +303,11 @@ def _has_file_changes(prepared: PreparedDeployment) -> bool:
 
 def _digest(prepared: PreparedDeployment, seen: SourceVersions) -> str:
     """Returns a digest of what is to be deployed: the jobs, and the files that go with them."""
-    kept = dict.fromkeys(prepared.changes.kept if prepared.changes is not None else (), "kept")
+    changes = prepared.changes
+    kept = {changes.layout.path_of(file): "kept" for file in changes.kept} if changes is not None else {}
+    files = {file.path: text for file, text in prepared.compilation.files.items()}
     tokens = {name: seen.tokens.get(name, "") for name in (PROJECT, TOOL)}
-    return combined_fingerprint({**prepared.compilation.files, **kept, **tokens})
+    return combined_fingerprint({**files, **kept, **tokens})
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,9 +332,8 @@ class _Ending:
 
     def proposed(self, found: _Findings, changes: FileChanges) -> ReconcileResult:
         """The deployment was proposed."""
-        jobs = [change for change in changes.changes if is_job_file(change.path)]
-        keys = {kind: tuple(job_key_of(job.path) for job in jobs if job.kind is kind) for kind in Change}
-        return self._done(Outcome.PROPOSED, found, keys[Change.CREATE], keys[Change.UPDATE], keys[Change.DELETE])
+        created, changed, deleted = (changes.job_keys(kind) for kind in Change)
+        return self._done(Outcome.PROPOSED, found, created, changed, deleted)
 
     def deployed(self, found: _Findings, out: DeployResult) -> ReconcileResult:
         """The deployment ended, perhaps in part."""

@@ -176,5 +176,5 @@ class CliDeployer:
 
     def _told(self, failure: CliFailure) -> list[str]:
         """Returns what went wrong, each at its place in the metadata, and last what to do."""
-        placed = [each for each in diagnostics_in(failure.result.stderr) if self._places.knows(each)]
-        return [*map(self._places.tell, placed), explain(failure, with_errors=not placed)]
+        placed = [each for each in diagnostics_in(failure.result.stderr) if self._places.covers(each)]
+        return [*map(self._places.located, placed), explain(failure, with_errors=not placed)]
