@@ -179,14 +179,14 @@ def deletions(draw: st.DrawFn) -> tuple[FileChanges, Compilation, dict[str, str]
         change
         for key, source in sorted(origins.items())
         for change in (
-            FileChange(Change.DELETE, job_file(key), JOB_MARKER.line(f"{source}{key}.yml") + "\n", ""),
-            FileChange(Change.DELETE, GeneratedFile("", FileKind.SQL, key, "q"), "", ""),
+            FileChange(job_file(key), JOB_MARKER.line(f"{source}{key}.yml") + "\n", None),
+            FileChange(GeneratedFile("", FileKind.SQL, key, "q"), "", None),
         )
     ]
     others = [
-        FileChange(Change.CREATE, job_file("x"), "", "x"),
-        FileChange(Change.UPDATE, job_file("y"), "1", "2"),
-        FileChange(Change.DELETE, GeneratedFile("", FileKind.SQL, "y", "old"), "", ""),
+        FileChange(job_file("x"), None, "x"),
+        FileChange(job_file("y"), "1", "2"),
+        FileChange(GeneratedFile("", FileKind.SQL, "y", "old"), "", None),
     ]
     states = {source: draw(st.sampled_from(["present", "empty", "failed"])) for source in SOURCES[:2]}
     readings = {source: reading(source, failed=state == "failed") for source, state in states.items()}

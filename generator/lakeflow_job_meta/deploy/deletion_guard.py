@@ -32,7 +32,7 @@ def refused_deletions(
 
 def _refusals(changes: FileChanges, compilation: Compilation, allowed: int, emptying: bool) -> Iterator[RefusedChange]:
     doomed = {
-        change.file.job_key: JOB_MARKER.label_in(change.before) or ""
+        change.file.job_key: JOB_MARKER.label_in(change.before or "") or ""
         for change in changes.deletions
         if change.file.kind is FileKind.JOB
     }

@@ -1,8 +1,8 @@
 """The `databricks.yml` of each bundle of a project of many, and what all of them share.
 
-Reads `databricks.yml` of the project and the shared files. What they say must be right for every bundle: refused is what
-the bundles would not see, and what would make them overwrite each other. A bundle takes along only what its own jobs
-need, so that it can be validated, planned and deployed alone, also by the plain databricks CLI.
+Reads `databricks.yml` of the project and the shared files, which must be right for every bundle: refused is what the
+bundles would not see, and what would make them overwrite each other. A bundle takes along only what its own jobs need,
+so that it can be validated, planned and deployed alone, also by the plain databricks CLI.
 """
 
 from __future__ import annotations
@@ -30,26 +30,14 @@ _OWN = ("${bundle.name}", "${workspace.root_path}")
 
 @dataclass(frozen=True, slots=True)
 class CommonConfig:
-    """What the bundles have in common.
-
-    Attributes:
-        name: Of the root bundle; the others' names begin with it.
-        include: The shared files, relative to the project.
-    """
+    """What the bundles share: what their names begin with, and files that they include, relative to the project."""
 
     name: str
     include: tuple[str, ...]
 
 
 def bundle_file(output: str, common: CommonConfig, bundle: str, jobs: Iterable[JobSummary]) -> str:
-    """Returns the text of a bundle's file.
-
-    Args:
-        output: The folder for generated files in each bundle.
-        common: What the bundles have in common.
-        bundle: The bundle's name within the project.
-        jobs: Its jobs.
-    """
+    """Returns the text of a bundle's file; `output` is the folder for generated files in each bundle."""
     uploads = {path for job in jobs for path in job.uploads}
     content: Value = {
         "bundle": {"name": f"{common.name}_{bundle}"},

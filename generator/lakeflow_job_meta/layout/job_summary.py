@@ -48,8 +48,8 @@ def summarize_job(by: str | None, output: str, key: str, settings: dict[str, Val
     Args:
         by: The tag whose value names the job's bundle.
         output: The folder that `jobs/` and `sql/` are in, relative to the project.
-        key: The job's.
-        settings: The job's.
+        key: The job's, likewise `settings`.
+        settings: As they stand in its file.
         group: Of its module.
     """
     tag = value_at(settings, ("tags", by))[1] if by else None
@@ -59,10 +59,11 @@ def summarize_job(by: str | None, output: str, key: str, settings: dict[str, Val
         if path.startswith(f"{output}/"):
             # Relative to the bundle, so without `bundles/*/`.
             uploads.add("/".join([*output.split("/")[2:], "sql"]))
-        elif found.setting[-1] in _UPLOADED_APART or _is_environment(found):
+        elif found.setting[-1] in _UPLOADED_APART or (found.setting[0] == "environments" and not found.prefix):
             libraries.add(posixpath.dirname(path) if any(sign in path for sign in "*?[") else path)
         elif is_inside(path):
-            uploads.add(UP if path == "." else f"{UP}/{_whole_folder(path)}")
+            # The first folder as a whole, since notebooks import and run what lies beside and above them.
+            uploads.add(UP if path == "." else f"{UP}/{path.split('/', 1)[0]}")
     return JobSummary(
         key,
         (group or "") if tag is None else str(tag),
@@ -77,15 +78,6 @@ def references(key: str, settings: dict[str, Value]) -> Iterator[tuple[KeyPath, 
     if "${resources.jobs." in json.dumps(settings):
         found = ((path, match.group(1)) for path, text in texts_in(settings) for match in _JOB.finditer(text))
         yield from ((path, other) for path, other in found if other != key)
-
-
-def _whole_folder(path: str) -> str:
-    """Returns the first folder of a path, since notebooks import and run what lies beside and above them."""
-    return path.split("/", 1)[0]
-
-
-def _is_environment(found: LocalPath) -> bool:
-    return not found.prefix and found.setting[0] == "environments"
 
 
 def _files(settings: dict[str, Value]) -> Iterable[LocalPath]:

@@ -1,7 +1,6 @@
 """Where the generated files of a project are, and which bundle each job belongs to: one bundle, or many.
 
-The choice is made once, by `layout_of`; nothing above this room asks for it again. Of files it reads the names only,
-but for the files that bundles share.
+`layout_of` chooses once; no room above asks again. Of files it reads the names only, but for those that bundles share.
 """
 
 from __future__ import annotations
@@ -12,10 +11,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lakeflow_job_meta._internal.text import count, listing
+from lakeflow_job_meta._internal.text import listing
 from lakeflow_job_meta._internal.trees import Value, value_at
 from lakeflow_job_meta.config.model import BUNDLE_FILE, BUNDLES_FOLDER, Bundles, Project
-from lakeflow_job_meta.errors import ConfigError, OperationFailed, PolicyRefused
+from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.jobs.model import Jobs
 from lakeflow_job_meta.layout.bundle_file import bundle_file, read_common_config
 from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
@@ -29,7 +28,7 @@ NEARLY_FULL = 4000
 
 @dataclass(frozen=True, slots=True)
 class BundleLayout(ABC):
-    """How the generated files of a project are laid out. A project of one bundle has one whose name is empty."""
+    """How the generated files of a project are laid out; the bundle of a project of one has an empty name."""
 
     project: Project
 
@@ -44,14 +43,7 @@ class BundleLayout(ABC):
 
     @abstractmethod
     def bundles_in(self, root: Path) -> list[str]:
-        """Returns the names of the bundles that are on disk.
-
-        Args:
-            root: The root of the project, or a copy of it.
-
-        Raises:
-            OperationFailed: The folder cannot be read.
-        """
+        """Returns the names of the bundles in the root, or in a copy of it."""
 
     @abstractmethod
     def deployment_folder(self, bundle: str) -> Path:
@@ -61,6 +53,14 @@ class BundleLayout(ABC):
     @abstractmethod
     def generated_folders(self) -> tuple[Path, ...]:
         """The folders in which everything is generated."""
+
+    @abstractmethod
+    def file_at(self, path: str) -> GeneratedFile | None:
+        """Returns the file at a path below the root; None if no generated file can be there."""
+
+    @abstractmethod
+    def included(self) -> str:
+        """Returns what a bundle includes; raises OperationFailed where the generated files are not among it."""
 
     @property
     def folder(self) -> Path:
@@ -77,25 +77,17 @@ class BundleLayout(ABC):
 
     def path_of(self, file: GeneratedFile) -> str:
         """Returns the path of a file below the root."""
-        if file.kind is FileKind.BUNDLE:
-            return f"{file.bundle}/{BUNDLE_FILE}"
-        return f"{self.prefix(file.bundle)}{file.path}"
+        is_of_job = file.kind is not FileKind.BUNDLE
+        return f"{self.prefix(file.bundle)}{file.path}" if is_of_job else f"{file.bundle}/{BUNDLE_FILE}"
 
     def in_project(self, file: GeneratedFile) -> str:
         """Returns the path of a file in the project, for people."""
         return f"{self.root}/{self.path_of(file)}"
 
-    @abstractmethod
-    def file_at(self, path: str) -> GeneratedFile | None:
-        """Returns the file at a path below the root; None if no generated file can be there."""
-
     def candidates(self, root: str) -> Iterator[tuple[GeneratedFile, str, bool]]:
-        """Yields what may be a generated file: its whole path, and whether it is a file at all.
+        """Yields what may be a generated file in the root or a copy: its whole path, and whether it is a file at all.
 
         There are thousands, so all of it is plain text: a `Path` costs more than reading the file.
-
-        Args:
-            root: The root of the project, or a copy of it.
         """
         for bundle in self.bundles_in(Path(root)):
             for name, path, is_file in _entries(f"{root}/{bundle}") if bundle else ():
@@ -111,11 +103,7 @@ class BundleLayout(ABC):
                         yield GeneratedFile(bundle, FileKind.SQL, job_key, name[:-4]), path, is_file
 
     def folders_in(self, root: Path) -> Iterator[Path]:
-        """Yields the folders that generated files lie in.
-
-        Args:
-            root: The root of the project, or a copy of it.
-        """
+        """Yields the folders that generated files lie in, in the root or a copy."""
         for bundle in self.bundles_in(root):
             output = root / self.prefix(bundle)
             yield from (root / bundle, output / "jobs", *output.glob("sql/*"))
@@ -133,32 +121,18 @@ class BundleLayout(ABC):
                 found[key] = (*found.get(key, ()), bundle)
         return found
 
-    # What only a project of many bundles has to do.
+    # What follows is for many bundles only, but for the warning.
 
-    def refuse_unmoved_jobs(self) -> None:
-        """Stops where files of another layout are still there.
-
-        Raises:
-            PolicyRefused: Says how to go on.
-        """
+    def unmoved_jobs(self) -> list[str]:
+        """Returns the keys of jobs whose files still lie as in a project of one bundle."""
+        return []
 
     def summaries(self, key: str, settings: dict[str, Value], group: str | None) -> tuple[JobSummary, ...]:
-        """Returns what the bundle of a job has to know of it, if anything.
-
-        Args:
-            key: The job's.
-            settings: The job's.
-            group: Of its module.
-        """
+        """Returns what the bundle of a job has to know of it, if anything; `group` is that of its module."""
         return ()
 
     def partition(self, summaries: Sequence[JobSummary], jobs: Jobs, moving: Mapping[str, str]) -> Partitioning:
-        """Assigns jobs to bundles.
-
-        Args:
-            summaries: Of the jobs without an error.
-            jobs: The same jobs, for the places of what is wrong with them.
-            moving: Keys of jobs that are being moved, with the bundles that they go to.
+        """Assigns jobs to bundles; see `partitioning.partition`.
 
         Raises:
             ConfigError: What the bundles share is not right for each.
@@ -181,20 +155,8 @@ class BundleLayout(ABC):
         """
         return {}
 
-    @abstractmethod
-    def included(self) -> str:
-        """Returns what the bundle includes, or each of many.
-
-        Raises:
-            OperationFailed: The generated files are not included.
-        """
-
     def size_warning(self, jobs: int) -> str | None:
-        """Returns a warning where a bundle nears the limit of the databricks CLI.
-
-        Args:
-            jobs: How many the project has.
-        """
+        """Returns a warning where that many jobs are near the limit of the databricks CLI for a bundle."""
         return None
 
 
@@ -224,14 +186,12 @@ class SingleBundle(BundleLayout):
         return GeneratedFile.at(path)
 
     def included(self) -> str:
-        path = self.project.folder / BUNDLE_FILE
+        path, wanted = self.project.folder / BUNDLE_FILE, f"{self.root}/jobs/*.yml"
         if not path.is_file():
             raise OperationFailed(
-                f"there is no {BUNDLE_FILE} in {str(self.project.folder)!r}; bundle/starter of this project has one."
+                f"there is no {BUNDLE_FILE} in {str(path.parent)!r}; bundle/starter of this project has one."
             )
-        root = read_yaml(path.read_text(encoding="utf-8", errors="replace")).value
-        include = value_at(root, ("include",))[1]
-        wanted = f"{self.root}/jobs/*.yml"
+        include = value_at(read_yaml(path.read_text("utf-8", "replace")).value, ("include",))[1]
         if not isinstance(include, list) or wanted not in include:
             raise OperationFailed(
                 f"{BUNDLE_FILE} does not include the generated files; add `- {wanted}` below 'include:'."
@@ -249,11 +209,7 @@ class SingleBundle(BundleLayout):
 
 @dataclass(frozen=True, slots=True)
 class ManyBundles(BundleLayout):
-    """The jobs split into bundles, each in a folder of its own: `bundles/part_001/resources/jobs/sales.yml`.
-
-    Attributes:
-        bundles: How they are split.
-    """
+    """The jobs split into bundles, each in a folder of its own: `bundles/part_001/resources/jobs/sales.yml`."""
 
     bundles: Bundles
 
@@ -266,12 +222,9 @@ class ManyBundles(BundleLayout):
 
     def bundles_in(self, root: Path) -> list[str]:
         try:
-            found = [path for path in root.iterdir() if not path.name.startswith(".")] if root.is_dir() else []
-            return sorted(
-                path.name
-                for path in found
-                if (path / BUNDLE_FILE).is_file() or (root / f"{self.prefix(path.name)}jobs").is_dir()
-            )
+            names = [name for name in os.listdir(root) if name[0] != "."] if root.is_dir() else []  # noqa: PTH208
+            is_bundle = {name: (root / name / BUNDLE_FILE).is_file() for name in names}
+            return sorted(name for name in names if is_bundle[name] or (root / f"{self.prefix(name)}jobs").is_dir())
         except OSError as error:
             raise OperationFailed(f"The folder {str(root)!r} cannot be read: {error.strerror}.") from error
 
@@ -284,21 +237,18 @@ class ManyBundles(BundleLayout):
 
     def file_at(self, path: str) -> GeneratedFile | None:
         bundle, _, inside = path.partition("/")
-        if not bundle or bundle.startswith("."):
+        if not bundle or bundle[0] == ".":
             return None
         if inside == BUNDLE_FILE:
             return GeneratedFile(bundle, FileKind.BUNDLE)
         output = f"{self.project.output}/"
         return GeneratedFile.at(inside.removeprefix(output), bundle) if inside.startswith(output) else None
 
-    def refuse_unmoved_jobs(self) -> None:
-        left = SingleBundle(self.project).job_keys("")
-        if left:
-            raise PolicyRefused(
-                f"{self.project.output}/jobs still holds the {count(len(left), 'job')} of a single bundle, and "
-                "'bundles' in job_meta.yml would create each a second time. Move them with `ljm bundles move --all -t "
-                "TARGET`, which keeps the jobs in the workspace, or take 'bundles' out again. Nothing was changed."
-            )
+    def included(self) -> str:
+        return f"each bundle includes {listing(read_common_config(self.project).include) or 'nothing'}"
+
+    def unmoved_jobs(self) -> list[str]:
+        return SingleBundle(self.project).job_keys("")
 
     def summaries(self, key: str, settings: dict[str, Value], group: str | None) -> tuple[JobSummary, ...]:
         return (summarize_job(self.bundles.by, self.output, key, settings, group),)
@@ -310,17 +260,14 @@ class ManyBundles(BundleLayout):
     def bundle_files(
         self, jobs: Iterable[tuple[str, JobSummary]], on_disk: Collection[GeneratedFile]
     ) -> dict[GeneratedFile, str]:
-        common = read_common_config(self.project)
+        common, output = read_common_config(self.project), self.project.output
         found: dict[str, list[JobSummary]] = {file.bundle: [] for file in on_disk if file.kind is FileKind.BUNDLE}
         for bundle, job in jobs:
             found.setdefault(bundle, []).append(job)
         return {
-            GeneratedFile(bundle, FileKind.BUNDLE): bundle_file(self.project.output, common, bundle, own)
+            GeneratedFile(bundle, FileKind.BUNDLE): bundle_file(output, common, bundle, own)
             for bundle, own in found.items()
         }
-
-    def included(self) -> str:
-        return f"each bundle includes {listing(read_common_config(self.project).include) or 'nothing'}"
 
 
 def layout_of(project: Project) -> BundleLayout:
@@ -329,14 +276,11 @@ def layout_of(project: Project) -> BundleLayout:
 
 
 def many_bundles_of(project: Project) -> ManyBundles:
-    """Returns the layout of a project that is split into many bundles.
-
-    Raises:
-        ConfigError: It is one bundle.
-    """
-    if project.bundles is None:
+    """Returns the layout of a project that is split into many bundles; raises ConfigError for another one."""
+    layout = layout_of(project)
+    if not isinstance(layout, ManyBundles):
         raise ConfigError("This project is one bundle; `bundles:` in job_meta.yml splits it into many.")
-    return ManyBundles(project, project.bundles)
+    return layout
 
 
 def _entries(folder: str) -> list[tuple[str, str, bool]]:

@@ -61,10 +61,10 @@ def partition(
 
     Args:
         setting: How they are split.
-        on_disk: The bundles that hold a file of a job, by the job's key.
+        on_disk: The bundles that hold a file of a job, by its key.
         summaries: Of the jobs without an error.
-        jobs: The same jobs, for the locations of what is wrong with them.
-        moving: Keys of jobs that are being moved, with the bundles that they go to.
+        jobs: The same jobs, for the locations of problems.
+        moving: The new bundles of jobs that are being moved, by key.
     """
     assigned = {**{key: bundles[0] for key, bundles in on_disk.items()}, **moving}
     new = {each.key: each for each in summaries if each.key not in assigned}
@@ -83,16 +83,13 @@ def partition(
 def assign(
     assigned: Mapping[str, str], new: Collection[str], runs: Mapping[str, Collection[str]], limit: int
 ) -> dict[str, str]:
-    """Finds a bundle for each new job: the first with room, and one for all jobs that run each other.
+    """Returns a bundle for each new job: the first with room, and one for all jobs that run each other.
 
     Args:
-        assigned: The bundles of the jobs that have one, by the jobs' keys.
-        new: The keys of the jobs that have none.
+        assigned: The bundles of the other jobs, by key.
+        new: The keys of the new jobs.
         runs: Which jobs a job refers to, by their keys.
         limit: How many jobs a bundle takes; only jobs that must stay together may exceed it.
-
-    Returns:
-        The bundles of the new jobs.
     """
     filled = Counter(assigned.values())
     neighbours: dict[str, set[str]] = {key: set() for key in [*new, *assigned]}
@@ -188,30 +185,19 @@ def _group_problems(
 
 def _stays(job: JobSummary, by: str, bundle: str) -> tuple[Rule, str] | None:
     wanted = bundle_name(job.group) or OTHER
-    if bundle == wanted:
-        return None
-    return (
-        STAYS_IN_BUNDLE,
+    problem = (
         f"the job stays in the bundle {bundle!r} although its {by!r} is {quoted(job.group)}; move it with "
-        f"`ljm bundles move {job.key} {wanted} -t TARGET`",
+        f"`ljm bundles move {job.key} {wanted} -t TARGET`"
     )
+    return (STAYS_IN_BUNDLE, problem) if bundle != wanted else None
 
 
 def _name_problem(group: str, by: str, same_name: Collection[str]) -> tuple[Rule, str] | None:
-    """Returns what is wrong with what names the bundle of a new job.
-
-    Args:
-        group: What names it.
-        by: The tag or column that this stands in.
-        same_name: All that give the same name, on a disk that does not tell cases apart.
-    """
-    name = bundle_name(group)
-    others = {*same_name} - {group}
+    """Returns what is wrong with what names the bundle of a new job; names may differ in case only on some disks."""
+    name, others = bundle_name(group), {*same_name} - {group}
     if group and (not name or "${" in group or name in _RESERVED):
         return BUNDLE_NAME, f"{quoted(group)} cannot be the name of a bundle; give {by!r} another value"
     if group and others:
-        return (
-            BUNDLE_NAME,
-            f"{quoted(group)} and {quoted(min(others))} become the same bundle {name!r}; give one another value",
-        )
+        problem = f"{quoted(group)} and {quoted(min(others))} become the same bundle {name!r}; give one another value"
+        return BUNDLE_NAME, problem
     return None

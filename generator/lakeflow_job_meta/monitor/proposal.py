@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lakeflow_job_meta._internal.fs import write_atomically
 from lakeflow_job_meta.errors import OperationFailed
-from lakeflow_job_meta.output.read_back import texts_on_disk
+from lakeflow_job_meta.output.read_back import scan
 from lakeflow_job_meta.output.writer import FileChanges, apply_changes, changes_between
 from lakeflow_job_meta.plan.compare import compare_files
 from lakeflow_job_meta.plan.explain import as_markdown
@@ -28,8 +28,8 @@ def write_proposal(folder: Path, changes: FileChanges) -> None:
         OperationFailed: The disk refuses, or a file of somebody else is in the way.
     """
     layout, copy = changes.layout, folder / changes.layout.root
-    wanted = changes.applied_to(texts_on_disk(layout))
-    apply_changes(changes_between(layout, copy, texts_on_disk(layout, copy), wanted))
+    (on_disk, _), (copied, _) = scan(layout), scan(layout, copy)
+    apply_changes(changes_between(layout, copy, copied, changes.applied_to(on_disk)))
     path = folder / PLAN
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -39,43 +39,26 @@ class GeneratedJob:
     sql: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class FileOnDisk:
-    """A generated file on disk.
-
-    Attributes:
-        label: Where its marker says it comes from.
-    """
-
-    label: str
-    text: str
-
-
-def scan(layout: BundleLayout, folder: Path) -> tuple[dict[GeneratedFile, FileOnDisk], list[str]]:
-    """Reads the generated files below a folder.
-
-    Args:
-        layout: How the files lie there.
-        folder: The root of the project's generated files, or a copy of it.
+def scan(layout: BundleLayout, folder: Path | None = None) -> tuple[dict[GeneratedFile, str], list[str]]:
+    """Reads the generated files of a layout, below its root or a copy of that.
 
     Returns:
-        The generated files, and the paths below the folder of others that stand where one could be.
+        Their texts, and the paths below the folder of other files that stand where one could be.
 
     Raises:
         OperationFailed: The folder cannot be read.
     """
-    found: dict[GeneratedFile, FileOnDisk] = {}
+    found: dict[GeneratedFile, str] = {}
     foreign: list[str] = []
     try:
-        for file, path, is_file in layout.candidates(str(folder)):
+        for file, path, is_file in layout.candidates(str(folder or layout.folder)):
             text = _text_of(path) if is_file else ""
-            label = (SQL_MARKER if file.kind is FileKind.SQL else JOB_MARKER).label_in(text)
-            if label is None:
+            if label_of(file, text) is None:
                 foreign.append(layout.path_of(file))
             else:
-                found[file] = FileOnDisk(label, text)
+                found[file] = text
     except OSError as error:
-        shown = layout.root if folder == layout.folder else str(folder)
+        shown = str(folder or layout.root)
         raise OperationFailed(f"The folder {shown!r} cannot be read: {error.strerror} ({error.filename}).") from error
     return found, foreign
 
@@ -90,40 +73,33 @@ def _text_of(path: str) -> str:
         return ""
 
 
-def texts_on_disk(layout: BundleLayout, folder: Path | None = None) -> dict[GeneratedFile, str]:
-    """Returns the texts of the generated files, those of the project or those of a copy of its root.
-
-    Raises:
-        OperationFailed: The folder cannot be read.
-    """
-    return {file: each.text for file, each in scan(layout, folder or layout.folder)[0].items()}
+def label_of(file: GeneratedFile, text: str) -> str | None:
+    """Returns where the marker of a file says it comes from; None if the file is not generated."""
+    return (SQL_MARKER if file.kind is FileKind.SQL else JOB_MARKER).label_in(text)
 
 
 def jobs_in(files: Mapping[GeneratedFile, str]) -> dict[str, GeneratedJob]:
     """Returns the jobs that generated files hold, by key.
 
-    Args:
-        files: Their texts.
-
     Raises:
         OperationFailed: A file with our marker holds no job.
     """
+    ours = {file: text.replace("\r\n", "\n") for file, text in files.items() if label_of(file, text) is not None}
     sql: dict[tuple[str, str], dict[str, str]] = {}
-    for file, text in files.items():
-        if file.kind is FileKind.SQL and SQL_MARKER.label_in(text) is not None:
-            body = text.replace("\r\n", "\n").split("\n", 1)[-1]
-            sql.setdefault((file.bundle, file.job_key), {})[file.name] = body
+    for file, text in ours.items():
+        if file.kind is FileKind.SQL:
+            sql.setdefault((file.bundle, file.job_key), {})[file.name] = text.split("\n", 1)[-1]
     jobs: dict[str, GeneratedJob] = {}
-    for file, text in sorted(files.items()):
+    for file in sorted(ours):
         # A job that stands in two bundles counts where the layout takes it to be.
-        if file.kind is FileKind.JOB and file.job_key not in jobs and JOB_MARKER.label_in(text) is not None:
-            jobs[file.job_key] = _job(file, text, sql.get((file.bundle, file.job_key), {}))
+        if file.kind is FileKind.JOB and file.job_key not in jobs:
+            jobs[file.job_key] = _job(file, ours[file], sql.get((file.bundle, file.job_key), {}))
     return jobs
 
 
 def _job(file: GeneratedFile, text: str, sql: dict[str, str]) -> GeneratedJob:
     key = file.job_key
-    root = read_yaml(text.replace("\r\n", "\n")).value
+    root = read_yaml(text).value
     targets = root.get("targets") if isinstance(root, dict) else None
     names = tuple(targets) if isinstance(targets, dict) else ()
     where = ("targets", names[0], "resources", "jobs", key) if names else ("resources", "jobs", key)

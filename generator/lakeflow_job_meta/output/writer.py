@@ -26,7 +26,7 @@ from lakeflow_job_meta.errors import ConfigError, OperationFailed, PolicyRefused
 from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
 from lakeflow_job_meta.layout.job_summary import JobSummary
 from lakeflow_job_meta.layout.layout import BundleLayout, layout_of
-from lakeflow_job_meta.output.read_back import jobs_in, scan
+from lakeflow_job_meta.output.read_back import jobs_in, label_of, scan
 
 _TEMPORARY = ".ljm-"
 _numbers = itertools.count()
@@ -44,32 +44,23 @@ class Change(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """One file that changes.
+    """One file that changes: its text on disk, None where it is created, and its new text, None where it is deleted."""
 
-    Attributes:
-        before: Its text on disk; empty where it is created.
-        after: Its new text; empty where it is deleted.
-    """
-
-    kind: Change
     file: GeneratedFile
-    before: str
-    after: str
+    before: str | None
+    after: str | None
 
-    def reversed(self) -> FileChange:
-        """Returns the change that undoes this one."""
-        kinds = {Change.CREATE: Change.DELETE, Change.DELETE: Change.CREATE}
-        return FileChange(kinds.get(self.kind, self.kind), self.file, self.after, self.before)
+    @property
+    def kind(self) -> Change:
+        """What happens to the file."""
+        return Change.CREATE if self.before is None else Change.DELETE if self.after is None else Change.UPDATE
 
     def diff(self, path: str) -> Iterator[str]:
-        """Yields the lines of a unified diff.
-
-        Args:
-            path: Of the file, for the header.
-        """
-        old = "/dev/null" if self.kind is Change.CREATE else f"a/{path}"
-        new = "/dev/null" if self.kind is Change.DELETE else f"b/{path}"
-        yield from difflib.unified_diff(self.before.splitlines(), self.after.splitlines(), old, new, lineterm="")
+        """Yields the lines of a unified diff with the file's path in its header."""
+        old = "/dev/null" if self.before is None else f"a/{path}"
+        new = "/dev/null" if self.after is None else f"b/{path}"
+        before, after = ((text or "").splitlines() for text in (self.before, self.after))
+        yield from difflib.unified_diff(before, after, old, new, lineterm="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +68,6 @@ class FileChanges:
     """All that has to happen for the generated files to say what the metadata says.
 
     Attributes:
-        layout: How the files are laid out.
         folder: The root of the generated files, or a copy of it.
         changes: Creations and updates by path, then deletions.
         unchanged: How many files are right already.
@@ -96,14 +86,14 @@ class FileChanges:
 
     def undone_for(self, jobs: Collection[str]) -> FileChanges:
         """Returns the changes that bring the files of some jobs back to what they were before these changes."""
-        undone = (change.reversed() for change in self.changes if change.file.job_key in jobs)
-        return replace(self, changes=tuple(sorted(undone, key=lambda change: change.kind is Change.DELETE)))
+        undone = (FileChange(each.file, each.after, each.before) for each in self.changes if each.file.job_key in jobs)
+        return replace(self, changes=tuple(sorted(undone, key=lambda change: change.after is None)))
 
     def applied_to(self, texts: Mapping[GeneratedFile, str]) -> dict[GeneratedFile, str]:
         """Returns the texts of files as they are after these changes."""
         after = dict(texts)
         for change in self.changes:
-            if change.kind is Change.DELETE:
+            if change.after is None:
                 after.pop(change.file, None)
             else:
                 after[change.file] = change.after
@@ -118,26 +108,27 @@ class FileChanges:
     @property
     def deletions(self) -> list[FileChange]:
         """The files that would go."""
-        return [change for change in self.changes if change.kind is Change.DELETE]
+        return [change for change in self.changes if change.after is None]
 
 
 def plan_changes(project: Project, compilation: Compilation, *, is_moving: bool = False) -> FileChanges:
     """Says which files would change.
 
-    Args:
-        project: Names the folder of generated files.
-        compilation: What the files should be, and which must stay.
-        is_moving: Whether the files of the bundle that the project was before may still be there.
-
     Raises:
         OperationFailed: The folder cannot be read.
-        PolicyRefused: The project was split into many bundles, and the files of the single one are still there.
+        PolicyRefused: The project was split into many bundles, the files of the single one are still there, and this is
+            not the move of their jobs.
         ConfigError: What the bundles share is not right for each.
     """
     layout = layout_of(project)
-    if not is_moving:
-        layout.refuse_unmoved_jobs()
-    on_disk, foreign = scan(layout, layout.folder)
+    left = layout.unmoved_jobs()
+    if left and not is_moving:
+        raise PolicyRefused(
+            f"{project.output}/jobs still holds the {count(len(left), 'job')} of a single bundle, and 'bundles' in "
+            "job_meta.yml would create each a second time. Move them with `ljm bundles move --all -t TARGET`, which "
+            "keeps the jobs in the workspace, or take 'bundles' out again. Nothing was changed."
+        )
+    on_disk, foreign = scan(layout)
     blocked = {path.casefold(): path for path in foreign}
     in_the_way = {
         file.job_key: blocked[path]
@@ -145,18 +136,22 @@ def plan_changes(project: Project, compilation: Compilation, *, is_moving: bool 
         if (path := layout.path_of(file).casefold()) in blocked
     }
     wanted = {file: text for file, text in compilation.files.items() if file.job_key not in in_the_way}
-    orphans = {f: found for f, found in on_disk.items() if f not in wanted and f.kind is not FileKind.BUNDLE}
+    orphans = {
+        file: label_of(file, text) or ""
+        for file, text in on_disk.items()
+        if file not in wanted and file.kind is not FileKind.BUNDLE
+    }
     kept = {
-        file: found.text
-        for file, found in orphans.items()
-        if file.job_key in in_the_way or compilation.keeps(file.job_key, found.label)
+        file: on_disk[file]
+        for file, label in orphans.items()
+        if file.job_key in in_the_way or compilation.keeps(file.job_key, label)
     }
     wanted |= _bundle_files(layout, compilation, kept, on_disk, blocked)
-    changing = {file: found.text for file, found in on_disk.items() if file not in kept}
+    changing = {file: text for file, text in on_disk.items() if file not in kept}
     return replace(
         changes_between(layout, layout.folder, changing, wanted),
         kept=tuple(sorted(kept)),
-        orphans=tuple(found.label for file, found in orphans.items() if file.job_key not in compilation.kept_jobs),
+        orphans=tuple(label for file, label in orphans.items() if file.job_key not in compilation.kept_jobs),
         diagnostics=_foreign_files(layout, compilation, in_the_way),
     )
 
@@ -164,20 +159,9 @@ def plan_changes(project: Project, compilation: Compilation, *, is_moving: bool 
 def changes_between(
     layout: BundleLayout, folder: Path, before: Mapping[GeneratedFile, str], after: Mapping[GeneratedFile, str]
 ) -> FileChanges:
-    """Returns the changes from some texts of generated files to others.
-
-    Args:
-        layout: How the files are laid out.
-        folder: Where they are.
-        before: What is there.
-        after: What is to be there.
-    """
-    writes = [
-        FileChange(Change.UPDATE if file in before else Change.CREATE, file, before.get(file, ""), text)
-        for file, text in after.items()
-        if before.get(file) != text
-    ]
-    gone = [FileChange(Change.DELETE, file, text, "") for file, text in before.items() if file not in after]
+    """Returns the changes from some texts of generated files below a folder to others."""
+    writes = [FileChange(file, before.get(file), text) for file, text in after.items() if before.get(file) != text]
+    gone = [FileChange(file, text, None) for file, text in before.items() if file not in after]
     by_path = [sorted(each, key=lambda change: layout.path_of(change.file)) for each in (writes, gone)]
     return FileChanges(layout, folder, (*by_path[0], *by_path[1]), len(after) - len(writes))
 
@@ -251,24 +235,20 @@ def apply_changes(
 ) -> None:
     """Writes everything: new contents beside the old first, then all renames, then deletions.
 
-    Args:
-        changes: As planned.
-        on_progress: Called now and then, with what is being done and how many of how many are done.
-
     Raises:
         OperationFailed: The disk refused; every file is whole, and the next run finishes the work.
     """
     paths = [(change, f"{changes.folder}/{changes.layout.path_of(change.file)}") for change in changes.changes]
-    writes = [(change, path) for change, path in paths if change.kind is not Change.DELETE]
+    writes = [(change.after, path) for change, path in paths if change.after is not None]
     prepared: list[tuple[str, str]] = []
     try:
         _remove_leftovers(changes.layout, changes.folder)
         for folder in {os.path.dirname(path) for _, path in writes}:  # noqa: PTH120
             Path(folder).mkdir(parents=True, exist_ok=True)
-        for number, (change, path) in enumerate(writes):
+        for number, (text, path) in enumerate(writes):
             # Before the file is there: most of the time goes by while one is written, so that is when Ctrl-C comes.
             prepared.append((_temporary_beside(path), path))
-            write_new(prepared[-1][0], change.after.encode("utf-8"), durable=len(writes) <= _SYNC_EACH)
+            write_new(prepared[-1][0], text.encode("utf-8"), durable=len(writes) <= _SYNC_EACH)
             if number % 100 == 0:
                 on_progress("Writing files", number, len(writes))
         if len(writes) > _SYNC_EACH and hasattr(os, "sync"):
@@ -296,8 +276,8 @@ def _temporary_beside(path: str) -> str:
 
 def _delete(changes: Sequence[tuple[FileChange, str]]) -> None:
     """Deletes the files that go, and the folders of inline SQL that are empty then."""
-    written = {path.casefold() for change, path in changes if change.kind is not Change.DELETE}
-    gone = [(change.file, Path(path)) for change, path in changes if change.kind is Change.DELETE]
+    written = {path.casefold() for change, path in changes if change.after is not None}
+    gone = [(change.file, Path(path)) for change, path in changes if change.after is None]
     for _, path in gone:
         # On a disk that does not tell cases apart, `Sales.yml` is the `sales.yml` that was just written.
         if str(path).casefold() not in written:

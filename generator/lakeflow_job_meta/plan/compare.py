@@ -12,7 +12,7 @@ from enum import Enum
 
 from lakeflow_job_meta._internal.trees import Difference, Value, diff, texts_in
 from lakeflow_job_meta.layout.generated_file import sql_path
-from lakeflow_job_meta.output.read_back import GeneratedJob, jobs_in, texts_of_revision, texts_on_disk
+from lakeflow_job_meta.output.read_back import GeneratedJob, jobs_in, scan, texts_of_revision
 from lakeflow_job_meta.output.writer import FileChanges
 
 _ALIKE = 0.6
@@ -81,19 +81,15 @@ class Plan:
 
 
 def compare_files(changes: FileChanges, revision: str | None = None) -> Plan:
-    """Says what changes in the jobs when the metadata is generated.
+    """Says what changes in the jobs when files change, against the files on disk or those of a git revision.
 
     A job that must stay as it is (its module is broken, its source cannot be read) does not change.
-
-    Args:
-        changes: What generating would change on disk.
-        revision: A git revision to compare with; None compares with the files on disk.
 
     Raises:
         OperationFailed: Generated files cannot be read.
         ConfigError: There is no such revision.
     """
-    on_disk = texts_on_disk(changes.layout)
+    on_disk, _ = scan(changes.layout)
     before = on_disk if revision is None else texts_of_revision(changes.layout.project, revision)
     return compare_jobs(jobs_in(before), jobs_in(changes.applied_to(on_disk)))
 

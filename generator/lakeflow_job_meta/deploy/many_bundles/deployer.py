@@ -1,7 +1,7 @@
 """Deploys a project of many bundles: only those whose files changed, several at a time, behind one gate for all.
 
-A bundle that fails keeps no other from being deployed. The jobs of one whose files did not change are those that its last
-deployment recorded.
+A bundle that fails keeps no other from being deployed. The jobs of one whose files did not change are those that its
+last deployment recorded.
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ class BundlesDeployer:
     """Brings the bundles of a project into a workspace with the databricks CLI.
 
     Args:
-        project: A project of many bundles, whose files are written.
+        project: Of many bundles; its files are written.
         compilation: The jobs.
         folder: The state folder of the target.
         create_deployer: Creates the deployer of one bundle.
-        recorded_jobs: Reads the jobs from the tracking table.
+        recorded_jobs: Reads the tracking table.
         environment: The variables of the process.
         options: How the bundles are deployed.
         report: Called with what is being done.

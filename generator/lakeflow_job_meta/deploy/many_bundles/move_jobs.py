@@ -1,8 +1,8 @@
 """Moves jobs from one bundle of a project to another, without deleting one: the job and its history stay.
 
-Every step checks first whether it is done, so that a move that was cut off anywhere is finished by the same command: the
-file is written in the new bundle, the job is bound there and gets its new paths, the old bundle forgets it, and only
-then its old file goes. In between both bundles know the job, and neither would delete it or create it anew.
+Every step checks first whether it is done, so that a move that was cut off anywhere is finished by the same command:
+the file is written in the new bundle, the job is bound there and gets its new paths, the old bundle forgets it, and
+only then its old file goes. In between both bundles know the job, and neither would delete it or create it anew.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from lakeflow_job_meta.errors import OperationFailed, PolicyRefused
 from lakeflow_job_meta.layout.bundle_file import CommonConfig, read_common_config
 from lakeflow_job_meta.layout.generated_file import FileKind
 from lakeflow_job_meta.layout.layout import ManyBundles, SingleBundle
-from lakeflow_job_meta.output.read_back import texts_on_disk
-from lakeflow_job_meta.output.writer import Change, FileChange, FileChanges, apply_changes, changes_between
+from lakeflow_job_meta.output.read_back import scan
+from lakeflow_job_meta.output.writer import FileChange, FileChanges, apply_changes, changes_between
 from lakeflow_job_meta.plan.model import Action, belongs_to, job_names, parse_plan
 from lakeflow_job_meta.state.tracking import DeployedJob
 from lakeflow_job_meta.text.yaml_writer import to_yaml
@@ -41,13 +41,7 @@ _LEAVING = ".leaving"
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Jobs that go from one bundle to another.
-
-    Attributes:
-        keys: Of the jobs.
-        source: The bundle where they are; `SINGLE` for the one before there were many, None where it is not known.
-        goal: The bundle where they go.
-    """
+    """Jobs that go to another bundle from `source`: `SINGLE` is the one before there were many, None an unknown one."""
 
     keys: tuple[str, ...]
     source: str | None
@@ -79,7 +73,7 @@ def apply_move(
     Args:
         context: Where.
         move: Which, and where to.
-        changes: Of the generated files, with the jobs in their new bundle; what is not of the move is left alone.
+        changes: Of all generated files, with the jobs in their new bundle.
         overwriting: Whether edits made by hand in the workspace may be overwritten.
         report: Called with what is being done.
 
@@ -232,13 +226,13 @@ def _of_move(move: Move, changes: FileChanges) -> tuple[tuple[FileChange, ...], 
             else change.file.job_key in move.keys
         )
     ]
-    comes = [change for change in meant if change.kind is not Change.DELETE and change.file.bundle == move.goal]
+    comes = [change for change in meant if change.after is not None and change.file.bundle == move.goal]
     return tuple(comes), tuple(change for change in meant if change not in comes)
 
 
 def _remove_single_files(project: Project, keys: Sequence[str]) -> None:
     layout = SingleBundle(project)
-    texts = {file: text for file, text in texts_on_disk(layout).items() if file.job_key in keys}
+    texts = {file: text for file, text in scan(layout)[0].items() if file.job_key in keys}
     apply_changes(changes_between(layout, layout.folder, texts, {}))
 
 

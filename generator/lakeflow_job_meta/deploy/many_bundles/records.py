@@ -30,12 +30,7 @@ _CHANGING_WHAT_IS_DEPLOYED = ("BUNDLE_VAR_", "DATABRICKS_HOST", "DATABRICKS_CONF
 
 @dataclass(frozen=True, slots=True)
 class BundleRecord:
-    """What was deployed last.
-
-    Attributes:
-        digest: Of the files; empty where not all of them was deployed.
-        jobs: The jobs that the bundle had then.
-    """
+    """What was deployed last: the digest of the files, empty where not all of them was deployed, and the jobs."""
 
     digest: str = ""
     jobs: tuple[DeployedJob, ...] = ()
@@ -65,13 +60,7 @@ def write_bundle_record(folder: Path, record: BundleRecord) -> None:
 
 
 class BundleFingerprints:
-    """Fingerprints of all that a deployment of a bundle depends on; what several bundles need is read once.
-
-    Args:
-        project: A project of many bundles, whose files are written.
-        compilation: Names the libraries of jobs.
-        environment: The variables of the process.
-    """
+    """Fingerprints of all that a deployment of a bundle depends on; what several bundles need is read once."""
 
     def __init__(self, project: Project, compilation: Compilation, environment: Mapping[str, str]) -> None:
         self._folder = project.folder
