@@ -18,9 +18,9 @@ import pytest
 from cli import install_stand_in
 from cli.fixtures import real_command
 from lakeflow_job_meta.config.load import load_project
-from lakeflow_job_meta.deploy import bundle_size
-from lakeflow_job_meta.deploy.bundle_size import slow_warning
+from lakeflow_job_meta.deploy.databricks_cli.client import slow_warning
 from lakeflow_job_meta.deploy.pipeline import DeployOptions, Reporter, prepare
+from lakeflow_job_meta.layout import layout
 from project_folder import ProjectFolder, Result, module
 from test_bundles import ROOT, SHARED, places
 from test_deployment import World
@@ -370,7 +370,7 @@ def test_from_one_bundle_to_many_no_job_is_lost(world):
     assert world.changes["create"] == 6
 
 
-def test_a_single_bundle_that_is_too_big_is_told_with_the_setting_that_parts_it():
+def test_a_single_bundle_that_is_too_big_is_reported_with_the_setting_that_splits_it():
     assert slow_warning(299, "1.13.0") is None
     assert "`bundles:` in job_meta.yml" in str(slow_warning(300, "1.13.0"))
     assert slow_warning(3999, "1.14.0") is None
@@ -382,14 +382,14 @@ def test_a_single_bundle_that_is_nearly_full_is_told_by_every_command(project, c
     project.write("metadata/b.yml", module("b"))
     assert "Warning" not in project.ljm(command).stderr
 
-    monkeypatch.setattr(bundle_size, "NEARLY_FULL", 2)
+    monkeypatch.setattr(layout, "NEARLY_FULL", 2)
 
     assert "Warning: this bundle has 2 jobs" in project.ljm(command).stderr
     assert "`bundles:` in job_meta.yml" in project.ljm(command).stderr
 
 
 def test_and_by_each_deployment_but_not_in_a_project_of_many(project, monkeypatch):
-    monkeypatch.setattr(bundle_size, "NEARLY_FULL", 1)
+    monkeypatch.setattr(layout, "NEARLY_FULL", 1)
     project.write("metadata/a.yml", module("a"))
     told: list[str] = []
     prepare(load_project(project.path), DeployOptions(), Reporter(told.append), writes_files=True)

@@ -372,7 +372,7 @@ class TestMarkdown:
         text = as_markdown(BIG)
 
         assert len(text) <= MARKDOWN_LIMIT == 60_000
-        assert re.search(r"\*\*\d+ parts more not shown:\*\*.*`ljm plan`", text)
+        assert re.search(r"\*\*\d+ sections more not shown:\*\*.*`ljm plan`", text)
         assert text.startswith("### Jobs: 400 jobs to create")
 
     def test_is_cut_between_jobs_so_that_nothing_stays_open(self):

@@ -1,4 +1,4 @@
-"""Files of a project, and patterns that name some."""
+"""Files of a project, patterns that name some, and files that are written whole."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+_NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
 _NOT_OF_THE_PROJECT = ("__pycache__", "node_modules")
 _MARKS_OF_OTHER_THINGS = ("_delta_log", "pyvenv.cfg")
 """What lies in a Delta table, which changes by itself, and in a virtual environment."""
@@ -48,6 +49,24 @@ def is_good_glob(pattern: str) -> bool:
     return bool(steps[0]) and all("**" not in step or step == "**" for step in steps)
 
 
+def write_new(path: str, content: bytes, *, durable: bool) -> None:
+    """Writes a file that is not there yet.
+
+    Args:
+        path: Where to.
+        content: What it holds.
+        durable: Whether it is on the disk when this returns.
+
+    Raises:
+        OSError: The disk refuses, or there is such a file.
+    """
+    with os.fdopen(os.open(path, _NEW, 0o666), "wb") as file:
+        file.write(content)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
+
+
 def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Writes a file whole: a reader, and a crash, find the old content or the new one.
 
@@ -61,12 +80,24 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> Non
     """
     temporary = path.with_name(f"{path.name}-{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
+        temporary.unlink(missing_ok=True)
+        write_new(str(temporary), content, durable=durable)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes renames and deletions in a folder durable, where the system has a way to.
+
+    Raises:
+        OSError: The disk refuses.
+    """
+    if os.name != "posix" or not folder.is_dir():
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -40,11 +40,13 @@ class CheckContext:
     modules has looked at too much for that.
 
     Attributes:
+        output: The folder that `jobs/` and `sql/` are in, relative to the project.
         bundle: What is declared outside the metadata.
         files: The project's files.
     """
 
     project: Project
+    output: str
     bundle: BundleDeclarations
     files: FileLookups
     _others: OtherModules | None

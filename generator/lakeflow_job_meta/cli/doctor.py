@@ -12,13 +12,12 @@ from pathlib import Path
 import click
 
 from lakeflow_job_meta import __version__
-from lakeflow_job_meta._internal.text import listing
 from lakeflow_job_meta._internal.trees import value_at
 from lakeflow_job_meta.cli.params import open_project, target_option
-from lakeflow_job_meta.config.model import BUNDLE_FILE, MetadataSource, Project
+from lakeflow_job_meta.config.model import MetadataSource, Project
 from lakeflow_job_meta.deploy.databricks_cli.client import DatabricksCli, check_version, find_cli, without_secrets
 from lakeflow_job_meta.errors import LakeflowJobMetaError, OperationFailed
-from lakeflow_job_meta.layout.common_config import read_common_config
+from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.sources.open import open_table_source
 from lakeflow_job_meta.tables.open import WAREHOUSE_VARIABLE
 from lakeflow_job_meta.text.yaml_reader import read_yaml
@@ -67,7 +66,7 @@ def _checks(folder: Path | None, target: str | None) -> Iterator[_Check]:
         project = open_project(folder)
     except LakeflowJobMetaError:
         return
-    yield ("includes", lambda: _includes(project))
+    yield ("includes", layout_of(project).included)
     yield ("databricks CLI", lambda: check_version(_cli(project, target)))
     yield ("login", lambda: _login(_cli(project, target)))
     tables = [source for source in project.metadata if source.kind == "table"]
@@ -109,19 +108,3 @@ def _login(cli: DatabricksCli) -> str:
         )
     user = value_at(read_yaml(result.stdout).value, ("userName",))[1]
     return str(user or "accepted")
-
-
-def _includes(project: Project) -> str:
-    if project.bundles is not None:
-        return f"each bundle includes {listing(read_common_config(project).include) or 'nothing'}"
-    path = project.folder / BUNDLE_FILE
-    if not path.is_file():
-        raise OperationFailed(
-            f"there is no {BUNDLE_FILE} in {str(project.folder)!r}; bundle/starter of this project has one."
-        )
-    root = read_yaml(path.read_text(encoding="utf-8", errors="replace")).value
-    include = value_at(root, ("include",))[1]
-    wanted = f"{project.output}/jobs/*.yml"
-    if not isinstance(include, list) or wanted not in include:
-        raise OperationFailed(f"{BUNDLE_FILE} does not include the generated files; add `- {wanted}` below 'include:'.")
-    return wanted

@@ -13,8 +13,8 @@ from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.load import find_project_folder, load_project
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.deploy.bundle_size import full_warning
 from lakeflow_job_meta.errors import ConfigError
+from lakeflow_job_meta.layout.layout import layout_of
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -95,7 +95,7 @@ def open_monitored_project(folder: Path | None, control_table: str | None, wareh
 def compile_for_review(project: Project) -> Compilation:
     """Compiles all metadata for a command that does not deploy, and warns when the bundle nears its limit."""
     compilation = compile_metadata(project)
-    warning = full_warning(project, len(compilation.jobs))
+    warning = layout_of(project).size_warning(len(compilation.jobs))
     if warning is not None:
         click.echo(warning, err=True)
     return compilation

@@ -19,8 +19,8 @@ from lakeflow_job_meta.deploy.live_plan import plan_live
 from lakeflow_job_meta.deploy.select_backend import open_cli
 from lakeflow_job_meta.diagnostics.model import errors_among
 from lakeflow_job_meta.output.writer import plan_changes
+from lakeflow_job_meta.plan.compare import compare_files
 from lakeflow_job_meta.plan.explain import FORMATS
-from lakeflow_job_meta.plan.file_plan import plan_files
 
 
 @click.command("plan")
@@ -44,8 +44,8 @@ def command(
 ) -> None:
     """Show what the metadata would change: jobs, tasks, settings, dependencies.
 
-    Compares the metadata with the generated files, as they are on disk or in a git revision. Markdown is made for a
-    comment in a pull request.
+    Compares the metadata with the generated files, as they are on disk or in a git revision. Markdown is meant for
+    a comment in a pull request.
 
     \b
     Examples:
@@ -59,7 +59,7 @@ def command(
     changes = plan_changes(project, compilation)
     diagnostics = (*compilation.diagnostics, *changes.diagnostics)
     show_text(diagnostics)
-    plan = plan_files(project, changes, against)
+    plan = compare_files(changes, against)
     if live:
         end_like_ctrl_c()
     bundle_plan = plan_live(project, open_cli(project, target), parallel) if live else None

@@ -24,9 +24,9 @@ from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import errors_among, in_reading_order
 from lakeflow_job_meta.diagnostics.severity import SeverityOverrides
 from lakeflow_job_meta.jobs.model import Job, Jobs
-from lakeflow_job_meta.layout.common_config import read_common_config
-from lakeflow_job_meta.layout.partitioning import partition
-from lakeflow_job_meta.layout.paths import job_of_path, job_path
+from lakeflow_job_meta.layout.generated_file import GeneratedFile, job_path
+from lakeflow_job_meta.layout.layout import layout_of
+from lakeflow_job_meta.layout.partitioning import Partitioning
 from lakeflow_job_meta.parsing.keys import job_key
 from lakeflow_job_meta.parsing.units import SourceUnit
 from lakeflow_job_meta.sources.interface import SourceSnapshot
@@ -69,25 +69,28 @@ def compile_project(
     bundle, files = read_bundle_declarations(project), FileLookups(project.folder)
     cache = CompilationCache(project, bundle, files)
     compilation = compile_snapshots(project, readings, bundle, files, on_progress, cache=cache)
-    return compilation if project.bundles is None else _in_bundles(project, compilation, moving or {})
+    partitioning = layout_of(project).partition(compilation.outlines, compilation.jobs, moving or {})
+    return _in_bundles(project, compilation, partitioning) if partitioning.bundles else compilation
 
 
-def _in_bundles(project: Project, compilation: Compilation, moving: Mapping[str, str]) -> Compilation:
+def _in_bundles(project: Project, compilation: Compilation, partitioning: Partitioning) -> Compilation:
     """Puts the jobs into the bundles of a project of many; a job that cannot be there stays as it is."""
-    read_common_config(project)
-    placement = partition(project, compilation.outlines, compilation.jobs, moving)
-    told = SeverityOverrides(dict(project.checks)).apply(problem for _, problem in placement.problems)
-    wrong = {key for key, problem in placement.problems if errors_among([problem]) and problem in told}
+    told = SeverityOverrides(dict(project.checks)).apply(problem for _, problem in partitioning.problems)
+    wrong = {key for key, problem in partitioning.problems if errors_among([problem]) and problem in told}
     names = compilation.jobs.names
     return replace(
         compilation,
         jobs=compilation.jobs.only(names.keys() - wrong),
-        files={path: text for path, text in compilation.files.items() if job_of_path(path) not in wrong},
+        files={
+            file.moved_to(partitioning.bundles[file.job_key]): text
+            for file, text in compilation.files.items()
+            if file.job_key not in wrong
+        },
         diagnostics=in_reading_order((*compilation.diagnostics, *told)),
         kept_jobs=compilation.kept_jobs | wrong,
         broken=tuple(dict.fromkeys((*compilation.broken, *(name for key, name in names.items() if key in wrong)))),
         outlines=tuple(outline for outline in compilation.outlines if outline.key not in wrong),
-        bundles=placement.bundles,
+        bundles=partitioning.bundles,
     )
 
 
@@ -120,7 +123,12 @@ def compile_snapshots(
     missing, present = _missing_and_present(readings, results)
     return Compilation(
         _jobs(project, parts, results),
-        {path: text for result in results for path, text in result.files.items()},
+        {
+            file: text
+            for result in results
+            for path, text in result.files.items()
+            if (file := GeneratedFile.at(path)) is not None
+        },
         in_reading_order([*own, *(problem for result in results for problem in result.diagnostics)]),
         frozenset(key for result in results for key in result.kept_jobs),
         frozenset(part.label for part, result in zip(parts, results, strict=True) if result.is_unknown),

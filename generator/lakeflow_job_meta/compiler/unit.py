@@ -19,7 +19,8 @@ from lakeflow_job_meta.diagnostics.rules.jobs import NO_ACTIVE_SOURCE
 from lakeflow_job_meta.diagnostics.severity import SeverityOverrides
 from lakeflow_job_meta.jobs.build import Built, build_job
 from lakeflow_job_meta.jobs.model import Job
-from lakeflow_job_meta.layout.job_summary import JobSummary, summarize_job
+from lakeflow_job_meta.layout.job_summary import JobSummary
+from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.parsing.modules import ParsedModule, parse_module
 from lakeflow_job_meta.parsing.units import SourceUnit
 from lakeflow_job_meta.render.render import Renderer
@@ -41,7 +42,8 @@ class ParsedUnit:
         self.content, self.label = part.content, part.label
         self.parsed: list[ParsedModule] = [parse_module(raw) for raw in part.content.modules]
         self.built: list[Built | None] = [
-            build_job(each.module, project) if each.module is not None else None for each in self.parsed
+            build_job(each.module, project, layout_of(project).output) if each.module is not None else None
+            for each in self.parsed
         ]
 
     @property
@@ -82,6 +84,7 @@ class UnitCompiler:
     def __init__(self, project: Project, bundle: BundleDeclarations, files: FileLookups) -> None:
         self.project = project
         self.bundle = bundle
+        self._layout = layout_of(project)
         self._files = files
         self._severity = SeverityOverrides(dict(project.checks))
         self.renderer = Renderer(project)
@@ -106,7 +109,7 @@ class UnitCompiler:
         Raises:
             NeedsOthers: A check has to know the others, and they are not known.
         """
-        context = CheckContext(self.project, self.bundle, self._files.noting(), others)
+        context = CheckContext(self.project, self._layout.output, self.bundle, self._files.noting(), others)
         found = _Findings(diagnostics=self._severity.apply(part.content.diagnostics))
         damaged = {_line(diagnostic) for diagnostic in found.diagnostics}
         # All checks come before the first rendering, which would be for nothing where a check needs the other modules.
@@ -138,8 +141,7 @@ class UnitCompiler:
             problems += rendered.diagnostics
             found.files.update(rendered.files)
         if job is not None and not errors_among(problems):
-            if self.project.bundles is not None:
-                found.outlines.append(summarize_job(self.project, job.key, job.settings, job.module.group))
+            found.outlines += self._layout.summaries(job.key, job.settings, job.module.group)
         elif parsed.key is not None:
             found.kept_jobs.add(parsed.key)
         # What is wrong with a damaged one was told where it was read.

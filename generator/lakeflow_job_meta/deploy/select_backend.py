@@ -9,14 +9,20 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.config.model import BUNDLE_FILE, BUNDLES_FOLDER, Project
+from lakeflow_job_meta.config.model import BUNDLE_FILE, Project
 from lakeflow_job_meta.deploy.backend import DeployBackend, DeployContext, Deployer
-from lakeflow_job_meta.deploy.bundle_size import slow_warning
-from lakeflow_job_meta.deploy.databricks_cli.client import LIMIT_SECONDS, DatabricksCli, check_version, find_cli
+from lakeflow_job_meta.deploy.databricks_cli.client import (
+    LIMIT_SECONDS,
+    DatabricksCli,
+    check_version,
+    find_cli,
+    slow_warning,
+)
 from lakeflow_job_meta.deploy.databricks_cli.deployer import CliDeployer
 from lakeflow_job_meta.deploy.jobs_api.deployer import JobsApiDeployer
 from lakeflow_job_meta.deploy.many_bundles.deployer import BundlesDeployer, ManyBundlesOptions
 from lakeflow_job_meta.errors import ConfigError
+from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.workspace.client import Workspace
 
 BackendName = Literal["auto", "cli", "jobs-api"]
@@ -104,9 +110,9 @@ def open_cli(
 
 
 def cli_of_bundle(cli: DatabricksCli, project: Project, name: str) -> DatabricksCli:
-    """Returns the CLI in the folder of one bundle of many, whose lines begin with its name."""
-    folder = project.folder / BUNDLES_FOLDER / name
-    return replace(cli, folder=folder, on_line=lambda line: cli.on_line(f"[{name}] {line}" if line.strip() else line))
+    """Returns the CLI in the folder of a bundle; the lines of one of many begin with its name."""
+    folder, prefix = layout_of(project).deployment_folder(name), f"[{name}] " if name else ""
+    return replace(cli, folder=folder, on_line=lambda line: cli.on_line(f"{prefix}{line}" if line.strip() else line))
 
 
 def select_backend(

@@ -135,7 +135,7 @@ def reconcile(
     if backend is None:
         if proposal is None or changes is None:
             raise AssertionError("a proposal is of files")
-        write_proposal(proposal, project, changes)
+        write_proposal(proposal, changes)
         tick = TickResult.proposed(replace(state, jobs=""), changes)
     elif state.jobs == last.jobs and not last.refused and not (changes is not None and changes.changes):
         tick = TickResult.unchanged(_certain(state))
@@ -199,9 +199,11 @@ def _state(
 
 def _digest(prepared: PreparedDeployment, versions: SourceVersions) -> str:
     """Returns a digest of what is to be deployed: the jobs, and the files that go with them."""
-    kept = dict.fromkeys(prepared.changes.kept if prepared.changes is not None else (), "kept")
+    changes = prepared.changes
+    kept = {changes.layout.path_of(file): "kept" for file in changes.kept} if changes is not None else {}
+    files = {file.path: text for file, text in prepared.compilation.files.items()}
     tokens = {name: versions.tokens.get(name, "") for name in (PROJECT, TOOL)}
-    return combined_fingerprint({**prepared.compilation.files, **kept, **tokens})
+    return combined_fingerprint({**files, **kept, **tokens})
 
 
 def _certain(state: MonitorState) -> MonitorState:

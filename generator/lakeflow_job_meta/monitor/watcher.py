@@ -14,6 +14,7 @@ from lakeflow_job_meta import __version__
 from lakeflow_job_meta._internal.fs import files_below
 from lakeflow_job_meta.config.model import BUNDLE_FILE, PROJECT_FILE, Project
 from lakeflow_job_meta.errors import LakeflowJobMetaError, OperationFailed
+from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints, combined_fingerprint
 from lakeflow_job_meta.sources.interface import Reader
 
@@ -71,9 +72,7 @@ class SourceWatcher:
         self._readers = readers
         self._fingerprints = fingerprints
         self._options = options
-        root = project.folder / project.generated
-        generated = [root] if project.bundles is not None else [root / "jobs", root / "sql"]
-        self._leaving_out = {*generated, *leaving_out}
+        self._leaving_out = {*layout_of(project).generated_folders, *leaving_out}
 
     def versions(self) -> SourceVersions:
         tokens: dict[str, str] = {}

@@ -1,14 +1,19 @@
-"""Compares jobs before and after: per job, per task, per setting. Pure."""
+"""Compares jobs before and after: per job, per task, per setting.
+
+Pure, but for `compare_files`, which reads generated files.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from lakeflow_job_meta._internal.trees import Difference, Value, diff
-from lakeflow_job_meta.output.read_back import GeneratedJob
+from lakeflow_job_meta._internal.trees import Difference, Value, diff, texts_in
+from lakeflow_job_meta.layout.generated_file import sql_path
+from lakeflow_job_meta.output.read_back import GeneratedJob, jobs_in, scan, texts_of_revision
+from lakeflow_job_meta.output.writer import FileChanges
 
 _ALIKE = 0.6
 """Of two jobs that share this much of their tasks one is taken for the other under a new name."""
@@ -75,6 +80,20 @@ class Plan:
         return [change for change in self.changes if change.kind is kind]
 
 
+def compare_files(changes: FileChanges, revision: str | None = None) -> Plan:
+    """Says what changes in the jobs when files change, against the files on disk or those of a git revision.
+
+    A job that must stay as it is (its module is broken, its source cannot be read) does not change.
+
+    Raises:
+        OperationFailed: Generated files cannot be read.
+        ConfigError: There is no such revision.
+    """
+    on_disk, _ = scan(changes.layout)
+    before = on_disk if revision is None else texts_of_revision(changes.layout.project, revision)
+    return compare_jobs(jobs_in(before), jobs_in(changes.applied_to(on_disk)))
+
+
 def compare_jobs(before: Mapping[str, GeneratedJob], after: Mapping[str, GeneratedJob]) -> Plan:
     """Says what changes from one set of jobs to another."""
     gone = {key: job for key, job in before.items() if key not in after}
@@ -106,7 +125,7 @@ def _likeness(one: GeneratedJob, other: GeneratedJob) -> float:
 
 
 def _comparable(job: GeneratedJob) -> dict[str, tuple[str, list[str | None]]]:
-    folder = f"sql/{job.key}/"
+    folder = sql_path(job.key, "").removesuffix(".sql")
     tasks = _tasks(job).items()
     return {key: (json.dumps(task, sort_keys=True).replace(folder, "sql/"), _sql_of(job, task)) for key, task in tasks}
 
@@ -166,14 +185,6 @@ def _edges(task: dict[str, Value]) -> Iterator[str]:
 
 def _sql_of(job: GeneratedJob, task: dict[str, Value]) -> list[str | None]:
     """Returns the inline SQL of a task and of the one that it repeats."""
-    return [job.sql.get(name) for name in _sql_names(job.key, task)]
-
-
-def _sql_names(job_key: str, value: Value) -> Iterable[str]:
-    marker = f"sql/{job_key}/"
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if key == "path" and isinstance(item, str) and marker in item:
-                yield item.rsplit("/", 1)[-1].removesuffix(".sql")
-            else:
-                yield from _sql_names(job_key, item)
+    folder = sql_path(job.key, "").removesuffix(".sql")
+    paths = [text for path, text in texts_in(task) if path[-1] == "path" and folder in text]
+    return [job.sql.get(path.rsplit("/", 1)[-1].removesuffix(".sql")) for path in paths]

@@ -27,6 +27,12 @@ from lakeflow_job_meta.errors import ConfigError, OperationFailed
 FLOOR = (0, 281, 0)
 """The first version with `bundle plan -o json` and `bundle deploy --plan`."""
 
+MANY_FILES = 300
+"""From here on the CLI's time for reading one file per job matters: it grows with the square, to 69 s for 1,000."""
+
+LAST_SLOW_VERSION = (1, 13)
+"""The newest version of the CLI that was measured to be that slow; later ones are announced to be faster."""
+
 LIMIT_SECONDS = 1800.0
 _POLL_SECONDS = 0.05
 _GRACE_SECONDS = 8.0
@@ -240,6 +246,17 @@ def check_version(cli: DatabricksCli) -> str:
             "that follow a plan."
         )
     return version
+
+
+def slow_warning(jobs: int, version: str) -> str | None:
+    """Returns a warning when the CLI needs long for a single bundle; None otherwise."""
+    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+    if jobs < MANY_FILES or numbers > LAST_SLOW_VERSION:
+        return None
+    return (
+        f"Warning: the databricks CLI {version} needs long for a bundle of {jobs:,} jobs. `bundles:` in job_meta.yml "
+        "splits them into many bundles (docs/many-bundles.md)."
+    )
 
 
 def _dotted(version: tuple[int, ...]) -> str:

@@ -162,5 +162,5 @@ class CliDeployer:
 
     def _located(self, failure: CliFailure) -> list[str]:
         """Returns what went wrong, each with its location in the metadata, and last what to do."""
-        placed = [each for each in diagnostics_in(failure.result.stderr) if self._source_map.knows(each)]
-        return [*map(self._source_map.tell, placed), explain(failure, with_errors=not placed)]
+        known = [each for each in diagnostics_in(failure.result.stderr) if self._source_map.covers(each)]
+        return [*map(self._source_map.located, known), explain(failure, with_errors=not known)]
