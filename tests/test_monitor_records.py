@@ -214,9 +214,8 @@ def job_file(key: str) -> GeneratedFile:
 
 def refused(case: tuple[FileChanges, Compilation, dict[str, str]], allowed: int, *, emptying: bool) -> list[str]:
     changes, compilation, _ = case
-    return [
-        key for each in list(refused_deletions(changes, compilation, Allowance(allowed, emptying))) for key in each.jobs
-    ]
+    violations = refused_deletions(changes, compilation, Allowance(allowed, emptying))
+    return [key for violation in violations for key in violation.jobs]
 
 
 class TestRefusedDeletions:

@@ -1,8 +1,8 @@
 """What a deployment may do that nobody has allowed explicitly: nothing.
 
 The gate takes a parsed plan, the deletion guard the changes of generated files; both take what was allowed, and return
-or refuse every violation. Pure: nothing here talks to Databricks, or changes a plan or a file. The databricks CLI itself
-deletes a job that left the configuration without a question.
+or refuse every violation. Pure: nothing here talks to Databricks, or changes a plan or a file. The databricks CLI
+itself deletes a job that left the configuration without a question.
 """
 
 from __future__ import annotations
