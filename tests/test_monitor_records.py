@@ -72,6 +72,14 @@ entries = st.builds(
 
 
 class TestEntries:
+    def test_a_refused_change_is_recorded_with_its_jobs_and_one_reason(self):
+        state = MonitorState(refused=(PolicyViolation("Two jobs would be deleted.", "Allow it.", ("a", "b")),))
+        entry = HistoryEntry("dev", datetime(2026, 1, 1, tzinfo=timezone.utc), 1.0, "", Outcome.REFUSED, 0, 0, 0, state)
+
+        details = json.loads(str(entry.as_row()["details"]))
+
+        assert details["refused"] == [{"jobs": ["a", "b"], "reason": "Two jobs would be deleted. Allow it."}]
+
     @given(entries)
     def test_are_read_as_they_were_written(self, entry):
         assert entry_of_row(entry.as_row()) == entry
@@ -265,7 +273,7 @@ class TestRefusedDeletions:
         options = DeployOptions(hold_back=True)
         prepared = prepare(load_project(project.path), options, Reporter(), writes_files=True)
 
-        assert [refusal.jobs for refusal in prepared.refusals] == [("a",)]
+        assert [refusal.jobs for refusal in prepared.violations] == [("a",)]
         assert {(file.kind, file.job_key) for file in prepared.changes.kept} == {
             (FileKind.JOB, "a"),
             (FileKind.SQL, "a"),
