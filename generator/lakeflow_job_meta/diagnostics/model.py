@@ -116,7 +116,8 @@ class Diagnostic:
     message: str
     location: Location
     source_line: str | None = None
-    suggestion: Suggestion | None = None
+    # Not compared: a mistake in an anchor is one mistake, whatever stands beside its repetitions.
+    suggestion: Suggestion | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         return f"{self.location}: {self.severity.value}: {self.message} [{self.code}]"
