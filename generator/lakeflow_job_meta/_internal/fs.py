@@ -1,9 +1,8 @@
-"""Files of a project, patterns that name some, and files that are written whole."""
+"""Files of a project, and patterns that name some."""
 
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -50,13 +49,8 @@ def is_good_glob(pattern: str) -> bool:
     return bool(steps[0]) and all("**" not in step or step == "**" for step in steps)
 
 
-def write_new(path: str, content: bytes, *, durable: bool) -> None:
-    """Writes a file that is not there yet.
-
-    Args:
-        path: Where to.
-        content: What it holds.
-        durable: Whether it is on the disk when this returns.
+def write_new(path: str | Path, content: bytes, *, durable: bool) -> None:
+    """Writes a file that is not there yet; a durable one is on the disk when this returns.
 
     Raises:
         OSError: The disk refuses, or there is such a file.
@@ -69,23 +63,24 @@ def write_new(path: str, content: bytes, *, durable: bool) -> None:
 
 
 def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
-    """Writes a file whole: whoever reads it, and a crash, finds the old content or the new.
+    """Writes a file whole: a reader, and a crash, find the old content or the new one.
 
     Args:
-        path: Where to; its folder is there.
-        content: What it holds.
+        path: Where to; its folder exists.
+        content: The new content.
         durable: Whether it has to survive a power failure right after.
 
     Raises:
-        OSError: The disk refuses; the old content is there.
+        OSError: The disk refuses; the old file is as it was.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    temporary = path.with_name(f"{path.name}-{os.getpid()}.tmp")
     try:
         temporary.unlink(missing_ok=True)
-        write_new(str(temporary), content, durable=durable)
+        write_new(temporary, content, durable=durable)
         temporary.replace(path)
-    finally:
+    except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
 
 
 def sync_folder(folder: Path) -> None:

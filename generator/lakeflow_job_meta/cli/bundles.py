@@ -9,9 +9,10 @@ from pathlib import Path
 import click
 
 from lakeflow_job_meta._internal.text import count, did_you_mean, quoted
-from lakeflow_job_meta.cli.project_option import open_project
+from lakeflow_job_meta.cli.params import open_project, overwrite_drift_option, timeout_option
+from lakeflow_job_meta.cli.progress import show_progress
 from lakeflow_job_meta.cli.report import show_text
-from lakeflow_job_meta.cli.stopping import end_like_ctrl_c
+from lakeflow_job_meta.cli.run import end_like_ctrl_c
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import target_of
@@ -57,8 +58,8 @@ def list_bundles(folder: Path | None) -> None:
 @click.option("--target", "-t", metavar="TARGET", help="The target in which the jobs are. Default: the bundle's own.")
 @click.option("--all", "all_of_one", is_flag=True, help="All jobs of the single bundle that the project was before.")
 @click.option("--from", "source", metavar="BUNDLE", help="Where the jobs are, if nothing here knows that any more.")
-@click.option("--overwrite-drift", is_flag=True, help="Overwrite what was edited by hand in the workspace.")
-@click.option("--timeout", type=click.IntRange(1), default=1800, show_default=True, help="Seconds for one CLI call.")
+@overwrite_drift_option
+@timeout_option
 @click.pass_obj
 def move(
     folder: Path | None,
@@ -83,12 +84,12 @@ def move(
     """
     layout = many_bundles_of(open_project(folder))
     project = layout.project
-    cli = open_cli(project, target_of(project, target), _progress)
+    cli = open_cli(project, target_of(project, target), show_progress, timeout)
     end_like_ctrl_c()
     if all_of_one == bool(modules and bundle):
         raise click.UsageError("Name modules and the bundle where they go, or --all.")
     state = state_folder(project, cli.target)
-    with deployment_lock(state, on_wait=_progress) as lock:
+    with deployment_lock(state, on_wait=show_progress) as lock:
         cli = replace(cli, inherited=(lock,))
         if all_of_one:
             moves, compilation = _all_moves(layout)
@@ -96,9 +97,9 @@ def move(
             moves, compilation = _moves(layout, state, modules, str(bundle), source)
         changes = plan_changes(project, compilation, is_moving=True)
         show_text(changes.diagnostics)
-        context = _context(layout, state, cli, compilation, timeout)
+        context = _context(layout, state, cli, compilation)
         for each in moves:
-            moved = apply_move(context, each, changes, overwriting=overwrite_drift, report=_progress)
+            moved = apply_move(context, each, changes, overwriting=overwrite_drift, report=show_progress)
             ids = {job.key: job.job_id for job in moved}
             for key in each.keys:
                 click.echo(f"{key}  {each.goal}  {ids.get(key, 'file only')}")
@@ -152,25 +153,15 @@ def _check_is_sound(compilation: Compilation, key: str) -> None:
         raise OperationFailed(f"The module {quoted(key)} {what}{hint}; nothing was moved.")
 
 
-def _context(
-    layout: ManyBundles, state: Path, cli: DatabricksCli, compilation: Compilation, timeout: int
-) -> MoveContext:
+def _context(layout: ManyBundles, state: Path, cli: DatabricksCli, compilation: Compilation) -> MoveContext:
     def open_bundle(bundle: Path, folder: Path) -> CliDeployer:
         here = replace(cli, folder=bundle)
         # Only errors of the CLI are shown with locations, and those of all bundles have the same.
-        return CliDeployer(
-            here, layout.project, compilation, folder, limit_seconds=timeout, say=_progress, digest=lambda: ""
-        )
+        return CliDeployer(here, layout.project, compilation, folder, digest=lambda: "")
 
     return MoveContext(
         layout,
         state,
-        lambda bundle, command, *arguments: replace(cli, folder=bundle).bundle(
-            command, *arguments, limit_seconds=timeout
-        ),
+        lambda bundle, command, *arguments: replace(cli, folder=bundle).bundle(command, *arguments),
         open_bundle,
     )
-
-
-def _progress(line: str) -> None:
-    click.echo(click.style(line, dim=True), err=True)

@@ -98,6 +98,11 @@ class Project:
     max_deletes: int = 0
     bundles: Bundles | None = None
 
+    @property
+    def table_sources(self) -> tuple[MetadataSource, ...]:
+        """The control tables among the sources of metadata; the first one is the table that state is kept beside."""
+        return tuple(source for source in self.metadata if source.kind in TABLE_KINDS)
+
 
 def is_inside(path: str) -> bool:
     """Says whether a path stays in the folder that it is relative to."""

@@ -1,4 +1,4 @@
-"""What a monitor would deploy, in a folder for a pull request: the generated files, and the plan in words.
+"""What a monitor would deploy, in a folder for a pull request: the generated files, and the plan in Markdown.
 
 Writes below that folder only. The files there are complete: a CI job puts them in the place of the project's own.
 """
