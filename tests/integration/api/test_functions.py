@@ -30,8 +30,8 @@ FUNCTIONS = ("compile", "deploy", "load_project", "plan", "validate")
 CLASSES = ("JobOrchestrator", "MetadataManager", "MetadataMonitor")
 ERRORS = ("ConfigError", "InvalidMetadata", "LakeflowJobMetaError", "OperationFailed", "PolicyRefused")
 DATA = (
-    *("Compilation", "DeployResult", "Diagnostic", "Location", "PlanResult", "PolicyViolation", "Project", "Severity"),
-    "ValidationResult",
+    *("Compilation", "DeployResult", "Diagnostic", "GeneratedFile", "Location", "PlanResult", "PolicyViolation"),
+    *("Project", "Severity", "ValidationResult"),
 )
 
 CALLER = """\
