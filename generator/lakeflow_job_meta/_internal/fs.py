@@ -1,4 +1,4 @@
-"""Files of a project, patterns that name some, and files that are written whole."""
+"""Files of a project, and patterns that name some."""
 
 from __future__ import annotations
 
@@ -49,13 +49,8 @@ def is_good_glob(pattern: str) -> bool:
     return bool(steps[0]) and all("**" not in step or step == "**" for step in steps)
 
 
-def write_new(path: str, content: bytes, *, durable: bool) -> None:
-    """Writes a file that is not there yet.
-
-    Args:
-        path: Where to.
-        content: What it holds.
-        durable: Whether it is on the disk when this returns.
+def write_new(path: str | Path, content: bytes, *, durable: bool) -> None:
+    """Writes a file that is not there yet; a durable one is on the disk when this returns.
 
     Raises:
         OSError: The disk refuses, or there is such a file.
@@ -81,7 +76,7 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> Non
     temporary = path.with_name(f"{path.name}-{os.getpid()}.tmp")
     try:
         temporary.unlink(missing_ok=True)
-        write_new(str(temporary), content, durable=durable)
+        write_new(temporary, content, durable=durable)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

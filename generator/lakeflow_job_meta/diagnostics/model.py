@@ -158,7 +158,8 @@ class Diagnostic:
     message: str
     location: Location
     source_line: str | None = None
-    suggestion: Suggestion | None = None
+    # Not compared: a mistake in an anchor is one mistake, whatever stands beside its repetitions.
+    suggestion: Suggestion | None = field(default=None, compare=False)
     module: str | None = None
     source: str | None = None
     setting: str | None = None

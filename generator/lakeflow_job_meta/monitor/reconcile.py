@@ -199,9 +199,8 @@ def _state(
 
 def _digest(prepared: PreparedDeployment, versions: SourceVersions) -> str:
     """Returns a digest of what is to be deployed: the jobs, and the files that go with them."""
-    changes = prepared.changes
+    changes, files = prepared.changes, {file.path: text for file, text in prepared.compilation.files.items()}
     kept = {changes.layout.path_of(file): "kept" for file in changes.kept} if changes is not None else {}
-    files = {file.path: text for file, text in prepared.compilation.files.items()}
     tokens = {name: versions.tokens.get(name, "") for name in (PROJECT, TOOL)}
     return combined_fingerprint({**files, **kept, **tokens})
 
