@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Protocol
 
 from lakeflow_job_meta._internal.retries import attempts
-from lakeflow_job_meta.diagnostics.model import SourceRef, UnreadableDocument
-from lakeflow_job_meta.diagnostics.rules.metadata import UNREADABLE
 from lakeflow_job_meta.errors import LakeflowJobMetaError, OperationFailed
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints, combined_fingerprint
 from lakeflow_job_meta.sources.interface import SourceSnapshot
@@ -150,8 +148,7 @@ class VolumeReader:
         try:
             contents = self._file_contents()
         except LakeflowJobMetaError as error:
-            problem = UNREADABLE.at(SourceRef(UnreadableDocument(self.source)), f"cannot be read: {error}")
-            return SourceSnapshot(self.source, (), (problem,), True, self.contains)
+            return SourceSnapshot.unreadable(self, f"cannot be read: {error}")
         units = (unit_of_file(path, content) for path, content in contents.items())
         return SourceSnapshot(self.source, tuple(units), (), False, self.contains)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from lakeflow_job_meta._internal.fs import is_glob
 from lakeflow_job_meta._internal.text import did_you_mean, kind_of
 from lakeflow_job_meta._internal.trees import Value
-from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, UnreadableDocument
+from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
 from lakeflow_job_meta.diagnostics.rules.metadata import UNREADABLE
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.parsing.units import RawModule, SourceUnit, UnitContent, digest_of
@@ -50,9 +50,9 @@ class YamlReader:
         try:
             files = self._files()
         except OSError as error:
-            return self._unreadable(f"cannot be read: {error.strerror or error}")
+            return SourceSnapshot.unreadable(self, f"cannot be read: {error.strerror or error}")
         if files is None:
-            return self._unreadable(_MISSING)
+            return SourceSnapshot.unreadable(self, _MISSING)
         return SourceSnapshot(self.source, tuple(self._unit(file) for file in files), (), False, self.contains)
 
     def probe(self, fingerprints: FileFingerprints) -> str:
@@ -71,10 +71,6 @@ class YamlReader:
         return (
             unit_of_file(label, content) if content is not None else SourceUnit(label, None, partial(_unread, problems))
         )
-
-    def _unreadable(self, message: str) -> SourceSnapshot:
-        problem = UNREADABLE.at(SourceRef(UnreadableDocument(self.source)), message)
-        return SourceSnapshot(self.source, (), (problem,), True, self.contains)
 
     def _files(self) -> list[Path] | None:
         if is_glob(self.source):
