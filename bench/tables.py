@@ -53,7 +53,7 @@ def _fake_warehouse(folder: Path) -> Iterator[tuple[Path, VersionedTable]]:
     tests = str(Path(__file__).parent.parent / "tests")
     sys.path.insert(0, tests)
     try:
-        from workspace import FakeWorkspace  # type: ignore[import-not-found]
+        from fakes.workspace import FakeWorkspace  # type: ignore[import-not-found]
     finally:
         sys.path.remove(tests)
     with FakeWorkspace(folder) as workspace:
@@ -70,7 +70,7 @@ def _measured(what: str, table: VersionedTable) -> Iterator[Figure]:
     looked = time.perf_counter()
     found = table.read().rows
     read = time.perf_counter()
-    modules = [parse_module(raw).module for raw in modules_of_rows(table.name, found)[0]]
+    modules = [parse_module(raw).module for raw in modules_of_rows(table.name, found).modules]
     parsed = time.perf_counter()
     assert len(modules) == MODULES
     assert len(found) == MODULES * SOURCES

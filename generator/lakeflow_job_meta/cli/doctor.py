@@ -15,7 +15,7 @@ import click
 from lakeflow_job_meta import __version__
 from lakeflow_job_meta._internal.text import listing
 from lakeflow_job_meta._internal.trees import value_at
-from lakeflow_job_meta.cli.project_option import open_project
+from lakeflow_job_meta.cli.params import open_project
 from lakeflow_job_meta.config.model import BUNDLE_FILE, MetadataSource, Project
 from lakeflow_job_meta.deploy.databricks_cli.client import DatabricksCli, check_version, find_cli, without_secrets
 from lakeflow_job_meta.errors import LakeflowJobMetaError, OperationFailed

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from lakeflow_job_meta._internal.text import count, did_you_mean, quoted
-from lakeflow_job_meta.cli.project_option import open_project
+from lakeflow_job_meta.cli.params import open_project
 from lakeflow_job_meta.cli.report import show_text
 from lakeflow_job_meta.config.model import MetadataSource, Project
 from lakeflow_job_meta.control_table.changes import compare_versions

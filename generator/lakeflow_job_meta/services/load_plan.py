@@ -108,7 +108,7 @@ def rows_of_module(raw: RawModule) -> list[Row]:
 
 def _cell(column: str, value: Value) -> object:
     if column not in _JSON:
-        return value
+        return int(value) if isinstance(value, float) else value  # an execution_order may be written 1.0
     if value is None:
         return "{}" if column in _ALWAYS_JSON else None
     return json.dumps(value, ensure_ascii=False)

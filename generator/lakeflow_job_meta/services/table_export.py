@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from lakeflow_job_meta._internal.text import count
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.errors import InvalidMetadata, OperationFailed
-from lakeflow_job_meta.parsing.modules import MODULE_FIELDS, SOURCE_FIELDS
 from lakeflow_job_meta.parsing.rows import modules_of_rows
+from lakeflow_job_meta.schema.validator import fields_of
 from lakeflow_job_meta.tables.store import VersionedTable
 from lakeflow_job_meta.text.yaml_writer import to_yaml
 
@@ -24,10 +24,10 @@ def export(table: VersionedTable, names: Sequence[str] = ()) -> str:
         InvalidMetadata: A row cannot be read, so that the file would lack it.
         OperationFailed: A module is not there.
     """
-    modules, problems, _ = modules_of_rows(table.name, table.read().rows)
-    if problems:
-        raise InvalidMetadata(f"{count(len(problems), 'error')} in {table.name}.", tuple(problems))
-    values = {str(module.value["module_name"]): module.value for module in modules if isinstance(module.value, dict)}
+    content = modules_of_rows(table.name, table.read().rows)
+    if content.diagnostics:
+        raise InvalidMetadata(f"{count(len(content.diagnostics), 'error')} in {table.name}.", content.diagnostics)
+    values = {str(each.value["module_name"]): each.value for each in content.modules if isinstance(each.value, dict)}
     missing = [name for name in names if name not in values]
     if missing:
         raise OperationFailed(f"{table.name} has no module {missing[0]!r}.")
@@ -37,9 +37,9 @@ def export(table: VersionedTable, names: Sequence[str] = ()) -> str:
 
 def _in_file_order(module: dict[str, Value]) -> dict[str, Value]:
     sources = module["sources"]
-    ordered = {name: module[name] for name in MODULE_FIELDS if name in module}
+    ordered = {name: module[name] for name in fields_of("module") if name in module}
     ordered["sources"] = [
-        {name: source[name] for name in SOURCE_FIELDS if name in source}
+        {name: source[name] for name in fields_of("source") if name in source}
         for source in (sources if isinstance(sources, list) else [])
         if isinstance(source, dict)
     ]

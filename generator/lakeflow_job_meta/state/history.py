@@ -15,22 +15,9 @@ from enum import Enum
 from typing import cast
 
 from lakeflow_job_meta._internal.trees import Value
+from lakeflow_job_meta.errors import PolicyViolation
 from lakeflow_job_meta.tables.schema import Row, RowChanges
 from lakeflow_job_meta.tables.store import TableStore
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedChange:
-    """A change that the metadata needs and that was not made.
-
-    Attributes:
-        jobs: The keys of the jobs that stay as they are.
-        reason: The change, and what would allow it.
-    """
-
-    jobs: tuple[str, ...]
-    reason: str
-
 
 _MOST_ERRORS = 1000
 _LONGEST_ERROR = 500
@@ -66,7 +53,7 @@ class MonitorState:
     jobs: str = ""
     broken: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
-    refused: tuple[RefusedChange, ...] = ()
+    refused: tuple[PolicyViolation, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     failure: str = ""
 
@@ -103,6 +90,7 @@ class HistoryEntry:
     def as_row(self) -> Row:
         """Returns the row of the history table."""
         state = self.state
+        refused = [{"jobs": list(refusal.jobs), "reason": refusal.reason} for refusal in state.refused]
         return {
             "run_id": self.run_id,
             "target": self.target,
@@ -116,7 +104,7 @@ class HistoryEntry:
             "refused": len({job for refusal in state.refused for job in refusal.jobs}),
             "quarantined": len(state.broken),
             "error": "\n".join(filter(None, [state.failure, *state.errors[:20]]))[:_LONGEST_SUMMARY] or None,
-            "details": json.dumps(asdict(state), ensure_ascii=False),
+            "details": json.dumps(asdict(state) | {"refused": refused}, ensure_ascii=False),
         }
 
 
@@ -159,7 +147,7 @@ def _state(text: object) -> MonitorState:
             _list(root["broken"]),
             _list(root["errors"]),
             tuple(
-                RefusedChange(_list(entry["jobs"]), str(entry["reason"]))
+                PolicyViolation(str(entry["reason"]), "", _list(entry["jobs"]))
                 for entry in cast("list[dict[str, Value]]", root["refused"])
             ),
             _texts(root["files"]),
