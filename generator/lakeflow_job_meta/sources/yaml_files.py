@@ -11,7 +11,7 @@ import os
 from functools import partial
 from pathlib import Path
 
-from lakeflow_job_meta._internal.fs import is_glob
+from lakeflow_job_meta._internal.fs import is_glob, walk
 from lakeflow_job_meta._internal.text import did_you_mean, kind_of
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
@@ -97,11 +97,8 @@ class YamlReader:
 
 
 def _below(folder: Path) -> list[Path]:
-    def stop(error: OSError) -> None:
-        raise error
-
     found: list[Path] = []
-    for parent, folders, files in os.walk(folder, onerror=stop):
+    for parent, folders, files in walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         named = (Path(parent, name) for name in files if name.endswith(YAML_SUFFIXES) and name[0] != ".")
         found += [path for path in named if path.is_file() or path.is_symlink()]
