@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 _NOT_OF_THE_PROJECT = ("__pycache__", "node_modules")
@@ -46,3 +48,29 @@ def is_good_glob(pattern: str) -> bool:
     """Says whether a pattern means the same to everybody: relative, `**` only as a whole step."""
     steps = pattern.replace(os.sep, "/").split("/")
     return bool(steps[0]) and all("**" not in step or step == "**" for step in steps)
+
+
+def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Writes a file whole: a reader, and a crash, find the old content or the new one. Its mode stays.
+
+    Args:
+        path: Where to; its folder exists.
+        content: The new content.
+        durable: Whether it has to survive a power failure right after.
+
+    Raises:
+        OSError: The disk refuses; the old file is as it was.
+    """
+    temporary = path.with_name(f"{path.name}-{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        with suppress(FileNotFoundError):
+            temporary.chmod(stat.S_IMODE(path.stat().st_mode))
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
