@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 
+from lakeflow_job_meta._internal.graphs import shortest_path
 from lakeflow_job_meta._internal.text import did_you_mean, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, value_at
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.diagnostics.rules.references import RUN_JOB_CYCLE, UNKNOWN_MODULE, UNKNOWN_TARGET
 from lakeflow_job_meta.jobs.model import Job
-
-_JOB_ID = re.compile(r"\$\{resources\.jobs\.([A-Za-z][A-Za-z0-9_-]*)\.id\}")
+from lakeflow_job_meta.jobs.references import JOB_ID
 
 
 def jobs_run_by(job: Job) -> Iterator[tuple[KeyPath, str]]:
     """Yields the keys of the bundle's jobs that a job runs, with the paths of the settings that say so."""
     for path, task in job.all_tasks:
         job_id = value_at(task, ("run_job_task", "job_id"))[1]
-        match = _JOB_ID.fullmatch(job_id) if isinstance(job_id, str) else None
+        match = JOB_ID.fullmatch(job_id) if isinstance(job_id, str) else None
         if match:
             yield (*path, "run_job_task", "job_id"), match.group(1)
 
@@ -36,27 +35,12 @@ def modules_that_are_run_exist(job: Job, context: CheckContext) -> Iterator[Diag
 
 
 def no_circle_of_jobs(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
-    """Refuses jobs that run each other in a circle; each job of the circle is told."""
+    """Refuses jobs that run each other in a circle; each job of the circle is reported."""
     for path, key in jobs_run_by(job):
-        way = _way(key, job.key, context.others.runs)
-        if way is not None:
-            shown = " -> ".join([job.key, *way])
+        back = shortest_path(key, job.key, context.others.runs)
+        if back is not None:
+            shown = " -> ".join([job.key, *back])
             yield RUN_JOB_CYCLE.at(job.origin_of(path), f"jobs run each other without end: {shown}")
-
-
-def _way(start: str, goal: str, runs: Mapping[str, Iterable[str]]) -> list[str] | None:
-    """Returns the shortest way from one job to another, both ends included; None if there is none."""
-    ways = {start: [start]}
-    pending = [start]
-    while pending:
-        key = pending.pop(0)
-        if key == goal:
-            return ways[key]
-        for following in runs.get(key, ()):
-            if following not in ways:
-                ways[following] = [*ways[key], following]
-                pending.append(following)
-    return None
 
 
 def targets_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:

@@ -9,6 +9,7 @@ import marshal
 import re
 from collections.abc import Iterator
 
+from lakeflow_job_meta._internal.graphs import reachable
 from lakeflow_job_meta._internal.text import did_you_mean, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value, texts_in, value_at
 from lakeflow_job_meta.checks.context import CheckContext
@@ -115,7 +116,7 @@ def task_values_come_from_upstream(job: Job, texts: Texts) -> Iterator[Diagnosti
         if name not in before:
             hint = did_you_mean(name, [other for other in before if other != key])
             yield NOT_UPSTREAM.at(job.origin_of(path), f"the job has no task {quoted(name)}{hint}")
-        elif name not in _upstream(key, before):
+        elif name not in reachable(before[key], before):
             message = f"{key!r} does not wait for {name!r}, so there is no value of it yet; add it to 'depends_on'"
             yield NOT_UPSTREAM.at(job.origin_of(path), message)
 
@@ -123,17 +124,6 @@ def task_values_come_from_upstream(job: Job, texts: Texts) -> Iterator[Diagnosti
 def _waits_for(task: dict[str, Value]) -> list[str]:
     edges = task.get("depends_on", [])
     return [str(edge["task_key"]) for edge in edges if isinstance(edge, dict)] if isinstance(edges, list) else []
-
-
-def _upstream(key: str, before: dict[str, list[str]]) -> set[str]:
-    found: set[str] = set()
-    pending = list(before[key])
-    while pending:
-        other = pending.pop()
-        if other not in found:
-            found.add(other)
-            pending += before.get(other, [])
-    return found
 
 
 JOB_CHECKS = (references_are_right, sql_holds_no_references)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from lakeflow_job_meta._internal.text import count
-from lakeflow_job_meta.cli.project_option import compile_for_review, compile_metadata, open_project
+from lakeflow_job_meta.cli.params import compile_for_review, compile_metadata, open_project
 from lakeflow_job_meta.cli.report import FORMAT_OPTION, show, show_diff
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project

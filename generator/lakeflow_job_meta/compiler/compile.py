@@ -115,7 +115,7 @@ def compile_snapshots(
         other_modules: Names of modules that exist without being read here, whose jobs may be run.
         cache: Knows what modules came to before.
     """
-    parts = [part for reading in readings for part in reading.parts]
+    parts = [part for reading in readings for part in reading.units]
     compiler = UnitCompiler(project, bundle, files_of_project)
     alone = _each_alone(compiler, parts, on_progress, cache)
     results = _beside_each_other(compiler, parts, alone, other_modules)
@@ -191,8 +191,8 @@ def _missing_and_present(
     missing: list[SourceSnapshot] = []
     present: list[SourceSnapshot] = []
     for reading in readings:
-        own = [*islice(waiting, len(reading.parts))]
-        is_missing = reading.failed or all(result.is_empty for result in own)
+        own = [*islice(waiting, len(reading.units))]
+        is_missing = reading.is_unreadable or all(result.is_empty for result in own)
         (missing if is_missing else present).append(reading)
     return missing, present
 

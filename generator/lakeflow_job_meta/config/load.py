@@ -68,7 +68,7 @@ def load_project(folder: Path) -> Project:
     origin = SourceRef(document)
     value: Value = {} if content.value is None else content.value
     problems = [
-        PROJECT_FILE_MISTAKE.at(SourceRef(document, finding.path, finding.of_key), finding.message)
+        finding.report(SourceRef(document, finding.path, finding.of_key), PROJECT_FILE_MISTAKE)
         for finding in compare(value, "project", "key")
         if not _is_allowed(finding, value)
     ]

@@ -164,6 +164,14 @@ class Diagnostic:
     setting: str | None = None
 
     @property
+    def text(self) -> str | None:
+        """The key or value as it is written; None where it has several lines, or is no key or value."""
+        at, line = self.location, self.source_line
+        if line is None or at.column is None or at.end_column is None or at.end_line != at.line:
+            return None
+        return line[at.column - 1 : at.end_column - 1]
+
+    @property
     def documentation(self) -> str:
         """Where the code is explained."""
         return f"{DOCUMENTATION}#{self.code}"

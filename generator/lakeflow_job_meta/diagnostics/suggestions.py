@@ -16,10 +16,8 @@ def replaced_text(diagnostic: Diagnostic) -> str | None:
 
     None where there is no suggestion, or where the location is no key or value in one line.
     """
-    at, line = diagnostic.location, diagnostic.source_line
-    if diagnostic.suggestion is None or line is None or at.column is None or at.end_line != at.line:
-        return None
-    return written_for(line[at.column - 1 : (at.end_column or at.column) - 1], diagnostic.suggestion)
+    old, suggestion = diagnostic.text, diagnostic.suggestion
+    return written_for(old, suggestion) if old is not None and suggestion is not None else None
 
 
 def written_for(old: str, suggestion: Suggestion) -> str | None:

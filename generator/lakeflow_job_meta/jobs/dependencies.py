@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from lakeflow_job_meta._internal.graphs import cycles
 from lakeflow_job_meta.parsing.model import Module, Source
 
 
@@ -95,33 +96,4 @@ def find_cycles(module: Module) -> list[list[Source]]:
         return []  # stages alone make no circle
     stages = Stages(module)
     waits_for = {key: [edge.task_key for edge in stages.edges(source)] for key, source in by_key.items()}
-    return [[by_key[key] for key in cycle] for cycle in _cycles(waits_for)]
-
-
-def _cycles(waits_for: dict[str, list[str]]) -> Iterator[list[str]]:
-    """Yields circles that share no node, until none is left among the others."""
-    while cycle := _cycle(waits_for):
-        yield cycle
-        waits_for = {node: others for node, others in waits_for.items() if node not in cycle}
-
-
-def _cycle(waits_for: dict[str, list[str]]) -> list[str]:
-    """Returns the nodes of one circle, without recursion: a job may have a thousand tasks in a row."""
-    done: set[str] = set()
-    for start in waits_for:
-        stack = [(start, iter(waits_for[start]))] if start not in done else []
-        path = [node for node, _ in stack]
-        on_path = set(path)
-        while stack:
-            following = next(stack[-1][1], None)
-            if following is None:
-                stack.pop()
-                on_path.discard(path[-1])
-                done.add(path.pop())
-            elif following in on_path:
-                return path[path.index(following) :]
-            elif following not in done and following in waits_for:
-                stack.append((following, iter(waits_for[following])))
-                path.append(following)
-                on_path.add(following)
-    return []
+    return [[by_key[key] for key in cycle] for cycle in cycles(waits_for)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import posixpath
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -12,14 +11,13 @@ from lakeflow_job_meta._internal.trees import KeyPath, Value, texts_in, value_at
 from lakeflow_job_meta.config.model import Project, is_inside
 from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, LocalPath, local_paths
 from lakeflow_job_meta.jobs.model import with_iteration
+from lakeflow_job_meta.jobs.references import JOB_REFERENCE
 
 UP = "../.."
 """From the folder of a bundle to the project's."""
 
 _UPLOADED_APART = ("whl", "jar", "egg")
 """Libraries are uploaded by the CLI wherever they are, and need not be among the files of the bundle."""
-
-_JOB = re.compile(r"\$\{resources\.jobs\.([A-Za-z][A-Za-z0-9_-]*)[.}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ def summarize_job(project: Project, key: str, settings: dict[str, Value], group:
 def references(key: str, settings: dict[str, Value]) -> Iterator[tuple[KeyPath, str]]:
     """Yields the keys of the other jobs that the settings of a job refer to, with the paths of the settings."""
     if "${resources.jobs." in json.dumps(settings):
-        found = ((path, match.group(1)) for path, text in texts_in(settings) for match in _JOB.finditer(text))
+        found = ((path, match.group(1)) for path, text in texts_in(settings) for match in JOB_REFERENCE.finditer(text))
         yield from ((path, other) for path, other in found if other != key)
 
 

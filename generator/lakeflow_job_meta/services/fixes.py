@@ -130,7 +130,7 @@ def apply_fixes(project: Project, fixes: Fixes) -> Fixes:
 class _Planner:
     def __init__(self, project: Project, compilation: Compilation) -> None:
         snapshots = (*compilation.present, *compilation.missing)
-        self._digests = {unit.label: unit.digest for snapshot in snapshots for unit in snapshot.parts}
+        self._digests = {unit.label: unit.digest for snapshot in snapshots for unit in snapshot.units}
         self._project = project
         self._refused: dict[str, str] = {}
         self.files: dict[str, FileFix] = {}

@@ -1,6 +1,6 @@
 """Resolves `${...}` where no databricks CLI does: variables, the target, the user, and jobs of the metadata. Pure.
 
-Takes the settings of a job and what is known, and gives settings without references. What it cannot resolve it never
+Takes the settings of a job and known values, and returns settings without references. What it cannot resolve it never
 guesses: such a job needs the databricks CLI. `{{...}}` is Databricks' own and passed on.
 """
 
@@ -12,9 +12,7 @@ from dataclasses import dataclass
 
 from lakeflow_job_meta._internal.text import json_like, quoted
 from lakeflow_job_meta._internal.trees import Scalar, Value
-from lakeflow_job_meta.jobs.references import REFERENCE, REFERENCE_KINDS
-
-_JOB_ID = re.compile(r"resources\.jobs\.([A-Za-z0-9_-]+)\.id")
+from lakeflow_job_meta.jobs.references import JOB_ID, REFERENCE, REFERENCE_KINDS
 
 
 class NeedsCli(Exception):
@@ -23,7 +21,7 @@ class NeedsCli(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Resolver:
-    """Knows what references stand for.
+    """Resolves references by the values that they stand for.
 
     Attributes:
         values: By what stands between the braces, such as `var.catalog`.
@@ -35,7 +33,7 @@ class Resolver:
         """Returns a value without references; those of jobs that have no id yet stay as they are.
 
         Args:
-            value: Settings, or a part of them.
+            value: Settings, or some of them.
             job_ids: The ids of jobs by their keys.
 
         Raises:
@@ -55,7 +53,7 @@ class Resolver:
 
     def _stands_for(self, match: re.Match[str], job_ids: Mapping[str, int]) -> Scalar:
         name = match.group(1)
-        job = _JOB_ID.fullmatch(name)
+        job = JOB_ID.fullmatch(match.group())
         if job is not None:
             return job_ids.get(job.group(1), match.group())
         if name in self.values:
@@ -82,6 +80,6 @@ def jobs_referred_to(value: Value) -> Iterator[str]:
             yield from jobs_referred_to(item)
     elif isinstance(value, str):
         for match in REFERENCE.finditer(value):
-            job = _JOB_ID.fullmatch(match.group(1))
+            job = JOB_ID.fullmatch(match.group())
             if job is not None:
                 yield job.group(1)
