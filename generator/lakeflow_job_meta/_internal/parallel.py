@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 _Name = TypeVar("_Name", bound=Hashable)
 _Result = TypeVar("_Result")
@@ -36,41 +36,49 @@ def run_in_threads(
     Returns:
         The results and the expected errors by name, in the order of the calls.
     """
-    waiting: SimpleQueue[_Name] = SimpleQueue()
-    for name in calls:
-        waiting.put(name)
-    results: dict[_Name, _Result] = {}
-    errors: dict[_Name, _Expected] = {}
-    ended_by: list[BaseException] = []
-
-    def run(end: threading.Event) -> None:
-        with suppress(Empty):
-            while not ended_by:
-                name = waiting.get_nowait()
-                try:
-                    results[name] = calls[name]()
-                except expected as error:
-                    errors[name] = error
-                except BaseException as error:
-                    ended_by.append(error)
-        end.set()
-
+    pending = _PendingCalls(calls, expected)
     # No Thread.join: one that was interrupted takes the thread for ended (Python 3.10 to 3.12).
-    ends: list[threading.Event] = []
+    ends = [threading.Event() for _ in range(min(at_a_time, len(calls)))]
+    threads = [threading.Thread(target=pending.run, args=(end,), daemon=True) for end in ends]
     try:
-        for _ in range(min(at_a_time, len(calls))):
-            end = threading.Event()
-            threading.Thread(target=run, args=(end,), daemon=True).start()
-            ends.append(end)
+        for thread in threads:
+            thread.start()
         for end in ends:
             end.wait()
     except BaseException as interruption:
-        ended_by.append(interruption)
+        pending.ended_by.append(interruption)
         if stop is not None:
             stop.set()
-            for end in ends:
-                end.wait()
+            for thread, end in zip(threads, ends, strict=True):
+                if thread.ident is not None:
+                    end.wait()
         raise
-    if ended_by:
-        raise ended_by[0]
+    if pending.ended_by:
+        raise pending.ended_by[0]
+    results, errors = pending.results, pending.errors
     return {name: results[name] for name in calls if name in results}, {n: errors[n] for n in calls if n in errors}
+
+
+class _PendingCalls(Generic[_Name, _Result, _Expected]):
+    def __init__(self, calls: Mapping[_Name, Callable[[], _Result]], expected: tuple[type[_Expected], ...]) -> None:
+        self._calls = calls
+        self._expected = expected
+        self._names: SimpleQueue[_Name] = SimpleQueue()
+        for name in calls:
+            self._names.put(name)
+        self.results: dict[_Name, _Result] = {}
+        self.errors: dict[_Name, _Expected] = {}
+        self.ended_by: list[BaseException] = []
+
+    def run(self, end: threading.Event) -> None:
+        """Makes one call after the other, in one of several threads."""
+        with suppress(Empty):
+            while not self.ended_by:
+                name = self._names.get_nowait()
+                try:
+                    self.results[name] = self._calls[name]()
+                except self._expected as error:
+                    self.errors[name] = error
+                except BaseException as error:
+                    self.ended_by.append(error)
+        end.set()

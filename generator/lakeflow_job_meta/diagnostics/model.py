@@ -158,11 +158,19 @@ class Diagnostic:
     message: str
     location: Location
     source_line: str | None = None
-    # Not compared: a mistake in an anchor is one mistake, whatever stands beside its repetitions.
+    # Not compared: a mistake in an anchor is one mistake, whatever module or setting repeats it.
     suggestion: Suggestion | None = field(default=None, compare=False)
-    module: str | None = None
-    source: str | None = None
-    setting: str | None = None
+    module: str | None = field(default=None, compare=False)
+    source: str | None = field(default=None, compare=False)
+    setting: str | None = field(default=None, compare=False)
+
+    @property
+    def text(self) -> str | None:
+        """The key or value as it is written; None where it has several lines, or is no key or value."""
+        at, line = self.location, self.source_line
+        if line is None or at.column is None or at.end_column is None or at.end_line != at.line:
+            return None
+        return line[at.column - 1 : at.end_column - 1]
 
     @property
     def documentation(self) -> str:

@@ -8,13 +8,15 @@ from __future__ import annotations
 import fnmatch
 import glob
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from lakeflow_job_meta._internal.fs import is_glob
+from lakeflow_job_meta._internal.fs import is_glob, walk
 from lakeflow_job_meta._internal.text import did_you_mean, kind_of
 from lakeflow_job_meta._internal.trees import Value
-from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, UnreadableDocument
+from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
 from lakeflow_job_meta.diagnostics.rules.metadata import UNREADABLE
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.parsing.units import RawModule, SourceUnit, UnitContent, digest_of
@@ -50,9 +52,9 @@ class YamlReader:
         try:
             files = self._files()
         except OSError as error:
-            return self._unreadable(f"cannot be read: {error.strerror or error}")
+            return SourceSnapshot.unreadable(self, f"cannot be read: {error.strerror or error}")
         if files is None:
-            return self._unreadable(_MISSING)
+            return SourceSnapshot.unreadable(self, _MISSING)
         return SourceSnapshot(self.source, tuple(self._unit(file) for file in files), (), False, self.contains)
 
     def probe(self, fingerprints: FileFingerprints) -> str:
@@ -71,10 +73,6 @@ class YamlReader:
         return (
             unit_of_file(label, content) if content is not None else SourceUnit(label, None, partial(_unread, problems))
         )
-
-    def _unreadable(self, message: str) -> SourceSnapshot:
-        problem = UNREADABLE.at(SourceRef(UnreadableDocument(self.source)), message)
-        return SourceSnapshot(self.source, (), (problem,), True, self.contains)
 
     def _files(self) -> list[Path] | None:
         if is_glob(self.source):
@@ -101,11 +99,8 @@ class YamlReader:
 
 
 def _below(folder: Path) -> list[Path]:
-    def stop(error: OSError) -> None:
-        raise error
-
     found: list[Path] = []
-    for parent, folders, files in os.walk(folder, onerror=stop):
+    for parent, folders, files in walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         named = (Path(parent, name) for name in files if name.endswith(YAML_SUFFIXES) and name[0] != ".")
         found += [path for path in named if path.is_file() or path.is_symlink()]
@@ -120,6 +115,14 @@ def unit_of_file(label: str, content: bytes) -> SourceUnit:
         content: The whole file.
     """
     return SourceUnit(label, digest_of(label, content), partial(_read_file, label, content), max(len(content), 1))
+
+
+def with_contents(snapshot: SourceSnapshot, contents: Mapping[str, bytes]) -> SourceSnapshot:
+    """Returns a snapshot in which some files have another content than on disk, by their labels."""
+    units = (
+        unit_of_file(each.label, contents[each.label]) if each.label in contents else each for each in snapshot.units
+    )
+    return replace(snapshot, units=tuple(units)) if contents else snapshot
 
 
 def _unread(problems: list[Diagnostic]) -> UnitContent:

@@ -90,7 +90,7 @@ class HistoryEntry:
     def as_row(self) -> Row:
         """Returns the row of the history table."""
         state = self.state
-        refused = [{"jobs": violation.jobs, "reason": violation.reason} for violation in state.refused]
+        refused = [{"jobs": list(refusal.jobs), "reason": refusal.reason} for refusal in state.refused]
         return {
             "run_id": self.run_id,
             "target": self.target,
@@ -104,7 +104,7 @@ class HistoryEntry:
             "refused": len({job for refusal in state.refused for job in refusal.jobs}),
             "quarantined": len(state.broken),
             "error": "\n".join(filter(None, [state.failure, *state.errors[:20]]))[:_LONGEST_SUMMARY] or None,
-            "details": json.dumps({**asdict(state), "refused": refused}, ensure_ascii=False),
+            "details": json.dumps(asdict(state) | {"refused": refused}, ensure_ascii=False),
         }
 
 

@@ -125,12 +125,10 @@ class DeltaFiles(VersionedTable):
         DeltaTable.create(self._uri, Schema(_fields(columns)), mode="ignore")
 
     def version(self) -> TableVersion:
-        """Returns the newest version and the table's id."""
         with self._explaining():
             return self._open().version
 
     def read(self, version: int | None = None, *, also: Sequence[str] = ()) -> Snapshot:
-        """Returns all rows of one version."""
         with self._explaining():
             table = self._open()
             if version is not None and version > table.version.number:
@@ -141,7 +139,6 @@ class DeltaFiles(VersionedTable):
             return Snapshot(table.version, frozenset(types), table.rows(self.schema.readable(types, also)))
 
     def history(self, limit: int) -> list[Commit]:
-        """Returns the newest commits."""
         with self._explaining():
             return self._open().history(limit)
 
