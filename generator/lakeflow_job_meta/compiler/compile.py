@@ -31,6 +31,7 @@ from lakeflow_job_meta.parsing.keys import job_key
 from lakeflow_job_meta.parsing.units import SourceUnit
 from lakeflow_job_meta.sources.interface import SourceSnapshot
 from lakeflow_job_meta.sources.open import open_readers
+from lakeflow_job_meta.sources.yaml_files import with_contents
 from lakeflow_job_meta.workspace.client import Workspace
 
 Progress = Callable[[str, int, int], None]
@@ -47,6 +48,7 @@ def compile_project(
     on_wait: Callable[[str], None] = lambda message: None,
     workspace: Workspace | None = None,
     moving: Mapping[str, str] | None = None,
+    contents: Mapping[str, bytes] | None = None,
 ) -> Compilation:
     """Reads all metadata of a project, checks it, and builds and renders every job that has no error.
 
@@ -56,6 +58,7 @@ def compile_project(
         on_wait: Told when a warehouse makes one wait.
         workspace: Where tables and volumes are; by default the one of the environment.
         moving: Keys of jobs that are being moved, with the bundles that they go to.
+        contents: By label, what some YAML files are read as instead of what is on disk.
 
     Raises:
         ConfigError: The project file gives a severity to a check that does not exist or cannot be changed, or what
@@ -65,7 +68,7 @@ def compile_project(
     readers = open_readers(project, on_wait, workspace)
     for number, reader in enumerate(readers):
         on_progress("Reading metadata", number, len(readers))
-        readings.append(reader.read())
+        readings.append(with_contents(reader.read(), contents or {}))
     bundle, files = read_bundle_declarations(project), FileLookups(project.folder)
     cache = CompilationCache(project, bundle, files)
     compilation = compile_snapshots(project, readings, bundle, files, on_progress, cache=cache)

@@ -170,5 +170,5 @@ def _line(diagnostic: Diagnostic) -> tuple[str, int | None]:
 
 def _without_follow_ups(found: Iterable[Diagnostic], before: Iterable[Diagnostic]) -> list[Diagnostic]:
     """Drops what is said of a place of which an earlier step has said something: it only follows from that."""
-    places = {diagnostic.location for diagnostic in before}
-    return [diagnostic for diagnostic in found if diagnostic.location not in places]
+    places = {diagnostic.location.start for diagnostic in before}
+    return [diagnostic for diagnostic in found if diagnostic.location.start not in places]

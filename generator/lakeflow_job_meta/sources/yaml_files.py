@@ -8,6 +8,8 @@ from __future__ import annotations
 import fnmatch
 import glob
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -113,6 +115,14 @@ def unit_of_file(label: str, content: bytes) -> SourceUnit:
         content: The whole file.
     """
     return SourceUnit(label, digest_of(label, content), partial(_read_file, label, content), max(len(content), 1))
+
+
+def with_contents(snapshot: SourceSnapshot, contents: Mapping[str, bytes]) -> SourceSnapshot:
+    """Returns a snapshot in which some files have another content than on disk, by their labels."""
+    units = (
+        unit_of_file(each.label, contents[each.label]) if each.label in contents else each for each in snapshot.units
+    )
+    return replace(snapshot, units=tuple(units)) if contents else snapshot
 
 
 def _unread(problems: list[Diagnostic]) -> UnitContent:
