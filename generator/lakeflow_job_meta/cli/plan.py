@@ -38,8 +38,8 @@ def command(
 ) -> None:
     """Say in words what the metadata would change: jobs, tasks, settings, dependencies.
 
-    Compares the metadata with the generated files, as they are on disk or in a git revision. Markdown is made for a
-    comment in a pull request.
+    Compares the metadata with the generated files, as they are on disk or in a git revision. Markdown is meant for
+    a comment in a pull request.
 
     \b
     Examples:
