@@ -44,8 +44,8 @@ def command(
 ) -> None:
     """Show what the metadata would change: jobs, tasks, settings, dependencies.
 
-    Compares the metadata with the generated files, as they are on disk or in a git revision. Markdown is made for a
-    comment in a pull request.
+    Compares the metadata with the generated files, as they are on disk or in a git revision. Markdown is meant for
+    a comment in a pull request.
 
     \b
     Examples:

@@ -64,7 +64,6 @@ class BundleLayout(ABC):
 
     @property
     def folder(self) -> Path:
-        """The root itself."""
         return self.project.folder / self.root
 
     @property
@@ -109,7 +108,6 @@ class BundleLayout(ABC):
             yield from (root / bundle, output / "jobs", *output.glob("sql/*"))
 
     def job_keys(self, bundle: str) -> list[str]:
-        """Returns the keys of the jobs that have a file in a bundle."""
         found = (self.folder / f"{self.prefix(bundle)}jobs").glob("*.yml")
         return sorted(path.stem for path in found if not path.name.startswith("."))
 

@@ -52,7 +52,6 @@ class FileChange:
 
     @property
     def kind(self) -> Change:
-        """What happens to the file."""
         return Change.CREATE if self.before is None else Change.DELETE if self.after is None else Change.UPDATE
 
     def diff(self, path: str) -> Iterator[str]:
@@ -107,7 +106,6 @@ class FileChanges:
 
     @property
     def deletions(self) -> list[FileChange]:
-        """The files that would go."""
         return [change for change in self.changes if change.after is None]
 
 
@@ -215,8 +213,8 @@ def refuse_if_a_source_went_missing(compilation: Compilation, changes: FileChang
     suspicious = [label for label in changes.orphans if compilation.may_be_of_missing(label)]
     if not suspicious:
         return
-    empty = [reading.source for reading in compilation.missing if not reading.is_unreadable]
-    failed = [reading.source for reading in compilation.missing if reading.is_unreadable]
+    empty = [each.source for each in compilation.missing if not each.is_unreadable]
+    failed = [each.source for each in compilation.missing if each.is_unreadable]
     reasons = [f"{listing(empty)} holds no module"] if empty else []
     reasons += [f"{listing(failed)} cannot be read"] if failed else []
     remedy = (

@@ -8,23 +8,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import Enum
 
 from lakeflow_job_meta._internal.trees import Difference, Value, diff, texts_in
 from lakeflow_job_meta.layout.generated_file import sql_path
 from lakeflow_job_meta.output.read_back import GeneratedJob, jobs_in, scan, texts_of_revision
-from lakeflow_job_meta.output.writer import FileChanges
+from lakeflow_job_meta.output.writer import Change, FileChanges
 
 _ALIKE = 0.6
 """Of two jobs that share this much of their tasks one is taken for the other under a new name."""
-
-
-class Kind(str, Enum):
-    """What happens to a job or a task."""
-
-    CREATE = "create"
-    UPDATE = "update"
-    DELETE = "delete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +30,7 @@ class TaskChange:
     """
 
     key: str
-    kind: Kind
+    kind: Change
     waits_also_for: tuple[str, ...] = ()
     waits_no_longer_for: tuple[str, ...] = ()
     differences: tuple[Difference, ...] = ()
@@ -57,7 +48,7 @@ class JobChange:
     """
 
     key: str
-    kind: Kind
+    kind: Change
     settings: tuple[Difference, ...] = ()
     tasks: tuple[TaskChange, ...] = ()
     renamed_from: str | None = None
@@ -75,8 +66,7 @@ class Plan:
     changes: tuple[JobChange, ...]
     unchanged: int
 
-    def of_kind(self, kind: Kind) -> list[JobChange]:
-        """Returns the changes of one kind."""
+    def of_kind(self, kind: Change) -> list[JobChange]:
         return [change for change in self.changes if change.kind is kind]
 
 
@@ -100,22 +90,22 @@ def compare_jobs(before: Mapping[str, GeneratedJob], after: Mapping[str, Generat
     changes: list[JobChange] = []
     for key in sorted({*before, *after}):
         if key not in after:
-            changes.append(JobChange(key, Kind.DELETE))
+            changes.append(JobChange(key, Change.DELETE))
         elif key not in before:
             created = _created(after[key], gone)
             gone.pop(created.renamed_from or "", None)
             changes.append(created)
         elif (change := _changed(before[key], after[key])) is not None:
             changes.append(change)
-    return Plan(tuple(changes), sum(key in before for key in after) - sum(c.kind is Kind.UPDATE for c in changes))
+    return Plan(tuple(changes), sum(key in before for key in after) - sum(c.kind is Change.UPDATE for c in changes))
 
 
 def _created(job: GeneratedJob, gone: Mapping[str, GeneratedJob]) -> JobChange:
-    tasks = tuple(TaskChange(key, Kind.CREATE) for key in _tasks(job))
+    tasks = tuple(TaskChange(key, Change.CREATE) for key in _tasks(job))
     likeness = {key: _likeness(job, other) for key, other in gone.items()}
     nearest = max(likeness, key=lambda key: likeness[key], default=None)
     renamed = nearest if nearest is not None and likeness[nearest] >= _ALIKE else None
-    return JobChange(job.key, Kind.CREATE, tasks=tasks, renamed_from=renamed)
+    return JobChange(job.key, Change.CREATE, tasks=tasks, renamed_from=renamed)
 
 
 def _likeness(one: GeneratedJob, other: GeneratedJob) -> float:
@@ -133,7 +123,7 @@ def _comparable(job: GeneratedJob) -> dict[str, tuple[str, list[str | None]]]:
 def _changed(old: GeneratedJob, new: GeneratedJob) -> JobChange | None:
     settings = tuple(diff(_without_tasks(old), _without_tasks(new)))
     tasks = tuple(_task_changes(old, new))
-    return JobChange(new.key, Kind.UPDATE, settings, tasks) if settings or tasks else None
+    return JobChange(new.key, Change.UPDATE, settings, tasks) if settings or tasks else None
 
 
 def _without_tasks(job: GeneratedJob) -> dict[str, Value]:
@@ -152,9 +142,9 @@ def _task_changes(old: GeneratedJob, new: GeneratedJob) -> Iterator[TaskChange]:
     before, after = _tasks(old), _tasks(new)
     for key in {**before, **after}:
         if key not in after:
-            yield TaskChange(key, Kind.DELETE)
+            yield TaskChange(key, Change.DELETE)
         elif key not in before:
-            yield TaskChange(key, Kind.CREATE)
+            yield TaskChange(key, Change.CREATE)
         else:
             sql_changed = _sql_of(old, before[key]) != _sql_of(new, after[key])
             yield from _task_change(key, before[key], after[key], sql_changed=sql_changed)
@@ -168,7 +158,7 @@ def _task_change(
     more = tuple(edge for edge in new_edges if edge not in old_edges)
     fewer = tuple(edge for edge in old_edges if edge not in new_edges)
     if found or more or fewer or sql_changed:
-        yield TaskChange(key, Kind.UPDATE, more, fewer, found, sql_changed)
+        yield TaskChange(key, Change.UPDATE, more, fewer, found, sql_changed)
 
 
 def _without_edges(task: dict[str, Value]) -> Value:

@@ -10,21 +10,22 @@ from collections.abc import Callable, Iterable, Iterator
 
 from lakeflow_job_meta._internal.text import count, listing, quoted
 from lakeflow_job_meta._internal.trees import ABSENT, Difference
-from lakeflow_job_meta.plan.compare import JobChange, Kind, Plan, TaskChange
+from lakeflow_job_meta.output.writer import Change
+from lakeflow_job_meta.plan.compare import JobChange, Plan, TaskChange
 from lakeflow_job_meta.plan.model import Action, BundlePlan, FieldChange, ResourceChange
 from lakeflow_job_meta.text.markers import one_line
 
 MARKDOWN_LIMIT = 60_000
 """GitHub takes comments of up to 65,536 characters."""
 
-_SIGNS = {Kind.CREATE: "+", Kind.UPDATE: "~", Kind.DELETE: "-"}
+_SIGNS = {Change.CREATE: "+", Change.UPDATE: "~", Change.DELETE: "-"}
 _WORKSPACE_SIGNS = {Action.CREATE: "+", Action.DELETE: "-", Action.RECREATE: "-/+"}
-_VERBS = {Kind.CREATE: "created", Kind.UPDATE: "changed", Kind.DELETE: "deleted"}
+_VERBS = {Change.CREATE: "created", Change.UPDATE: "changed", Change.DELETE: "deleted"}
 
 
 def summary(plan: Plan) -> str:
     """Returns `1 job to create, 2 to change, 0 to delete, 7 unchanged`."""
-    created, changed, deleted = (len(plan.of_kind(kind)) for kind in Kind)
+    created, changed, deleted = (len(plan.of_kind(kind)) for kind in Change)
     return f"{count(created, 'job')} to create, {changed} to change, {deleted} to delete, {plan.unchanged} unchanged"
 
 
@@ -36,7 +37,7 @@ def as_text(plan: Plan, live: BundlePlan | None = None) -> str:
 
 def _job_lines(change: JobChange) -> Iterator[str]:
     yield f"{_SIGNS[change.kind]} job {change.key}: {_VERBS[change.kind]}{_in_addition(change)}"
-    if change.kind is Kind.UPDATE:
+    if change.kind is Change.UPDATE:
         yield from (f"    {difference}" for difference in change.settings)
     for task in change.tasks:
         yield from (f"    {line}" for line in _task_lines(task))
@@ -48,7 +49,7 @@ def _in_addition(change: JobChange) -> str:
             f"; it looks like {change.renamed_from!r} under a new name: Databricks deletes that job and creates "
             "this one, and the run history is lost"
         )
-    return "; its run history is lost" if change.kind is Kind.DELETE else ""
+    return "; its run history is lost" if change.kind is Change.DELETE else ""
 
 
 def _task_lines(task: TaskChange) -> Iterator[str]:
@@ -104,7 +105,7 @@ def as_markdown(plan: Plan, live: BundlePlan | None = None) -> str:
     sections += [f"| {_SIGNS[c.kind]} | `{c.key}` | {_VERBS[c.kind]}{_in_addition(c)} |\n" for c in plan.changes]
     if live is not None:
         sections.append(_folded("in the workspace", workspace_lines(live)))
-    sections += [_folded(change.key, _job_lines(change)) for change in plan.changes if change.kind is not Kind.DELETE]
+    sections += [_folded(change.key, _job_lines(change)) for change in plan.changes if change.kind is not Change.DELETE]
     return _cut(sections)
 
 

@@ -53,18 +53,7 @@ class ManyBundlesOptions:
 
 
 class BundlesDeployer:
-    """Brings the bundles of a project into a workspace with the databricks CLI.
-
-    Args:
-        project: Of many bundles; its files are written.
-        compilation: The jobs.
-        folder: The state folder of the target.
-        create_deployer: Creates the deployer of one bundle.
-        recorded_jobs: Reads the tracking table.
-        environment: The variables of the process.
-        options: How the bundles are deployed.
-        report: Called with what is being done.
-    """
+    """Brings the bundles of a project, whose files are written, into a workspace with the databricks CLI."""
 
     def __init__(
         self,
@@ -151,13 +140,11 @@ class BundlesDeployer:
             self.leave_out(job_names(moved))
 
     def leave_out(self, names: Collection[str]) -> BundlePlan:
-        """Returns the newest plan without some resources."""
         for each in self._touched:
             each.leave_out(names)
         return self._merged()
 
     def is_deployed(self, plan: BundlePlan) -> bool:
-        """Says whether no bundle has anything to be deployed."""
         return all(each.is_over or each.is_deployed for each in self._touched)
 
     def deploy(self, plan: BundlePlan) -> list[str]:
@@ -190,7 +177,6 @@ class BundlesDeployer:
         return tuple(sorted([*found.values(), *(job for job in more if job.key not in found)], key=lambda job: job.key))
 
     def start(self, job: DeployedJob) -> None:
-        """Starts a job, and does not wait for its end."""
         self._bundles[self._bundle_of[job.key]].deployer.start(job)
 
 
