@@ -1,27 +1,35 @@
-"""Helpers on other cores make a run faster and change nothing else, whatever becomes of them."""
+"""Worker processes make a run faster and change nothing else, whatever becomes of them."""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
+from multiprocessing import spawn
 from pathlib import Path
 
 import pytest
 
-from lakeflow_job_meta.compiler import parallel as all_parts
-from lakeflow_job_meta.compiler import worker as helper
-from lakeflow_job_meta.compiler.cache import cache as results
-from lakeflow_job_meta.compiler.parallel import _Work
+from lakeflow_job_meta.cli import project_option
+from lakeflow_job_meta.compiler import parallel
+from lakeflow_job_meta.compiler.cache import cache
+from lakeflow_job_meta.compiler.compile import compile_project
+from lakeflow_job_meta.compiler.parallel import ParallelCompiler, Workers
 from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.compiler.worker import Worker
+from lakeflow_job_meta.compiler.unit import UnitCompiler
+from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.parsing.units import SourceUnit, UnitContent
 from project_folder import ProjectFolder, module
 from tables import row, write_table
 
+AT_ONCE = Workers(2, after_seconds=0, worth_seconds=0, chunk_seconds=60)
 ONE = (
     "  - module_name: {}\n{}    sources:\n      - {{source_id: a, execution_order: 1, transformation_config: {{{}}}}}\n"
 )
@@ -56,35 +64,28 @@ def project(tmp_path) -> ProjectFolder:
 
 
 @pytest.fixture
-def helped(monkeypatch) -> list[int]:
-    """Has two helpers start at once; returns how many parts each answer of one of them was about."""
-    brought: list[int] = []
-    real = Worker.results
+def compiled_here(monkeypatch) -> list[str]:
+    """The units that this process compiles alone from now on."""
+    labels: list[str] = []
+    real = UnitCompiler.compile_alone
 
-    def results_of(helper: Worker) -> list:
-        found = real(helper)
-        brought.append(len(found))
-        return found
+    def compile_alone(compiler: UnitCompiler, unit: SourceUnit):
+        labels.append(unit.label)
+        return real(compiler, unit)
 
-    monkeypatch.setattr(Worker, "results", results_of)
-    monkeypatch.setattr(all_parts, "LOOK_AFTER_SECONDS", 0)
-    monkeypatch.setattr(all_parts, "WORTH_SECONDS", 0)
-    monkeypatch.setattr(all_parts, "TURN_SECONDS", 0)
-    monkeypatch.setattr(all_parts, "WORKER_TURN_SECONDS", 60)
-    monkeypatch.setattr(all_parts, "_cores", lambda: 3)
-    # They would hardly be there before everything is done.
-    real_wait = all_parts.with_an_answer
-    monkeypatch.setattr(all_parts, "with_an_answer", lambda helpers, wait: real_wait(helpers, wait=True))
-    return brought
+    monkeypatch.setattr(UnitCompiler, "compile_alone", compile_alone)
+    return labels
 
 
-def _alone(project: ProjectFolder) -> Compilation:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(all_parts, "WORTH_SECONDS", float("inf"))
-        return project.compile()
+UNITS = 6 * len(KINDS) + 2 + 6
+"""Of the project: a file each, and a module of the table each."""
 
 
-def _same(one: Compilation, other: Compilation) -> None:
+def shared(project: ProjectFolder) -> Compilation:
+    return compile_project(load_project(project.path), workers=AT_ONCE)
+
+
+def assert_same(one: Compilation, other: Compilation) -> None:
     for field in fields(Compilation):
         if field.name in ("missing", "present"):
             sources = ([reading.source for reading in getattr(each, field.name)] for each in (one, other))
@@ -95,16 +96,14 @@ def _same(one: Compilation, other: Compilation) -> None:
     assert list(one.files) == list(other.files)
 
 
-class TestTheSameResults:
-    def test_whatever_is_wrong_with_the_metadata(self, project, helped):
-        alone = _alone(project)
-        assert helped == []
+class TestResults:
+    def test_are_the_same_whatever_is_wrong_with_the_metadata(self, project, compiled_here):
+        together = shared(project)
 
-        together = project.compile()
-
-        assert sum(helped) > 20
+        assert 0 < len(compiled_here) < UNITS - 10
+        alone = project.compile()
         assert {each.code for each in alone.diagnostics} >= {"wrong-type", "duplicate-module", "unreadable", "bad-json"}
-        _same(together, alone)
+        assert_same(together, alone)
 
     @pytest.mark.parametrize(
         "template",
@@ -115,27 +114,26 @@ class TestTheSameResults:
         ],
         ids=["good", "wrong", "no template"],
     )
-    def test_with_a_template_of_the_project(self, project, helped, template):
+    def test_are_the_same_with_a_template_of_the_project(self, project, compiled_here, template):
         project.write("mine.yml.j2", template)
         project.write("job_meta.yml", "templates: {job: mine.yml.j2}\ndefaults: {warehouse_id: w}\n")
 
-        _same(project.compile(), _alone(project))
-        assert sum(helped) > 20
+        together = shared(project)
 
-    def test_with_the_options_that_this_python_was_started_with(self, project):
+        assert 0 < len(compiled_here) < UNITS - 10
+        assert_same(together, project.compile())
+
+    def test_are_the_same_with_the_options_that_this_python_was_started_with(self, project):
         project.write("notebooks/ü.py", "# Databricks notebook source\n")
         project.write("metadata/good_0.yml", module("good_0", notebook="notebooks/ü.py"))
         project.write("metadata/zzz.yml", module("zzz", notebook="notebooks/ü.py"))
         code = (
-            "import os; from pathlib import Path\n"
-            "from lakeflow_job_meta.compiler import parallel as all_parts\n"
-            "all_parts.LOOK_AFTER_SECONDS = all_parts.WORTH_SECONDS = 0\n"
-            "all_parts.TURN_SECONDS, all_parts._cores = 0, lambda: 3\n"
-            "real = all_parts.with_an_answer\n"
-            "all_parts.with_an_answer = lambda helpers, wait: real(helpers, wait=True)\n"
+            "from pathlib import Path\n"
             "from lakeflow_job_meta.compiler.compile import compile_project\n"
+            "from lakeflow_job_meta.compiler.parallel import Workers\n"
             "from lakeflow_job_meta.config.load import load_project\n"
-            "print({key for key in compile_project(load_project(Path('.'))).kept_jobs if key in ('good_0', 'zzz')})\n"
+            "found = compile_project(load_project(Path('.')), workers=Workers(2, 0, 0, 60))\n"
+            "print({key for key in found.kept_jobs if key in ('good_0', 'zzz')})\n"
         )
         # Without the option, paths here are ASCII.
         ascii_only = {**os.environ, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
@@ -150,183 +148,222 @@ class TestTheSameResults:
 
         assert done.stdout == "set()\n", done.stderr
 
-    def test_the_cache_holds_what_it_would_hold_without_them(self, project, helped, monkeypatch):
-        monkeypatch.setattr(results, "LEAST_MODULES", 0)
-        cache = project.path / ".lakeflow-job-meta/cache/results"
-        _alone(project)
-        alone = cache.read_bytes()
-        cache.unlink()
-
+    def test_are_cached_as_they_would_be_without_workers(self, project, compiled_here, monkeypatch):
+        monkeypatch.setattr(cache, "LEAST_MODULES", 0)
+        path = project.path / ".lakeflow-job-meta/cache/results"
         project.compile()
+        alone = path.read_bytes()
+        path.unlink()
+        compiled_here.clear()
 
-        assert sum(helped) > 20
-        assert cache.read_bytes() == alone
+        shared(project)
 
-    def test_a_template_that_is_edited_between_two_processes_is_not_remembered(self, project, helped, monkeypatch):
-        monkeypatch.setattr(results, "LEAST_MODULES", 0)
+        assert 0 < len(compiled_here) < UNITS - 10
+        assert path.read_bytes() == alone
+
+    def test_are_not_cached_when_a_template_was_edited_between_two_processes(self, project, monkeypatch):
+        monkeypatch.setattr(cache, "LEAST_MODULES", 0)
         text = '{% extends "lakeflow_job_meta/job.yml.j2" %}\n'
         project.write("mine.yml.j2", text)
         project.write("job_meta.yml", "templates: {job: mine.yml.j2}\ndefaults: {warehouse_id: w}\n")
-        real = Worker.results
+        of_workers: list[set] = []
 
-        def edited(helper: Worker) -> list:
-            found = real(helper)
-            helper.templates = {"mine.yml.j2": text + "# as it was before"}
-            return found
+        def templates(compiler: ParallelCompiler) -> set:
+            of_workers.append(compiler._templates)
+            return {*compiler._compiler.templates, *((name, f"{text}# as it was") for name, _ in compiler._templates)}
 
-        monkeypatch.setattr(Worker, "results", edited)
+        monkeypatch.setattr(ParallelCompiler, "templates", property(templates))
 
-        project.compile()
+        shared(project)
 
+        assert of_workers[0] == {("mine.yml.j2", text)}
         assert not (project.path / ".lakeflow-job-meta/cache/results").exists()
 
 
-class TestWithoutAHelper:
+class TestWithoutWorkers:
     def test_little_work_starts_none(self, project, monkeypatch):
-        monkeypatch.setattr(all_parts, "Worker", None)
-        monkeypatch.setattr(all_parts, "_cores", lambda: 3)
+        monkeypatch.setattr(parallel, "_Pool", None)
 
-        assert project.compile().files
+        assert compile_project(load_project(project.path), workers=Workers(2)).files
 
     @pytest.mark.parametrize("python", ["/does/not/exist", "/bin/false", "/bin/cat", "", None])
-    def test_a_python_that_does_not_start_changes_nothing(self, project, helped, monkeypatch, python):
-        monkeypatch.setattr(sys, "executable", python)
+    def test_a_python_that_does_not_start_changes_nothing(self, project, compiled_here, monkeypatch, python):
+        monkeypatch.setattr(spawn, "_python_exe", python)
 
-        _same(project.compile(), _alone(project))
-        assert helped == []
+        together = shared(project)
 
-    @pytest.mark.parametrize("entry", [7, "a\0b", "\ud800"])
-    def test_a_path_to_modules_that_no_process_can_be_given_changes_nothing(self, project, helped, monkeypatch, entry):
-        monkeypatch.setattr(sys, "path", [*sys.path, entry])
+        assert len(compiled_here) == UNITS
+        assert_same(together, project.compile())
 
-        _same(project.compile(), _alone(project))
-        assert helped == []
+    @pytest.mark.parametrize("error", [FileNotFoundError(2, "No such file"), PermissionError(1, "no"), ImportError()])
+    def test_a_system_without_semaphores_changes_nothing(self, project, compiled_here, monkeypatch, error):
+        def refuse(*arguments, **named):
+            raise error
 
-    @pytest.mark.parametrize("answer", [1, 2, 3])
-    def test_one_that_dies_in_the_middle_changes_nothing(self, project, helped, monkeypatch, answer):
-        counted = Worker.results
-        asked = 0
+        monkeypatch.setattr("_multiprocessing.SemLock", refuse)
 
-        def dying(helper: Worker) -> list:
-            nonlocal asked
-            asked += 1
-            if asked == answer:
-                os.kill(helper._process.pid, signal.SIGKILL)
-                helper._process.wait()
-                helper._from.read()
-            return counted(helper)
+        together = shared(project)
 
-        monkeypatch.setattr(Worker, "results", dying)
+        assert len(compiled_here) == UNITS
+        assert_same(together, project.compile())
 
-        _same(project.compile(), _alone(project))
-        assert asked > answer
+    def test_a_full_disk_for_temporary_files_changes_nothing(self, project, compiled_here, monkeypatch):
+        monkeypatch.setattr("tempfile.tempdir", "/dev/null")
 
-    def test_parts_that_cannot_be_sent_are_compiled_here(self, project, helped, monkeypatch):
-        monkeypatch.setattr(Worker, "begin", lambda helper, parts: helper._send(lambda: None))
+        together = shared(project)
 
-        _same(project.compile(), _alone(project))
-        assert sum(helped) == 0
+        assert len(compiled_here) == UNITS
+        assert_same(together, project.compile())
+
+    def test_a_worker_that_runs_other_code_is_not_used(self, project, compiled_here, monkeypatch):
+        monkeypatch.setattr(parallel, "code_fingerprint", lambda: b"as it was when this process began")
+
+        together = shared(project)
+
+        assert len(compiled_here) == UNITS
+        assert_same(together, project.compile())
+
+    @pytest.mark.parametrize("chunk", [1, 2, 4])
+    def test_a_worker_that_dies_in_the_middle_changes_nothing(self, project, compiled_here, monkeypatch, chunk):
+        real = parallel._Pool._hand_out
+        handed_out = 0
+
+        def kill_one(pool: parallel._Pool, *arguments) -> None:
+            nonlocal handed_out
+            real(pool, *arguments)
+            handed_out += 1
+            if handed_out == chunk:
+                multiprocessing.active_children()[0].kill()
+
+        monkeypatch.setattr(parallel._Pool, "_hand_out", kill_one)
+
+        together = shared(project)
+
+        assert handed_out >= chunk
+        assert_same(together, project.compile())
+
+    def test_units_that_cannot_be_sent_are_compiled_here(self, project, compiled_here, monkeypatch):
+        monkeypatch.setattr(SourceUnit, "__reduce__", lambda unit: 1 / 0)
+
+        together = shared(project)
+
+        assert len(compiled_here) == UNITS
+        assert_same(together, project.compile())
+
+    def test_a_program_of_somebody_else_that_calls_a_command_gets_none(self, project, monkeypatch):
+        given: list[object] = []
+        monkeypatch.setattr(project_option, "workers_of_this_machine", lambda: given.append("started"))
+        real = project_option.compile_project
+        monkeypatch.setattr(
+            project_option, "compile_project", lambda *args, workers: (given.append(workers), real(*args))[1]
+        )
+
+        project.ljm("validate")
+
+        assert given == [None]
 
 
-class TestWhoDoesWhat:
-    def test_helpers_take_less_and_less_by_size_and_one_at_least(self):
-        parts = [SourceUnit("x", None, UnitContent, size) for size in (100, 100, 100, 100, 700, 100, 100)]
-        work = _Work(parts)
+def test_workers_take_less_and_less_by_size_and_one_unit_at_least():
+    units = [SourceUnit("x", None, UnitContent, size) for size in (100, 100, 100, 100, 700, 100, 100)]
+    work = parallel._Work(units, Workers(1, chunk_seconds=10**9))
 
-        assert work.take_last(250) == [6, 5]
-        assert work.take_last(250) == [4]
-        assert (work.take_first(), work.bytes_left, list(work.left)) == (0, 300, [1, 2, 3])
-        work.give_back([6, 5])
-        assert (work.bytes_left, list(work.left)) == (500, [1, 2, 3, 6, 5])
-
-    def test_one_that_runs_other_code_is_not_used(self, project, helped, monkeypatch):
-        monkeypatch.setattr(helper, "code_fingerprint", lambda: b"as it was when this process began")
-
-        _same(project.compile(), _alone(project))
-        assert sum(helped) == 0
+    assert work.take_chunk() == [units[6]]
+    assert work.take_first() is units[0]
+    assert work.take_chunk() == [units[5]]
+    assert work.take_chunk() == [units[4]]
+    work.give_back([units[6], units[5]])
+    assert work.left == deque([*units[1:4], units[6], units[5]])
+    assert work.take_chunk() == [units[5]]
 
 
-class TestTheProcess:
-    def test_it_is_waited_for_beside_thousands_of_open_files(self, project, helped):
-        resource = pytest.importorskip("resource")
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if hard != resource.RLIM_INFINITY and hard < 2048:
-            pytest.skip("the system allows too few open files")
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
-        opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+MODULES = 4000
+
+
+@pytest.fixture(scope="module")
+def big_project(tmp_path_factory) -> Path:
+    """Modules enough for some seconds of work."""
+    folder = tmp_path_factory.mktemp("big")
+    (folder / "job_meta.yml").write_text("metadata: [{delta: control}]\n")
+    (folder / "databricks.yml").write_text("bundle: {name: big}\n")
+    write_table(
+        folder / "control", [row(source, f"module_{number}") for number in range(MODULES) for source in "abcde"]
+    )
+    return folder
+
+
+@contextmanager
+def validation(folder: Path, program: list[str]) -> Iterator[tuple[subprocess.Popen, list[int]]]:
+    """Runs `ljm validate` in a group of processes of its own; gives it and its children once there is a worker."""
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("there is no other core")
+    (folder / ".lakeflow-job-meta/cache/results").unlink(missing_ok=True)
+    with subprocess.Popen(
+        [*program, "--project", str(folder), "validate"], stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as command:
         try:
-            together = project.compile()
+            children = Path(f"/proc/{command.pid}/task/{command.pid}/children")
+            # One is the tracker of semaphores that Python starts beside the workers.
+            while len(found := children.read_text().split()) < 2:
+                assert command.poll() is None, "no worker was started"
+                time.sleep(0.01)
+            yield command, [int(number) for number in found]
         finally:
-            for handle in opened:
-                os.close(handle)
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-        assert sum(helped) > 20
-        _same(together, _alone(project))
-
-    def test_it_ends_with_the_run(self, project, helped, monkeypatch):
-        ended: list[int | None] = []
-        real = Worker.end
-
-        def end(helper: Worker) -> None:
-            real(helper)
-            ended.append(helper._process.poll())
-
-        monkeypatch.setattr(Worker, "end", end)
-
-        project.compile()
-
-        assert ended == [-signal.SIGKILL] * 2
-
-    def test_it_ends_when_the_run_is_killed(self, project):
-        code = (
-            "import os, sys, signal; from pathlib import Path\n"
-            "from lakeflow_job_meta.compiler.worker import Worker\n"
-            "from lakeflow_job_meta.config.load import load_project\n"
-            "from lakeflow_job_meta.config.bundle import read_bundle_declarations\n"
-            "project = load_project(Path(sys.argv[1]))\n"
-            "helper = Worker(); helper.join(project, read_bundle_declarations(project)); helper.results()\n"
-            "print(helper._process.pid, flush=True); os.kill(os.getpid(), signal.SIGKILL)\n"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", code, str(project.path)], capture_output=True, text=True, timeout=60
-        )
-        process = int(done.stdout)
-
-        deadline = time.monotonic() + 20
-        while _runs(process) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert not _runs(process)
-
-    def test_a_script_of_the_user_is_not_run_again(self, project, tmp_path):
-        script = tmp_path / "script.py"
-        script.write_text(
-            "from pathlib import Path\n"
-            "with open('runs.txt', 'a') as file: file.write('run\\n')\n"
-            "from lakeflow_job_meta.compiler import parallel as all_parts\n"
-            "all_parts.LOOK_AFTER_SECONDS = all_parts.WORTH_SECONDS = 0\n"
-            "all_parts.TURN_SECONDS, all_parts._cores = 0, lambda: 3\n"
-            "from lakeflow_job_meta.compiler.compile import compile_project\n"
-            "from lakeflow_job_meta.config.load import load_project\n"
-            "print(len(compile_project(load_project(Path('project'))).files))\n"
-        )
-        subprocess.run([sys.executable, script], cwd=tmp_path, check=True, timeout=60)
-
-        assert (tmp_path / "runs.txt").read_text() == "run\n"
-
-    def test_it_takes_the_package_from_where_this_process_has_it(self, project, helped, monkeypatch):
-        project.write("yaml.py", "raise SystemExit('not this one')\n")
-        project.write("lakeflow_job_meta/__init__.py", "raise SystemExit('nor this one')\n")
-        monkeypatch.chdir(project.path)
-
-        project.compile()
-
-        assert sum(helped) > 20
+            command.kill()
 
 
-def _runs(process: int) -> bool:
+def assert_end(processes: list[int]) -> None:
+    deadline = time.monotonic() + 20
+    while any(map(runs, processes)):
+        assert time.monotonic() < deadline, "a worker was left behind"
+        time.sleep(0.05)
+
+
+def runs(process: int) -> bool:
     """Says whether a process is there and has not ended; nobody may have taken note of its end."""
     try:
         return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
+
+
+PROGRAM = [sys.executable, "-m", "lakeflow_job_meta"]
+SCRIPT = [str(Path(sys.executable).with_name("ljm"))]
+
+
+class TestProcesses:
+    def test_find_the_package_and_the_standard_library_where_this_process_has_them(
+        self, project, compiled_here, monkeypatch
+    ):
+        project.write("yaml.py", "raise SystemExit('not this one')\n")
+        project.write("lakeflow_job_meta/__init__.py", "raise SystemExit('nor this one')\n")
+        if sys.version_info >= (3, 11):
+            project.write("pickle.py", "raise SystemExit('nor that one')\n")
+        monkeypatch.chdir(project.path)
+
+        shared(project)
+
+        assert 0 < len(compiled_here) < UNITS - 10
+
+    @pytest.mark.parametrize("program", [PROGRAM, SCRIPT], ids=["module", "script"])
+    def test_are_started_by_the_command_line_and_end_with_it(self, big_project, program):
+        with validation(big_project, program) as (command, children):
+            assert command.stderr.read().endswith(f"\nNo problems in {MODULES:,} modules.\n")
+            assert command.wait() == 0
+        assert_end(children)
+
+    @pytest.mark.parametrize("delay", [0, 1])
+    def test_end_in_order_on_ctrl_c(self, big_project, delay):
+        with validation(big_project, SCRIPT) as (command, children):
+            time.sleep(delay)
+            os.killpg(command.pid, signal.SIGINT)
+
+            assert command.stderr.read() == "\nStopped.\n"
+            assert command.wait() == 130
+        assert_end(children)
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+    def test_end_when_the_command_is_killed(self, big_project, number):
+        with validation(big_project, PROGRAM) as (command, children):
+            command.send_signal(number)
+            command.wait()
+        assert_end(children)

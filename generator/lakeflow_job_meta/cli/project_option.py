@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
 from lakeflow_job_meta.cli.progress import ProgressBar
+from lakeflow_job_meta.cli.run import is_command_line
 from lakeflow_job_meta.compiler.compile import compile_project
+from lakeflow_job_meta.compiler.parallel import workers_of_this_machine
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.load import find_project_folder, load_project
 from lakeflow_job_meta.config.model import Project
@@ -42,5 +45,6 @@ def compile_for_review(project: Project) -> Compilation:
 
 def compile_metadata(project: Project) -> Compilation:
     """Reads all metadata of a project and compiles it, with a progress bar when that takes long."""
+    workers = workers_of_this_machine() if is_command_line(sys.modules["__main__"]) else None
     with ProgressBar() as progress:
-        return compile_project(project, progress.update, lambda message: click.echo(message, err=True))
+        return compile_project(project, progress.update, lambda message: click.echo(message, err=True), workers=workers)

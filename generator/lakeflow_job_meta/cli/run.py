@@ -88,7 +88,7 @@ def leave(code: int) -> NoReturn:
     Raises:
         SystemExit: The process is not ours.
     """
-    if _is_ours(sys.modules["__main__"]):
+    if is_command_line(sys.modules["__main__"]):
         atexit._run_exitfuncs()
         for stream in (sys.stdout, sys.stderr):
             # Whoever read it has gone, or the disk is full; the code says how the command ended.
@@ -98,7 +98,7 @@ def leave(code: int) -> NoReturn:
     sys.exit(code)
 
 
-def _is_ours(program: ModuleType) -> bool:
+def is_command_line(program: ModuleType) -> bool:
     """Says whether a program is an installed command of this package, or the package itself (`python -m`)."""
     file = getattr(program, "__file__", None)
     if program.__spec__ is not None:

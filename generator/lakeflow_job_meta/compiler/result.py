@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from lakeflow_job_meta.checks.file_lookups import Answer, Lookup
 from lakeflow_job_meta.diagnostics.model import Diagnostic, errors_among
-from lakeflow_job_meta.jobs.model import Jobs
+from lakeflow_job_meta.jobs.units import Jobs
 from lakeflow_job_meta.layout.job_summary import JobSummary
 from lakeflow_job_meta.sources.interface import SourceSnapshot
 

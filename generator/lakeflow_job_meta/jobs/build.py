@@ -45,10 +45,10 @@ _NOT_OF_THE_API = ("task_type", "task_key", "depends_on", *DIRECT_NOTEBOOK_FIELD
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What became of a module: a job as far as it could be built, and what is wrong with it."""
+    """A job as far as it could be built, and what is wrong with it; nothing where there was no module to build."""
 
-    job: Job | None
-    diagnostics: tuple[Diagnostic, ...]
+    job: Job | None = None
+    diagnostics: tuple[Diagnostic, ...] = ()
 
 
 def build_job(module: Module, project: Project) -> Built:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import overload
 
 from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
 from lakeflow_job_meta.diagnostics.model import SourceRef
@@ -135,57 +134,6 @@ class Job:
             if value_at(defaults, path[:length])[0]:
                 return self.project_origin.key(*section, *path[:length])
         return own if config else fallback
-
-
-class Jobs(Sequence[Job]):
-    """The jobs of a project in reading order, built when somebody first asks for one: most need their keys only.
-
-    Args:
-        names: The name of each job's module, by the job's key, in reading order.
-        build: Builds the jobs of some keys, in reading order.
-
-    Attributes:
-        names: As given.
-    """
-
-    def __init__(self, names: Mapping[str, str], build: Callable[[Container[str]], Iterable[Job]]) -> None:
-        self.names = names
-        self._build = build
-
-    @cached_property
-    def _jobs(self) -> tuple[Job, ...]:
-        return tuple(self._build(self.names))
-
-    def only(self, keys: Container[str]) -> Jobs:
-        """Returns the jobs of some keys."""
-        return Jobs({key: name for key, name in self.names.items() if key in keys}, self._build)
-
-    def parted(self, groups: Mapping[str, str]) -> dict[str, Jobs]:
-        """Returns the jobs of each group.
-
-        Args:
-            groups: The group of each job, by the job's key.
-        """
-        names: dict[str, dict[str, str]] = {}
-        for key, name in self.names.items():
-            names.setdefault(groups[key], {})[key] = name
-        return {group: Jobs(found, self._build) for group, found in names.items()}
-
-    def get(self, key: str) -> Job | None:
-        """Returns the job of a key, and builds no other one."""
-        return next(iter(self._build((key,))), None) if key in self.names else None
-
-    @overload
-    def __getitem__(self, index: int) -> Job: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Job, ...]: ...
-
-    def __getitem__(self, index: int | slice) -> Job | tuple[Job, ...]:
-        return self._jobs[index]
-
-    def __len__(self) -> int:
-        return len(self.names)
 
 
 def with_iteration(path: KeyPath, task: dict[str, Value]) -> Iterator[tuple[KeyPath, dict[str, Value]]]:

@@ -13,7 +13,7 @@ from lakeflow_job_meta._internal.trees import value_at
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Rule
 from lakeflow_job_meta.diagnostics.rules.bundles import BUNDLE_NAME, JOB_IN_OTHER_BUNDLE, STAYS_IN_BUNDLE, TWO_PLACES
-from lakeflow_job_meta.jobs.model import Jobs
+from lakeflow_job_meta.jobs.units import Jobs
 from lakeflow_job_meta.layout.assignment import OTHER, assign, bundle_name
 from lakeflow_job_meta.layout.job_summary import JobSummary, references
 from lakeflow_job_meta.layout.on_disk import jobs_on_disk

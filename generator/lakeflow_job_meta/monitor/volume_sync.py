@@ -11,9 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lakeflow_job_meta.checks.file_lookups import FileLookups
 from lakeflow_job_meta.compiler.compile import compile_snapshots
-from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.control_table.changes import key_of
 from lakeflow_job_meta.control_table.interface import ControlTable
@@ -65,8 +63,7 @@ def sync_volume(
     # All of them, since a module in a new file may be in an old one too.
     reading = reader.read_some(digests)
     others = {key_of(row)[0] for row in table.read().rows}
-    facts, files = read_bundle_declarations(project), FileLookups(project.folder)
-    compilation = compile_snapshots(project, [reading], facts, files, other_modules=others)
+    compilation = compile_snapshots(project, [reading], other_modules=others)
     found = [*errors_among(compilation.diagnostics), *not_in_a_table(reading.modules)]
     errors = [error for error in found if error.place.path in fresh]
     bad = _modules_with(errors, reading.modules)

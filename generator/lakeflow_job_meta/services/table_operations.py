@@ -10,9 +10,7 @@ from dataclasses import dataclass, replace
 
 from lakeflow_job_meta._internal.text import count, listing
 from lakeflow_job_meta._internal.trees import Value
-from lakeflow_job_meta.checks.file_lookups import FileLookups
 from lakeflow_job_meta.compiler.compile import compile_snapshots
-from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.control_table.changes import TableChanges, compare_rows, key_of
 from lakeflow_job_meta.control_table.columns import columns_to_write
@@ -53,8 +51,7 @@ def read_checked(project: Project, readers: Sequence[Reader], table: ControlTabl
     """
     readings = [reader.read() for reader in readers]
     others = {key_of(row)[0] for row in table.read().rows}
-    bundle, files = read_bundle_declarations(project), FileLookups(project.folder)
-    compilation = compile_snapshots(project, readings, bundle, files, other_modules=others)
+    compilation = compile_snapshots(project, readings, other_modules=others)
     modules = tuple(raw for reading in readings for raw in reading.modules)
     errors = [*errors_among(compilation.diagnostics), *not_in_a_table(modules)]
     if errors:

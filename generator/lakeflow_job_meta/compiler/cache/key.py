@@ -5,11 +5,10 @@ What only some modules depend on is not in here.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import fields
 
-from lakeflow_job_meta._internal.hashing import DIGEST_BYTES
+from lakeflow_job_meta._internal.hashing import content_digest
 from lakeflow_job_meta.compiler.cache.code_fingerprint import code_fingerprint
 from lakeflow_job_meta.config.bundle import BundleDeclarations
 from lakeflow_job_meta.config.model import Project
@@ -25,7 +24,7 @@ def cache_key(project: Project, bundle: BundleDeclarations) -> bytes:
     # A comment in the project file can silence a check, so its text counts and not only its values.
     text = document.text if isinstance(document, YamlDocument) else ""
     all_values = repr((text, list(_values(project)), list(_values(bundle)))).encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(code_fingerprint() + all_values, digest_size=DIGEST_BYTES).digest()
+    return content_digest(code_fingerprint(), all_values)
 
 
 def _values(record: Project | BundleDeclarations) -> Iterator[tuple[str, object]]:

@@ -257,7 +257,7 @@ class _Bundle:
 def views_of(compilation: Compilation) -> dict[str, Compilation]:
     """Returns the part of a compilation that is about each bundle, by name."""
     bundles = compilation.bundles
-    jobs = compilation.jobs.parted(bundles)
+    jobs = compilation.jobs.split(bundles)
     files: dict[str, dict[str, str]] = {}
     for path, text in compilation.files.items():
         files.setdefault(bundles[job_of_path(path)], {})[path] = text
