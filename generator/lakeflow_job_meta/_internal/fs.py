@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 _NOT_OF_THE_PROJECT = ("__pycache__", "node_modules")
@@ -49,7 +51,7 @@ def is_good_glob(pattern: str) -> bool:
 
 
 def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
-    """Writes a file whole: a reader, and a crash, find the old content or the new one.
+    """Writes a file whole: a reader, and a crash, find the old content or the new one. Its mode stays.
 
     Args:
         path: Where to; its folder exists.
@@ -66,6 +68,8 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> Non
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
+        with suppress(FileNotFoundError):
+            temporary.chmod(stat.S_IMODE(path.stat().st_mode))
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -26,8 +26,7 @@ def jobs_run_by(job: Job) -> Iterator[tuple[KeyPath, str]]:
 def modules_that_are_run_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses run_job_task with a module_name that nobody has."""
     for path, _ in job.all_tasks:
-        written = value_at(job.sources[int(path[1])].transformation_config, (*path[2:], "run_job_task", "module_name"))
-        name = written[1]
+        name = job.written_in_task(path, "run_job_task", "module_name")
         if isinstance(name, str) and name not in context.others.keys:
             hint = did_you_mean(name, sorted(set(context.others.keys) - {job.module.module_name}))
             origin = job.origin_of((*path, "run_job_task", "job_id"))
