@@ -15,7 +15,7 @@ from lakeflow_job_meta.jobs.references import JOB_ID
 
 
 def jobs_run_by(job: Job) -> Iterator[tuple[KeyPath, str]]:
-    """Yields the keys of the bundle's jobs that a job runs, with the paths of the settings that say so."""
+    """Yields the keys of the bundle's jobs that a job runs, with the paths of the settings that run them."""
     for path, task in job.all_tasks:
         job_id = value_at(task, ("run_job_task", "job_id"))[1]
         match = JOB_ID.fullmatch(job_id) if isinstance(job_id, str) else None

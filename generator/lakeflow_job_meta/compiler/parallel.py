@@ -108,7 +108,7 @@ class _Work:
     """What is left to do, and the results that are there.
 
     Attributes:
-        left: The units that nobody has taken.
+        left: The units that were not taken yet.
         results: Of those that are done; None for one that depends on others.
     """
 
@@ -166,6 +166,7 @@ class _Pool:
         self._compiler = compiler
         self._most = most
         self._started: tuple[ProcessPoolExecutor, TemporaryDirectory[str]] | None = None
+        self._sender = threading.Thread()
         self._count = 0
         self._is_usable = True
 
@@ -195,22 +196,26 @@ class _Pool:
         return templates
 
     def _hand_out(self, work: _Work, units: list[SourceUnit]) -> None:
+        # Ctrl-C interrupts the main thread only, never a process that is half started.
+        self._sender = threading.Thread(target=self._send, args=(units,))
+        self._sender.start()
+        self._sender.join()
+        if not self._is_usable:
+            work.give_back(units)
+
+    def _send(self, units: list[SourceUnit]) -> None:
         self._count += 1
         try:
             with _python_without_current_folder():
                 executor, folder = self._started = self._started or self._start()
                 path = Path(folder.name, str(self._count))
                 path.write_bytes(pickle.dumps(units, pickle.HIGHEST_PROTOCOL))
-                # Ctrl-C goes to all processes of a terminal; what is blocked while a process starts stays so there.
-                blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-                try:
-                    self.chunks[executor.submit(_compile_chunk, path)] = path, units
-                finally:
-                    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+                # Ctrl-C goes to all processes of a terminal; a process that starts inherits what its thread blocks.
+                signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+                self.chunks[executor.submit(_compile_chunk, path)] = path, units
         # Where no process can be started (no semaphores without /dev/shm, no `sys.executable`), this one gets on alone.
         except Exception:
             self._is_usable = False
-            work.give_back(units)
 
     def _start(self) -> tuple[ProcessPoolExecutor, TemporaryDirectory[str]]:
         # Hardly any run needs them, and they take longer to import than what that run does.
@@ -223,9 +228,11 @@ class _Pool:
 
     def close(self) -> None:
         """Ends the workers when each has done the chunk that it is at."""
+        if self._sender.ident is not None:
+            self._sender.join()
         if self._started is not None:
             executor, folder = self._started
-            # Without a wait, a process that ends right after that could wait for a worker that nobody has told.
+            # Without a wait, a process that ends right after that could wait for a worker that has not got its order to end.
             executor.shutdown(cancel_futures=True)
             folder.cleanup()
 

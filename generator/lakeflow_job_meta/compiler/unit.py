@@ -34,7 +34,7 @@ _UNITS_PER_REPORT = 50
 
 
 class CompilePass(Protocol):
-    """Compiles units, each without a look at the others."""
+    """Compiles units, each without the others."""
 
     @property
     def templates(self) -> set[tuple[str, str | None]]:
@@ -118,7 +118,7 @@ class UnitCompiler:
         return results
 
     def compile_alone(self, unit: SourceUnit) -> UnitResult | None:
-        """Compiles a unit without a look at the others; None if that cannot be done."""
+        """Compiles a unit without the others; None if that cannot be done."""
         try:
             return self.compile(parse_unit(unit, self.project))
         except NeedsOthers:

@@ -78,7 +78,7 @@ def build_job(module: Module, project: Project) -> Built:
 
 
 class _Builder:
-    """Builds the parts of one job and gathers what is wrong."""
+    """Builds one job and gathers what is wrong with it."""
 
     def __init__(self, module: Module, project: Project, stages: Stages) -> None:
         self.module = module
@@ -198,7 +198,7 @@ class _Builder:
         return in_task_order({"task_key": inner_key, **self._settings(own, inner_key, source_id, layers)})
 
     def _kind(self, config: dict[str, Value], origin: SourceRef) -> TaskType | None:
-        """Says what kind of task this is; None, and a report, if that is not clear."""
+        """Returns the kind of a task; None, and a report, if that is not clear."""
         blocks = [name for name in config if name in BY_BLOCK and config[name] is not None]
         if any(name in config for name in DIRECT_NOTEBOOK_FIELDS) and "notebook_task" not in blocks:
             blocks.append("notebook_task")
@@ -272,7 +272,7 @@ class _Builder:
 
 
 def _task_defaults(defaults: dict[str, Value], config: dict[str, Value], kind: TaskType) -> dict[str, Value]:
-    """Leaves out defaults that say what to run on, where a task names its own or runs on nothing."""
+    """Leaves out defaults of what to run on, where a task names its own or runs on nothing."""
     runs_elsewhere = kind.compute is Compute.NONE or any(config.get(name) is not None for name in COMPUTE_FIELDS)
     dropped: Iterable[str] = COMPUTE_FIELDS if runs_elsewhere else ()
     if kind.compute is Compute.NONE:

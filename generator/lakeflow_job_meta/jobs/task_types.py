@@ -150,4 +150,4 @@ WRITTEN_ELSEWHERE: Moves = (
 BY_NAME = {kind.name: kind for kind in TASK_TYPES}
 BY_BLOCK = {kind.block: kind for kind in TASK_TYPES}
 SQL_KINDS = {"sql_query": ("sql_query", "query_id"), "sql_file": ("sql_file_path", "file")}
-"""Which of `SQL_FORMS` a SQL `task_type` asks for."""
+"""Which of `SQL_FORMS` a SQL `task_type` needs."""

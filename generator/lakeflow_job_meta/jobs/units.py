@@ -56,7 +56,7 @@ class JobSource(NamedTuple):
 
 @dataclass(frozen=True, eq=False)  # without slots, since a built job is kept
 class Jobs(Sequence[Job]):
-    """The jobs of a project in reading order, each built when somebody first asks for it: most need their keys only.
+    """The jobs of a project in reading order, each built when it is first needed: mostly only their keys are.
 
     Attributes:
         project: What the jobs are built with.

@@ -57,7 +57,7 @@ class CompilationCache:
         if unit.digest is None or not stored.results:
             return None
         result = stored.results.get(self._key(unit.digest))
-        return result if result is not None and self._files.still_say(result.noted) else None
+        return result if result is not None and self._files.still_answer(result.noted) else None
 
     def _save(self, results: Mapping[SourceUnit, UnitResult], stored: CacheContent) -> None:
         """Writes the results that need no diagnostics, if they are not what stands there already."""

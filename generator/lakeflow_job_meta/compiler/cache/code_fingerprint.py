@@ -1,4 +1,4 @@
-"""Which code this is: the tool itself and the libraries that its results depend on. Reads the tool's own files."""
+"""A digest of the tool itself and of the libraries that its results depend on. Reads the tool's own files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LIBRARIES = ("jinja2", "jsonschema_rs", "markupsafe", "py_yaml12", "pyyaml")
 def code_fingerprint() -> bytes:
     """Returns a digest of all code and data that makes the results; a version would miss a change between releases.
 
-    It is of the files as they are when it is first asked for, and stays the same for as long as the process lives.
+    It is computed once, of the files as they are then, and stays the same for as long as the process lives.
     """
     package = Path(__file__).parents[2]
     files = [*package.rglob("*.py"), *shipped("templates").glob("*.j2"), *shipped("schemas").glob("*.json")]
