@@ -232,7 +232,7 @@ class _Pool:
             self._sender.join()
         if self._started is not None:
             executor, folder = self._started
-            # Without a wait, a process that ends right after that could wait for a worker that has not got its order to end.
+            # With a wait: a process that ends right after this would wait for a worker that got no order to end.
             executor.shutdown(cancel_futures=True)
             folder.cleanup()
 
