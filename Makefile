@@ -6,33 +6,47 @@ STAMP := $(VENV)/.installed
 SPARK := .venv-spark
 SPARK_STAMP := $(SPARK)/.installed
 
-.PHONY: run test test-spark soak lint types wheel bench clean
+PYTEST := $(BIN)/python -m pytest
+# A worker that has finished takes tests from one that has not.
+PARALLEL := -n auto --dist worksteal
+
+.PHONY: run test coverage test-slow wheel soak test-spark lint types bench clean
 
 # Reads a Delta control table, writes bundle files, changes one row and shows the difference.
 run: $(STAMP)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/demo.py
 
+# All tests but the slow ones; tests/README.md says what lies where.
 test: $(STAMP)
-	@$(BIN)/python -m pytest -n auto
+	@$(PYTEST) $(PARALLEL) $(MEASURED)
+
+# The same, and which lines of the package they run.
+coverage: MEASURED := --cov --cov-report=term
+coverage: test
+
+# What takes long: processes that are killed at every step, and all properties with many more examples.
+test-slow: $(STAMP)
+	@$(PYTEST) $(PARALLEL) -m '(slow or hypothesis) and not (wheel or soak or spark)' --hypothesis-profile=thorough
 
 # Control tables in a real Spark session. Needs Java 17 or newer; Delta's jars come from Maven the first time.
 test-spark: $(SPARK_STAMP)
-	@$(SPARK)/bin/python -m pytest tests/spark -m spark -o addopts=-q
+	@$(SPARK)/bin/python -m pytest -m spark tests/slow/test_spark.py
 
 # A monitor that ticks thousands of times, and is ended at any moment. LJM_SOAK_SECONDS makes it longer.
 soak: $(STAMP)
-	@$(BIN)/python -m pytest tests/soak -m soak -s -o addopts=-q
+	@$(PYTEST) -m soak -s tests/slow/test_soak.py
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-logo --cache-dir .ruff_cache/imports
 
 types: $(STAMP)
 	@$(BIN)/mypy
 
 # Builds the wheel, installs it alone into an environment of its own, and generates from it.
 wheel: $(STAMP)
-	@$(BIN)/python -m pytest -m wheel -o addopts=-q
+	@$(PYTEST) -m wheel tests/e2e/test_wheel.py
 
 bench: $(STAMP)
 	@$(BIN)/python -m bench
@@ -53,4 +67,4 @@ $(SPARK_STAMP): pyproject.toml
 	@touch $(SPARK_STAMP)
 
 clean:
-	rm -rf $(VENV) $(SPARK) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(SPARK) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

@@ -1,8 +1,9 @@
 """What one changed row costs until it is live, in a project of many bundles: `python -m bench.deploy [JOBS ...]`.
 
-Every deployment is a process as a user starts it, against the fake workspace of tests/workspace: with the stand-in of
-tests/cli for the databricks CLI, and with the real one where it is on PATH. The first deployment of many jobs takes
-long: of more than `FEW_BUNDLES` bundles only that many are deployed, and the record says of the others that they are.
+Every deployment is a process as a user starts it, against the fake workspace of tests/fakes/workspace: with the
+stand-in of tests/fakes/databricks_cli for the databricks CLI, and with the real one where it is on PATH. The first
+deployment of many jobs takes long: of more than `FEW_BUNDLES` bundles only that many are deployed, and the record says
+of the others that they are.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from bench.estate import rows, write_table
-from cli import cli_environment, install_stand_in
+from fakes.databricks_cli import cli_environment, install_stand_in
+from fakes.workspace import FakeWorkspace
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.config.model import BUNDLES_FOLDER
 from lakeflow_job_meta.deploy.many_bundles.deployer import views_of
 from lakeflow_job_meta.deploy.many_bundles.records import BundleFingerprints, BundleRecord, write_bundle_record
 from lakeflow_job_meta.output.writer import apply_changes, plan_changes
-from workspace import FakeWorkspace
 
 SIZES = (100, 1_000, 10_000)
 JOBS_PER_BUNDLE = 100

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.estate import SOURCES, rows, write_table
-from lakeflow_job_meta.control_table.delta import DeltaControlTable
-from lakeflow_job_meta.control_table.interface import ControlTable
-from lakeflow_job_meta.control_table.sql import SqlControlTable
-from lakeflow_job_meta.control_table.warehouse import WarehouseExecutor
+from lakeflow_job_meta.control_table.schema import CONTROL_TABLE
 from lakeflow_job_meta.parsing.modules import parse_module
 from lakeflow_job_meta.parsing.rows import modules_of_rows
+from lakeflow_job_meta.tables.delta import DeltaFiles
+from lakeflow_job_meta.tables.sql import SqlTable
+from lakeflow_job_meta.tables.store import VersionedTable
+from lakeflow_job_meta.tables.warehouse import WarehouseExecutor
 from lakeflow_job_meta.workspace.client import Workspace
 
 MODULES = 10_000
@@ -41,18 +42,18 @@ def run() -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder, _fake_warehouse(Path(folder)) as (path, over_warehouse):
         write_table(path, rows(MODULES))
         return [
-            *_measured("Delta files", DeltaControlTable(str(path))),
+            *_measured("Delta files", DeltaFiles(str(path), CONTROL_TABLE)),
             *_measured("SQL warehouse (fake)", over_warehouse),
         ]
 
 
 @contextmanager
-def _fake_warehouse(folder: Path) -> Iterator[tuple[Path, ControlTable]]:
+def _fake_warehouse(folder: Path) -> Iterator[tuple[Path, VersionedTable]]:
     """Gives a table of a fake workspace, and the folder in which it lies."""
     tests = str(Path(__file__).parent.parent / "tests")
     sys.path.insert(0, tests)
     try:
-        from workspace import FakeWorkspace  # type: ignore[import-not-found]
+        from fakes.workspace import FakeWorkspace  # type: ignore[import-not-found]
     finally:
         sys.path.remove(tests)
     with FakeWorkspace(folder) as workspace:
@@ -60,16 +61,16 @@ def _fake_warehouse(folder: Path) -> Iterator[tuple[Path, ControlTable]]:
         path.parent.mkdir(parents=True)
         connection = Workspace(lambda: workspace.client(retry_timeout_seconds=60, http_timeout_seconds=120))
         connection.client()
-        yield path, SqlControlTable(NAME, WarehouseExecutor(connection, workspace.warehouse_id))
+        yield path, SqlTable(NAME, CONTROL_TABLE, WarehouseExecutor(connection, workspace.warehouse_id))
 
 
-def _measured(what: str, table: ControlTable) -> Iterator[Figure]:
+def _measured(what: str, table: VersionedTable) -> Iterator[Figure]:
     begin = time.perf_counter()
     table.version()
     looked = time.perf_counter()
     found = table.read().rows
     read = time.perf_counter()
-    modules = [parse_module(raw).module for raw in modules_of_rows(table.name, found)[0]]
+    modules = [parse_module(raw).module for raw in modules_of_rows(table.name, found).modules]
     parsed = time.perf_counter()
     assert len(modules) == MODULES
     assert len(found) == MODULES * SOURCES

@@ -41,11 +41,12 @@ from handwritten import (
     STRING,
     Schema,
     closed,
+    described,
     listing,
     mapping,
+    or_null,
     or_reference,
     ref,
-    said,
 )
 
 FOLDER = Path(__file__).parent
@@ -90,23 +91,23 @@ BUNDLE_ONLY: dict[str, Schema] = {
     "JobSettings": closed(
         {
             # Bundle documentation, resources > job > permissions; `databricks bundle schema`: resources.Job.
-            "permissions": said("Who may see, run and manage the job.", or_reference(listing(ref("permission")))),
+            "permissions": described("Who may see, run and manage the job.", or_reference(listing(ref("permission")))),
             # Bundle documentation, resources > lifecycle; `databricks bundle schema`: resources.Lifecycle.
             # Its other field, `started`, exists for apps, clusters and SQL warehouses only.
-            "lifecycle": said("How the bundle may treat the job.", ref("lifecycle")),
+            "lifecycle": described("How the bundle may treat the job.", ref("lifecycle")),
         }
     ),
     "permission": closed(
         {
-            "level": said("What the user, group or service principal may do.", ref("JobPermissionLevel")),
-            "user_name": said("The user who gets the level.", STRING, "someone@example.com"),
-            "group_name": said("The group that gets the level.", STRING, "users"),
-            "service_principal_name": said("Application id of the service principal that gets it.", STRING),
+            "level": described("What the user, group or service principal may do.", ref("JobPermissionLevel")),
+            "user_name": described("The user who gets the level.", STRING, "someone@example.com"),
+            "group_name": described("The group that gets the level.", STRING, "users"),
+            "service_principal_name": described("Application id of the service principal that gets it.", STRING),
         },
         required=["level"],
     ),
     "lifecycle": closed(
-        {"prevent_destroy": said("Makes `bundle destroy` fail instead of deleting the job.", ref("boolean"))}
+        {"prevent_destroy": described("Makes `bundle destroy` fail instead of deleting the job.", ref("boolean"))}
     ),
 }
 
@@ -205,9 +206,9 @@ def summary(documentation: str) -> str:
 
 
 def notes(documentation: str, deprecated: bool) -> Schema:
-    """The keywords that tell a reader what something is for, and that they should not use it."""
-    described = {"description": summary(documentation)} if documentation else {}
-    return described | ({"deprecated": True} if deprecated else {})
+    """The keywords that say what something is for, and that they should not use it."""
+    text = {"description": summary(documentation)} if documentation else {}
+    return text | ({"deprecated": True} if deprecated else {})
 
 
 def is_deprecated(model: type[Any]) -> bool:
@@ -244,11 +245,11 @@ def property_schema(hint: object, documentation: str) -> Schema:
 
 def dataclass_schema(model: type[Any]) -> Schema:
     """The closed object that a dataclass of the SDK stands for."""
-    said_of = field_documentation(model)
+    documentation = field_documentation(model)
     fields = list(settable_fields(model))
     no = dataclasses.MISSING
     return closed(
-        {field.name: property_schema(hint, said_of.get(field.name, "")) for field, hint in fields},
+        {field.name: property_schema(hint, documentation.get(field.name, "")) for field, hint in fields},
         [field.name for field, _ in fields if field.default is no and field.default_factory is no],
     )
 
@@ -264,8 +265,8 @@ def enum_schema(model: type[Enum]) -> Schema:
 def model_schema(model: type[Any]) -> Schema:
     """The definition of one model; all but the two roots may be given as a reference instead."""
     schema = enum_schema(model) if issubclass(model, Enum) else dataclass_schema(model)
-    described = notes(model_documentation(model), is_deprecated(model))
-    return described | (schema if model in (jobs.JobSettings, jobs.Task) else or_reference(schema))
+    annotations = notes(model_documentation(model), is_deprecated(model))
+    return annotations | (schema if model in (jobs.JobSettings, jobs.Task) else or_reference(schema))
 
 
 def job_definitions() -> dict[str, Schema]:
@@ -304,8 +305,7 @@ def nullable(properties: Schema) -> Schema:
     """The same settings, each of which may be null, too: that removes a default."""
     heads = ("description", "deprecated")
     return {
-        name: {key: schema[key] for key in heads if key in schema}
-        | {"anyOf": [*schema.get("anyOf", [without(schema, *heads)]), NULL]}
+        name: {key: schema[key] for key in heads if key in schema} | or_null(without(schema, *heads))
         for name, schema in properties.items()
     }
 
@@ -324,7 +324,7 @@ def metadata_definitions() -> dict[str, Schema]:
     job, task = derived["JobSettings"]["properties"], derived["Task"]["properties"]
     task_types = {**STRING, "enum": list(TASK_TYPES)}
     config = {
-        "task_type": said("The kind of task; not needed where its block says it.", task_types),
+        "task_type": described("The kind of task; not needed where its block says it.", task_types),
         **NOTEBOOK_SETTINGS,
         **nullable(without(task, "task_key", "depends_on")),
     }

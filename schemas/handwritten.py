@@ -22,6 +22,11 @@ def or_reference(schema: Schema) -> Schema:
     return {"anyOf": [schema, ref("reference")]}
 
 
+def or_null(schema: Schema) -> Schema:
+    """Takes null in the place of the real thing: it counts as absent, or takes a default away."""
+    return {"anyOf": [*schema.get("anyOf", [schema]), NULL]}
+
+
 def closed(properties: Schema, required: Iterable[str] = ()) -> Schema:
     """An object with these properties and no others."""
     needed = {"required": list(required)} if required else {}
@@ -38,9 +43,10 @@ def mapping(values: Schema) -> Schema:
     return {"type": "object", "additionalProperties": values}
 
 
-def said(description: str, schema: Schema, *examples: object) -> Schema:
-    """A property with what it is for."""
-    return {"description": description, **schema, **({"examples": list(examples)} if examples else {})}
+def described(description: str, schema: Schema, *examples: object, **notes: str) -> Schema:
+    """A property with what it is for; a note `expected` becomes the keyword `x-expected`."""
+    shown = {"examples": list(examples)} if examples else {}
+    return {"description": description, **schema, **shown, **{f"x-{name}": note for name, note in notes.items()}}
 
 
 STRING: Schema = {"type": "string"}
@@ -51,7 +57,7 @@ SEGMENT = "[a-zA-Z][a-zA-Z0-9_-]*"
 REFERENCE = rf"^\$\{{{SEGMENT}(\.{SEGMENT}(\[[0-9]+\])*)*(\[[0-9]+\])*\}}$"
 
 SHARED_DEFINITIONS: dict[str, Schema] = {
-    "reference": said(
+    "reference": described(
         "A bundle reference, resolved by the databricks CLI.",
         {**STRING, "pattern": REFERENCE, "x-stand-in": True},
         "${var.retries}",
@@ -65,25 +71,25 @@ METADATA_FORMS: dict[str, dict[str, Schema | None]] = {
     "NotebookTask": {"notebook_path": None},  # it may stand in transformation_config itself
     "SqlTask": {
         "warehouse_id": None,  # the project's defaults may name one
-        "sql_query": said(
+        "sql_query": described(
             "SQL text, made a file of the bundle. Values come by `parameters` and `:name`, not `${...}`.",
             STRING,
             "SELECT * FROM bronze.customers WHERE age > :min_age",
         ),
-        "sql_file_path": said(
+        "sql_file_path": described(
             "A SQL file: an absolute workspace path, or one relative to the project folder.",
             STRING,
             "/Workspace/queries/daily.sql",
             "sql/daily.sql",
         ),
-        "query_id": said("Id of a query that is saved in the workspace.", STRING),
+        "query_id": described("Id of a query that is saved in the workspace.", STRING),
     },
     "RunJobTask": {
         "job_id": None,
-        "module_name": said("The module whose job is run, in the place of `job_id`.", STRING, "bronze_to_silver"),
+        "module_name": described("The module whose job is run, in the place of `job_id`.", STRING, "bronze_to_silver"),
     },
     "ForEachTask": {
-        "task": said(
+        "task": described(
             "The task that runs for every input, written like a transformation_config.",
             or_reference(ref("iteration_task")),
         )
@@ -92,121 +98,156 @@ METADATA_FORMS: dict[str, dict[str, Schema | None]] = {
 
 # What metadata may say of a task besides `task_type` and the settings of the Jobs API.
 NOTEBOOK_SETTINGS: Schema = {
-    "notebook_path": said(
+    "notebook_path": described(
         "The notebook to run: an absolute workspace path, or one relative to the project folder.",
         STRING,
         "/Workspace/etl/ingest",
         "notebooks/ingest.py",
     ),
-    "base_parameters": said(
+    "base_parameters": described(
         "Parameters of the notebook besides `source_id` and `control_table`, which it gets anyway.",
         or_reference(mapping(STRING)),
         {"threshold": "5.0"},
     ),
 }
-NESTED_TASK_KEY = said("Key of the nested task; without it, the outer key and `_iteration`.", STRING)
+NESTED_TASK_KEY = described("Key of the nested task; without it, the outer key and `_iteration`.", STRING)
 
+# `title` names a thing in messages. `x-expected` words what a value must be, `x-missing` what a missing field is for.
+# A field that is null counts as absent: YAML has `is_active:` with nothing behind it, a table has NULL.
 METADATA_DEFINITIONS: dict[str, Schema] = {
-    "module": closed(
-        {
-            "module_name": said("Name of the module, which becomes one job.", STRING, "bronze_to_silver"),
-            "description": said("Description of the job.", STRING),
-            "job_config": said("Settings of the job under their Jobs API names.", ref("job_config")),
-            "targets": said(
-                "The bundle targets in which the job exists; without it, in all of them.",
-                listing(STRING),
-                ["dev", "prod"],
-            ),
-            "sources": said("What the job does; each source becomes one task.", listing(ref("source"))),
-        },
-        required=["module_name", "sources"],
-    ),
-    "source": {
+    "module": {
+        "title": "Module",
         **closed(
             {
-                "source_id": said("Identifies the source; becomes the key of its task.", STRING, "customers"),
-                "source_type": said("Free text for notebooks that read the control table.", STRING, "sql"),
-                "execution_order": said(
+                "module_name": described("Name of the module, which becomes one job.", STRING, "bronze_to_silver"),
+                "description": described("Description of the job.", or_null(STRING)),
+                "job_config": described("Settings of the job under their Jobs API names.", or_null(ref("job_config"))),
+                "targets": described(
+                    "The bundle targets in which the job exists; without it, in all of them.",
+                    or_null(listing(ref("target"))),
+                    ["dev", "prod"],
+                ),
+                "sources": described(
+                    "What the job does; each source becomes one task.",
+                    listing(ref("source")),
+                    missing="the list of what the module runs",
+                ),
+            },
+            required=["module_name", "sources"],
+        ),
+    },
+    "target": {"title": "Target", **STRING, "minLength": 1, "x-expected": "the name of a target"},
+    "source": {
+        "title": "Source",
+        **closed(
+            {
+                "source_id": described("Identifies the source; becomes the key of its task.", STRING, "customers"),
+                "source_type": described(
+                    "Free text for notebooks that read the control table.", or_null(STRING), "sql"
+                ),
+                "execution_order": described(
                     "The stage in which the task runs: after every task of the nearest lower stage.",
-                    {"type": "integer"},
+                    or_null({"type": "integer"}),
                     1,
                     2,
+                    missing="the stage in which the source runs, such as 1 (or give 'depends_on')",
                 ),
-                "depends_on": said(
+                "depends_on": described(
                     "The sources to wait for, in the place of what `execution_order` derives.",
-                    listing({"anyOf": [STRING, ref("dependency")]}),
+                    or_null(listing(ref("dependency"))),
                     ["customers", {"source_id": "has_new_rows", "outcome": "true"}],
                 ),
-                "is_active": said("False leaves the task out.", {"type": "boolean", "default": True}),
-                "source_config": said("Kept in the control table, for notebooks that read it.", FREE_OBJECT),
-                "target_config": said("Kept in the control table, for notebooks that read it.", FREE_OBJECT),
-                "transformation_config": said(
+                "is_active": described("False leaves the task out.", {**or_null({"type": "boolean"}), "default": True}),
+                "source_config": described(
+                    "Kept in the control table, for notebooks that read it.", or_null(FREE_OBJECT)
+                ),
+                "target_config": described(
+                    "Kept in the control table, for notebooks that read it.", or_null(FREE_OBJECT)
+                ),
+                "transformation_config": described(
                     "The task: its type, and its settings under their Jobs API names.",
                     ref("transformation_config"),
+                    missing="what the task runs, such as {notebook_path: ...}",
                 ),
             },
             required=["source_id", "transformation_config"],
         ),
-        # For editors: one of the two must say when the task runs.
-        "anyOf": [{"required": ["execution_order"]}, {"required": ["depends_on"]}],
+        # One of the two must say when the task runs; a message names the first. Null is as good as absent.
+        "anyOf": [
+            {"required": ["execution_order"], "properties": {"execution_order": {"type": "integer"}}},
+            {"required": ["depends_on"], "properties": {"depends_on": {"type": "array"}}},
+        ],
     },
-    "dependency": closed(
-        {
-            "source_id": said("The source to wait for.", STRING, "has_new_rows"),
-            "outcome": said(
-                "The outcome of that condition with which this task runs.",
-                {**STRING, "enum": ["true", "false"]},
+    "dependency": {
+        "title": "Dependency",
+        "anyOf": [
+            STRING,
+            closed(
+                {
+                    "source_id": described("The source to wait for.", STRING, "has_new_rows"),
+                    "outcome": described(
+                        "The outcome of that condition with which this task runs.",
+                        or_null({"enum": ["true", "false", True, False]}),
+                        expected='"true" or "false"',
+                    ),
+                },
+                required=["source_id"],
             ),
-        },
-        required=["source_id"],
-    ),
+        ],
+        "x-expected": "a source_id or {source_id, outcome}",
+    },
 }
 
 METADATA = closed(
     {
-        "metadata_version": said("Version of the metadata format.", STRING, "1.0"),
-        "modules": said("The modules; each becomes one job.", listing(ref("module"))),
-    }
+        "metadata_version": described(
+            "Version of the metadata format.", {"anyOf": [STRING, {"type": "number"}, NULL]}, "1.0"
+        ),
+        "modules": described("The modules; each becomes one job.", listing(ref("module"))),
+    },
+    required=["modules"],
 )
 
 # Where metadata is read from: the key that names the kind of place, with those that may stand beside it.
 METADATA_PLACES: dict[str, Schema] = {
-    "yaml": {"yaml": said("A YAML file, a folder with all below it, or a glob.", STRING, "metadata/")},
-    "delta": {"delta": said("A Delta table by path or URL, read without Spark.", STRING, "data/etl_control")},
+    "yaml": {"yaml": described("A YAML file, a folder with all below it, or a glob.", STRING, "metadata/")},
+    "delta": {"delta": described("A Delta table by path or URL, read without Spark.", STRING, "data/etl_control")},
     "table": {
-        "table": said("A Unity Catalog table, read over a SQL warehouse.", STRING, "main.etl.etl_control"),
-        "warehouse_id": said(
+        "table": described("A Unity Catalog table, read over a SQL warehouse.", STRING, "main.etl.etl_control"),
+        "warehouse_id": described(
             "The SQL warehouse that reads it; without one, the active Spark session or DATABRICKS_WAREHOUSE_ID.",
             STRING,
         ),
     },
-    "volume": {"volume": said("YAML files in a Unity Catalog volume.", STRING, "/Volumes/main/etl/metadata")},
+    "volume": {"volume": described("YAML files in a Unity Catalog volume.", STRING, "/Volumes/main/etl/metadata")},
 }
 
 PROJECT = closed(
     {
-        "metadata": said(
+        "metadata": described(
             "Where the metadata is, read in this order.",
             listing(ref("metadata_place")),
             [{"yaml": "metadata/"}, {"delta": "data/etl_control"}],
         ),
-        "output": said("Folder of the generated files.", {**STRING, "default": "resources"}),
-        "control_table": said(
+        "output": described("Folder of the generated files.", {**STRING, "default": "resources"}),
+        "control_table": described(
             "The table name that notebooks get as parameter `control_table`; by default the table read.",
             STRING,
             "main.etl.etl_control",
         ),
-        "naming": said("How things are named.", ref("naming")),
-        "defaults": said("What holds where metadata says nothing.", ref("defaults")),
-        "templates": said("Templates of your own, in the place of the built-in ones.", ref("templates")),
-        "allow_unknown": said(
+        "naming": described("How things are named.", ref("naming")),
+        "defaults": described("What holds where metadata says nothing.", ref("defaults")),
+        "templates": described("Templates of your own, in the place of the built-in ones.", ref("templates")),
+        "allow_unknown": described(
             "Settings that Databricks knows and this version does not, passed on unchecked.",
             listing({**STRING, "pattern": r"^(job|task)\.[A-Za-z_][A-Za-z0-9_]*$", "examples": ["task.new_setting"]}),
             ["task.new_setting"],
         ),
-        "deploy": said("What a deployment may do without being told so.", ref("deploy")),
-        "bundles": said("Parts the jobs into many bundles, for projects of more than a few hundred.", ref("bundles")),
-        "checks": said(
+        "deploy": described("What a deployment may do by itself.", ref("deploy")),
+        "bundles": described(
+            "Splits the jobs into many bundles, for projects of more than a few hundred.", ref("bundles")
+        ),
+        "checks": described(
             "How much each check matters, by the code at the end of its diagnostics.",
             mapping({**STRING, "enum": ["error", "warning", "off"]}),
         ),
@@ -221,7 +262,7 @@ PROJECT_DEFINITIONS: dict[str, Schema] = {
     },
     "deploy": closed(
         {
-            "max_deletes": said(
+            "max_deletes": described(
                 "How many jobs one deployment may delete.", {"type": "integer", "minimum": 0, "default": 0}
             )
         }
@@ -229,15 +270,15 @@ PROJECT_DEFINITIONS: dict[str, Schema] = {
     "bundles": {
         **closed(
             {
-                "jobs_per_bundle": said(
+                "jobs_per_bundle": described(
                     "How many jobs a bundle takes.", {"type": "integer", "minimum": 1, "maximum": 4000}, 100
                 ),
-                "by": said(
+                "by": described(
                     "The tag of jobs, or the column of a control table, whose values name the bundles.",
                     STRING,
                     "domain",
                 ),
-                "include": said(
+                "include": described(
                     "Files that every bundle includes; by default those that databricks.yml includes and that hold no "
                     "resources.",
                     listing(STRING),
@@ -250,7 +291,7 @@ PROJECT_DEFINITIONS: dict[str, Schema] = {
     },
     "naming": closed(
         {
-            "job_name": said(
+            "job_name": described(
                 "Pattern of the names that jobs get in the workspace.",
                 {**STRING, "default": "{module_name}"},
                 "Metadata_Driven_ETL_{module_name}",
@@ -259,12 +300,12 @@ PROJECT_DEFINITIONS: dict[str, Schema] = {
     ),
     "defaults": closed(
         {
-            "warehouse_id": said(
+            "warehouse_id": described(
                 "SQL warehouse of the tasks that need one and name none.", STRING, "${var.warehouse_id}"
             ),
-            "job": said("Settings of every job; a module's job_config wins.", ref("job_defaults")),
-            "task": said("Settings of every task; a source's own settings win.", ref("task_defaults")),
+            "job": described("Settings of every job; a module's job_config wins.", ref("job_defaults")),
+            "task": described("Settings of every task; a source's own settings win.", ref("task_defaults")),
         }
     ),
-    "templates": closed({"job": said("Jinja template of the job files.", STRING, "templates/job.yml.j2")}),
+    "templates": closed({"job": described("Jinja template of the job files.", STRING, "templates/job.yml.j2")}),
 }

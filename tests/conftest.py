@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from project_folder import ProjectFolder
+from support.examples import ALL, FEW
+from support.project_folder import ProjectFolder
 
-# Some modules import these fixtures before they name them as a plugin.
-pytest.register_assert_rewrite("cli.fixtures", "monitor_fixtures")
+# Modules that are no tests, and assert.
+pytest.register_assert_rewrite(
+    "fakes.databricks_cli.fixtures",
+    *(f"support.{name}_contract" for name in ("control_table", "record_table")),
+    *(f"support.monitor_{name}" for name in ("fixtures", "process")),
+)
+
+# Hundreds of processes would compile the package again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # A shell that starts the tests in the background ignores Ctrl-C for them, and for all that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-settings.register_profile(
-    "tests",
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
-settings.load_profile("tests")
+for profile, count in (("fast", FEW), ("thorough", ALL)):
+    settings.register_profile(
+        profile,
+        deadline=None,
+        max_examples=count,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    )
+settings.load_profile("fast")
+
+SLOW = Path(__file__).parent / "slow"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if SLOW in item.path.parents:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture

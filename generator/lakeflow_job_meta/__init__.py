@@ -1,29 +1,79 @@
-"""Databricks jobs from metadata: read, checked, rendered as bundle files.
+"""Databricks jobs from metadata: read, checked, rendered as bundle files, deployed behind a safety gate.
 
-Importing this package costs nothing: every heavy library is imported by the one module that needs it.
+The names in `dir(lakeflow_job_meta)` are public; see docs/python.md. Importing this package costs nothing: every heavy
+library is imported by the one module that needs it.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lakeflow_job_meta.api.manager import MetadataManager
-    from lakeflow_job_meta.api.monitor import MetadataMonitor
-    from lakeflow_job_meta.api.orchestrator import JobOrchestrator
+    from lakeflow_job_meta.api.functions import PlanResult as PlanResult
+    from lakeflow_job_meta.api.functions import ValidationResult as ValidationResult
+    from lakeflow_job_meta.api.functions import compile as compile
+    from lakeflow_job_meta.api.functions import deploy as deploy
+    from lakeflow_job_meta.api.functions import load_project as load_project
+    from lakeflow_job_meta.api.functions import plan as plan
+    from lakeflow_job_meta.api.functions import validate as validate
+    from lakeflow_job_meta.api.manager import MetadataManager as MetadataManager
+    from lakeflow_job_meta.api.monitor import MetadataMonitor as MetadataMonitor
+    from lakeflow_job_meta.api.orchestrator import JobOrchestrator as JobOrchestrator
+    from lakeflow_job_meta.compiler.result import Compilation as Compilation
+    from lakeflow_job_meta.config.model import Project as Project
+    from lakeflow_job_meta.deploy.pipeline import DeployResult as DeployResult
+    from lakeflow_job_meta.diagnostics.model import Diagnostic as Diagnostic
+    from lakeflow_job_meta.diagnostics.model import Location as Location
+    from lakeflow_job_meta.diagnostics.model import Severity as Severity
+    from lakeflow_job_meta.errors import ConfigError as ConfigError
+    from lakeflow_job_meta.errors import InvalidMetadata as InvalidMetadata
+    from lakeflow_job_meta.errors import LakeflowJobMetaError as LakeflowJobMetaError
+    from lakeflow_job_meta.errors import OperationFailed as OperationFailed
+    from lakeflow_job_meta.errors import PolicyRefused as PolicyRefused
+    from lakeflow_job_meta.errors import PolicyViolation as PolicyViolation
 
 __version__ = "0.1.0"
-__all__ = ["JobOrchestrator", "MetadataManager", "MetadataMonitor", "__version__"]
 _MODULES = {
-    "JobOrchestrator": "api.orchestrator",
-    "MetadataManager": "api.manager",
-    "MetadataMonitor": "api.monitor",
+    "api.functions": ("PlanResult", "ValidationResult", "compile", "deploy", "load_project", "plan", "validate"),
+    "api.manager": ("MetadataManager",),
+    "api.monitor": ("MetadataMonitor",),
+    "api.orchestrator": ("JobOrchestrator",),
+    "compiler.result": ("Compilation",),
+    "config.model": ("Project",),
+    "deploy.pipeline": ("DeployResult",),
+    "diagnostics.model": ("Diagnostic", "Location", "Severity"),
+    "errors": (
+        "ConfigError",
+        "InvalidMetadata",
+        "LakeflowJobMetaError",
+        "OperationFailed",
+        "PolicyRefused",
+        "PolicyViolation",
+    ),
 }
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+__all__ = ["__version__", *_MODULE_OF]
 
 
 def __getattr__(name: str) -> object:
-    """Imports a public class when it is first asked for."""
-    if name in _MODULES:
-        return getattr(importlib.import_module(f"lakeflow_job_meta.{_MODULES[name]}"), name)
+    if name in _MODULE_OF:
+        return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+class _Package(ModuleType):
+    """Keeps the subpackages `deploy` and `plan`, once imported, from hiding the functions of the same names."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _MODULE_OF and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

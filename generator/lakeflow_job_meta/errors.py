@@ -5,6 +5,8 @@ A mistake in somebody's metadata is never one of them: those are `Diagnostic`s, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ class LakeflowJobMetaError(Exception):
 
     Attributes:
         exit_code: What a command ends with.
-        diagnostics: The mistakes behind it, each at its place, where there is something to point at.
+        diagnostics: The mistakes behind it, each at its location, where there is something to point at.
     """
 
     exit_code = 1
@@ -45,7 +47,42 @@ class ConfigError(LakeflowJobMetaError):
     exit_code = 2
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PolicyViolation:
+    """A change that nobody has allowed; the gate or the deletion guard refused it, and its jobs stay as they are.
+
+    Attributes:
+        sentence: What would happen.
+        remedy: What would allow it.
+        jobs: The keys of the jobs that it would happen to; for another resource of a bundle its whole name.
+    """
+
+    sentence: str
+    remedy: str
+    jobs: tuple[str, ...]
+
+    @property
+    def reason(self) -> str:
+        """Both sentences."""
+        return f"{self.sentence} {self.remedy}".rstrip()
+
+    # The history of a monitor keeps the reason as one text.
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PolicyViolation) and (self.reason, self.jobs) == (other.reason, other.jobs)
+
+    def __hash__(self) -> int:
+        return hash((self.reason, self.jobs))
+
+
 class PolicyRefused(LakeflowJobMetaError):
-    """A safety rule stopped the command before it changed anything; the text says what would allow it."""
+    """A safety rule stopped the command before it changed anything; the text says what would allow it.
+
+    Attributes:
+        violations: What was refused; empty where it is not about jobs.
+    """
 
     exit_code = 3
+
+    def __init__(self, message: str, violations: Sequence[PolicyViolation] = ()) -> None:
+        super().__init__(message)
+        self.violations = tuple(violations)

@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from lakeflow_job_meta.config.load import find_project_folder, load_project
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.control_table.changes import TableChanges, key_of
-from lakeflow_job_meta.control_table.interface import ControlTable, Created
-from lakeflow_job_meta.control_table.open import open_table
-from lakeflow_job_meta.errors import ConfigError
-from lakeflow_job_meta.parsing.columns import Row
-from lakeflow_job_meta.services.table_operations import compare_versions, load, read_checked, without_file_checks
+from lakeflow_job_meta.control_table.changes import TableChanges, compare_versions
+from lakeflow_job_meta.control_table.schema import CONTROL_TABLE, key_of
+from lakeflow_job_meta.services.adhoc_project import project_around
+from lakeflow_job_meta.services.table_load import load, read_checked
 from lakeflow_job_meta.sources.interface import Reader
 from lakeflow_job_meta.sources.volume import VolumeReader, volume_files
 from lakeflow_job_meta.sources.yaml_files import YamlReader
+from lakeflow_job_meta.tables.open import open_table
+from lakeflow_job_meta.tables.schema import Row
+from lakeflow_job_meta.tables.store import Created, VersionedTable
 from lakeflow_job_meta.workspace.client import Workspace
 
 
@@ -39,10 +39,10 @@ class MetadataManager:
         self, control_table: str, warehouse_id: str | None = None, *, workspace: Workspace | None = None
     ) -> None:
         self._workspace = workspace
-        self.table: ControlTable = open_table(control_table, warehouse_id, workspace=workspace)
+        self.table: VersionedTable = open_table(control_table, CONTROL_TABLE, warehouse_id, workspace=workspace)
 
     def ensure_exists(self, *, optional_columns: bool = True) -> bool:
-        """Makes the table if it is not there.
+        """Creates the table if it is not there.
 
         Args:
             optional_columns: Whether it has `depends_on`, `job_config` and `description`; an existing table gets those
@@ -61,7 +61,7 @@ class MetadataManager:
             prune: Whether rows of the loaded modules that are not in the YAML are deleted.
 
         Returns:
-            How many rows the YAML comes to.
+            How many rows the YAML has.
 
         Raises:
             InvalidMetadata: There is a mistake in the YAML; nothing was loaded.
@@ -75,7 +75,7 @@ class MetadataManager:
         return self._load(lambda project: VolumeReader(path, files), Path.cwd(), prune)
 
     def _load(self, reader_in: Callable[[Project], Reader], near: Path, prune: bool) -> int:
-        project = _project_around(near)
+        project = project_around(near)
         modules = read_checked(project, [reader_in(project)], self.table).modules
         return load(self.table, modules, prune=prune, dry_run=False).rows
 
@@ -89,7 +89,7 @@ class MetadataManager:
         return sorted(rows, key=key_of)
 
     def detect_changes(self, since: int) -> TableChanges:
-        """Says what changed since a version of the table: new, updated, deactivated and deleted modules and sources.
+        """Compares the table with an earlier version: new, updated, deactivated and deleted modules and sources.
 
         Args:
             since: A version, as `current_version` gives it. By content, not by clock.
@@ -99,14 +99,3 @@ class MetadataManager:
     def current_version(self) -> int:
         """Returns the table's newest version."""
         return self.table.version().number
-
-
-def _project_around(path: Path) -> Project:
-    """Returns the project that a path is in; outside of one, jobs may name files that are not here."""
-    start = path.absolute() if path.is_dir() else path.absolute().parent
-    try:
-        return load_project(find_project_folder(start))
-    except ConfigError as error:
-        if error.diagnostics:
-            raise
-        return without_file_checks(load_project(start if start.is_dir() else Path.cwd()))

@@ -12,18 +12,19 @@ from typing import Protocol, TypedDict
 from lakeflow_job_meta.api.orchestrator import JobOfModule
 from lakeflow_job_meta.config.bundle import target_of
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.control_table.open import open_table
 from lakeflow_job_meta.deploy.select_backend import select_backend
 from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.monitor.events import Event, EventKind
 from lakeflow_job_meta.monitor.loop import LoopOptions, run_loop
-from lakeflow_job_meta.monitor.monitor import Monitor, TickResult
+from lakeflow_job_meta.monitor.monitor import Monitor
 from lakeflow_job_meta.monitor.reconcile import MonitorConfig
+from lakeflow_job_meta.monitor.tick import TickResult
 from lakeflow_job_meta.services.adhoc_project import project_of_table
+from lakeflow_job_meta.sources.open import open_table_source
 from lakeflow_job_meta.state.folder import state_folder
 from lakeflow_job_meta.workspace.client import Workspace
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("lakeflow_job_meta.metadata_monitor")
 _LEVELS = {
     EventKind.FAILED: logging.ERROR,
     EventKind.QUARANTINED: logging.ERROR,
@@ -33,14 +34,14 @@ _LEVELS = {
 
 
 class CheckResult(TypedDict):
-    """What one check came to; the keys are the original tool's, with three more.
+    """The result of one check; the keys are the original tool's, with three more.
 
     Attributes:
         timestamp: When it was, in ISO format; `last_check_timestamp` is the same.
         changes_detected: Whether anything had changed since the last deployment.
         yaml_changes: Whether files of the volume had.
         table_changes: Whether the control table had.
-        jobs_updated: The jobs that were made or changed.
+        jobs_updated: The jobs that were created or changed.
         errors: Everything that is wrong now, a text each.
         outcome: `idle`, `deployed`, `unchanged`, `refused`, `proposed` or `failed`.
         refused: What a person would have to allow.
@@ -60,7 +61,7 @@ class CheckResult(TypedDict):
 
 
 class Widgets(Protocol):
-    """The part of a notebook's `dbutils` that parameters come from."""
+    """The widgets of a notebook's `dbutils`, which parameters come from."""
 
     def get(self, name: str) -> str:
         """Returns the value of a widget."""
@@ -72,10 +73,10 @@ class _Utilities(Protocol):
 
 
 class MetadataMonitor:
-    """Watches a control table and, if asked, a volume, and keeps the jobs right.
+    """Watches a control table and, if one is given, a volume, and keeps the jobs up to date.
 
     Args:
-        control_table: As `MetadataManager` takes it; it is made if it is not there.
+        control_table: As `MetadataManager` takes it; it is created if it does not exist.
         check_interval_seconds: From one check to the next.
         volume_path: A volume whose YAML files are loaded into the table when they change.
         auto_update_jobs: Whether jobs are deployed; otherwise what would be deployed is written to `proposal_folder`.
@@ -91,7 +92,7 @@ class MetadataMonitor:
 
     Raises:
         ConfigError: The name is no table's name, or there is no way to reach it.
-        OperationFailed: The table can neither be found nor made.
+        OperationFailed: The table can neither be found nor created.
     """
 
     def __init__(
@@ -121,21 +122,19 @@ class MetadataMonitor:
         self.target = target_of(project, target)
         source = next((source for source in project.metadata if source.location == control_table), project.metadata[0])
         self._source = source.location
-        open_table(source.location, source.warehouse_id, folder=project.folder, workspace=self._workspace).create(
-            optional_columns=False
-        )
+        open_table_source(source, project.folder, workspace=self._workspace).create(optional_columns=False)
         self.proposal_folder = None if auto_update_jobs else state_folder(project, self.target) / "proposal"
         self._monitor = Monitor(
             load,
             MonitorConfig(self.target, max_deletes, volume=self._volume_path, proposal=self.proposal_folder),
-            lambda project: select_backend(project, self.target, self._workspace, _log.info, on_fallback=_log.warning),
-            _tell,
+            lambda project: select_backend(project, self.target, self._workspace, on_fallback=_log.warning),
+            _log_event,
             workspace=self._workspace,
         )
 
     @classmethod
     def from_widgets(cls, dbutils: _Utilities) -> MetadataMonitor:
-        """Makes one from the widgets of a notebook, which are the parameters of its job.
+        """Creates one from the widgets of a notebook, which are the parameters of its job.
 
         `control_table` is required; `volume_path`, `check_interval_seconds`, `max_iterations`, `warehouse_id` and
         `target` may be missing or empty.
@@ -161,7 +160,7 @@ class MetadataMonitor:
         return monitor
 
     def check_and_update(self) -> CheckResult:
-        """Looks once, and does what follows; raises nothing for what may happen in operation."""
+        """Runs one tick; raises nothing for what may happen in operation."""
         return self._result(self._monitor.tick())
 
     def run_continuous(self, max_iterations: int | None = None) -> None:
@@ -171,13 +170,13 @@ class MetadataMonitor:
             max_iterations: After how many checks to end; by default as the widget says, else never.
         """
         limit = max_iterations if max_iterations is not None else self.max_iterations
-        run_loop(self._monitor, LoopOptions(float(self.check_interval_seconds), limit), _tell)
+        run_loop(self._monitor, LoopOptions(float(self.check_interval_seconds), limit), _log_event)
 
     def _result(self, tick: TickResult) -> CheckResult:
         moment = tick.moment.isoformat()
         state = tick.state
         failures = [line for line in (tick.failure or state.failure).split("\n") if line]
-        sources = set(tick.changed)
+        sources = set(tick.changed_sources)
         volume = (self._volume_path or "").rstrip("/")
         return CheckResult(
             timestamp=moment,
@@ -215,5 +214,5 @@ def _number(name: str, given: dict[str, str | None]) -> int | None:
     return int(text)
 
 
-def _tell(event: Event) -> None:
+def _log_event(event: Event) -> None:
     _log.log(_LEVELS.get(event.kind, logging.INFO), "%s: %s", event.kind.value, event.text)

@@ -1,12 +1,10 @@
 """`JobOrchestrator`: jobs on demand from notebooks and tests, with the methods of the original tool.
 
-Thin: the same way from metadata to jobs as `ljm deploy`, with the databricks CLI where it and a bundle are, and through
-the Jobs API elsewhere.
+Thin: deploys like `deploy`, with the databricks CLI where there are a bundle and a CLI, else through the Jobs API.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,23 +12,19 @@ from typing import TypedDict
 
 from lakeflow_job_meta._internal.text import count, did_you_mean, quoted
 from lakeflow_job_meta._internal.trees import Value
+from lakeflow_job_meta.api import functions
 from lakeflow_job_meta.api.manager import MetadataManager
-from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import target_of
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.deploy.backend import Deployer
-from lakeflow_job_meta.deploy.pipeline import DeployOptions, DeployResult, Reporter, deploy
-from lakeflow_job_meta.deploy.policy import Allowance
-from lakeflow_job_meta.deploy.select_backend import select_backend
+from lakeflow_job_meta.deploy.backend import Deployer, DeployOptions
+from lakeflow_job_meta.deploy.pipeline import DeployResult
+from lakeflow_job_meta.deploy.policy import Allowance, Audience
 from lakeflow_job_meta.errors import ConfigError, InvalidMetadata, OperationFailed
 from lakeflow_job_meta.layout.paths import job_of_path
 from lakeflow_job_meta.services.adhoc_project import project_of_table
 from lakeflow_job_meta.state.tracking import DeployedJob
 from lakeflow_job_meta.workspace.client import Workspace
-
-_log = logging.getLogger(__name__)
-Compiler = Callable[[Project], Compilation]
 
 
 class JobOfModule(TypedDict):
@@ -41,9 +35,9 @@ class JobOfModule(TypedDict):
 
 
 class JobOrchestrator:
-    """Makes and updates the jobs of a control table's modules.
+    """Creates and updates the jobs of a control table's modules.
 
-    In the folder of a project that reads the table, the project's settings hold; elsewhere the defaults.
+    In the folder of a project that reads the table, the project's settings apply; elsewhere the defaults.
 
     Args:
         control_table: As `MetadataManager` takes it.
@@ -84,7 +78,7 @@ class JobOrchestrator:
         return _only(self._compile(self.project), module_name).jobs[0].tasks
 
     def create_or_update_job(self, module_name: str) -> int:
-        """Brings the job of one module into the workspace, and leaves all others as they are.
+        """Deploys the job of one module, and leaves all others as they are.
 
         Returns:
             The job's id.
@@ -94,15 +88,15 @@ class JobOrchestrator:
             PolicyRefused: The safety gate; nothing was changed.
             OperationFailed: It could not be done.
         """
-        done = self._roll_out(lambda project: _only(self._compile(project), module_name))
-        _refuse_problems(done.problems)
-        (key,) = done.compilation.jobs.names
-        return next(int(job.job_id) for job in done.deployment.jobs if job.key == key)
+        result = self._deploy(lambda project: _only(self._compile(project), module_name))
+        _refuse_problems(result.all_problems)
+        (key,) = result.compilation.jobs.names
+        return next(int(job.job_id) for job in result.deployed if job.key == key)
 
     def run_all_modules(
         self, auto_run: bool = True, yaml_path: str | None = None, sync_yaml: bool = False
     ) -> list[JobOfModule]:
-        """Brings the jobs of all modules into the workspace, and starts them.
+        """Deploys the jobs of all modules, and starts them.
 
         Args:
             auto_run: Whether to start every job.
@@ -113,30 +107,27 @@ class JobOrchestrator:
             Module and job id, by module.
 
         Raises:
-            InvalidMetadata: Some modules have mistakes and keep their last jobs; all others were brought in and
-                started.
+            InvalidMetadata: Some modules have mistakes and keep their last jobs; all others were deployed and started.
             PolicyRefused: The safety gate; nothing was changed.
-            OperationFailed: Some jobs could not be made or started; the text names them, and the others were.
+            OperationFailed: Some jobs could not be deployed or started; the text names them, and the others were.
         """
         if sync_yaml:
             self._load(yaml_path)
-        done = self._roll_out(self._compile, keep_going=True)
-        problems = [*done.problems]
+        result = self._deploy(self._compile, keep_going=True)
+        problems = [*result.all_problems]
         if auto_run:
-            problems += _start(done.deployer, done.deployment.jobs)
-        broken = done.compilation.errors
+            problems += _start(result.deployer, result.deployed)
+        broken = result.compilation.errors
         if broken:
-            told = "".join(f"\n{problem}" for problem in problems)
+            others = "".join(f"\n{problem}" for problem in problems)
             raise InvalidMetadata(
                 f"{count(len(broken), 'mistake')} in the metadata; these modules keep the jobs they have, the others "
-                f"were deployed.{told}",
+                f"were deployed.{others}",
                 tuple(broken),
             )
         _refuse_problems(problems)
-        modules = done.compilation.jobs.names
-        jobs = [
-            JobOfModule(module=modules[j.key], job_id=int(j.job_id)) for j in done.deployment.jobs if j.key in modules
-        ]
+        modules = result.compilation.jobs.names
+        jobs = [JobOfModule(module=modules[j.key], job_id=int(j.job_id)) for j in result.deployed if j.key in modules]
         return sorted(jobs, key=lambda job: job["module"])
 
     def _load(self, yaml_path: str | None) -> None:
@@ -145,19 +136,12 @@ class JobOrchestrator:
         MetadataManager(self._table, self._warehouse_id, workspace=self._workspace).load_yaml(yaml_path)
 
     def _compile(self, project: Project) -> Compilation:
-        return compile_project(project, on_wait=_log.info, workspace=self._workspace)
+        return functions.compile(project, workspace=self._workspace)
 
-    def _roll_out(self, compile_metadata: Compiler, *, keep_going: bool = False) -> DeployResult:
-        return deploy(
-            self.project,
-            self.target,
-            select_backend(
-                self.project, self.target, self._workspace or Workspace(), _log.info, on_fallback=_log.warning
-            ),
-            DeployOptions(self._allowance, keep_going=keep_going),
-            Reporter(_log.info),
-            compile_metadata=compile_metadata,
-            workspace=self._workspace,
+    def _deploy(self, compile_metadata: Callable[[Project], Compilation], *, keep_going: bool = False) -> DeployResult:
+        options = DeployOptions(self._allowance, keep_going, audience=Audience.PYTHON)
+        return functions.run_deployment(
+            self.project, self.target, options, compile_metadata=compile_metadata, workspace=self._workspace
         )
 
 
@@ -171,13 +155,13 @@ def _only(compilation: Compilation, module_name: str) -> Compilation:
     keys = {name: key for key, name in compilation.jobs.names.items()}
     if module_name not in keys:
         if compilation.errors:
-            raise InvalidMetadata(f"The module {quoted(module_name)} has no job to make.", tuple(compilation.errors))
+            raise InvalidMetadata(f"The module {quoted(module_name)} has no job.", tuple(compilation.errors))
         raise OperationFailed(
             f"There is no module {quoted(module_name)} with an active source{did_you_mean(module_name, keys)}"
         )
     own = keys[module_name]
     others = set(compilation.jobs.names) - {own}
-    labels = {reading.source for reading in (*compilation.present, *compilation.missing)}
+    labels = {snapshot.source for snapshot in (*compilation.present, *compilation.missing)}
     return replace(
         compilation,
         jobs=compilation.jobs.only((own,)),

@@ -9,9 +9,10 @@ from pathlib import Path
 import click
 
 from lakeflow_job_meta._internal.text import count, did_you_mean, quoted
-from lakeflow_job_meta.cli.project_option import open_project
+from lakeflow_job_meta.cli.params import open_project
+from lakeflow_job_meta.cli.progress import show_progress
 from lakeflow_job_meta.cli.report import show_text
-from lakeflow_job_meta.cli.stopping import end_like_ctrl_c
+from lakeflow_job_meta.cli.run import end_like_ctrl_c
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import target_of
@@ -84,12 +85,12 @@ def move(
 
     """
     project = _project_of_many(folder)
-    cli = open_cli(project, target_of(project, target), _progress)
+    cli = open_cli(project, target_of(project, target), show_progress, timeout)
     end_like_ctrl_c()
     if all_of_one == bool(modules and bundle):
         raise click.UsageError("Name modules and the bundle where they go, or --all.")
     state = state_folder(project, cli.target)
-    with deployment_lock(state, on_wait=_progress) as lock:
+    with deployment_lock(state, on_wait=show_progress) as lock:
         cli = replace(cli, inherited=(lock,))
         if all_of_one:
             moves, compilation = _all_moves(project)
@@ -97,9 +98,9 @@ def move(
             moves, compilation = _moves(project, state, modules, str(bundle), source)
         changes = plan_changes(project, compilation, is_moving=True)
         show_text(changes.diagnostics)
-        site = _site(project, state, cli, compilation, timeout)
+        site = _site(project, state, cli, compilation)
         for each in moves:
-            moved = apply_move(site, each, changes, overwriting=overwrite_drift, say=_progress)
+            moved = apply_move(site, each, changes, overwriting=overwrite_drift, say=show_progress)
             for key in each.keys:
                 job = next((job for job in moved if job.key == key), None)
                 click.echo(f"{key}  {each.goal}  {job.job_id if job is not None else 'file only'}")
@@ -160,21 +161,15 @@ def _check_is_sound(compilation: Compilation, key: str) -> None:
         raise OperationFailed(f"The module {quoted(key)} {what}{hint}; nothing was moved.")
 
 
-def _site(project: Project, state: Path, cli: DatabricksCli, compilation: Compilation, timeout: int) -> MoveContext:
+def _site(project: Project, state: Path, cli: DatabricksCli, compilation: Compilation) -> MoveContext:
     def open_bundle(bundle: Path, folder: Path) -> CliDeployer:
         here = replace(cli, folder=bundle)
         # Only errors of the CLI are shown with places, and those of all bundles have the same.
-        return CliDeployer(here, project, compilation, folder, limit_seconds=timeout, say=_progress, digest=lambda: "")
+        return CliDeployer(here, project, compilation, folder, digest=lambda: "")
 
     return MoveContext(
         project,
         state,
-        lambda bundle, command, *arguments: replace(cli, folder=bundle).bundle(
-            command, *arguments, limit_seconds=timeout
-        ),
+        lambda bundle, command, *arguments: replace(cli, folder=bundle).bundle(command, *arguments),
         open_bundle,
     )
-
-
-def _progress(line: str) -> None:
-    click.echo(click.style(line, dim=True), err=True)

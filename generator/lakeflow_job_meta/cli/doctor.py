@@ -15,12 +15,13 @@ import click
 from lakeflow_job_meta import __version__
 from lakeflow_job_meta._internal.text import listing
 from lakeflow_job_meta._internal.trees import value_at
-from lakeflow_job_meta.cli.project_option import open_project
+from lakeflow_job_meta.cli.params import open_project
 from lakeflow_job_meta.config.model import BUNDLE_FILE, MetadataSource, Project
-from lakeflow_job_meta.control_table.open import WAREHOUSE_VARIABLE, open_named_table
 from lakeflow_job_meta.deploy.databricks_cli.client import DatabricksCli, check_version, find_cli, without_secrets
 from lakeflow_job_meta.errors import LakeflowJobMetaError, OperationFailed
 from lakeflow_job_meta.layout.common_config import read_common_config
+from lakeflow_job_meta.sources.open import open_table_source
+from lakeflow_job_meta.tables.open import WAREHOUSE_VARIABLE
 from lakeflow_job_meta.text.yaml_reader import read_yaml
 from lakeflow_job_meta.workspace.client import ResourceMissing, Workspace, workspace_errors
 
@@ -79,7 +80,7 @@ def _checks(folder: Path | None, target: str | None) -> Iterator[_Check]:
     warehouses.add(project.defaults.warehouse_id)
     for warehouse in sorted(each for each in warehouses if each and "${" not in each):
         yield _Check(f"warehouse {warehouse}", partial(_warehouse, warehouse))
-    yield from (_Check(f"table {source.location}", partial(_table, source)) for source in tables)
+    yield from (_Check(f"table {source.location}", partial(_table, source, project.folder)) for source in tables)
 
 
 def _warehouse(warehouse_id: str) -> str:
@@ -95,8 +96,8 @@ def _warehouse(warehouse_id: str) -> str:
     return f"{found.name}, {found.state.value.lower() if found.state is not None else 'of unknown state'}"
 
 
-def _table(source: MetadataSource) -> str:
-    return f"version {open_named_table(source.location, source.warehouse_id).version().number}"
+def _table(source: MetadataSource, folder: Path) -> str:
+    return f"version {open_table_source(source, folder).version().number}"
 
 
 def _cli(project: Project, target: str | None) -> DatabricksCli:

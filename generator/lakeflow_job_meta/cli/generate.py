@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from lakeflow_job_meta._internal.text import count
+from lakeflow_job_meta.cli.params import compile_for_review, open_project
 from lakeflow_job_meta.cli.progress import ProgressBar
-from lakeflow_job_meta.cli.project_option import compile_for_review, open_project
 from lakeflow_job_meta.cli.report import show_count, show_text
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.output.writer import (

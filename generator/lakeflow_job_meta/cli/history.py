@@ -7,15 +7,15 @@ from pathlib import Path
 
 import click
 
-from lakeflow_job_meta.cli.monitored import monitored_options, open_monitored
-from lakeflow_job_meta.cli.status import entry_as_object
+from lakeflow_job_meta.cli.params import control_table_options, format_option
+from lakeflow_job_meta.cli.status import entry_as_object, open_monitored_target
 from lakeflow_job_meta.state.history import HistoryEntry
 
 
 @click.command("history")
-@monitored_options
+@control_table_options
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, metavar="N", help="How many entries.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="As text or JSON.")
+@format_option(["text", "json"])
 @click.pass_obj
 def command(
     folder: Path | None,
@@ -25,7 +25,7 @@ def command(
     limit: int,
     form: str,
 ) -> None:
-    """List what the monitor did, newest first; looks that found nothing to do are left out.
+    """List what the monitor did, newest first; ticks that found nothing to do are left out.
 
     \b
     Examples:
@@ -33,7 +33,7 @@ def command(
       ljm history -t prod --limit 100 --format json
 
     """
-    entries = open_monitored(folder, target, control_table, warehouse_id).history.newest(limit)
+    entries = open_monitored_target(folder, target, control_table, warehouse_id).history.newest(limit)
     if form == "json":
         click.echo(json.dumps([entry_as_object(entry) for entry in entries], indent=2, ensure_ascii=False))
         return

@@ -17,14 +17,14 @@ from lakeflow_job_meta import __version__
 _COMMANDS = {
     "validate": "Check all metadata and list every problem at once.",
     "generate": "Write the bundle's YAML files from the metadata.",
-    "plan": "Say in words what the metadata would change.",
+    "plan": "Show what the metadata would change, per job, task and setting.",
     "deploy": "Generate, pass the safety gate, and deploy.",
-    "monitor": "Look at the metadata again and again, and deploy what changes.",
-    "status": "Say what the monitor did last, and what is left to do.",
+    "monitor": "Watch the metadata, and deploy what changes.",
+    "status": "Show what the monitor did last, and what is left to do.",
     "history": "List what the monitor did.",
     "bundles": "List the bundles of a project of many, and move jobs between them.",
-    "doctor": "Check what a deployment needs, and say what to do.",
-    "table": "Make, fill, show, export and compare a control table.",
+    "doctor": "Check what a deployment needs, and what to do about it.",
+    "table": "Create, fill, show, export and compare a control table.",
     "explain": "Explain a code: what it means, an example, and the remedy.",
     "schema": "Print a JSON Schema for editors.",
 }
@@ -41,6 +41,7 @@ class _Commands(click.Group):
             return None
         module = importlib.import_module(f"lakeflow_job_meta.cli.{cmd_name}")
         command: click.Command = module.command
+        _add_project_option(command)
         return command
 
     def resolve_command(
@@ -57,30 +58,48 @@ class _Commands(click.Group):
             formatter.write_dl(list(_COMMANDS.items()))
 
 
+def _set_project(ctx: click.Context, param: click.Parameter, folder: Path | None) -> None:
+    """Keeps the option for the command: given after the command, it wins over the one before."""
+    if folder is not None:
+        ctx.obj = folder
+
+
+project_option = click.option(
+    "--project",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="The bundle's folder. Default: the nearest one upwards with job_meta.yml or databricks.yml.",
+    expose_value=False,
+    callback=_set_project,
+)
+
+
+def _add_project_option(command: click.Command) -> None:
+    """Lets a command, and the commands of a group, take `--project` as well."""
+    if all(parameter.name != "project" for parameter in command.params):
+        project_option(command)
+    for each in command.commands.values() if isinstance(command, click.Group) else ():
+        _add_project_option(each)
+
+
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 fine; 1 problems found; 2 wrong usage or configuration; 3 refused by a safety rule.",
 )
-@click.option(
-    "--project",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="The bundle's folder. Default: the nearest one upwards with job_meta.yml or databricks.yml.",
-)
+@project_option
 @click.version_option(__version__, prog_name="lakeflow-job-meta", message="%(prog)s %(version)s")
 @click.pass_context
-def cli(ctx: click.Context, project: Path | None) -> None:
+def cli(ctx: click.Context) -> None:
     """Databricks jobs from metadata: reviewed bundle YAML, deployed behind a safety gate.
 
     \b
     Examples:
       ljm validate                     all problems of all metadata, each at its place
       ljm generate --diff              what would change in resources/, writing nothing
-      ljm --project pipelines generate
+      ljm generate --project pipelines
 
     """
-    ctx.obj = project
     if os.environ.get("NO_COLOR"):
         ctx.color = False
 

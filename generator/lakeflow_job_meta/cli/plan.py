@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import threading
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import click
 
-from lakeflow_job_meta._internal.parallel import concurrently
-from lakeflow_job_meta.cli.project_option import compile_for_review, open_project
+from lakeflow_job_meta.cli.params import compile_for_review, open_project
 from lakeflow_job_meta.cli.report import show_count, show_text
-from lakeflow_job_meta.cli.stopping import end_like_ctrl_c
-from lakeflow_job_meta.config.model import BUNDLES_FOLDER, Project
-from lakeflow_job_meta.deploy.databricks_cli.client import CliFailure, DatabricksCli, explain
-from lakeflow_job_meta.deploy.select_backend import cli_of_bundle, open_cli
+from lakeflow_job_meta.cli.run import end_like_ctrl_c
+from lakeflow_job_meta.deploy.live_plan import plan_live
+from lakeflow_job_meta.deploy.select_backend import open_cli
 from lakeflow_job_meta.diagnostics.model import errors_among
-from lakeflow_job_meta.errors import OperationFailed
-from lakeflow_job_meta.layout.on_disk import bundle_folders
 from lakeflow_job_meta.output.writer import plan_changes
 from lakeflow_job_meta.plan.explain import FORMATS
 from lakeflow_job_meta.plan.file_plan import plan_files
-from lakeflow_job_meta.plan.model import BundlePlan, parse_plan
-
-_LIMIT_SECONDS = 1800
 
 
 @click.command("plan")
@@ -64,7 +54,9 @@ def command(
     diagnostics = (*compilation.diagnostics, *changes.diagnostics)
     show_text(diagnostics)
     plan = plan_files(project, changes, against)
-    bundle_plan = _live_plan(project, target, parallel) if live else None
+    if live:
+        end_like_ctrl_c()
+    bundle_plan = plan_live(project, open_cli(project, target), parallel) if live else None
     if bundle_plan is not None and changes.changes:
         click.echo(
             "The files on disk are older than the metadata; --live is about the files. Run `ljm generate`.", err=True
@@ -72,26 +64,3 @@ def command(
     click.echo(FORMATS[form](plan, bundle_plan))
     show_count(diagnostics, compilation.modules)
     ctx.exit(1 if errors_among(diagnostics) or (check and plan.changes) else 0)
-
-
-def _live_plan(project: Project, target: str | None, parallel: int) -> BundlePlan:
-    """Asks the databricks CLI what a deployment would do; writes nothing."""
-    cli = open_cli(project, target)
-    if project.bundles is None:
-        return _plan_of(cli)
-    names = bundle_folders(project.folder / BUNDLES_FOLDER, project.output)
-    stop = threading.Event()
-    works = {name: partial(_plan_of, cli_of_bundle(replace(cli, stop=stop), project, name)) for name in names}
-    end_like_ctrl_c()
-    plans, failed = concurrently(works, parallel, stop, OperationFailed)
-    if failed:
-        raise OperationFailed("\n".join(f"{name}: {error}" for name, error in failed.items()))
-    resources = (resource for plan in plans.values() for resource in plan.resources)
-    return BundlePlan(tuple(sorted(resources, key=lambda resource: resource.name)), None, None)
-
-
-def _plan_of(cli: DatabricksCli) -> BundlePlan:
-    try:
-        return parse_plan(cli.bundle("plan", "-o", "json", limit_seconds=_LIMIT_SECONDS).stdout)
-    except CliFailure as failure:
-        raise OperationFailed(explain(failure)) from None

@@ -1,43 +1,42 @@
-"""A progress bar on stderr, only on a terminal and only for what takes longer than a second."""
+"""Progress on stderr: lines of what is done, and a counter of what takes longer than a second, only on a terminal."""
 
 from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+import click
 
-_PATIENCE = 1.0
+_PATIENCE_SECONDS = 1.0
+_EVERY_SECONDS = 0.1
+_CLEAR = "\r\x1b[K"
+
+
+def show_progress(line: str) -> None:
+    """Shows what is being done."""
+    click.echo(click.style(line, dim=True), err=True)
 
 
 class ProgressBar:
-    """Shows how far something is; to be used in a `with` statement."""
+    """Shows how far something is; to be used in a `with` statement. It is gone at the end."""
 
     def __init__(self) -> None:
-        self._begin = time.monotonic()
-        self._bar: Progress | None = None
-        self._tasks: dict[str, TaskID] = {}
+        self._next = time.monotonic() + _PATIENCE_SECONDS
+        self._is_shown = False
 
     def update(self, what: str, done: int, of: int) -> None:
-        """Tells what is being done, and how many steps of how many are done."""
-        if self._bar is None:
-            if not sys.stderr.isatty() or time.monotonic() - self._begin < _PATIENCE:
-                return
-            # Costs a tenth of a second, so it is loaded only now.
-            from rich.console import Console
-            from rich.progress import Progress
-
-            self._bar = Progress(console=Console(stderr=True), transient=True)
-            self._bar.start()
-        if what not in self._tasks:
-            self._tasks[what] = self._bar.add_task(what, total=of)
-        self._bar.update(self._tasks[what], completed=done, total=of)
+        """Takes what is being done, and how many steps of how many are done."""
+        now = time.monotonic()
+        if now < self._next or not sys.stderr.isatty():
+            return
+        self._next, self._is_shown = now + _EVERY_SECONDS, True
+        filled = 30 * done // max(of, 1)
+        bar = click.style("#" * filled, fg="green") + "." * (30 - filled)
+        click.echo(f"{_CLEAR}{what} {bar} {done:,} of {of:,}", err=True, nl=False)
 
     def __enter__(self) -> ProgressBar:
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        if self._is_shown:
+            click.echo(_CLEAR, err=True, nl=False)

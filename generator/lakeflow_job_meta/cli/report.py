@@ -60,19 +60,19 @@ def show_count(diagnostics: Sequence[Diagnostic], modules: int) -> None:
 
 
 def _headline(diagnostic: Diagnostic) -> str:
-    place = click.style(one_line(str(diagnostic.place)), bold=True)
+    location = click.style(one_line(str(diagnostic.location)), bold=True)
     severity = click.style(diagnostic.severity.value, fg=_COLOURS[diagnostic.severity], bold=True)
     message = one_line(diagnostic.message)[:_LONGEST_MESSAGE]
-    return f"{place}: {severity}: {message} {click.style(f'[{diagnostic.code}]', dim=True)}"
+    return f"{location}: {severity}: {message} {click.style(f'[{diagnostic.code}]', dim=True)}"
 
 
 def _excerpt(diagnostic: Diagnostic) -> str:
-    """Returns the source line with a caret below the place; nothing where there is no line."""
-    line, place = diagnostic.source_line, diagnostic.place
-    if not line or place.line is None or place.column is None:
+    """Returns the source line with a caret below the location; nothing where there is no line."""
+    line, location = diagnostic.source_line, diagnostic.location
+    if not line or location.line is None or location.column is None:
         return ""
-    start = max(0, place.column - _WIDEST_LINE // 2)
+    start = max(0, location.column - _WIDEST_LINE // 2)
     shown = one_line(line.replace("\t", " "))[start : start + _WIDEST_LINE]
-    number = f"{place.line:5d} | "
-    caret = " " * (len(number) + place.column - 1 - start) + click.style("^", fg=_COLOURS[diagnostic.severity])
+    number = f"{location.line:5d} | "
+    caret = " " * (len(number) + location.column - 1 - start) + click.style("^", fg=_COLOURS[diagnostic.severity])
     return f"{click.style(number, dim=True)}{shown}\n{caret}\n"

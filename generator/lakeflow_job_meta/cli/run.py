@@ -1,4 +1,7 @@
-"""Runs a command, turns what ends it into a message and an exit code, and ends the process with that."""
+"""Runs a command, turns what ends it into a message and an exit code, and ends the process with that.
+
+SIGTERM ends a command like Ctrl-C does: in good order, and with the exit code of the command.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,11 @@ import errno
 import gc
 import io
 import os
+import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import NoReturn
 
 import click
@@ -18,7 +22,27 @@ import click
 from lakeflow_job_meta.errors import LakeflowJobMetaError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-"""What a stream says that takes no more: of a disk, or of a terminal that is gone."""
+"""The errors of a stream that takes no more: of a disk, or of a terminal that is gone."""
+
+
+class Stop(KeyboardInterrupt):
+    """SIGTERM or Ctrl-C.
+
+    Not KeyboardInterrupt itself: where that passes through `exec`, as while a module with dataclasses is imported,
+    Python takes it for unhandled, and kills itself by SIGINT at its end whatever the exit code.
+    """
+
+
+def end_like_ctrl_c() -> None:
+    """Makes SIGTERM do what Ctrl-C does, so that the databricks CLI is ended and releases its lock."""
+    signal.signal(signal.SIGTERM, _stop)
+    # A shell that starts a command in the background has it ignore Ctrl-C.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _stop)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise Stop
 
 
 def run(command: click.Command) -> int:
@@ -57,7 +81,7 @@ def run(command: click.Command) -> int:
         click.echo(click.style("error: ", fg="red", bold=True) + str(error.args[0]), err=True)
         return error.exit_code
     except OSError as error:
-        # What befalls a file is told by whoever works on it; without a name it is what everything is written to.
+        # An error of a file is reported where it is opened; without a name it is the output itself.
         if error.filename is not None or error.errno not in _FULL:
             raise
         _drop_output()
@@ -99,7 +123,7 @@ def leave(code: int) -> NoReturn:
 
 
 def is_command_line(program: ModuleType) -> bool:
-    """Says whether a program is an installed command of this package, or the package itself (`python -m`)."""
+    """Whether a program is an installed command of this package, or the package itself (`python -m`)."""
     file = getattr(program, "__file__", None)
     if program.__spec__ is not None:
         return program.__spec__.name == "lakeflow_job_meta.__main__"

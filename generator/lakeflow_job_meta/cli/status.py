@@ -1,23 +1,50 @@
-"""`ljm status`: how the monitor of a target is. Changes nothing."""
+"""`ljm status`: the health of the monitor of a target. Changes nothing."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
 import click
 
 from lakeflow_job_meta._internal.text import count
-from lakeflow_job_meta.cli.monitored import monitored_options, open_monitored
+from lakeflow_job_meta.cli.params import control_table_options, format_option, open_monitored_project
+from lakeflow_job_meta.config.bundle import target_of
 from lakeflow_job_meta.monitor.status import Health, health_of
-from lakeflow_job_meta.state.history import HistoryEntry
+from lakeflow_job_meta.state.folder import state_folder
+from lakeflow_job_meta.state.history import History, HistoryEntry
+from lakeflow_job_meta.state.store import HISTORY, open_state_store
+
+
+@dataclass(frozen=True, slots=True)
+class MonitoredTarget:
+    """A target that a monitor watches, its state folder and its history."""
+
+    target: str
+    folder: Path
+    history: History
+
+
+def open_monitored_target(
+    folder: Path | None, target: str | None, control_table: str | None, warehouse_id: str | None
+) -> MonitoredTarget:
+    """Opens the history of a target.
+
+    Raises:
+        ConfigError: There is no project.
+    """
+    project = open_monitored_project(folder, control_table, warehouse_id)
+    named = target_of(project, target)
+    state = state_folder(project, named)
+    return MonitoredTarget(named, state, History(open_state_store(project, state, HISTORY), named))
 
 
 @click.command("status")
-@monitored_options
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="As text or JSON.")
+@control_table_options
+@format_option(["text", "json"])
 @click.pass_obj
 @click.pass_context
 def command(
@@ -28,9 +55,9 @@ def command(
     warehouse_id: str | None,
     form: str,
 ) -> None:
-    """Say what the monitor did last, and what is left for a person to do.
+    """Show what the monitor did last, and what is left for a person to do.
 
-    Exit code 1 when a module is in quarantine, something was refused or failed, or nobody looks.
+    Exit code 1 when a module is in quarantine, something was refused or failed, or no monitor runs.
 
     \b
     Examples:
@@ -38,7 +65,7 @@ def command(
       ljm status -t prod --format json
 
     """
-    monitored = open_monitored(folder, target, control_table, warehouse_id)
+    monitored = open_monitored_target(folder, target, control_table, warehouse_id)
     health = health_of(monitored.history, monitored.folder, monitored.target, datetime.now(timezone.utc))
     click.echo(json.dumps(_as_object(health), indent=2, ensure_ascii=False) if form == "json" else _as_text(health))
     ctx.exit(0 if health.is_healthy else 1)
@@ -52,14 +79,14 @@ def _lines(health: Health) -> Iterator[str]:
     yield f"Target {health.target}: {'all is well' if health.is_healthy else 'needs attention'}."
     if health.heartbeat is not None:
         beat = health.heartbeat
-        yield f"Last look: {_moment(beat.moment)}, {beat.outcome}, by process {beat.process} on {beat.host}."
+        yield f"Last tick: {_moment(beat.moment)}, {beat.outcome}, by process {beat.process} on {beat.host}."
     if health.last is not None:
         yield f"Last entry of the history: {_entry(health.last)}."
     if health.deployment is not None:
         yield f"Last deployment: {_entry(health.deployment)}."
     state = health.state
     if health.absence:
-        yield f"Nobody looks: {health.absence}."
+        yield f"No heartbeat: {health.absence}."
     for title, lines in (
         ("Failed", health.failures),
         ("Refused", [refusal.reason for refusal in state.refused]),

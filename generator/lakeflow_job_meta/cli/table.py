@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 import click
 
 from lakeflow_job_meta._internal.text import count, did_you_mean, quoted
-from lakeflow_job_meta.cli.project_option import open_project
+from lakeflow_job_meta.cli.params import open_project
 from lakeflow_job_meta.cli.report import show_text
-from lakeflow_job_meta.config.model import TABLE_KINDS, Project
-from lakeflow_job_meta.control_table.changes import is_active, key_of
-from lakeflow_job_meta.control_table.delta import DeltaControlTable
-from lakeflow_job_meta.control_table.interface import ControlTable
-from lakeflow_job_meta.control_table.open import open_named_table
+from lakeflow_job_meta.config.model import MetadataSource, Project
+from lakeflow_job_meta.control_table.changes import compare_versions
+from lakeflow_job_meta.control_table.schema import is_active, key_of
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
-from lakeflow_job_meta.services.table_operations import compare_versions, export, load, read_checked
+from lakeflow_job_meta.services.table_export import export
+from lakeflow_job_meta.services.table_load import load, read_checked
+from lakeflow_job_meta.sources.open import open_table_source
 from lakeflow_job_meta.sources.yaml_files import YamlReader
-
-Command = TypeVar("Command", bound=Callable[..., object])
+from lakeflow_job_meta.tables.store import VersionedTable
 
 
 @dataclass(frozen=True, slots=True)
-class _Chosen:
-    """The table that a command works on."""
+class _TableOption:
+    """The table of the options, or the only one of the project."""
 
     folder: Path | None
     name: str | None
@@ -37,50 +36,53 @@ class _Chosen:
     def project(self) -> Project:
         return open_project(self.folder)
 
-    def open(self) -> ControlTable:
-        """Opens the table of the options, or the only one of the project.
+    def open(self) -> VersionedTable:
+        """Opens the table.
 
         Raises:
             ConfigError: No table is named, or more than one.
         """
+        source, folder = self._source()
+        return open_table_source(source, folder, on_wait=_report)
+
+    def _source(self) -> tuple[MetadataSource, Path]:
         if self.name is not None and self.path is not None:
             raise ConfigError("Name one table: either --table or --delta.")
         if self.path is not None:
-            return DeltaControlTable(self.path)
+            return MetadataSource("delta", self.path), Path()
         if self.name is not None:
-            return open_named_table(self.name, self.warehouse_id, on_wait=_say)
+            return MetadataSource("table", self.name, self.warehouse_id), Path()
         project = self.project()
-        tables = [source for source in project.metadata if source.kind in TABLE_KINDS]
+        tables = project.table_sources
         if len(tables) != 1:
-            found = "none" if not tables else f"{len(tables)}"
+            found = len(tables) or "none"
             raise ConfigError(f"Name a table with --table or --delta; 'metadata' in job_meta.yml has {found}.")
-        if tables[0].kind == "delta":
-            return DeltaControlTable(tables[0].location, project.folder)
-        return open_named_table(tables[0].location, self.warehouse_id or tables[0].warehouse_id, on_wait=_say)
+        return replace(tables[0], warehouse_id=self.warehouse_id or tables[0].warehouse_id), project.folder
 
 
-def _say(message: str) -> None:
+def _report(message: str) -> None:
     click.echo(message, err=True)
 
 
-def _table_options(command: Command) -> Command:
-    """Adds the options that say which table is meant."""
-    for option in (
-        click.option("--delta", "path", metavar="PATH", help="A Delta table by path or URL."),
-        click.option("--warehouse-id", metavar="ID", help="The SQL warehouse that reaches --table."),
-        click.option("--table", "name", metavar="NAME", help="A table of Unity Catalog: catalog.schema.table."),
-    ):
-        command = option(command)
-    return command
+def _with_table_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options that name the table, and hands them to the command as one argument."""
 
+    @functools.wraps(command)
+    @click.option("--table", "name", metavar="NAME", help="A table of Unity Catalog: catalog.schema.table.")
+    @click.option("--warehouse-id", metavar="ID", help="The SQL warehouse that reaches --table.")
+    @click.option("--delta", "path", metavar="PATH", help="A Delta table by path or URL.")
+    @click.pass_obj
+    def run(
+        folder: Path | None, /, name: str | None, warehouse_id: str | None, path: str | None, **options: object
+    ) -> None:
+        command(_TableOption(folder, name, warehouse_id, path), **options)
 
-def _chosen(ctx: click.Context, name: str | None, warehouse_id: str | None, path: str | None) -> _Chosen:
-    return _Chosen(ctx.obj, name, warehouse_id, path)
+    return run
 
 
 @click.group("table")
 def command() -> None:
-    """Make, fill, show, export and compare a control table.
+    """Create, load, show, export and compare a control table.
 
     The table is the one of job_meta.yml, or given with --delta PATH, or with --table NAME and --warehouse-id ID.
 
@@ -95,12 +97,9 @@ def command() -> None:
 
 @command.command("create")
 @click.option("--optional-columns", is_flag=True, help="With depends_on, job_config and description.")
-@_table_options
-@click.pass_context
-def create(
-    ctx: click.Context, optional_columns: bool, name: str | None, warehouse_id: str | None, path: str | None
-) -> None:
-    """Make the table, or give an older one the optional columns that it lacks.
+@_with_table_option
+def create(chosen: _TableOption, optional_columns: bool) -> None:
+    """Create the table, or add the optional columns that an older one lacks.
 
     \b
     Examples:
@@ -108,26 +107,16 @@ def create(
       ljm table create --table main.etl.etl_control --warehouse-id abc123
 
     """
-    table = _chosen(ctx, name, warehouse_id, path).open()
-    done = table.create(optional_columns=optional_columns)
-    _say(f"{table.name}: {done.value}.")
+    table = chosen.open()
+    _report(f"{table.name}: {table.create(optional_columns=optional_columns).value}.")
 
 
 @command.command("load")
 @click.argument("metadata", nargs=-1, required=True)
 @click.option("--prune", is_flag=True, help="Delete rows of the loaded modules that are not in the YAML.")
 @click.option("--dry-run", is_flag=True, help="Write nothing; show which rows would change.")
-@_table_options
-@click.pass_context
-def load_(
-    ctx: click.Context,
-    metadata: tuple[str, ...],
-    prune: bool,
-    dry_run: bool,
-    name: str | None,
-    warehouse_id: str | None,
-    path: str | None,
-) -> None:
+@_with_table_option
+def load_(chosen: _TableOption, metadata: tuple[str, ...], prune: bool, dry_run: bool) -> None:
     """Load YAML metadata (files, folders, globs) into the table.
 
     Everything is checked before the first row is written, and all goes in with one commit or not at all. A source that
@@ -139,7 +128,6 @@ def load_(
       ljm table load metadata/sales.yml --prune
 
     """
-    chosen = _chosen(ctx, name, warehouse_id, path)
     table, project = chosen.open(), chosen.project()
     readers = [YamlReader(project.folder, str(Path(pattern).absolute())) for pattern in metadata]
     checked = read_checked(project, readers, table)
@@ -149,19 +137,16 @@ def load_(
         click.echo(line)
     if plan.stale and not prune:
         for module, source in plan.stale:
-            _say(f"not in the YAML: source {quoted(source)} of {quoted(module)}; --prune deletes it")
+            _report(f"not in the YAML: source {quoted(source)} of {quoted(module)}; --prune deletes it")
     changed = count(len(plan.changes.sources), "row")
-    _say(f"{table.name}: {changed} {'would change' if dry_run else 'changed'} of {plan.rows} loaded.")
+    _report(f"{table.name}: {changed} {'would change' if dry_run else 'changed'} of {plan.rows} loaded.")
 
 
 @command.command("show")
 @click.argument("module", required=False)
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="As lines or as JSON.")
-@_table_options
-@click.pass_context
-def show(
-    ctx: click.Context, module: str | None, form: str, name: str | None, warehouse_id: str | None, path: str | None
-) -> None:
+@_with_table_option
+def show(chosen: _TableOption, module: str | None, form: str) -> None:
     """Show the modules of the table, or the rows of one.
 
     \b
@@ -170,7 +155,7 @@ def show(
       ljm table show bronze_to_silver --format json
 
     """
-    table = _chosen(ctx, name, warehouse_id, path).open()
+    table = chosen.open()
     rows = sorted(table.read().rows, key=key_of)
     names = list(dict.fromkeys(key_of(row)[0] for row in rows))
     if module is not None and module not in names:
@@ -193,11 +178,8 @@ def show(
 
 @command.command("export")
 @click.argument("modules", nargs=-1)
-@_table_options
-@click.pass_context
-def export_(
-    ctx: click.Context, modules: tuple[str, ...], name: str | None, warehouse_id: str | None, path: str | None
-) -> None:
+@_with_table_option
+def export_(chosen: _TableOption, modules: tuple[str, ...]) -> None:
     """Print the table as YAML metadata; loading it gives the same rows.
 
     \b
@@ -206,17 +188,14 @@ def export_(
       ljm table export bronze_to_silver reporting
 
     """
-    click.echo(export(_chosen(ctx, name, warehouse_id, path).open(), modules), nl=False)
+    click.echo(export(chosen.open(), modules), nl=False)
 
 
 @command.command("history")
 @click.option("--limit", type=click.IntRange(1), default=20, help="How many versions.", show_default=True)
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="As lines or as JSON.")
-@_table_options
-@click.pass_context
-def history(
-    ctx: click.Context, limit: int, form: str, name: str | None, warehouse_id: str | None, path: str | None
-) -> None:
+@_with_table_option
+def history(chosen: _TableOption, limit: int, form: str) -> None:
     """Show the newest versions: when, what, by whom.
 
     \b
@@ -224,7 +203,7 @@ def history(
       ljm table history --limit 5
 
     """
-    commits = _chosen(ctx, name, warehouse_id, path).open().history(limit)
+    commits = chosen.open().history(limit)
     if form == "json":
         entries = [
             {"version": c.version, "timestamp": c.timestamp.isoformat(), "operation": c.operation, "user": c.user}
@@ -240,12 +219,9 @@ def history(
 @command.command("diff")
 @click.argument("before", type=click.IntRange(0))
 @click.argument("after", type=click.IntRange(0), required=False)
-@_table_options
-@click.pass_context
-def diff(
-    ctx: click.Context, before: int, after: int | None, name: str | None, warehouse_id: str | None, path: str | None
-) -> None:
-    """Say which modules and sources changed from version BEFORE to AFTER (default: the newest).
+@_with_table_option
+def diff(chosen: _TableOption, before: int, after: int | None) -> None:
+    """Show which modules and sources changed from version BEFORE to AFTER (default: the newest).
 
     \b
     Examples:
@@ -253,7 +229,7 @@ def diff(
       ljm table diff 3 7
 
     """
-    changes = compare_versions(_chosen(ctx, name, warehouse_id, path).open(), before, after)
+    changes = compare_versions(chosen.open(), before, after)
     for line in changes.lines():
         click.echo(line)
-    _say(f"{count(len(changes.modules), 'module')} changed.")
+    _report(f"{count(len(changes.modules), 'module')} changed.")

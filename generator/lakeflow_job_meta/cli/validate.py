@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lakeflow_job_meta.cli.project_option import compile_for_review, open_project
+from lakeflow_job_meta.cli.params import compile_for_review, open_project
 from lakeflow_job_meta.cli.report import FORMAT_OPTION, show
 
 

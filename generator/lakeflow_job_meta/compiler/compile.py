@@ -90,7 +90,7 @@ def _compile(
     on_progress: Progress,
     other_modules: Iterable[str] = (),
 ) -> Compilation:
-    units = [unit for snapshot in snapshots for unit in snapshot.parts]
+    units = [unit for snapshot in snapshots for unit in snapshot.units]
     compiled = alone.compile_units(units, lambda done, of: on_progress("Checking modules", done, of))
     return _summed_up(compiler.project, snapshots, link(compiler, units, compiled, other_modules))
 
@@ -103,7 +103,7 @@ def _summed_up(
     own = overrides.apply(problem for snapshot in snapshots for problem in snapshot.problems)
 
     def is_missing(snapshot: SourceSnapshot) -> bool:
-        return snapshot.failed or all(units[unit].is_empty for unit in snapshot.parts)
+        return snapshot.is_unreadable or all(units[unit].is_empty for unit in snapshot.units)
 
     return Compilation(
         _jobs(project, units),

@@ -61,7 +61,7 @@ class Compilation:
         """
         if job_key in self.kept_jobs or label in self.kept_labels:
             return True
-        return any(snapshot.failed for snapshot in self.missing) and self.may_be_of_missing(label)
+        return any(snapshot.is_unreadable for snapshot in self.missing) and self.may_be_of_missing(label)
 
     def may_be_of_missing(self, label: str) -> bool:
         """Returns whether a file may come from a source that is empty or could not be read.
@@ -69,7 +69,7 @@ class Compilation:
         Whatever comes from no other source may: a source that was renamed, or misspelt in the project file, leaves
         labels that nobody knows.
         """
-        return bool(self.missing) and not any(snapshot.covers(label) for snapshot in self.present)
+        return bool(self.missing) and not any(snapshot.contains(label) for snapshot in self.present)
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,10 +194,10 @@ def _checked(
 
 def _line(diagnostic: Diagnostic) -> tuple[str, int | None]:
     """Returns the line of a file, or the column of a row, that a diagnostic is about."""
-    return diagnostic.place.path, diagnostic.place.line if diagnostic.place.is_file else None
+    return diagnostic.location.path, diagnostic.location.line if diagnostic.location.is_file else None
 
 
 def _without_follow_ups(found: Iterable[Diagnostic], before: Iterable[Diagnostic]) -> list[Diagnostic]:
     """Drops diagnostics at a location where an earlier step has found something: they only follow from that."""
-    places = {diagnostic.place for diagnostic in before}
-    return [diagnostic for diagnostic in found if diagnostic.place not in places]
+    locations = {diagnostic.location for diagnostic in before}
+    return [diagnostic for diagnostic in found if diagnostic.location not in locations]

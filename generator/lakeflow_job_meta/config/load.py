@@ -27,8 +27,9 @@ from lakeflow_job_meta.config.model import (
 )
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Location, SourceRef, in_reading_order
 from lakeflow_job_meta.diagnostics.rules.files import PROJECT_FILE_MISTAKE
+from lakeflow_job_meta.diagnostics.rules.metadata import UNKNOWN_FIELD
 from lakeflow_job_meta.errors import ConfigError
-from lakeflow_job_meta.schema.validator import Finding, Mismatch, compare
+from lakeflow_job_meta.schema.validator import Finding, compare
 from lakeflow_job_meta.text.yaml_documents import open_yaml
 from lakeflow_job_meta.text.yaml_reader import read_yaml
 
@@ -77,7 +78,7 @@ def load_project(folder: Path) -> Project:
     origin = SourceRef(document)
     value: Value = {} if content.value is None else content.value
     problems = [
-        PROJECT_FILE_MISTAKE.at(SourceRef(document, finding.path, finding.of_key), finding.message)
+        finding.report(SourceRef(document, finding.path, finding.of_key), PROJECT_FILE_MISTAKE)
         for finding in compare(value, "project", "key")
         if not _is_allowed(finding, value)
     ]
@@ -93,7 +94,7 @@ def load_project(folder: Path) -> Project:
 def _is_allowed(finding: Finding, value: Value) -> bool:
     """Says whether an unknown default is one that `allow_unknown` lets pass."""
     allowed = value.get("allow_unknown") if isinstance(value, dict) else None
-    if finding.kind is not Mismatch.UNKNOWN_FIELD or finding.path[:1] != ("defaults",) or len(finding.path) != 3:
+    if finding.rule is not UNKNOWN_FIELD or finding.path[:1] != ("defaults",) or len(finding.path) != 3:
         return False
     return isinstance(allowed, list) and f"{finding.path[1]}.{finding.path[2]}" in allowed
 

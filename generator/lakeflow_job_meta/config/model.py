@@ -99,6 +99,11 @@ class Project:
     bundles: Bundles | None = None
 
     @property
+    def table_sources(self) -> tuple[MetadataSource, ...]:
+        """The control tables among the sources of metadata; the first one is the table that state is kept beside."""
+        return tuple(source for source in self.metadata if source.kind in TABLE_KINDS)
+
+    @property
     def generated(self) -> str:
         """The folder that all generated files are below, relative to `folder`."""
         return self.output if self.bundles is None else BUNDLES_FOLDER

@@ -1,1 +1,1 @@
-"""Control tables where they are: Delta files, a SQL warehouse, a Spark session. One interface, the same behaviour."""
+"""What is special about a control table: its columns, what identifies a row, what changed between two states."""

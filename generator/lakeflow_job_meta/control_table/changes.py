@@ -1,4 +1,4 @@
-"""What changed between two states of a control table: by module and source, in words. Pure.
+"""What changed between two states of a control table: by module and source.
 
 Compares contents, never clocks: an edit that leaves `updated_timestamp` as it was is seen, a rewrite that changes
 nothing is none, and what was deleted is known.
@@ -6,16 +6,18 @@ nothing is none, and what was deleted is known.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from itertools import groupby
 
 from lakeflow_job_meta._internal.text import count, quoted
-from lakeflow_job_meta._internal.trees import Difference, Value, diff
-from lakeflow_job_meta.parsing.columns import METADATA_COLUMNS, Row
-from lakeflow_job_meta.text.json_columns import read_json
+from lakeflow_job_meta._internal.trees import Difference, diff
+from lakeflow_job_meta.control_table.schema import METADATA_COLUMNS, cell_value, is_active, key_of
+from lakeflow_job_meta.tables.schema import Row
+from lakeflow_job_meta.tables.store import VersionedTable
 
-Key = tuple[str, str]
+SourceKey = tuple[str, str]
 """module_name and source_id."""
 
 
@@ -56,13 +58,13 @@ class TableChanges:
     sources: tuple[SourceChange, ...]
 
     def of_kind(self, kind: Kind) -> list[str]:
-        """Returns the names of the modules to which this happened."""
-        return [name for name, what in self.modules.items() if what is kind]
+        """Returns the names of the modules that were new, updated, and so on."""
+        return [name for name, found in self.modules.items() if found is kind]
 
     def lines(self) -> Iterator[str]:
-        """Yields the changes in words, a line each."""
-        for name, kind in self.modules.items():
-            rows = [change for change in self.sources if change.module_name == name]
+        """Yields the changes as text, a line each."""
+        for name, group in groupby(self.sources, key=lambda change: change.module_name):
+            rows, kind = list(group), self.modules[name]
             if kind in (Kind.NEW, Kind.DELETED):
                 yield f"module {quoted(name)}: {kind.value}, {count(len(rows), 'source')}"
                 continue
@@ -72,29 +74,30 @@ class TableChanges:
                 yield from (f"    {difference}" for difference in change.differences)
 
 
+def compare_versions(table: VersionedTable, before: int, after: int | None = None) -> TableChanges:
+    """Reads and compares two versions of a control table, by default the second one is the newest.
+
+    Raises:
+        OperationFailed: There is no such version, or it cannot be read any more.
+    """
+    return compare_rows(table.read(before).rows, table.read(after).rows)
+
+
 def compare_rows(before: Iterable[Row], after: Iterable[Row]) -> TableChanges:
-    """Says what changed between two states of a table."""
-    old, new = _by_key(before), _by_key(after)
+    """Compares two states of a table."""
+    old, new = ({key_of(row): row for row in rows} for rows in (before, after))
     changes = [change for key in sorted({**old, **new}) if (change := _change(key, old.get(key), new.get(key)))]
+    was_active, is_now_active = _active_modules(old), _active_modules(new)
     names = dict.fromkeys(change.module_name for change in changes)
-    return TableChanges({name: _module_kind(name, old, new) for name in names}, tuple(changes))
+    return TableChanges({name: _module_kind(name, was_active, is_now_active) for name in names}, tuple(changes))
 
 
-def _by_key(rows: Iterable[Row]) -> dict[Key, Row]:
-    return {key_of(row): row for row in rows}
-
-
-def key_of(row: Row) -> Key:
-    """Returns what identifies a row."""
-    return str(row.get("module_name") or ""), str(row.get("source_id") or "")
-
-
-def _change(key: Key, old: Row | None, new: Row | None) -> SourceChange | None:
+def _change(key: SourceKey, old: Row | None, new: Row | None) -> SourceChange | None:
     if old is None:
         return SourceChange(*key, Kind.NEW)
     if new is None:
         return SourceChange(*key, Kind.DELETED)
-    found = tuple(row_differences(old, new))
+    found = tuple(_row_differences(old, new))
     if not found:
         return None
     if is_active(old) != is_active(new):
@@ -102,41 +105,26 @@ def _change(key: Key, old: Row | None, new: Row | None) -> SourceChange | None:
     return SourceChange(*key, Kind.UPDATED, found)
 
 
-def row_differences(old: Row, new: Row) -> Iterator[Difference]:
-    """Yields in what two rows of one source differ; JSON is compared by what it says, not by how it is written."""
+def _row_differences(old: Row, new: Row) -> Iterator[Difference]:
+    """Yields the settings in which two rows of one source differ; JSON is compared by its values, not as text."""
     for column in METADATA_COLUMNS:
-        before, after = old.get(column.name), new.get(column.name)
-        if column.holds_json:
-            before, after = meaning(before), meaning(after)
-        yield from diff(plain(before), plain(after), (column.name,))
+        before, after = (cell_value(column, row.get(column.name)) for row in (old, new))
+        yield from diff(before, after, (column.name,))
 
 
-def meaning(text: object) -> Value:
-    """Returns what a JSON column says; text that is no JSON stands for itself, and NULL is an empty map."""
-    if not isinstance(text, str):
-        return {}
-    value, fault = read_json(text)
-    return text if fault is not None else value
+def _active_modules(rows: Mapping[SourceKey, Row]) -> dict[str, bool]:
+    """Returns whether each module has an active source."""
+    found: dict[str, bool] = {}
+    for (module, _), row in rows.items():
+        found[module] = found.get(module, False) or is_active(row)
+    return found
 
 
-def is_active(row: Row) -> bool:
-    """Says whether a source is active; only false switches it off."""
-    return row.get("is_active") is not False
-
-
-def plain(value: object) -> Value:
-    """Returns a cell as a value of metadata; what is none, such as a date, counts as nothing."""
-    return value if isinstance(value, (str, int, float, bool, list, dict)) else None
-
-
-def _module_kind(name: str, old: dict[Key, Row], new: dict[Key, Row]) -> Kind:
-    before = [row for key, row in old.items() if key[0] == name]
-    after = [row for key, row in new.items() if key[0] == name]
-    if not before:
+def _module_kind(name: str, before: Mapping[str, bool], after: Mapping[str, bool]) -> Kind:
+    if name not in before:
         return Kind.NEW
-    if not after:
+    if name not in after:
         return Kind.DELETED
-    was_active, is_now_active = any(map(is_active, before)), any(map(is_active, after))
-    if was_active != is_now_active:
-        return Kind.ACTIVATED if is_now_active else Kind.DEACTIVATED
+    if before[name] != after[name]:
+        return Kind.ACTIVATED if after[name] else Kind.DEACTIVATED
     return Kind.UPDATED

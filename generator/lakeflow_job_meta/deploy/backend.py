@@ -1,24 +1,88 @@
-"""What brings jobs into a workspace: the databricks CLI, or the Jobs API where no CLI can be installed.
+"""What deploys jobs to a workspace: the databricks CLI, or the Jobs API where no CLI can be installed.
 
-A deployer plans, deploys a plan that passed the gate, and tells which jobs are there. It never decides what is allowed.
+A backend opens a deployer, which plans, carries out a plan that passed the gate, and lists which jobs are there. It
+never decides what is allowed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
+from lakeflow_job_meta.compiler.result import Compilation
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.deploy.policy import Allowance, Audience
+from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.plan.model import BundlePlan
-from lakeflow_job_meta.state.tracking import DeployedJob
+from lakeflow_job_meta.state.tracking import DeployedJob, known_jobs
+from lakeflow_job_meta.tables.store import TableStore
+
+
+@dataclass(frozen=True, slots=True)
+class DeployOptions:
+    """How far a deployment goes.
+
+    Attributes:
+        allowance: What a person has allowed.
+        keep_going: Whether modules without errors are deployed although others have some.
+        hold_back: Whether what would be refused is left as it is, and the rest deployed.
+        dry_run: Whether to stop after the gate.
+        audience: Who reads what would allow a refused change.
+    """
+
+    allowance: Allowance = field(default_factory=Allowance)
+    keep_going: bool = False
+    hold_back: bool = False
+    dry_run: bool = False
+    audience: Audience = Audience.COMMAND
+
+
+@dataclass(frozen=True, slots=True)
+class Reporter:
+    """Where a deployment reports to.
+
+    Attributes:
+        on_progress: Takes what is being done, a line each.
+        on_checked: Takes the problems of the metadata, and how many modules there are.
+    """
+
+    on_progress: Callable[[str], None] = lambda line: None
+    on_checked: Callable[[Sequence[Diagnostic], int], None] = lambda diagnostics, modules: None
+
+
+@dataclass(frozen=True, slots=True)
+class DeployContext:
+    """One deployment, inside the deployment lock.
+
+    Attributes:
+        target: The bundle's target; None for the bundle's default.
+        folder: The state folder of the target.
+        lock: The file descriptor of the deployment lock, for children to inherit.
+        tracking: The record of the jobs.
+    """
+
+    project: Project
+    target: str | None
+    folder: Path
+    lock: int
+    tracking: TableStore
+    options: DeployOptions
+    reporter: Reporter
+
+    def known_jobs(self) -> tuple[DeployedJob, ...]:
+        """Reads the recorded jobs of the target."""
+        return known_jobs(self.tracking, self.target or "")
 
 
 class JobsRejected(OperationFailed):
-    """Some jobs cannot be deployed as they are, and keep the others from it. Nothing was changed in the workspace.
+    """Some jobs cannot be deployed as they are, and block the others. Nothing was changed in the workspace.
 
     Attributes:
         keys: Of these jobs.
-        problems: What is wrong, each at its place in the metadata.
+        problems: What is wrong, each with its location in the metadata.
     """
 
     def __init__(self, keys: frozenset[str], problems: Sequence[str], advice: str) -> None:
@@ -32,10 +96,10 @@ class StalePlan(Exception):
 
 
 class Deployer(Protocol):
-    """Brings the jobs of a compilation into a workspace."""
+    """Deploys the jobs of a compilation."""
 
     def plan(self) -> BundlePlan:
-        """Says what a deployment would do; changes nothing.
+        """Plans a deployment; changes nothing.
 
         Raises:
             JobsRejected: The plan cannot be made because of some jobs.
@@ -46,16 +110,16 @@ class Deployer(Protocol):
         """Returns the newest plan in which some resources stay as they are; it is the newest from now on."""
 
     def is_deployed(self, plan: BundlePlan) -> bool:
-        """Says whether the workspace is as the metadata says, files of the jobs among it."""
+        """Says whether jobs and their files are in the workspace as the metadata has them."""
 
     def deploy(self, plan: BundlePlan) -> list[str]:
-        """Does what the plan says, and no more.
+        """Carries the plan out, and no more.
 
         Args:
             plan: The newest one that `plan` returned.
 
         Returns:
-            What went wrong, each at its place in the metadata; empty when all is well. The rest was done.
+            What went wrong, each with its location in the metadata; empty when all is well. The rest was done.
 
         Raises:
             StalePlan: The workspace has moved on.
@@ -65,7 +129,7 @@ class Deployer(Protocol):
         """Returns the jobs of the metadata that are in the workspace now.
 
         Raises:
-            OperationFailed: The workspace cannot tell.
+            OperationFailed: The workspace does not answer.
         """
 
     def start(self, job: DeployedJob) -> None:
@@ -74,3 +138,14 @@ class Deployer(Protocol):
         Raises:
             OperationFailed: It cannot be started.
         """
+
+
+class DeployBackend(Protocol):
+    """A way to deploy jobs."""
+
+    @property
+    def writes_files(self) -> bool:
+        """Whether the generated files are what is deployed; they are written first."""
+
+    def open(self, context: DeployContext, compilation: Compilation) -> Deployer:
+        """Opens a deployer; nothing is connected to before it is needed."""

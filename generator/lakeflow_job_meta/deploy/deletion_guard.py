@@ -11,14 +11,15 @@ from dataclasses import replace
 
 from lakeflow_job_meta._internal.text import count, listing
 from lakeflow_job_meta.compiler.result import Compilation
+from lakeflow_job_meta.deploy.policy import Audience
+from lakeflow_job_meta.errors import PolicyViolation
 from lakeflow_job_meta.output.writer import FileChanges, is_job_file, job_key_of
-from lakeflow_job_meta.state.history import RefusedChange
 from lakeflow_job_meta.text.markers import JOB_MARKER
 
 
 def guard_deletions(
     changes: FileChanges, compilation: Compilation, allowed: int, *, emptying: bool
-) -> tuple[FileChanges, tuple[RefusedChange, ...]]:
+) -> tuple[FileChanges, tuple[PolicyViolation, ...]]:
     """Takes out the deletions that nobody has allowed.
 
     Args:
@@ -45,25 +46,26 @@ def guard_deletions(
 
 def _refusals(
     doomed: Mapping[str, str], changes: FileChanges, compilation: Compilation, allowed: int, emptying: bool
-) -> Iterator[RefusedChange]:
+) -> Iterator[PolicyViolation]:
     orphaned = [key for key, label in doomed.items() if compilation.may_be_of_missing(label)] if not emptying else []
     if orphaned:
-        empty = listing([reading.source for reading in compilation.missing if not reading.failed])
-        yield RefusedChange(
+        empty = listing([snapshot.source for snapshot in compilation.missing if not snapshot.is_unreadable])
+        yield PolicyViolation(
+            f"{empty} holds no module, so {count(len(orphaned), 'job')} ({listing(orphaned)}) would be deleted.",
+            f"If everything is meant to go, {Audience.MONITOR.allowing(allow_empty=True, max_deletes=len(orphaned))}.",
             tuple(orphaned),
-            f"{empty} holds no module, so {count(len(orphaned), 'job')} ({listing(orphaned)}) would be deleted. "
-            f"If everything is meant to go, run `ljm deploy` with --allow-empty --max-deletes {len(orphaned)}.",
         )
     others = [key for key in doomed if key not in orphaned]
     if len(others) > allowed:
-        yield RefusedChange(
-            tuple(others),
+        yield PolicyViolation(
             f"{count(len(others), 'job')} ({listing(others)}) left the metadata and would be deleted; {allowed} "
-            f"allowed. If that is meant, run `ljm deploy` with --max-deletes {len(others)}.",
+            "allowed.",
+            f"If that is meant, {Audience.MONITOR.allowing(max_deletes=len(others))}.",
+            tuple(others),
         )
     elif others and not emptying and not orphaned and not changes.kept and not compilation.jobs:
-        yield RefusedChange(
+        yield PolicyViolation(
+            f"No module is left, so {count(len(others), 'job')} ({listing(others)}) would be deleted.",
+            f"If everything is meant to go, {Audience.MONITOR.allowing(allow_empty=True, max_deletes=len(others))}.",
             tuple(others),
-            f"No module is left, so {count(len(others), 'job')} ({listing(others)}) would be deleted. If everything is "
-            f"meant to go, run `ljm deploy` with --allow-empty --max-deletes {len(others)}.",
         )

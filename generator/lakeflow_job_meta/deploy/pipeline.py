@@ -1,120 +1,38 @@
-"""The whole way from metadata to jobs in a workspace: compile, write the files, deploy behind the gate, record.
+"""A deployment from metadata to recorded jobs: prepare (compile, plan the files), apply (write, gate, deploy), record.
 
-The commands, the classes for notebooks and the monitor go this way. All of it happens inside the deployment lock, so
-that nobody writes files here while another one plans with them.
+The commands, the Python functions and the monitor share it, whatever the backend. All of it happens inside the
+deployment lock, so that no two deployments write files and plan at the same time. What is deployed is exactly the plan
+that passed the gate. Nothing is retried but a plan that became stale, and that is planned and gated again, once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.deploy.backend import Deployer, JobsRejected
+from lakeflow_job_meta.deploy.backend import (
+    DeployBackend,
+    DeployContext,
+    Deployer,
+    DeployOptions,
+    JobsRejected,
+    Reporter,
+    StalePlan,
+)
 from lakeflow_job_meta.deploy.bundle_size import full_warning
 from lakeflow_job_meta.deploy.deletion_guard import guard_deletions
-from lakeflow_job_meta.deploy.execute import Deployment, execute, jobs_that_change
-from lakeflow_job_meta.deploy.policy import Allowance
-from lakeflow_job_meta.diagnostics.model import Diagnostic
-from lakeflow_job_meta.errors import LakeflowJobMetaError, OperationFailed
+from lakeflow_job_meta.deploy.policy import policy_violations, refuse_violations, resources_of
+from lakeflow_job_meta.errors import InvalidMetadata, LakeflowJobMetaError, OperationFailed, PolicyViolation
 from lakeflow_job_meta.output.writer import FileChanges, apply_changes, plan_changes, refuse_if_a_source_went_missing
-from lakeflow_job_meta.plan.model import Action
+from lakeflow_job_meta.plan.model import Action, BundlePlan
 from lakeflow_job_meta.state.folder import state_folder
-from lakeflow_job_meta.state.history import RefusedChange
 from lakeflow_job_meta.state.lock import deployment_lock
-from lakeflow_job_meta.state.open import open_state_store
-from lakeflow_job_meta.state.schemas import JOBS
-from lakeflow_job_meta.state.store import StateStore
-from lakeflow_job_meta.state.tracking import DeployedJob, TrackedJob, known_jobs, record_jobs
+from lakeflow_job_meta.state.store import JOBS, open_state_store
+from lakeflow_job_meta.state.tracking import DeployedJob, TrackedJob, record_jobs
 from lakeflow_job_meta.workspace.client import Workspace
-
-
-@dataclass(frozen=True, slots=True)
-class DeployContext:
-    """What a deployer is made from.
-
-    Attributes:
-        compilation: The jobs.
-        folder: The state folder of the target.
-        lock: The file descriptor of the deployment lock, for children to inherit.
-        known: Asks the record for the jobs.
-        hold_back: Whether what would be refused is left as it is, and the rest deployed.
-    """
-
-    compilation: Compilation
-    folder: Path
-    lock: int
-    known: Callable[[], tuple[DeployedJob, ...]]
-    hold_back: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class DeployBackend:
-    """How jobs get into the workspace.
-
-    Attributes:
-        make_deployer: Makes the deployer, inside the lock.
-        writes_files: Whether it deploys the generated files, which are then written first.
-    """
-
-    make_deployer: Callable[[DeployContext], Deployer]
-    writes_files: bool
-
-
-@dataclass(frozen=True, slots=True)
-class DeployOptions:
-    """How far to go.
-
-    Attributes:
-        allowance: What a person has allowed.
-        keep_going: Whether modules without errors are deployed although others have some.
-        hold_back: Whether what would be refused is left as it is, and the rest deployed.
-        dry_run: Whether to stop after the gate.
-    """
-
-    allowance: Allowance = field(default_factory=Allowance)
-    keep_going: bool = False
-    hold_back: bool = False
-    dry_run: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Reporter:
-    """Who is told what happens.
-
-    Attributes:
-        say: Told what is being done, a line each.
-        on_checked: Told what is wrong with the metadata, and how many modules there are.
-    """
-
-    say: Callable[[str], None] = lambda message: None
-    on_checked: Callable[[Sequence[Diagnostic], int], None] = lambda diagnostics, modules: None
-
-
-@dataclass(frozen=True, slots=True)
-class DeployResult:
-    """What it came to.
-
-    Attributes:
-        jobs: The record of the target's jobs; empty after a dry run.
-        problems: What went wrong in the deployment or with the record.
-        deployer: For what is to be started.
-        rejected: The jobs that were left as they are, since the databricks CLI found something wrong with them.
-    """
-
-    compilation: Compilation
-    deployment: Deployment
-    jobs: tuple[TrackedJob, ...]
-    problems: tuple[str, ...]
-    deployer: Deployer
-    rejected: JobsRejected | None = None
-
-
-class MetadataHasErrors(OperationFailed):
-    """The metadata has errors, and nothing was deployed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,137 +41,189 @@ class PreparedDeployment:
 
     Attributes:
         changes: Of the generated files; None where files are not what is deployed.
-        refusals: The deletions of files that were held back.
+        violations: The deletions of files that were held back.
     """
 
     compilation: Compilation
     changes: FileChanges | None
-    refusals: tuple[RefusedChange, ...] = ()
+    violations: tuple[PolicyViolation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeployResult:
+    """The result of a deployment.
+
+    Attributes:
+        plan: The plan that passed the gate.
+        was_needed: Whether anything had to be deployed.
+        problems: What went wrong in the deployment, each with its location in the metadata.
+        held_back: What the gate took out of the plan.
+        deployed: Every job of the metadata that is in the workspace now; empty after a dry run.
+        jobs: The same as recorded for the target.
+        record_problem: Why the jobs could not be recorded; the next deployment does it.
+        rejected: The jobs that were left as they are, since the databricks CLI found something wrong with them.
+        deployer: For starting jobs.
+    """
+
+    compilation: Compilation
+    plan: BundlePlan
+    was_needed: bool
+    problems: tuple[str, ...]
+    held_back: tuple[PolicyViolation, ...]
+    deployer: Deployer
+    deployed: tuple[DeployedJob, ...] = ()
+    jobs: tuple[TrackedJob, ...] = ()
+    record_problem: str = ""
+    rejected: JobsRejected | None = None
+
+    @property
+    def all_problems(self) -> tuple[str, ...]:
+        """What went wrong in the deployment or with the record."""
+        return (*self.problems, self.record_problem) if self.record_problem else self.problems
+
+    @property
+    def changed(self) -> list[str]:
+        """The keys of the jobs that the plan creates or updates."""
+        return self.plan.jobs(Action.CREATE, Action.UPDATE, Action.UPDATE_ID, Action.RECREATE)
 
 
 def deploy(
     project: Project,
     target: str | None,
-    way: DeployBackend,
+    backend: DeployBackend,
     options: DeployOptions | None = None,
-    listener: Reporter | None = None,
+    reporter: Reporter | None = None,
     *,
     compile_metadata: Callable[[Project], Compilation] = compile_project,
     workspace: Workspace | None = None,
 ) -> DeployResult:
-    """Brings the jobs of a project's metadata into a workspace.
+    """Deploys the jobs of a project's metadata, and records them.
 
     Args:
         project: The project.
         target: The bundle's target.
-        way: With the databricks CLI, or through the Jobs API.
+        backend: The databricks CLI or the Jobs API.
         options: How far to go.
-        listener: Who is told.
+        reporter: Where to report to.
         compile_metadata: Reads and compiles.
         workspace: For the record; by default the one of the environment.
 
     Raises:
-        MetadataHasErrors: Nothing was written or deployed, since `keep_going` was not asked for.
+        InvalidMetadata: Nothing was written or deployed, since `keep_going` was not given.
         PolicyRefused: A safety rule; nothing was changed in the workspace.
         OperationFailed: It failed before anything was deployed.
     """
-    options, listener = options or DeployOptions(), listener or Reporter()
+    options, reporter = options or DeployOptions(), reporter or Reporter()
     folder = state_folder(project, target)
-    records = open_state_store(project, folder, JOBS, workspace)
-    with deployment_lock(folder, on_wait=listener.say) as lock:
-        prepared = prepare(project, options, listener, compile_metadata, writes_files=way.writes_files)
-        beginning = DeployContext(prepared.compilation, folder, lock, lambda: known_jobs(records, target or ""))
-        return apply(prepared, way, beginning, options, records, target or "")
+    tracking = open_state_store(project, folder, JOBS, workspace)
+    with deployment_lock(folder, on_wait=reporter.on_progress) as lock:
+        prepared = prepare(project, options, reporter, compile_metadata, writes_files=backend.writes_files)
+        return apply(prepared, backend, DeployContext(project, target, folder, lock, tracking, options, reporter))
 
 
 def prepare(
     project: Project,
     options: DeployOptions,
-    listener: Reporter,
+    reporter: Reporter,
     compile_metadata: Callable[[Project], Compilation] = compile_project,
     *,
     writes_files: bool,
 ) -> PreparedDeployment:
-    """Compiles the metadata, and says which files would change; to be called inside the lock.
-
-    Args:
-        project: The project.
-        options: How far to go.
-        listener: Who is told.
-        compile_metadata: Reads and compiles.
-        writes_files: Whether the generated files are what is deployed.
+    """Compiles the metadata and plans the files; to be called inside the lock.
 
     Raises:
-        MetadataHasErrors: `keep_going` was not asked for.
+        InvalidMetadata: `keep_going` was not given.
         PolicyRefused: A source went missing, and nothing is to be held back.
     """
     compilation = compile_metadata(project)
     changes = plan_changes(project, compilation) if writes_files else None
-    in_the_way = changes.diagnostics if changes is not None else ()
-    listener.on_checked((*compilation.diagnostics, *in_the_way), compilation.modules)
-    if (compilation.errors or in_the_way) and not options.keep_going:
-        raise MetadataHasErrors("Nothing was deployed; --keep-going deploys the modules without errors.")
+    conflicts = changes.diagnostics if changes is not None else ()
+    reporter.on_checked((*compilation.diagnostics, *conflicts), compilation.modules)
+    if (compilation.errors or conflicts) and not options.keep_going:
+        errors = (*compilation.errors, *conflicts)
+        raise InvalidMetadata("Nothing was deployed; --keep-going deploys the modules without errors.", errors)
     if changes is None:
         return PreparedDeployment(compilation, None)
     warning = full_warning(project, len(compilation.jobs))
     if warning is not None:
-        listener.say(warning)
-    allowed = options.allowance
+        reporter.on_progress(warning)
     if options.hold_back:
-        changes, refusals = guard_deletions(changes, compilation, allowed.deletions, emptying=allowed.emptying)
-        held = {key for refusal in refusals for key in refusal.jobs}
-        if held and project.bundles is not None:
-            # A bundle takes along what its jobs need, those that stay against the metadata among them.
-            changes = plan_changes(project, replace(compilation, kept_jobs=compilation.kept_jobs | held))
-        return PreparedDeployment(compilation, changes, refusals)
-    refuse_if_a_source_went_missing(compilation, changes, allowed.emptying)
+        return _with_deletions_held_back(project, compilation, changes, options)
+    refuse_if_a_source_went_missing(compilation, changes, options.allowance.emptying)
     return PreparedDeployment(compilation, changes)
 
 
-def apply(
-    prepared: PreparedDeployment,
-    way: DeployBackend,
-    beginning: DeployContext,
-    options: DeployOptions,
-    records: StateStore,
-    target: str,
-) -> DeployResult:
+def _with_deletions_held_back(
+    project: Project, compilation: Compilation, changes: FileChanges, options: DeployOptions
+) -> PreparedDeployment:
+    allowed = options.allowance
+    changes, violations = guard_deletions(changes, compilation, allowed.deletions, emptying=allowed.emptying)
+    held = {key for violation in violations for key in violation.jobs}
+    if held and project.bundles is not None:
+        # A bundle takes along what its jobs need, those that stay against the metadata among them.
+        changes = plan_changes(project, replace(compilation, kept_jobs=compilation.kept_jobs | held))
+    return PreparedDeployment(compilation, changes, violations)
+
+
+def apply(prepared: PreparedDeployment, backend: DeployBackend, context: DeployContext) -> DeployResult:
     """Writes the files, deploys behind the gate, and records the jobs; to be called inside the lock.
 
     Raises:
         PolicyRefused: The gate; nothing was changed in the workspace.
         OperationFailed: It failed before anything was deployed.
     """
-    if prepared.changes is not None:
-        apply_changes(prepared.changes)
-    rejected: JobsRejected | None = None
-    deployer = way.make_deployer(beginning)
+    compilation, changes = prepared.compilation, prepared.changes
+    if changes is not None:
+        apply_changes(changes)
     try:
-        deployment = execute(deployer, options.allowance, dry_run=options.dry_run, hold_back=options.hold_back)
-    except JobsRejected as error:
-        undone = prepared.changes.undone_for(error.keys) if prepared.changes is not None else None
-        if undone is None or not undone.changes or not options.hold_back:
+        result = _deploy(backend.open(context, compilation), compilation, context.options)
+    except JobsRejected as rejected:
+        undone = changes.undone_for(rejected.keys) if changes is not None else None
+        if undone is None or not undone.changes or not context.options.hold_back:
             raise
-        rejected = error
         apply_changes(undone)
-        deployer = way.make_deployer(beginning)
-        deployment = execute(deployer, options.allowance, dry_run=options.dry_run, hold_back=True)
-    if options.dry_run:
-        return DeployResult(prepared.compilation, deployment, (), deployment.problems, deployer, rejected)
-    jobs, problems = _recorded(records, target, prepared.compilation, deployment)
-    told = (*deployment.problems, *problems)
-    return DeployResult(prepared.compilation, deployment, tuple(jobs), told, deployer, rejected)
+        result = _deploy(backend.open(context, compilation), compilation, context.options)
+        result = replace(result, rejected=rejected)
+    return result if context.options.dry_run else _recorded(result, context)
 
 
-def _recorded(
-    records: StateStore, target: str, compilation: Compilation, deployment: Deployment
-) -> tuple[list[TrackedJob], list[str]]:
+def _deploy(deployer: Deployer, compilation: Compilation, options: DeployOptions) -> DeployResult:
+    """Plans, passes the gate, deploys, and lists what is there now."""
+    plan, held_back = _gated_plan(deployer, options)
+    is_needed = not deployer.is_deployed(plan)
+    problems: list[str] = []
+    if is_needed and not options.dry_run:
+        try:
+            problems = deployer.deploy(plan)
+        except StalePlan:
+            plan, held_back = _gated_plan(deployer, options)
+            try:
+                problems = deployer.deploy(plan)
+            except StalePlan:
+                raise OperationFailed(
+                    "Somebody else deploys at the same time, twice now; run again when that has ended."
+                ) from None
+    jobs = () if options.dry_run else deployer.jobs()
+    return DeployResult(compilation, plan, is_needed, (*plan.problems, *problems), held_back, deployer, jobs)
+
+
+def _gated_plan(deployer: Deployer, options: DeployOptions) -> tuple[BundlePlan, tuple[PolicyViolation, ...]]:
+    plan, allowed = deployer.plan(), options.allowance
+    held_back = tuple(policy_violations(plan, allowed, options.audience)) if options.hold_back else ()
+    if held_back:
+        plan = deployer.leave_out(resources_of(held_back))
+    refuse_violations(plan, allowed, options.audience)
+    return plan, held_back
+
+
+def _recorded(result: DeployResult, context: DeployContext) -> DeployResult:
     """Records the jobs; a record that cannot be written is a problem that the next deployment mends."""
-    modules = compilation.jobs.names
-    changed, staying = jobs_that_change(deployment.plan), deployment.plan.jobs(Action.SKIP)
-    version = compilation.metadata_version
+    modules, version = result.compilation.jobs.names, result.compilation.metadata_version
+    staying = result.plan.jobs(Action.SKIP)
+    tracking, target = context.tracking, context.target or ""
     try:
-        return record_jobs(records, target, deployment.jobs, modules, changed, version, staying), []
+        jobs = record_jobs(tracking, target, result.deployed, modules, result.changed, version, staying)
     except LakeflowJobMetaError as error:
-        told = f"{records.name}: error: the jobs are deployed, but could not be recorded: {error} Run again. [record]"
-        return [], [told]
+        problem = f"the jobs are deployed, but could not be recorded: {error} Run again. [record]"
+        return replace(result, record_problem=f"{tracking.name}: error: {problem}")
+    return replace(result, jobs=tuple(jobs))

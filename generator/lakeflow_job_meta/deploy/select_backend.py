@@ -1,91 +1,115 @@
-"""The two ways into a workspace: the databricks CLI, or the Jobs API. Nothing is connected to before it is needed."""
+"""The two deployment backends, and which of them is selected. Nothing is connected to before it is needed."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar, Literal
 
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import BUNDLE_FILE, BUNDLES_FOLDER, Project
-from lakeflow_job_meta.deploy.backend import Deployer
+from lakeflow_job_meta.deploy.backend import DeployBackend, DeployContext, Deployer
 from lakeflow_job_meta.deploy.bundle_size import slow_warning
-from lakeflow_job_meta.deploy.databricks_cli.client import DatabricksCli, check_version, find_cli
+from lakeflow_job_meta.deploy.databricks_cli.client import LIMIT_SECONDS, DatabricksCli, check_version, find_cli
 from lakeflow_job_meta.deploy.databricks_cli.deployer import CliDeployer
 from lakeflow_job_meta.deploy.jobs_api.deployer import JobsApiDeployer
 from lakeflow_job_meta.deploy.many_bundles.deployer import BundlesDeployer, ManyBundlesOptions
-from lakeflow_job_meta.deploy.pipeline import DeployBackend, DeployContext
 from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.workspace.client import Workspace
 
+BackendName = Literal["auto", "cli", "jobs-api"]
+"""How jobs are deployed; `auto` takes the CLI where there are a bundle and a CLI."""
 
-def open_cli(project: Project, target: str | None, say: Callable[[str], None] = lambda line: None) -> DatabricksCli:
+
+@dataclass(frozen=True, slots=True)
+class CliBackend:
+    """Deploys the generated files with the databricks CLI, as one bundle or as many.
+
+    Attributes:
+        cli: The CLI in the project's folder.
+        force_lock: Whether to take over a lock that was left in the workspace.
+        parallel: Of many bundles, how many are deployed at a time.
+        all_bundles: Of many bundles, whether those are planned too whose files did not change.
+    """
+
+    writes_files: ClassVar[bool] = True
+    cli: DatabricksCli
+    force_lock: bool = False
+    parallel: int = 2
+    all_bundles: bool = False
+
+    def open(self, context: DeployContext, compilation: Compilation) -> Deployer:
+        """Opens a deployer; the CLI inherits the deployment lock."""
+        on_line = context.reporter.on_progress
+        cli = replace(self.cli, on_line=on_line, inherited=(context.lock,))
+        project = context.project
+        if project.bundles is not None:
+            return self._open_many(context, compilation, cli)
+        warning = slow_warning(len(compilation.jobs), cli.version)
+        if warning is not None:
+            on_line(warning)
+        return CliDeployer(cli, project, compilation, context.folder, force_lock=self.force_lock)
+
+    def _open_many(self, context: DeployContext, compilation: Compilation, cli: DatabricksCli) -> Deployer:
+        options = ManyBundlesOptions(self.parallel, self.all_bundles, context.options.hold_back)
+        cli = replace(cli, stop=options.stop)
+
+        def open_bundle(name: str, unit: Compilation, folder: Path, digest: Callable[[], str]) -> CliDeployer:
+            bundle = cli_of_bundle(cli, context.project, name)
+            return CliDeployer(bundle, context.project, unit, folder, force_lock=self.force_lock, digest=digest)
+
+        return BundlesDeployer(
+            context.project,
+            compilation,
+            context.folder,
+            open_bundle,
+            context.known_jobs,
+            os.environ,
+            options,
+            cli.on_line,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class JobsApiBackend:
+    """Deploys jobs through the Jobs API, where no CLI can be installed."""
+
+    writes_files: ClassVar[bool] = False
+    workspace: Workspace
+
+    def open(self, context: DeployContext, compilation: Compilation) -> Deployer:
+        """Opens a deployer."""
+        return JobsApiDeployer(
+            context.project,
+            compilation,
+            self.workspace,
+            context.target or "",
+            {job.key: job.job_id for job in context.known_jobs()},
+            context.reporter.on_progress,
+        )
+
+
+def open_cli(
+    project: Project,
+    target: str | None,
+    on_line: Callable[[str], None] = lambda line: None,
+    limit_seconds: float = LIMIT_SECONDS,
+) -> DatabricksCli:
     """Finds the databricks CLI and checks its version.
+
+    Args:
+        project: The project.
+        target: The bundle's target.
+        on_line: Takes each line of progress.
+        limit_seconds: How long one call may take.
 
     Raises:
         ConfigError: There is none, or it is too old.
     """
-    cli = DatabricksCli(find_cli(os.environ), project.folder, target, on_line=say)
+    cli = DatabricksCli(find_cli(os.environ), project.folder, target, on_line=on_line, limit_seconds=limit_seconds)
     return replace(cli, version=check_version(cli))
-
-
-def cli_backend(
-    project: Project,
-    cli: DatabricksCli,
-    *,
-    limit_seconds: float = 1800,
-    force_lock: bool = False,
-    manner: ManyBundlesOptions | None = None,
-) -> DeployBackend:
-    """Deploys the generated files as a bundle, or as many.
-
-    Args:
-        project: The project.
-        cli: The CLI in the project's folder.
-        limit_seconds: How long one call may take.
-        force_lock: Whether to take over a lock that was left in the workspace.
-        manner: How many bundles are deployed.
-    """
-
-    def make(
-        project: Project, compilation: Compilation, folder: Path, cli: DatabricksCli, digest: Callable[[], str] | None
-    ) -> CliDeployer:
-        return CliDeployer(
-            cli,
-            project,
-            compilation,
-            folder,
-            limit_seconds=limit_seconds,
-            force_lock=force_lock,
-            say=cli.on_line,
-            digest=digest,
-        )
-
-    def one(beginning: DeployContext) -> Deployer:
-        warning = slow_warning(len(beginning.compilation.jobs), cli.version)
-        if warning is not None:
-            cli.on_line(warning)
-        inheriting = replace(cli, inherited=(beginning.lock,))
-        return make(project, beginning.compilation, beginning.folder, inheriting, None)
-
-    def many(beginning: DeployContext) -> Deployer:
-        how = replace(manner or ManyBundlesOptions(), rejects=beginning.hold_back)
-        inheriting = replace(cli, inherited=(beginning.lock,), stop=how.stop)
-        return BundlesDeployer(
-            project,
-            beginning.compilation,
-            beginning.folder,
-            lambda name, compilation, folder, digest: make(
-                project, compilation, folder, cli_of_bundle(inheriting, project, name), digest
-            ),
-            beginning.known,
-            os.environ,
-            how,
-            cli.on_line,
-        )
-
-    return DeployBackend(one if project.bundles is None else many, writes_files=True)
 
 
 def cli_of_bundle(cli: DatabricksCli, project: Project, name: str) -> DatabricksCli:
@@ -94,44 +118,35 @@ def cli_of_bundle(cli: DatabricksCli, project: Project, name: str) -> Databricks
     return replace(cli, folder=folder, on_line=lambda line: cli.on_line(f"[{name}] {line}" if line.strip() else line))
 
 
-def jobs_api_backend(
-    project: Project, target: str, workspace: Workspace, say: Callable[[str], None] = lambda line: None
-) -> DeployBackend:
-    """Deploys without a bundle, where no CLI can be installed."""
-    return DeployBackend(
-        lambda beginning: JobsApiDeployer(project, beginning.compilation, workspace, target, _ids(beginning), say),
-        writes_files=False,
-    )
-
-
-def _ids(beginning: DeployContext) -> dict[str, str]:
-    return {job.key: job.job_id for job in beginning.known()}
-
-
 def select_backend(
     project: Project,
     target: str,
     workspace: Workspace,
-    say: Callable[[str], None] = lambda line: None,
+    name: BackendName = "auto",
     *,
     on_fallback: Callable[[str], None],
-    limit_seconds: float = 1800,
-    manner: ManyBundlesOptions | None = None,
+    limit_seconds: float = LIMIT_SECONDS,
+    parallel: int = 2,
 ) -> DeployBackend:
-    """Returns the CLI where there are a bundle and a CLI, else the Jobs API.
+    """Returns the backend of a name.
 
     Args:
         project: The project.
         target: The bundle's target.
         workspace: The workspace, for the Jobs API.
-        say: Told what is being done.
-        on_fallback: Told why the CLI is not taken although there is a bundle.
+        name: Which; `auto` takes the CLI where there are a bundle and a CLI, else the Jobs API.
+        on_fallback: Takes why the CLI is not used although there is a bundle.
         limit_seconds: How long one call of the CLI may take.
-        manner: How many bundles are deployed.
+        parallel: Of many bundles, how many are deployed at a time.
+
+    Raises:
+        ConfigError: The CLI is named, and there is none that can be used.
     """
-    if (project.folder / BUNDLE_FILE).is_file():
+    if name == "cli" or (name == "auto" and (project.folder / BUNDLE_FILE).is_file()):
         try:
-            return cli_backend(project, open_cli(project, target, say), limit_seconds=limit_seconds, manner=manner)
+            return CliBackend(open_cli(project, target, limit_seconds=limit_seconds), parallel=parallel)
         except ConfigError as error:
+            if name == "cli":
+                raise
             on_fallback(f"{error} The jobs are deployed through the Jobs API.")
-    return jobs_api_backend(project, target, workspace, say)
+    return JobsApiBackend(workspace)

@@ -20,10 +20,10 @@ def _object(diagnostic: Diagnostic) -> dict[str, object]:
         "severity": diagnostic.severity.value,
         "code": diagnostic.code,
         "message": diagnostic.message,
-        "path": diagnostic.place.path,
-        "line": diagnostic.place.line,
-        "column": diagnostic.place.column,
-        "is_file": diagnostic.place.is_file,
+        "path": diagnostic.location.path,
+        "line": diagnostic.location.line,
+        "column": diagnostic.location.column,
+        "is_file": diagnostic.location.is_file,
     }
 
 
@@ -33,15 +33,15 @@ def as_github(diagnostics: Sequence[Diagnostic]) -> str:
 
 
 def _annotation(diagnostic: Diagnostic) -> str:
-    place = diagnostic.place
+    location = diagnostic.location
     fields = {"title": diagnostic.code}
     message = diagnostic.message
-    if place.is_file:
-        fields |= {"file": place.path}
-        fields |= {} if place.line is None else {"line": str(place.line)}
-        fields |= {} if place.column is None else {"col": str(place.column)}
+    if location.is_file:
+        fields |= {"file": location.path}
+        fields |= {} if location.line is None else {"line": str(location.line)}
+        fields |= {} if location.column is None else {"col": str(location.column)}
     else:
-        message = f"{place}: {message}"
+        message = f"{location}: {message}"
     properties = ",".join(f"{name}={_escaped(value, ',:')}" for name, value in fields.items())
     return f"::{diagnostic.severity.value} {properties}::{_escaped(message, '')}"
 
@@ -77,13 +77,13 @@ def _sarif_rule(code: str) -> dict[str, object]:
 
 
 def _sarif_result(diagnostic: Diagnostic) -> dict[str, object]:
-    place = diagnostic.place
+    at = diagnostic.location
     location: dict[str, object]
-    if place.is_file:
-        region = {"startLine": place.line or 1, "startColumn": place.column or 1}
-        location = {"physicalLocation": {"artifactLocation": {"uri": place.path}, "region": region}}
+    if at.is_file:
+        region = {"startLine": at.line or 1, "startColumn": at.column or 1}
+        location = {"physicalLocation": {"artifactLocation": {"uri": at.path}, "region": region}}
     else:
-        location = {"logicalLocations": [{"fullyQualifiedName": str(place)}]}
+        location = {"logicalLocations": [{"fullyQualifiedName": str(at)}]}
     return {
         "ruleId": diagnostic.code,
         "level": "error" if diagnostic.severity is Severity.ERROR else "warning",

@@ -78,12 +78,12 @@ class SourceRef:
         """Returns the origin of a key: of the one at `steps`, or of this value's own."""
         return SourceRef(self.document, (*self.path, *steps), of_key=True)
 
-    def place(self) -> Location:
-        """Looks the place up in the document."""
+    def location(self) -> Location:
+        """Looks the position up in the document."""
         return self.document.locate(self.path, of_key=self.of_key)[0]
 
     def __str__(self) -> str:
-        return str(self.place())
+        return str(self.location())
 
 
 class SuggestionKind(str, Enum):
@@ -114,12 +114,13 @@ class Diagnostic:
     severity: Severity
     code: str
     message: str
-    place: Location
+    location: Location
     source_line: str | None = None
-    suggestion: Suggestion | None = None
+    # Not compared: a mistake in an anchor is one mistake, whatever stands beside its repetitions.
+    suggestion: Suggestion | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.severity.value}: {self.message} [{self.code}]"
+        return f"{self.location}: {self.severity.value}: {self.message} [{self.code}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +156,8 @@ class Rule:
 
     def at(self, origin: SourceRef, message: str, suggestion: Suggestion | None = None) -> Diagnostic:
         """Reports this mistake at a place."""
-        place, line = origin.document.locate(origin.path, of_key=origin.of_key)
-        return Diagnostic(self.severity, self.code, message, place, line, suggestion)
+        location, line = origin.document.locate(origin.path, of_key=origin.of_key)
+        return Diagnostic(self.severity, self.code, message, location, line, suggestion)
 
 
 def errors_among(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
@@ -168,7 +169,7 @@ def in_reading_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...
     """Sorts by place, and drops a message that is there twice."""
     unique = dict.fromkeys(diagnostics)
     return tuple(
-        sorted(unique, key=lambda d: (d.place.path, d.place.line or 0, d.place.column or 0, d.code, d.message))
+        sorted(unique, key=lambda d: (d.location.path, d.location.line or 0, d.location.column or 0, d.code, d.message))
     )
 
 

@@ -1,1 +1,1 @@
-"""The monitor: metadata changes, jobs follow."""
+"""The monitor: watches the metadata, deploys what changes behind the gate, and reports it."""

@@ -1,4 +1,4 @@
-"""What a monitor tells: one event for each thing that happens, once.
+"""The events of a monitor: one for each thing that happens, once.
 
 Data only: where events go (a log, a webhook) is decided elsewhere.
 """
@@ -11,7 +11,7 @@ from enum import Enum
 
 from lakeflow_job_meta._internal.text import count, listing
 from lakeflow_job_meta._internal.trees import Value
-from lakeflow_job_meta.monitor.reconcile import ReconcileResult
+from lakeflow_job_meta.monitor.tick import TickResult
 from lakeflow_job_meta.state.history import MonitorState, Outcome
 
 
@@ -27,7 +27,7 @@ class EventKind(str, Enum):
     REFUSED = "refused"
     QUARANTINED = "quarantined"
     FAILED = "failed"
-    HEALED = "healed"
+    RESOLVED = "healed"
     UNDELIVERED = "undelivered"
     STOPPED = "stopped"
 
@@ -47,14 +47,12 @@ class Event:
 
 
 EventSink = Callable[[Event], None]
-"""Is told what happens."""
 
-
-_MOST_TOLD = 50
+_MOST_REPORTED = 50
 
 
 def change_event(changed: Sequence[str], *, is_first: bool) -> Event | None:
-    """Returns what is told before the work begins; None when nothing has changed and something is tried again."""
+    """Returns the event of a reconciliation that begins; None when nothing has changed and something is tried again."""
     if is_first:
         return Event(EventKind.CHANGED, "Nothing is known of an earlier deployment; everything is compared.")
     if not changed:
@@ -62,42 +60,43 @@ def change_event(changed: Sequence[str], *, is_first: bool) -> Event | None:
     return Event(EventKind.CHANGED, f"Changed: {', '.join(changed)}.", {"sources": list(changed)})
 
 
-def events_of(done: ReconcileResult, before: MonitorState) -> Iterator[Event]:
-    """Yields what a tick did, and what is new.
+def events_of(tick: TickResult, before: MonitorState) -> Iterator[Event]:
+    """Yields what a tick did, what is new, and what is resolved.
 
     Args:
-        done: What the tick came to.
+        tick: The result of the tick.
         before: What was remembered before it.
     """
-    yield from _deed(done)
-    state = done.state
+    yield from _changes(tick)
+    state = tick.state
     for refusal in state.refused:
         if refusal not in before.refused:
             yield Event(EventKind.REFUSED, refusal.reason, {"jobs": list(refusal.jobs)})
-    fresh = [error for error in state.errors if error not in set(before.errors)]
-    for error in fresh[:_MOST_TOLD]:
+    known_errors, still_broken = set(before.errors), set(state.broken)
+    fresh = [error for error in state.errors if error not in known_errors]
+    for error in fresh[:_MOST_REPORTED]:
         yield Event(EventKind.QUARANTINED, error)
-    if len(fresh) > _MOST_TOLD:
-        yield Event(EventKind.QUARANTINED, f"And {len(fresh) - _MOST_TOLD} more; see `ljm status`.")
-    healed = [name for name in before.broken if name not in set(state.broken)]
-    if healed:
-        text = f"{listing(healed)} {'is' if len(healed) == 1 else 'are'} without mistakes again, or gone."
-        yield Event(EventKind.HEALED, text, {"modules": [*healed]})
+    if len(fresh) > _MOST_REPORTED:
+        yield Event(EventKind.QUARANTINED, f"And {len(fresh) - _MOST_REPORTED} more; see `ljm status`.")
+    resolved = [name for name in before.broken if name not in still_broken]
+    if resolved:
+        text = f"{listing(resolved)} {'is' if len(resolved) == 1 else 'are'} without mistakes again, or gone."
+        yield Event(EventKind.RESOLVED, text, {"modules": [*resolved]})
     if before.refused and not state.refused:
-        yield Event(EventKind.HEALED, "Nothing is refused any more.")
+        yield Event(EventKind.RESOLVED, "Nothing is refused any more.")
 
 
-def _deed(done: ReconcileResult) -> Iterator[Event]:
+def _changes(tick: TickResult) -> Iterator[Event]:
     details: dict[str, Value] = {
-        "metadata_version": done.metadata_version,
-        "created": list(done.created),
-        "changed": list(done.changed),
-        "deleted": list(done.deleted),
+        "metadata_version": tick.metadata_version,
+        "created": list(tick.created),
+        "changed": list(tick.changed),
+        "deleted": list(tick.deleted),
     }
-    words = f"{count(len(done.created), 'job')} created, {len(done.changed)} changed, {len(done.deleted)} deleted"
-    if done.outcome is Outcome.PROPOSED:
-        yield Event(EventKind.PROPOSED, f"Proposed: {words}.", details)
-    elif done.created or done.changed or done.deleted or done.outcome is Outcome.DEPLOYED:
-        yield Event(EventKind.DEPLOYED, f"Deployed: {words}.", details)
-    elif done.outcome is Outcome.UNCHANGED:
+    jobs = f"{count(len(tick.created), 'job')} created, {len(tick.changed)} changed, {len(tick.deleted)} deleted"
+    if tick.outcome is Outcome.PROPOSED:
+        yield Event(EventKind.PROPOSED, f"Proposed: {jobs}.", details)
+    elif tick.created or tick.changed or tick.deleted or tick.outcome is Outcome.DEPLOYED:
+        yield Event(EventKind.DEPLOYED, f"Deployed: {jobs}.", details)
+    elif tick.outcome is Outcome.UNCHANGED:
         yield Event(EventKind.UNCHANGED, "The same jobs come out; nothing to deploy.", details)

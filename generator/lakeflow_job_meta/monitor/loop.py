@@ -1,4 +1,4 @@
-"""Ticks again and again, until it is told to stop or has failed too often."""
+"""Ticks again and again, until it is stopped or has failed too often."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lakeflow_job_meta._internal.text import count
-from lakeflow_job_meta.monitor.clock import Clock
 from lakeflow_job_meta.monitor.events import Event, EventKind, EventSink
-from lakeflow_job_meta.monitor.monitor import Monitor, TickResult
+from lakeflow_job_meta.monitor.monitor import Monitor
+from lakeflow_job_meta.monitor.retry import Clock
+from lakeflow_job_meta.monitor.tick import TickResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,40 +26,43 @@ class LoopOptions:
     max_ticks: int | None = None
     fail_after: int | None = None
 
+    def __str__(self) -> str:
+        return "One tick." if self.max_ticks == 1 else f"One tick every {self.interval_seconds:g} seconds."
+
 
 @dataclass(frozen=True, slots=True)
 class LoopResult:
     """How a loop ended.
 
     Attributes:
-        has_ended_well: Whether it was told to stop, or had looked as often as it should; not if it failed too often.
+        is_success: Whether it was stopped or had all of its ticks; not if it failed too often.
         last: The last tick that came to its end; None where none did.
     """
 
-    has_ended_well: bool
+    is_success: bool
     last: TickResult | None
 
 
 def run_loop(
     monitor: Monitor,
-    rhythm: LoopOptions,
-    tell: EventSink,
+    options: LoopOptions,
+    sink: EventSink,
     *,
     clock: Clock | None = None,
     on_tick: Callable[[TickResult], None] = lambda tick: None,
 ) -> LoopResult:
-    """Ticks until it is told to stop by Ctrl-C or SIGTERM, or has failed too often.
+    """Ticks until it is stopped by Ctrl-C or SIGTERM, or has failed too often.
 
     Args:
         monitor: What ticks.
-        rhythm: How often.
-        tell: Told when it starts and stops.
+        options: How often.
+        sink: Takes the events of its start and its end.
         clock: For tests.
         on_tick: Called after each tick.
     """
     clock = clock or Clock()
-    monitor.interval_seconds = None if rhythm.max_ticks == 1 else rhythm.interval_seconds
-    tell(Event(EventKind.STARTED, _introduction(rhythm), {"interval_seconds": rhythm.interval_seconds}))
+    monitor.interval_seconds = None if options.max_ticks == 1 else options.interval_seconds
+    sink(Event(EventKind.STARTED, str(options), {"interval_seconds": options.interval_seconds}))
     number, tick = 0, None
     try:
         while True:
@@ -66,21 +70,15 @@ def run_loop(
             tick = monitor.tick()
             on_tick(tick)
             number += 1
-            if rhythm.fail_after is not None and monitor.failures_in_a_row >= rhythm.fail_after:
-                tell(Event(EventKind.STOPPED, f"Failed {monitor.failures_in_a_row} times in a row."))
+            failures = monitor.retry.failures_in_a_row
+            if options.fail_after is not None and failures >= options.fail_after:
+                sink(Event(EventKind.STOPPED, f"Failed {failures} times in a row."))
                 return LoopResult(False, tick)
-            if rhythm.max_ticks is not None and number >= rhythm.max_ticks:
-                tell(Event(EventKind.STOPPED, f"Ended after {count(number, 'look')}."))
-                monitor.say_goodbye()
-                return LoopResult(True, tick)
-            clock.sleep(max(rhythm.interval_seconds - (clock.monotonic() - began), 0.0))
+            if options.max_ticks is not None and number >= options.max_ticks:
+                sink(Event(EventKind.STOPPED, f"Ended after {count(number, 'tick')}."))
+                break
+            clock.sleep(max(options.interval_seconds - (clock.monotonic() - began), 0.0))
     except KeyboardInterrupt:
-        tell(Event(EventKind.STOPPED, "Stopped on request. What was begun is finished by the next start."))
-        monitor.say_goodbye()
-        return LoopResult(True, tick)
-
-
-def _introduction(rhythm: LoopOptions) -> str:
-    if rhythm.max_ticks == 1:
-        return "Looking once."
-    return f"Looking every {rhythm.interval_seconds:g} seconds."
+        sink(Event(EventKind.STOPPED, "Stopped on request. What was begun is finished by the next start."))
+    monitor.announce_end()
+    return LoopResult(True, tick)

@@ -1,4 +1,4 @@
-"""What a monitor would deploy, in a folder for a pull request: the generated files, and the plan in words.
+"""What a monitor would deploy, in a folder for a pull request: the generated files, and the plan in Markdown.
 
 Writes below that folder only. The files there are complete: a CI job puts them in the place of the project's own.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from lakeflow_job_meta._internal.fs import write_atomically
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.output.writer import Change, FileChange, FileChanges, apply_changes, generated_files
@@ -42,11 +43,9 @@ def write_proposal(folder: Path, project: Project, changes: FileChanges) -> None
     ]
     gone = [FileChange(Change.DELETE, path, text, "") for path, text in sorted(there.items()) if path not in wanted]
     apply_changes(replace(changes, folder=folder / project.generated, changes=(*writes, *gone)))
-    path = folder / PLAN
+    path, plan = folder / PLAN, FORMATS["markdown"](plan_files(project, changes), None)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(FORMATS["markdown"](plan_files(project, changes), None) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        write_atomically(path, f"{plan}\n".encode())
     except OSError as error:
         raise OperationFailed(f"{str(path)!r} cannot be written: {error.strerror}.") from error

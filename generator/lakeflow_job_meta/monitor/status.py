@@ -1,6 +1,6 @@
-"""How a monitor is: what it did last, and what is left for a person to do.
+"""The health of a monitor: what it did last, and what is left for a person to do.
 
-Read from the history, and from the sign of life where the monitor runs on this machine. Changes nothing.
+Read from the history, and from the heartbeat where the monitor runs on this machine. Changes nothing.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from lakeflow_job_meta._internal.processes import is_running
 from lakeflow_job_meta.state.heartbeat import Heartbeat, read_heartbeat
 from lakeflow_job_meta.state.history import History, HistoryEntry, MonitorState, Outcome
 
-_LOOKED_BACK = 100
+_MOST_ENTRIES = 100
 _PATIENCE_SECONDS = 900.0
 """A deployment may take so long, and no tick ends before it has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How the monitor of a target is.
+    """The health of the monitor of a target.
 
     Attributes:
         last: The newest entry of the history.
         deployment: The newest entry in which jobs were deployed.
-        heartbeat: The sign of life, where there is one on this machine.
-        absence: Why nobody seems to look; empty when somebody does.
+        heartbeat: Of the monitor, where there is one on this machine.
+        absence: Why no monitor seems to run; empty when one does.
     """
 
     target: str
@@ -50,13 +50,13 @@ class Health:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether somebody looks, and nothing is left for a person to do."""
+        """Whether a monitor runs, and nothing is left for a person to do."""
         state = self.state
         return not (self.absence or self.failures or state.broken or state.errors or state.refused)
 
 
 def health_of(history: History, folder: Path, target: str, now: datetime) -> Health:
-    """Returns how the monitor of a target is.
+    """Returns the health of the monitor of a target.
 
     Args:
         history: Its history.
@@ -67,7 +67,7 @@ def health_of(history: History, folder: Path, target: str, now: datetime) -> Hea
     Raises:
         OperationFailed: The history cannot be read.
     """
-    entries = history.newest(_LOOKED_BACK)
+    entries = history.newest(_MOST_ENTRIES)
     heartbeat = read_heartbeat(folder)
     deployments = (entry for entry in entries if _has_deployed(entry))
     absence = "; ".join(_absences(entries, heartbeat, now))
@@ -81,11 +81,11 @@ def _has_deployed(entry: HistoryEntry) -> bool:
 
 def _absences(entries: list[HistoryEntry], heartbeat: Heartbeat | None, now: datetime) -> Iterator[str]:
     if not entries and heartbeat is None:
-        yield "no monitor has looked at this target yet"
+        yield "no monitor has run for this target yet"
     if heartbeat is None or heartbeat.interval_seconds is None or heartbeat.host != socket.gethostname():
         return
     silent_seconds = (now - heartbeat.moment).total_seconds()
     if not is_running(heartbeat.process):
-        yield f"the monitor's process {heartbeat.process} has ended without saying so; start it again"
+        yield f"the monitor's process {heartbeat.process} has ended unexpectedly; start it again"
     elif silent_seconds > heartbeat.interval_seconds * 2 + _PATIENCE_SECONDS:
-        yield f"the monitor's process {heartbeat.process} has not looked for {silent_seconds:.0f} seconds"
+        yield f"the monitor's process {heartbeat.process} has not completed a tick for {silent_seconds:.0f} seconds"

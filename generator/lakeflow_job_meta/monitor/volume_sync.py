@@ -11,21 +11,18 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lakeflow_job_meta.compiler.compile import compile_snapshots
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.control_table.changes import key_of
-from lakeflow_job_meta.control_table.interface import ControlTable
-from lakeflow_job_meta.control_table.load_plan import not_in_a_table
 from lakeflow_job_meta.diagnostics.model import Diagnostic, errors_among
 from lakeflow_job_meta.parsing.units import RawModule
-from lakeflow_job_meta.services.table_operations import load
+from lakeflow_job_meta.services.table_load import check_for_table, load
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints
 from lakeflow_job_meta.sources.volume import VolumeReader
+from lakeflow_job_meta.tables.store import VersionedTable
 
 
 @dataclass(frozen=True, slots=True)
-class Synced:
-    """What a synchronisation came to.
+class SyncResult:
+    """The result of a synchronisation.
 
     Attributes:
         files: The digest of each file that was loaded, by path, with the modules that were not.
@@ -41,43 +38,45 @@ class Synced:
 
 
 def sync_volume(
-    reader: VolumeReader, table: ControlTable, project: Project, contents: FileFingerprints, loaded: Mapping[str, str]
-) -> Synced:
+    reader: VolumeReader,
+    table: VersionedTable,
+    project: Project,
+    fingerprints: FileFingerprints,
+    loaded: Mapping[str, str],
+) -> SyncResult:
     """Loads new and changed files with one commit, or none.
 
     Args:
         reader: The volume.
         table: The control table.
         project: For defaults and local files.
-        contents: What is remembered of files.
+        fingerprints: Of files.
         loaded: What this returned as `files` before.
 
     Raises:
         LakeflowJobMetaError: The volume cannot be read, or the table cannot be written; the table is as it was.
     """
-    digests = reader.digests(contents)
+    digests = reader.digests(fingerprints)
     fresh = [path for path, digest in digests.items() if loaded.get(path) != digest]
     done = {path: digest for path, digest in digests.items() if path not in fresh}
     if not fresh:
-        return Synced(done)
+        return SyncResult(done)
     # All of them, since a module in a new file may be in an old one too.
-    reading = reader.read_some(digests)
-    others = {key_of(row)[0] for row in table.read().rows}
-    compilation = compile_snapshots(project, [reading], other_modules=others)
-    found = [*errors_among(compilation.diagnostics), *not_in_a_table(reading.modules)]
-    errors = [error for error in found if error.place.path in fresh]
-    bad = _modules_with(errors, reading.modules)
+    snapshot = reader.read_some(digests)
+    found = errors_among(check_for_table(project, [snapshot], table))
+    errors = [error for error in found if error.location.path in fresh]
+    bad = _modules_with(errors, snapshot.modules)
     waiting = {path: _still_to_load(loaded.get(path, ""), digests[path]) for path in fresh}
-    modules = [raw for raw in reading.modules if _path(raw) in waiting]
+    modules = [raw for raw in snapshot.modules if _path(raw) in waiting]
     wanted = [raw for raw in modules if (names := waiting[_path(raw)]) is None or _name(raw) in names]
     good = [raw for raw in wanted if raw not in bad]
     has_written = bool(good) and bool(load(table, good, prune=False, dry_run=False).commit)
-    unreadable = reading.unreadable & waiting.keys()
+    unreadable = snapshot.unreadable_labels & waiting.keys()
     unloaded = {_path(raw) for raw in bad} | unreadable
     broken = [*map(_name, bad), *sorted(unreadable)]
     done |= {path: digests[path] for path in fresh if path not in unloaded}
     done |= {path: _without(digests[path], [_name(raw) for raw in bad if _path(raw) == path]) for path in unloaded}
-    return Synced(done, tuple(errors), tuple(broken), has_written)
+    return SyncResult(done, tuple(errors), tuple(broken), has_written)
 
 
 def _modules_with(errors: Sequence[Diagnostic], modules: Sequence[RawModule]) -> list[RawModule]:
@@ -90,7 +89,7 @@ def _modules_with(errors: Sequence[Diagnostic], modules: Sequence[RawModule]) ->
         before = [
             (place.line or 0, number)
             for number, (_, place) in enumerate(places)
-            if place.path == error.place.path and (place.line or 0) <= (error.place.line or 0)
+            if place.path == error.location.path and (place.line or 0) <= (error.location.line or 0)
         ]
         found += [places[max(before)[1]][0]] if before else []
     return [raw for raw in modules if raw in found]

@@ -1,4 +1,4 @@
-"""What there is to see of the metadata without reading it: one token for each source, and one for the project's files.
+"""Whether metadata has changed, without reading it: one token for each source, and one for the project's files.
 
 Two equal tokens mean the same metadata. Nothing is parsed, and no clock is compared. A source that cannot be reached is
 an error of that source alone.
@@ -26,11 +26,11 @@ TOOL = "version and options of this tool"
 
 @dataclass(frozen=True, slots=True)
 class SourceVersions:
-    """What was seen at one moment.
+    """The versions of all sources at one moment.
 
     Attributes:
-        tokens: By source; those that could not be reached are missing.
-        errors: Why they could not, by source.
+        tokens: By source; those of sources that could not be reached are missing.
+        errors: Why they could not be reached, by source.
     """
 
     tokens: Mapping[str, str]
@@ -58,13 +58,13 @@ def source_message(source: str, message: str) -> str:
 
 
 class SourceWatcher:
-    """Looks at the sources of a project.
+    """Watches the sources of a project.
 
     Args:
         project: The project.
         readers: Its sources, and what is loaded into its control table.
-        contents: What is remembered of files; shared by all looks of a process.
-        options: What was asked for on the command line, as text: another wish is a change too.
+        fingerprints: Of files; shared by all ticks of a process.
+        options: Of the monitor, as text: other options are a change too.
         leaving_out: Folders that the monitor writes.
     """
 
@@ -72,32 +72,33 @@ class SourceWatcher:
         self,
         project: Project,
         readers: Sequence[Reader],
-        contents: FileFingerprints,
+        fingerprints: FileFingerprints,
         options: str,
         leaving_out: Collection[Path] = (),
     ) -> None:
         self._project = project
         self._readers = readers
-        self._contents = contents
+        self._fingerprints = fingerprints
         self._options = options
         root = project.folder / project.generated
         generated = [root] if project.bundles is not None else [root / "jobs", root / "sql"]
         self._leaving_out = {*generated, *leaving_out}
 
-    def look(self) -> SourceVersions:
-        """Asks every source for its token."""
-        answers = {reader.source: self._answer(reader) for reader in self._readers}
-        tokens = {source: answer for source, answer in answers.items() if isinstance(answer, str)}
-        errors = {source: str(answer) for source, answer in answers.items() if not isinstance(answer, str)}
+    def versions(self) -> SourceVersions:
+        """Requests the token of every source."""
+        tokens: dict[str, str] = {}
+        errors: dict[str, str] = {}
+        for reader in self._readers:
+            self._probe(reader, tokens, errors)
         return SourceVersions(
             tokens | {PROJECT: self._files_of_project(), TOOL: f"{__version__} {self._options}"}, errors
         )
 
-    def _answer(self, reader: Reader) -> str | LakeflowJobMetaError:
+    def _probe(self, reader: Reader, tokens: dict[str, str], errors: dict[str, str]) -> None:
         try:
-            return reader.probe(self._contents)
+            tokens[reader.source] = reader.probe(self._fingerprints)
         except LakeflowJobMetaError as error:
-            return error
+            errors[reader.source] = str(error)
 
     def _files_of_project(self) -> str:
         """Returns a digest of what is deployed along with the metadata: notebooks, templates, resources by hand.
@@ -114,8 +115,8 @@ class SourceWatcher:
         names = {path.relative_to(folder).as_posix(): path for path in paths}
         return combined_fingerprint(
             {
-                name: self._contents.of_file(path)
+                name: self._fingerprints.of_file(path)
                 for name, path in names.items()
-                if not any(reader.covers(name) for reader in self._readers)
+                if not any(reader.contains(name) for reader in self._readers)
             }
         )

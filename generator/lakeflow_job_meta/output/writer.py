@@ -307,8 +307,8 @@ def refuse_if_a_source_went_missing(compilation: Compilation, changes: FileChang
     suspicious = [label for label in changes.orphans if compilation.may_be_of_missing(label)]
     if not suspicious:
         return
-    empty = [reading.source for reading in compilation.missing if not reading.failed]
-    failed = [reading.source for reading in compilation.missing if reading.failed]
+    empty = [reading.source for reading in compilation.missing if not reading.is_unreadable]
+    failed = [reading.source for reading in compilation.missing if reading.is_unreadable]
     reasons = [f"{listing(empty)} holds no module"] if empty else []
     reasons += [f"{listing(failed)} cannot be read"] if failed else []
     remedy = (

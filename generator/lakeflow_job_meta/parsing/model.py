@@ -10,7 +10,7 @@ from lakeflow_job_meta.diagnostics.model import SourceRef
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """That one source waits for another.
+    """A source that another source waits for.
 
     Attributes:
         outcome: The result of a condition to wait for, `"true"` or `"false"`; None waits for the end.
@@ -27,7 +27,7 @@ class Source:
 
     Attributes:
         task_key: The task's key, made from `source_id`.
-        execution_order: The stage; None where only `depends_on` says when it runs.
+        execution_order: The stage; None where `depends_on` alone determines when it runs.
         depends_on: What it waits for; None leaves that to `execution_order`.
         source_config: Kept for the notebook that reads the control table, like `target_config`.
         transformation_config: The task's settings.
@@ -53,7 +53,7 @@ class Module:
         key: The job's key in the bundle, made from `module_name`.
         targets: The bundle's targets in which the job exists; empty for all.
         sources: As they were written; rows by `source_id`.
-        group: What its rows say in the column that names the bundles of modules.
+        group: Its value in the column of the control table that names the bundles of modules.
     """
 
     module_name: str
@@ -67,5 +67,5 @@ class Module:
 
     @property
     def label(self) -> str:
-        """Where it comes from, as its generated file says."""
+        """The file or table that its generated file names as its source."""
         return self.origin.document.label

@@ -1,4 +1,4 @@
-"""Rows of a control table to modules: the part that every kind of table shares.
+"""Rows of a control table to modules, for every kind of table.
 
 Rows come in as plain maps of one version of the table; each module goes out in the same form as from YAML, and its
 document knows the row, the column and the position inside JSON of every value.
@@ -14,6 +14,7 @@ from itertools import groupby
 
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value, diff
+from lakeflow_job_meta.control_table.schema import METADATA_COLUMNS, key_of
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Location, SourceRef
 from lakeflow_job_meta.diagnostics.rules.metadata import (
     BAD_JSON,
@@ -22,8 +23,8 @@ from lakeflow_job_meta.diagnostics.rules.metadata import (
     NOT_A_VALUE,
     ROW_WITHOUT_MODULE,
 )
-from lakeflow_job_meta.parsing.columns import METADATA_COLUMNS, Row
 from lakeflow_job_meta.parsing.units import RawModule, SourceUnit, UnitContent, digest_of
+from lakeflow_job_meta.tables.schema import Row
 from lakeflow_job_meta.text.json_columns import locate_in_json, read_json
 from lakeflow_job_meta.text.yaml_reader import Fault
 
@@ -37,7 +38,7 @@ _SIMPLE = re.compile(r"[\w.:/ -]{1,80}")
 
 
 class TableModule:
-    """The rows of one module: the document that its values stand in.
+    """The rows of one module, as the document that holds its values.
 
     Args:
         label: The table's name or path.
@@ -86,8 +87,7 @@ def units_of_rows(label: str, rows: Iterable[Row], group_column: str | None = No
         rows: Maps from column to value; JSON columns as text.
         group_column: The column that names the bundles of modules, if one does.
     """
-    ordered = sorted(rows, key=lambda row: (str(row.get("module_name") or ""), str(row.get("source_id") or "")))
-    for name, group in groupby(ordered, key=lambda row: row.get("module_name")):
+    for name, group in groupby(sorted(rows, key=key_of), key=lambda row: row.get("module_name")):
         members = list(group)
         is_module = name is not None and name != ""
         read = partial(_module, label, members, group_column) if is_module else partial(_without_module, label, members)
@@ -96,16 +96,12 @@ def units_of_rows(label: str, rows: Iterable[Row], group_column: str | None = No
         yield SourceUnit(label, digest, read, len(written) if written is not None else _USUAL_BYTES * len(members))
 
 
-def modules_of_rows(label: str, rows: Iterable[Row]) -> tuple[list[RawModule], list[Diagnostic], bool]:
-    """Reads what `units_of_rows` gives.
-
-    Returns:
-        The modules by name, what is wrong with the rows, and whether every row belongs to one of the modules.
-    """
-    contents = [part.content for part in units_of_rows(label, rows)]
-    return (
-        [module for content in contents for module in content.modules],
-        [problem for content in contents for problem in content.diagnostics],
+def modules_of_rows(label: str, rows: Iterable[Row]) -> UnitContent:
+    """Reads all units of a table at once, the modules by name."""
+    contents = [unit.content for unit in units_of_rows(label, rows)]
+    return UnitContent(
+        tuple(module for content in contents for module in content.modules),
+        tuple(problem for content in contents for problem in content.diagnostics),
         all(content.is_whole for content in contents),
     )
 
@@ -154,18 +150,18 @@ def _module(label: str, rows: list[Row], group_column: str | None) -> UnitConten
 def _group(
     rows: list[Row], column: str, origin: SourceRef, row_of: dict[str, int], problems: list[Diagnostic]
 ) -> str | None:
-    """Returns what the rows say in the column that names bundles; those without a value say nothing."""
-    said = {number: str(row[column]) for number, row in enumerate(rows) if row.get(column) is not None}
-    if not said:
+    """Returns the value of the column that names bundles; rows without one count for none."""
+    found = {number: str(row[column]) for number, row in enumerate(rows) if row.get(column) is not None}
+    if not found:
         return None
-    first, group = next(iter(said.items()))
+    first, group = next(iter(found.items()))
     row_of.setdefault(column, first)
-    other = next((number for number, text in said.items() if text != group), None)
+    other = next((number for number, text in found.items() if text != group), None)
     if other is not None:
         problems.append(
             CONFLICTING_ROWS.at(
                 origin.at("sources", other, column),
-                f"{column!r} names the bundle of the module, and is {quoted(said[other])} here but {quoted(group)} in "
+                f"{column!r} names the bundle of the module, and is {quoted(found[other])} here but {quoted(group)} in "
                 f"{origin.at('sources', first, column)}; rows of a module must agree",
             )
         )
@@ -187,7 +183,7 @@ def _source(row: Row, origin: SourceRef, problems: list[Diagnostic]) -> Value:
 
 
 def _read(row: Row, column: str) -> tuple[Value, Fault | None]:
-    """Returns what a cell says; most configs are `{}`, and need no parser."""
+    """Returns the value of a cell; most configs are `{}`, and need no parser."""
     value = row.get(column)
     if column not in _JSON_COLUMNS or not isinstance(value, str):
         return value, None  # type: ignore[return-value]
@@ -196,15 +192,15 @@ def _read(row: Row, column: str) -> tuple[Value, Fault | None]:
 
 def _bad_cell(row: Row, column: str, origin: SourceRef, fault: Fault) -> Diagnostic:
     found_rule = {"duplicate-key": DUPLICATE_KEY, "value": NOT_A_VALUE}.get(fault.kind, BAD_JSON)
-    place, _ = origin.document.locate(origin.path, of_key=False)
+    cell = origin.location()
     lines = str(row[column]).split("\n")
     line = lines[fault.mark.line - 1] if fault.mark.line <= len(lines) else None
-    at = Location(place.path, *fault.mark, is_file=False)
+    at = Location(cell.path, *fault.mark, is_file=False)
     return Diagnostic(found_rule.severity, found_rule.code, fault.message, at, line)
 
 
 def _conflict(column: str, here: SourceRef, first: SourceRef, one: Value, other: Value) -> Diagnostic:
-    """Says where two rows of a module disagree, by the first setting that differs."""
+    """Reports where two rows of a module disagree, by the first setting that differs."""
     path = next(diff(one, other)).path
     name = ".".join(str(step) for step in (column, *path))
     return CONFLICTING_ROWS.at(

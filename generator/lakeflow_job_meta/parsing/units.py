@@ -1,4 +1,4 @@
-"""What is between reading and parsing: raw modules, in units that can be compiled by themselves."""
+"""What readers return and the parser takes: raw modules, in units that can be compiled by themselves."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
 
 @dataclass(frozen=True, slots=True)
 class RawModule:
-    """One module as somebody wrote it.
+    """One module as it was written.
 
     Attributes:
         value: The map with `module_name`, `sources` and the rest; anything else if that is what was written.
         origin: Where it stands.
-        is_damaged: Whether part of it could not be read, which has been reported.
-        group: What its rows say in the column that names the bundles of modules.
+        is_damaged: Whether some of it could not be read, which has been reported.
+        group: Its value in the column of the control table that names the bundles of modules.
     """
 
     value: Value
@@ -31,12 +31,12 @@ class RawModule:
 
 @dataclass(frozen=True, slots=True)
 class UnitContent:
-    """What a part of a source says.
+    """The content of a unit.
 
     Attributes:
         modules: In reading order.
-        diagnostics: What is wrong with the reading itself.
-        is_whole: Whether all modules of the part are among `modules`; if not, jobs that came from it must stay.
+        diagnostics: What could not be read.
+        is_whole: Whether all modules of the unit are among `modules`; if not, jobs that came from it must stay.
     """
 
     modules: tuple[RawModule, ...]
@@ -45,13 +45,13 @@ class UnitContent:
 
 
 class SourceUnit:
-    """A part of a source that can be read without the others: a file, or the rows of one module.
+    """What can be read of a source without the rest: a file, or the rows of one module.
 
     Args:
         label: The file or table, as generated files name it.
-        digest: Of everything that `read` looks at, the label too: equal digests are equal contents. None where there is
+        digest: Of everything that `read` uses, the label too: equal digests mean equal contents. None where there is
             no such digest.
-        read: Reads it; called at most once, and only if somebody asks. Can be pickled, so that another process may.
+        read: Reads it; called at most once, and only if it is needed. Can be pickled, so that another process may.
         size: About how many bytes it has, at least 1.
     """
 
@@ -63,11 +63,11 @@ class SourceUnit:
 
     @cached_property
     def content(self) -> UnitContent:
-        """What it says."""
+        """Its content, read when it is first needed."""
         return self._read()
 
 
 def digest_of(label: str, content: bytes) -> bytes:
-    """Returns a digest of a part's content and of the name that generated files give for it."""
+    """Returns a digest of a unit's content and of the name that generated files give for it."""
     name = label.encode("utf-8", "surrogatepass")
     return hashlib.blake2b(b"%d:%b%b" % (len(name), name, content), digest_size=DIGEST_BYTES).digest()

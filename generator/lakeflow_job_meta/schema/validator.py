@@ -1,36 +1,30 @@
-"""What Databricks takes as settings of jobs and tasks, from the shipped JSON Schemas.
+"""Compares values with the shipped JSON Schemas: the form of modules, settings of jobs, the project file.
 
-Two ways to check a value: a compiled verdict for the many that are right (microseconds), and a walk that says what is
-wrong, where, and what was expected. Both read the same schema; a property test holds them together. Pure, but for
-reading the schema files once.
+A value comes in; findings go out: what is wrong, where, what was expected, and what would mend it. A compiled verdict
+for the many values that are right takes microseconds, and only where it is no does a walk look for the reasons. Both
+read the same schema, and a property test holds them together. Pure, but for reading the schema files once.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import Enum
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, cast
 
 from lakeflow_job_meta._internal.package_data import shipped
-from lakeflow_job_meta._internal.text import did_you_mean, kind_of, quoted
+from lakeflow_job_meta._internal.text import closest, kind_of, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value
-from lakeflow_job_meta.diagnostics.model import Suggestion
+from lakeflow_job_meta.diagnostics.model import Diagnostic, Rule, SourceRef, Suggestion
+from lakeflow_job_meta.diagnostics.rules.jobs import UNKNOWN_VALUE
+from lakeflow_job_meta.diagnostics.rules.metadata import MISSING_FIELD, UNKNOWN_FIELD, WRONG_TYPE
+from lakeflow_job_meta.schema.suggestions import Advice, change_type, choose_value, rename_key, with_text_as_written
 
 Schema = dict[str, Any]
-"""A part of a JSON Schema, in the narrow dialect that `schemas/derive.py` writes."""
-
-
-class Mismatch(str, Enum):
-    """How a value differs from its schema; the values are codes of diagnostics."""
-
-    UNKNOWN_FIELD = "unknown-field"
-    WRONG_TYPE = "wrong-type"
-    UNKNOWN_VALUE = "unknown-value"
-    MISSING_FIELD = "missing-field"
+"""A JSON Schema or one inside it, in the narrow dialect that `schemas/derive.py` writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +37,39 @@ class Finding:
         suggestion: What would mend it, where that is known.
     """
 
-    kind: Mismatch
+    rule: Rule
     path: KeyPath
     of_key: bool
     message: str
     suggestion: Suggestion | None = None
+
+    def report(self, origin: SourceRef, rule: Rule | None = None) -> Diagnostic:
+        """Returns the diagnostic.
+
+        Args:
+            origin: Where the value or the key stands.
+            rule: What it breaks, if not its own rule.
+        """
+        return with_text_as_written((rule or self.rule).at(origin, self.message, self.suggestion))
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHints:
+    """What the schema does not say about the keys of one map.
+
+    Attributes:
+        elsewhere: Keys that belong to another map, each with the advice where to write it.
+        also: Keys that metadata may write here besides those of the schema.
+        present: Keys that stand here in the metadata, though not in the value that is compared.
+    """
+
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    also: Collection[str] = ()
+    present: Collection[str] = ()
+
+
+HintsAt = Callable[[KeyPath], KeyHints]
+"""Returns the hints for the map at a path."""
 
 
 @cache
@@ -61,98 +83,152 @@ def schema_text(name: str) -> str:
     return shipped("schemas", f"{name}.schema.json").read_text(encoding="utf-8")
 
 
-def job_settings() -> dict[str, Schema]:
-    """Returns the settings of a job by name."""
-    return cast("dict[str, Schema]", load_schema("job")["$defs"]["JobSettings"]["properties"])
-
-
-def task_settings() -> dict[str, Schema]:
-    """Returns the settings of a task by name."""
-    return cast("dict[str, Schema]", load_schema("job")["$defs"]["Task"]["properties"])
+def fields_of(definition: str) -> dict[str, Schema]:
+    """Returns what `JobSettings` and `Task`, or a `module` and a `source`, consist of, in the order of files."""
+    schema = "job" if definition in ("JobSettings", "Task") else "metadata"
+    return cast("dict[str, Schema]", load_schema(schema)["$defs"][definition]["properties"])
 
 
 @cache
-def is_valid_job() -> Callable[[Value], bool]:
-    """Returns the compiled check of a job's settings."""
+def _module_form() -> Schema:
+    """A module without what its job and its tasks are set to: that is compared on the job that is built of it."""
+    settings = {name: {"type": "object"} for name in ("job_config", "transformation_config")}
+    return {"$ref": "#/$defs/module", "$defs": {**load_schema("metadata")["$defs"], **settings}}
+
+
+@cache
+def _verdict(schema: str) -> Callable[[Value], bool]:
     import jsonschema_rs
 
-    return cast("Callable[[Value], bool]", jsonschema_rs.Draft202012Validator(load_schema("job")).is_valid)
+    root = _module_form() if schema == "module" else load_schema(schema)
+    return cast("Callable[[Value], bool]", jsonschema_rs.Draft202012Validator(root).is_valid)
 
 
-def compare(value: Value, schema: str, what: str) -> list[Finding]:
-    """Says everything in which a value differs from a shipped schema.
+def is_valid_job(settings: Value) -> bool:
+    """Says whether settings of a job fit the schema."""
+    return _verdict("job")(settings)
+
+
+def compare_module(value: Value, hints_at: HintsAt = lambda path: KeyHints()) -> list[Finding]:
+    """Returns everything that is wrong in the form of a module; a field that is null counts as absent.
+
+    What is in `job_config` and in a `transformation_config` is not compared.
+    """
+    try:
+        if _verdict("module")(value):
+            return []
+    except ValueError:
+        pass  # a cell of a table holds something that JSON does not have
+    form = _module_form()
+    return list(_Walk(form["$defs"], hints_at, is_metadata=True).check(value, form, ()))
+
+
+def compare(value: Value, schema: str, what: str, hints_at: HintsAt = lambda path: KeyHints()) -> list[Finding]:
+    """Returns everything in which a value differs from a shipped schema.
 
     Args:
         value: What was written.
         schema: The schema's name, such as `job`.
-        what: What the value is in a user's words, such as `job setting`.
+        what: What an unknown key of it is in a user's words, such as `job setting`.
+        hints_at: For unknown keys.
     """
-    root = load_schema(schema)
-    return list(_Walk(root["$defs"]).check(value, root, (), what))
+    root = {key: part for key, part in load_schema(schema).items() if key != "title"}
+    return list(_Walk(root["$defs"], hints_at).check(value, root, (), what))
 
 
 @dataclass(frozen=True, slots=True)
 class _Walk:
-    """Goes through a value and its schema together."""
+    """Goes through a value and its schema together.
+
+    Attributes:
+        is_metadata: Whether null counts as absent, and one of the fields that `anyOf` names is required. In other
+            schemas such an `anyOf` is for editors: the project file's own checks are stricter, and word it.
+    """
 
     definitions: dict[str, Schema]
+    hints_at: HintsAt
+    is_metadata: bool = False
 
-    def check(self, value: Value, node: Schema, path: KeyPath, what: str) -> Iterator[Finding]:
-        """Yields what is wrong with `value`; `what` names a field of it that nobody knows."""
+    def check(self, value: Value, node: Schema, path: KeyPath, what: str = "field") -> Iterator[Finding]:
+        """Yields what is wrong with `value`; `what` names a key of it that is unknown."""
+        node = self._resolved(node)
         options = list(self._options(node))
-        if any(_is_stand_in(option) and _matches(value, option) for option in options):
+        if any(_is_null_or_reference(value, option) for option in options):
             return
-        real = [option for option in options if not _is_stand_in(option)]
-        if any(option.get("type") == "null" for option in real) and value is None:
-            return
-        expected = next(option for option in real if option.get("type") != "null" or len(real) == 1)
-        if "enum" in expected:
-            yield from _check_choice(value, expected["enum"], path)
-        elif not _has_type(value, expected.get("type")):
-            message = f"{_name(path)} must be {_kind(expected)}, not {kind_of(value)}{_advice(value, expected)}"
-            yield Finding(Mismatch.WRONG_TYPE, path, False, message)
+        real = [option for option in options if not _is_stand_in(option) and option.get("type") != "null"]
+        expected = next((option for option in real if _has_type(value, option.get("type"))), real[0])
+        title = f"a {node['title'].lower()}" if "title" in node else ""
+        name = title or _name(path)
+        finding = _mistake(value, expected, path, name)
+        if finding is not None and "x-expected" in node:
+            message = f"{name} must be {node['x-expected']}, not {kind_of(value)}"
+            finding = replace(finding, rule=WRONG_TYPE, message=message)
+        if finding is not None:
+            yield finding
         elif isinstance(value, dict):
-            yield from self._check_map(value, expected, path, what)
+            yield from self._check_map(value, expected, path, what, title)
         elif isinstance(value, list):
+            what = "task setting" if path == ("tasks",) else "field"
             for number, item in enumerate(value):
-                yield from self.check(
-                    item, expected["items"], (*path, number), "task setting" if path == ("tasks",) else "field"
-                )
-        elif "minimum" in expected and isinstance(value, (int, float)) and value < expected["minimum"]:
-            message = f"{_name(path)} must be at least {expected['minimum']}, not {quoted(value)}"
-            yield Finding(Mismatch.UNKNOWN_VALUE, path, False, message)
-        elif "maximum" in expected and isinstance(value, (int, float)) and value > expected["maximum"]:
-            message = f"{_name(path)} must be at most {expected['maximum']}, not {quoted(value)}"
-            yield Finding(Mismatch.UNKNOWN_VALUE, path, False, message)
-        elif "pattern" in expected and isinstance(value, str) and not re.fullmatch(expected["pattern"], value):
-            yield Finding(
-                Mismatch.UNKNOWN_VALUE,
-                path,
-                False,
-                f"{_name(path)} cannot be {quoted(value)}; write it like {quoted(expected['examples'][0])}",
-            )
+                yield from self.check(item, expected["items"], (*path, number), what)
 
-    def _check_map(self, value: dict[str, Value], node: Schema, path: KeyPath, what: str) -> Iterator[Finding]:
+    def _check_map(
+        self, value: dict[str, Value], node: Schema, path: KeyPath, what: str, title: str
+    ) -> Iterator[Finding]:
         known: dict[str, Schema] = node.get("properties", {})
         others = node.get("additionalProperties", True)
         for key, item in value.items():
-            if key in known:
-                yield from self.check(item, known[key], (*path, key), "field")
-            elif isinstance(others, dict):
-                yield from self.check(item, others, (*path, key), "field")
-            elif others is False:
-                yield self._unknown(key, known, path, what)
-        for key in node.get("required", ()):
-            if key not in value:
-                yield Finding(Mismatch.MISSING_FIELD, (*path, key), True, f"{key!r} is missing{_inside(path)}")
+            if key in known and self._is_given(value, key):
+                yield from self.check(item, known[key], (*path, key))
+            elif key not in known and isinstance(others, dict):
+                yield from self.check(item, others, (*path, key))
+        inside = f" in {title}" if title else _inside(path)
+        if others is False:
+            yield from self._unknown_keys(value, known, path, what, inside)
+        for key in self._missing_keys(value, node):
+            purpose = f": {known[key]['x-missing']}" if "x-missing" in known[key] else ""
+            message = f"{key!r} is missing{'' if title else inside}{purpose}"
+            yield Finding(MISSING_FIELD, (*path, key), True, message)
 
-    def _unknown(self, key: str, known: dict[str, Schema], path: KeyPath, what: str) -> Finding:
-        message = f"unknown {what} {quoted(key)}{_inside(path)}{did_you_mean(key, known)}"
-        return Finding(Mismatch.UNKNOWN_FIELD, (*path, key), True, message)
+    def _is_given(self, value: dict[str, Value], key: str) -> bool:
+        return value.get(key) is not None if self.is_metadata else key in value
 
-    def _options(self, node: Schema) -> Iterator[Schema]:
+    def _missing_keys(self, value: dict[str, Value], node: Schema) -> Iterator[str]:
+        yield from (key for key in node.get("required", ()) if not self._is_given(value, key))
+        alternatives = [option["required"][0] for option in node.get("anyOf", ()) if self.is_metadata]
+        if alternatives and not any(self._is_given(value, key) for key in alternatives):
+            yield alternatives[0]
+
+    def _unknown_keys(
+        self, value: dict[str, Value], known: dict[str, Schema], path: KeyPath, what: str, inside: str
+    ) -> Iterator[Finding]:
+        keys = [key for key in value if key not in known]
+        hints = self.hints_at(path) if keys else KeyHints()
+        advised = {key: self._advice(key, known, hints, {*value, *hints.present}) for key in keys}
+        uses = Counter(suggestion.replacement for _, suggestion in advised.values() if suggestion is not None)
+        for key, (advice, suggestion) in advised.items():
+            if suggestion is not None and uses[suggestion.replacement] > 1:
+                suggestion = replace(suggestion, is_safe=False)
+            message = f"unknown {what} {quoted(key)}{inside}{advice}"
+            yield Finding(UNKNOWN_FIELD, (*path, key), True, message, suggestion)
+
+    def _advice(self, key: str, known: Collection[str], hints: KeyHints, present: Collection[str]) -> Advice:
+        if key in hints.elsewhere:
+            return f"; {hints.elsewhere[key]}", None
+        advice, suggestion = rename_key(key, hints.also, present)
+        if suggestion is None:
+            advice, suggestion = rename_key(key, known, present)
+        # Settings have so many names that one of another map is often near by chance; fields of metadata are few.
+        near = closest(key, hints.elsewhere) if suggestion is None and self.is_metadata else None
+        return (f"; did you mean {near!r}? {hints.elsewhere[near]}", None) if near else (advice, suggestion)
+
+    def _resolved(self, node: Schema) -> Schema:
         while "$ref" in node:
             node = self.definitions[node["$ref"].rsplit("/", 1)[1]]
+        return node
+
+    def _options(self, node: Schema) -> Iterator[Schema]:
+        node = self._resolved(node)
         if "anyOf" in node and not node.get("type"):
             for option in node["anyOf"]:
                 yield from self._options(option)
@@ -160,76 +236,68 @@ class _Walk:
             yield node
 
 
+def _is_null_or_reference(value: Value, option: Schema) -> bool:
+    """Says whether this is null where null may be, or a reference that stands for a value of another type."""
+    if _is_stand_in(option):
+        return isinstance(value, str) and re.fullmatch(option["pattern"], value) is not None
+    return value is None and option.get("type") == "null"
+
+
 def _is_stand_in(option: Schema) -> bool:
-    """Says whether this is a reference that stands for a value of another type."""
     return bool(option.get("x-stand-in"))
 
 
-def _matches(value: Value, option: Schema) -> bool:
-    return isinstance(value, str) and re.fullmatch(option["pattern"], value) is not None
-
-
-_TYPES: dict[str, tuple[type, ...]] = {
-    "object": (dict,),
-    "array": (list,),
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "null": (type(None),),
-}
-_KINDS = {
-    "object": "a map",
-    "array": "a list",
-    "string": "text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "null": "empty",
+_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
+    "object": ((dict,), "a map"),
+    "array": ((list,), "a list"),
+    "string": ((str,), "text"),
+    "integer": ((int,), "a whole number"),
+    "number": ((int, float), "a number"),
+    "boolean": ((bool,), "true or false"),
 }
 
 
-def _has_type(value: Value, asked: str | None) -> bool:
-    if asked is None:
+def _has_type(value: Value, expected: str | None) -> bool:
+    if expected is None:
         return True
     if isinstance(value, bool):
-        return asked == "boolean"
-    if isinstance(value, float) and asked == "integer":
+        return expected == "boolean"
+    if isinstance(value, float) and expected == "integer":
         return value.is_integer()
-    return isinstance(value, _TYPES[asked])
+    return isinstance(value, _TYPES[expected][0])
 
 
-def _kind(expected: Schema) -> str:
-    return _KINDS[expected["type"]]
+def _mistake(value: Value, expected: Schema, path: KeyPath, name: str) -> Finding | None:
+    """Returns what is wrong with a value, without a look at what is in it."""
+    if "enum" in expected:
+        choices = expected["enum"]
+        # In Python, 1 is equal to true.
+        if any(value == choice and isinstance(value, bool) == isinstance(choice, bool) for choice in choices):
+            return None
+        advice, suggestion = choose_value(value, choices)
+        rule = UNKNOWN_VALUE if isinstance(value, str) else WRONG_TYPE
+        shown = quoted(value) if isinstance(value, str) else kind_of(value)
+        return Finding(rule, path, False, f"{name} cannot be {shown}{advice}", suggestion)
+    if not _has_type(value, expected.get("type")):
+        advice, suggestion = change_type(value, expected["type"])
+        message = f"{name} must be {_TYPES[expected['type']][1]}, not {kind_of(value)}{advice}"
+        return Finding(WRONG_TYPE, path, False, message, suggestion)
+    limit = _broken_limit(value, expected)
+    return Finding(UNKNOWN_VALUE, path, False, f"{name} {limit}") if limit is not None else None
 
 
-def _advice(value: Value, expected: Schema) -> str:
-    asked = expected["type"]
-    if asked == "string" and isinstance(value, (int, float)):
-        return "; put it in quotes"
-    if isinstance(value, str):
-        if asked in ("integer", "number") and value.strip().lstrip("+-").isdigit():
-            return "; write it without quotes"
-        if asked == "boolean" and value.lower() in ("true", "false", "yes", "no", "on", "off", "y", "n"):
-            return f"; write {'true' if value.lower() in ('true', 'yes', 'on', 'y') else 'false'}, without quotes"
-        if asked == "array":
-            return "; write it as a list, such as [...]"
-    return ""
-
-
-def _check_choice(value: Value, choices: list[str], path: KeyPath) -> Iterator[Finding]:
-    if value in choices:
-        return
-    hint = did_you_mean(value, choices) if isinstance(value, str) else ""
-    if not hint:
-        hint = f"; known: {', '.join(choices)}"
-    kind = Mismatch.UNKNOWN_VALUE if isinstance(value, str) else Mismatch.WRONG_TYPE
-    yield Finding(
-        kind,
-        path,
-        False,
-        f"{_name(path)} cannot be {kind_of(value) if not isinstance(value, str) else quoted(value)}{hint}",
-    )
+def _broken_limit(value: Value, expected: Schema) -> str | None:
+    if isinstance(value, (int, float)):
+        if value < expected.get("minimum", value):
+            return f"must be at least {expected['minimum']}, not {quoted(value)}"
+        if value > expected.get("maximum", value):
+            return f"must be at most {expected['maximum']}, not {quoted(value)}"
+    elif isinstance(value, str):
+        if len(value) < expected.get("minLength", 0):
+            return "must not be empty"
+        if "pattern" in expected and not re.fullmatch(expected["pattern"], value):
+            return f"cannot be {quoted(value)}; write it like {quoted(expected['examples'][0])}"
+    return None
 
 
 def _name(path: KeyPath) -> str:
@@ -243,6 +311,6 @@ def _name(path: KeyPath) -> str:
 
 
 def _inside(path: KeyPath) -> str:
-    """Says in which map a field is, where that is not plain from the place alone."""
+    """Says in which map a field is, where that is not plain from the location alone."""
     keys = [step for step in path if isinstance(step, str)]
     return f" in {keys[-1]!r}" if keys and keys != ["tasks"] else ""

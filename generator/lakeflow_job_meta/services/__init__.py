@@ -1,1 +1,1 @@
-"""What is done with a control table as a whole: loading, exporting, comparing."""
+"""What commands, Python classes and the monitor share: load and export of control tables, projects without a file."""

@@ -1,4 +1,4 @@
-"""The project of a control table that is named in Python or on the command line rather than in a project file."""
+"""The project of metadata that is named in Python or on the command line rather than in a project file."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from lakeflow_job_meta.config.load import find_project_folder, load_project
-from lakeflow_job_meta.config.model import BUNDLE_FILE, TABLE_KINDS, MetadataSource, Project
-from lakeflow_job_meta.control_table.names import split_name
-from lakeflow_job_meta.control_table.open import is_location
+from lakeflow_job_meta.config.model import BUNDLE_FILE, MetadataSource, Project
 from lakeflow_job_meta.errors import ConfigError
-from lakeflow_job_meta.services.table_operations import without_file_checks
+from lakeflow_job_meta.tables.delta import is_url
+from lakeflow_job_meta.tables.names import split_name
+from lakeflow_job_meta.tables.open import is_location
 
 
 def project_of_table(control_table: str, warehouse_id: str | None = None, folder: str | Path | None = None) -> Project:
@@ -25,19 +25,39 @@ def project_of_table(control_table: str, warehouse_id: str | None = None, folder
         ConfigError: The name is no table's name, or the project file has mistakes.
     """
     start = Path(folder) if folder is not None else Path.cwd()
-    try:
-        project = load_project(find_project_folder(start.absolute()))
-    except ConfigError as error:
-        if error.diagnostics or folder is not None:
-            raise
-        project = load_project(start)
-    if any(source.kind in TABLE_KINDS and source.location == control_table for source in project.metadata):
+    project = _nearest_project(start.absolute(), must_be_there=folder is not None) or load_project(start)
+    if any(source.location == control_table for source in project.table_sources):
         return project
     kind = "delta" if is_location(control_table) else "table"
     if kind == "table":
         split_name(control_table)
-    else:
-        control_table = control_table if "://" in control_table else str(Path(control_table).absolute())
+    elif not is_url(control_table):
+        control_table = str(Path(control_table).absolute())
     source = MetadataSource(kind, control_table, warehouse_id)
     project = replace(project, metadata=(source,), control_table=control_table)
-    return project if (project.folder / BUNDLE_FILE).is_file() else without_file_checks(project)
+    return project if (project.folder / BUNDLE_FILE).is_file() else _without_file_checks(project)
+
+
+def project_around(path: Path) -> Project:
+    """Returns the project that a path is in; outside of one, jobs may name files that are not here.
+
+    Raises:
+        ConfigError: The project file has mistakes.
+    """
+    start = path.absolute() if path.is_dir() else path.absolute().parent
+    found = _nearest_project(start, must_be_there=False)
+    return found or _without_file_checks(load_project(start if start.is_dir() else Path.cwd()))
+
+
+def _nearest_project(start: Path, *, must_be_there: bool) -> Project | None:
+    try:
+        return load_project(find_project_folder(start))
+    except ConfigError as error:
+        if error.diagnostics or must_be_there:
+            raise
+        return None
+
+
+def _without_file_checks(project: Project) -> Project:
+    """Returns a project in which jobs may name files that are not here, for metadata without a project around it."""
+    return replace(project, checks=(*project.checks, ("missing-file", "off"), ("not-a-notebook", "off")))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lakeflow_job_meta.control_table.interface import ControlTable, TableUnusable
 from lakeflow_job_meta.diagnostics.model import SourceRef, UnreadableDocument
 from lakeflow_job_meta.diagnostics.rules.metadata import UNREADABLE
 from lakeflow_job_meta.errors import LakeflowJobMetaError
 from lakeflow_job_meta.parsing.rows import units_of_rows
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints
 from lakeflow_job_meta.sources.interface import SourceSnapshot
+from lakeflow_job_meta.tables.schema import TableUnusable
+from lakeflow_job_meta.tables.store import VersionedTable
 
 
 class TableReader:
@@ -18,11 +19,11 @@ class TableReader:
 
     Args:
         label: The table's name or path, as the project file and messages give it.
-        open_table: Opens it; whatever that raises is this source's problem alone.
+        open_table: Opens it; what that raises is a problem of this source alone.
         group_column: The column that names the bundles of modules, if one does.
     """
 
-    def __init__(self, label: str, open_table: Callable[[], ControlTable], group_column: str | None = None) -> None:
+    def __init__(self, label: str, open_table: Callable[[], VersionedTable], group_column: str | None = None) -> None:
         self.source = label
         self._open_table = open_table
         self._group_column = group_column
@@ -32,22 +33,22 @@ class TableReader:
         try:
             snapshot = self._open_table().read(also=[self._group_column] if self._group_column is not None else [])
         except TableUnusable as error:
-            return self._failed(*error.problems)
+            return self._unreadable(*error.problems)
         except LakeflowJobMetaError as error:
-            return self._failed(f"cannot be read: {error}")
-        parts = units_of_rows(self.source, snapshot.rows, self._group_column)
-        return SourceSnapshot(self.source, tuple(parts), (), False, self.covers, snapshot.version.number)
+            return self._unreadable(f"cannot be read: {error}")
+        units = units_of_rows(self.source, snapshot.rows, self._group_column)
+        return SourceSnapshot(self.source, tuple(units), (), False, self.contains, snapshot.version.number)
 
-    def probe(self, contents: FileFingerprints) -> str:
+    def probe(self, fingerprints: FileFingerprints) -> str:
         """Returns the newest version, and which table of that name it is of."""
         version = self._open_table().version()
         return f"{version.number} of {version.stamp}"
 
-    def _failed(self, *messages: str) -> SourceSnapshot:
+    def _unreadable(self, *messages: str) -> SourceSnapshot:
         origin = SourceRef(UnreadableDocument(self.source, is_file=False))
         problems = tuple(UNREADABLE.at(origin, message) for message in messages)
-        return SourceSnapshot(self.source, (), problems, True, self.covers)
+        return SourceSnapshot(self.source, (), problems, True, self.contains)
 
-    def covers(self, label: str) -> bool:
+    def contains(self, label: str) -> bool:
         """Says whether a label, as generated files name it, belongs to this source."""
         return label == self.source

@@ -1,6 +1,6 @@
 """Whether files have changed, by their contents, without reading all of them each time.
 
-Remembers a digest for each file together with what a listing says of it (size, times). A file is read again when that
+Remembers a digest for each file together with its entry in a listing (size, times). A file is read again when that
 differs, and also while it is young: two edits within the resolution of a clock leave size and time as they were. Wall
 clocks are never compared.
 """
@@ -18,11 +18,11 @@ SETTLING_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _Fingerprint:
     """What is remembered of a file.
 
     Attributes:
-        stamp: What the listing said.
+        stamp: Its entry in the listing.
         since: When that was first seen, by the monotonic clock.
         is_settled: Whether it was read once more after it had settled.
     """
@@ -42,24 +42,24 @@ class FileFingerprints:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._seen: dict[str, _Seen] = {}
+        self._known: dict[str, _Fingerprint] = {}
 
     def digest(self, name: str, stamp: Hashable, read: Callable[[], bytes]) -> str:
         """Returns the digest of a file's content.
 
         Args:
-            name: Of the file, unique.
-            stamp: What a listing says of it, taken before `read` is called.
+            name: The file's, unique.
+            stamp: Its entry in a listing, taken before `read` is called.
             read: Reads it.
         """
         now = self._clock()
-        seen = self._seen.get(name)
-        if seen is not None and seen.stamp == stamp and seen.is_settled:
-            return seen.digest
-        since = seen.since if seen is not None and seen.stamp == stamp else now
+        known = self._known.get(name)
+        if known is not None and known.stamp == stamp and known.is_settled:
+            return known.digest
+        since = known.since if known is not None and known.stamp == stamp else now
         # Half of the digest: it is compared, never looked up.
         digest = hashlib.sha256(read()).hexdigest()[:32]
-        self._seen[name] = _Seen(stamp, digest, since, now - since >= SETTLING_SECONDS)
+        self._known[name] = _Fingerprint(stamp, digest, since, now - since >= SETTLING_SECONDS)
         return digest
 
     def of_file(self, path: Path) -> str:
@@ -69,14 +69,14 @@ class FileFingerprints:
             stamp = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev)
             return self.digest(str(path), stamp, path.read_bytes)
         except OSError as error:
-            self._seen.pop(str(path), None)
+            self._known.pop(str(path), None)
             return f"unreadable: {error.strerror}"
 
 
-def combined_fingerprint(parts: dict[str, str]) -> str:
+def combined_fingerprint(digests: dict[str, str]) -> str:
     """Returns one digest of many, by name."""
     whole = hashlib.sha256()
-    for name, digest in sorted(parts.items()):
+    for name, digest in sorted(digests.items()):
         # A digest for each name, so that no name can be taken for another one and its digest.
         whole.update(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest() + digest.encode())
     return whole.hexdigest()[:32]

@@ -1,8 +1,8 @@
-"""What a reader of metadata gives: modules as they were written, and what could not be read.
+"""What a reader of metadata returns: a snapshot of one source, in units, and what could not be read.
 
-A reader is one file beside this one. It knows one kind of source (files, a table) and nothing of what the values mean;
-its `read` raises nothing, since one source that fails must not hide the mistakes in the others. It fetches everything
-at once, in parts that are parsed only when somebody asks what they say.
+A reader is one file beside this one. It handles one kind of source (files, a volume, a table) and knows nothing of what
+the values mean; its `read` raises nothing, since one source that fails must not hide the mistakes in the others. It
+fetches everything at once, in units that are parsed only when their content is needed.
 """
 
 from __future__ import annotations
@@ -18,38 +18,38 @@ from lakeflow_job_meta.sources.fingerprints import FileFingerprints
 
 @dataclass(frozen=True, slots=True)
 class SourceSnapshot:
-    """What one source of metadata gave.
+    """One source of metadata as of one moment.
 
     Attributes:
         source: The source as the project file names it.
-        parts: What it holds, in reading order.
+        units: What it holds, in the order of the source.
         problems: Why it could not be read as a whole.
-        failed: Whether that is so.
-        covers: Says whether a label, as generated files name it, belongs to this source.
+        is_unreadable: Whether that is so.
+        contains: Whether a label, as generated files name it, belongs to this source.
         version: Of a table, the version that was read.
     """
 
     source: str
-    parts: tuple[SourceUnit, ...]
+    units: tuple[SourceUnit, ...]
     problems: tuple[Diagnostic, ...]
-    failed: bool
-    covers: Callable[[str], bool]
+    is_unreadable: bool
+    contains: Callable[[str], bool]
     version: int | None = None
 
     @property
     def modules(self) -> tuple[RawModule, ...]:
-        """All modules, in reading order."""
-        return tuple(module for part in self.parts for module in part.content.modules)
+        """All modules, in the order of the source."""
+        return tuple(module for unit in self.units for module in unit.content.modules)
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
-        """What is wrong with the reading itself."""
-        return (*self.problems, *(problem for part in self.parts for problem in part.content.diagnostics))
+        """What could not be read, in the source as a whole and in its units."""
+        return (*self.problems, *(problem for unit in self.units for problem in unit.content.diagnostics))
 
     @property
-    def unreadable(self) -> frozenset[str]:
+    def unreadable_labels(self) -> frozenset[str]:
         """Labels of the files or tables whose modules are unknown; their jobs must stay."""
-        return frozenset(part.label for part in self.parts if not part.content.is_whole)
+        return frozenset(unit.label for unit in self.units if not unit.content.is_whole)
 
 
 class Reader(Protocol):
@@ -59,17 +59,17 @@ class Reader(Protocol):
     def source(self) -> str:
         """The source as the project file names it."""
 
-    def covers(self, label: str) -> bool:
-        """Says whether a label, as generated files name it, belongs to this source."""
+    def contains(self, label: str) -> bool:
+        """Whether a label, as generated files name it, belongs to this source."""
 
     def read(self) -> SourceSnapshot:
         """Reads everything, once, as of one moment."""
 
-    def probe(self, contents: FileFingerprints) -> str:
+    def probe(self, fingerprints: FileFingerprints) -> str:
         """Returns a token that differs whenever the metadata does, as cheaply as that can be known.
 
         Args:
-            contents: What is remembered of files.
+            fingerprints: What is remembered of files.
 
         Raises:
             LakeflowJobMetaError: The source cannot be reached.

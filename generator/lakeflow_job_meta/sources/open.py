@@ -6,42 +6,75 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lakeflow_job_meta.config.model import MetadataSource, Project
-from lakeflow_job_meta.control_table.delta import DeltaControlTable
-from lakeflow_job_meta.control_table.open import open_named_table
+from lakeflow_job_meta.control_table.schema import CONTROL_TABLE
 from lakeflow_job_meta.sources.control_table import TableReader
 from lakeflow_job_meta.sources.interface import Reader
 from lakeflow_job_meta.sources.volume import VolumeReader, volume_files
 from lakeflow_job_meta.sources.yaml_files import YamlReader
+from lakeflow_job_meta.tables.open import open_table
+from lakeflow_job_meta.tables.schema import TableSchema
+from lakeflow_job_meta.tables.store import VersionedTable
 from lakeflow_job_meta.workspace.client import Workspace
 
-OnWait = Callable[[str], None]
+
+def _ignore(message: str) -> None:
+    pass
 
 
 def open_readers(
-    project: Project, on_wait: OnWait = lambda message: None, workspace: Workspace | None = None
+    project: Project, on_wait: Callable[[str], None] = _ignore, workspace: Workspace | None = None
 ) -> list[Reader]:
-    """Returns a reader for each source of metadata, in reading order.
+    """Returns a reader for each source of metadata, in the order of the project file.
 
     Args:
         project: Names the sources.
-        on_wait: Told when a warehouse makes one wait.
+        on_wait: Called when a warehouse makes one wait.
         workspace: Where tables and volumes are; by default the one of the environment.
     """
-    column = project.bundles.by if project.bundles is not None else None
-    return [_READERS[source.kind](source, project.folder, on_wait, workspace, column) for source in project.metadata]
+    return [_open_reader(project, source, on_wait, workspace) for source in project.metadata]
 
 
-_READERS: dict[str, Callable[[MetadataSource, Path, OnWait, Workspace | None, str | None], Reader]] = {
-    "yaml": lambda source, folder, on_wait, workspace, group_column: YamlReader(folder, source.location),
-    "delta": lambda source, folder, on_wait, workspace, group_column: TableReader(
-        source.location, lambda: DeltaControlTable(source.location, folder), group_column
-    ),
-    "table": lambda source, folder, on_wait, workspace, group_column: TableReader(
+def _open_reader(
+    project: Project, source: MetadataSource, on_wait: Callable[[str], None], workspace: Workspace | None
+) -> Reader:
+    if source.kind == "yaml":
+        return YamlReader(project.folder, source.location)
+    if source.kind == "volume":
+        return VolumeReader(source.location, None if workspace is None else volume_files(source.location, workspace))
+    group_column = project.bundles.by if project.bundles is not None else None
+    return TableReader(
         source.location,
-        lambda: open_named_table(source.location, source.warehouse_id, workspace=workspace, on_wait=on_wait),
+        lambda: open_table_source(source, project.folder, workspace=workspace, on_wait=on_wait),
         group_column,
-    ),
-    "volume": lambda source, folder, on_wait, workspace, group_column: VolumeReader(
-        source.location, None if workspace is None else volume_files(source.location, workspace)
-    ),
-}
+    )
+
+
+def open_table_source(
+    source: MetadataSource,
+    folder: Path,
+    schema: TableSchema = CONTROL_TABLE,
+    *,
+    workspace: Workspace | None = None,
+    on_wait: Callable[[str], None] = _ignore,
+) -> VersionedTable:
+    """Opens a control table that a project reads, or a table beside it; see `open_table`.
+
+    Args:
+        source: One of `Project.table_sources`.
+        folder: The project's folder.
+        schema: Which table.
+        workspace: The workspace; by default the one of the environment.
+        on_wait: Called when a warehouse makes one wait.
+
+    Raises:
+        ConfigError: It is no name of a table, or there is no way to reach it.
+    """
+    return open_table(
+        source.location,
+        schema,
+        source.warehouse_id,
+        by_location=source.kind == "delta",
+        folder=folder,
+        workspace=workspace,
+        on_wait=on_wait,
+    )

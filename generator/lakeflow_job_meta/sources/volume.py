@@ -149,35 +149,35 @@ class VolumeReader:
     def read(self) -> SourceSnapshot:
         """Reads all files, in the order of their paths."""
         try:
-            contents = self._contents()
+            contents = self._file_contents()
         except LakeflowJobMetaError as error:
             problem = UNREADABLE.at(SourceRef(UnreadableDocument(self.source)), f"cannot be read: {error}")
-            return SourceSnapshot(self.source, (), (problem,), True, self.covers)
-        parts = (unit_of_file(path, content) for path, content in contents.items())
-        return SourceSnapshot(self.source, tuple(parts), (), False, self.covers)
+            return SourceSnapshot(self.source, (), (problem,), True, self.contains)
+        units = (unit_of_file(path, content) for path, content in contents.items())
+        return SourceSnapshot(self.source, tuple(units), (), False, self.contains)
 
-    def probe(self, contents: FileFingerprints) -> str:
+    def probe(self, fingerprints: FileFingerprints) -> str:
         """Returns a digest of the names and contents of all files; only those that may be new are read."""
-        return combined_fingerprint(self.digests(contents))
+        return combined_fingerprint(self.digests(fingerprints))
 
-    def digests(self, contents: FileFingerprints) -> dict[str, str]:
+    def digests(self, fingerprints: FileFingerprints) -> dict[str, str]:
         """Returns the digest of each YAML file by its path.
 
         Raises:
             LakeflowJobMetaError: The listing is not whole, or a file cannot be read.
         """
-        return {file.path: self._digest(file, contents) for file in self._listing()}
+        return {file.path: self._digest(file, fingerprints) for file in self._listing()}
 
-    def _digest(self, file: VolumeFile, contents: FileFingerprints) -> str:
+    def _digest(self, file: VolumeFile, fingerprints: FileFingerprints) -> str:
         try:
-            return contents.digest(file.path, file.stamp, lambda: self._files.read(file.path))
+            return fingerprints.digest(file.path, file.stamp, lambda: self._files.read(file.path))
         except ResourceMissing:
             return "gone since it was listed"
 
     def read_some(self, paths: Collection[str]) -> SourceSnapshot:
         """Reads some of the files."""
-        parts = [unit_of_file(path, self._files.read(path)) for path in sorted(paths)]
-        return SourceSnapshot(self.source, tuple(parts), (), False, self.covers)
+        units = [unit_of_file(path, self._files.read(path)) for path in sorted(paths)]
+        return SourceSnapshot(self.source, tuple(units), (), False, self.contains)
 
     @cached_property
     def _files(self) -> VolumeFiles:
@@ -186,7 +186,7 @@ class VolumeReader:
     def _listing(self) -> list[VolumeFile]:
         return [file for file in self._files.listing(self.source) if _is_metadata(file.path.removeprefix(self.source))]
 
-    def _contents(self) -> dict[str, bytes]:
+    def _file_contents(self) -> dict[str, bytes]:
         """Reads every YAML file of one listing; starts again when one of them is gone meanwhile."""
         for attempt in range(_TRIES):
             found = self._listing()
@@ -197,6 +197,6 @@ class VolumeReader:
                     raise OperationFailed("files vanish while they are read; is somebody moving them?") from None
         raise AssertionError("unreachable")
 
-    def covers(self, label: str) -> bool:
+    def contains(self, label: str) -> bool:
         """Says whether a label, as generated files name it, belongs to this source."""
         return label.startswith(f"{self.source}/")

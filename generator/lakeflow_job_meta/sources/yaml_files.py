@@ -50,12 +50,12 @@ class YamlReader:
         try:
             files = self._files()
         except OSError as error:
-            return self._failed(f"cannot be read: {error.strerror or error}")
+            return self._unreadable(f"cannot be read: {error.strerror or error}")
         if files is None:
-            return self._failed(_MISSING)
-        return SourceSnapshot(self.source, tuple(self._part(file) for file in files), (), False, self.covers)
+            return self._unreadable(_MISSING)
+        return SourceSnapshot(self.source, tuple(self._unit(file) for file in files), (), False, self.contains)
 
-    def probe(self, contents: FileFingerprints) -> str:
+    def probe(self, fingerprints: FileFingerprints) -> str:
         """Returns a digest of the names and contents of all files."""
         try:
             files = self._files()
@@ -63,18 +63,18 @@ class YamlReader:
             raise OperationFailed(f"{self.source}: cannot be read: {error.strerror or error}") from None
         if files is None:
             raise OperationFailed(f"{self.source}: {_MISSING}")
-        return combined_fingerprint({self._label(file): contents.of_file(file) for file in files})
+        return combined_fingerprint({self._label(file): fingerprints.of_file(file) for file in files})
 
-    def _part(self, file: Path) -> SourceUnit:
+    def _unit(self, file: Path) -> SourceUnit:
         label = self._label(file)
         content, problems = read_bytes(file, label)
         return (
             unit_of_file(label, content) if content is not None else SourceUnit(label, None, partial(_unread, problems))
         )
 
-    def _failed(self, message: str) -> SourceSnapshot:
+    def _unreadable(self, message: str) -> SourceSnapshot:
         problem = UNREADABLE.at(SourceRef(UnreadableDocument(self.source)), message)
-        return SourceSnapshot(self.source, (), (problem,), True, self.covers)
+        return SourceSnapshot(self.source, (), (problem,), True, self.contains)
 
     def _files(self) -> list[Path] | None:
         if is_glob(self.source):
@@ -93,7 +93,7 @@ class YamlReader:
     def _label(self, file: Path) -> str:
         return os.path.relpath(file, self.project_folder).replace(os.sep, "/")
 
-    def covers(self, label: str) -> bool:
+    def contains(self, label: str) -> bool:
         """Says whether a label, as generated files name it, belongs to this source."""
         if is_glob(self.source):
             return fnmatch.fnmatchcase(label, self.source.replace("**/", "*"))

@@ -15,22 +15,9 @@ from enum import Enum
 from typing import cast
 
 from lakeflow_job_meta._internal.trees import Value
-from lakeflow_job_meta.parsing.columns import Row
-from lakeflow_job_meta.state.store import StateStore
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedChange:
-    """Something that was asked for and not done.
-
-    Attributes:
-        jobs: The keys of the jobs that stay as they are.
-        reason: What it is, and what would allow it.
-    """
-
-    jobs: tuple[str, ...]
-    reason: str
-
+from lakeflow_job_meta.errors import PolicyViolation
+from lakeflow_job_meta.tables.schema import Row, RowChanges
+from lakeflow_job_meta.tables.store import TableStore
 
 _MOST_ERRORS = 1000
 _LONGEST_ERROR = 500
@@ -66,7 +53,7 @@ class MonitorState:
     jobs: str = ""
     broken: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
-    refused: tuple[RefusedChange, ...] = ()
+    refused: tuple[PolicyViolation, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     failure: str = ""
 
@@ -168,7 +155,7 @@ def _state(text: object) -> MonitorState:
             _list(root["broken"]),
             _list(root["errors"]),
             tuple(
-                RefusedChange(_list(entry["jobs"]), str(entry["reason"]))
+                PolicyViolation(str(entry["reason"]), "", _list(entry["jobs"]))
                 for entry in cast("list[dict[str, Value]]", root["refused"])
             ),
             _texts(root["files"]),
@@ -190,18 +177,18 @@ class History:
     """The history of one target.
 
     Args:
-        records: The table or file.
+        store: The history table.
         target: The bundle's target.
     """
 
-    def __init__(self, records: StateStore, target: str) -> None:
-        self._records = records
+    def __init__(self, store: TableStore, target: str) -> None:
+        self._store = store
         self._target = target
 
     @property
     def name(self) -> str:
         """The table's name or the file's path."""
-        return self._records.name
+        return self._store.name
 
     def newest(self, limit: int) -> list[HistoryEntry]:
         """Returns the newest entries, newest first.
@@ -209,7 +196,7 @@ class History:
         Raises:
             OperationFailed: They cannot be read.
         """
-        return [entry_of_row(row) for row in self._records.newest(limit, {"target": self._target})]
+        return [entry_of_row(row) for row in self._store.newest(limit, {"target": self._target})]
 
     def last(self) -> HistoryEntry | None:
         """Returns the newest entry."""
@@ -221,7 +208,8 @@ class History:
         Raises:
             OperationFailed: It cannot be written.
         """
-        self._records.put([entry.as_row(), *([before.without_memory().as_row()] if before is not None else [])])
+        rows = [entry.as_row(), *([before.without_memory().as_row()] if before is not None else [])]
+        self._store.write(RowChanges(rows))
 
 
 def after(moment: datetime, last: HistoryEntry | None) -> datetime:

@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
-from lakeflow_job_meta.parsing.columns import Row
-from lakeflow_job_meta.state.schemas import JOBS
-from lakeflow_job_meta.state.store import StateStore
+from lakeflow_job_meta.state.store import JOBS
+from lakeflow_job_meta.tables.schema import Row, RowChanges
+from lakeflow_job_meta.tables.store import TableStore
 
 _SAME = ("module_name", "job_id", "job_name", "url")
 
@@ -43,9 +43,9 @@ class TrackedJob:
         return {column.name: getattr(self, column.name) for column in JOBS.columns}
 
 
-def known_jobs(records: StateStore, target: str) -> tuple[DeployedJob, ...]:
+def known_jobs(store: TableStore, target: str) -> tuple[DeployedJob, ...]:
     """Returns the recorded jobs of a target."""
-    rows = (row for row in records.rows() if row["target"] == target)
+    rows = (row for row in store.rows() if row["target"] == target)
     return tuple(
         DeployedJob(str(row["bundle_key"]), str(row["job_id"]), str(row["job_name"] or ""), str(row["url"] or ""))
         for row in rows
@@ -53,7 +53,7 @@ def known_jobs(records: StateStore, target: str) -> tuple[DeployedJob, ...]:
 
 
 def record_jobs(
-    records: StateStore,
+    store: TableStore,
     target: str,
     jobs: Iterable[DeployedJob],
     modules: Mapping[str, str],
@@ -64,7 +64,7 @@ def record_jobs(
     """Brings the record of a target to what is in the workspace; writes only what differs.
 
     Args:
-        records: The record.
+        store: The tracking table.
         target: The target.
         jobs: As the workspace has them.
         modules: The module's name by the job's key.
@@ -75,7 +75,7 @@ def record_jobs(
     Returns:
         The record of the jobs.
     """
-    old = {str(row["bundle_key"]): row for row in records.rows() if row["target"] == target}
+    old = {str(row["bundle_key"]): row for row in store.rows() if row["target"] == target}
     now = datetime.now(timezone.utc)
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
     tracked = []
@@ -86,9 +86,8 @@ def record_jobs(
         tracked.append(_carried_on(fresh, row, is_sent=job.key in changed))
     rows = [job.as_row() for job in tracked]
     gone = old.keys() - {job.bundle_key for job in tracked} - {*staying}
-    records.put(
-        [row for row in rows if old.get(str(row["bundle_key"])) != row], [(target, key) for key in sorted(gone)]
-    )
+    changed_rows = [row for row in rows if old.get(str(row["bundle_key"])) != row]
+    store.write(RowChanges(changed_rows, [(target, key) for key in sorted(gone)]))
     return tracked
 
 

@@ -27,6 +27,7 @@ from lakeflow_job_meta.errors import ConfigError, OperationFailed
 FLOOR = (0, 281, 0)
 """The first version with `bundle plan -o json` and `bundle deploy --plan`."""
 
+LIMIT_SECONDS = 1800.0
 _POLL_SECONDS = 0.05
 _GRACE_SECONDS = 8.0
 _ENDING = (signal.SIGINT, signal.SIGTERM)
@@ -41,7 +42,7 @@ _SHORTEST_SECRET = 6
 
 @dataclass(frozen=True, slots=True)
 class CliResult:
-    """What one call came to."""
+    """What one call returned."""
 
     code: int
     stdout: str
@@ -49,7 +50,7 @@ class CliResult:
 
 
 class Stopped(Exception):
-    """The call was ended since all is to end."""
+    """The call was ended, since everything is to end."""
 
 
 class CliFailure(Exception):
@@ -78,10 +79,11 @@ class DatabricksCli:
         program: Its path.
         folder: The bundle's root.
         target: The target; None for the bundle's default.
-        on_line: Told each line of progress.
+        on_line: Takes each line of progress.
         inherited: File descriptors that its processes keep open: the deployment lock.
-        version: As it says itself; empty where nobody has asked.
+        version: As it reports itself; empty where it was not asked.
         stop: Ends what runs when it is set, for calls in threads, which no Ctrl-C reaches.
+        limit_seconds: How long one call may take.
     """
 
     program: str
@@ -91,8 +93,9 @@ class DatabricksCli:
     inherited: tuple[int, ...] = ()
     version: str = ""
     stop: threading.Event = field(default_factory=threading.Event)
+    limit_seconds: float = LIMIT_SECONDS
 
-    def bundle(self, command: str, *arguments: str, limit_seconds: float) -> CliResult:
+    def bundle(self, command: str, *arguments: str, limit_seconds: float | None = None) -> CliResult:
         """Runs `databricks bundle COMMAND`.
 
         Raises:
@@ -100,13 +103,13 @@ class DatabricksCli:
             OperationFailed: It did not end in time, or could not be started.
         """
         target = ("--target", self.target) if self.target is not None else ()
-        result = self.run(["bundle", *command.split(), *arguments, *target], limit_seconds)
+        result = self.run(["bundle", *command.split(), *arguments, *target], limit_seconds or self.limit_seconds)
         if result.code != 0:
             raise CliFailure(f"bundle {command}", result)
         return result
 
     def run(self, arguments: Sequence[str], limit_seconds: float) -> CliResult:
-        """Runs the CLI with arguments and returns whatever it came to."""
+        """Runs the CLI with arguments and returns the result, whatever the exit code."""
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             process: subprocess.Popen[bytes] | None = None
             try:
@@ -235,15 +238,15 @@ def check_version(cli: DatabricksCli) -> str:
     """
     result = cli.run(["version", "-o", "json"], 30)
     try:
-        said = json.loads(result.stdout)
-        version = str(said["Version"])
-        numbers = (int(said["Major"]), int(said["Minor"]), int(said["Patch"]))
+        answer = json.loads(result.stdout)
+        version = str(answer["Version"])
+        numbers = (int(answer["Major"]), int(answer["Minor"]), int(answer["Patch"]))
     except (ValueError, KeyError, TypeError):
         raise ConfigError(
             f"{cli.program!r} does not answer like the databricks CLI (version {_dotted(FLOOR)} or newer is needed). "
             "The old Python package `databricks-cli` is another program."
         ) from None
-    # A build from source calls itself 0.0.0-dev; whoever makes one knows what it is.
+    # A build from source calls itself 0.0.0-dev; whoever builds one knows what it is.
     if numbers < FLOOR and numbers != (0, 0, 0):
         raise ConfigError(
             f"The databricks CLI {version} is too old: version {_dotted(FLOOR)} or newer is needed, for deployments "
@@ -261,13 +264,13 @@ def explain(failure: CliFailure, *, with_errors: bool = True) -> str:
 
     Args:
         failure: The call.
-        with_errors: Whether to repeat what the CLI said.
+        with_errors: Whether to repeat the errors of the CLI.
     """
     if not with_errors:
         return f"`databricks {failure.what}` failed.{_ADVICE[failure.trouble]}"
     errors = [each.message for each in diagnostics_in(failure.result.stderr) if each.severity == "Error"]
-    said = "; ".join(errors) or failure.result.stderr.strip()[-400:] or f"exit code {failure.result.code}"
-    return f"`databricks {failure.what}` failed: {' '.join(said.split())[:600]}{_ADVICE[failure.trouble]}"
+    reason = "; ".join(errors) or failure.result.stderr.strip()[-400:] or f"exit code {failure.result.code}"
+    return f"`databricks {failure.what}` failed: {' '.join(reason.split())[:600]}{_ADVICE[failure.trouble]}"
 
 
 _ADVICE = {

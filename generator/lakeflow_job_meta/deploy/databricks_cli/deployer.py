@@ -27,16 +27,14 @@ _VALIDATE_SECONDS = 600
 
 
 class CliDeployer:
-    """Brings the generated files of a project into a workspace with the databricks CLI.
+    """Deploys the generated files of a project with the databricks CLI.
 
     Args:
         cli: The CLI in the project's folder, for one target; it holds the deployment lock.
         project: The project; its files are written.
-        compilation: For the places of what goes wrong.
+        compilation: For the locations of what goes wrong.
         folder: For plans and records.
-        limit_seconds: How long one call of the CLI may take.
         force_lock: Whether to take over a lock that was left in the workspace.
-        say: Told what is being done.
         digest: Gives a digest of all that is deployed; by default of the project's files.
     """
 
@@ -47,19 +45,15 @@ class CliDeployer:
         compilation: Compilation,
         folder: Path,
         *,
-        limit_seconds: float = 1800,
         force_lock: bool = False,
-        say: Callable[[str], None] = lambda message: None,
         digest: Callable[[], str] | None = None,
     ) -> None:
         self._cli = cli
         self._digest = digest or (lambda: fingerprint(project.folder))
-        self._places = SourceMap(project, compilation)
+        self._source_map = SourceMap(project, compilation)
         self._keys = {*compilation.jobs.names, *compilation.kept_jobs}
         self._folder = folder
-        self._limit_seconds = limit_seconds
         self._force_lock = force_lock
-        self._say = say
         self._planned_files: str | None = None
         self._plan_text = ""
         self._left_out: frozenset[str] = frozenset()
@@ -71,15 +65,15 @@ class CliDeployer:
             OperationFailed: The CLI finds a mistake, or cannot be used.
         """
         if self._planned_files is None:
-            self._say("Validating the bundle")
+            self._cli.on_line("Validating the bundle")
             # An address where nobody answers is tried in silence for as long as it is let.
-            self._bundle("validate", "--strict", limit_seconds=min(self._limit_seconds, _VALIDATE_SECONDS))
+            self._bundle("validate", "--strict", limit_seconds=min(self._cli.limit_seconds, _VALIDATE_SECONDS))
         self._planned_files = self._digest()
         self._left_out = frozenset()
         return self._fresh_plan()
 
     def _fresh_plan(self) -> BundlePlan:
-        self._say("Planning")
+        self._cli.on_line("Planning")
         self._plan_text = self._bundle("plan", "-o", "json").stdout
         return parse_plan(self._plan_text).leaving_out(self._left_out)
 
@@ -94,17 +88,17 @@ class CliDeployer:
 
     def deploy(self, plan: BundlePlan) -> list[str]:
         """Deploys the newest plan."""
-        self._say("Deploying")
-        # The CLI cannot tell that a plan of a first deployment is stale, and would make every job twice.
+        self._cli.on_line("Deploying")
+        # The CLI cannot tell that a plan of a first deployment is stale, and would create every job twice.
         if plan.lineage is None and self._fresh_plan() != plan:
             raise StalePlan
         arguments = ["--plan", str(self._written_plan()), *(["--force-lock"] if self._force_lock else [])]
         try:
-            result = self._cli.bundle("deploy", *arguments, limit_seconds=self._limit_seconds)
+            result = self._cli.bundle("deploy", *arguments)
         except CliFailure as failure:
             if failure.trouble is Trouble.STALE_PLAN:
                 raise StalePlan from None
-            return self._told(failure)
+            return self._located(failure)
         forgotten = forgotten_jobs(result.stderr)
         if not forgotten:
             write_record(self._folder / _DEPLOYED, {"files": self._planned_files})
@@ -115,7 +109,7 @@ class CliDeployer:
         ]
 
     def _written_plan(self) -> Path:
-        """Writes the plan for the CLI; only now, so that a plan that did not pass is never lying about."""
+        """Writes the plan for the CLI; only now, so that there is never a file of a plan that did not pass the gate."""
         path = self._folder / _PLAN
         try:
             path.write_text(self._narrowed_plan(), encoding="utf-8")
@@ -124,7 +118,7 @@ class CliDeployer:
         return path
 
     def _narrowed_plan(self) -> str:
-        """Returns the plan as the CLI made it, in which what is left out is skipped, as it skips what is right."""
+        """Returns the plan as the CLI made it, in which what is left out is skipped."""
         if not self._left_out:
             return self._plan_text
         root = json.loads(self._plan_text)
@@ -146,7 +140,7 @@ class CliDeployer:
             root = None
         if not isinstance(root, dict):
             raise OperationFailed(
-                "What `databricks bundle summary` printed is not understood; run again to record the jobs."
+                "The output of `databricks bundle summary` is not understood; run again to record the jobs."
             )
         resources = root.get("resources") or {}
         jobs = resources.get("jobs") if isinstance(resources, dict) else None
@@ -158,23 +152,23 @@ class CliDeployer:
         )
 
     def _bundle(self, command: str, *arguments: str, limit_seconds: float | None = None) -> CliResult:
-        """Runs a command of which a failure ends everything."""
+        """Runs a command whose failure ends the deployment."""
         try:
-            return self._cli.bundle(command, *arguments, limit_seconds=limit_seconds or self._limit_seconds)
+            return self._cli.bundle(command, *arguments, limit_seconds=limit_seconds)
         except CliFailure as failure:
             raise self._failed(failure) from None
 
     def _failed(self, failure: CliFailure) -> OperationFailed:
         """Returns the error for a failed call: about jobs, where every message is about one."""
-        *problems, advice = self._told(failure)
+        *problems, advice = self._located(failure)
         messages = [each for each in diagnostics_in(failure.result.stderr) if not each.is_about_warnings]
-        keys = [self._places.job_of(each) for each in messages]
+        keys = [self._source_map.job_of(each) for each in messages]
         found = frozenset(key for key in keys if key is not None)
         if found and None not in keys:
             return JobsRejected(found, problems, advice)
         return OperationFailed("\n".join([*problems, advice]))
 
-    def _told(self, failure: CliFailure) -> list[str]:
-        """Returns what went wrong, each at its place in the metadata, and last what to do."""
-        placed = [each for each in diagnostics_in(failure.result.stderr) if self._places.knows(each)]
-        return [*map(self._places.tell, placed), explain(failure, with_errors=not placed)]
+    def _located(self, failure: CliFailure) -> list[str]:
+        """Returns what went wrong, each with its location in the metadata, and last what to do."""
+        placed = [each for each in diagnostics_in(failure.result.stderr) if self._source_map.knows(each)]
+        return [*map(self._source_map.tell, placed), explain(failure, with_errors=not placed)]

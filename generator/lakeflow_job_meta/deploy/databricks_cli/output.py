@@ -1,4 +1,4 @@
-"""Understands what the databricks CLI prints: its diagnostics on stderr, and why it failed. Pure.
+"""Parses what the databricks CLI prints: its diagnostics on stderr, and why it failed. Pure.
 
 The texts are those of the CLI as measured; what is not recognised is passed on as it is, never guessed at.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 _DIAGNOSTIC = re.compile(r"^(?P<severity>Error|Warning|Recommendation): (?P<message>.*)$")
-_DETAIL = re.compile(r"^  (?P<word>at|in) (?P<what>.+)$")
+_DETAIL = re.compile(r"^  (?P<kind>at|in) (?P<what>.+)$")
 _LOCATION = re.compile(r"^(?P<path>.+?):(?P<line>\d{1,9}):(?P<column>\d{1,9})$")
 
 
@@ -72,10 +72,10 @@ def _diagnostics(lines: list[str]) -> Iterator[CliDiagnostic]:
         locations: list[CliLocation] = []
         while number < len(lines) and lines[number].strip() and not _DIAGNOSTIC.match(lines[number]):
             detail = _DETAIL.match(lines[number])
-            place = _LOCATION.match(detail["what"]) if detail and detail["word"] == "in" else None
-            if place is not None:
-                locations.append(CliLocation(place["path"], int(place["line"]), int(place["column"])))
-            elif detail is not None and detail["word"] == "at":
+            location = _LOCATION.match(detail["what"]) if detail and detail["kind"] == "in" else None
+            if location is not None:
+                locations.append(CliLocation(location["path"], int(location["line"]), int(location["column"])))
+            elif detail is not None and detail["kind"] == "at":
                 settings.append(detail["what"])
             else:
                 message.append(lines[number].strip())
@@ -108,14 +108,14 @@ _FORGOTTEN = re.compile(r"^Warn: destroying (\S+): Ignoring permission error whe
 
 
 def forgotten_jobs(stderr: str) -> list[str]:
-    """Returns the resources that a deployment should have deleted, was not allowed to, and no longer knows of.
+    """Returns the resources that a deployment should have deleted, was not allowed to, and has lost track of.
 
-    The CLI takes such a deployment for a success; only this line tells.
+    The CLI takes such a deployment for a success; only this line shows it.
     """
     return _FORGOTTEN.findall(stderr)
 
 
 def trouble_in(stderr: str) -> Trouble:
-    """Says why the CLI failed, by the words of its errors."""
+    """Returns why the CLI failed, by the words of its errors."""
     errors = " ".join(each.message for each in diagnostics_in(stderr) if each.severity == "Error") or stderr
     return next((trouble for trouble, words in _TROUBLES if words.search(errors)), Trouble.OTHER)

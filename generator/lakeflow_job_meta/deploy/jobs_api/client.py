@@ -1,6 +1,6 @@
-"""The Jobs API and the workspace's files, as plain maps: no setting is lost in a dataclass that does not know it.
+"""The Jobs API and the workspace's files, as plain maps: no setting is lost in a dataclass that lacks it.
 
-Takes and gives settings as the API does, with the pages of a long answer put together. It never decides anything, and
+Takes and returns settings as the API does, with the pages of a long answer put together. It never decides anything, and
 repeats nothing that the SDK does not repeat itself.
 """
 
@@ -35,7 +35,7 @@ class RemoteJob:
     """A job as the workspace has it.
 
     Attributes:
-        creator: Who made it, and runs it unless `run_as` says otherwise.
+        creator: Who created it, and runs it unless `run_as` says otherwise.
         settings: In a list of jobs without the tasks.
     """
 
@@ -66,7 +66,7 @@ class RemoteJob:
 
 
 class JobsClient:
-    """What a deployment asks of a workspace.
+    """The requests of a deployment to a workspace.
 
     Args:
         workspace: Connected to with the first call.
@@ -113,11 +113,11 @@ class JobsClient:
             return None
 
     def jobs(self, job_ids: Sequence[int]) -> list[RemoteJob | None]:
-        """Returns jobs as `job` does, in the order of their ids; several are asked for at once."""
+        """Returns jobs as `job` does, in the order of their ids; several are requested at once."""
         return side_by_side(self.job, job_ids, at_once=_AT_ONCE)
 
     def create(self, settings: dict[str, Value], token: str) -> int:
-        """Makes a job; the same token never makes two.
+        """Creates a job; the same token never creates two.
 
         Args:
             settings: All of them.

@@ -18,7 +18,7 @@ from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import read_bundle_values
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deploy.backend import StalePlan
-from lakeflow_job_meta.deploy.jobs_api.apply import PlanRun, PreparedJob
+from lakeflow_job_meta.deploy.jobs_api.apply import PlanExecution, PreparedPlan
 from lakeflow_job_meta.deploy.jobs_api.client import JobsClient, RemoteJob
 from lakeflow_job_meta.deploy.jobs_api.ownership_tags import (
     KEY_TAG,
@@ -45,10 +45,10 @@ _ONLY_IN_BUNDLES = ("permissions", "lifecycle")
 
 @dataclass(frozen=True, slots=True)
 class _Ours:
-    """What of a workspace is ours.
+    """The jobs of a workspace that are ours.
 
     Attributes:
-        by_key: The jobs with our tags.
+        by_key: Those with our tags.
         unmarked: The ids of recorded jobs that look like ours and lack the tags, by key.
     """
 
@@ -57,15 +57,15 @@ class _Ours:
 
 
 class JobsApiDeployer:
-    """Brings the jobs of a compilation into a workspace through the Jobs API.
+    """Deploys the jobs of a compilation through the Jobs API.
 
     Args:
         project: The project.
         compilation: Its jobs; its files are the inline SQL.
-        workspace: Where to.
+        workspace: The workspace.
         target: The bundle's target.
         known: The recorded id of each job, by key; it may be incomplete or wrong.
-        say: Told what is being done.
+        on_progress: Takes what is being done.
     """
 
     def __init__(
@@ -75,46 +75,45 @@ class JobsApiDeployer:
         workspace: Workspace,
         target: str,
         known: Mapping[str, str],
-        say: Callable[[str], None] = lambda message: None,
+        on_progress: Callable[[str], None] = lambda line: None,
     ) -> None:
         self._project = project
         self._compilation = compilation
-        self._service = JobsClient(workspace)
+        self._client = JobsClient(workspace)
         self._target = target
         self._known = known
-        self._say = say
+        self._on_progress = on_progress
         self._scope = ownership_scope(project, target)
         self._bundle = read_bundle_values(project, target)
         self._wanted = [job for job in compilation.jobs if not job.module.targets or target in job.module.targets]
-        self._prepared: PreparedJob | None = None
+        self._prepared: PreparedPlan | None = None
 
     def plan(self) -> BundlePlan:
-        """Says what a deployment would do; changes nothing.
+        """Plans a deployment; changes nothing.
 
         Raises:
             OperationFailed: The workspace cannot be read, or two of its jobs have the same tags.
             PolicyRefused: A job of the metadata was deployed by a bundle, and would be there twice.
         """
-        self._say("Reading the jobs of the workspace")
-        all_of_ours = self._our_jobs()
-        ours = all_of_ours.by_key
-        ids = {key: job.job_id for key, job in ours.items()}
+        self._on_progress("Reading the jobs of the workspace")
+        ours = self._our_jobs()
+        ids = {key: job.job_id for key, job in ours.by_key.items()}
         resolver = self._resolver()
         files = LocalFiles(
             self._project,
             self._compilation,
-            f"/Workspace/Users/{self._service.user_name}/.lakeflow-job-meta/{self._scope.folder}/files",
+            f"/Workspace/Users/{self._client.user_name}/.lakeflow-job-meta/{self._scope.folder}/files",
         )
-        works = in_order([self._work(job, all_of_ours, resolver, files) for job in self._wanted], set(ids))
+        jobs = in_order([self._plan_of(job, ours, resolver, files) for job in self._wanted], set(ids))
         wanted = {job.key for job in self._wanted}
-        gone = {key: job for key, job in ours.items() if key not in wanted}
-        doomed = {key: job for key, job in gone.items() if self._may_go(key)}
+        gone = {key: job for key, job in ours.by_key.items() if key not in wanted}
+        deletions = {key: job for key, job in gone.items() if self._may_be_deleted(key)}
         changes = [
-            *(change_of(work, self._scope, ids) for work in works),
-            *(change_without_fields(key, Action.DELETE if key in doomed else Action.SKIP) for key in gone),
+            *(change_of(job, self._scope, ids) for job in jobs),
+            *(change_without_fields(key, Action.DELETE if key in deletions else Action.SKIP) for key in gone),
         ]
         plan = BundlePlan(tuple(sorted(changes, key=lambda change: change.name)), None, None)
-        self._prepared = PreparedJob(plan, works, doomed, ids)
+        self._prepared = PreparedPlan(plan, jobs, deletions, ids)
         return plan
 
     def leave_out(self, names: Collection[str]) -> BundlePlan:
@@ -123,62 +122,60 @@ class JobsApiDeployer:
             raise StalePlan("There is no plan yet.")
         plan = self._prepared.plan.leaving_out(names)
         deleted = {*plan.jobs(Action.DELETE)}
-        doomed = {key: job for key, job in self._prepared.doomed.items() if key in deleted}
-        self._prepared = replace(self._prepared, plan=plan, doomed=doomed)
+        deletions = {key: job for key, job in self._prepared.deletions.items() if key in deleted}
+        self._prepared = replace(self._prepared, plan=plan, deletions=deletions)
         return plan
 
     def is_deployed(self, plan: BundlePlan) -> bool:
-        """Says whether the workspace is as the metadata says; it is not while a job cannot be deployed."""
-        works = self._prepared.works if self._prepared is not None else ()
-        return plan.changes_nothing() and not any(work.problem for work in works)
+        """Says whether the workspace has what the metadata has; it has not while a job cannot be deployed."""
+        jobs = self._prepared.jobs if self._prepared is not None else ()
+        return plan.changes_nothing() and not any(job.problem for job in jobs)
 
     def deploy(self, plan: BundlePlan) -> list[str]:
-        """Does what the plan says, and no more; a job that fails does not keep the others from it.
+        """Carries the plan out, and no more; a job that fails does not block the others.
 
         Raises:
             StalePlan: A job has changed since, and nothing was written yet; or the plan is not the newest.
         """
         prepared = self._prepared_for(plan)
-        self._say("Deploying")
-        return PlanRun(self._service, self._scope, prepared).problems_of_all()
+        self._on_progress("Deploying")
+        return PlanExecution(self._client, self._scope, prepared).run()
 
     def start(self, job: DeployedJob) -> None:
         """Starts a job, and does not wait for its end."""
-        self._service.start(int(job.job_id))
+        self._client.start(int(job.job_id))
 
     def jobs(self) -> tuple[DeployedJob, ...]:
         """Returns the jobs of the metadata that are in the workspace now.
 
         Raises:
-            OperationFailed: The workspace cannot tell.
+            OperationFailed: The workspace does not answer.
         """
         keys = {*self._compilation.jobs.names, *self._compilation.kept_jobs}
-        found = jobs_by_key(self._service.all_jobs(), self._scope)
+        found = jobs_by_key(self._client.all_jobs(), self._scope)
         return tuple(
             DeployedJob(
-                key, str(job.job_id), str(job.settings.get("name") or key), f"{self._service.host}/jobs/{job.job_id}"
+                key, str(job.job_id), str(job.settings.get("name") or key), f"{self._client.host}/jobs/{job.job_id}"
             )
             for key, job in sorted(found.items())
             if key in keys
         )
 
-    def _prepared_for(self, plan: BundlePlan) -> PreparedJob:
+    def _prepared_for(self, plan: BundlePlan) -> PreparedPlan:
         if self._prepared is None or self._prepared.plan != plan:
             raise StalePlan("This is not the newest plan. Plan again; nothing was changed in the workspace.")
         return self._prepared
 
-    def _may_go(self, key: str) -> bool:
+    def _may_be_deleted(self, key: str) -> bool:
         """Says whether a job without a module may be deleted: not while any metadata is missing or unreadable."""
         compilation = self._compilation
         return not (compilation.missing or compilation.kept_labels or key in compilation.kept_jobs)
 
-    # which jobs are ours
-
     def _our_jobs(self) -> _Ours:
-        """Finds all of our jobs: by their tags, and where no list tells of them by the record."""
-        listed = list(self._service.all_jobs())
+        """Finds all of our jobs: by their tags, and those that no list shows by the record."""
+        listed = list(self._client.all_jobs())
         tagged = jobs_by_key(listed, self._scope)
-        complete = self._service.jobs([job.job_id for job in tagged.values()])
+        complete = self._client.jobs([job.job_id for job in tagged.values()])
         found = {key: job for key, job in zip(tagged, complete, strict=True) if job is not None}
         unmarked: dict[str, int] = {}
         bundled = [*self._twins_in_our_bundle(listed), *(key for key, job in found.items() if job.is_of_a_bundle)]
@@ -197,16 +194,16 @@ class JobsApiDeployer:
         return _Ours(found, unmarked)
 
     def _recorded(self, seen: set[int]) -> list[tuple[Job, RemoteJob]]:
-        """Returns the jobs that the record names and no list of ours has told of; they may be anybody's."""
+        """Returns the jobs that the record names and no list has shown; they may be anybody's."""
         named = [(job, self._known.get(job.key, "")) for job in self._wanted]
         unseen = [
             (job, int(text)) for job, text in named if text.isascii() and text.isdigit() and int(text) not in seen
         ]
-        remote = self._service.jobs([job_id for _, job_id in unseen])
+        remote = self._client.jobs([job_id for _, job_id in unseen])
         return [(job, found) for (job, _), found in zip(unseen, remote, strict=True) if found is not None]
 
     def _twins_in_our_bundle(self, listed: list[RemoteJob]) -> list[str]:
-        """Returns the keys of jobs that the bundle of this project has deployed: the CLI notes its own path in them."""
+        """Returns the keys of jobs that the bundle of this project has deployed; the CLI writes its path into them."""
         if self._bundle.name is None:
             return []
         ending = f"/{self._bundle.name}/{self._target}/"
@@ -215,8 +212,6 @@ class JobsApiDeployer:
         plain = {name.split("] ", 1)[-1] if name.startswith("[dev ") else name for name in names}
         return [job.key for job in self._wanted if job.settings.get("name") in plain]
 
-    # what is wanted
-
     def _resolver(self) -> Resolver:
         values: dict[str, Scalar] = {f"var.{name}": value for name, value in self._bundle.variables.items()}
         values |= {
@@ -224,10 +219,10 @@ class JobsApiDeployer:
             for name, value in os.environ.items()
             if name.startswith(VARIABLE_PREFIX) and "${" not in value
         }
-        values |= {"bundle.target": self._target, "workspace.current_user.userName": self._service.user_name}
+        values |= {"bundle.target": self._target, "workspace.current_user.userName": self._client.user_name}
         return Resolver(values if self._bundle.name is None else {**values, "bundle.name": self._bundle.name})
 
-    def _work(self, job: Job, ours: _Ours, resolver: Resolver, files: LocalFiles) -> JobPlan:
+    def _plan_of(self, job: Job, ours: _Ours, resolver: Resolver, files: LocalFiles) -> JobPlan:
         remote = ours.by_key.get(job.key)
         try:
             if job.key in ours.unmarked:
@@ -259,6 +254,6 @@ def _unmarked(key: str, job_id: int, scope: OwnershipScope) -> str:
 def _deployed_by_a_bundle(keys: Iterable[str]) -> PolicyRefused:
     return PolicyRefused(
         f"The databricks CLI has deployed {listing(sorted(set(keys)))} as part of a bundle, and a second deployment "
-        "beside it would make each job twice. Deploy with `ljm deploy`, or destroy that bundle first. Nothing was "
+        "beside it would create each job twice. Deploy with `ljm deploy`, or destroy that bundle first. Nothing was "
         "changed in the workspace."
     )

@@ -36,7 +36,7 @@ _DEFAULTS: dict[str, tuple[Value, ...]] = {
     "no_alert_for_canceled_runs": (False,),
     "alert_on_last_attempt": (False,),
     "disabled": (False,),
-    # Seen in answers of `jobs/get` for jobs that were made without it.
+    # Seen in answers of `jobs/get` for jobs that were created without it.
     "edit_mode": ("EDITABLE",),
     "disable_auto_optimization": (False,),
 }
@@ -54,7 +54,7 @@ _STARTS = ("schedule", "trigger", "continuous")
 
 
 def digest_of(settings: Mapping[str, Value], files: Mapping[str, bytes]) -> str:
-    """Returns what tells one state of the metadata from another: of the settings, and of the files that go with them.
+    """Returns a digest of one state of the metadata: of the settings, and of the files that go with them.
 
     Args:
         settings: As they are to be sent.
@@ -66,7 +66,7 @@ def digest_of(settings: Mapping[str, Value], files: Mapping[str, bytes]) -> str:
 
 
 def with_pauses_of(remote: Mapping[str, Value], wanted: dict[str, Value]) -> dict[str, Value]:
-    """Returns the wanted settings, paused as the workspace has them wherever the metadata does not say."""
+    """Returns the wanted settings, paused as the workspace has them wherever the metadata leaves that open."""
     result = dict(wanted)
     for name in _STARTS:
         ours, theirs = wanted.get(name), remote.get(name)
@@ -83,16 +83,16 @@ def field_changes(
     Args:
         remote: As the workspace has it.
         wanted: As it would be sent.
-        creator: Of the job; `run_as` may name that user without anybody's asking.
-        is_as_sent: Whether the same was sent last time. Then whatever differs was edited by hand; otherwise nobody
-            can tell, and it counts as a change of the metadata.
+        creator: Of the job; `run_as` may name that user without being set.
+        is_as_sent: Whether the same was sent last time. Then whatever differs was edited by hand; otherwise that is
+            unknown, and it counts as a change of the metadata.
     """
     source = "GIT" if "git_source" in wanted else "WORKSPACE"
     found = diff(_by_name(remote), _by_name(wanted))
     return tuple(
         _change(each, is_as_sent)
         for each in sorted(found, key=lambda each: path_text(each.path))
-        if not _means_nothing(each, source, creator)
+        if not _is_equivalent(each, source, creator)
     )
 
 
@@ -113,7 +113,7 @@ def _value(side: object) -> Value:
     return None if side is ABSENT else side  # type: ignore[return-value]
 
 
-def _means_nothing(difference: Difference, source: str, creator: str) -> bool:
+def _is_equivalent(difference: Difference, source: str, creator: str) -> bool:
     before, after = difference.before, difference.after
     name = str(difference.path[-1])
     if before is not ABSENT and after is not ABSENT:
@@ -126,12 +126,12 @@ def _means_nothing(difference: Difference, source: str, creator: str) -> bool:
 
 
 def _is_scalar(value: object) -> bool:
-    """Says whether a value is one that the API takes as text as well; nothing is not."""
+    """Whether a value is one that the API takes as text as well; null is not."""
     return isinstance(value, (str, bool, int, float))
 
 
 def _is_default(name: str, value: Value, source: str) -> bool:
-    """Says whether it makes no difference that a setting is there; what is empty never does."""
+    """Whether a setting says what its absence says; what is empty always does."""
     if value is None or (value == source and name == "source"):
         return True
     if isinstance(value, dict):

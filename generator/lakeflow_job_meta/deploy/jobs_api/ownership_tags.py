@@ -1,4 +1,4 @@
-"""By which tags a job of the workspace is known to belong to a project, a target and a module. Pure.
+"""Tags that mark a job of the workspace as belonging to a project, a target and a module. Pure.
 
 A tag stays with its job whatever happens to records elsewhere. Only what carries our tags is ever touched.
 """
@@ -20,8 +20,8 @@ SCOPE_TAG = "lakeflow_job_meta_scope"
 SENT_TAG = "lakeflow_job_meta_sent"
 """The digest of what was sent last."""
 
-_LONGEST_PART = 100
-"""Tags of jobs become tags of clusters, whose values have at most 255 characters on AWS; two parts fit twice."""
+_LONGEST_VALUE = 100
+"""Tags of jobs become tags of clusters, whose values have at most 255 characters on AWS; two values fit twice."""
 
 _NOT_IN_TAG = re.compile(r"[^A-Za-z0-9_.-]+")
 """What AWS, Azure and Google Cloud do not all take in a tag."""
@@ -51,15 +51,15 @@ class OwnershipScope:
 
 def ownership_scope(project: Project, target: str) -> OwnershipScope:
     """Returns the scope of a project's target."""
-    return OwnershipScope(_part(project.control_table or project.folder.name), _part(target))
+    return OwnershipScope(_tag_value(project.control_table or project.folder.name), _tag_value(target))
 
 
-def _part(text: str) -> str:
+def _tag_value(text: str) -> str:
     """Returns text as it may stand in a tag; what had to be changed for that gets a digest, to stay distinct."""
     clean = _NOT_IN_TAG.sub("_", text).strip(".")
-    if clean == text and len(clean) <= _LONGEST_PART:
+    if clean == text and len(clean) <= _LONGEST_VALUE:
         return clean
-    return f"{clean[: _LONGEST_PART - 13]}-{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:12]}"
+    return f"{clean[: _LONGEST_VALUE - 13]}-{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:12]}"
 
 
 def key_of(job: RemoteJob, scope: OwnershipScope) -> str | None:

@@ -1,6 +1,6 @@
 """Resolves `${...}` where no databricks CLI does: variables, the target, the user, and jobs of the metadata. Pure.
 
-Takes the settings of a job and what is known, and gives settings without references. What it cannot resolve it never
+Takes the settings of a job and known values, and returns settings without references. What it cannot resolve it never
 guesses: such a job needs the databricks CLI. `{{...}}` is Databricks' own and passed on.
 """
 
@@ -21,7 +21,7 @@ class NeedsCli(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Resolver:
-    """Knows what references stand for.
+    """Resolves references by the values that they stand for.
 
     Attributes:
         values: By what stands between the braces, such as `var.catalog`.
@@ -33,7 +33,7 @@ class Resolver:
         """Returns a value without references; those of jobs that have no id yet stay as they are.
 
         Args:
-            value: Settings, or a part of them.
+            value: Settings, or some of them.
             job_ids: The ids of jobs by their keys.
 
         Raises:

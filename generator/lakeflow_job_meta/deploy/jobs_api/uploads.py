@@ -24,7 +24,7 @@ _SUFFIX_OF_NOTEBOOK = re.compile(r"\.(py|sql|scala|r|ipynb)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class WithFiles:
+class UploadedSettings:
     """The settings of a job as the workspace finds its files, and the files.
 
     Attributes:
@@ -36,7 +36,7 @@ class WithFiles:
 
 
 class LocalFiles:
-    """Brings the files of one project below a folder of the workspace.
+    """Finds the files of a project that go below a folder of the workspace.
 
     Args:
         project: Its folder holds the files.
@@ -49,11 +49,11 @@ class LocalFiles:
         self._compilation = compilation
         self._root = root
 
-    def of_job(self, settings: dict[str, Value]) -> WithFiles:
+    def of_job(self, settings: dict[str, Value]) -> UploadedSettings:
         """Returns the settings with paths in the workspace, and what has to be there.
 
         Raises:
-            NeedsCli: A file cannot be brought there.
+            NeedsCli: A file cannot be uploaded.
         """
         files: dict[str, bytes] = {}
         from_git = settings.get("git_source") is not None
@@ -76,7 +76,7 @@ class LocalFiles:
         tasks = changed.get("tasks")
         if isinstance(tasks, list):
             changed = {**changed, "tasks": [of_task(task) if isinstance(task, dict) else task for task in tasks]}
-        return WithFiles(changed, files)
+        return UploadedSettings(changed, files)
 
     def _in_project(self, path: str) -> str:
         """Returns a path of a generated file, which is relative to that, relative to the project."""

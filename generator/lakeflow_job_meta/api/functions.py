@@ -1,0 +1,209 @@
+"""The functions of the package: what the commands do, from Python. Thin: parameters in, plain results out, no output.
+
+Progress goes to the log `lakeflow_job_meta`. What goes wrong is raised as one of the errors in `errors`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from lakeflow_job_meta.compiler.compile import compile_project
+from lakeflow_job_meta.compiler.result import Compilation
+from lakeflow_job_meta.config import load
+from lakeflow_job_meta.config.bundle import target_of
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.deploy import pipeline
+from lakeflow_job_meta.deploy.backend import DeployOptions, Reporter
+from lakeflow_job_meta.deploy.live_plan import plan_live
+from lakeflow_job_meta.deploy.pipeline import DeployResult
+from lakeflow_job_meta.deploy.policy import Allowance, Audience
+from lakeflow_job_meta.deploy.select_backend import BackendName, open_cli, select_backend
+from lakeflow_job_meta.diagnostics.model import Diagnostic, Severity, errors_among
+from lakeflow_job_meta.output.writer import plan_changes
+from lakeflow_job_meta.plan.compare import JobChange, Plan
+from lakeflow_job_meta.plan.explain import FORMATS
+from lakeflow_job_meta.plan.file_plan import plan_files
+from lakeflow_job_meta.plan.model import BundlePlan
+from lakeflow_job_meta.workspace.client import Workspace
+
+_log = logging.getLogger("lakeflow_job_meta")
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationResult:
+    """All problems of a project's metadata.
+
+    Attributes:
+        diagnostics: Errors and warnings, in the order of their locations.
+        modules: How many modules there are.
+    """
+
+    diagnostics: tuple[Diagnostic, ...]
+    modules: int
+
+    @property
+    def errors(self) -> list[Diagnostic]:
+        """The problems that keep a module from being deployed."""
+        return errors_among(self.diagnostics)
+
+    @property
+    def warnings(self) -> list[Diagnostic]:
+        """The other problems."""
+        return [each for each in self.diagnostics if each.severity is Severity.WARNING]
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether there is no error."""
+        return not self.errors
+
+
+@dataclass(frozen=True, slots=True)
+class PlanResult:
+    """What a project's metadata would change.
+
+    Attributes:
+        diagnostics: The problems of the metadata; jobs with errors do not change.
+        files: What would change in the generated files, per job.
+        live: What a deployment of the files on disk would do in the workspace; None where that was not asked for.
+    """
+
+    diagnostics: tuple[Diagnostic, ...]
+    files: Plan
+    live: BundlePlan | None = None
+
+    @property
+    def changes(self) -> tuple[JobChange, ...]:
+        """The jobs that would be created, changed or deleted, by key."""
+        return self.files.changes
+
+    def render(self, form: Literal["text", "json", "markdown"] = "text") -> str:
+        """Returns the plan as `ljm plan` prints it."""
+        return FORMATS[form](self.files, self.live)
+
+    def __str__(self) -> str:
+        return self.render()
+
+
+def load_project(folder: str | Path | None = None) -> Project:
+    """Loads a project.
+
+    Args:
+        folder: The bundle's folder; by default the nearest one upwards from the current folder that has
+            `job_meta.yml` or `databricks.yml`.
+
+    Raises:
+        ConfigError: There is none, or `job_meta.yml` has mistakes.
+    """
+    return load.load_project(Path(folder) if folder is not None else load.find_project_folder(Path.cwd()))
+
+
+def compile(project: Project, *, workspace: Workspace | None = None) -> Compilation:
+    """Reads all metadata of a project and compiles it to jobs; changes nothing.
+
+    Args:
+        project: The project.
+        workspace: Where its tables and volumes are; by default the workspace of the environment.
+    """
+    return compile_project(project, on_wait=_log.info, workspace=workspace)
+
+
+def validate(project: Project, *, workspace: Workspace | None = None) -> ValidationResult:
+    """Finds all problems of a project's metadata, as `ljm validate` does; changes nothing.
+
+    Args:
+        project: The project.
+        workspace: As for `compile`.
+    """
+    compilation = compile(project, workspace=workspace)
+    return ValidationResult(compilation.diagnostics, compilation.modules)
+
+
+def plan(
+    project: Project,
+    *,
+    against: str | None = None,
+    live: bool = False,
+    target: str | None = None,
+    parallel: int = 2,
+    workspace: Workspace | None = None,
+) -> PlanResult:
+    """Compares a project's metadata with its generated files, as `ljm plan` does; changes nothing.
+
+    Args:
+        project: The project.
+        against: A git revision to compare with; by default the files on disk.
+        live: Whether to plan a deployment of the files on disk, too, with the databricks CLI.
+        target: The bundle's target for that; by default the bundle's own.
+        parallel: Of many bundles, how many are planned at a time.
+        workspace: As for `compile`.
+
+    Raises:
+        OperationFailed: Generated files cannot be read, or the databricks CLI failed.
+        ConfigError: There is no such revision, or no databricks CLI.
+    """
+    compilation = compile(project, workspace=workspace)
+    changes = plan_changes(project, compilation)
+    files = plan_files(project, changes, against)
+    bundle_plan = plan_live(project, open_cli(project, target), parallel) if live else None
+    return PlanResult((*compilation.diagnostics, *changes.diagnostics), files, bundle_plan)
+
+
+def deploy(
+    project: Project,
+    target: str | None = None,
+    *,
+    max_deletes: int | None = None,
+    allow_empty: bool = False,
+    overwrite_drift: bool = False,
+    keep_going: bool = False,
+    dry_run: bool = False,
+    backend: BackendName = "auto",
+    workspace: Workspace | None = None,
+) -> DeployResult:
+    """Deploys a project's jobs behind the safety gate, as `ljm deploy` does, and records them.
+
+    Args:
+        project: The project.
+        target: The bundle's target; by default the bundle's own.
+        max_deletes: How many jobs may be deleted; by default as the project file says.
+        allow_empty: Whether a source, or the whole bundle, may have become empty.
+        overwrite_drift: Whether edits made by hand in the workspace may be overwritten.
+        keep_going: Whether modules without errors are deployed although others have some.
+        dry_run: Whether to stop after the gate.
+        backend: `cli`, `jobs-api`, or `auto`: the databricks CLI where there are a bundle and a CLI.
+        workspace: The workspace; by default the one of the environment.
+
+    Raises:
+        InvalidMetadata: The metadata has errors, and `keep_going` was not given; nothing was deployed.
+        PolicyRefused: The gate; nothing was changed in the workspace.
+        OperationFailed: It failed before anything was deployed.
+    """
+    allowed = project.max_deletes if max_deletes is None else max_deletes
+    allowance = Allowance(allowed, allow_empty, overwrite_drift)
+    options = DeployOptions(allowance, keep_going, dry_run=dry_run, audience=Audience.PYTHON)
+    return run_deployment(project, target_of(project, target), options, backend=backend, workspace=workspace)
+
+
+def run_deployment(
+    project: Project,
+    target: str,
+    options: DeployOptions,
+    *,
+    compile_metadata: Callable[[Project], Compilation] | None = None,
+    backend: BackendName = "auto",
+    workspace: Workspace | None = None,
+) -> DeployResult:
+    """Deploys a project whose progress goes to the log; of `deploy` and `JobOrchestrator`."""
+    return pipeline.deploy(
+        project,
+        target,
+        select_backend(project, target, workspace or Workspace(), backend, on_fallback=_log.warning),
+        options,
+        Reporter(_log.info),
+        compile_metadata=compile_metadata or (lambda project: compile(project, workspace=workspace)),
+        workspace=workspace,
+    )

@@ -1,0 +1,119 @@
+"""Options that several commands share, and what they stand for: the project and its metadata."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from lakeflow_job_meta.cli.progress import ProgressBar
+from lakeflow_job_meta.cli.run import is_command_line
+from lakeflow_job_meta.compiler.compile import compile_project
+from lakeflow_job_meta.compiler.parallel import workers_of_this_machine
+from lakeflow_job_meta.compiler.result import Compilation
+from lakeflow_job_meta.config.load import find_project_folder, load_project
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.deploy.bundle_size import full_warning
+from lakeflow_job_meta.errors import ConfigError
+
+Command = TypeVar("Command", bound=Callable[..., object])
+
+
+def optional_text(*names: str, **settings: object) -> Callable[[Command], Command]:
+    """Returns an option whose value is a text; None where it is empty, as parameters of Databricks jobs often are."""
+    return click.option(*names, type=str, callback=_text_or_none, **settings)  # type: ignore[arg-type]
+
+
+def optional_number(*names: str, **settings: object) -> Callable[[Command], Command]:
+    """Returns an option whose value is a whole number from 1; None where it is empty."""
+    return click.option(*names, type=str, metavar="N", callback=_number_or_none, **settings)  # type: ignore[arg-type]
+
+
+def _text_or_none(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    return (value or "").strip() or None
+
+
+def _number_or_none(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    text = _text_or_none(ctx, param, value)
+    return None if text is None else int(click.IntRange(1)(text, param, ctx))
+
+
+def format_option(choices: Iterable[str], help_text: str = "As text or JSON.") -> Callable[[Command], Command]:
+    """Returns the option `--format`, whose default is `text`; commands get it as `form`."""
+    return click.option("--format", "form", type=click.Choice([*choices]), default="text", help=help_text)
+
+
+target_option = optional_text(
+    "--target", "-t", metavar="TARGET", help="The bundle's target. Default: the bundle's own."
+)
+timeout_option = click.option(
+    "--timeout", type=click.IntRange(1), default=1800, show_default=True, help="Seconds for one CLI call."
+)
+parallel_option = click.option(
+    "--parallel", type=click.IntRange(1), default=2, show_default=True, help="How many bundles at a time."
+)
+max_deletes_option = click.option(
+    "--max-deletes", type=click.IntRange(0), metavar="N", help="How many jobs one deployment may delete."
+)
+overwrite_drift_option = click.option(
+    "--overwrite-drift", is_flag=True, help="Overwrite what was edited by hand in the workspace."
+)
+
+
+def control_table_options(command: Command) -> Command:
+    """Adds the options of a monitor's project and target: `target`, `control_table` and `warehouse_id`."""
+    table = optional_text(
+        "--control-table", "--control_table", metavar="TABLE", help="Read this table instead of 'metadata:'."
+    )
+    warehouse = optional_text(
+        "--warehouse-id", "--warehouse_id", metavar="ID", help="The SQL warehouse that reads --control-table."
+    )
+    return target_option(table(warehouse(command)))
+
+
+def open_project(folder: Path | None) -> Project:
+    """Loads the project of `--project`, or the one that the current folder is in.
+
+    Raises:
+        ConfigError: There is none, or its file has mistakes.
+    """
+    return load_project(folder if folder is not None else find_project_folder(_working_folder()))
+
+
+def _working_folder() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise ConfigError("The current folder was deleted; change to another one, or give --project.") from None
+
+
+def open_monitored_project(folder: Path | None, control_table: str | None, warehouse_id: str | None) -> Project:
+    """Loads the project of a monitor: of a control table where one is named, else as all commands do.
+
+    Raises:
+        ConfigError: There is none, or its file has mistakes.
+    """
+    if control_table is None:
+        return open_project(folder)
+    from lakeflow_job_meta.services.adhoc_project import project_of_table  # most commands do without
+
+    return project_of_table(control_table, warehouse_id, folder)
+
+
+def compile_for_review(project: Project) -> Compilation:
+    """Compiles all metadata for a command that does not deploy, and warns when the bundle nears its limit."""
+    compilation = compile_metadata(project)
+    warning = full_warning(project, len(compilation.jobs))
+    if warning is not None:
+        click.echo(warning, err=True)
+    return compilation
+
+
+def compile_metadata(project: Project) -> Compilation:
+    """Reads all metadata of a project and compiles it, with a progress bar when that takes long."""
+    workers = workers_of_this_machine() if is_command_line(sys.modules["__main__"]) else None
+    with ProgressBar() as progress:
+        return compile_project(project, progress.update, lambda message: click.echo(message, err=True), workers=workers)

@@ -1,0 +1,98 @@
+"""The result of one tick of a monitor. Data only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+
+from lakeflow_job_meta.deploy.pipeline import DeployResult
+from lakeflow_job_meta.output.writer import Change, FileChanges, is_job_file, job_key_of
+from lakeflow_job_meta.plan.model import Action
+from lakeflow_job_meta.state.history import MonitorState, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedJob:
+    """A job that a tick created or changed."""
+
+    module: str
+    job_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class TickResult:
+    """What one tick did. Made by the constructor that is named for its outcome; a failure overrides the outcome.
+
+    Attributes:
+        state: What is remembered now.
+        failure: What failed; empty when nothing did.
+        created: The keys of the jobs that were created; `changed` and `deleted` likewise.
+        jobs: Those that were created or changed.
+        changed_sources: The sources that had changed.
+        rows_loaded: Whether files of the volume changed the control table.
+        retry_seconds: In how many seconds something is tried again without a change; None when nothing is.
+    """
+
+    outcome: Outcome
+    state: MonitorState
+    failure: str = ""
+    created: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
+    jobs: tuple[ChangedJob, ...] = ()
+    metadata_version: str = ""
+    changed_sources: tuple[str, ...] = ()
+    rows_loaded: bool = False
+    moment: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    retry_seconds: float | None = None
+
+    @classmethod
+    def idle(cls, state: MonitorState, failure: str = "") -> TickResult:
+        """Nothing had changed."""
+        return cls(Outcome.IDLE, state, failure)
+
+    @classmethod
+    def failed(cls, state: MonitorState, failure: str) -> TickResult:
+        """Nothing could be done."""
+        return cls(Outcome.FAILED, state, failure)
+
+    @classmethod
+    def unchanged(cls, state: MonitorState) -> TickResult:
+        """The metadata had changed, and the same jobs come out."""
+        return cls._of(Outcome.UNCHANGED, state)
+
+    @classmethod
+    def refused(cls, state: MonitorState) -> TickResult:
+        """All that was to be done is not allowed."""
+        return cls._of(Outcome.REFUSED, state)
+
+    @classmethod
+    def proposed(cls, state: MonitorState, changes: FileChanges) -> TickResult:
+        """The deployment was proposed."""
+        jobs = [change for change in changes.changes if is_job_file(change.path)]
+        created, changed, deleted = (tuple(job_key_of(job.path) for job in jobs if job.kind is kind) for kind in Change)
+        return replace(cls._of(Outcome.PROPOSED, state), created=created, changed=changed, deleted=deleted)
+
+    @classmethod
+    def deployed(cls, state: MonitorState, result: DeployResult) -> TickResult:
+        """The deployment ended, perhaps in part; unless nothing was to be deployed."""
+        if not result.was_needed:
+            return cls.refused(state) if state.refused else cls.unchanged(state)
+        created, touched = result.plan.jobs(Action.CREATE), result.changed
+        return replace(
+            cls._of(Outcome.DEPLOYED, state),
+            created=tuple(created),
+            changed=tuple(key for key in touched if key not in created),
+            deleted=tuple(result.plan.jobs(Action.DELETE)),
+            jobs=tuple(ChangedJob(job.module_name, job.job_id) for job in result.jobs if job.bundle_key in touched),
+        )
+
+    @classmethod
+    def _of(cls, outcome: Outcome, state: MonitorState) -> TickResult:
+        return cls(Outcome.FAILED if state.failure else outcome, state, state.failure)
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether nothing is left for a person to do."""
+        state = self.state
+        return not (self.failure or state.failure or state.broken or state.errors or state.refused)

@@ -1,0 +1,154 @@
+"""From YAML into a control table: the rows of modules, and what a load would change. Pure.
+
+A source that an operator switched off in the table stays off unless the YAML has `is_active: true`. Rows of a loaded
+module that are no longer in its YAML are reported, and deleted only on request.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import cast
+
+from lakeflow_job_meta._internal.trees import Value, diff
+from lakeflow_job_meta.control_table.changes import SourceKey, TableChanges, compare_rows
+from lakeflow_job_meta.control_table.schema import METADATA_COLUMNS, ControlColumn, cell_value, key_of
+from lakeflow_job_meta.diagnostics.model import Diagnostic
+from lakeflow_job_meta.diagnostics.rules.metadata import NOT_IN_A_TABLE
+from lakeflow_job_meta.parsing.units import RawModule
+from lakeflow_job_meta.tables.schema import Row, RowChanges
+
+_JSON = {column.name for column in METADATA_COLUMNS if column.holds_json}
+_MODULE_COLUMNS = [column for column in METADATA_COLUMNS if column.of_module and column.name != "module_name"]
+_ALWAYS_JSON = ("source_config", "target_config", "transformation_config")
+"""The original format writes {} into these where there is nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPlan:
+    """What a load would do.
+
+    Attributes:
+        commit: What to write.
+        changes: The same by module and source, for people.
+        stale: Rows of the loaded modules that are not in their YAML.
+        rows: How many rows the YAML has.
+    """
+
+    commit: RowChanges
+    changes: TableChanges
+    stale: tuple[SourceKey, ...]
+    rows: int
+
+
+def not_in_a_table(modules: Iterable[RawModule]) -> list[Diagnostic]:
+    """Reports settings that a table cannot hold."""
+    return [
+        NOT_IN_A_TABLE.at(raw.origin.key("targets"), "a control table has no column for 'targets'")
+        for raw in modules
+        if isinstance(raw.value, dict) and raw.value.get("targets")
+    ]
+
+
+def plan_load(modules: Sequence[RawModule], existing_rows: Iterable[Row], *, prune: bool) -> LoadPlan:
+    """Compares modules with the rows of a table.
+
+    Args:
+        modules: Without mistakes; they have been checked.
+        existing_rows: The table as it is.
+        prune: Whether rows of these modules that are not in the YAML are deleted.
+    """
+    existing = {key_of(row): row for row in existing_rows}
+    wanted = {key_of(row): row for raw in modules for row in rows_of_module(raw)}
+    names = {module for module, _ in wanted}
+    stale = tuple(sorted(key for key in existing if key[0] in names and key not in wanted))
+    settled = {key: _with_text_of_the_table(row, existing.get(key)) for key, row in wanted.items()}
+    _settle_module_columns(settled, existing)
+    gone = set(stale) if prune else set()
+    settled |= _stale_rows_that_contradict(existing, [key for key in stale if key not in gone], wanted)
+    after: dict[SourceKey, Row] = {key: _as_stored(row, existing.get(key)) for key, row in settled.items()}
+    changes = compare_rows(existing.values(), [row for key, row in (existing | after).items() if key not in gone])
+    touched = {(change.module_name, change.source_id) for change in changes.sources}
+    upserts = [settled[key] for key in sorted(touched) if key in settled]
+    return LoadPlan(RowChanges(upserts, sorted(gone)), changes, stale, len(wanted))
+
+
+def _stale_rows_that_contradict(
+    existing: dict[SourceKey, Row], stale: Sequence[SourceKey], wanted: dict[SourceKey, Row]
+) -> dict[SourceKey, Row]:
+    """Removes the module's own settings from rows that are not in its YAML, where the YAML has other ones."""
+    first_rows = {key[0]: row for key, row in reversed(wanted.items())}
+    changed: dict[SourceKey, Row] = {}
+    for key in stale:
+        row = existing[key]
+        for column in _MODULE_COLUMNS:
+            theirs = row.get(column.name)
+            if theirs is not None and not _means_the_same(column, first_rows[key[0]][column.name], theirs):
+                row = {**row, column.name: None}
+                changed[key] = row
+    return changed
+
+
+def rows_of_module(raw: RawModule) -> list[Row]:
+    """Returns the rows of a module, in the order of its sources.
+
+    `job_config` and `description` go into the first row only, so that there is one place to edit them.
+    """
+    module = cast("dict[str, Value]", raw.value)
+    rows: list[Row] = []
+    for number, source in enumerate(cast("list[dict[str, Value]]", module["sources"])):
+        values = {**source, "module_name": module["module_name"]}
+        if number == 0:
+            values |= {name: module.get(name) for name in ("job_config", "description")}
+        rows.append({column.name: _cell(column.name, values.get(column.name)) for column in METADATA_COLUMNS})
+    return rows
+
+
+def _cell(column: str, value: Value) -> object:
+    if column not in _JSON:
+        return int(value) if isinstance(value, float) else value  # an execution_order may be written 1.0
+    if value is None:
+        return "{}" if column in _ALWAYS_JSON else None
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _with_text_of_the_table(row: Row, old: Row | None) -> Row:
+    """Keeps the text that the table has where it means the same as the YAML."""
+    same = {
+        column.name: old[column.name]
+        for column in METADATA_COLUMNS
+        if old is not None
+        and column not in _MODULE_COLUMNS
+        and column.name in old
+        and _means_the_same(column, row[column.name], old[column.name])
+    }
+    return {**row, **same}
+
+
+def _means_the_same(column: ControlColumn, ours: object, theirs: object) -> bool:
+    return not any(diff(cell_value(column, ours), cell_value(column, theirs)))
+
+
+def _settle_module_columns(rows: dict[SourceKey, Row], existing: dict[SourceKey, Row]) -> None:
+    """Leaves the module's own settings in the rows that have them already, or else in its first row."""
+    for _, group in groupby(list(rows), key=lambda key: key[0]):
+        mates = list(group)
+        for column in _MODULE_COLUMNS:
+            value = rows[mates[0]][column.name]
+            holders = {
+                mate
+                for mate in mates
+                if mate in existing and _means_the_same(column, value, existing[mate].get(column.name))
+            }
+            for mate in mates if holders else ():
+                kept = existing[mate].get(column.name) if mate in holders else None
+                rows[mate] = {**rows[mate], column.name: kept}
+
+
+def _as_stored(row: Row, old: Row | None) -> Row:
+    """Returns the row as the table will have it: `is_active` is as it was where the YAML has none."""
+    if row.get("is_active") is not None:
+        return row
+    return {**row, "is_active": True if old is None else old.get("is_active")}

@@ -1,0 +1,295 @@
+"""A table that is read and written where it lies, by delta-rs: no Spark, no cluster, no pyarrow.
+
+Rows come and go as Arrow data straight from Rust: deltalake's way through pyarrow reads wrong values from column-mapped
+tables. The table is opened anew for every operation (a few milliseconds), so that a table that was dropped and created
+again is never mistaken for the old one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lakeflow_job_meta._internal.retries import attempts
+from lakeflow_job_meta._internal.text import quoted
+from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError, OperationFailed
+from lakeflow_job_meta.tables.schema import Column, KeyedRows, Row, TableSchema, TableUnusable, merge_terms
+from lakeflow_job_meta.tables.store import (
+    Commit,
+    Snapshot,
+    TableDamaged,
+    TableMissing,
+    TableVersion,
+    VersionedTable,
+)
+
+if TYPE_CHECKING:
+    from arro3.core import Array
+    from arro3.core import Table as ArrowTable
+    from deltalake import DeltaTable, Field
+
+_DELETE = "ljm_delete"
+_MOST_FILES = 20
+"""Each commit adds a file, and reading opens all of them; beyond this many they are compacted."""
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_DELTA_TYPES = {
+    "STRING": "string",
+    "INT": "integer",
+    "BIGINT": "long",
+    "DOUBLE": "double",
+    "BOOLEAN": "boolean",
+    "TIMESTAMP": "timestamp",
+}
+_SQL_TYPES = {"integer": "INT", "long": "BIGINT", "short": "SMALLINT", "byte": "TINYINT"}
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def is_url(location: str) -> bool:
+    """Says whether a location is a URL such as `s3://...` rather than a path."""
+    return bool(_URL.match(location))
+
+
+def location_beside(location: str, suffix: str) -> str:
+    """Returns the location of a table beside another: `data/etl_control` and `_jobs` make `data/etl_control_jobs`.
+
+    Raises:
+        ConfigError: The location has no name at its end that something could be put behind.
+    """
+    if not suffix:
+        return location
+    bare = location.rstrip("/" + os.sep)
+    if (
+        not bare
+        or re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]+:(//[^/]*)?", bare)
+        or re.split(r"[/\\]", bare)[-1] in (".", "..")
+    ):
+        raise ConfigError(
+            f"The table {suffix!r} would lie beside the control table {quoted(location)}, whose location ends without "
+            "a name. Give the control table a folder with a name."
+        )
+    return bare + suffix
+
+
+class DeltaFiles(VersionedTable):
+    """A table by path or URL.
+
+    Args:
+        control_table: A path or a URL (`s3://`, `abfss://`, ...); the table is this one, or lies beside it.
+        schema: Its columns, key and suffix.
+        folder: What a relative path is relative to.
+
+    Raises:
+        ConfigError: Nothing can lie beside such a location.
+    """
+
+    def __init__(self, control_table: str, schema: TableSchema, folder: Path | None = None) -> None:
+        super().__init__(location_beside(control_table, schema.suffix), schema)
+        self._path = None if is_url(self.name) else (folder or Path()) / self.name
+        self._uri = self.name if self._path is None else str(self._path)
+
+    def _open(self, version: int | None = None) -> _OpenDeltaTable:
+        for is_last in attempts(4, pause_seconds=0.1):
+            table = self._load(version)
+            if table is not None:
+                return _OpenDeltaTable(table, self.schema)
+            if self._path is None or not _holds_files(self._path):
+                break
+            # Somebody else may be creating it: its first files are there a moment before its first version.
+            if is_last:
+                raise TableDamaged(
+                    self.name,
+                    "there is no Delta table here that can be read, but there are files. If they are a table's, its "
+                    "log is damaged or missing: restore it, or move the folder away to start anew",
+                )
+        raise TableMissing(
+            self.name, "there is no Delta table here; make it with `ljm table create`, or correct the path"
+        )
+
+    def _load(self, version: int | None) -> DeltaTable | None:
+        from deltalake import DeltaTable
+        from deltalake.exceptions import TableNotFoundError
+
+        try:
+            return DeltaTable(self._uri, version=version)
+        except TableNotFoundError:
+            return None
+
+    def _create(self, columns: Sequence[Column]) -> None:
+        from deltalake import DeltaTable, Schema
+
+        DeltaTable.create(self._uri, Schema(_fields(columns)), mode="ignore")
+
+    def version(self) -> TableVersion:
+        """Returns the newest version and the table's id."""
+        with self._explaining():
+            return self._open().version
+
+    def read(self, version: int | None = None, *, also: Sequence[str] = ()) -> Snapshot:
+        """Returns all rows of one version."""
+        with self._explaining():
+            table = self._open()
+            if version is not None and version > table.version.number:
+                raise OperationFailed(f"{self.name} has no version {version}; the newest is {table.version.number}.")
+            if version is not None:
+                table = self._open(version)
+            types = self._usable_types(table)
+            return Snapshot(table.version, frozenset(types), table.rows(self.schema.readable(types, also)))
+
+    def history(self, limit: int) -> list[Commit]:
+        """Returns the newest commits."""
+        with self._explaining():
+            return self._open().history(limit)
+
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        try:
+            from deltalake.exceptions import CommitFailedError
+        except ImportError:
+            raise ConfigError(
+                "Delta tables by path need the extra 'delta': pip install 'lakeflow-job-meta[delta]'"
+            ) from None
+        try:
+            yield
+        except CommitFailedError as error:
+            raise OperationFailed(
+                f"{self.name}: somebody else changed the table at the same time, so nothing was written; run "
+                f"again ({_short(error)})"
+            ) from error
+        except LakeflowJobMetaError:
+            raise
+        except Exception as error:  # arro3 raises bare exceptions for what goes wrong while rows are read
+            raise TableUnusable(self.name, _explained(error)) from error
+
+
+class _OpenDeltaTable:
+    def __init__(self, table: DeltaTable, schema: TableSchema) -> None:
+        self._table = table
+        self._schema = schema
+
+    @property
+    def version(self) -> TableVersion:
+        return TableVersion(self._table.version(), str(self._table.metadata().id))
+
+    def types(self) -> dict[str, str]:
+        return {field.name: _sql_type(field.type) for field in self._table.schema().fields}
+
+    def add_columns(self, columns: Sequence[Column]) -> None:
+        self._table.alter.add_columns(_fields(columns))
+
+    def rows(
+        self, columns: Sequence[str], limit: int | None = None, where: Mapping[str, str] | None = None
+    ) -> list[Row]:
+        batch = self._table.scan(columns=list(columns)).read_all()
+        # Column by column, which takes half the time of asking for rows.
+        cells = zip(*(batch.column(column).to_pylist() for column in columns), strict=True)
+        return [dict(zip(columns, row, strict=True)) for row in cells]
+
+    def merge(self, rows: KeyedRows, columns: Sequence[Column]) -> None:
+        # DataFusion, which runs the merge, binds IS NOT DISTINCT FROM and AND unlike SQL does: hence the parentheses.
+        terms = merge_terms(self._schema, columns, str, "now()")
+        same = " AND ".join(f"(({ours}) IS NOT DISTINCT FROM ({theirs}))" for ours, theirs in terms.compared)
+        (
+            self._table.merge(
+                _source_rows(self._schema, rows),
+                predicate=" AND ".join(f"(t.{name} = s.{name})" for name in terms.key),
+                source_alias="s",
+                target_alias="t",
+            )
+            .when_matched_delete(predicate=f"s.{_DELETE}")
+            .when_matched_update(updates=terms.updates, predicate=f"NOT ({same})")
+            .when_not_matched_insert(updates=terms.inserts, predicate=f"NOT s.{_DELETE}")
+            .execute()
+        )
+        if self._schema.is_created_on_write:
+            self._compact()
+
+    def _compact(self) -> None:
+        """Joins small files: each write adds one, and each read opens all, so that both became slow in time."""
+        from deltalake.exceptions import DeltaError
+
+        if len(self._table.file_uris()) > _MOST_FILES:
+            # The rows are written; what somebody else keeps from being compacted now is so after a later write.
+            with suppress(DeltaError):
+                self._table.optimize.compact()
+                self._table.vacuum(dry_run=False)  # of files that nobody has needed for Delta's default of a week
+
+    def history(self, limit: int) -> list[Commit]:
+        return [_commit(entry) for entry in self._table.history(limit)]
+
+
+def _holds_files(path: Path) -> bool:
+    """Says whether anything lies at a path; what cannot be listed counts as something."""
+    try:
+        if not path.is_dir():
+            return os.path.lexists(path)
+        return any(not each.is_dir() or _holds_files(each) for each in path.iterdir())
+    except OSError as error:
+        raise OperationFailed(f"{str(path)!r} cannot be read: {error.strerror}.") from error
+
+
+def _fields(columns: Sequence[Column]) -> list[Field]:
+    from deltalake import Field
+    from deltalake.schema import PrimitiveType
+
+    return [Field(column.name, PrimitiveType(_DELTA_TYPES[column.type])) for column in columns]
+
+
+def _sql_type(kind: object) -> str:
+    """Returns the SQL name, in upper case, of a type of a Delta schema."""
+    name = str(getattr(kind, "type", kind))
+    return _SQL_TYPES.get(name, name.upper())
+
+
+def _source_rows(schema: TableSchema, changes: KeyedRows) -> ArrowTable:
+    """Returns the changes as an Arrow table with one column more: what to delete."""
+    from arro3.core import Array, DataType, Table
+
+    rows = [dict(zip(schema.key, key, strict=True)) if row is None else row for key, row in changes.items()]
+    arrays: dict[str, Any] = {
+        column.name: _array(column.type, [row.get(column.name) for row in rows]) for column in schema.values
+    }
+    arrays[_DELETE] = Array([row is None for row in changes.values()], DataType.bool())
+    return Table.from_pydict(arrays)
+
+
+def _array(kind: str, values: list[object]) -> Array:
+    from arro3.core import Array, DataType
+
+    if kind == "TIMESTAMP":
+        moments = [
+            (value - _EPOCH) // timedelta(microseconds=1) if isinstance(value, datetime) else None for value in values
+        ]
+        return Array(moments, DataType.int64()).cast(DataType.timestamp("us", tz="UTC"))
+    types = {
+        "STRING": DataType.utf8,
+        "INT": DataType.int32,
+        "BIGINT": DataType.int64,
+        "DOUBLE": DataType.float64,
+        "BOOLEAN": DataType.bool,
+    }
+    return Array(values, types[kind]())
+
+
+def _commit(entry: dict[str, Any]) -> Commit:
+    timestamp = datetime.fromtimestamp(int(entry["timestamp"]) / 1000, timezone.utc)
+    user = entry.get("userName") or entry.get("userId")
+    return Commit(int(entry["version"]), timestamp, str(entry.get("operation", "")), str(user) if user else None)
+
+
+def _explained(error: Exception) -> str:
+    text = _short(error)
+    if "feature" in text.lower():
+        return (
+            f"the table uses a Delta feature that cannot be read without Databricks ({text}); read it over a SQL "
+            "warehouse, as `table:` with a warehouse_id"
+        )
+    return f"cannot be read or written: {text}"
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

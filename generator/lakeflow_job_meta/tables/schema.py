@@ -1,0 +1,316 @@
+"""What a table of rows by key looks like, whatever it is stored in.
+
+A schema, the columns that a table has, and rows come in; problems, and rows in the same Python types for every kind of
+table, go out. Pure: nothing here reads or writes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from enum import Enum
+from types import MappingProxyType
+
+from lakeflow_job_meta._internal.text import closest, listing, quoted
+from lakeflow_job_meta.errors import OperationFailed
+
+Row = Mapping[str, object]
+"""A row by column. Values are str, int, float, bool, datetime (UTC, to the millisecond) and None."""
+
+Key = tuple[object, ...]
+"""The values of a row's key columns, in the order of the schema."""
+
+KeyedRows = Mapping[Key, Row | None]
+"""What one commit does, by key: a row to insert or to update, None for one to delete."""
+
+EVERYWHERE: Mapping[str, str] = MappingProxyType({})
+
+
+class TableUnusable(OperationFailed):
+    """The table is not one of its schema, or cannot be read.
+
+    Attributes:
+        problems: What is wrong, a sentence each, without the table's name.
+    """
+
+    def __init__(self, name: str, *problems: str) -> None:
+        super().__init__("; ".join(f"{name}: {problem}" for problem in problems))
+        self.problems = problems
+
+
+class Stamp(str, Enum):
+    """When a commit writes its own time into a column."""
+
+    CREATED = "created"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column.
+
+    Attributes:
+        type: STRING, INT, BIGINT, DOUBLE, BOOLEAN or TIMESTAMP.
+        is_optional: Whether a table may lack it.
+        default: SQL for what a new row gets instead of NULL; NULL leaves an existing row's value as it is. Without a
+            default, NULL is a value like others.
+        stamp: Of a column that is not part of the rows, but stamped with the time when a row is created or changed.
+    """
+
+    name: str
+    type: str
+    is_optional: bool = False
+    default: str | None = None
+    stamp: Stamp | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RowChanges:
+    """What one commit is to do.
+
+    Attributes:
+        upserts: Whole rows to insert, or to update where the key is there already. A column that one lacks becomes
+            NULL. Of several with one key the last counts.
+        deletions: Keys; one that an upsert has too is not deleted.
+    """
+
+    upserts: Sequence[Row]
+    deletions: Sequence[Key] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.upserts or self.deletions)
+
+
+@dataclass(frozen=True, slots=True)
+class TableSchema:
+    """A table's columns and key.
+
+    Attributes:
+        suffix: What is put behind the control table's name, such as `_jobs`; nothing for the control table itself.
+        columns: In their order.
+        key: The columns that tell one row from another; none of them is ever without a value.
+        order: The column that says which row is newer.
+        keep: How many of the newest rows a local file keeps; None keeps all. Tables keep all.
+        is_created_on_write: Whether the table belongs to this tool: the first write creates it, later ones add the
+            columns that an older one lacks, and before the first one it has no rows. Otherwise it belongs to the user,
+            who creates it, and a table that is missing is an error.
+    """
+
+    suffix: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    order: str
+    keep: int | None = None
+    is_created_on_write: bool = True
+
+    @property
+    def values(self) -> tuple[Column, ...]:
+        """The columns of the rows: those that are not stamped."""
+        return tuple(column for column in self.columns if column.stamp is None)
+
+    def problems(self, types: Mapping[str, str]) -> list[str]:
+        """Returns which columns are missing, or have a type that cannot hold what they are for.
+
+        Args:
+            types: The table's columns and their SQL types in upper case.
+        """
+        if self.is_created_on_write and not any(column.name in types for column in self.columns):
+            return ["it is a table of something else: it has none of the columns that are expected"]
+        return [problem for column in self.values if (problem := self._problem(column, types))]
+
+    def _problem(self, column: Column, types: Mapping[str, str]) -> str | None:
+        actual = types.get(column.name)
+        if actual is None:
+            if self._may_lack(column):
+                return None
+            near = closest(column.name, types)
+            hint = f" (there is {near!r})" if near and near not in {known.name for known in self.columns} else ""
+            return f"the table has no column {column.name!r}{hint}; add it as {column.type}"
+        if actual.split("(")[0] in _HELD_BY[column.type]:
+            return None
+        return f"the column {column.name!r} has the type {actual}, but must be {column.type}"
+
+    def _may_lack(self, column: Column) -> bool:
+        return column.is_optional or self.is_created_on_write
+
+    def addable(self, types: Mapping[str, str]) -> list[Column]:
+        """Returns the columns that can be added to a table of these columns."""
+        return [column for column in self.columns if column.name not in types and self._may_lack(column)]
+
+    def readable(self, types: Mapping[str, str], also: Iterable[str] = ()) -> list[str]:
+        """Returns the columns to read of a table: those of the rows, and `also`, as far as the table has them."""
+        known = (column.name for column in self.values)
+        return [name for name in dict.fromkeys((*known, *also)) if name in types]
+
+    def writable(self, name: str, rows: KeyedRows, present: Container[str]) -> list[Column]:
+        """Returns the columns that a write sets.
+
+        Raises:
+            TableUnusable: A row has a value for a column that the table lacks.
+        """
+        needed = {column for row in rows.values() if row for column, value in row.items() if value is not None}
+        missing = [column.name for column in self.columns if column.name in needed and column.name not in present]
+        if missing:
+            raise TableUnusable(
+                name,
+                f"the metadata needs the optional columns {listing(missing)}, which the table lacks; add them with "
+                "`ljm table create --optional-columns`",
+            )
+        return [column for column in self.columns if column.name in present]
+
+    def prepared(self, name: str, changes: RowChanges) -> KeyedRows:
+        """Checks what is to be written, and brings every value into the form in which it will be read back.
+
+        Raises:
+            TableUnusable: A row has an unknown column, a key without a value, or a value that does not fit.
+        """
+        columns = {column.name: column for column in self.values}
+        rows: dict[Key, Row | None] = {}
+        for deletion in changes.deletions:
+            if len(deletion) != len(self.key):
+                raise TableUnusable(name, f"a key has the columns {listing(self.key)}, not {len(deletion)} values.")
+            given = dict(zip(self.key, deletion, strict=True))
+            rows[self._key(name, {column: _stored(name, columns[column], given) for column in given})] = None
+        for row in changes.upserts:
+            unknown = row.keys() - columns.keys()
+            if unknown:
+                raise TableUnusable(
+                    name,
+                    f"there is no column {listing(sorted(unknown))}; the table has {listing(columns, len(columns))}.",
+                )
+            stored = {column.name: _stored(name, column, row) for column in columns.values()}
+            rows[self._key(name, stored)] = stored
+        return rows
+
+    def _key(self, name: str, row: Row) -> Key:
+        missing = [column for column in self.key if row[column] is None]
+        if missing:
+            raise TableUnusable(name, f"a row has no value for {listing(missing)}, which its key needs.")
+        return tuple(row[column] for column in self.key)
+
+    def restored(self, name: str, row: Row) -> Row:
+        """Returns a row as it was read, with all columns of the schema; those that an older table lacks are None.
+
+        Raises:
+            TableUnusable: A value is of another type than its column.
+        """
+        return {column.name: _stored(name, column, row) for column in self.values}
+
+    def newest(self, rows: Iterable[Row], limit: int, where: Mapping[str, str] = EVERYWHERE) -> list[Row]:
+        """Returns the newest rows, newest first; those of the same moment by key, those without one last."""
+        wanted = [row for row in rows if all(row[column] == text for column, text in where.items())]
+        wanted.sort(key=lambda row: tuple(_sortable(row[column]) for column in self.key))
+        wanted.sort(key=lambda row: _sortable(row[self.order]), reverse=True)
+        return wanted[: max(limit, 0)]
+
+
+@dataclass(frozen=True, slots=True)
+class MergeTerms:
+    """The SQL terms of a merge of new rows `s` into a table `t`.
+
+    Attributes:
+        key: The quoted columns that must be equal.
+        compared: What differs in a row that is to be updated: pairs of terms.
+        updates: What each column becomes in a row that differs; `inserts` likewise in a new row.
+    """
+
+    key: list[str]
+    compared: list[tuple[str, str]]
+    updates: dict[str, str]
+    inserts: dict[str, str]
+
+
+def merge_terms(
+    schema: TableSchema, columns: Sequence[Column], quote: Callable[[str], str], current_time: str
+) -> MergeTerms:
+    """Returns the terms of a merge.
+
+    Args:
+        schema: The table's key.
+        columns: The columns to write, key and stamped ones among them.
+        quote: Quotes the name of a column.
+        current_time: SQL for the time of the commit.
+    """
+    compared, updates, inserts = [], {}, {}
+    for column in columns:
+        name = quote(column.name)
+        if column.stamp is not None:
+            inserts[name] = current_time
+            if column.stamp is Stamp.CHANGED:
+                updates[name] = current_time
+            continue
+        inserts[name] = f"s.{name}" if column.default is None else f"coalesce(s.{name}, {column.default})"
+        if column.name not in schema.key:
+            updates[name] = f"s.{name}" if column.default is None else f"coalesce(s.{name}, t.{name})"
+            compared.append((f"t.{name}", updates[name]))
+    return MergeTerms([quote(name) for name in schema.key], compared, updates, inserts)
+
+
+_HELD_BY = {
+    "STRING": ("STRING", "VARCHAR", "CHAR"),
+    "INT": ("INT", "INTEGER", "BIGINT", "LONG", "SMALLINT", "SHORT", "TINYINT", "BYTE"),
+    "BIGINT": ("BIGINT", "LONG"),
+    "DOUBLE": ("DOUBLE",),
+    "BOOLEAN": ("BOOLEAN",),
+    "TIMESTAMP": ("TIMESTAMP",),
+}
+
+
+def _sortable(value: object) -> tuple[bool, object]:
+    return value is not None, value
+
+
+def _stored(name: str, column: Column, row: Row) -> object:
+    """Returns a value in the form in which every kind of table returns it."""
+    value = row.get(column.name)
+    if value is None:
+        return None
+    stored = _FORMS[column.type](value)
+    if stored is None:
+        raise TableUnusable(
+            name, f"the column {column.name!r} has the type {column.type}, which cannot hold {quoted(value)}."
+        )
+    return stored
+
+
+def _text(value: object) -> object:
+    """Half a surrogate pair, as undecodable file names have it, fits into no store: it becomes a question mark."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else None
+
+
+def _integer(bits: int) -> Callable[[object], object]:
+    limit = 2 ** (bits - 1)
+
+    def read(value: object) -> object:
+        fits = isinstance(value, int) and not isinstance(value, bool) and -limit <= value < limit
+        return value if fits else None
+
+    return read
+
+
+def _fraction(value: object) -> object:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None
+
+
+def _moment(value: object) -> object:
+    """A warehouse returns milliseconds, so no kind of table keeps more."""
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        return None
+    return value.astimezone(timezone.utc).replace(microsecond=value.microsecond // 1000 * 1000)
+
+
+_FORMS: dict[str, Callable[[object], object]] = {
+    "STRING": _text,
+    "INT": _integer(32),
+    "BIGINT": _integer(64),
+    "DOUBLE": _fraction,
+    "BOOLEAN": lambda value: value if isinstance(value, bool) else None,
+    "TIMESTAMP": _moment,
+}

@@ -1,0 +1,59 @@
+"""Runs SQL in a Spark session: in notebooks and jobs of Databricks, or anywhere with Delta on Spark."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from lakeflow_job_meta.tables.schema import Row
+from lakeflow_job_meta.tables.sql import Statement, statement_error
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def active_session() -> SparkSession | None:
+    """Returns the session that this process has, as in a notebook; None outside of Spark.
+
+    A job's Python process on Databricks has a session too, which is only created when it is first used.
+    """
+    is_on_databricks = bool(os.environ.get("DATABRICKS_RUNTIME_VERSION"))
+    if "pyspark" not in sys.modules and not is_on_databricks:
+        return None
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError:
+        return None
+    return SparkSession.builder.getOrCreate() if is_on_databricks else SparkSession.getActiveSession()
+
+
+class SparkExecutor:
+    """Runs statements in a session.
+
+    Args:
+        session: The session; everything it can see is within reach.
+    """
+
+    def __init__(self, session: SparkSession) -> None:
+        self._session = session
+
+    def run(self, statement: Statement) -> list[Row]:
+        """Runs a statement and returns its rows."""
+        from pyspark.errors import PySparkException
+
+        try:
+            frame = self._session.sql(statement.text, args=dict(statement.parameters) or None)
+            return [_plain(row.asDict(recursive=True)) for row in frame.collect()]
+        except PySparkException as error:
+            message = " ".join(str(error).split("\n\nJVM stacktrace")[0].split())[:500]
+            raise statement_error("Spark", message) from None
+
+
+def _plain(row: dict[str, Any]) -> Row:
+    """Gives timestamps their time zone: Spark returns them in the driver's, without saying so."""
+    return {
+        name: value.astimezone(timezone.utc) if isinstance(value, datetime) and value.tzinfo is None else value
+        for name, value in row.items()
+    }

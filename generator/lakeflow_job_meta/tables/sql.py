@@ -1,0 +1,232 @@
+"""A table behind SQL: in Unity Catalog over a warehouse, or in a Spark session.
+
+What differs between the two is in their `SqlExecutor`; the statements are the same. Names are quoted by `names`, every
+value goes in as a parameter, and every statement can be sent twice with the same result.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Protocol
+
+from lakeflow_job_meta.errors import OperationFailed
+from lakeflow_job_meta.tables.names import name_beside, quote_name, quote_part
+from lakeflow_job_meta.tables.schema import Column, KeyedRows, Row, TableSchema, TableUnusable, merge_terms
+from lakeflow_job_meta.tables.store import Commit, OpenTable, Snapshot, TableMissing, TableVersion, VersionedTable
+
+MAX_WRITE_CHARACTERS = 15_000_000
+"""Databricks takes statements of up to 16 MiB, parameters among them; one write is one statement."""
+
+_MISSING = (
+    "TABLE_OR_VIEW_NOT_FOUND",
+    "SCHEMA_NOT_FOUND",
+    "NO_SUCH_CATALOG",
+    "CATALOG_NOT_FOUND",
+    "DELTA_TABLE_NOT_FOUND",
+    "DELTA_MISSING_DELTA_TABLE",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A SQL text and the values of its parameters.
+
+    Attributes:
+        text: With `:name` for each parameter.
+        parameters: All of the type STRING.
+    """
+
+    text: str
+    parameters: tuple[tuple[str, str], ...] = ()
+
+
+class NoSuchTable(OperationFailed):
+    """The statement names a table, schema or catalog that is not there."""
+
+
+def statement_error(refused_by: str, message: str) -> OperationFailed:
+    """Returns the exception for a statement that was refused."""
+    if any(code in message for code in _MISSING):
+        return NoSuchTable(message)
+    return OperationFailed(f"{refused_by} refused a statement: {message}")
+
+
+class SqlExecutor(Protocol):
+    """Runs SQL statements."""
+
+    def run(self, statement: Statement) -> list[Row]:
+        """Runs a statement and returns its rows, values as Python has them.
+
+        Raises:
+            NoSuchTable: The table is not there.
+            OperationFailed: Anything else.
+        """
+
+
+class SqlTable(VersionedTable):
+    """A table that is reached by SQL.
+
+    Args:
+        control_table: `catalog.schema.table`, or fewer parts; the table is this one, or lies beside it.
+        schema: Its columns, key and suffix.
+        executor: What runs the statements.
+
+    Raises:
+        ConfigError: It is no name of a table.
+    """
+
+    def __init__(self, control_table: str, schema: TableSchema, executor: SqlExecutor) -> None:
+        super().__init__(name_beside(control_table, schema.suffix), schema)
+        self._quoted = quote_name(self.name)
+        self._executor = executor
+
+    def _open(self) -> OpenTable:
+        with self._explaining_missing():
+            return _OpenSqlTable(self._quoted, self.schema, self._executor)
+
+    def _create(self, columns: Sequence[Column]) -> None:
+        self._executor.run(
+            Statement(f"CREATE TABLE IF NOT EXISTS {self._quoted} ({_definitions(columns)}) USING DELTA")
+        )
+
+    @contextmanager
+    def _explaining_missing(self) -> Iterator[None]:
+        try:
+            yield
+        except NoSuchTable:
+            raise TableMissing(
+                self.name, "there is no such table; make it with `ljm table create`, or correct its name"
+            ) from None
+
+    def _size_problem(self, rows: KeyedRows) -> str | None:
+        size = len(_payload(self.schema, rows))
+        if size <= MAX_WRITE_CHARACTERS:
+            return None
+        return (
+            f"the changed rows have {size:,} characters, more than the {MAX_WRITE_CHARACTERS:,} that fit into one "
+            "commit. Write fewer rows at a time: load fewer files."
+        )
+
+    def version(self) -> TableVersion:
+        """Returns the newest version, by one DESCRIBE HISTORY."""
+        commits = self.history(1)
+        if not commits:
+            raise TableUnusable(self.name, "it has no history; a control table must be a Delta table")
+        return TableVersion(commits[0].version, commits[0].timestamp.isoformat())
+
+    def read(self, version: int | None = None, *, also: Sequence[str] = ()) -> Snapshot:
+        """Returns all rows of one version."""
+        if version is not None:
+            # All columns: DESCRIBE does not show which ones an older version had.
+            rows = self._select("*", version)
+            return Snapshot(TableVersion(version, ""), frozenset(rows[0] if rows else ()), rows)
+        newest = self.version()
+        types = self._usable_types(self._open())
+        rows = self._select(_listed(self.schema.readable(types, also)), newest.number)
+        return Snapshot(newest, frozenset(types), rows)
+
+    def _select(self, listed: str, version: int) -> list[Row]:
+        return self._executor.run(Statement(f"SELECT {listed} FROM {self._quoted} VERSION AS OF {int(version)}"))
+
+    def history(self, limit: int) -> list[Commit]:
+        """Returns the newest commits."""
+        with self._explaining_missing():
+            rows = self._executor.run(Statement(f"DESCRIBE HISTORY {self._quoted} LIMIT {int(limit)}"))
+        return [_commit(row) for row in rows]
+
+
+class _OpenSqlTable:
+    def __init__(self, quoted_name: str, schema: TableSchema, executor: SqlExecutor) -> None:
+        self._name = quoted_name
+        self._schema = schema
+        self._executor = executor
+        self._types = self._describe()
+
+    def _describe(self) -> dict[str, str]:
+        types: dict[str, str] = {}
+        for row in self._executor.run(Statement(f"DESCRIBE TABLE {self._name}")):
+            column = str(row["col_name"] or "")
+            # Partitions and properties follow behind an empty or a `# ...` line.
+            if not column or column.startswith("#"):
+                break
+            types[column] = str(row["data_type"]).upper()
+        return types
+
+    def types(self) -> dict[str, str]:
+        return self._types
+
+    def add_columns(self, columns: Sequence[Column]) -> None:
+        try:
+            self._executor.run(Statement(f"ALTER TABLE {self._name} ADD COLUMNS ({_definitions(columns)})"))
+        except OperationFailed:
+            # A request that was answered too late is sent again and then finds the columns there.
+            types = self._describe()
+            if any(column.name not in types for column in columns):
+                raise
+
+    def rows(self, columns: Sequence[str], limit: int | None, where: Mapping[str, str]) -> list[Row]:
+        """Returns the rows; with a limit, the warehouse chooses and sorts, as `TableSchema.newest` does."""
+        condition = " AND ".join(f"{quote_part(column)} = :{column}" for column in where)
+        text = f"SELECT {_listed(columns)} FROM {self._name}{f' WHERE {condition}' if condition else ''}"
+        if limit is not None:
+            terms = [f"{quote_part(self._schema.order)} DESC NULLS LAST"] if self._schema.order in columns else []
+            terms += [f"{quote_part(name)} ASC NULLS FIRST" for name in self._schema.key if name in columns]
+            text += f"{' ORDER BY ' if terms else ''}{', '.join(terms)} LIMIT {int(limit)}"
+        return self._executor.run(Statement(text, tuple(where.items())))
+
+    def merge(self, rows: KeyedRows, columns: Sequence[Column]) -> None:
+        terms = merge_terms(self._schema, columns, quote_part, "current_timestamp()")
+        struct = ", ".join(f"{column.name}: {column.type}" for column in columns if column.stamp is None)
+        same = " AND ".join(f"{ours} <=> {theirs}" for ours, theirs in terms.compared)
+        text = (
+            f"MERGE INTO {self._name} AS t "
+            f"USING (SELECT inline(from_json(:rows, 'ARRAY<STRUCT<{struct}, ljm_delete: BOOLEAN>>'))) AS s "
+            f"ON {' AND '.join(f't.{column} = s.{column}' for column in terms.key)} "
+            "WHEN MATCHED AND s.`ljm_delete` THEN DELETE "
+            f"WHEN MATCHED AND NOT ({same}) "
+            f"THEN UPDATE SET {', '.join(f't.{column} = {term}' for column, term in terms.updates.items())} "
+            f"WHEN NOT MATCHED AND NOT s.`ljm_delete` THEN INSERT ({', '.join(terms.inserts)}) "
+            f"VALUES ({', '.join(terms.inserts.values())})"
+        )
+        self._executor.run(Statement(text, (("rows", _payload(self._schema, rows)),)))
+
+
+def _definitions(columns: Sequence[Column]) -> str:
+    return ", ".join(f"{quote_part(column.name)} {column.type}" for column in columns)
+
+
+def _listed(columns: Sequence[str]) -> str:
+    return ", ".join(map(quote_part, columns))
+
+
+def _payload(schema: TableSchema, rows: KeyedRows) -> str:
+    """Returns rows as `from_json` reads them; a column that a row lacks is NULL."""
+    payload = [
+        {**(dict(zip(schema.key, key, strict=True)) if row is None else _without_nulls(row)), "ljm_delete": row is None}
+        for key, row in rows.items()
+    ]
+    return json.dumps(payload, ensure_ascii=False, default=_moment)
+
+
+def _without_nulls(row: Row) -> dict[str, object]:
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def _moment(value: object) -> str:
+    """Writes a moment as `from_json` reads it whatever the session's zone is."""
+    if not isinstance(value, datetime):
+        raise TypeError(f"{type(value).__name__} is no value of a table")
+    return value.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _commit(row: Row) -> Commit:
+    number, timestamp, user = row["version"], row["timestamp"], row.get("userName") or row.get("userId")
+    if not isinstance(number, int) or not isinstance(timestamp, datetime):
+        raise OperationFailed(
+            f"The table's history has a version {number!r} at {timestamp!r}, which is not understood."
+        )
+    return Commit(number, timestamp, str(row["operation"]), str(user) if user else None)

@@ -1,0 +1,259 @@
+"""Tables of rows by key: what every kind can do, and what is the same for all of them.
+
+Every write is one commit. Every read of a versioned table is of one version, so that a module is never half old, half
+new. A table that cannot be read is an error for every kind, never a table without rows.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Protocol
+
+from lakeflow_job_meta.errors import OperationFailed
+from lakeflow_job_meta.tables.schema import (
+    EVERYWHERE,
+    Column,
+    KeyedRows,
+    Row,
+    RowChanges,
+    TableSchema,
+    TableUnusable,
+)
+
+
+class TableMissing(TableUnusable):
+    """There is no such table."""
+
+
+class TableDamaged(TableMissing):
+    """There is no such table, but what may be left of one."""
+
+
+class Created(Enum):
+    """What creating a table came to, in words."""
+
+    TABLE = "created"
+    COLUMNS = "was there already; the missing optional columns were added"
+    NOTHING = "is there already; nothing was changed"
+
+
+@dataclass(frozen=True, slots=True)
+class TableVersion:
+    """One state of a table.
+
+    Attributes:
+        number: Delta's version, counted from 0.
+        stamp: Tells a table from another one of the same name: one that is dropped and created again starts at 0 too.
+    """
+
+    number: int
+    stamp: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All rows of one version.
+
+    Attributes:
+        columns: The table's columns, the user's own among them.
+    """
+
+    version: TableVersion
+    columns: frozenset[str]
+    rows: Sequence[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One entry of a table's history.
+
+    Attributes:
+        user: Who did it, None where the table does not record that.
+    """
+
+    version: int
+    timestamp: datetime
+    operation: str
+    user: str | None
+
+
+class OpenTable(Protocol):
+    """A table that is there, as of the moment when it was opened."""
+
+    def types(self) -> Mapping[str, str]:
+        """Returns the table's columns and their SQL types in upper case."""
+
+    def add_columns(self, columns: Sequence[Column]) -> None:
+        """Adds columns."""
+
+    def rows(self, columns: Sequence[str], limit: int | None, where: Mapping[str, str]) -> list[Row]:
+        """Returns the current rows: at least the newest ones, and at least those of `where`, in any order."""
+
+    def merge(self, rows: KeyedRows, columns: Sequence[Column]) -> None:
+        """Inserts, updates and deletes rows in one commit; a row that has all the values already is not touched."""
+
+
+class TableStore(ABC):
+    """A table of one schema.
+
+    Args:
+        name: The table's name or path, as messages give it.
+        schema: Its columns and key.
+
+    Attributes:
+        name: The table's name or path, as messages and generated files give it.
+        schema: Its columns and key.
+    """
+
+    def __init__(self, name: str, schema: TableSchema) -> None:
+        self.name = name
+        self.schema = schema
+
+    @abstractmethod
+    def _open(self) -> OpenTable:
+        """Opens the table anew.
+
+        Raises:
+            TableMissing: There is no such table.
+        """
+
+    @abstractmethod
+    def _create(self, columns: Sequence[Column]) -> None:
+        """Creates the table, if there is none."""
+
+    def _explaining(self) -> AbstractContextManager[None]:
+        """Turns errors of a library into sentences that name the table."""
+        return nullcontext()
+
+    def _size_problem(self, rows: KeyedRows) -> str | None:
+        """Returns why rows do not fit into one commit."""
+        return None
+
+    def create(self, *, optional_columns: bool = True) -> Created:
+        """Creates the table if it is not there; an existing one gets the optional columns that it lacks, if wanted.
+
+        Args:
+            optional_columns: Whether the table is to have the optional columns.
+
+        Returns:
+            What was changed.
+        """
+        with self._explaining():
+            try:
+                table = self._open()
+            except TableMissing:
+                self._create([each for each in self.schema.columns if optional_columns or not each.is_optional])
+                return Created.TABLE
+            missing = self.schema.addable(table.types()) if optional_columns else []
+            if missing:
+                table.add_columns(missing)
+            return Created.COLUMNS if missing else Created.NOTHING
+
+    def rows(self) -> list[Row]:
+        """Returns all rows in no order, whole; none when a table of this tool is not there yet.
+
+        Raises:
+            OperationFailed: It is there, or may be, and cannot be read.
+        """
+        return self._current_rows(None, EVERYWHERE)
+
+    def newest(self, limit: int, where: Mapping[str, str] = EVERYWHERE) -> list[Row]:
+        """Returns the newest rows, newest first; none when a table of this tool is not there yet.
+
+        Args:
+            limit: How many at most.
+            where: Texts that columns must have, by column.
+
+        Raises:
+            OperationFailed: It is there, or may be, and cannot be read.
+        """
+        return self.schema.newest(self._current_rows(limit, where), limit, where) if limit > 0 else []
+
+    def _current_rows(self, limit: int | None, where: Mapping[str, str]) -> list[Row]:
+        with self._explaining():
+            table = self._open_if_there()
+            types = self._usable_types(table) if table is not None else {}
+            if table is None or not where.keys() <= types.keys():
+                return []
+            found = table.rows(self.schema.readable(types), limit, where)
+        return [self.schema.restored(self.name, row) for row in found]
+
+    def write(self, changes: RowChanges) -> None:
+        """Inserts, updates and deletes rows by key, in one commit; the same again changes nothing.
+
+        Without anything to do, nothing is touched or sent.
+
+        Raises:
+            TableMissing: A table of the user's own is not there.
+            OperationFailed: A value does not fit its column, or the table refuses; its rows are as they were.
+        """
+        rows = self.schema.prepared(self.name, changes)
+        if not rows:
+            return
+        problem = self._size_problem(rows)
+        if problem is not None:
+            raise OperationFailed(f"{self.name}: {problem}")
+        with self._explaining():
+            table = self._open_if_there()
+            if table is None:
+                self._create(self.schema.columns)
+                table = self._open()  # somebody else may have created another one first
+            types = self._usable_types(table)
+            missing = self.schema.addable(types) if self.schema.is_created_on_write else []
+            if missing:
+                table.add_columns(missing)
+                types = {**types, **{column.name: column.type for column in missing}}
+            table.merge(rows, self.schema.writable(self.name, rows, types))
+
+    def _open_if_there(self) -> OpenTable | None:
+        """Opens the table; None where a table of this tool is not there yet."""
+        try:
+            return self._open()
+        except TableDamaged:
+            raise
+        except TableMissing:
+            if not self.schema.is_created_on_write:
+                raise
+            return None
+
+    def _usable_types(self, table: OpenTable) -> Mapping[str, str]:
+        types = table.types()
+        problems = self.schema.problems(types)
+        if problems:
+            raise TableUnusable(self.name, *problems)
+        return types
+
+
+class VersionedTable(TableStore):
+    """A table that keeps its history: Delta, reached by whatever."""
+
+    @abstractmethod
+    def version(self) -> TableVersion:
+        """Returns the newest version, by one cheap request.
+
+        Raises:
+            TableMissing: There is no such table.
+            OperationFailed: It cannot be reached.
+        """
+
+    @abstractmethod
+    def read(self, version: int | None = None, *, also: Sequence[str] = ()) -> Snapshot:
+        """Returns all rows of the newest version, or of an older one, as they are stored.
+
+        Args:
+            version: The older one.
+            also: Columns of the user's own to read besides, as far as the table has them.
+
+        Raises:
+            TableUnusable: It is missing, a column is, or has a type that cannot hold its values.
+            OperationFailed: It cannot be reached.
+        """
+
+    @abstractmethod
+    def history(self, limit: int) -> list[Commit]:
+        """Returns the newest commits, newest first."""

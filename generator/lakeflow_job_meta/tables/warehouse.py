@@ -1,0 +1,192 @@
+"""Runs SQL on a Databricks SQL warehouse, by the Statement Execution API of databricks-sdk: no cluster, no Spark.
+
+The facts of the API that this module answers to: a statement that fails is an HTTP 200 with a state; every value is
+text; a slow or starting warehouse answers PENDING; results come in chunks, and large ones as links that expire. A
+request may be sent twice when an answer is lost, so every statement given to it can be repeated.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, cast
+
+from lakeflow_job_meta._internal.retries import attempts
+from lakeflow_job_meta.errors import OperationFailed
+from lakeflow_job_meta.tables.schema import Row
+from lakeflow_job_meta.tables.sql import Statement, statement_error
+from lakeflow_job_meta.workspace.client import Workspace, workspace_errors
+
+if TYPE_CHECKING:
+    from databricks.sdk.service.sql import ExternalLink, ResultData, StatementResponse
+
+_FIRST_WAIT_SECONDS = 30
+_LONGEST_PAUSE_SECONDS = 10.0
+_LINK_TIMEOUT_SECONDS = 60
+_WAITING = ("PENDING", "RUNNING")
+
+
+class WarehouseExecutor:
+    """Runs statements on one SQL warehouse.
+
+    Args:
+        workspace: The workspace.
+        warehouse_id: The warehouse.
+        patience_seconds: How long to wait for a warehouse that starts, and for a statement.
+        on_wait: Told once per statement that has to wait, with a sentence for the user.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        warehouse_id: str,
+        *,
+        patience_seconds: float = 600,
+        on_wait: Callable[[str], None] = lambda message: None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._workspace = workspace
+        self._warehouse_id = warehouse_id
+        self._patience = patience_seconds
+        self._on_wait = on_wait
+        self._sleep = sleep
+
+    def run(self, statement: Statement) -> list[Row]:
+        """Runs a statement and returns its rows."""
+        with workspace_errors(self._workspace):
+            response = self._finished(self._send(statement, external=False))
+            if _is_too_large(response):
+                response = self._finished(self._send(statement, external=True))
+            self._refuse_failure(response)
+            return list(self._rows(response))
+
+    def _send(self, statement: Statement, *, external: bool) -> StatementResponse:
+        from databricks.sdk.service.sql import (
+            Disposition,
+            ExecuteStatementRequestOnWaitTimeout,
+            Format,
+            StatementParameterListItem,
+        )
+
+        return self._workspace.client().statement_execution.execute_statement(
+            statement.text,
+            self._warehouse_id,
+            parameters=[StatementParameterListItem(name, value=value) for name, value in statement.parameters] or None,
+            disposition=Disposition.EXTERNAL_LINKS if external else Disposition.INLINE,
+            format=Format.JSON_ARRAY,
+            wait_timeout=f"{_FIRST_WAIT_SECONDS}s",
+            on_wait_timeout=ExecuteStatementRequestOnWaitTimeout.CONTINUE,
+        )
+
+    def _finished(self, response: StatementResponse) -> StatementResponse:
+        """Waits for the end of a statement; cancels it when patience or the user ends."""
+        execution = self._workspace.client().statement_execution
+        begin, pause, told = time.monotonic(), 0.5, False
+        waited = 0.0
+        try:
+            while _state(response) in _WAITING:
+                if max(waited, time.monotonic() - begin) > self._patience:
+                    raise OperationFailed(
+                        f"The SQL warehouse {self._warehouse_id!r} did not answer within {self._patience:.0f} seconds. "
+                        "Look whether it can start, or choose another one."
+                    )
+                if not told:
+                    self._on_wait(f"Waiting for the SQL warehouse {self._warehouse_id} ...")
+                    told = True
+                self._sleep(pause)
+                waited += pause
+                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+                response = execution.get_statement(str(response.statement_id))
+        except BaseException:
+            if response.statement_id is not None and _state(response) in _WAITING:
+                # Whatever comes of it: what ended the waiting is what the user is told.
+                with suppress(Exception):
+                    execution.cancel_execution(response.statement_id)
+            raise
+        return response
+
+    def _refuse_failure(self, response: StatementResponse) -> None:
+        if _state(response) == "SUCCEEDED":
+            return
+        raise statement_error("The SQL warehouse", _message(response))
+
+    def _rows(self, response: StatementResponse) -> Iterator[Row]:
+        manifest = response.manifest
+        columns = manifest.schema.columns if manifest is not None and manifest.schema is not None else None
+        if manifest is None or columns is None:
+            return
+        names = [str(column.name) for column in columns]
+        readers = [_READERS.get(column.type_name.value if column.type_name else "STRING", str) for column in columns]
+        for number in range(manifest.total_chunk_count or 0):
+            for values in self._chunk(response, number):
+                yield {
+                    name: None if value is None else reader(value)
+                    for name, reader, value in zip(names, readers, values, strict=True)
+                }
+
+    def _chunk(self, response: StatementResponse, number: int) -> list[list[str | None]]:
+        """Returns the values of one chunk; the first came with the answer."""
+        data = response.result
+        if number > 0 or data is None:
+            data = self._fetch(response, number)
+        if data.external_links:
+            return self._linked(response, number, data.external_links[0])
+        return cast("list[list[str | None]]", data.data_array or [])
+
+    def _fetch(self, response: StatementResponse, number: int) -> ResultData:
+        execution = self._workspace.client().statement_execution
+        return execution.get_statement_result_chunk_n(str(response.statement_id), number)
+
+    def _linked(self, response: StatementResponse, number: int, link: ExternalLink) -> list[list[str | None]]:
+        """Fetches a chunk from the storage that a link leads to; an expired link is asked for again."""
+        import http.client
+        import urllib.error
+        import urllib.request
+
+        for is_last in attempts(3, pause_seconds=0.2, sleep=self._sleep):
+            try:
+                # Without the workspace's token: the link carries its own permission, and storage refuses a second one.
+                with urllib.request.urlopen(str(link.external_link), timeout=_LINK_TIMEOUT_SECONDS) as answer:
+                    values: list[list[str | None]] = json.load(answer)
+                    return values
+            except (OSError, ValueError, http.client.HTTPException) as error:
+                if is_last:
+                    reason = f"HTTP {error.code}" if isinstance(error, urllib.error.HTTPError) else type(error).__name__
+                    raise OperationFailed(
+                        f"A part of a result could not be fetched from cloud storage ({reason})."
+                    ) from None
+            links = self._fetch(response, number).external_links
+            link = links[0] if links else link
+        raise AssertionError("unreachable")
+
+
+def _state(response: StatementResponse) -> str:
+    status = response.status
+    return status.state.value if status is not None and status.state is not None else "UNKNOWN"
+
+
+def _message(response: StatementResponse) -> str:
+    error = response.status.error if response.status is not None else None
+    text = error.message if error is not None and error.message else f"it ended as {_state(response)}"
+    return " ".join(text.split())[:500]
+
+
+def _is_too_large(response: StatementResponse) -> bool:
+    """Says whether an inline result was refused for its size (25 MiB)."""
+    return _state(response) == "FAILED" and "EXTERNAL_LINKS" in _message(response)
+
+
+def _timestamp(text: str) -> datetime:
+    found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return found if found.tzinfo is not None else found.replace(tzinfo=timezone.utc)
+
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    **dict.fromkeys(("INT", "LONG", "SHORT", "BYTE"), int),
+    **dict.fromkeys(("DOUBLE", "FLOAT"), float),
+    "BOOLEAN": lambda text: text.lower() == "true",
+    "TIMESTAMP": _timestamp,
+}

@@ -1,0 +1,541 @@
+"""The documentation is true: every command and every example of README.md and docs/*.md is run.
+
+What is done with a fenced block says an HTML comment before it, which readers of the page do not see:
+
+    <!-- project: NAME -->               what follows happens in a new copy of one of PROJECTS
+    <!-- file: PATH -->                  the block is written to this file of the project
+    <!-- file: PATH, with mistakes -->   the same, and the project has problems from then on; else it must have none
+    <!-- module -->, <!-- source -->     the block is a part of a module or a source, and has no problems
+    <!-- shows: PATH -->                 this file of the project is as in the block
+    <!-- row: MODULE/SOURCE -->          the row of the example control table is as in the block
+    <!-- set: MODULE/SOURCE/COLUMN -->   this value of the project's Delta table is set to the block
+    <!-- python -->                      the block is run in the project; names stay for the next one
+    <!-- prints -->                      what the last Python block has printed
+    <!-- not run: REASON -->             nothing is done with the block
+
+A `console` block needs no comment: each `$ command` is run and must give what stands below it, with exit code 0 or the
+one in a comment behind the command (`# exit code 1`). `...` in expected text stands for anything: alone on a line for
+any number of lines, inside a line for any part of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from textwrap import indent
+
+import click
+import pytest
+from deltalake import DeltaTable
+
+from fakes.databricks_cli import cli_environment, install_stand_in
+from fakes.workspace import FakeWorkspace
+from lakeflow_job_meta import MetadataManager
+from lakeflow_job_meta.cli.main import cli
+from lakeflow_job_meta.compiler.compile import compile_project
+from lakeflow_job_meta.config.load import load_project
+from lakeflow_job_meta.control_table.schema import COLUMNS
+from lakeflow_job_meta.diagnostics.registry import RULES
+from lakeflow_job_meta.jobs.task_types import TASK_TYPES
+from lakeflow_job_meta.schema.validator import load_schema
+from support.project_folder import REPOSITORY
+
+pytest_plugins = ["support.workspace_fixtures"]
+
+ROOT = REPOSITORY
+DOCS = ROOT / "docs"
+GENERATED = DOCS / "checks.md"
+"""Written by `ljm explain --all`; test_rules.py runs its examples."""
+
+PAGES = [ROOT / "README.md", *sorted(page for page in DOCS.glob("*.md") if page != GENERATED)]
+
+STAND_INS = {"make run": "python examples/demo.py"}
+"""Commands that install first, which these tests need not do again, and what they run after that."""
+
+MODULE = """\
+modules:
+  - module_name: example
+{part}
+    sources:
+      - source_id: example
+        execution_order: 1
+        transformation_config: {{notebook_path: /Workspace/example}}
+"""
+SOURCE = """\
+modules:
+  - module_name: example
+    sources:
+      - source_id: example
+        execution_order: 1
+{part}
+"""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page, with the instruction before it."""
+
+    page: str
+    line: int
+    language: str
+    instruction: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}"
+
+
+@dataclass
+class Scene:
+    """Blocks that share one project."""
+
+    project: str
+    line: int
+    blocks: list[Block] = field(default_factory=list)
+
+
+def scenes_of(page: Path) -> list[Scene]:
+    """Reads a page; what stands before the first `project` has the project `none`."""
+    scenes = [Scene("none", 1)]
+    instruction, fence, body = "", None, []
+    for number, line in enumerate(page.read_text(encoding="utf-8").split("\n"), start=1):
+        if fence is not None:
+            if line == "```":
+                text = "".join(f"{each}\n" for each in body)
+                scenes[-1].blocks.append(Block(page.name, fence[0], fence[1], instruction, text))
+                instruction, fence, body = "", None, []
+            else:
+                body.append(line)
+        elif line.startswith("```"):
+            fence = (number, line.removeprefix("```"))
+        elif comment := re.fullmatch(r"<!-- (.*) -->", line):
+            instruction = comment.group(1)
+            if instruction.startswith("project: "):
+                scenes.append(Scene(instruction.removeprefix("project: "), number))
+                instruction = ""
+        elif line.strip():
+            instruction = ""
+    assert fence is None, f"{page.name}:{fence}: the block has no end"
+    return [scene for scene in scenes if scene.blocks]
+
+
+SCENES = [pytest.param(page, scene, id=f"{page.name}:{scene.line}") for page in PAGES for scene in scenes_of(page)]
+
+
+def _no_project(folder: Path) -> Path:
+    return folder
+
+
+def _starter(folder: Path) -> Path:
+    return shutil.copytree(ROOT / "bundle" / "starter", folder / "starter")
+
+
+def _without_metadata(folder: Path) -> Path:
+    project = _starter(folder)
+    shutil.rmtree(project / "metadata")
+    (project / "metadata").mkdir()
+    return project
+
+
+def _repository(folder: Path) -> Path:
+    """What the examples need of this repository; its output is removed, so that there is something to generate."""
+    for name in ("examples", "bundle"):
+        shutil.copytree(ROOT / name, folder / name)
+    shutil.rmtree(folder / "examples" / "resources")
+    for name in ("job_meta.yml", "databricks.yml"):
+        shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def _demo(folder: Path) -> Path:
+    repository = _repository(folder)
+    subprocess.run([sys.executable, "examples/demo.py"], cwd=repository, check=True, capture_output=True)
+    return repository / "build" / "demo"
+
+
+PROJECTS: dict[str, Callable[[Path], Path]] = {
+    "none": _no_project,
+    "starter": _starter,
+    "starter with a workspace": _starter,
+    "starter without metadata": _without_metadata,
+    "this repository": _repository,
+    "demo": _demo,
+}
+
+
+class Stage:
+    """A project in which the blocks of a scene are carried out."""
+
+    def __init__(self, folder: Path, programs: Path) -> None:
+        self.folder = folder
+        self._programs = programs
+        self._names: dict[str, object] = {}
+        self._printed = ""
+        self._mistaken: set[str] = set()
+        self._is_changed = False
+
+    def carry_out(self, block: Block) -> None:
+        """Does with a block what its instruction says."""
+        what, _, argument = block.instruction.partition(": ")
+        if what == "not run":
+            assert argument, f"{block}: say why it is not run"
+        elif what == "file":
+            self._write(argument, block.text)
+        elif what in ("module", "source"):
+            self._check_part(what, block)
+        elif what == "shows":
+            self.check()
+            text = (self.folder / argument).read_text(encoding="utf-8")
+            assert_same(block.text, text, f"{block}: {argument}")
+        elif what == "row":
+            _check_row(argument, block)
+        elif what == "set":
+            self._set(argument, block.text.strip())
+        elif what == "python":
+            self._execute(block)
+        elif what == "prints":
+            assert_same(block.text, self._printed, f"{block}: what the block before prints")
+        else:
+            assert block.language == "console", f"{block}: nothing says what is to be done with this block"
+            self.check()
+            self._run(block)
+
+    def check(self) -> None:
+        """Compares the problems of the project with what its files are said to have."""
+        if not self._is_changed:
+            return
+        self._is_changed = False
+        found = self._problems()
+        assert bool(found) == bool(self._mistaken), "\n".join(found) or f"no mistake in {self._mistaken}"
+
+    def _problems(self) -> list[str]:
+        return [str(problem) for problem in compile_project(load_project(self.folder)).diagnostics]
+
+    def _write(self, argument: str, text: str) -> None:
+        name = argument.removesuffix(", with mistakes")
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        self._mistaken.discard(name)
+        if name != argument:
+            self._mistaken.add(name)
+        self._is_changed = True
+
+    def _check_part(self, what: str, block: Block) -> None:
+        """Completes a part of the metadata to a file, which must have no problems."""
+        part = indent(block.text.rstrip(), " " * (4 if what == "module" else 8))
+        path = self.folder / "metadata" / "part.yml"
+        path.write_text((MODULE if what == "module" else SOURCE).format(part=part), encoding="utf-8")
+        assert self._problems() == [], block
+        path.unlink()
+
+    def _set(self, argument: str, value: str) -> None:
+        module_name, source_id, column = argument.split("/")
+        literal = value.replace("'", "''")
+        DeltaTable(self.folder / "etl_control").update(
+            predicate=f"module_name = '{module_name}' AND source_id = '{source_id}'", updates={column: f"'{literal}'"}
+        )
+
+    def _execute(self, block: Block) -> None:
+        printed, before = io.StringIO(), Path.cwd()
+        os.chdir(self.folder)
+        try:
+            with contextlib.redirect_stdout(printed):
+                exec(compile(block.text, str(block), "exec"), self._names)
+        finally:
+            os.chdir(before)
+        self._printed = printed.getvalue()
+
+    def _run(self, block: Block) -> None:
+        commands = list(commands_of(block.text))
+        mark = "@@ ended with"
+        script = "".join(f"{STAND_INS.get(each.line, each.line)}\nprintf '\\n{mark} %s\\n' $?\n" for each in commands)
+        done = subprocess.run(
+            ["bash", "-c", script],
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            timeout=120,
+            env={**os.environ, "PATH": f"{self._programs}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "80"},
+        )
+        results = re.findall(rf"(.*?)\n{mark} (\d+)\n", done.stdout, re.DOTALL)
+        assert len(results) == len(commands), f"{block}:\n{done.stdout}"
+        for command, (output, exit_code) in zip(commands, results, strict=True):
+            assert_same(command.expected, output, f"{block}: {command.line}")
+            assert int(exit_code) == command.exit_code, f"{block}: {command.line}: exit code {exit_code}\n{output}"
+
+
+@dataclass
+class Command:
+    """A command of a `console` block."""
+
+    line: str
+    exit_code: int
+    expected: str = ""
+
+
+def commands_of(text: str) -> Iterator[Command]:
+    """Takes a `console` block apart."""
+    assert text.startswith("$ "), "a console block begins with a command"
+    for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+        line, _, expected = part.partition("\n")
+        line, _, exit_code = line.partition("# exit code ")
+        yield Command(line.strip(), int(exit_code or 0), expected)
+
+
+def assert_same(expected: str, actual: str, what: str) -> None:
+    """Compares documented text with real text."""
+    wanted, found = _tidy(expected), _tidy(actual)
+    shown = "\n".join([what, "--- documented", *wanted, "--- real", *found])
+    assert _is_same(wanted, found), shown
+
+
+def _tidy(text: str) -> list[str]:
+    """Returns the lines, without what no reader sees: spaces at their ends, empty lines at the begin and the end."""
+    return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n").split("\n")
+
+
+def _is_same(wanted: list[str], found: list[str]) -> bool:
+    """Compares lines; between the parts that a line `...` separates there may be any others."""
+    parts: list[list[str]] = [[]]
+    for line in wanted:
+        if line.strip() == "...":
+            parts.append([])
+        else:
+            parts[-1].append(line)
+    position = 0
+    for number, part in enumerate(parts):
+        last = len(found) - len(part)
+        first = last if number == len(parts) - 1 else position
+        starts = range(max(first, position), min(last, 0 if number == 0 else last) + 1)
+        start = next((s for s in starts if all(map(_is_same_line, part, found[s:]))), None)
+        if start is None:
+            return False
+        position = start + len(part)
+    return True
+
+
+def _is_same_line(wanted: str, found: str) -> bool:
+    return re.fullmatch(re.escape(wanted).replace(r"\.\.\.", ".*"), found) is not None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "is_same"),
+    [
+        ("a\nb\nc", True),
+        ("a\n...\nc", True),
+        ("...\nc", True),
+        ("a\n...", True),
+        ("...", True),
+        ("a\nb\n...\nc", True),
+        ("a\n...\n...\nc", True),
+        ("a...\nb\nc", True),
+        ("a\nb", False),
+        ("b\nc", False),
+        ("a\nc", False),
+        ("...\nb", False),
+        ("b\n...", False),
+        ("a\nb\n...\nb\nc", False),
+        ("a\n...\nd\n...\nc", False),
+    ],
+)
+def test_dots_stand_for_what_is_left_out_and_for_nothing_else(wanted, is_same):
+    assert _is_same(wanted.split("\n"), ["a", "b", "c"]) is is_same
+
+
+def _check_row(name: str, block: Block) -> None:
+    module_name, _, source_id = name.partition("/")
+    lines = (ROOT / "examples" / "control_table_rows.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    (row,) = [row for row in rows if (row["module_name"], row["source_id"]) == (module_name, source_id)]
+    for line in block.text.splitlines():
+        column, value = line.split(None, 1)
+        real = row[column] if isinstance(row[column], str) else json.dumps(row[column])
+        assert_same(value, real, f"{block}: {column}")
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Path:
+    """A folder with the programs that the documentation calls, whatever the environment's own are."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    for name, arguments in (("ljm", "-m lakeflow_job_meta "), ("python", "")):
+        program = folder / name
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments}"$@"\n', encoding="utf-8")
+        program.chmod(0o755)
+    return folder
+
+
+@pytest.fixture
+def in_front_of_a_workspace(workspace: FakeWorkspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets this process find a fake workspace and a databricks command."""
+    environment = cli_environment(workspace.url, workspace.token, tmp_path / "databricks")
+    command = install_stand_in(tmp_path / "bin")
+    for name, value in {**environment, "PATH": f"{command.parent}{os.pathsep}{environment['PATH']}"}.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize(("page", "scene"), SCENES)
+def test_the_page_is_true(page: Path, scene: Scene, tmp_path: Path, programs: Path, request: pytest.FixtureRequest):
+    if scene.project.endswith("with a workspace"):
+        request.getfixturevalue("in_front_of_a_workspace")
+    folder = tmp_path / "project"
+    folder.mkdir()
+    stage = Stage(PROJECTS[scene.project](folder), programs)
+
+    for block in scene.blocks:
+        stage.carry_out(block)
+
+    stage.check()
+
+
+LINKING = [*PAGES, ROOT / "CONTRIBUTING.md"]
+
+
+@pytest.mark.parametrize("page", LINKING, ids=lambda page: page.name)
+def test_every_link_leads_to_a_file_and_a_heading(page: Path):
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if not re.match(r"[a-z]+:", link)]
+
+    for link in links:
+        path, _, heading = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{page.name}: {link}"
+        assert not heading or heading in headings_of(target), f"{page.name}: {link}"
+
+
+def headings_of(page: Path) -> set[str]:
+    """Returns the anchors that GitHub gives the headings of a page."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_what_contributors_are_sent_to_is_there():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = {path for path in re.findall(r"`([\w./-]+)`", text) if "/" in path and not path.startswith(".venv/")}
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+
+    assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
+    assert set(re.findall(r"make ([a-z]+)`", text)) <= targets
+
+
+def page(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", [kind.name for kind in TASK_TYPES])
+def test_every_task_type_is_documented(name):
+    assert re.search(rf"^\| `{name}` \|", page("metadata-format.md"), flags=re.MULTILINE)
+
+
+def test_editors_know_every_task_type():
+    known = load_schema("metadata")["$defs"]["transformation_config"]["properties"]["task_type"]["enum"]
+
+    assert set(known) == {kind.name for kind in TASK_TYPES}
+
+
+@pytest.mark.parametrize("name", [column.name for column in COLUMNS])
+def test_every_column_of_the_control_table_is_documented(name):
+    assert re.search(rf"^\| `{name}` \|", page("metadata-format.md"), flags=re.MULTILINE)
+
+
+def project_keys() -> Iterator[str]:
+    """Yields every key of job_meta.yml; settings of jobs and tasks below `defaults` are Databricks' own."""
+    schema = load_schema("project")
+    for name, node in schema["properties"].items():
+        yield name
+        inner = node.get("items", node).get("$ref", "").rsplit("/", 1)[-1]
+        yield from (f"{name}.{below}" for below in schema["$defs"].get(inner, {}).get("properties", {}))
+
+
+@pytest.mark.parametrize("key", list(project_keys()))
+def test_every_key_of_the_project_file_is_documented(key):
+    assert re.search(rf"^\| `{re.escape(key)}` \|", page("project-file.md"), flags=re.MULTILINE)
+
+
+def commands(group: click.Group = cli, above: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Yields every command with its full name, those of groups such as `table` too."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        yield f"{above}{name}", command
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{above}{name} ")
+
+
+def section_of(name: str) -> str:
+    """Returns what docs/command-line.md says of a command, with what it says first of the group that this is in."""
+    text = page("command-line.md")
+    level = "#" * (2 + name.count(" "))
+    section = re.search(rf"^{level} ljm {name}$(.*?)(?=^#{{2,{len(level)}}} |\Z)", text, flags=re.M | re.S)
+    assert section, f"docs/command-line.md has no heading '{level} ljm {name}'"
+    group, _, _ = name.rpartition(" ")
+    return section.group(1) + (section_of(group).split("\n### ")[0] if group else "")
+
+
+@pytest.mark.parametrize(("name", "command"), list(commands()))
+def test_every_command_is_documented_with_its_options(name, command):
+    section = section_of(name)
+
+    for parameter in command.params:
+        if parameter.name == "project":
+            continue  # every command has it, and the page says so once
+        shown = parameter.opts[0] if isinstance(parameter, click.Option) else parameter.make_metavar(click.Context(cli))
+        assert re.sub(r"[][]|[.]{3}", "", shown) in section, f"ljm {name}: {shown}"
+        if isinstance(parameter.type, click.Choice):
+            assert [each for each in parameter.type.choices if f"`{each}`" not in section] == []
+
+
+def test_no_other_command_is_documented():
+    described = re.findall(r"^##+ ljm (.*)$", page("command-line.md"), flags=re.MULTILINE)
+    known = [name for name, _ in commands()]
+
+    assert [name for name in described if name not in known] == []
+
+
+def test_the_table_that_the_page_makes_is_the_one_that_the_command_makes():
+    made = re.search(r"^CREATE TABLE .*? \(\n(.*?)\n\) USING DELTA$", page("control-table.md"), flags=re.M | re.S)
+
+    assert made
+    columns = [tuple(line.strip(" ,").split(" ")) for line in made.group(1).splitlines()]
+    assert columns == [(column.name, column.type) for column in COLUMNS]
+
+
+def test_every_member_of_the_metadata_manager_is_documented():
+    text = page("control-table.md")
+    names = [name for name in vars(MetadataManager) if not name.startswith("_")]
+
+    assert names
+    assert [name for name in names if not re.search(rf"^\| `{name}\(", text, flags=re.MULTILINE)] == []
+
+
+def test_every_variable_of_a_template_is_documented(tmp_path):
+    template = (
+        '{% extends "lakeflow_job_meta/job.yml.j2" %}\n{% block before_job %}\n'
+        "{% for name in job %}\n{{ name | comment }}\n{% endfor %}\n{% endblock %}\n"
+    )
+    project = _starter(tmp_path)
+    (project / "mine.j2").write_text(template, encoding="utf-8")
+    (project / "job_meta.yml").write_text("templates: {job: mine.j2}\ndefaults: {warehouse_id: abc}\n")
+
+    (text,) = [text for path, text in compile_project(load_project(project)).files.items() if path.endswith(".yml")]
+
+    names = re.findall(r"^# (\w+)$", text, flags=re.MULTILINE)
+    assert names
+    assert [name for name in names if f"| `job.{name}` |" not in page("templates.md")] == []
+
+
+def test_every_code_that_the_pages_name_exists():
+    named = {code for path in LINKING for code in re.findall(r"checks\.md#([a-z-]+)", path.read_text(encoding="utf-8"))}
+
+    assert named <= set(RULES)

@@ -1,1 +1,0 @@
-"""What the fake workspace itself promises."""

@@ -1,0 +1,469 @@
+"""A control table over a SQL warehouse when things go wrong: slow, large, refused, broken off, unreachable, hostile."""
+
+from __future__ import annotations
+
+import gc
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.core import Config
+
+from fakes.workspace import FakeWorkspace, Fault, FaultKind, SqlError, State, Warehouse
+from lakeflow_job_meta.control_table.schema import CONTROL_TABLE
+from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError, OperationFailed
+from lakeflow_job_meta.tables.names import name_problem
+from lakeflow_job_meta.tables.schema import Row, RowChanges
+from lakeflow_job_meta.tables.sql import MAX_WRITE_CHARACTERS, SqlTable, Statement
+from lakeflow_job_meta.tables.store import Created, TableMissing
+from lakeflow_job_meta.tables.warehouse import WarehouseExecutor
+from lakeflow_job_meta.workspace.client import Workspace
+from support.connections import CONTROL, connect, table_of
+from support.project_folder import ProjectFolder, Result
+from support.tables import row
+
+pytest_plugins = ["support.workspace_fixtures"]
+
+STATEMENTS = "/api/2.0/sql/statements"
+STORE = "/external-store/*"
+OPTIONAL = {"depends_on": None, "job_config": None, "description": None}
+SOME_ROWS = [{**row(f"s{number:02}"), **OPTIONAL} for number in range(25)]
+
+
+@pytest.fixture
+def filled(control: SqlTable, workspace: FakeWorkspace) -> SqlTable:
+    """The control table with 25 rows."""
+    control.write(RowChanges(SOME_ROWS, ()))
+    workspace.requests.clear()
+    return control
+
+
+def ids(table: SqlTable) -> list[str]:
+    return sorted(str(each["source_id"]) for each in table.read().rows)
+
+
+def statements_sent(workspace: FakeWorkspace) -> list[str]:
+    return [json.loads(call.body)["statement"] for call in workspace.calls("POST", STATEMENTS)]
+
+
+class TestStatements:
+    def test_the_version_costs_one_request(self, filled, workspace):
+        filled.version()
+        assert [(call.method, call.path) for call in workspace.requests] == [("POST", STATEMENTS)]
+
+    def test_a_write_is_one_merge_and_no_value_is_in_its_text(self, control, workspace):
+        control.write(RowChanges([{**row("it's me", source_type="hidden"), **OPTIONAL}], [("gone", "gone too")]))
+        *_, merge = workspace.calls("POST", STATEMENTS)
+        body = json.loads(merge.body)
+        assert [text.split()[0] for text in statements_sent(workspace)] == ["DESCRIBE", "MERGE"]
+        assert not any(value in body["statement"] for value in ("it's me", "hidden", "gone"))
+        assert [item["name"] for item in body["parameters"]] == ["rows"]
+
+    def test_a_read_is_of_one_version_although_somebody_writes_meanwhile(self, filled, workspace, connection, clock):
+        class Meddling(WarehouseExecutor):
+            def run(self, statement: Statement) -> list[Row]:
+                rows = super().run(statement)
+                if "HISTORY" in statement.text:
+                    filled.write(RowChanges((), [("sales", "s00")]))
+                return rows
+
+        meddled = SqlTable(CONTROL, CONTROL_TABLE, Meddling(connection, workspace.warehouse_id, sleep=clock.sleep))
+        snapshot = meddled.read()
+        assert (snapshot.version.number, len(snapshot.rows)) == (1, 25)
+        assert len(filled.read().rows) == 24
+
+    def test_a_failed_statement_is_an_error_although_the_answer_is_200(self, filled, workspace):
+        workspace.statements.fail("SELECT", SqlError("X", "[SOME_ERROR] It does\nnot   work.", "42000"))
+        with pytest.raises(OperationFailed) as caught:
+            filled.read()
+        assert "[SOME_ERROR] It does not work." in str(caught.value)
+        assert "\n" not in str(caught.value)
+        assert {call.status for call in workspace.requests} == {200}
+
+    @pytest.mark.parametrize("state", [State.CANCELED, State.CLOSED])
+    def test_a_statement_that_somebody_else_ends_is_an_error(self, workspace, connection, state):
+        workspace.statements.pending_answers = 3
+
+        def end(seconds: float) -> None:
+            (statement,) = workspace.statements._by_id.values()
+            statement.state = state
+
+        table = SqlTable(CONTROL, CONTROL_TABLE, WarehouseExecutor(connection, workspace.warehouse_id, sleep=end))
+        with pytest.raises(OperationFailed, match=state.value):
+            table.version()
+
+    def test_a_message_is_never_long(self, filled, workspace):
+        workspace.statements.fail("SELECT", SqlError("X", "[X] " + "long " * 100_000, ""))
+        with pytest.raises(OperationFailed) as caught:
+            filled.read()
+        assert len(str(caught.value)) < 1000
+
+    def test_more_than_one_commit_can_hold_is_refused_before_anything_is_sent(self, control, workspace):
+        large = {**row(), **OPTIONAL, "source_config": "x" * MAX_WRITE_CHARACTERS}
+        with pytest.raises(OperationFailed, match="Load fewer files at a time"):
+            control.write(RowChanges([large], ()))
+        assert [text.split()[0] for text in statements_sent(workspace)] == ["DESCRIBE"]
+
+
+class TestWaiting:
+    def test_a_pending_statement_is_polled_until_it_is_done(self, filled, workspace, clock):
+        workspace.statements.pending_answers, workspace.statements.running_answers = 2, 2
+        assert len(ids(filled)) == 25
+        polls = workspace.calls("GET", f"{STATEMENTS}/*")
+        assert len(polls) == 3 * 4
+        assert clock.slept[:4] == [0.5, 1, 2, 4]
+
+    def test_a_stopped_warehouse_starts_and_is_told_of_once_per_statement(self, filled, workspace, connection, clock):
+        workspace.warehouses.put(Warehouse(state="STOPPED", answers_to_start=5))
+        said: list[str] = []
+        executor = WarehouseExecutor(connection, workspace.warehouse_id, on_wait=said.append, sleep=clock.sleep)
+        SqlTable(CONTROL, CONTROL_TABLE, executor).read()
+        assert said == [f"Waiting for the SQL warehouse {workspace.warehouse_id} ..."]
+
+    def test_a_warehouse_that_never_starts_is_given_up_and_the_statement_cancelled(self, workspace, connection, clock):
+        workspace.warehouses.put(Warehouse(state="STOPPED", answers_to_start=None))
+        executor = WarehouseExecutor(connection, workspace.warehouse_id, patience_seconds=60, sleep=clock.sleep)
+        with pytest.raises(OperationFailed, match="did not answer within 60 seconds"):
+            SqlTable(CONTROL, CONTROL_TABLE, executor).version()
+        assert 60 <= clock.time() <= 75
+        (statement,) = workspace.statements._by_id.values()
+        assert statement.state is State.CANCELED
+
+    def test_an_interrupt_cancels_the_statement(self, workspace, connection):
+        workspace.statements.pending_answers = 100
+
+        def interrupt(seconds: float) -> None:
+            raise KeyboardInterrupt
+
+        table = SqlTable(CONTROL, CONTROL_TABLE, WarehouseExecutor(connection, workspace.warehouse_id, sleep=interrupt))
+        with pytest.raises(KeyboardInterrupt):
+            table.version()
+        (statement,) = workspace.statements._by_id.values()
+        assert statement.state is State.CANCELED
+
+    def test_a_write_that_is_cancelled_changes_nothing(self, filled, workspace, connection):
+        workspace.faults.clear()
+
+        def interrupt(seconds: float) -> None:
+            raise KeyboardInterrupt
+
+        table = SqlTable(CONTROL, CONTROL_TABLE, WarehouseExecutor(connection, workspace.warehouse_id, sleep=interrupt))
+        before = filled.version()
+        types = table._types()
+        table._types = lambda: types  # type: ignore[method-assign]
+        workspace.statements.pending_answers = 100
+        with pytest.raises(KeyboardInterrupt):
+            table.write(RowChanges((), [("sales", "s00")]))
+        workspace.statements.pending_answers = 0
+        assert filled.version() == before
+
+    def test_a_cancellation_that_fails_does_not_hide_the_interrupt(self, workspace, connection):
+        workspace.statements.pending_answers = 100
+        workspace.faults.add(Fault("POST", "*/cancel", FaultKind.INTERNAL_ERROR))
+
+        def interrupt(seconds: float) -> None:
+            raise KeyboardInterrupt
+
+        table = SqlTable(CONTROL, CONTROL_TABLE, WarehouseExecutor(connection, workspace.warehouse_id, sleep=interrupt))
+        with pytest.raises(KeyboardInterrupt):
+            table.version()
+
+
+class TestResults:
+    @pytest.mark.parametrize("says_next", [True, False], ids=["with the next chunk's index", "without it"])
+    @pytest.mark.parametrize("size", [1, 7, 24, 25, 26])
+    def test_a_result_in_chunks_is_read_whole(self, filled, workspace, size, says_next):
+        workspace.statements.rows_per_chunk = size
+        workspace.statements.sends_next_chunk_index = says_next
+        assert sorted(filled.read().rows, key=lambda each: str(each["source_id"])) == SOME_ROWS
+
+    def test_a_chunk_that_fails_is_an_error_never_fewer_rows(self, filled, workspace):
+        workspace.statements.rows_per_chunk = 10
+        workspace.faults.add(Fault("GET", "*/result/chunks/2", FaultKind.INTERNAL_ERROR))
+        with pytest.raises(OperationFailed):
+            filled.read()
+
+    @pytest.fixture
+    def large(self, filled: SqlTable, workspace: FakeWorkspace) -> SqlTable:
+        """The table of 25 larger rows on a workspace that takes them for too many for one answer."""
+        filled.write(RowChanges([{**each, "description": "x" * 1_000} for each in SOME_ROWS], ()))
+        workspace.requests.clear()
+        workspace.statements.inline_byte_limit = 20_000
+        workspace.statements.rows_per_chunk = 10
+        return filled
+
+    def test_a_large_result_comes_by_links_and_without_the_token(self, large, workspace):
+        assert len(ids(large)) == 25
+        fetched = workspace.calls("GET", STORE)
+        assert len(fetched) == 3
+        assert not any("authorization" in call.headers for call in fetched)
+
+    def test_a_result_over_25_mib_is_read(self, control, workspace):
+        big = [{**row(f"s{number}"), **OPTIONAL, "source_config": "x" * 1_400_000} for number in range(20)]
+        for half in (big[:10], big[10:]):
+            control.write(RowChanges(half, ()))
+        found = control.read().rows
+        assert {len(str(each["source_config"])) for each in found} == {1_400_000}
+        assert len(found) == 20
+        assert workspace.calls("GET", STORE)
+
+    def test_an_expired_link_is_asked_for_again(self, large, workspace, clock):
+        workspace.faults.add(Fault("GET", STORE, FaultKind.EXPIRED_LINK, times=2, after=1))
+        assert len(ids(large)) == 25
+        assert len(workspace.calls("GET", STORE)) == 5
+
+    @pytest.mark.parametrize(
+        "kind",
+        [
+            FaultKind.UNAVAILABLE,
+            FaultKind.CONNECTION_RESET,
+            FaultKind.TRUNCATED_BODY,
+            FaultKind.INTERNAL_ERROR,
+            FaultKind.BAD_GATEWAY,
+        ],
+        ids=lambda kind: kind.name,
+    )
+    @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+    def test_a_fetch_that_breaks_off_is_made_again(self, large, workspace, kind):
+        workspace.faults.add(Fault("GET", STORE, kind))
+        assert len(ids(large)) == 25
+        gc.collect()  # http.client forgets to close a connection that was reset before the answer
+
+    def test_a_link_that_never_works_is_an_error_without_the_link(self, large, workspace):
+        workspace.faults.add(Fault("GET", STORE, FaultKind.EXPIRED_LINK, times=100))
+        with pytest.raises(OperationFailed, match=r"could not be fetched from cloud storage \(HTTP 403\)") as caught:
+            large.read()
+        assert "Signature" not in str(caught.value)
+        assert "external-store" not in str(caught.value)
+
+
+AFTER_THE_WORK = (FaultKind.UNAVAILABLE_AFTER_WORK, FaultKind.CONNECTION_RESET_AFTER_WORK)
+BEFORE_THE_WORK = (FaultKind.TOO_MANY_REQUESTS, FaultKind.UNAVAILABLE, FaultKind.CONNECTION_RESET)
+FATAL = (
+    FaultKind.INTERNAL_ERROR,
+    FaultKind.BAD_GATEWAY,
+    FaultKind.UNAUTHENTICATED,
+    FaultKind.FORBIDDEN,
+    FaultKind.TRUNCATED_BODY,
+)
+
+
+class TestFaults:
+    @pytest.mark.parametrize("kind", [*BEFORE_THE_WORK, *AFTER_THE_WORK], ids=lambda kind: kind.name)
+    @pytest.mark.parametrize("operation", ["DESCRIBE TABLE", "DESCRIBE HISTORY", "SELECT", "MERGE"])
+    def test_what_passes_is_waited_for(self, filled, workspace, kind, operation):
+        workspace.faults.add(Fault("POST", STATEMENTS, kind, times=2, body_contains=operation, retry_after=1))
+        filled.write(RowChanges([{**row("new"), **OPTIONAL}], [("sales", "s00")]))
+        assert ids(filled) == [*("new",), *(f"s{number:02}" for number in range(1, 25))]
+        assert workspace.faults.waiting == []
+
+    @pytest.mark.parametrize("kind", AFTER_THE_WORK, ids=lambda kind: kind.name)
+    def test_a_merge_that_runs_twice_does_its_work_once(self, filled, workspace, kind):
+        workspace.faults.add(Fault("POST", STATEMENTS, kind, body_contains="MERGE"))
+        filled.write(RowChanges([{**row("s01", execution_order=9, is_active=None), **OPTIONAL}], [("sales", "s00")]))
+        assert len([text for text in statements_sent(workspace) if text.startswith("MERGE")]) == 2
+        assert filled.version().number == 2
+
+    @pytest.mark.parametrize("kind", AFTER_THE_WORK, ids=lambda kind: kind.name)
+    def test_a_table_made_twice_is_made_once(self, workspace, connection, clock, kind):
+        table = table_of(workspace, connection, clock)
+        workspace.faults.add(Fault("POST", STATEMENTS, kind, body_contains="CREATE TABLE"))
+        assert table.create(optional_columns=False) is Created.TABLE
+        workspace.faults.add(Fault("POST", STATEMENTS, kind, body_contains="ALTER TABLE"))
+        assert table.create(optional_columns=True) is Created.COLUMNS
+        assert table.version().number == 1
+
+    @pytest.mark.parametrize("kind", FATAL, ids=lambda kind: kind.name)
+    def test_what_does_not_pass_is_one_sentence_and_the_table_is_as_it_was(self, filled, workspace, kind):
+        before = ids(filled)
+        workspace.faults.add(Fault("POST", STATEMENTS, kind, times=99, body_contains="MERGE"))
+        with pytest.raises(OperationFailed) as caught:
+            filled.write(RowChanges((), [("sales", "s00")]))
+        message = str(caught.value)
+        assert message.startswith(workspace.url)
+        assert "\n" not in message
+        assert workspace.token not in message
+        workspace.faults.clear()
+        assert ids(filled) == before or kind is FaultKind.TRUNCATED_BODY  # the work was done; a repeat does nothing
+
+    @pytest.mark.parametrize("kind", [*BEFORE_THE_WORK], ids=lambda kind: kind.name)
+    def test_what_lasts_is_given_up_within_the_limit(self, filled, workspace, clock, kind):
+        workspace.faults.add(Fault("POST", STATEMENTS, kind, times=10_000))
+        begin = clock.time()
+        with pytest.raises(
+            OperationFailed, match=r"could not be reached within 5 seconds .* Check the address"
+        ) as caught:
+            filled.version()
+        assert clock.time() - begin < 20
+        assert str(caught.value).startswith(workspace.url)
+
+    def test_a_slow_answer_is_waited_for(self, filled, workspace):
+        workspace.faults.add(Fault("POST", STATEMENTS, FaultKind.SLOW, seconds=0.3))
+        begin = time.monotonic()
+        filled.version()
+        assert time.monotonic() - begin >= 0.3
+
+    def test_an_answer_that_is_too_late_is_asked_for_again(self, filled, workspace, clock):
+        slow = table_of(workspace, connect(workspace, clock, http_timeout_seconds=1), clock)
+        workspace.faults.add(Fault("POST", STATEMENTS, FaultKind.SLOW, seconds=5, body_contains="MERGE"))
+        slow.write(RowChanges([{**row("new"), **OPTIONAL}], ()))
+        time.sleep(0.1)
+        assert "new" in ids(filled)
+        assert filled.version().number == 2
+
+    def test_a_fault_while_polling_loses_nothing(self, filled, workspace):
+        workspace.statements.pending_answers = 2
+        workspace.faults.add(Fault("GET", f"{STATEMENTS}/*", FaultKind.UNAVAILABLE, times=2))
+        assert len(ids(filled)) == 25
+
+    def test_a_write_that_is_not_allowed_leaves_the_table_as_it_was(self, filled, workspace):
+        before = filled.version()
+        workspace.engine.tables.denied.add((CONTROL, "MODIFY"))
+        with pytest.raises(OperationFailed, match="INSUFFICIENT_PERMISSIONS"):
+            filled.write(RowChanges((), [("sales", "s00")]))
+        assert filled.version() == before
+
+    def test_a_schema_that_is_missing_is_a_missing_table_and_cannot_be_made(self, workspace, connection, clock):
+        workspace.engine.tables.missing_schemas.add("main.nope")
+        table = table_of(workspace, connection, clock, "main.nope.control")
+        with pytest.raises(TableMissing):
+            table.read()
+        with pytest.raises(OperationFailed, match="SCHEMA_NOT_FOUND"):
+            table.create(optional_columns=False)
+
+
+@pytest.fixture
+def dead_host() -> Iterator[str]:
+    """The address of a port where nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+
+class TestNobodyThere:
+    def test_a_dead_host_is_named_within_the_limit(self, dead_host):
+        def client() -> WorkspaceClient:
+            return WorkspaceClient(
+                config=Config(host=dead_host, token="dapi-secret", auth_type="pat", retry_timeout_seconds=1)
+            )
+
+        table = SqlTable(CONTROL, CONTROL_TABLE, WarehouseExecutor(Workspace(client), "0123456789abcdef"))
+        begin = time.monotonic()
+        with pytest.raises(OperationFailed) as caught:
+            table.read()
+        assert time.monotonic() - begin < 10
+        assert str(caught.value).startswith(f"{dead_host} could not be reached within 1 seconds")
+        assert "Check the address, the network and the proxy." in str(caught.value)
+        assert "dapi-secret" not in str(caught.value)
+
+    def test_no_login_at_all_says_what_to_set(self, monkeypatch, tmp_path):
+        for name in ("DATABRICKS_HOST", "DATABRICKS_TOKEN", "DATABRICKS_CONFIG_PROFILE"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(tmp_path / "none"))
+        monkeypatch.setenv("HOME", str(tmp_path))
+        table = SqlTable(CONTROL, CONTROL_TABLE, WarehouseExecutor(Workspace(), "0123456789abcdef"))
+        with pytest.raises(ConfigError, match="Set DATABRICKS_HOST and DATABRICKS_TOKEN, or a profile") as caught:
+            table.version()
+        assert "\n" not in str(caught.value)
+
+
+class TestCommandLine:
+    """The same at the command line: one sentence, the right exit code, no secret, and no traceback."""
+
+    @pytest.fixture
+    def ljm(
+        self, project: ProjectFolder, workspace: FakeWorkspace, environment: dict[str, str], monkeypatch, tmp_path
+    ) -> Callable[..., Result]:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("HOME", str(tmp_path))
+
+        def run(*arguments: str, table: str = CONTROL, warehouse: str = workspace.warehouse_id) -> Result:
+            result = project.ljm("table", *arguments, "--table", table, "--warehouse-id", warehouse)
+            assert "Traceback" not in result.stderr
+            assert workspace.token not in result.stderr + result.stdout
+            assert len(result.stderr.rstrip("\n").split("\n")) == 1, result.stderr
+            return result
+
+        return run
+
+    def test_a_missing_table(self, ljm):
+        result = ljm("show")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert f"{CONTROL}: there is no such table; make it with `ljm table create`" in result.stderr
+
+    @pytest.mark.parametrize(("warehouse", "words"), [("fedcba9876543210", "does not exist"), ("nope", "not a valid")])
+    def test_an_unknown_warehouse(self, ljm, warehouse, words):
+        result = ljm("show", warehouse=warehouse)
+        assert result.exit_code == 1
+        assert words in result.stderr
+
+    def test_an_expired_token(self, ljm, workspace):
+        workspace.identity.expired = True
+        result = ljm("show")
+        assert result.exit_code == 1
+        assert "does not accept the login" in result.stderr
+        assert "Renew the token or the profile." in result.stderr
+
+    def test_a_wrong_token(self, ljm, monkeypatch):
+        monkeypatch.setenv("DATABRICKS_TOKEN", "dapi-wrong-secret")
+        result = ljm("show")
+        assert result.exit_code == 1
+        assert "dapi-wrong-secret" not in result.stderr
+        assert "Invalid access token" in result.stderr
+
+    @pytest.mark.parametrize(("command", "privilege"), [("show", "SELECT"), ("history", "SELECT")])
+    def test_no_permission(self, ljm, control, workspace, command, privilege):
+        workspace.engine.tables.denied.add((CONTROL, privilege))
+        result = ljm(command)
+        assert result.exit_code == 1
+        assert "INSUFFICIENT_PERMISSIONS" in result.stderr
+
+    @pytest.mark.parametrize("kind", [FaultKind.INTERNAL_ERROR, FaultKind.BAD_GATEWAY, FaultKind.TRUNCATED_BODY])
+    def test_a_workspace_that_is_broken(self, ljm, control, workspace, kind):
+        workspace.faults.add(Fault("POST", STATEMENTS, kind, times=99))
+        result = ljm("show")
+        assert result.exit_code == 1
+        assert workspace.url in result.stderr
+
+    def test_a_login_that_is_missing_is_a_mistake_of_the_configuration(self, ljm, monkeypatch, tmp_path):
+        monkeypatch.delenv("DATABRICKS_HOST")
+        monkeypatch.delenv("DATABRICKS_TOKEN")
+        monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(tmp_path / "none"))
+        result = ljm("show")
+        assert result.exit_code == 2
+        assert "Set DATABRICKS_HOST and DATABRICKS_TOKEN" in result.stderr
+
+    @pytest.mark.parametrize("name", ["main.`my-schema`.t; DROP TABLE x", "", "a.b.c.d", "a`b", "a b"])
+    def test_a_hostile_name_is_refused_before_anything_is_sent(self, ljm, workspace, name):
+        result = ljm("show", table=name)
+        assert result.exit_code == 2
+        assert "is no name of a table" in result.stderr
+        assert workspace.requests == []
+
+
+class TestNames:
+    @pytest.mark.parametrize("name", ["main.`my-schema`.`it's; DROP TABLE x`", "`a.b`.`c``d`.`e f`", "main.etl.größe"])
+    def test_a_table_of_such_a_name_can_be_used(self, workspace, connection, clock, name):
+        if name_problem(name) is not None:
+            name = "main.etl.`größe`"
+        table = table_of(workspace, connection, clock, name)
+        table.create(optional_columns=True)
+        table.write(RowChanges([{**row(), **OPTIONAL}], ()))
+        assert ids(table) == ["a"]
+        assert table.history(1)[0].version == 1
+
+
+class TestWhichWay:
+    def test_without_a_warehouse_the_message_says_how_to_name_one(self, monkeypatch, project: ProjectFolder):
+        monkeypatch.delenv("DATABRICKS_WAREHOUSE_ID", raising=False)
+        project.write("job_meta.yml", f"metadata: [{{table: {CONTROL}}}]\n")
+        (problem,) = project.ljm("validate").errors
+        assert "give warehouse_id, --warehouse-id or DATABRICKS_WAREHOUSE_ID" in problem.message
+
+    def test_every_error_has_an_exit_code_of_its_kind(self):
+        assert (OperationFailed("x").exit_code, ConfigError("x").exit_code) == (1, 2)
+        assert issubclass(TableMissing, LakeflowJobMetaError)

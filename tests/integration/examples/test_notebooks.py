@@ -1,0 +1,84 @@
+"""The notebooks that visitors copy first: every cell of them runs, in front of a fake workspace."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from fakes.workspace import FakeWorkspace
+from lakeflow_job_meta import MetadataManager
+from support.project_folder import REPOSITORY, module
+
+pytest_plugins = ["support.workspace_fixtures"]
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="file locks are those of POSIX")
+
+CONTROL = "main.etl.etl_control"
+
+
+class Widgets:
+    """The widgets of a notebook whose job gives it parameters."""
+
+    def __init__(self, **given: str) -> None:
+        self._values = dict(given)
+
+    def text(self, name: str, default: str) -> None:
+        self._values.setdefault(name, default)
+
+    def get(self, name: str) -> str:
+        return self._values[name]
+
+
+class Utilities:
+    def __init__(self, **given: str) -> None:
+        self.widgets = Widgets(**given)
+
+
+@pytest.fixture
+def run(workspace: FakeWorkspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Runs an example notebook as a job would; the folder is empty, and the login is that of the environment."""
+    for name in [name for name in os.environ if name.startswith("DATABRICKS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("DATABRICKS_HOST", workspace.url)
+    monkeypatch.setenv("DATABRICKS_TOKEN", workspace.token)
+    monkeypatch.setenv("DATABRICKS_WAREHOUSE_ID", workspace.warehouse_id)
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+
+    def run_notebook(name: str, **parameters: str) -> None:
+        cells = json.loads((REPOSITORY / "examples" / name).read_text(encoding="utf-8"))["cells"]
+        scope = {"dbutils": Utilities(**parameters)}
+        for cell in cells:
+            if cell["cell_type"] == "code":
+                exec("".join(cell["source"]), scope)
+
+    return run_notebook
+
+
+def test_jobs_on_demand(run, workspace, tmp_path, capsys):
+    metadata = tmp_path / "pipelines.yml"
+    metadata.write_text(module("sales", notebook="/Workspace/sales"), encoding="utf-8")
+
+    run("orchestrator_example.ipynb", control_table=CONTROL, yaml_path=str(metadata), auto_run="true")
+
+    assert workspace.jobs.names() == ["sales"]
+    assert len(workspace.jobs.runs) == 1
+    assert f"sales: job {workspace.jobs.by_name('sales').job_id}" in capsys.readouterr().out
+
+
+def test_the_monitor_as_one_task_of_a_job(run, workspace):
+    volume = workspace.files.create_volume("main", "etl", "metadata")
+    (volume / "pipelines.yml").write_text(module("sales", notebook="/Workspace/sales"), encoding="utf-8")
+
+    run(
+        "monitor_example.ipynb",
+        control_table=CONTROL,
+        volume_path="/Volumes/main/etl/metadata",
+        check_interval_seconds="1",
+        max_iterations="2",
+    )
+
+    assert workspace.jobs.names() == ["sales"]
+    assert MetadataManager(CONTROL).get_all_modules() == ["sales"]

@@ -1,0 +1,243 @@
+"""Control tables in a real Spark session with real Delta: the contract, and the original's ways to use one."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+
+from fakes.workspace import FakeWorkspace
+from lakeflow_job_meta import JobOrchestrator, MetadataManager, MetadataMonitor
+from lakeflow_job_meta.control_table.changes import Kind
+from lakeflow_job_meta.control_table.schema import CONTROL_TABLE
+from lakeflow_job_meta.errors import OperationFailed
+from lakeflow_job_meta.tables.open import open_table
+from lakeflow_job_meta.tables.schema import RowChanges
+from lakeflow_job_meta.tables.spark import SparkExecutor
+from lakeflow_job_meta.tables.sql import SqlTable
+from lakeflow_job_meta.tables.store import VersionedTable
+from support.control_table_contract import ControlTableContract, check_history, histories
+from support.project_folder import module
+from support.record_table_contract import OpenRecords, RecordTableContract, check_puts, put_histories
+from support.tables import row
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+pytestmark = [
+    pytest.mark.spark,
+    # pyspark and py4j leave sockets to their garbage collection.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:pyspark"),
+]
+REPOSITORY = Path(__file__).parents[2]
+NUMBERS = itertools.count()
+PLAIN = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.sql.shuffle.partitions": "1",
+    "spark.default.parallelism": "1",
+    "spark.databricks.delta.snapshotPartitions": "1",
+    "spark.driver.memory": "1g",
+    "spark.sql.session.timeZone": "America/New_York",
+}
+"""As little as possible of what makes large data fast; and a zone in which no time is UTC."""
+
+
+@pytest.fixture(scope="session")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """The one session of this process; the jars of Delta come from Maven the first time."""
+    from delta import configure_spark_with_delta_pip
+    from pyspark.sql import SparkSession
+
+    folder = tmp_path_factory.mktemp("spark")
+    before = Path.cwd()
+    os.chdir(folder)  # Derby and the warehouse write where the session starts
+    try:
+        builder = SparkSession.builder.master("local[2]").appName("lakeflow-job-meta")
+        builder = builder.config("spark.sql.warehouse.dir", str(folder / "warehouse"))
+        for name, value in PLAIN.items():
+            builder = builder.config(name, value)
+        session = configure_spark_with_delta_pip(builder).getOrCreate()
+        session.sparkContext.setLogLevel("ERROR")
+        yield session
+        session.stop()
+    finally:
+        os.chdir(before)
+
+
+@dataclass
+class SparkPlace:
+    """A table of the session's catalog."""
+
+    session: SparkSession
+    name: str
+    folder: Path
+    records_users: bool = False
+    commits_nothing: bool = True
+
+    def open(self) -> VersionedTable:
+        return SqlTable(self.name, CONTROL_TABLE, SparkExecutor(self.session))
+
+    def adopt(self) -> None:
+        self.session.sql(f"CREATE TABLE {self.name} USING DELTA LOCATION '{self.folder}'")
+
+    def drop(self) -> None:
+        self.session.sql(f"DROP TABLE IF EXISTS {self.name}")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@pytest.fixture
+def place(session: SparkSession) -> Iterator[SparkPlace]:
+    name = f"control_{next(NUMBERS)}"
+    warehouse = Path(str(session.conf.get("spark.sql.warehouse.dir")).removeprefix("file:"))
+    place = SparkPlace(session, f"default.{name}", warehouse / name)
+    yield place
+    place.drop()
+
+
+class TestSpark(ControlTableContract):
+    @settings(max_examples=2)
+    @given(history=histories)
+    def test_it_is_a_dictionary(self, place: SparkPlace, history):
+        check_history(place, history)
+
+
+class TestRecords(RecordTableContract):
+    @pytest.fixture
+    def open_table(self, session: SparkSession) -> Iterator[OpenRecords]:
+        control = f"default.`records_{next(NUMBERS)}`"
+        yield lambda layout: open_table(control, layout)
+        for suffix in ("_jobs", "_history"):
+            session.sql(f"DROP TABLE IF EXISTS {control[:-1]}{suffix}`")
+
+    @settings(max_examples=2)
+    @given(puts=put_histories)
+    def test_it_is_a_dictionary(self, jobs, puts):
+        check_puts(jobs, puts)
+
+
+class TestSession:
+    def test_a_table_is_found_in_the_active_session(self, place: SparkPlace):
+        table = open_table(place.name, CONTROL_TABLE)
+        table.create(optional_columns=False)
+        assert table.read().rows == []
+
+    def test_a_name_is_quoted_part_by_part(self, session: SparkSession):
+        table = open_table("spark_catalog.`default`.my_table", CONTROL_TABLE)
+        table.create(optional_columns=False)
+        assert table.version().number == 0
+        session.sql("DROP TABLE default.my_table")
+
+    def test_what_spark_refuses_is_one_sentence(self, place: SparkPlace):
+        place.session.sql(f"CREATE TABLE {place.name} (source_id STRING) USING PARQUET")
+        with pytest.raises(OperationFailed) as caught:
+            place.open().version()
+        assert "\n" not in str(caught.value)
+        assert "JVM" not in str(caught.value)
+
+    def test_times_are_utc_whatever_the_zone_of_the_session(self, place: SparkPlace):
+        table = place.open()
+        table.create(optional_columns=True)
+        (commit,) = table.history(1)
+        written = (place.folder / "_delta_log" / "00000000000000000000.json").stat().st_mtime
+        assert abs(commit.timestamp.timestamp() - written) < 60
+
+
+class TestManager:
+    """The original README's ways in a notebook."""
+
+    @pytest.fixture
+    def manager(self, place: SparkPlace) -> MetadataManager:
+        manager = MetadataManager(place.name)
+        manager.ensure_exists()
+        return manager
+
+    def test_option_1_insert_by_sql(self, manager: MetadataManager, place: SparkPlace):
+        place.session.sql(
+            f"INSERT INTO {place.name} (source_id, module_name, source_type, execution_order, source_config, "
+            "target_config, transformation_config, is_active) VALUES ('sql_task_1', 'my_pipeline', 'sql', 1, '{}', "
+            """'{"table": "customers"}', '{"task_type": "sql_query"}', true)"""
+        )
+        assert manager.get_all_modules() == ["my_pipeline"]
+        assert manager.detect_changes(0).of_kind(Kind.NEW) == ["my_pipeline"]
+
+    def test_option_2_load_yaml(self, manager: MetadataManager):
+        examples = str(REPOSITORY / "examples" / "metadata_examples.yaml")
+        rows = manager.load_yaml(examples)
+        assert rows == sum(len(manager.get_module_sources(name)) for name in manager.get_all_modules())
+        assert manager.load_yaml(examples) == rows
+        assert manager.current_version() == 1
+
+    def test_option_3_on_demand(self, manager: MetadataManager, place: SparkPlace, tmp_path: Path, monkeypatch):
+        here = tmp_path / "notebook"
+        here.mkdir()
+        monkeypatch.chdir(here)
+        nothing = dict.fromkeys(("depends_on", "job_config", "description"))
+        config = '{"notebook_path": "/Workspace/a"}'
+        manager.table.write(RowChanges([{**row("a"), **nothing, "transformation_config": config}], ()))
+        with FakeWorkspace(tmp_path / "workspace") as workspace:
+            monkeypatch.setenv("DATABRICKS_HOST", workspace.url)
+            monkeypatch.setenv("DATABRICKS_TOKEN", workspace.token)
+
+            jobs = JobOrchestrator(place.name).run_all_modules(auto_run=True)
+            again = JobOrchestrator(place.name).run_all_modules(auto_run=False)
+
+            assert [job["job_id"] for job in jobs] == [job.job_id for job in workspace.jobs.all()]
+            assert again == jobs
+            assert [run.job_id for run in workspace.jobs.runs] == [jobs[0]["job_id"]]
+            recorded = place.session.sql(f"SELECT job_id FROM {place.name}_jobs").collect()
+            assert [each.job_id for each in recorded] == [jobs[0]["job_id"]]
+            place.session.sql(f"DROP TABLE {place.name}_jobs")
+
+    def test_the_monitor_follows_what_is_written_by_sql_and_what_lies_in_the_volume(
+        self, place: SparkPlace, tmp_path: Path, monkeypatch
+    ):
+        monkeypatch.chdir(tmp_path)
+        with FakeWorkspace(tmp_path / "workspace") as workspace:
+            monkeypatch.setenv("DATABRICKS_HOST", workspace.url)
+            monkeypatch.setenv("DATABRICKS_TOKEN", workspace.token)
+            volume = workspace.files.create_volume("main", "etl", "metadata")
+            (volume / "files.yml").write_text(module("of_a_file"), encoding="utf-8")
+            monitor = MetadataMonitor(place.name, volume_path="/Volumes/main/etl/metadata")
+
+            first = monitor.check_and_update()
+            place.session.sql(
+                f"INSERT INTO {place.name} (source_id, module_name, source_type, execution_order, source_config, "
+                "target_config, transformation_config, is_active) VALUES ('a', 'of_sql', 'notebook', 1, '{}', '{}', "
+                """'{"notebook_path": "/Workspace/a"}', true)"""
+            )
+            second = monitor.check_and_update()
+            place.session.sql(f"OPTIMIZE {place.name}")
+            third = monitor.check_and_update()
+            restarted = MetadataMonitor(place.name, volume_path="/Volumes/main/etl/metadata").check_and_update()
+
+            assert (first["outcome"], first["yaml_changes"], first["errors"]) == ("deployed", True, [])
+            assert (second["outcome"], second["table_changes"], second["yaml_changes"]) == ("deployed", True, False)
+            assert [job["module"] for job in second["jobs_updated"]] == ["of_sql"]
+            assert third["outcome"] in ("idle", "unchanged")
+            assert restarted["outcome"] == "idle"
+            assert sorted(workspace.jobs.names()) == ["of_a_file", "of_sql"]
+            outcomes = place.session.sql(f"SELECT outcome FROM {place.name}_history ORDER BY started_timestamp")
+            assert [row.outcome for row in outcomes.collect()][:2] == ["deployed", "deployed"]
+            for side in ("jobs", "history"):
+                place.session.sql(f"DROP TABLE {place.name}_{side}")
+
+    def test_changes_are_seen_by_content(self, manager: MetadataManager, place: SparkPlace):
+        nothing = dict.fromkeys(("depends_on", "job_config", "description"))
+        manager.table.write(RowChanges([{**row("a"), **nothing}, {**row("b"), **nothing}], ()))
+        place.session.sql(f"UPDATE {place.name} SET is_active = false WHERE source_id = 'a'")
+        place.session.sql(f"DELETE FROM {place.name} WHERE source_id = 'b'")
+        assert [(each.source_id, each.kind) for each in manager.detect_changes(1).sources] == [
+            ("a", Kind.DEACTIVATED),
+            ("b", Kind.DELETED),
+        ]

@@ -1,1 +1,0 @@
-"""What shows only after many ticks."""

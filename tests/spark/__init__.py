@@ -1,1 +1,0 @@
-"""What needs Spark: `make test-spark`."""

@@ -1,0 +1,13 @@
+"""How many examples a property test tries: a fifth in `make test`, all in `make test-slow`."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+FEW, ALL = 20, 100
+"""Of properties that say nothing of their own; hypothesis itself has 100."""
+
+
+def examples(thorough: int) -> int:
+    """Returns how many examples to try where `thorough` are enough for `make test-slow`."""
+    return min(thorough, max(5, thorough * settings.default.max_examples // ALL))
