@@ -13,6 +13,18 @@ _MARKS_OF_OTHER_THINGS = ("_delta_log", "pyvenv.cfg")
 """What lies in a Delta table, which changes by itself, and in a virtual environment."""
 
 
+def walk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yields what `os.walk` does, and raises OSError for a folder that cannot be listed.
+
+    Unlike this, `os.walk` by itself and pathlib's rglob pass over such a folder.
+    """
+
+    def stop(error: OSError) -> None:
+        raise error
+
+    return os.walk(folder, onerror=stop)
+
+
 def files_below(folder: Path, leaving_out: Collection[Path] = ()) -> Iterator[Path]:
     """Yields the files that belong to a project: no hidden ones, caches, Delta tables and virtual environments.
 
@@ -23,11 +35,7 @@ def files_below(folder: Path, leaving_out: Collection[Path] = ()) -> Iterator[Pa
     Raises:
         OSError: A folder cannot be read.
     """
-
-    def stop(error: OSError) -> None:
-        raise error
-
-    for parent, folders, files in os.walk(folder, onerror=stop):
+    for parent, folders, files in walk(folder):
         if any(mark in folders or mark in files for mark in _MARKS_OF_OTHER_THINGS):
             folders.clear()
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -112,8 +112,19 @@ def compile_for_review(project: Project) -> Compilation:
     return compilation
 
 
-def compile_metadata(project: Project) -> Compilation:
-    """Reads all metadata of a project and compiles it, with a progress bar when that takes long."""
+def compile_metadata(project: Project, contents: Mapping[str, bytes] | None = None) -> Compilation:
+    """Reads all metadata of a project and compiles it, with a progress bar when that takes long.
+
+    Args:
+        project: The project.
+        contents: By path, what some YAML files are read as instead of what is on disk.
+    """
     workers = workers_of_this_machine() if is_command_line(sys.modules["__main__"]) else None
     with ProgressBar() as progress:
-        return compile_project(project, progress.update, lambda message: click.echo(message, err=True), workers=workers)
+        return compile_project(
+            project,
+            progress.update,
+            lambda message: click.echo(message, err=True),
+            contents=contents,
+            workers=workers,
+        )

@@ -120,7 +120,7 @@ def load_(chosen: _TableOption, metadata: tuple[str, ...], prune: bool, dry_run:
     """Load YAML metadata (files, folders, globs) into the table.
 
     Everything is checked before the first row is written, and all goes in with one commit or not at all. A source that
-    was switched off in the table stays off unless the YAML says is_active: true.
+    was switched off in the table stays off unless the YAML has is_active: true.
 
     \b
     Examples:

@@ -26,6 +26,7 @@ from lakeflow_job_meta.layout.paths import job_of_path, job_path
 from lakeflow_job_meta.parsing.units import SourceUnit
 from lakeflow_job_meta.sources.interface import SourceSnapshot
 from lakeflow_job_meta.sources.open import open_readers
+from lakeflow_job_meta.sources.yaml_files import with_contents
 from lakeflow_job_meta.workspace.client import Workspace
 
 Progress = Callable[[str, int, int], None]
@@ -42,6 +43,7 @@ def compile_project(
     on_wait: Callable[[str], None] = lambda message: None,
     workspace: Workspace | None = None,
     moving: Mapping[str, str] | None = None,
+    contents: Mapping[str, bytes] | None = None,
     workers: Workers | None = None,
 ) -> Compilation:
     """Reads all metadata of a project, checks it, and builds and renders every job that has no error.
@@ -52,6 +54,7 @@ def compile_project(
         on_wait: Called with a message when a warehouse makes one wait.
         workspace: Where tables and volumes are; by default the one of the environment.
         moving: Keys of jobs that are being moved, with the bundles that they go to.
+        contents: By label, what some YAML files are read as instead of what is on disk.
         workers: Processes to share the work with; None for this process alone.
 
     Raises:
@@ -62,7 +65,7 @@ def compile_project(
     readers = open_readers(project, on_wait, workspace)
     for number, reader in enumerate(readers):
         on_progress("Reading metadata", number, len(readers))
-        snapshots.append(reader.read())
+        snapshots.append(with_contents(reader.read(), contents or {}))
     compiler = UnitCompiler(project, read_bundle_declarations(project), FileLookups(project.folder))
     alone: CompilePass = compiler if workers is None else ParallelCompiler(compiler, workers)
     compilation = _compile(compiler, CompilationCache(alone, compiler), snapshots, on_progress)

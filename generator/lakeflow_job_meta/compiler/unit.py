@@ -199,5 +199,5 @@ def _line(diagnostic: Diagnostic) -> tuple[str, int | None]:
 
 def _without_follow_ups(found: Iterable[Diagnostic], before: Iterable[Diagnostic]) -> list[Diagnostic]:
     """Drops diagnostics at a location where an earlier step has found something: they only follow from that."""
-    locations = {diagnostic.location for diagnostic in before}
-    return [diagnostic for diagnostic in found if diagnostic.location not in locations]
+    starts = {diagnostic.location.start for diagnostic in before}
+    return [diagnostic for diagnostic in found if diagnostic.location.start not in starts]

@@ -6,7 +6,7 @@ import threading
 from dataclasses import replace
 from functools import partial
 
-from lakeflow_job_meta._internal.parallel import concurrently
+from lakeflow_job_meta._internal.parallel import run_in_threads
 from lakeflow_job_meta.config.model import BUNDLES_FOLDER, Project
 from lakeflow_job_meta.deploy.databricks_cli.client import CliFailure, DatabricksCli, explain
 from lakeflow_job_meta.deploy.select_backend import cli_of_bundle
@@ -31,7 +31,7 @@ def plan_live(project: Project, cli: DatabricksCli, parallel: int) -> BundlePlan
     names = bundle_folders(project.folder / BUNDLES_FOLDER, project.output)
     stop = threading.Event()
     works = {name: partial(_plan_of, cli_of_bundle(replace(cli, stop=stop), project, name)) for name in names}
-    plans, failed = concurrently(works, parallel, stop, OperationFailed)
+    plans, failed = run_in_threads(works, parallel, expected=(OperationFailed,), stop=stop)
     if failed:
         raise OperationFailed("\n".join(f"{name}: {error}" for name, error in failed.items()))
     resources = (resource for plan in plans.values() for resource in plan.resources)

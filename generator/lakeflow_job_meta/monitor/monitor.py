@@ -180,7 +180,7 @@ class Monitor:
             len(tick.deleted),
             tick.state,
         )
-        if entry.says_the_same_as(self._last):
+        if entry.repeats(self._last):
             return
         try:
             context.history.add(entry, self._last)
@@ -213,7 +213,7 @@ class Monitor:
     def _leave_heartbeat(self, tick: TickResult) -> None:
         if self._context is not None:
             failures, interval = self.retry.failures_in_a_row, self.interval_seconds
-            beat = Heartbeat.now(tick.moment, tick.outcome.value, tick.failure, failures, interval)
+            beat = Heartbeat(tick.moment, tick.outcome.value, tick.failure, failures, interval)
             write_heartbeat(self._context.folder, beat)
 
     def _report_failure(self, tick: TickResult) -> None:

@@ -252,9 +252,14 @@ class TestWithoutWorkers:
 
     def test_a_program_of_somebody_else_that_calls_a_command_gets_none(self, project, monkeypatch):
         given: list[object] = []
-        monkeypatch.setattr(params, "workers_of_this_machine", lambda: given.append("started"))
         real = params.compile_project
-        monkeypatch.setattr(params, "compile_project", lambda *args, workers: (given.append(workers), real(*args))[1])
+
+        def compile_project(*arguments, workers, **named):
+            given.append(workers)
+            return real(*arguments, **named)
+
+        monkeypatch.setattr(params, "workers_of_this_machine", lambda: given.append("started"))
+        monkeypatch.setattr(params, "compile_project", compile_project)
 
         project.ljm("validate")
 

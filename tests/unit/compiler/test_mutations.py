@@ -108,7 +108,7 @@ def at(value: Any, path: tuple[Any, ...]) -> Any:
 def lines_of(text: str, path: tuple[Any, ...]) -> set[int]:
     """Returns the lines on which a value of the task and its key stand."""
     found = read_yaml(text, with_positions=True).positions[(*TASK, *path)]
-    return {mark.line for mark in found if mark is not None}
+    return {span.start.line for span in found if span is not None}
 
 
 each_kind = pytest.mark.parametrize("block", sorted(BY_BLOCK))

@@ -114,8 +114,8 @@ class TestEntries:
     @given(entries, states)
     def test_say_the_same_only_when_nothing_has_happened(self, entry, state):
         again = HistoryEntry(entry.target, entry.started, 0.0, "x", entry.outcome, 0, 0, 0, state)
-        assert again.says_the_same_as(entry) == (state == entry.state)
-        assert not again.says_the_same_as(None)
+        assert again.repeats(entry) == (state == entry.state)
+        assert not again.repeats(None)
 
     @given(moments, st.timedeltas(timedelta(days=-900), timedelta(days=900)), entries)
     def test_are_later_than_the_one_before_whatever_the_clock_says(self, moment, moved, last):

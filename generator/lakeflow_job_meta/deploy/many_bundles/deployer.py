@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from lakeflow_job_meta._internal.parallel import concurrently
+from lakeflow_job_meta._internal.parallel import run_in_threads
 from lakeflow_job_meta._internal.text import count, listing
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import BUNDLES_FOLDER, Project
@@ -100,7 +100,9 @@ class BundlesDeployer:
         waiting = [each for each in self._bundles.values() if not each.is_over and self._is_meant(each)]
         self._say(f"{count(len(waiting), 'bundle')} of {len(self._bundles)} to look at")
         works = {each.name: each.make_plan for each in waiting}
-        done, failed = concurrently(works, self._manner.at_a_time, self._manner.stop, OperationFailed)
+        done, failed = run_in_threads(
+            works, self._manner.at_a_time, expected=(OperationFailed,), stop=self._manner.stop
+        )
         rejected = [error for error in failed.values() if isinstance(error, JobsRejected)]
         if rejected and self._manner.rejects:
             keys = frozenset(key for error in rejected for key in error.keys)
@@ -161,7 +163,7 @@ class BundlesDeployer:
             StalePlan: The workspace has moved on for some; the others are deployed.
         """
         works = {each.name: each.deploy for each in self._touched if not each.is_over and not each.is_deployed}
-        _, stale = concurrently(works, self._manner.at_a_time, self._manner.stop, StalePlan)
+        _, stale = run_in_threads(works, self._manner.at_a_time, expected=(StalePlan,), stop=self._manner.stop)
         if stale:
             raise StalePlan
         return [problem for each in self._touched for problem in each.problems]
