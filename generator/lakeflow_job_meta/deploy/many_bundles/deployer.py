@@ -250,8 +250,8 @@ class _Bundle:
 
 
 def views_of(compilation: Compilation) -> dict[str, Compilation]:
-    """Returns what a compilation holds of each bundle, by name."""
-    jobs = compilation.jobs.parted(compilation.bundles)
+    """Returns the part of a compilation that is about each bundle, by name."""
+    jobs = compilation.jobs.split(compilation.bundles)
     files: dict[str, dict[GeneratedFile, str]] = {}
     for file, text in compilation.files.items():
         files.setdefault(file.bundle, {})[file] = text
