@@ -124,7 +124,7 @@ def assert_settled(estate: Estate, writes: dict[str, int]) -> None:
 
 CLI_STEPS = {
     "after compiling": Interruption("lakeflow_job_meta.monitor.reconcile:compile_project", after=True),
-    "with one file written beside its place": Interruption("lakeflow_job_meta.output.writer:_write", after=True),
+    "with one file written beside its place": Interruption("lakeflow_job_meta.output.writer:write_new", after=True),
     "with one file of two in its place": Interruption("os:replace", call=2, given=".ljm-"),
     "with all files written": Interruption("lakeflow_job_meta.deploy.pipeline:apply_changes", after=True),
     "after the validation": Interruption("lakeflow_job_meta.deploy.databricks_cli.deployer:CliDeployer._fresh_plan"),
@@ -184,7 +184,7 @@ API_STEPS = {
     "after the record of jobs": Interruption("lakeflow_job_meta.deploy.pipeline:record_jobs", after=True),
     "before the history": Interruption("lakeflow_job_meta.tables.delta:_OpenDeltaTable.merge", given="run_id"),
     "after the history": Interruption("lakeflow_job_meta.state.history:History.add", after=True),
-    "before the sign of life": Interruption("pathlib:Path.replace", given="monitor.tmp"),
+    "before the heartbeat": Interruption("pathlib:Path.replace", given="monitor.json-"),
 }
 
 
@@ -243,7 +243,7 @@ class TestAskedToStop:
     def test_between_two_looks_it_ends_at_once_and_leaves_nothing_to_do(self, changed, how):
         monitoring = changed.start("--check-interval-seconds", "600")
         wait_for(lambda: len(changed.history()) == 2, "the work")
-        wait_for((changed.project.path / ".lakeflow-job-meta/dev/monitor.json").exists, "the sign of life")
+        wait_for((changed.project.path / ".lakeflow-job-meta/dev/monitor.json").exists, "the heartbeat")
 
         assert_stops_well(changed, monitoring, STOPS[how])
 

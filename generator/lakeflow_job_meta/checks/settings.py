@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import cast
 
-from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
+from lakeflow_job_meta._internal.trees import KeyPath, Value
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics.model import Diagnostic
+from lakeflow_job_meta.diagnostics.rules.metadata import MISSING_FIELD
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.task_types import DIRECT_NOTEBOOK_FIELDS, SQL_FORMS
-from lakeflow_job_meta.schema.validator import KeyHints, Mismatch, compare, fields_of, is_valid_job
+from lakeflow_job_meta.schema.validator import KeyHints, compare, fields_of, is_valid_job
 
 _IN_TASK = "it is a task setting: write it in the 'transformation_config' of a source"
 _BESIDE_BLOCK = "it is a setting of the task: write it beside the block"
@@ -25,7 +26,7 @@ def settings_fit_the_schema(job: Job, context: CheckContext) -> Iterator[Diagnos
     if is_valid_job(settings):
         return
     for finding in compare(settings, "job", "job setting", lambda path: _hints_at(path, job)):
-        if finding.kind is Mismatch.MISSING_FIELD and finding.path[-2:] == ("sql_task", "warehouse_id"):
+        if finding.rule is MISSING_FIELD and finding.path[-2:] == ("sql_task", "warehouse_id"):
             finding = replace(finding, message=f"{finding.message}; {_WAREHOUSE}")
         yield finding.report(job.origin_of(finding.path, of_key=finding.of_key))
 
@@ -54,7 +55,7 @@ def _hints_at(path: KeyPath, job: Job) -> KeyHints:
         elsewhere |= dict.fromkeys(fields_of("Task"), _BESIDE_BLOCK)
     if path[-1] == "sql_task":
         also = (*SQL_FORMS, "warehouse_id", "parameters")
-    written = value_at(job.sources[int(path[1])].transformation_config, path[2:])[1]
+    written = job.written_in_task(path)
     return KeyHints(elsewhere, also, tuple(written) if isinstance(written, dict) else ())
 
 

@@ -12,7 +12,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from enum import Enum
 from functools import cache
 from typing import Any, cast
 
@@ -28,18 +27,6 @@ Schema = dict[str, Any]
 """A JSON Schema or one inside it, in the narrow dialect that `schemas/derive.py` writes."""
 
 
-class Mismatch(str, Enum):
-    """How a value differs from its schema; the values are codes of diagnostics."""
-
-    UNKNOWN_FIELD = "unknown-field"
-    WRONG_TYPE = "wrong-type"
-    UNKNOWN_VALUE = "unknown-value"
-    MISSING_FIELD = "missing-field"
-
-
-_RULES = {Mismatch(rule.code): rule for rule in (UNKNOWN_FIELD, WRONG_TYPE, UNKNOWN_VALUE, MISSING_FIELD)}
-
-
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One difference between a value and its schema.
@@ -50,7 +37,7 @@ class Finding:
         suggestion: What would mend it, where that is known.
     """
 
-    kind: Mismatch
+    rule: Rule
     path: KeyPath
     of_key: bool
     message: str
@@ -61,9 +48,9 @@ class Finding:
 
         Args:
             origin: Where the value or the key stands.
-            rule: What it breaks, if not the rule of its kind.
+            rule: What it breaks, if not its own rule.
         """
-        return with_text_as_written((rule or _RULES[self.kind]).at(origin, self.message, self.suggestion))
+        return with_text_as_written((rule or self.rule).at(origin, self.message, self.suggestion))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +162,7 @@ class _Walk:
         finding = _mistake(value, expected, path, name)
         if finding is not None and "x-expected" in node:
             message = f"{name} must be {node['x-expected']}, not {kind_of(value)}"
-            finding = replace(finding, kind=Mismatch.WRONG_TYPE, message=message)
+            finding = replace(finding, rule=WRONG_TYPE, message=message)
         if finding is not None:
             yield finding
         elif isinstance(value, dict):
@@ -201,7 +188,7 @@ class _Walk:
         for key in self._missing_keys(value, node):
             purpose = f": {known[key]['x-missing']}" if "x-missing" in known[key] else ""
             message = f"{key!r} is missing{'' if title else inside}{purpose}"
-            yield Finding(Mismatch.MISSING_FIELD, (*path, key), True, message)
+            yield Finding(MISSING_FIELD, (*path, key), True, message)
 
     def _is_given(self, value: dict[str, Value], key: str) -> bool:
         return value.get(key) is not None if self.is_metadata else key in value
@@ -223,7 +210,7 @@ class _Walk:
             if suggestion is not None and uses[suggestion.replacement] > 1:
                 suggestion = replace(suggestion, is_safe=False)
             message = f"unknown {what} {quoted(key)}{inside}{advice}"
-            yield Finding(Mismatch.UNKNOWN_FIELD, (*path, key), True, message, suggestion)
+            yield Finding(UNKNOWN_FIELD, (*path, key), True, message, suggestion)
 
     def _advice(self, key: str, known: Collection[str], hints: KeyHints, present: Collection[str]) -> Advice:
         if key in hints.elsewhere:
@@ -288,15 +275,15 @@ def _mistake(value: Value, expected: Schema, path: KeyPath, name: str) -> Findin
         if any(value == choice and isinstance(value, bool) == isinstance(choice, bool) for choice in choices):
             return None
         advice, suggestion = choose_value(value, choices)
-        kind = Mismatch.UNKNOWN_VALUE if isinstance(value, str) else Mismatch.WRONG_TYPE
+        rule = UNKNOWN_VALUE if isinstance(value, str) else WRONG_TYPE
         shown = quoted(value) if isinstance(value, str) else kind_of(value)
-        return Finding(kind, path, False, f"{name} cannot be {shown}{advice}", suggestion)
+        return Finding(rule, path, False, f"{name} cannot be {shown}{advice}", suggestion)
     if not _has_type(value, expected.get("type")):
         advice, suggestion = change_type(value, expected["type"])
         message = f"{name} must be {_TYPES[expected['type']][1]}, not {kind_of(value)}{advice}"
-        return Finding(Mismatch.WRONG_TYPE, path, False, message, suggestion)
+        return Finding(WRONG_TYPE, path, False, message, suggestion)
     limit = _broken_limit(value, expected)
-    return Finding(Mismatch.UNKNOWN_VALUE, path, False, f"{name} {limit}") if limit is not None else None
+    return Finding(UNKNOWN_VALUE, path, False, f"{name} {limit}") if limit is not None else None
 
 
 def _broken_limit(value: Value, expected: Schema) -> str | None:

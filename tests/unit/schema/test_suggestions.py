@@ -73,6 +73,19 @@ class TestKeys:
         assert suggestions(project, task="max_concurrent_runs: 1") == [None]
         assert suggestions(project, source="execution_order: 1, max_retries: 1") == [None]
 
+    def test_a_mistake_in_an_anchor_is_one_mistake_whatever_stands_beside_its_repetition(self, project):
+        found = problems_of(
+            project,
+            """
+            modules:
+              - module_name: sales
+                sources:
+                  - {source_id: a, execution_order: 1, transformation_config: &t {notebook_path: /W/a, max_retry: 1}}
+                  - {source_id: b, execution_order: 1, transformation_config: {<<: *t, max_retries: 2}}
+            """,
+        )
+        assert [each.suggestion for each in found] == [rename("max_retries")]
+
 
 class TestValues:
     def test_a_number_for_text_gets_quotes(self, project):
