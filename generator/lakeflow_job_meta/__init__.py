@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from lakeflow_job_meta.errors import OperationFailed as OperationFailed
     from lakeflow_job_meta.errors import PolicyRefused as PolicyRefused
     from lakeflow_job_meta.errors import PolicyViolation as PolicyViolation
+    from lakeflow_job_meta.layout.generated_file import GeneratedFile as GeneratedFile
 
 __version__ = "0.1.0"
 _MODULES = {
@@ -45,6 +46,7 @@ _MODULES = {
     "config.model": ("Project",),
     "deploy.pipeline": ("DeployResult",),
     "diagnostics.model": ("Diagnostic", "Location", "Severity"),
+    "layout.generated_file": ("GeneratedFile",),
     "errors": (
         "ConfigError",
         "InvalidMetadata",

@@ -124,7 +124,7 @@ def assert_settled(estate: Estate, writes: dict[str, int]) -> None:
 
 CLI_STEPS = {
     "after compiling": Interruption("lakeflow_job_meta.monitor.reconcile:compile_project", after=True),
-    "with one file written beside its place": Interruption("lakeflow_job_meta.output.writer:_write", after=True),
+    "with one file written beside its place": Interruption("lakeflow_job_meta.output.writer:write_new", after=True),
     "with one file of two in its place": Interruption("os:replace", call=2, given=".ljm-"),
     "with all files written": Interruption("lakeflow_job_meta.deploy.pipeline:apply_changes", after=True),
     "after the validation": Interruption("lakeflow_job_meta.deploy.databricks_cli.deployer:CliDeployer._fresh_plan"),

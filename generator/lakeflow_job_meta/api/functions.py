@@ -24,9 +24,8 @@ from lakeflow_job_meta.deploy.policy import Allowance, Audience
 from lakeflow_job_meta.deploy.select_backend import BackendName, open_cli, select_backend
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Severity, errors_among
 from lakeflow_job_meta.output.writer import plan_changes
-from lakeflow_job_meta.plan.compare import JobChange, Plan
+from lakeflow_job_meta.plan.compare import JobChange, Plan, compare_files
 from lakeflow_job_meta.plan.explain import FORMATS
-from lakeflow_job_meta.plan.file_plan import plan_files
 from lakeflow_job_meta.plan.model import BundlePlan
 from lakeflow_job_meta.workspace.client import Workspace
 
@@ -147,7 +146,7 @@ def plan(
     """
     compilation = compile(project, workspace=workspace)
     changes = plan_changes(project, compilation)
-    files = plan_files(project, changes, against)
+    files = compare_files(changes, against)
     bundle_plan = plan_live(project, open_cli(project, target), parallel) if live else None
     return PlanResult((*compilation.diagnostics, *changes.diagnostics), files, bundle_plan)
 

@@ -22,9 +22,7 @@ from lakeflow_job_meta.deploy.backend import (
     Reporter,
     StalePlan,
 )
-from lakeflow_job_meta.deploy.bundle_size import full_warning
-from lakeflow_job_meta.deploy.deletion_guard import guard_deletions
-from lakeflow_job_meta.deploy.policy import policy_violations, refuse_violations, resources_of
+from lakeflow_job_meta.deploy.policy import policy_violations, refuse_violations, refused_deletions, resources_of
 from lakeflow_job_meta.errors import InvalidMetadata, LakeflowJobMetaError, OperationFailed, PolicyViolation
 from lakeflow_job_meta.output.writer import FileChanges, apply_changes, plan_changes, refuse_if_a_source_went_missing
 from lakeflow_job_meta.plan.model import Action, BundlePlan
@@ -99,15 +97,6 @@ def deploy(
 ) -> DeployResult:
     """Deploys the jobs of a project's metadata, and records them.
 
-    Args:
-        project: The project.
-        target: The bundle's target.
-        backend: The databricks CLI or the Jobs API.
-        options: How far to go.
-        reporter: Where to report to.
-        compile_metadata: Reads and compiles.
-        workspace: For the record; by default the one of the environment.
-
     Raises:
         InvalidMetadata: Nothing was written or deployed, since `keep_going` was not given.
         PolicyRefused: A safety rule; nothing was changed in the workspace.
@@ -144,7 +133,7 @@ def prepare(
         raise InvalidMetadata("Nothing was deployed; --keep-going deploys the modules without errors.", errors)
     if changes is None:
         return PreparedDeployment(compilation, None)
-    warning = full_warning(project, len(compilation.jobs))
+    warning = changes.layout.size_warning(len(compilation.jobs))
     if warning is not None:
         reporter.on_progress(warning)
     if options.hold_back:
@@ -156,11 +145,10 @@ def prepare(
 def _with_deletions_held_back(
     project: Project, compilation: Compilation, changes: FileChanges, options: DeployOptions
 ) -> PreparedDeployment:
-    allowed = options.allowance
-    changes, violations = guard_deletions(changes, compilation, allowed.deletions, emptying=allowed.emptying)
+    violations = tuple(refused_deletions(changes, compilation, options.allowance))
     held = {key for violation in violations for key in violation.jobs}
-    if held and project.bundles is not None:
-        # A bundle takes along what its jobs need, those that stay against the metadata among them.
+    if held:
+        # All of a job stays with it: its inline SQL, and what its bundle takes along for it.
         changes = plan_changes(project, replace(compilation, kept_jobs=compilation.kept_jobs | held))
     return PreparedDeployment(compilation, changes, violations)
 

@@ -1,25 +1,21 @@
-"""Compares jobs before and after: per job, per task, per setting. Pure."""
+"""Compares jobs before and after: per job, per task, per setting.
+
+Pure, but for `compare_files`, which reads generated files.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import Enum
 
-from lakeflow_job_meta._internal.trees import Difference, Value, diff
-from lakeflow_job_meta.output.read_back import GeneratedJob
+from lakeflow_job_meta._internal.trees import Difference, Value, diff, texts_in
+from lakeflow_job_meta.layout.generated_file import sql_path
+from lakeflow_job_meta.output.read_back import GeneratedJob, jobs_in, scan, texts_of_revision
+from lakeflow_job_meta.output.writer import Change, FileChanges
 
 _ALIKE = 0.6
 """Of two jobs that share this much of their tasks one is taken for the other under a new name."""
-
-
-class Kind(str, Enum):
-    """What happens to a job or a task."""
-
-    CREATE = "create"
-    UPDATE = "update"
-    DELETE = "delete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +30,7 @@ class TaskChange:
     """
 
     key: str
-    kind: Kind
+    kind: Change
     waits_also_for: tuple[str, ...] = ()
     waits_no_longer_for: tuple[str, ...] = ()
     differences: tuple[Difference, ...] = ()
@@ -52,7 +48,7 @@ class JobChange:
     """
 
     key: str
-    kind: Kind
+    kind: Change
     settings: tuple[Difference, ...] = ()
     tasks: tuple[TaskChange, ...] = ()
     renamed_from: str | None = None
@@ -70,9 +66,22 @@ class Plan:
     changes: tuple[JobChange, ...]
     unchanged: int
 
-    def of_kind(self, kind: Kind) -> list[JobChange]:
-        """Returns the changes of one kind."""
+    def of_kind(self, kind: Change) -> list[JobChange]:
         return [change for change in self.changes if change.kind is kind]
+
+
+def compare_files(changes: FileChanges, revision: str | None = None) -> Plan:
+    """Says what changes in the jobs when files change, against the files on disk or those of a git revision.
+
+    A job that must stay as it is (its module is broken, its source cannot be read) does not change.
+
+    Raises:
+        OperationFailed: Generated files cannot be read.
+        ConfigError: There is no such revision.
+    """
+    on_disk, _ = scan(changes.layout)
+    before = on_disk if revision is None else texts_of_revision(changes.layout.project, revision)
+    return compare_jobs(jobs_in(before), jobs_in(changes.applied_to(on_disk)))
 
 
 def compare_jobs(before: Mapping[str, GeneratedJob], after: Mapping[str, GeneratedJob]) -> Plan:
@@ -81,22 +90,22 @@ def compare_jobs(before: Mapping[str, GeneratedJob], after: Mapping[str, Generat
     changes: list[JobChange] = []
     for key in sorted({*before, *after}):
         if key not in after:
-            changes.append(JobChange(key, Kind.DELETE))
+            changes.append(JobChange(key, Change.DELETE))
         elif key not in before:
             created = _created(after[key], gone)
             gone.pop(created.renamed_from or "", None)
             changes.append(created)
         elif (change := _changed(before[key], after[key])) is not None:
             changes.append(change)
-    return Plan(tuple(changes), sum(key in before for key in after) - sum(c.kind is Kind.UPDATE for c in changes))
+    return Plan(tuple(changes), sum(key in before for key in after) - sum(c.kind is Change.UPDATE for c in changes))
 
 
 def _created(job: GeneratedJob, gone: Mapping[str, GeneratedJob]) -> JobChange:
-    tasks = tuple(TaskChange(key, Kind.CREATE) for key in _tasks(job))
+    tasks = tuple(TaskChange(key, Change.CREATE) for key in _tasks(job))
     likeness = {key: _likeness(job, other) for key, other in gone.items()}
     nearest = max(likeness, key=lambda key: likeness[key], default=None)
     renamed = nearest if nearest is not None and likeness[nearest] >= _ALIKE else None
-    return JobChange(job.key, Kind.CREATE, tasks=tasks, renamed_from=renamed)
+    return JobChange(job.key, Change.CREATE, tasks=tasks, renamed_from=renamed)
 
 
 def _likeness(one: GeneratedJob, other: GeneratedJob) -> float:
@@ -106,7 +115,7 @@ def _likeness(one: GeneratedJob, other: GeneratedJob) -> float:
 
 
 def _comparable(job: GeneratedJob) -> dict[str, tuple[str, list[str | None]]]:
-    folder = f"sql/{job.key}/"
+    folder = sql_path(job.key, "").removesuffix(".sql")
     tasks = _tasks(job).items()
     return {key: (json.dumps(task, sort_keys=True).replace(folder, "sql/"), _sql_of(job, task)) for key, task in tasks}
 
@@ -114,7 +123,7 @@ def _comparable(job: GeneratedJob) -> dict[str, tuple[str, list[str | None]]]:
 def _changed(old: GeneratedJob, new: GeneratedJob) -> JobChange | None:
     settings = tuple(diff(_without_tasks(old), _without_tasks(new)))
     tasks = tuple(_task_changes(old, new))
-    return JobChange(new.key, Kind.UPDATE, settings, tasks) if settings or tasks else None
+    return JobChange(new.key, Change.UPDATE, settings, tasks) if settings or tasks else None
 
 
 def _without_tasks(job: GeneratedJob) -> dict[str, Value]:
@@ -133,9 +142,9 @@ def _task_changes(old: GeneratedJob, new: GeneratedJob) -> Iterator[TaskChange]:
     before, after = _tasks(old), _tasks(new)
     for key in {**before, **after}:
         if key not in after:
-            yield TaskChange(key, Kind.DELETE)
+            yield TaskChange(key, Change.DELETE)
         elif key not in before:
-            yield TaskChange(key, Kind.CREATE)
+            yield TaskChange(key, Change.CREATE)
         else:
             sql_changed = _sql_of(old, before[key]) != _sql_of(new, after[key])
             yield from _task_change(key, before[key], after[key], sql_changed=sql_changed)
@@ -149,7 +158,7 @@ def _task_change(
     more = tuple(edge for edge in new_edges if edge not in old_edges)
     fewer = tuple(edge for edge in old_edges if edge not in new_edges)
     if found or more or fewer or sql_changed:
-        yield TaskChange(key, Kind.UPDATE, more, fewer, found, sql_changed)
+        yield TaskChange(key, Change.UPDATE, more, fewer, found, sql_changed)
 
 
 def _without_edges(task: dict[str, Value]) -> Value:
@@ -166,14 +175,6 @@ def _edges(task: dict[str, Value]) -> Iterator[str]:
 
 def _sql_of(job: GeneratedJob, task: dict[str, Value]) -> list[str | None]:
     """Returns the inline SQL of a task and of the one that it repeats."""
-    return [job.sql.get(name) for name in _sql_names(job.key, task)]
-
-
-def _sql_names(job_key: str, value: Value) -> Iterable[str]:
-    marker = f"sql/{job_key}/"
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if key == "path" and isinstance(item, str) and marker in item:
-                yield item.rsplit("/", 1)[-1].removesuffix(".sql")
-            else:
-                yield from _sql_names(job_key, item)
+    folder = sql_path(job.key, "").removesuffix(".sql")
+    paths = [text for path, text in texts_in(task) if path[-1] == "path" and folder in text]
+    return [job.sql.get(path.rsplit("/", 1)[-1].removesuffix(".sql")) for path in paths]

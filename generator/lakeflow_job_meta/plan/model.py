@@ -73,7 +73,7 @@ class ResourceChange:
 
     @property
     def job_key(self) -> str | None:
-        """The key of the job; None for another resource, and for the permissions of a job."""
+        """None for another resource, and for the permissions of a job."""
         return job_key_in(self.name)
 
     @property
@@ -89,7 +89,7 @@ class BundlePlan:
     Attributes:
         lineage: Of the state that it starts from; None before the first deployment.
         serial: Likewise.
-        problems: Why a part of it could not be made, at its place in the metadata.
+        problems: Why not all of it could be planned, with locations in the metadata.
     """
 
     resources: tuple[ResourceChange, ...]
@@ -98,7 +98,6 @@ class BundlePlan:
     problems: tuple[str, ...] = ()
 
     def jobs(self, *actions: Action) -> list[str]:
-        """Returns the keys of the jobs with one of these actions."""
         return [
             resource.job_key
             for resource in self.resources
@@ -106,7 +105,6 @@ class BundlePlan:
         ]
 
     def changes_nothing(self) -> bool:
-        """Says whether a deployment would write no resource."""
         return all(resource.action is Action.SKIP for resource in self.resources)
 
     def hand_edits(self) -> Iterator[tuple[ResourceChange, FieldChange]]:

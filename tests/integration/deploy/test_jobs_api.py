@@ -23,7 +23,7 @@ from lakeflow_job_meta.deploy.jobs_api.ownership_tags import ownership_scope
 from lakeflow_job_meta.deploy.policy import Allowance, refuse_violations
 from lakeflow_job_meta.diagnostics.model import SourceRef
 from lakeflow_job_meta.errors import OperationFailed, PolicyRefused
-from lakeflow_job_meta.plan.explain_workspace import workspace_lines
+from lakeflow_job_meta.plan.explain import workspace_lines
 from lakeflow_job_meta.plan.model import Action, BundlePlan
 from lakeflow_job_meta.workspace.client import Workspace
 from support.project_folder import ProjectFolder, module

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakeflow_job_meta.output.read_back import GeneratedJob
-from lakeflow_job_meta.plan.compare import JobChange, Kind, Plan, TaskChange, compare_jobs
+from lakeflow_job_meta.output.writer import Change
+from lakeflow_job_meta.plan.compare import JobChange, Plan, TaskChange, compare_jobs
 from lakeflow_job_meta.plan.explain import MARKDOWN_LIMIT, as_json, as_markdown, as_text
 from support.strategies import identifiers, text_maps, texts, trees
 
@@ -125,11 +126,11 @@ class TestEveryChangeIsTold:
         told = {change.key: change.kind for change in plan.changes}
         both = before.keys() & after.keys()
         assert told == {
-            **dict.fromkeys(after.keys() - both, Kind.CREATE),
-            **dict.fromkeys(before.keys() - both, Kind.DELETE),
-            **{key: Kind.UPDATE for key in both if meaning(before[key]) != meaning(after[key])},
+            **dict.fromkeys(after.keys() - both, Change.CREATE),
+            **dict.fromkeys(before.keys() - both, Change.DELETE),
+            **{key: Change.UPDATE for key in both if meaning(before[key]) != meaning(after[key])},
         }
-        assert plan.unchanged == len(both) - len(plan.of_kind(Kind.UPDATE))
+        assert plan.unchanged == len(both) - len(plan.of_kind(Change.UPDATE))
 
     @given(st.data())
     def test_a_change_carried_out_gives_the_job_that_it_was_made_from(self, data):
@@ -142,7 +143,7 @@ class TestEveryChangeIsTold:
     def test_the_way_back_is_the_same_way(self, data):
         before, after = data.draw(job_sets), data.draw(job_sets)
         there, back = compare_jobs(before, after), compare_jobs(after, before)
-        opposite = {Kind.CREATE: Kind.DELETE, Kind.DELETE: Kind.CREATE, Kind.UPDATE: Kind.UPDATE}
+        opposite = {Change.CREATE: Change.DELETE, Change.DELETE: Change.CREATE, Change.UPDATE: Change.UPDATE}
 
         assert [(change.key, opposite[change.kind]) for change in there.changes] == [
             (change.key, change.kind) for change in back.changes
@@ -174,10 +175,10 @@ def carried_out(before: GeneratedJob, changes: tuple[JobChange, ...], after: Gen
     for difference in change.settings:
         put(settings, difference)
     for one in change.tasks:
-        if one.kind is Kind.DELETE:
+        if one.kind is Change.DELETE:
             del tasks[one.key]
             sql.pop(one.key, None)
-        elif one.kind is Kind.CREATE:
+        elif one.kind is Change.CREATE:
             tasks[one.key] = made[one.key]
             sql.update({one.key: after.sql[one.key]} if one.key in after.sql else {})
         else:
@@ -203,7 +204,7 @@ def words_of(edge: dict) -> str:
 def put(value, difference) -> None:
     for step in difference.path[:-1]:
         value = value[step]
-    told = json.loads(as_json(Plan((JobChange("a", Kind.UPDATE, (difference,)),), 0)))["jobs"][0]["settings"][0]
+    told = json.loads(as_json(Plan((JobChange("a", Change.UPDATE, (difference,)),), 0)))["jobs"][0]["settings"][0]
     if "new" in told:
         value[difference.path[-1]] = difference.after
     else:
@@ -277,7 +278,7 @@ class TestDependencies:
 
         (change,) = the_change(before, after).tasks
 
-        assert change == TaskChange("c", Kind.UPDATE, waits_also_for=("b",), waits_no_longer_for=("a",))
+        assert change == TaskChange("c", Change.UPDATE, waits_also_for=("b",), waits_no_longer_for=("a",))
 
     def test_a_dependency_is_never_told_as_a_setting(self):
         before = job("sales", task("a"), task("b", "a", max_retries=1))
@@ -290,7 +291,7 @@ class TestDependencies:
 
         change = the_change(job("sales", loop, sql={"a_iteration": "1"}), job("sales", loop, sql={"a_iteration": "2"}))
 
-        assert change.tasks == (TaskChange("a", Kind.UPDATE, sql_changed=True),)
+        assert change.tasks == (TaskChange("a", Change.UPDATE, sql_changed=True),)
 
 
 class TestARenamedJob:
@@ -333,7 +334,7 @@ class TestARenamedJob:
     def test_is_only_one_of_two_that_look_like_it(self):
         plan = compare([job("sales", task("a"))], [job("one", task("a")), job("two", task("a"))])
 
-        assert [change.renamed_from for change in plan.of_kind(Kind.CREATE)].count("sales") == 1
+        assert [change.renamed_from for change in plan.of_kind(Change.CREATE)].count("sales") == 1
 
 
 def test_a_deleted_job_is_said_to_lose_its_runs():
@@ -365,7 +366,7 @@ class TestMarkdown:
         text = as_markdown(BIG)
 
         assert len(text) <= MARKDOWN_LIMIT == 60_000
-        assert re.search(r"\*\*\d+ parts more not shown:\*\*.*`ljm plan`", text)
+        assert re.search(r"\*\*\d+ sections more not shown:\*\*.*`ljm plan`", text)
         assert text.startswith("### Jobs: 400 jobs to create")
 
     def test_is_cut_between_jobs_so_that_nothing_stays_open(self):

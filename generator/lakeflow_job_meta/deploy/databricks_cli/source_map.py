@@ -1,4 +1,4 @@
-"""From a place in a generated file to the place in the metadata that it came from."""
+"""Source map: position in a generated file to location in the metadata."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deploy.databricks_cli.output import CliDiagnostic, CliLocation
 from lakeflow_job_meta.jobs.model import Job
-from lakeflow_job_meta.layout.paths import job_of_path
+from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
 from lakeflow_job_meta.text.yaml_reader import read_yaml
 
 _JOB = re.compile(r"resources\.jobs\.[A-Za-z0-9_-]+")
@@ -18,7 +18,7 @@ _JOB = re.compile(r"resources\.jobs\.[A-Za-z0-9_-]+")
 
 @dataclass(frozen=True, slots=True)
 class SourceMap:
-    """Knows the generated files of a compilation.
+    """Maps positions in the generated files of a compilation to the metadata.
 
     Attributes:
         compilation: Its jobs know where each setting was written.
@@ -27,41 +27,46 @@ class SourceMap:
     project: Project
     compilation: Compilation
 
-    def knows(self, diagnostic: CliDiagnostic) -> bool:
-        """Says whether a message names a place, in the bundle's files or by the name of a job."""
+    def covers(self, diagnostic: CliDiagnostic) -> bool:
+        """Says whether a message names a location, in the bundle's files or by the name of a job."""
         return bool(diagnostic.locations or diagnostic.settings or _JOB.search(diagnostic.message))
 
-    def tell(self, diagnostic: CliDiagnostic) -> str:
-        """Returns a message of the CLI with the place in the metadata, or the CLI's own where there is none."""
-        places = [self.of_location(location) or _shown(location) for location in diagnostic.locations]
+    def located(self, diagnostic: CliDiagnostic) -> str:
+        """Returns a message of the CLI with its location in the metadata, or the CLI's own where there is none."""
+        found = [self.of_location(location) or _shown(location) for location in diagnostic.locations]
         names = [*diagnostic.settings, *_JOB.findall(diagnostic.message)]
-        places = places or [place for name in names if (place := self.of_setting(name))]
-        where = next(iter([*places, *names]), "databricks")
+        found = found or [location for name in names if (location := self.of_setting(name))]
+        where = next(iter([*found, *names]), "databricks")
         return f"{where}: {diagnostic.severity.lower()}: {diagnostic.message} [databricks]"
 
     def job_of(self, diagnostic: CliDiagnostic) -> str | None:
         """Returns the key of the job that a message is about; None where it is about something else."""
         names = [*diagnostic.settings, *_JOB.findall(diagnostic.message)]
         keys = {name.split(".")[2] for name in names if _JOB.match(name)}
-        prefix = f"{self.project.output}/jobs/"
-        in_files = [location.path for location in diagnostic.locations]
-        keys |= {path.removeprefix(prefix).removesuffix(".yml") for path in in_files if path.startswith(prefix)}
+        files = [self._job_file(location) for location in diagnostic.locations]
+        keys |= {file.job_key for file in files if file is not None}
         (key,) = keys if len(keys) == 1 else (None,)
         return key if key in self.compilation.jobs.names else None
 
     def of_location(self, location: CliLocation) -> str | None:
-        """Returns the place in the metadata of a position in a generated file."""
-        prefix = f"{self.project.output}/"
-        name = location.path.removeprefix(prefix)
-        text = self.compilation.files.get(name)
-        is_of_job = text is not None and location.path.startswith(prefix) and name.startswith("jobs/")
-        job = self.compilation.jobs.get(job_of_path(name)) if is_of_job else None
+        """Returns the location in the metadata of a position in a generated file."""
+        file = self._job_file(location)
+        text = self.compilation.files.get(file) if file is not None else None
+        job = self.compilation.jobs.get(file.job_key) if file is not None else None
         if text is None or job is None:
             return None
         return str(job.origin_of(_setting_at(text, job, location)))
 
+    def _job_file(self, location: CliLocation) -> GeneratedFile | None:
+        """Returns the file of a job that a location is in; the CLI names it from the folder of its bundle."""
+        output = f"{self.project.output}/"
+        file = GeneratedFile.at(location.path.removeprefix(output)) if location.path.startswith(output) else None
+        if file is None or file.kind is not FileKind.JOB:
+            return None
+        return file.moved_to(self.compilation.bundles.get(file.job_key, ""))
+
     def of_setting(self, name: str) -> str | None:
-        """Returns the place of the module whose job a configuration path such as `resources.jobs.sales` names."""
+        """Returns the location of the module whose job a configuration path such as `resources.jobs.sales` names."""
         steps = name.split(".")
         job = self.compilation.jobs.get(steps[2]) if steps[:2] == ["resources", "jobs"] and len(steps) > 2 else None
         return str(job.module.origin) if job is not None else None

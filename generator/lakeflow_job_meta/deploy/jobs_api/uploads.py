@@ -14,8 +14,9 @@ from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project, is_inside
 from lakeflow_job_meta.deploy.jobs_api.references import NeedsCli
-from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, with_paths
-from lakeflow_job_meta.layout.job_summary import in_project
+from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, relative_to_project, with_paths
+from lakeflow_job_meta.layout.generated_file import GeneratedFile
+from lakeflow_job_meta.layout.layout import layout_of
 
 _NOTEBOOKS = (("notebook_task", "notebook_path"),)
 _FOLDERS = (("dbt_task", "project_directory"),)
@@ -25,27 +26,18 @@ _SUFFIX_OF_NOTEBOOK = re.compile(r"\.(py|sql|scala|r|ipynb)$", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class UploadedSettings:
-    """The settings of a job as the workspace finds its files, and the files.
-
-    Attributes:
-        files: Contents by path in the workspace.
-    """
+    """The settings of a job with paths in the workspace, and the contents of these files by path."""
 
     settings: dict[str, Value]
     files: dict[str, bytes]
 
 
 class LocalFiles:
-    """Finds the files of a project that go below a folder of the workspace.
-
-    Args:
-        project: Its folder holds the files.
-        compilation: Its files are the inline SQL.
-        root: The folder in the workspace.
-    """
+    """Finds the files of a project that go below a folder of the workspace (`root`)."""
 
     def __init__(self, project: Project, compilation: Compilation, root: str) -> None:
         self._project = project
+        self._output = layout_of(project).output
         self._compilation = compilation
         self._root = root
 
@@ -80,9 +72,9 @@ class LocalFiles:
 
     def _in_project(self, path: str) -> str:
         """Returns a path of a generated file, which is relative to that, relative to the project."""
-        local = in_project(self._project, path)
-        if local.startswith(f"{self._project.files_of_jobs}/"):
-            local = f"{self._project.output}{local.removeprefix(self._project.files_of_jobs)}"
+        local = relative_to_project(path, self._output)
+        if local.startswith(f"{self._output}/"):
+            local = f"{self._project.output}{local.removeprefix(self._output)}"
         if not is_inside(local) or "*" in local:
             raise NeedsCli(
                 f"{quoted(local)} is no single file of the project, and only such can be uploaded without the "
@@ -91,9 +83,12 @@ class LocalFiles:
         return local
 
     def _content(self, local: str) -> bytes:
-        text = self._compilation.files.get(local.removeprefix(f"{self._project.output}/"))
-        if text is not None and local.startswith(f"{self._project.output}/"):
-            return text.encode("utf-8")
+        output = f"{self._project.output}/"
+        file = GeneratedFile.at(local.removeprefix(output)) if local.startswith(output) else None
+        if file is not None:
+            text = self._compilation.files.get(file.moved_to(self._compilation.bundles.get(file.job_key, "")))
+            if text is not None:
+                return text.encode("utf-8")
         try:
             return Path(self._project.folder, local).read_bytes()
         except OSError as error:

@@ -1,8 +1,8 @@
 """Moves jobs from one bundle of a project to another, without deleting one: the job and its history stay.
 
-Every step looks first whether it is done, so that a move that was cut off anywhere is finished by the same command: the
-file is written in the new bundle, the job is bound there and gets its new paths, the old bundle forgets it, and only
-then its old file goes. In between both bundles know the job, and neither would delete it or make it anew.
+Every step checks first whether it is done, so that a move that was cut off anywhere is finished by the same command:
+the file is written in the new bundle, the job is bound there and gets its new paths, the old bundle forgets it, and
+only then its old file goes. In between both bundles know the job, and neither would delete it or create it anew.
 """
 
 from __future__ import annotations
@@ -14,14 +14,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lakeflow_job_meta._internal.trees import Value
-from lakeflow_job_meta.config.model import BUNDLE_FILE, BUNDLES_FOLDER, Project
+from lakeflow_job_meta.config.model import BUNDLE_FILE, Project
 from lakeflow_job_meta.deploy.databricks_cli.client import CliFailure, CliResult, explain
 from lakeflow_job_meta.deploy.databricks_cli.deployer import CliDeployer
-from lakeflow_job_meta.deploy.many_bundles.records import BundleRecord, read_bundle_record, write_bundle_record
+from lakeflow_job_meta.deploy.many_bundles.records import (
+    BundleRecord,
+    bundle_state_folder,
+    read_bundle_record,
+    write_bundle_record,
+)
 from lakeflow_job_meta.errors import OperationFailed, PolicyRefused
-from lakeflow_job_meta.layout.common_config import CommonConfig, read_common_config
-from lakeflow_job_meta.layout.on_disk import is_bundle_file, job_keys_in
-from lakeflow_job_meta.output.writer import Change, FileChange, FileChanges, apply_changes, job_key_of
+from lakeflow_job_meta.layout.bundle_file import CommonConfig, read_common_config
+from lakeflow_job_meta.layout.generated_file import FileKind
+from lakeflow_job_meta.layout.layout import ManyBundles, SingleBundle
+from lakeflow_job_meta.output.read_back import scan
+from lakeflow_job_meta.output.writer import FileChange, FileChanges, apply_changes, changes_between
 from lakeflow_job_meta.plan.model import Action, belongs_to, job_names, parse_plan
 from lakeflow_job_meta.state.tracking import DeployedJob
 from lakeflow_job_meta.text.yaml_writer import to_yaml
@@ -34,13 +41,7 @@ _LEAVING = ".leaving"
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Jobs that go from one bundle to another.
-
-    Attributes:
-        keys: Of the jobs.
-        source: The bundle where they are; `SINGLE` for the one before there were many, None where it is not known.
-        goal: The bundle where they go.
-    """
+    """Jobs that go to another bundle from `source`: `SINGLE` is the one before there were many, None an unknown one."""
 
     keys: tuple[str, ...]
     source: str | None
@@ -52,29 +53,29 @@ class MoveContext:
     """Where jobs are moved.
 
     Attributes:
-        project: A project of many bundles.
+        layout: Of the project.
         folder: The state folder of the target.
         call: Runs `databricks bundle` in a folder, with a command and its arguments.
-        open_bundle: Makes the deployer of the bundle in a folder, with a state folder.
+        open_bundle: Creates the deployer of the bundle in a folder, with a state folder.
     """
 
-    project: Project
+    layout: ManyBundles
     folder: Path
     call: Callable[..., CliResult]
     open_bundle: Callable[[Path, Path], CliDeployer]
 
 
 def apply_move(
-    site: MoveContext, move: Move, changes: FileChanges, *, overwriting: bool, say: Callable[[str], None]
+    context: MoveContext, move: Move, changes: FileChanges, *, overwriting: bool, report: Callable[[str], None]
 ) -> list[DeployedJob]:
     """Moves jobs; to be called inside the deployment lock.
 
     Args:
-        site: Where.
+        context: Where.
         move: Which, and where to.
-        changes: Of the generated files, with the jobs in their new bundle; what is not of the move is left alone.
+        changes: Of all generated files, with the jobs in their new bundle.
         overwriting: Whether edits made by hand in the workspace may be overwritten.
-        say: Told what is being done.
+        report: Called with what is being done.
 
     Returns:
         The jobs that were moved. What the target does not have is moved as a file only.
@@ -84,27 +85,27 @@ def apply_move(
         OperationFailed: A step failed; the same command goes on there.
     """
     arriving, leaving = _of_move(move, changes)
-    jobs = _Jobs(site, move, say) if move.source is not None else None
+    jobs = _Jobs(context, move, report) if move.source is not None else None
     if jobs is not None and not overwriting:
         jobs.refuse_edits()
     apply_changes(replace(changes, changes=arriving))
     moved = jobs.move() if jobs is not None else []
     apply_changes(replace(changes, changes=leaving))
     if move.source == SINGLE:
-        _remove_single_files(site.project, move.keys)
+        _remove_single_files(context.layout.project, move.keys)
     return moved
 
 
 class _Jobs:
     """Moves the jobs in the workspace."""
 
-    def __init__(self, site: MoveContext, move: Move, say: Callable[[str], None]) -> None:
-        self._site = site
+    def __init__(self, context: MoveContext, move: Move, report: Callable[[str], None]) -> None:
+        self._context = context
         self._move = move
-        self._say = say
-        self._goal = site.project.folder / BUNDLES_FOLDER / move.goal
-        self._source = _stub(site, read_common_config(site.project), move)
-        self._say("Asking both bundles for their jobs")
+        self._report = report
+        self._goal = context.layout.deployment_folder(move.goal)
+        self._source = _stub(context, read_common_config(context.layout.project), move)
+        self._report("Reading the jobs of both bundles")
         self._here = self._jobs_of(self._goal) if (self._goal / BUNDLE_FILE).is_file() else {}
         self._there = {key: job for key, job in self._jobs_of(self._source).items() if key in move.keys}
 
@@ -112,12 +113,12 @@ class _Jobs:
         here, there = self._here, self._there
         self._refuse_two(here, there)
         for key in (key for key in there if key not in here):
-            self._say(f"Binding {key} in {self._move.goal}")
+            self._report(f"Binding {key} in {self._move.goal}")
             self._call(self._goal, "deployment bind", key, there[key].job_id, "--auto-approve")
         if there:
             self._bring_new_paths([*there])
         for key in there:
-            self._say(f"The old bundle forgets {key}")
+            self._report(f"The old bundle forgets {key}")
             self._call(self._source, "deployment unbind", key)
         self._remember(here, there)
         return [*there.values()]
@@ -133,13 +134,15 @@ class _Jobs:
     def refuse_edits(self) -> None:
         """Stops where the new bundle would overwrite what somebody edited in the workspace.
 
-        Where the old bundle has lost the file already, since another target came first, nobody can tell any more.
+        Where the old bundle has lost the file already, since another target came first, that is not known any more.
         """
-        project, source = self._site.project, self._move.source
-        old = project.folder / BUNDLES_FOLDER / source if source else project.folder
-        keys = [key for key in self._there if key not in self._here and key in job_keys_in(old / project.output)]
+        source = self._move.source
+        layout = self._context.layout if source else SingleBundle(self._context.layout.project)
+        in_files = layout.job_keys(source or SINGLE)
+        keys = [key for key in self._there if key not in self._here and key in in_files]
         if not keys:
             return
+        old = layout.deployment_folder(source or SINGLE)
         plan = parse_plan(self._call(old, "plan", "-o", "json").stdout)
         edited = [owner.shown for owner, _ in plan.hand_edits() if owner.shown in keys]
         if edited:
@@ -150,20 +153,20 @@ class _Jobs:
 
     def _bring_new_paths(self, keys: Sequence[str]) -> None:
         """Deploys these jobs alone: until then they run files that the old bundle has brought and will remove."""
-        deployer = self._site.open_bundle(self._goal, self._state_of(self._move.goal))
+        deployer = self._context.open_bundle(self._goal, self._state_of(self._move.goal))
         plan, names = deployer.plan(), job_names(keys)
         plan = deployer.leave_out({each.name for each in plan.resources if not belongs_to(each.name, names)})
         wrong = plan.jobs(Action.CREATE, Action.DELETE, Action.RECREATE)
         if wrong:
             raise OperationFailed(
-                f"The databricks CLI would make or delete the job {wrong[0]!r} and not move it; stopped."
+                f"The databricks CLI would create or delete the job {wrong[0]!r} and not move it; stopped."
             )
         problems = deployer.deploy(plan)
         if problems:
             raise OperationFailed("\n".join([*problems, "Run again when that is mended; the move goes on there."]))
 
     def _remember(self, here: Mapping[str, DeployedJob], there: Mapping[str, DeployedJob]) -> None:
-        """Records where the jobs are now; both bundles are looked at again by the next deployment."""
+        """Records where the jobs are now; the next deployment plans both bundles again."""
         arrived = tuple({**here, **there}.values())
         write_bundle_record(self._state_of(self._move.goal), BundleRecord("", arrived))
         if self._move.source:
@@ -172,33 +175,33 @@ class _Jobs:
             write_bundle_record(folder, BundleRecord("", staying))
 
     def _jobs_of(self, bundle: Path) -> dict[str, DeployedJob]:
-        return {job.key: job for job in self._site.open_bundle(bundle, self._site.folder).jobs()}
+        return {job.key: job for job in self._context.open_bundle(bundle, self._context.folder).jobs()}
 
     def _call(self, bundle: Path, command: str, *arguments: str) -> CliResult:
         try:
-            return self._site.call(bundle, command, *arguments)
+            return self._context.call(bundle, command, *arguments)
         except CliFailure as failure:
             raise OperationFailed(
                 f"{explain(failure)} Run again when that is mended; the move goes on there."
             ) from None
 
     def _state_of(self, bundle: str) -> Path:
-        folder = self._site.folder / BUNDLES_FOLDER / bundle
+        folder = bundle_state_folder(self._context.folder, bundle)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
 
-def _stub(site: MoveContext, shared: CommonConfig, move: Move) -> Path:
-    """Makes a bundle with the old one's name and nothing but the jobs that leave it.
+def _stub(context: MoveContext, common: CommonConfig, move: Move) -> Path:
+    """Writes a bundle with the old one's name and nothing but the jobs that leave it.
 
     The CLI lets only a job go that the configuration has, and the old bundle may have lost its file already. It is also
     read in no time, however many jobs the old bundle has.
     """
-    folder = site.folder / BUNDLES_FOLDER / _LEAVING
-    up = os.path.relpath(site.project.folder, folder).replace(os.sep, "/")
+    folder = bundle_state_folder(context.folder, _LEAVING)
+    up = os.path.relpath(context.layout.project.folder, folder).replace(os.sep, "/")
     content: Value = {
-        "bundle": {"name": f"{shared.name}_{move.source}" if move.source else shared.name},
-        "include": [f"{up}/{path}" for path in shared.include],
+        "bundle": {"name": f"{common.name}_{move.source}" if move.source else common.name},
+        "include": [f"{up}/{path}" for path in common.include],
         "sync": {"paths": []},
         "resources": {"jobs": {key: {"name": key} for key in move.keys}},
     }
@@ -214,30 +217,27 @@ def _stub(site: MoveContext, shared: CommonConfig, move: Move) -> Path:
 
 def _of_move(move: Move, changes: FileChanges) -> tuple[tuple[FileChange, ...], tuple[FileChange, ...]]:
     """Returns the changes of files that the move is about: what comes first, and what goes last."""
-
-    def is_meant(change: FileChange) -> bool:
-        bundle = change.path.split("/")[0]
-        return (
-            bundle in (move.goal, move.source) if is_bundle_file(change.path) else job_key_of(change.path) in move.keys
+    meant = [
+        change
+        for change in changes.changes
+        if (
+            change.file.bundle in (move.goal, move.source)
+            if change.file.kind is FileKind.BUNDLE
+            else change.file.job_key in move.keys
         )
-
-    meant = [change for change in changes.changes if is_meant(change)]
-    comes = [change for change in meant if change.kind is not Change.DELETE and change.path.startswith(f"{move.goal}/")]
+    ]
+    comes = [change for change in meant if change.after is not None and change.file.bundle == move.goal]
     return tuple(comes), tuple(change for change in meant if change not in comes)
 
 
 def _remove_single_files(project: Project, keys: Sequence[str]) -> None:
-    root = project.folder / project.output
-    for key in keys:
-        sql = root / "sql" / key
-        for path in [root / "jobs" / f"{key}.yml", *sql.glob("*.sql")]:
-            path.unlink(missing_ok=True)
-        if sql.is_dir() and not any(sql.iterdir()):
-            sql.rmdir()
+    layout = SingleBundle(project)
+    texts = {file: text for file, text in scan(layout)[0].items() if file.job_key in keys}
+    apply_changes(changes_between(layout, layout.folder, texts, {}))
 
 
 def recorded_bundle_of(folder: Path, key: str, goal: str) -> str | None:
     """Returns the bundle, apart from the goal of a move, in which the records of a target's state folder have a job."""
-    root = folder / BUNDLES_FOLDER
+    root = bundle_state_folder(folder, "")
     others = [path for path in sorted(root.iterdir()) if path.name not in (goal, _LEAVING)] if root.is_dir() else []
     return next((each.name for each in others if any(job.key == key for job in read_bundle_record(each).jobs)), None)
