@@ -53,9 +53,9 @@ def compiled(monkeypatch) -> list[str]:
     names: list[str] = []
     real = part_compiler.build_job
 
-    def build(found, project):
+    def build(found, project, output):
         names.append(found.module_name)
-        return real(found, project)
+        return real(found, project, output)
 
     monkeypatch.setattr(part_compiler, "build_job", build)
     return names
