@@ -17,7 +17,7 @@ from fakes.databricks_cli import install_stand_in
 from fakes.databricks_cli.fixtures import real_command
 from fakes.workspace import FakeWorkspace
 from lakeflow_job_meta.config.load import load_project
-from lakeflow_job_meta.deploy.bundle_size import slow_warning
+from lakeflow_job_meta.deploy.databricks_cli.client import slow_warning
 from lakeflow_job_meta.deploy.pipeline import DeployOptions, Reporter, prepare
 from lakeflow_job_meta.layout import layout
 from support.deployments import SECONDS, World

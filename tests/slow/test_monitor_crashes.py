@@ -184,7 +184,7 @@ API_STEPS = {
     "after the record of jobs": Interruption("lakeflow_job_meta.deploy.pipeline:record_jobs", after=True),
     "before the history": Interruption("lakeflow_job_meta.tables.delta:_OpenDeltaTable.merge", given="run_id"),
     "after the history": Interruption("lakeflow_job_meta.state.history:History.add", after=True),
-    "before the sign of life": Interruption("pathlib:Path.replace", given="monitor.tmp"),
+    "before the heartbeat": Interruption("pathlib:Path.replace", given="monitor.json-"),
 }
 
 
@@ -243,7 +243,7 @@ class TestAskedToStop:
     def test_between_two_looks_it_ends_at_once_and_leaves_nothing_to_do(self, changed, how):
         monitoring = changed.start("--check-interval-seconds", "600")
         wait_for(lambda: len(changed.history()) == 2, "the work")
-        wait_for((changed.project.path / ".lakeflow-job-meta/dev/monitor.json").exists, "the sign of life")
+        wait_for((changed.project.path / ".lakeflow-job-meta/dev/monitor.json").exists, "the heartbeat")
 
         assert_stops_well(changed, monitoring, STOPS[how])
 

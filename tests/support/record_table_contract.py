@@ -1,4 +1,4 @@
-"""What every side table promises, whatever it is stored in.
+"""What every table of the state store promises, whatever it is stored in.
 
 The same tests run over a local file, over Delta files, over a SQL warehouse (test_state_stores.py) and in a Spark
 session (slow/test_spark.py).
@@ -20,7 +20,7 @@ from lakeflow_job_meta.tables.store import TableStore
 from support.control_table_contract import HOSTILE_TEXTS
 
 OpenRecords = Callable[[TableSchema], TableStore]
-"""Opens the side table of a layout; the same one however often it is asked."""
+"""Opens the table of a schema; the same one with each call."""
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123_000, tzinfo=timezone.utc)
 OLDER_JOBS = TableSchema(JOBS.suffix, JOBS.columns[:7], JOBS.key, JOBS.order)

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 _NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
 _NOT_OF_THE_PROJECT = ("__pycache__", "node_modules")
 _MARKS_OF_OTHER_THINGS = ("_delta_log", "pyvenv.cfg")
 """What lies in a Delta table, which changes by itself, and in a virtual environment."""
+
+
+def walk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yields what `os.walk` does, and raises OSError for a folder that cannot be listed.
+
+    Unlike this, `os.walk` by itself and pathlib's rglob pass over such a folder.
+    """
+
+    def stop(error: OSError) -> None:
+        raise error
+
+    return os.walk(folder, onerror=stop)
 
 
 def files_below(folder: Path, leaving_out: Collection[Path] = ()) -> Iterator[Path]:
@@ -22,11 +36,7 @@ def files_below(folder: Path, leaving_out: Collection[Path] = ()) -> Iterator[Pa
     Raises:
         OSError: A folder cannot be read.
     """
-
-    def stop(error: OSError) -> None:
-        raise error
-
-    for parent, folders, files in os.walk(folder, onerror=stop):
+    for parent, folders, files in walk(folder):
         if any(mark in folders or mark in files for mark in _MARKS_OF_OTHER_THINGS):
             folders.clear()
             continue
@@ -63,7 +73,7 @@ def write_new(path: str | Path, content: bytes, *, durable: bool) -> None:
 
 
 def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
-    """Writes a file whole: a reader, and a crash, find the old content or the new one.
+    """Writes a file whole: a reader, and a crash, find the old content or the new one. Its mode stays.
 
     Args:
         path: Where to; its folder exists.
@@ -77,6 +87,8 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> Non
     try:
         temporary.unlink(missing_ok=True)
         write_new(temporary, content, durable=durable)
+        with suppress(FileNotFoundError):
+            temporary.chmod(stat.S_IMODE(path.stat().st_mode))
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -1,84 +1,84 @@
-"""Threads for work that waits: many questions at a time, and several long tasks that are stopped together."""
+"""Threads for calls that wait for something: requests, and processes.
+
+They are daemon threads, and none of an executor: Python waits for the threads of an executor when a process ends, so
+that one call that hangs would keep the process from ending after Ctrl-C.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable, Hashable, Mapping
+from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import TypeVar
+from typing import Generic, TypeVar
 
-_Question = TypeVar("_Question")
-_Answer = TypeVar("_Answer")
-
-
-def side_by_side(ask: Callable[[_Question], _Answer], questions: Sequence[_Question], *, at_once: int) -> list[_Answer]:
-    """Returns the answers in the order of the questions.
-
-    Args:
-        ask: Called for each question, in any thread; what it raises is raised here, and no more is asked.
-        questions: All of them.
-        at_once: How many threads.
-    """
-    waiting: SimpleQueue[int] = SimpleQueue()
-    for number in range(len(questions)):
-        waiting.put(number)
-    answers: dict[int, _Answer] = {}
-    errors: list[Exception] = []
-
-    def work() -> None:
-        while not errors:
-            try:
-                number = waiting.get_nowait()
-            except Empty:
-                return
-            try:
-                answers[number] = ask(questions[number])
-            except Exception as error:
-                errors.append(error)
-
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(at_once, len(questions)))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
-    return [answers[number] for number in range(len(questions))]
-
-
+_Name = TypeVar("_Name", bound=Hashable)
 _Result = TypeVar("_Result")
-_Handled = TypeVar("_Handled", bound=Exception)
+_Expected = TypeVar("_Expected", bound=Exception)
 
 
-def concurrently(
-    works: Mapping[str, Callable[[], _Result]], at_a_time: int, stop: threading.Event, handled: type[_Handled]
-) -> tuple[dict[str, _Result], dict[str, _Handled]]:
-    """Does all works, also when some fail.
+def run_in_threads(
+    calls: Mapping[_Name, Callable[[], _Result]],
+    at_a_time: int,
+    *,
+    expected: tuple[type[_Expected], ...] = (),
+    stop: threading.Event | None = None,
+) -> tuple[dict[_Name, _Result], dict[_Name, _Expected]]:
+    """Makes all calls, also when some fail as expected.
 
     Args:
-        works: What to do, by name.
+        calls: By name.
         at_a_time: How many threads.
-        stop: Set when this thread is interrupted; the works are to look at it and end.
-        handled: What is expected to go wrong.
+        expected: Errors that leave the other calls alone. After any other no further call begins, and it is raised.
+        stop: Set when this thread is interrupted; the calls look at it and end, and are waited for. Without it they are
+            left behind.
 
     Returns:
-        What each came to by name, and what went wrong with the others.
+        The results and the expected errors by name, in the order of the calls.
     """
-    with ThreadPoolExecutor(at_a_time) as pool:
-        futures = {name: pool.submit(work) for name, work in works.items()}
-        try:
-            wait(futures.values())
-        except BaseException:
+    pending = _PendingCalls(calls, expected)
+    # No Thread.join: one that was interrupted takes the thread for ended (Python 3.10 to 3.12).
+    ends = [threading.Event() for _ in range(min(at_a_time, len(calls)))]
+    threads = [threading.Thread(target=pending.run, args=(end,), daemon=True) for end in ends]
+    try:
+        for thread in threads:
+            thread.start()
+        for end in ends:
+            end.wait()
+    except BaseException as interruption:
+        pending.ended_by.append(interruption)
+        if stop is not None:
             stop.set()
-            pool.shutdown(cancel_futures=True)
-            raise
-    done: dict[str, _Result] = {}
-    failed: dict[str, _Handled] = {}
-    for name, future in futures.items():
-        error = future.exception()
-        if isinstance(error, handled):
-            failed[name] = error
-        else:
-            done[name] = future.result()
-    return done, failed
+            for thread, end in zip(threads, ends, strict=True):
+                if thread.ident is not None:
+                    end.wait()
+        raise
+    if pending.ended_by:
+        raise pending.ended_by[0]
+    results, errors = pending.results, pending.errors
+    return {name: results[name] for name in calls if name in results}, {n: errors[n] for n in calls if n in errors}
+
+
+class _PendingCalls(Generic[_Name, _Result, _Expected]):
+    def __init__(self, calls: Mapping[_Name, Callable[[], _Result]], expected: tuple[type[_Expected], ...]) -> None:
+        self._calls = calls
+        self._expected = expected
+        self._names: SimpleQueue[_Name] = SimpleQueue()
+        for name in calls:
+            self._names.put(name)
+        self.results: dict[_Name, _Result] = {}
+        self.errors: dict[_Name, _Expected] = {}
+        self.ended_by: list[BaseException] = []
+
+    def run(self, end: threading.Event) -> None:
+        """Makes one call after the other, in one of several threads."""
+        with suppress(Empty):
+            while not self.ended_by:
+                name = self._names.get_nowait()
+                try:
+                    self.results[name] = self._calls[name]()
+                except self._expected as error:
+                    self.errors[name] = error
+                except BaseException as error:
+                    self.ended_by.append(error)
+        end.set()

@@ -79,7 +79,7 @@ def _exceeded(job: Job, at: KeyPath, settings: dict[str, Value], limits: tuple[L
 
 
 def _is_surely_small(value: object, limit: Limit) -> bool:
-    """Says whether the JSON form need not be made: JSON has at most 8 times the size of a form that is made faster."""
+    """Whether the JSON form need not be made: JSON has at most 8 times the size of a form that is made faster."""
     return limit.unit == "bytes of JSON" and 8 * len(marshal.dumps(cast(Any, value), 2)) <= limit.most
 
 

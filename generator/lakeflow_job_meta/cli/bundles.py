@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from lakeflow_job_meta._internal.text import count, did_you_mean, quoted
-from lakeflow_job_meta.cli.params import open_project, overwrite_drift_option, timeout_option
+from lakeflow_job_meta.cli.params import open_project, overwrite_drift_option, target_option, timeout_option
 from lakeflow_job_meta.cli.progress import show_progress
 from lakeflow_job_meta.cli.report import show_text
 from lakeflow_job_meta.cli.run import end_like_ctrl_c
@@ -55,7 +55,7 @@ def list_bundles(folder: Path | None) -> None:
 @command.command("move")
 @click.argument("modules", nargs=-1, metavar="MODULE...")
 @click.argument("bundle", required=False)
-@click.option("--target", "-t", metavar="TARGET", help="The target in which the jobs are. Default: the bundle's own.")
+@target_option
 @click.option("--all", "all_of_one", is_flag=True, help="All jobs of the single bundle that the project was before.")
 @click.option("--from", "source", metavar="BUNDLE", help="Where the jobs are, if nothing here knows that any more.")
 @overwrite_drift_option

@@ -9,7 +9,7 @@ import click
 from lakeflow_job_meta._internal.text import count
 from lakeflow_job_meta.cli.params import compile_for_review, open_project
 from lakeflow_job_meta.cli.progress import ProgressBar
-from lakeflow_job_meta.cli.report import show_count, show_text
+from lakeflow_job_meta.cli.report import show_count, show_diff, show_text
 from lakeflow_job_meta.output.writer import (
     Change,
     FileChanges,
@@ -19,16 +19,15 @@ from lakeflow_job_meta.output.writer import (
 )
 
 _COLOURS = {Change.CREATE: "green", Change.UPDATE: "yellow", Change.DELETE: "red"}
-_DIFF_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
 @click.command("generate")
 @click.option("--check", is_flag=True, help="Write nothing; list the files that differ and exit with 1 if any does.")
-@click.option("--diff", "show_diff", is_flag=True, help="Write nothing; show the differences as a unified diff.")
+@click.option("--diff", is_flag=True, help="Write nothing; show the differences as a unified diff.")
 @click.option("--allow-empty", is_flag=True, help="Go on although a whole source is empty or cannot be read.")
 @click.pass_obj
 @click.pass_context
-def command(ctx: click.Context, folder: Path | None, check: bool, show_diff: bool, allow_empty: bool) -> None:
+def command(ctx: click.Context, folder: Path | None, check: bool, diff: bool, allow_empty: bool) -> None:
     """Write the bundle's YAML files from the metadata.
 
     Each module becomes one file in resources/jobs/. A module with an error keeps its last good file, the others are
@@ -48,12 +47,12 @@ def command(ctx: click.Context, folder: Path | None, check: bool, show_diff: boo
     diagnostics = (*compilation.diagnostics, *changes.diagnostics)
     show_text(diagnostics)
     refuse_if_a_source_went_missing(compilation, changes, allow_empty)
-    if show_diff:
-        _show_diff(changes)
-    if not (check or show_diff):
+    if diff:
+        show_diff(line for change in changes.changes for line in change.diff(changes.layout.in_project(change.file)))
+    if not (check or diff):
         with ProgressBar() as progress:
             apply_changes(changes, progress.update)
-    if not show_diff:
+    if not diff:
         _show_changes(changes, written=not check)
     show_count(diagnostics, compilation.modules)
     differs = check and bool(changes.changes)
@@ -67,9 +66,3 @@ def _show_changes(changes: FileChanges, *, written: bool) -> None:
     kept = f", {len(changes.kept)} kept" if changes.kept else ""
     done = "changed" if written else "to change"
     click.echo(f"{count(len(changes.changes), 'file')} {done}, {changes.unchanged} unchanged{kept}.", err=True)
-
-
-def _show_diff(changes: FileChanges) -> None:
-    for change in changes.changes:
-        for line in change.diff(changes.layout.in_project(change.file)):
-            click.echo(click.style(line, fg=_DIFF_COLOURS.get(line[:1])))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 import click
 
 from lakeflow_job_meta.cli.progress import ProgressBar
+from lakeflow_job_meta.cli.run import is_command_line
 from lakeflow_job_meta.compiler.compile import compile_project
+from lakeflow_job_meta.compiler.parallel import workers_of_this_machine
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.load import find_project_folder, load_project
 from lakeflow_job_meta.config.model import Project
@@ -72,11 +75,7 @@ def control_table_options(command: Command) -> Command:
 
 
 def open_project(folder: Path | None) -> Project:
-    """Loads the project of `--project`, or the one that the current folder is in.
-
-    Raises:
-        ConfigError: There is none, or its file has mistakes.
-    """
+    """Loads the project of `--project`, or the one that the current folder is in."""
     return load_project(folder if folder is not None else find_project_folder(_working_folder()))
 
 
@@ -88,11 +87,7 @@ def _working_folder() -> Path:
 
 
 def open_monitored_project(folder: Path | None, control_table: str | None, warehouse_id: str | None) -> Project:
-    """Loads the project of a monitor: of a control table where one is named, else as all commands do.
-
-    Raises:
-        ConfigError: There is none, or its file has mistakes.
-    """
+    """Loads the project of a monitor: of a control table where one is named, else as all commands do."""
     if control_table is None:
         return open_project(folder)
     from lakeflow_job_meta.services.adhoc_project import project_of_table  # most commands do without
@@ -109,7 +104,19 @@ def compile_for_review(project: Project) -> Compilation:
     return compilation
 
 
-def compile_metadata(project: Project) -> Compilation:
-    """Reads all metadata of a project and compiles it, with a progress bar when that takes long."""
+def compile_metadata(project: Project, contents: Mapping[str, bytes] | None = None) -> Compilation:
+    """Reads all metadata of a project and compiles it, with a progress bar when that takes long.
+
+    Args:
+        project: The project.
+        contents: By path, what some YAML files are read as instead of what is on disk.
+    """
+    workers = workers_of_this_machine() if is_command_line(sys.modules["__main__"]) else None
     with ProgressBar() as progress:
-        return compile_project(project, progress.update, lambda message: click.echo(message, err=True))
+        return compile_project(
+            project,
+            progress.update,
+            lambda message: click.echo(message, err=True),
+            contents=contents,
+            workers=workers,
+        )

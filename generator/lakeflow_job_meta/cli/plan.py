@@ -6,7 +6,13 @@ from pathlib import Path
 
 import click
 
-from lakeflow_job_meta.cli.params import compile_for_review, open_project
+from lakeflow_job_meta.cli.params import (
+    compile_for_review,
+    format_option,
+    open_project,
+    parallel_option,
+    target_option,
+)
 from lakeflow_job_meta.cli.report import show_count, show_text
 from lakeflow_job_meta.cli.run import end_like_ctrl_c
 from lakeflow_job_meta.deploy.live_plan import plan_live
@@ -19,10 +25,10 @@ from lakeflow_job_meta.plan.explain import FORMATS
 
 @click.command("plan")
 @click.option("--against", metavar="REF", help="Compare with the generated files of a git revision, such as main.")
-@click.option("--format", "form", type=click.Choice(list(FORMATS)), default="text", help="As text, JSON or Markdown.")
+@format_option(FORMATS, "As text, JSON or Markdown.")
 @click.option("--live", is_flag=True, help="Add what a deployment of the files on disk would do in the workspace.")
-@click.option("--target", "-t", metavar="TARGET", help="The bundle's target for --live. Default: the bundle's own.")
-@click.option("--parallel", type=click.IntRange(1), default=2, show_default=True, help="How many bundles at a time.")
+@target_option
+@parallel_option
 @click.option("--check", is_flag=True, help="Exit with 1 when anything would change.")
 @click.pass_obj
 @click.pass_context
@@ -36,7 +42,7 @@ def command(
     parallel: int,
     check: bool,
 ) -> None:
-    """Say in words what the metadata would change: jobs, tasks, settings, dependencies.
+    """Show what the metadata would change: jobs, tasks, settings, dependencies.
 
     Compares the metadata with the generated files, as they are on disk or in a git revision. Markdown is meant for
     a comment in a pull request.

@@ -1,4 +1,4 @@
-"""Shows diagnostics: as text for people on stderr, or in the forms of `report_formats` on stdout, for other tools."""
+"""Shows diagnostics: as text for people on stderr, or on stdout in a format that other tools read."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from lakeflow_job_meta.diagnostics.model import Diagnostic, Severity, errors_amo
 from lakeflow_job_meta.text.markers import one_line
 
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
+_DIFF_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 _WIDEST_LINE = 160
 _LONGEST_MESSAGE = 2000
 
@@ -22,23 +23,29 @@ FORMAT_OPTION = click.option(
     "form",
     type=click.Choice(["text", *FORMATS]),
     default="text",
-    help="How problems are told: text on stderr, or json, github (annotations) or sarif on stdout.",
+    help="How problems are reported: text on stderr, or json, github (annotations) or sarif on stdout.",
 )
 
 
-def show(diagnostics: Sequence[Diagnostic], modules: int, form: str) -> None:
+def show(
+    diagnostics: Sequence[Diagnostic], modules: int, form: str, notes: Iterable[str] = (), closing: str = ""
+) -> None:
     """Shows all diagnostics and their count in one of the formats.
 
     Args:
         diagnostics: In the order in which they are shown.
-        modules: How many modules were looked at.
+        modules: How many modules were checked.
         form: `text`, or one of `FORMATS`.
+        notes: More lines for people.
+        closing: What the closing line adds to the count.
     """
     if form == "text":
         show_text(diagnostics)
     elif text := FORMATS[form](diagnostics):
         click.echo(text)
-    show_count(diagnostics, modules)
+    for note in notes:
+        click.echo(one_line(note), err=True)
+    show_count(diagnostics, modules, closing)
 
 
 def show_text(diagnostics: Iterable[Diagnostic]) -> None:
@@ -50,13 +57,19 @@ def show_text(diagnostics: Iterable[Diagnostic]) -> None:
             click.echo(_excerpt(diagnostic), err=True, nl=False)
 
 
-def show_count(diagnostics: Sequence[Diagnostic], modules: int) -> None:
+def show_count(diagnostics: Sequence[Diagnostic], modules: int, closing: str = "") -> None:
     """Writes the closing line: how many problems, in how many modules."""
     errors = len(errors_among(diagnostics))
     warnings = len(diagnostics) - errors
     found = f"{count(errors, 'error')}, {count(warnings, 'warning')}" if diagnostics else "No problems"
     colour = "red" if errors else "yellow" if warnings else "green"
-    click.echo(f"{click.style(found, fg=colour, bold=True)} in {count(modules, 'module')}.", err=True)
+    click.echo(f"{click.style(found, fg=colour, bold=True)} in {count(modules, 'module')}{closing}.", err=True)
+
+
+def show_diff(lines: Iterable[str]) -> None:
+    """Writes a unified diff to stdout."""
+    for line in lines:
+        click.echo(click.style(line, fg=_DIFF_COLOURS.get(line[:1])))
 
 
 def _headline(diagnostic: Diagnostic) -> str:
@@ -67,12 +80,16 @@ def _headline(diagnostic: Diagnostic) -> str:
 
 
 def _excerpt(diagnostic: Diagnostic) -> str:
-    """Returns the source line with a caret below the location; nothing where there is no line."""
+    """Returns the source line with its range underlined; nothing where there is no line."""
     line, location = diagnostic.source_line, diagnostic.location
     if not line or location.line is None or location.column is None:
         return ""
     start = max(0, location.column - _WIDEST_LINE // 2)
     shown = one_line(line.replace("\t", " "))[start : start + _WIDEST_LINE]
     number = f"{location.line:5d} | "
-    caret = " " * (len(number) + location.column - 1 - start) + click.style("^", fg=_COLOURS[diagnostic.severity])
-    return f"{click.style(number, dim=True)}{shown}\n{caret}\n"
+    first = location.column - 1 - start
+    is_longer = location.end_line is not None and location.end_line > location.line
+    end = len(line) + 1 if is_longer else location.end_column or location.column
+    last = min(end - 1 - start, len(shown))
+    carets = click.style("^" * max(last - first, 1), fg=_COLOURS[diagnostic.severity])
+    return f"{click.style(number, dim=True)}{shown}\n{' ' * (len(number) + first)}{carets}\n"

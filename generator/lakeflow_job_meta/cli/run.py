@@ -46,12 +46,9 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def run(command: click.Command) -> int:
-    """Runs a command line.
+    """Runs a command line, and returns its exit code.
 
     A closed pipe (`ljm validate | head`) and Ctrl-C end quietly, as they do elsewhere.
-
-    Returns:
-        The exit code.
     """
     # A command is short, and the collector would walk over millions of values that all stay: a sixth of the time.
     gc.disable()
@@ -108,11 +105,8 @@ def leave(code: int) -> NoReturn:
 
     That would take a seventh of the time of a command that finds nothing to do. Whoever else has called an entry point,
     such as a wheel task of a job, lives on.
-
-    Raises:
-        SystemExit: The process is not ours.
     """
-    if _is_ours(sys.modules["__main__"]):
+    if is_command_line(sys.modules["__main__"]):
         atexit._run_exitfuncs()
         for stream in (sys.stdout, sys.stderr):
             # Whoever read it has gone, or the disk is full; the code says how the command ended.
@@ -122,7 +116,7 @@ def leave(code: int) -> NoReturn:
     sys.exit(code)
 
 
-def _is_ours(program: ModuleType) -> bool:
+def is_command_line(program: ModuleType) -> bool:
     """Whether a program is an installed command of this package, or the package itself (`python -m`)."""
     file = getattr(program, "__file__", None)
     if program.__spec__ is not None:

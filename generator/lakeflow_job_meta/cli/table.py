@@ -82,7 +82,7 @@ def _with_table_option(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.group("table")
 def command() -> None:
-    """Create, load, show, export and compare a control table.
+    """Create, fill, show, export and compare a control table.
 
     The table is the one of job_meta.yml, or given with --delta PATH, or with --table NAME and --warehouse-id ID.
 
@@ -120,7 +120,7 @@ def load_(chosen: _TableOption, metadata: tuple[str, ...], prune: bool, dry_run:
     """Load YAML metadata (files, folders, globs) into the table.
 
     Everything is checked before the first row is written, and all goes in with one commit or not at all. A source that
-    was switched off in the table stays off unless the YAML says is_active: true.
+    was switched off in the table stays off unless the YAML has is_active: true.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`ljm validate`: all problems of all metadata at once. Changes nothing."""
+"""`ljm validate`: all problems of all metadata at once. Changes nothing, unless it is to apply safe suggestions."""
 
 from __future__ import annotations
 
@@ -6,27 +6,60 @@ from pathlib import Path
 
 import click
 
-from lakeflow_job_meta.cli.params import compile_for_review, open_project
-from lakeflow_job_meta.cli.report import FORMAT_OPTION, show
+from lakeflow_job_meta._internal.text import count
+from lakeflow_job_meta.cli.params import compile_for_review, compile_metadata, open_project
+from lakeflow_job_meta.cli.report import FORMAT_OPTION, show, show_diff
+from lakeflow_job_meta.compiler.result import Compilation
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.services.fixes import Fixes, apply_fixes, plan_fixes
 
 
 @click.command("validate")
 @FORMAT_OPTION
+@click.option("--fix", is_flag=True, help="Apply safe suggestions to YAML files; rows of tables are never changed.")
+@click.option("--diff", is_flag=True, help="Write nothing; show what --fix would change as a unified diff.")
 @click.pass_obj
 @click.pass_context
-def command(ctx: click.Context, folder: Path | None, form: str) -> None:
+def command(ctx: click.Context, folder: Path | None, form: str, fix: bool, diff: bool) -> None:
     """Check all metadata and list every problem at once.
 
-    Each problem is one line with its file, line and column, or table, row and column. Nothing is written. Exits with 1
-    if there is an error; warnings alone are fine.
+    Each problem is one line with its file, line and column, or table, row and column. Nothing is written without --fix.
+    Exits with 1 if there is an error; warnings alone are fine.
 
     \b
     Examples:
       ljm validate
       ljm --project pipelines validate
       ljm validate --format github   annotations on a pull request
+      ljm validate --diff            what --fix would change
+      ljm validate --fix             misspelt settings, numbers in quotes
 
     """
-    compilation = compile_for_review(open_project(folder))
-    show(compilation.diagnostics, compilation.modules, form)
-    ctx.exit(1 if compilation.errors else 0)
+    if diff and form != "text":
+        raise click.UsageError("--diff and --format both write to stdout; give one of them.")
+    project = open_project(folder)
+    compilation = compile_for_review(project)
+    planned = _plan(project, compilation) if fix or diff else Fixes()
+    done = planned
+    if diff:
+        show_diff(line for file in planned.files for line in file.diff())
+    elif planned.files:
+        done = apply_fixes(project, planned)
+        compilation = compile_metadata(project) if done.files else compilation
+    show(
+        compilation.diagnostics,
+        compilation.modules,
+        form,
+        done.not_applied,
+        _closing(done, diff) if fix or diff else "",
+    )
+    ctx.exit(1 if compilation.errors or (diff and planned.files) else 0)
+
+
+def _plan(project: Project, compilation: Compilation) -> Fixes:
+    return plan_fixes(project, compilation, lambda contents: compile_metadata(project, contents))
+
+
+def _closing(fixes: Fixes, is_diff: bool) -> str:
+    """Returns the end of the closing line: what was fixed, or would be."""
+    return f"; {count(fixes.fixed, 'problem')} {'to fix' if is_diff else 'fixed'} in {count(len(fixes.files), 'file')}"

@@ -7,12 +7,11 @@ Reads `job_meta.yml` of a project folder into a frozen `Project`. Everything has
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from lakeflow_job_meta._internal.text import count
-from lakeflow_job_meta._internal.trees import KeyPath, Value
+from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.config.checks import project_mistakes
 from lakeflow_job_meta.config.model import (
     BUNDLE_FILE,
@@ -25,21 +24,13 @@ from lakeflow_job_meta.config.model import (
     MetadataSource,
     Project,
 )
-from lakeflow_job_meta.diagnostics.model import Diagnostic, Location, SourceRef, in_reading_order
+from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, UnreadableDocument, in_reading_order
 from lakeflow_job_meta.diagnostics.rules.files import PROJECT_FILE_MISTAKE
 from lakeflow_job_meta.diagnostics.rules.metadata import UNKNOWN_FIELD
 from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.schema.validator import Finding, compare
 from lakeflow_job_meta.text.yaml_documents import open_yaml
 from lakeflow_job_meta.text.yaml_reader import read_yaml
-
-
-@dataclass(frozen=True, slots=True)
-class _NoFile:
-    label: str = PROJECT_FILE
-
-    def locate(self, path: KeyPath, *, of_key: bool) -> tuple[Location, str | None]:
-        return Location(self.label), None
 
 
 def find_project_folder(start: Path) -> Path:
@@ -68,7 +59,7 @@ def load_project(folder: Path) -> Project:
     folder = folder.resolve()
     path = folder / PROJECT_FILE
     if not path.exists():
-        return Project(folder, SourceRef(_NoFile()))
+        return Project(folder, SourceRef(UnreadableDocument(PROJECT_FILE)))
     document, problems = open_yaml(path, PROJECT_FILE)
     if document is None:
         raise _config_error(problems)

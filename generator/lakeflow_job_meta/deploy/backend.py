@@ -26,7 +26,6 @@ class DeployOptions:
     """How far a deployment goes.
 
     Attributes:
-        allowance: What a person has allowed.
         keep_going: Whether modules without errors are deployed although others have some.
         hold_back: Whether what would be refused is left as it is, and the rest deployed.
         dry_run: Whether to stop after the gate.
@@ -42,12 +41,7 @@ class DeployOptions:
 
 @dataclass(frozen=True, slots=True)
 class Reporter:
-    """Where a deployment reports to.
-
-    Attributes:
-        on_progress: Takes what is being done, a line each.
-        on_checked: Takes the problems of the metadata, and how many modules there are.
-    """
+    """Takes lines of progress, and the problems of the metadata with the number of its modules."""
 
     on_progress: Callable[[str], None] = lambda line: None
     on_checked: Callable[[Sequence[Diagnostic], int], None] = lambda diagnostics, modules: None
@@ -55,12 +49,11 @@ class Reporter:
 
 @dataclass(frozen=True, slots=True)
 class DeployContext:
-    """One deployment, inside the deployment lock.
+    """One deployment, inside the deployment lock, whose file descriptor is for children to inherit.
 
     Attributes:
         target: The bundle's target; None for the bundle's default.
         folder: The state folder of the target.
-        lock: The file descriptor of the deployment lock, for children to inherit.
         tracking: The record of the jobs.
     """
 
@@ -73,7 +66,6 @@ class DeployContext:
     reporter: Reporter
 
     def known_jobs(self) -> tuple[DeployedJob, ...]:
-        """Reads the recorded jobs of the target."""
         return known_jobs(self.tracking, self.target or "")
 
 
@@ -103,7 +95,6 @@ class Deployer(Protocol):
 
         Raises:
             JobsRejected: The plan cannot be made because of some jobs.
-            OperationFailed: The plan cannot be made.
         """
 
     def leave_out(self, names: Collection[str]) -> BundlePlan:
@@ -113,10 +104,7 @@ class Deployer(Protocol):
         """Says whether jobs and their files are in the workspace as the metadata has them."""
 
     def deploy(self, plan: BundlePlan) -> list[str]:
-        """Carries the plan out, and no more.
-
-        Args:
-            plan: The newest one that `plan` returned.
+        """Carries out the newest plan, and no more.
 
         Returns:
             What went wrong, each with its location in the metadata; empty when all is well. The rest was done.
@@ -126,18 +114,10 @@ class Deployer(Protocol):
         """
 
     def jobs(self) -> tuple[DeployedJob, ...]:
-        """Returns the jobs of the metadata that are in the workspace now.
-
-        Raises:
-            OperationFailed: The workspace does not answer.
-        """
+        """Returns the jobs of the metadata that are in the workspace now."""
 
     def start(self, job: DeployedJob) -> None:
-        """Starts a job, and does not wait for its end.
-
-        Raises:
-            OperationFailed: It cannot be started.
-        """
+        """Starts a job, and does not wait for its end."""
 
 
 class DeployBackend(Protocol):

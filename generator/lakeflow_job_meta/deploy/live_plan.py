@@ -6,7 +6,7 @@ import threading
 from dataclasses import replace
 from functools import partial
 
-from lakeflow_job_meta._internal.parallel import concurrently
+from lakeflow_job_meta._internal.parallel import run_in_threads
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deploy.databricks_cli.client import CliFailure, DatabricksCli, explain
 from lakeflow_job_meta.deploy.select_backend import cli_of_bundle
@@ -16,20 +16,15 @@ from lakeflow_job_meta.plan.model import BundlePlan, parse_plan
 
 
 def plan_live(project: Project, cli: DatabricksCli, parallel: int) -> BundlePlan:
-    """Plans a deployment of one bundle, or of all.
-
-    Args:
-        project: The project.
-        cli: The CLI in the project's folder.
-        parallel: Of many bundles, how many are planned at a time.
+    """Plans a deployment of one bundle, or of all, `parallel` at a time.
 
     Raises:
         OperationFailed: The CLI failed.
     """
     layout, stop = layout_of(project), threading.Event()
-    bundles = layout.bundles_in(layout.folder)
-    tasks = {name: partial(_plan_of, cli_of_bundle(replace(cli, stop=stop), project, name)) for name in bundles}
-    plans, failed = concurrently(tasks, parallel, stop, OperationFailed)
+    names = layout.bundles_in(layout.folder)
+    calls = {name: partial(_plan_of, cli_of_bundle(replace(cli, stop=stop), project, name)) for name in names}
+    plans, failed = run_in_threads(calls, parallel, expected=(OperationFailed,), stop=stop)
     if failed:
         raise OperationFailed("\n".join(f"{name}: {error}" if name else str(error) for name, error in failed.items()))
     resources = (resource for plan in plans.values() for resource in plan.resources)

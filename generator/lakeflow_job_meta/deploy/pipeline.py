@@ -22,8 +22,7 @@ from lakeflow_job_meta.deploy.backend import (
     Reporter,
     StalePlan,
 )
-from lakeflow_job_meta.deploy.deletion_guard import refused_deletions
-from lakeflow_job_meta.deploy.policy import policy_violations, refuse_violations, resources_of
+from lakeflow_job_meta.deploy.policy import policy_violations, refuse_violations, refused_deletions, resources_of
 from lakeflow_job_meta.errors import InvalidMetadata, LakeflowJobMetaError, OperationFailed, PolicyViolation
 from lakeflow_job_meta.output.writer import FileChanges, apply_changes, plan_changes, refuse_if_a_source_went_missing
 from lakeflow_job_meta.plan.model import Action, BundlePlan
@@ -98,15 +97,6 @@ def deploy(
 ) -> DeployResult:
     """Deploys the jobs of a project's metadata, and records them.
 
-    Args:
-        project: The project.
-        target: The bundle's target.
-        backend: The databricks CLI or the Jobs API.
-        options: How far to go.
-        reporter: Where to report to.
-        compile_metadata: Reads and compiles.
-        workspace: For the record; by default the one of the environment.
-
     Raises:
         InvalidMetadata: Nothing was written or deployed, since `keep_going` was not given.
         PolicyRefused: A safety rule; nothing was changed in the workspace.
@@ -155,8 +145,7 @@ def prepare(
 def _with_deletions_held_back(
     project: Project, compilation: Compilation, changes: FileChanges, options: DeployOptions
 ) -> PreparedDeployment:
-    allowed = options.allowance
-    violations = tuple(refused_deletions(changes, compilation, allowed.deletions, emptying=allowed.emptying))
+    violations = tuple(refused_deletions(changes, compilation, options.allowance))
     held = {key for violation in violations for key in violation.jobs}
     if held:
         # All of a job stays with it: its inline SQL, and what its bundle takes along for it.

@@ -1,7 +1,8 @@
 """What a deployment may do that nobody has allowed explicitly: nothing.
 
-Pure: takes a parsed plan and what was allowed, and returns or refuses every violation. It never talks to Databricks and
-never changes a plan. The databricks CLI itself deletes a job that left the configuration without a question.
+The gate takes a parsed plan, the deletion guard the changes of generated files; both take what was allowed, and return
+or refuse every violation. Pure: nothing here talks to Databricks, or changes a plan or a file. The databricks CLI
+itself deletes a job that left the configuration without a question.
 """
 
 from __future__ import annotations
@@ -11,8 +12,12 @@ from dataclasses import dataclass
 from enum import Enum
 
 from lakeflow_job_meta._internal.text import count, listing, quoted
+from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.errors import PolicyRefused, PolicyViolation
+from lakeflow_job_meta.layout.generated_file import FileKind
+from lakeflow_job_meta.output.writer import FileChanges
 from lakeflow_job_meta.plan.model import Action, BundlePlan, ResourceChange, job_names
+from lakeflow_job_meta.text.markers import JOB_MARKER
 
 
 class Audience(str, Enum):
@@ -32,13 +37,7 @@ class Audience(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What a person has allowed.
-
-    Attributes:
-        deletions: How many jobs may be deleted.
-        emptying: Whether all jobs may be deleted at once.
-        overwriting: Whether edits made by hand in the workspace may be overwritten.
-    """
+    """What a person has allowed: how many deletions, deleting all jobs at once, overwriting edits made by hand."""
 
     deletions: int = 0
     emptying: bool = False
@@ -46,11 +45,7 @@ class Allowance:
 
 
 def refuse_violations(plan: BundlePlan, allowed: Allowance, audience: Audience = Audience.COMMAND) -> None:
-    """Stops a plan that does what nobody has allowed.
-
-    Raises:
-        PolicyRefused: With every reason, and what would allow it.
-    """
+    """Raises PolicyRefused, with every reason and what would allow it, for a plan that does what nobody has allowed."""
     violations = list(policy_violations(plan, allowed, audience))
     if violations:
         reasons = [violation.reason for violation in violations]
@@ -60,13 +55,7 @@ def refuse_violations(plan: BundlePlan, allowed: Allowance, audience: Audience =
 def policy_violations(
     plan: BundlePlan, allowed: Allowance, audience: Audience = Audience.COMMAND
 ) -> Iterator[PolicyViolation]:
-    """Yields what a plan does that nobody has allowed.
-
-    Args:
-        plan: The plan.
-        allowed: What a person has allowed.
-        audience: Who reads the remedies.
-    """
+    """Yields what a plan does that nobody has allowed."""
     yield from _job_deletions(plan, allowed, audience)
     yield from _other_losses(plan)
     edits = [] if allowed.overwriting else list(plan.hand_edits())
@@ -125,3 +114,37 @@ def resources_of(violations: Iterable[PolicyViolation]) -> set[str]:
     """Returns the names of the resources that violations are about, as a plan has them."""
     keys = {key for violation in violations for key in violation.jobs}
     return {key for key in keys if "." in key} | {*job_names(key for key in keys if "." not in key)}
+
+
+def refused_deletions(changes: FileChanges, compilation: Compilation, allowed: Allowance) -> Iterator[PolicyViolation]:
+    """Yields the deletions of generated job files that are held back, so that the jobs stay and the rest goes on.
+
+    `ljm generate` and `ljm deploy` refuse as a whole instead. `compilation` knows which sources are missing.
+    """
+    doomed = {
+        change.file.job_key: JOB_MARKER.label_in(change.before or "") or ""
+        for change in changes.deletions
+        if change.file.kind is FileKind.JOB
+    }
+    orphaned = () if allowed.emptying else tuple(key for key in doomed if compilation.may_be_of_missing(doomed[key]))
+    if orphaned:
+        empty = listing([snapshot.source for snapshot in compilation.missing if not snapshot.is_unreadable])
+        yield _emptying(f"{empty} holds no module", orphaned)
+    others = tuple(key for key in doomed if key not in orphaned)
+    if len(others) > allowed.deletions:
+        yield PolicyViolation(
+            f"{count(len(others), 'job')} ({listing(others)}) left the metadata and would be deleted; "
+            f"{allowed.deletions} allowed.",
+            f"If that is meant, {Audience.MONITOR.allowing(max_deletes=len(others))}.",
+            others,
+        )
+    elif others and not allowed.emptying and not orphaned and not changes.kept and not compilation.jobs:
+        yield _emptying("No module is left", others)
+
+
+def _emptying(reason: str, jobs: tuple[str, ...]) -> PolicyViolation:
+    return PolicyViolation(
+        f"{reason}, so {count(len(jobs), 'job')} ({listing(jobs)}) would be deleted.",
+        f"If everything is meant to go, {Audience.MONITOR.allowing(allow_empty=True, max_deletes=len(jobs))}.",
+        jobs,
+    )

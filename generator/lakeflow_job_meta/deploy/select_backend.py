@@ -11,8 +11,13 @@ from typing import ClassVar, Literal
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import BUNDLE_FILE, Project
 from lakeflow_job_meta.deploy.backend import DeployBackend, DeployContext, Deployer
-from lakeflow_job_meta.deploy.bundle_size import slow_warning
-from lakeflow_job_meta.deploy.databricks_cli.client import LIMIT_SECONDS, DatabricksCli, check_version, find_cli
+from lakeflow_job_meta.deploy.databricks_cli.client import (
+    LIMIT_SECONDS,
+    DatabricksCli,
+    check_version,
+    find_cli,
+    slow_warning,
+)
 from lakeflow_job_meta.deploy.databricks_cli.deployer import CliDeployer
 from lakeflow_job_meta.deploy.jobs_api.deployer import JobsApiDeployer
 from lakeflow_job_meta.deploy.many_bundles.deployer import BundlesDeployer, ManyBundlesOptions
@@ -29,7 +34,6 @@ class CliBackend:
     """Deploys the generated files with the databricks CLI, as one bundle or as many.
 
     Attributes:
-        cli: The CLI in the project's folder.
         force_lock: Whether to take over a lock that was left in the workspace.
         parallel: Of many bundles, how many are deployed at a time.
         all_bundles: Of many bundles, whether those are planned too whose files did not change.
@@ -42,7 +46,6 @@ class CliBackend:
     all_bundles: bool = False
 
     def open(self, context: DeployContext, compilation: Compilation) -> Deployer:
-        """Opens a deployer; the CLI inherits the deployment lock."""
         on_line = context.reporter.on_progress
         cli = replace(self.cli, on_line=on_line, inherited=(context.lock,))
         project = context.project
@@ -81,7 +84,6 @@ class JobsApiBackend:
     workspace: Workspace
 
     def open(self, context: DeployContext, compilation: Compilation) -> Deployer:
-        """Opens a deployer."""
         return JobsApiDeployer(
             context.project,
             compilation,
@@ -99,12 +101,6 @@ def open_cli(
     limit_seconds: float = LIMIT_SECONDS,
 ) -> DatabricksCli:
     """Finds the databricks CLI and checks its version.
-
-    Args:
-        project: The project.
-        target: The bundle's target.
-        on_line: Takes each line of progress.
-        limit_seconds: How long one call may take.
 
     Raises:
         ConfigError: There is none, or it is too old.
@@ -129,16 +125,9 @@ def select_backend(
     limit_seconds: float = LIMIT_SECONDS,
     parallel: int = 2,
 ) -> DeployBackend:
-    """Returns the backend of a name.
+    """Returns the backend of a name; `auto` takes the CLI where there are a bundle and a CLI, else the Jobs API.
 
-    Args:
-        project: The project.
-        target: The bundle's target.
-        workspace: The workspace, for the Jobs API.
-        name: Which; `auto` takes the CLI where there are a bundle and a CLI, else the Jobs API.
-        on_fallback: Takes why the CLI is not used although there is a bundle.
-        limit_seconds: How long one call of the CLI may take.
-        parallel: Of many bundles, how many are deployed at a time.
+    `on_fallback` takes the reason if the CLI cannot be used although there is a bundle.
 
     Raises:
         ConfigError: The CLI is named, and there is none that can be used.

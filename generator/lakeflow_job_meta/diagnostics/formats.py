@@ -1,13 +1,15 @@
-"""Diagnostics in the forms that other tools read. Pure: diagnostics in, one text out; a form is one function here."""
+"""Diagnostics in the formats that other tools read. Pure: diagnostics in, one text out; a format is one function."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from hashlib import blake2b
 
 from lakeflow_job_meta import __version__
-from lakeflow_job_meta.diagnostics.model import Diagnostic, Severity
+from lakeflow_job_meta.diagnostics.model import DOCUMENTATION, Diagnostic, Location, Severity
 from lakeflow_job_meta.diagnostics.registry import RULES
+from lakeflow_job_meta.diagnostics.suggestions import replaced_text
 
 
 def as_json(diagnostics: Sequence[Diagnostic]) -> str:
@@ -16,14 +18,29 @@ def as_json(diagnostics: Sequence[Diagnostic]) -> str:
 
 
 def _object(diagnostic: Diagnostic) -> dict[str, object]:
+    location, suggestion = diagnostic.location, diagnostic.suggestion
     return {
         "severity": diagnostic.severity.value,
         "code": diagnostic.code,
         "message": diagnostic.message,
-        "path": diagnostic.location.path,
-        "line": diagnostic.location.line,
-        "column": diagnostic.location.column,
-        "is_file": diagnostic.location.is_file,
+        "path": location.path,
+        "line": location.line,
+        "column": location.column,
+        "is_file": location.is_file,
+        "end_line": location.end_line,
+        "end_column": location.end_column,
+        "module": diagnostic.module,
+        "source": diagnostic.source,
+        "setting": diagnostic.setting,
+        "suggestion": None
+        if suggestion is None
+        else {
+            "kind": suggestion.kind.value,
+            "replacement": suggestion.replacement,
+            "is_safe": suggestion.is_safe,
+            "text": replaced_text(diagnostic),
+        },
+        "documentation": diagnostic.documentation,
     }
 
 
@@ -40,6 +57,9 @@ def _annotation(diagnostic: Diagnostic) -> str:
         fields |= {"file": location.path}
         fields |= {} if location.line is None else {"line": str(location.line)}
         fields |= {} if location.column is None else {"col": str(location.column)}
+        # GitHub takes columns of an end only in the line of the start, and shows a longer range below its last line.
+        if location.end_column is not None and location.end_line == location.line:
+            fields |= {"endLine": str(location.end_line), "endColumn": str(location.end_column)}
     else:
         message = f"{location}: {message}"
     properties = ",".join(f"{name}={_escaped(value, ',:')}" for name, value in fields.items())
@@ -61,7 +81,11 @@ def as_sarif(diagnostics: Sequence[Diagnostic]) -> str:
         "version": __version__,
         "rules": [_sarif_rule(code) for code in codes],
     }
-    run = {"tool": {"driver": driver}, "results": [_sarif_result(diagnostic) for diagnostic in diagnostics]}
+    run = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "results": [_sarif_result(diagnostic) for diagnostic in diagnostics],
+    }
     log = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
     return json.dumps(log, indent=2, ensure_ascii=False)
 
@@ -73,23 +97,41 @@ def _sarif_rule(code: str) -> dict[str, object]:
         "shortDescription": {"text": rule.meaning},
         "help": {"text": rule.remedy},
         "defaultConfiguration": {"level": rule.severity.value},
+        # SARIF allows absolute addresses only.
+        **({"helpUri": f"{DOCUMENTATION}#{code}"} if "://" in DOCUMENTATION else {}),
     }
 
 
 def _sarif_result(diagnostic: Diagnostic) -> dict[str, object]:
     at = diagnostic.location
-    location: dict[str, object]
-    if at.is_file:
-        region = {"startLine": at.line or 1, "startColumn": at.column or 1}
-        location = {"physicalLocation": {"artifactLocation": {"uri": at.path}, "region": region}}
-    else:
-        location = {"logicalLocations": [{"fullyQualifiedName": str(at)}]}
-    return {
+    subject = {"module": diagnostic.module, "source": diagnostic.source, "setting": diagnostic.setting}
+    # The same mistake after lines were added above it.
+    identity = json.dumps([diagnostic.code, at.path, *subject.values()]).encode()
+    result: dict[str, object] = {
         "ruleId": diagnostic.code,
         "level": "error" if diagnostic.severity is Severity.ERROR else "warning",
         "message": {"text": diagnostic.message},
-        "locations": [location],
+        "locations": [_sarif_location(at)],
+        "partialFingerprints": {"setting/v1": blake2b(identity, digest_size=16).hexdigest()},
+        "properties": {name: value for name, value in subject.items() if value is not None},
     }
+    text = replaced_text(diagnostic)
+    if text is not None and at.is_file:
+        replacement = {"deletedRegion": _region(at), "insertedContent": {"text": text}}
+        change = {"artifactLocation": {"uri": at.path}, "replacements": [replacement]}
+        result["fixes"] = [{"description": {"text": f"Write {text}"}, "artifactChanges": [change]}]
+    return result
+
+
+def _sarif_location(at: Location) -> dict[str, object]:
+    if not at.is_file:
+        return {"logicalLocations": [{"fullyQualifiedName": str(at)}]}
+    return {"physicalLocation": {"artifactLocation": {"uri": at.path}, "region": _region(at)}}
+
+
+def _region(at: Location) -> dict[str, int]:
+    start = {"startLine": at.line or 1, "startColumn": at.column or 1}
+    return start if at.end_line is None else {**start, "endLine": at.end_line, "endColumn": at.end_column or 1}
 
 
 FORMATS: dict[str, Callable[[Sequence[Diagnostic]], str]] = {"json": as_json, "github": as_github, "sarif": as_sarif}

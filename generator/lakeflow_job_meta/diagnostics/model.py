@@ -1,8 +1,8 @@
 """What is wrong with somebody's metadata, and where.
 
-A `Rule` is one kind of mistake with a stable code; applied to an `SourceRef` it gives a `Diagnostic`. Values are plain
-Python and do not carry positions: an `SourceRef` names a document and a path in it, and only when there is something to
-report is the document asked for line and column. Nothing here prints, and nothing here raises for a user's mistake.
+A `Rule` is one kind of mistake with a stable code; applied to a `SourceRef` it gives a `Diagnostic`. Values are plain
+Python and do not carry positions: a `SourceRef` names a document and a path in it, and the document looks positions and
+names up only when there is something to report. Nothing here prints, and nothing here raises for a user's mistake.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from typing import Protocol
 
 from lakeflow_job_meta._internal.trees import KeyPath, Value
 
+DOCUMENTATION = "docs/checks.md"
+"""The page that explains every code: a path in the repository until the project has a public address."""
+
 
 class Severity(str, Enum):
     """How bad a mistake is: an error keeps a module from being generated, a warning does not."""
@@ -24,41 +27,74 @@ class Severity(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a reader finds something: a file or a row's column, and line and column in its text.
+    """Range of text in a file or table cell.
+
+    Lines and columns count from 1, columns in characters; `end_column` is the one behind the last character.
 
     Attributes:
         path: A path relative to the project, or `table[key=value].column` for a value in a table.
-        line: From 1; None where the whole file or row is meant.
-        column: From 1, counted in characters.
+        line: Where the range starts; None where the whole file, row or cell is meant, likewise the others.
         is_file: Whether `path` is a file that an editor can open.
+        end_line: Where the range ends; None where only its start is known.
     """
 
     path: str
     line: int | None = None
     column: int | None = None
     is_file: bool = True
+    end_line: int | None = None
+    end_column: int | None = None
+
+    @property
+    def start(self) -> tuple[str, int, int]:
+        """Path, line and column: what places are sorted and compared by; 0 for what is not known."""
+        return self.path, self.line or 0, self.column or 0
 
     def __str__(self) -> str:
         return ":".join(str(part) for part in (self.path, self.line, self.column) if part is not None)
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a value belongs to, in the names of the metadata.
+
+    Attributes:
+        module: The module's name.
+        source: The source's `source_id`.
+        setting: The dotted path of the setting below the module, the source or the file, such as
+            `job_config.tags.domain` or `targets[0]`.
+    """
+
+    module: str | None = None
+    source: str | None = None
+    setting: str | None = None
+
+
+def dotted(path: KeyPath) -> str | None:
+    """Returns a path as `a.b[0].c`; None for an empty one."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".") or None
+
+
 class Document(Protocol):
-    """Something that metadata was read from: it knows where each of its values stands."""
+    """Something that metadata was read from; knows the position of each of its values."""
 
     @property
     def label(self) -> str:
-        """The name that generated files give for where they come from: a path or a table's name."""
+        """The name that generated files give for their source: a path or a table's name."""
 
     def locate(self, path: KeyPath, *, of_key: bool) -> tuple[Location, str | None]:
-        """Returns where the value at `path` (or its key) stands, and the line of text there if there is one.
+        """Returns the range of the value at `path` (or its key), and the first line of text there if there is one.
 
         Where nothing stands at `path`, the nearest enclosing value is meant.
         """
 
+    def subject(self, path: KeyPath) -> Subject:
+        """Returns the module and source that the value at `path` belongs to, and its name there."""
+
 
 @dataclass(frozen=True, slots=True)
 class SourceRef:
-    """The place of one value, not looked up yet.
+    """Reference to one value in a document, by its path; the position is not looked up yet.
 
     Attributes:
         document: What it was read from.
@@ -71,11 +107,11 @@ class SourceRef:
     of_key: bool = False
 
     def at(self, *steps: str | int) -> SourceRef:
-        """Returns the origin of something inside this value."""
+        """Returns the reference to something inside this value."""
         return SourceRef(self.document, (*self.path, *steps))
 
     def key(self, *steps: str | int) -> SourceRef:
-        """Returns the origin of a key: of the one at `steps`, or of this value's own."""
+        """Returns the reference to a key: to the one at `steps`, or to this value's own."""
         return SourceRef(self.document, (*self.path, *steps), of_key=True)
 
     def location(self) -> Location:
@@ -109,15 +145,37 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One mistake, ready to be shown."""
+    """One mistake, ready to be shown.
+
+    Attributes:
+        source_line: The line of text in which `location` starts.
+        suggestion: What would mend it, where that is known.
+        module: The module that it is in, likewise `source` and `setting`; see `Subject`.
+    """
 
     severity: Severity
     code: str
     message: str
     location: Location
     source_line: str | None = None
-    # Not compared: a mistake in an anchor is one mistake, whatever stands beside its repetitions.
+    # Not compared: a mistake in an anchor is one mistake, whatever module or setting repeats it.
     suggestion: Suggestion | None = field(default=None, compare=False)
+    module: str | None = field(default=None, compare=False)
+    source: str | None = field(default=None, compare=False)
+    setting: str | None = field(default=None, compare=False)
+
+    @property
+    def text(self) -> str | None:
+        """The key or value as it is written; None where it has several lines, or is no key or value."""
+        at, line = self.location, self.source_line
+        if line is None or at.column is None or at.end_column is None or at.end_line != at.line:
+            return None
+        return line[at.column - 1 : at.end_column - 1]
+
+    @property
+    def documentation(self) -> str:
+        """Where the code is explained."""
+        return f"{DOCUMENTATION}#{self.code}"
 
     def __str__(self) -> str:
         return f"{self.location}: {self.severity.value}: {self.message} [{self.code}]"
@@ -155,9 +213,16 @@ class Rule:
         return self.files if self.files_when_right is None else self.files_when_right
 
     def at(self, origin: SourceRef, message: str, suggestion: Suggestion | None = None) -> Diagnostic:
-        """Reports this mistake at a place."""
+        """Reports this mistake at a reference."""
         location, line = origin.document.locate(origin.path, of_key=origin.of_key)
-        return Diagnostic(self.severity, self.code, message, location, line, suggestion)
+        return self.report(location, line, origin.document.subject(origin.path), message, suggestion)
+
+    def report(
+        self, location: Location, line: str | None, subject: Subject, message: str, suggestion: Suggestion | None = None
+    ) -> Diagnostic:
+        """Reports this mistake at a location that was looked up."""
+        names = subject.module, subject.source, subject.setting
+        return Diagnostic(self.severity, self.code, message, location, line, suggestion, *names)
 
 
 def errors_among(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
@@ -166,11 +231,11 @@ def errors_among(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
 
 
 def in_reading_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """Sorts by place, and drops a message that is there twice."""
-    unique = dict.fromkeys(diagnostics)
-    return tuple(
-        sorted(unique, key=lambda d: (d.location.path, d.location.line or 0, d.location.column or 0, d.code, d.message))
-    )
+    """Sorts by location, and drops a message that is there twice: an alias leads to one text from two modules."""
+    unique: dict[tuple[str | int, ...], Diagnostic] = {}
+    for each in diagnostics:
+        unique.setdefault((*each.location.start, each.code, each.message, each.severity.value), each)
+    return tuple(unique[key] for key in sorted(unique))
 
 
 def with_severity(diagnostic: Diagnostic, severity: Severity) -> Diagnostic:
@@ -180,7 +245,7 @@ def with_severity(diagnostic: Diagnostic, severity: Severity) -> Diagnostic:
 
 @dataclass(frozen=True, slots=True)
 class UnreadableDocument:
-    """Stands for a file or table that cannot be opened, so that a message can name it."""
+    """Stands for a file or table that is missing or cannot be read, so that a message can name it."""
 
     label: str
     is_file: bool = True
@@ -188,3 +253,7 @@ class UnreadableDocument:
     def locate(self, path: KeyPath, *, of_key: bool) -> tuple[Location, str | None]:
         """Returns the file or table as a whole."""
         return Location(self.label, is_file=self.is_file), None
+
+    def subject(self, path: KeyPath) -> Subject:
+        """Returns only the setting: the rest cannot be read."""
+        return Subject(setting=dotted(path))

@@ -36,8 +36,6 @@ class Monitor:
         select_backend: Selects how jobs are deployed.
         sink: Takes the events.
         workspace: Where tables and volumes are; by default the one of the environment.
-        clock: For tests.
-        retry_policy: When something is tried again.
 
     Attributes:
         interval_seconds: After how long the next tick follows, for the heartbeat; None when none does.
@@ -81,11 +79,7 @@ class Monitor:
         return self._finished(replace(tick, moment=self._clock.now()))
 
     def announce_end(self) -> None:
-        """Leaves a last heartbeat, which says that no other is to be expected.
-
-        Raises:
-            OperationFailed: The disk refuses.
-        """
+        """Leaves a last heartbeat, which says that no other is to be expected."""
         heartbeat = read_heartbeat(self._context.folder) if self._context is not None else None
         if self._context is not None and heartbeat is not None:
             write_heartbeat(self._context.folder, replace(heartbeat, interval_seconds=None))
@@ -166,8 +160,7 @@ class Monitor:
     def _record(self, context: MonitorContext, tick: TickResult, seconds: float) -> None:
         """Writes the history, unless it would only repeat what the newest entry says.
 
-        Raises:
-            OperationFailed: It cannot be written; what was done is then done again, which changes nothing.
+        If it cannot be written, what was done is done again, which changes nothing.
         """
         entry = HistoryEntry(
             self._config.target,
@@ -180,7 +173,7 @@ class Monitor:
             len(tick.deleted),
             tick.state,
         )
-        if entry.says_the_same_as(self._last):
+        if entry.repeats(self._last):
             return
         try:
             context.history.add(entry, self._last)
@@ -213,7 +206,7 @@ class Monitor:
     def _leave_heartbeat(self, tick: TickResult) -> None:
         if self._context is not None:
             failures, interval = self.retry.failures_in_a_row, self.interval_seconds
-            beat = Heartbeat.now(tick.moment, tick.outcome.value, tick.failure, failures, interval)
+            beat = Heartbeat(tick.moment, tick.outcome.value, tick.failure, failures, interval)
             write_heartbeat(self._context.folder, beat)
 
     def _report_failure(self, tick: TickResult) -> None:

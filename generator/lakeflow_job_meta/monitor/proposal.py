@@ -18,11 +18,7 @@ PLAN = "plan.md"
 
 
 def write_proposal(folder: Path, changes: FileChanges) -> None:
-    """Writes the files as they would be, and the plan.
-
-    Args:
-        folder: Where to.
-        changes: What would change in the project's own generated files.
+    """Writes the files as they would be with the changes, and the plan.
 
     Raises:
         OperationFailed: The disk refuses, or a file of somebody else is in the way.

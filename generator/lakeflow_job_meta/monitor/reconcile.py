@@ -36,9 +36,7 @@ class MonitorConfig:
     """What a monitor is to do.
 
     Attributes:
-        target: The bundle's target.
         max_deletes: How many jobs each deployment may delete; None leaves that to the project file.
-        overwrite_drift: Whether edits made by hand in the workspace may be overwritten.
         volume: A volume whose YAML files are loaded into the control table as they change.
         proposal: A folder for what would be deployed, instead of a deployment.
     """
@@ -52,14 +50,7 @@ class MonitorConfig:
 
 @dataclass(frozen=True, slots=True)
 class MonitorContext:
-    """A project, opened for one target.
-
-    Attributes:
-        folder: The state folder of the target.
-        options: How each deployment goes.
-        tracking: The record of the jobs.
-        table: The control table that the volume is loaded into, and `volume` reads it.
-    """
+    """A project, opened for one target; `volume` is read and loaded into `table`, where it is given."""
 
     project: Project
     folder: Path
@@ -122,12 +113,7 @@ def reconcile(
 ) -> TickResult:
     """Does everything that the metadata asks for and that needs no one's permission.
 
-    Args:
-        context: The project.
-        versions: Of the sources before anything is read, so that an edit made meanwhile is noticed by the next tick.
-        last: What is remembered.
-        lock: The file descriptor of the deployment lock.
-        select_backend: Selects how jobs are deployed.
+    `versions` are those before anything is read, so that an edit made meanwhile is noticed by the next tick.
 
     Raises:
         LakeflowJobMetaError: Nothing could be done.

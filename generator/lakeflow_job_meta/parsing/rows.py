@@ -15,7 +15,7 @@ from itertools import groupby
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value, diff
 from lakeflow_job_meta.control_table.schema import METADATA_COLUMNS, key_of
-from lakeflow_job_meta.diagnostics.model import Diagnostic, Location, SourceRef
+from lakeflow_job_meta.diagnostics.model import Diagnostic, Location, SourceRef, Subject, dotted
 from lakeflow_job_meta.diagnostics.rules.metadata import (
     BAD_JSON,
     CONFLICTING_ROWS,
@@ -26,7 +26,7 @@ from lakeflow_job_meta.diagnostics.rules.metadata import (
 from lakeflow_job_meta.parsing.units import RawModule, SourceUnit, UnitContent, digest_of
 from lakeflow_job_meta.tables.schema import Row
 from lakeflow_job_meta.text.json_columns import locate_in_json, read_json
-from lakeflow_job_meta.text.yaml_reader import Fault
+from lakeflow_job_meta.text.yaml_errors import Fault
 
 _MODULE_COLUMNS = [column.name for column in METADATA_COLUMNS if column.of_module]
 _SOURCE_COLUMNS = [column.name for column in METADATA_COLUMNS if not column.of_module]
@@ -52,25 +52,37 @@ class TableModule:
         self._row_of = row_of
 
     def locate(self, path: KeyPath, *, of_key: bool) -> tuple[Location, str | None]:
-        """Returns the row, and for a value in a column the column and the position in its JSON."""
-        if path[:1] == ("sources",) and len(path) > 1:
-            number, inside = int(path[1]), path[2:]
-        elif path and path[0] in self._row_of:
-            number, inside = self._row_of[str(path[0])], path
-        else:
+        """Returns the row, and for a value in a column the column and the range in its JSON."""
+        number, inside = self._cell(path)
+        if number is None:
             return Location(f"{self.label}[{_key('module_name', self._rows[0])}]", is_file=False), None
         row = self._rows[number]
         name = f"{self.label}[{_key('module_name', row)}, {_key('source_id', row)}]"
         if not inside or inside[0] not in row:
             return Location(name, is_file=False), None
         column, text = str(inside[0]), row[inside[0]]  # type: ignore[index]
-        if column not in _JSON_COLUMNS or not isinstance(text, str):
+        if column not in _JSON_COLUMNS or not isinstance(text, str) or read_json(text)[1] is not None:
             return Location(f"{name}.{column}", is_file=False), None
-        is_json = read_json(text)[1] is None
-        mark = locate_in_json(text, inside[1:], of_key=of_key) if is_json else None
-        if mark is None:
-            return Location(f"{name}.{column}", is_file=False), None
-        return Location(f"{name}.{column}", *mark, is_file=False), text.split("\n")[mark.line - 1]
+        start, end = locate_in_json(text, inside[1:], of_key=of_key)
+        return Location(f"{name}.{column}", *start, False, *end), text.split("\n")[start.line - 1]
+
+    def subject(self, path: KeyPath) -> Subject:
+        """Returns the module and source that the value at `path` belongs to, and its name there."""
+        module = _text(self._rows[0], "module_name")
+        if path[:1] == ("sources",) and len(path) > 1:
+            return Subject(module, _text(self._rows[int(path[1])], "source_id"), dotted(path[2:]))
+        return Subject(module, setting=dotted(path))
+
+    def _cell(self, path: KeyPath) -> tuple[int | None, KeyPath]:
+        """Returns the number of the row that holds a value, and the path of the value there, from its column on."""
+        if path[:1] == ("sources",) and len(path) > 1:
+            return int(path[1]), path[2:]
+        return self._row_of.get(str(path[0])) if path else None, path
+
+
+def _text(row: Row, column: str) -> str | None:
+    value = row.get(column)
+    return value if isinstance(value, str) else None
 
 
 def _key(column: str, row: Row) -> str:
@@ -191,12 +203,12 @@ def _read(row: Row, column: str) -> tuple[Value, Fault | None]:
 
 
 def _bad_cell(row: Row, column: str, origin: SourceRef, fault: Fault) -> Diagnostic:
-    found_rule = {"duplicate-key": DUPLICATE_KEY, "value": NOT_A_VALUE}.get(fault.kind, BAD_JSON)
+    rule = {"duplicate-key": DUPLICATE_KEY, "value": NOT_A_VALUE}.get(fault.kind, BAD_JSON)
     cell = origin.location()
     lines = str(row[column]).split("\n")
     line = lines[fault.mark.line - 1] if fault.mark.line <= len(lines) else None
-    at = Location(cell.path, *fault.mark, is_file=False)
-    return Diagnostic(found_rule.severity, found_rule.code, fault.message, at, line)
+    location = Location(cell.path, *fault.mark, False, *(fault.end or (None, None)))
+    return rule.report(location, line, origin.document.subject(origin.path), fault.message)
 
 
 def _conflict(column: str, here: SourceRef, first: SourceRef, one: Value, other: Value) -> Diagnostic:

@@ -82,10 +82,11 @@ def with_text_as_written(diagnostic: Diagnostic) -> Diagnostic:
 
     `1.50` was read as 1.5, but means the text "1.50"; behind an anchor or a tag it is not found.
     """
-    suggestion, line, column = diagnostic.suggestion, diagnostic.source_line, diagnostic.location.column
-    if suggestion is None or suggestion.kind is not SuggestionKind.REPLACE_VALUE or line is None or column is None:
+    suggestion, written = diagnostic.suggestion, diagnostic.text
+    if suggestion is None or suggestion.kind is not SuggestionKind.REPLACE_VALUE:
         return diagnostic
-    written = re.split(r"[\s,\]}#]", line[column - 1 :], maxsplit=1)[0]
+    if not written or written[0] in "&!":
+        return diagnostic
     value = read_yaml(written).value
     if not isinstance(value, (int, float)) or json_like(value) != suggestion.replacement:
         return diagnostic

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lakeflow_job_meta.diagnostics.model import SourceRef, UnreadableDocument
-from lakeflow_job_meta.diagnostics.rules.metadata import UNREADABLE
 from lakeflow_job_meta.errors import LakeflowJobMetaError
 from lakeflow_job_meta.parsing.rows import units_of_rows
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints
@@ -33,9 +31,9 @@ class TableReader:
         try:
             snapshot = self._open_table().read(also=[self._group_column] if self._group_column is not None else [])
         except TableUnusable as error:
-            return self._unreadable(*error.problems)
+            return SourceSnapshot.unreadable(self, *error.problems, is_file=False)
         except LakeflowJobMetaError as error:
-            return self._unreadable(f"cannot be read: {error}")
+            return SourceSnapshot.unreadable(self, f"cannot be read: {error}", is_file=False)
         units = units_of_rows(self.source, snapshot.rows, self._group_column)
         return SourceSnapshot(self.source, tuple(units), (), False, self.contains, snapshot.version.number)
 
@@ -44,11 +42,6 @@ class TableReader:
         version = self._open_table().version()
         return f"{version.number} of {version.stamp}"
 
-    def _unreadable(self, *messages: str) -> SourceSnapshot:
-        origin = SourceRef(UnreadableDocument(self.source, is_file=False))
-        problems = tuple(UNREADABLE.at(origin, message) for message in messages)
-        return SourceSnapshot(self.source, (), problems, True, self.contains)
-
     def contains(self, label: str) -> bool:
-        """Says whether a label, as generated files name it, belongs to this source."""
+        """Returns whether a label, as generated files name it, belongs to this source."""
         return label == self.source

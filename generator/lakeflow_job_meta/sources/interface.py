@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from lakeflow_job_meta.diagnostics.model import Diagnostic
+from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, UnreadableDocument
+from lakeflow_job_meta.diagnostics.rules.metadata import UNREADABLE
 from lakeflow_job_meta.parsing.units import RawModule, SourceUnit
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints
 
@@ -35,6 +36,13 @@ class SourceSnapshot:
     is_unreadable: bool
     contains: Callable[[str], bool]
     version: int | None = None
+
+    @classmethod
+    def unreadable(cls, reader: Reader, *messages: str, is_file: bool = True) -> SourceSnapshot:
+        """Returns the snapshot of a source that cannot be read as a whole."""
+        origin = SourceRef(UnreadableDocument(reader.source, is_file=is_file))
+        problems = tuple(UNREADABLE.at(origin, message) for message in messages)
+        return cls(reader.source, (), problems, True, reader.contains)
 
     @property
     def modules(self) -> tuple[RawModule, ...]:

@@ -57,18 +57,7 @@ def open_table_source(
     workspace: Workspace | None = None,
     on_wait: Callable[[str], None] = _ignore,
 ) -> VersionedTable:
-    """Opens a control table that a project reads, or a table beside it; see `open_table`.
-
-    Args:
-        source: One of `Project.table_sources`.
-        folder: The project's folder.
-        schema: Which table.
-        workspace: The workspace; by default the one of the environment.
-        on_wait: Called when a warehouse makes one wait.
-
-    Raises:
-        ConfigError: It is no name of a table, or there is no way to reach it.
-    """
+    """Opens a control table that a project reads, one of `Project.table_sources`, or a table beside it."""
     return open_table(
         source.location,
         schema,

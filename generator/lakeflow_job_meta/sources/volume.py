@@ -13,15 +13,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-from lakeflow_job_meta.diagnostics.model import SourceRef, UnreadableDocument
-from lakeflow_job_meta.diagnostics.rules.metadata import UNREADABLE
+from lakeflow_job_meta._internal.fs import walk
+from lakeflow_job_meta._internal.retries import attempts
 from lakeflow_job_meta.errors import LakeflowJobMetaError, OperationFailed
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints, combined_fingerprint
 from lakeflow_job_meta.sources.interface import SourceSnapshot
 from lakeflow_job_meta.sources.yaml_files import YAML_SUFFIXES, unit_of_file
 from lakeflow_job_meta.workspace.client import ResourceMissing, Workspace, workspace_errors
-
-_TRIES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +27,7 @@ class VolumeFile:
     """A file as a listing has it.
 
     Attributes:
-        stamp: Its size and when it was changed, as the listing tells them.
+        stamp: Its size and time of change in the listing.
     """
 
     path: str
@@ -37,51 +35,35 @@ class VolumeFile:
 
 
 class VolumeFiles(Protocol):
-    """A way to the files of a volume."""
+    """Access to the files of a volume; both raise ResourceMissing for what is not there, else OperationFailed."""
 
     def listing(self, folder: str) -> list[VolumeFile]:
-        """Returns all files below a folder, by path.
-
-        Raises:
-            Missing: A folder is not there.
-            OperationFailed: The listing is not whole.
-        """
+        """Returns all files below a folder, by path; a listing that is not whole is an error."""
 
     def read(self, path: str) -> bytes:
-        """Returns a file's content.
-
-        Raises:
-            Missing: It is not there any more.
-            OperationFailed: It cannot be read.
-        """
+        """Returns a file's content."""
 
 
+@dataclass(frozen=True, slots=True)
 class FilesApi:
-    """The files of volumes, by the Files API.
+    """The files of volumes, by the Files API."""
 
-    Args:
-        workspace: The workspace.
-    """
-
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
+    workspace: Workspace
 
     def listing(self, folder: str) -> list[VolumeFile]:
-        """Lists page by page and folder by folder."""
-        with workspace_errors(self._workspace):
+        with workspace_errors(self.workspace):
             return sorted(self._below(folder), key=lambda file: file.path)
 
     def _below(self, folder: str) -> Iterator[VolumeFile]:
-        for entry in list(self._workspace.client().files.list_directory_contents(folder)):
+        for entry in list(self.workspace.client().files.list_directory_contents(folder)):
             if entry.is_directory:
                 yield from self._below(str(entry.path).rstrip("/"))
             else:
                 yield VolumeFile(str(entry.path), (entry.file_size, entry.last_modified))
 
     def read(self, path: str) -> bytes:
-        """Downloads the file."""
-        with workspace_errors(self._workspace):
-            contents = self._workspace.client().files.download(path).contents
+        with workspace_errors(self.workspace):
+            contents = self.workspace.client().files.download(path).contents
             return b"" if contents is None else contents.read()
 
 
@@ -89,22 +71,15 @@ class MountedFiles:
     """The files of volumes where they are mounted, as in a notebook or a job."""
 
     def listing(self, folder: str) -> list[VolumeFile]:
-        """Lists the folder and all below it."""
         if not Path(folder).is_dir():
             raise ResourceMissing(f"there is no folder {folder!r}")
-
-        def stop(error: OSError) -> None:
-            raise error
-
         try:
-            # Unlike this, pathlib's rglob passes over a folder that cannot be listed.
-            found = sorted(Path(parent, name) for parent, _, names in os.walk(folder, onerror=stop) for name in names)
+            found = sorted(Path(parent, name) for parent, _, names in walk(Path(folder)) for name in names)
             return [VolumeFile(path.as_posix(), _stamp(path.stat())) for path in found if path.is_file()]
         except OSError as error:
             raise OperationFailed(f"{folder!r} cannot be listed: {error.strerror} ({error.filename})") from error
 
     def read(self, path: str) -> bytes:
-        """Reads the file."""
         try:
             return Path(path).read_bytes()
         except FileNotFoundError:
@@ -118,7 +93,7 @@ def _stamp(found: os.stat_result) -> Hashable:
 
 
 def volume_files(folder: str, workspace: Workspace | None = None) -> VolumeFiles:
-    """Returns the way to a volume: its mounted path where there is one, else the Files API.
+    """Returns the access to a volume: by its mounted path where there is one, else by the Files API.
 
     Args:
         folder: The volume, or a folder in it.
@@ -130,7 +105,7 @@ def volume_files(folder: str, workspace: Workspace | None = None) -> VolumeFiles
 
 
 def _is_metadata(path: str) -> bool:
-    """Says whether a path in a volume is of a YAML file, and neither it nor a folder of it is hidden."""
+    """Returns whether a path in a volume is of a YAML file, and neither it nor a folder of it is hidden."""
     return path.endswith(YAML_SUFFIXES) and not any(step.startswith(".") for step in path.split("/"))
 
 
@@ -139,7 +114,7 @@ class VolumeReader:
 
     Args:
         folder: `/Volumes/catalog/schema/volume`, or a folder below it.
-        files: The way to it.
+        files: The access to it; by default found by `volume_files`.
     """
 
     def __init__(self, folder: str, files: VolumeFiles | None = None) -> None:
@@ -151,8 +126,7 @@ class VolumeReader:
         try:
             contents = self._file_contents()
         except LakeflowJobMetaError as error:
-            problem = UNREADABLE.at(SourceRef(UnreadableDocument(self.source)), f"cannot be read: {error}")
-            return SourceSnapshot(self.source, (), (problem,), True, self.contains)
+            return SourceSnapshot.unreadable(self, f"cannot be read: {error}")
         units = (unit_of_file(path, content) for path, content in contents.items())
         return SourceSnapshot(self.source, tuple(units), (), False, self.contains)
 
@@ -188,15 +162,15 @@ class VolumeReader:
 
     def _file_contents(self) -> dict[str, bytes]:
         """Reads every YAML file of one listing; starts again when one of them is gone meanwhile."""
-        for attempt in range(_TRIES):
+        for is_last in attempts(4):
             found = self._listing()
             try:
                 return {file.path: self._files.read(file.path) for file in found}
             except ResourceMissing:
-                if attempt == _TRIES - 1:
+                if is_last:
                     raise OperationFailed("files vanish while they are read; is somebody moving them?") from None
         raise AssertionError("unreachable")
 
     def contains(self, label: str) -> bool:
-        """Says whether a label, as generated files name it, belongs to this source."""
+        """Returns whether a label, as generated files name it, belongs to this source."""
         return label.startswith(f"{self.source}/")

@@ -8,13 +8,15 @@ from __future__ import annotations
 import fnmatch
 import glob
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from lakeflow_job_meta._internal.fs import is_glob
+from lakeflow_job_meta._internal.fs import is_glob, walk
 from lakeflow_job_meta._internal.text import did_you_mean, kind_of
 from lakeflow_job_meta._internal.trees import Value
-from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, UnreadableDocument
+from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
 from lakeflow_job_meta.diagnostics.rules.metadata import UNREADABLE
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.parsing.units import RawModule, SourceUnit, UnitContent, digest_of
@@ -41,18 +43,18 @@ class YamlReader:
     def __init__(self, project_folder: Path, pattern: str) -> None:
         self.project_folder = project_folder
         self.source = pattern
-        # In plain text: the monitor asks of every file of the project with each look.
-        self._place = os.path.normpath(pattern).replace(os.sep, "/")
-        self._inside = "" if self._place == "." else f"{self._place.rstrip('/')}/"
+        # In plain text: the monitor calls `contains` for every file of the project with each tick.
+        self._normal_path = os.path.normpath(pattern).replace(os.sep, "/")
+        self._inside = "" if self._normal_path == "." else f"{self._normal_path.rstrip('/')}/"
 
     def read(self) -> SourceSnapshot:
         """Reads all files, in the order of their paths."""
         try:
             files = self._files()
         except OSError as error:
-            return self._unreadable(f"cannot be read: {error.strerror or error}")
+            return SourceSnapshot.unreadable(self, f"cannot be read: {error.strerror or error}")
         if files is None:
-            return self._unreadable(_MISSING)
+            return SourceSnapshot.unreadable(self, _MISSING)
         return SourceSnapshot(self.source, tuple(self._unit(file) for file in files), (), False, self.contains)
 
     def probe(self, fingerprints: FileFingerprints) -> str:
@@ -72,10 +74,6 @@ class YamlReader:
             unit_of_file(label, content) if content is not None else SourceUnit(label, None, partial(_unread, problems))
         )
 
-    def _unreadable(self, message: str) -> SourceSnapshot:
-        problem = UNREADABLE.at(SourceRef(UnreadableDocument(self.source)), message)
-        return SourceSnapshot(self.source, (), (problem,), True, self.contains)
-
     def _files(self) -> list[Path] | None:
         if is_glob(self.source):
             found = (
@@ -94,18 +92,15 @@ class YamlReader:
         return os.path.relpath(file, self.project_folder).replace(os.sep, "/")
 
     def contains(self, label: str) -> bool:
-        """Says whether a label, as generated files name it, belongs to this source."""
+        """Returns whether a label, as generated files name it, belongs to this source."""
         if is_glob(self.source):
             return fnmatch.fnmatchcase(label, self.source.replace("**/", "*"))
-        return label == self._place or label.startswith(self._inside)
+        return label == self._normal_path or label.startswith(self._inside)
 
 
 def _below(folder: Path) -> list[Path]:
-    def stop(error: OSError) -> None:
-        raise error
-
     found: list[Path] = []
-    for parent, folders, files in os.walk(folder, onerror=stop):
+    for parent, folders, files in walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         named = (Path(parent, name) for name in files if name.endswith(YAML_SUFFIXES) and name[0] != ".")
         found += [path for path in named if path.is_file() or path.is_symlink()]
@@ -113,13 +108,21 @@ def _below(folder: Path) -> list[Path]:
 
 
 def unit_of_file(label: str, content: bytes) -> SourceUnit:
-    """Returns a YAML file as a part of its source.
+    """Returns a YAML file as a unit of its source.
 
     Args:
         label: Its path, as messages and generated files give it.
         content: The whole file.
     """
     return SourceUnit(label, digest_of(label, content), partial(_read_file, label, content), max(len(content), 1))
+
+
+def with_contents(snapshot: SourceSnapshot, contents: Mapping[str, bytes]) -> SourceSnapshot:
+    """Returns a snapshot in which some files have another content than on disk, by their labels."""
+    units = (
+        unit_of_file(each.label, contents[each.label]) if each.label in contents else each for each in snapshot.units
+    )
+    return replace(snapshot, units=tuple(units)) if contents else snapshot
 
 
 def _unread(problems: list[Diagnostic]) -> UnitContent:

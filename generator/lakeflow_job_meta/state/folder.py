@@ -9,6 +9,7 @@ import re
 import tempfile
 from pathlib import Path
 
+from lakeflow_job_meta._internal.fs import write_atomically
 from lakeflow_job_meta.config.model import BUNDLE_FILE, PROJECT_FILE, Project
 from lakeflow_job_meta.errors import OperationFailed
 
@@ -16,37 +17,38 @@ FOLDER = ".lakeflow-job-meta"
 
 
 def state_folder(project: Project, target: str | None) -> Path:
-    """Returns the folder for one target, and makes it.
+    """Returns the folder for one target, and creates it.
 
     A control table without a project around it, as in a notebook, has a folder of the user's own for temporary files:
-    the current folder may be read-only there, or have no locks, and nothing but a lock and a sign of life is kept.
+    the current folder may be read-only there, or have no locks, and nothing but a lock and a heartbeat is kept.
 
     Raises:
         OperationFailed: The disk refuses.
     """
     folder = make_state_root(project) / re.sub(r"[^A-Za-z0-9_-]", "_", target or "default")
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise OperationFailed(f"{str(folder)!r} cannot be made: {error.strerror}.") from error
+    _create(folder)
     return folder
 
 
 def make_state_root(project: Project) -> Path:
-    """Returns the folder itself, and makes it.
+    """Returns the folder itself, and creates it.
 
     Raises:
         OperationFailed: The disk refuses.
     """
     root = _root(project)
+    _create(root, ignored_by_git=True)
+    return root
+
+
+def _create(folder: Path, *, ignored_by_git: bool = False) -> None:
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        ignore = root / ".gitignore"
-        if not ignore.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        ignore = folder / ".gitignore"
+        if ignored_by_git and not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")
     except OSError as error:
-        raise OperationFailed(f"{str(root)!r} cannot be made: {error.strerror}.") from error
-    return root
+        raise OperationFailed(f"{str(folder)!r} cannot be created: {error.strerror}.") from error
 
 
 def _root(project: Project) -> Path:
@@ -62,26 +64,21 @@ def write_record(path: Path, record: object, *, is_durable: bool = True) -> None
 
     Args:
         path: Where to.
-        record: What JSON can say.
+        record: A value that JSON can hold.
         is_durable: Whether it has to survive a power failure right after.
 
     Raises:
         OperationFailed: The disk refuses.
     """
-    temporary = path.with_suffix(".tmp")
+    content = json.dumps(record, indent=2, ensure_ascii=False).encode("utf-8")
     try:
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump(record, file, indent=2, ensure_ascii=False)
-            file.flush()
-            if is_durable:
-                os.fsync(file.fileno())
-        temporary.replace(path)
+        write_atomically(path, content, durable=is_durable)
     except OSError as error:
         raise OperationFailed(f"{str(path)!r} cannot be written: {error.strerror}.") from error
 
 
 def read_record(path: Path) -> dict[str, object]:
-    """Reads a small JSON file; one that is missing or damaged says nothing."""
+    """Reads a small JSON file; one that is missing or damaged is as good as empty."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

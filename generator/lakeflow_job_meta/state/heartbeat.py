@@ -1,10 +1,10 @@
-"""The sign of life that a monitor leaves with each tick, in its state folder; for `ljm status` on the same machine."""
+"""The heartbeat that a monitor writes with each tick into its state folder; for `ljm status` on the same machine."""
 
 from __future__ import annotations
 
 import os
 import socket
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -15,15 +15,15 @@ _FILE = "monitor.json"
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """The newest tick.
+    """The newest tick of a monitor.
 
     Attributes:
-        moment: When it was, by the wall clock.
-        outcome: What it came to.
+        moment: When it ended, by the wall clock.
+        outcome: Its result.
         failure: What failed; empty when nothing did.
         failures_in_a_row: How many ticks have failed since one did not.
-        process: The number of the monitor's process, on `host`.
         interval_seconds: After how long the next one follows; None when none does.
+        process: The number of the monitor's process, on `host`; by default this one.
     """
 
     moment: datetime
@@ -31,17 +31,8 @@ class Heartbeat:
     failure: str
     failures_in_a_row: int
     interval_seconds: float | None
-    process: int
-    host: str
-
-    @staticmethod
-    def now(
-        moment: datetime, outcome: str, failure: str, failures_in_a_row: int, interval_seconds: float | None
-    ) -> Heartbeat:
-        """Returns the sign of life of this process."""
-        return Heartbeat(
-            moment, outcome, failure, failures_in_a_row, interval_seconds, os.getpid(), socket.gethostname()
-        )
+    process: int = field(default_factory=os.getpid)
+    host: str = field(default_factory=socket.gethostname)
 
 
 def write_heartbeat(folder: Path, heartbeat: Heartbeat) -> None:

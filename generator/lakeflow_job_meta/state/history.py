@@ -1,4 +1,4 @@
-"""What each tick of a monitor did, and what the newest one leaves to remember: the table `{control_table}_history`.
+"""What each tick of a monitor did, and what the newest one leaves for the next: the table `{control_table}_history`.
 
 The newest row of a target is the monitor's whole memory, so that it survives the machine. Order comes from the rows,
 not from the wall clock: each is dated later than the one before, also when the clock was moved back.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from enum import Enum
 from typing import cast
@@ -25,7 +25,7 @@ _LONGEST_SUMMARY = 2000
 
 
 class Outcome(str, Enum):
-    """What a tick came to."""
+    """The result of a tick."""
 
     IDLE = "idle"
     DEPLOYED = "deployed"
@@ -37,14 +37,14 @@ class Outcome(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class MonitorState:
-    """What is remembered from tick to tick.
+    """What one tick leaves for the next.
 
     Attributes:
         tokens: Of the metadata that was deployed last, by source.
         jobs: A digest of the jobs that were deployed last; empty while that is not certain.
         broken: Names of the modules in quarantine.
         errors: Their mistakes, as lines.
-        refused: What a person would have to allow.
+        refused: Changes that a person would have to allow.
         files: Of the volume that is loaded into the control table: what was loaded of each file, by path.
         failure: What failed; empty when nothing did.
     """
@@ -63,7 +63,7 @@ class HistoryEntry:
     """One tick that did something.
 
     Attributes:
-        created: How many jobs were made; `changed` and `deleted` likewise.
+        created: How many jobs were created; `changed` and `deleted` likewise.
         state: What is to be remembered after it.
     """
 
@@ -78,8 +78,8 @@ class HistoryEntry:
     state: MonitorState
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
-    def says_the_same_as(self, before: HistoryEntry | None) -> bool:
-        """Says whether nothing happened that the entry before does not tell already."""
+    def repeats(self, before: HistoryEntry | None) -> bool:
+        """Returns whether nothing happened that the entry before does not hold already."""
         is_quiet = not (self.created or self.changed or self.deleted)
         return before is not None and is_quiet and self.outcome is before.outcome and self.state == before.state
 
@@ -88,17 +88,9 @@ class HistoryEntry:
         return replace(self, state=replace(self.state, tokens={}, jobs="", files={}))
 
     def as_row(self) -> Row:
-        """Returns it by column."""
+        """Returns the row of the history table."""
         state = self.state
-        details: dict[str, object] = {
-            "tokens": dict(state.tokens),
-            "jobs": state.jobs,
-            "broken": list(state.broken),
-            "errors": list(state.errors),
-            "refused": [{"jobs": list(refusal.jobs), "reason": refusal.reason} for refusal in state.refused],
-            "files": dict(state.files),
-            "failure": state.failure,
-        }
+        refused = [{"jobs": list(refusal.jobs), "reason": refusal.reason} for refusal in state.refused]
         return {
             "run_id": self.run_id,
             "target": self.target,
@@ -112,7 +104,7 @@ class HistoryEntry:
             "refused": len({job for refusal in state.refused for job in refusal.jobs}),
             "quarantined": len(state.broken),
             "error": "\n".join(filter(None, [state.failure, *state.errors[:20]]))[:_LONGEST_SUMMARY] or None,
-            "details": json.dumps(details, ensure_ascii=False),
+            "details": json.dumps(asdict(state) | {"refused": refused}, ensure_ascii=False),
         }
 
 

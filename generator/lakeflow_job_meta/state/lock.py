@@ -1,7 +1,7 @@
 """One deployment at a time for a project and target, on one machine.
 
 The lock is a file lock that the databricks CLI inherits: if this process dies in the middle, the CLI goes on as an
-orphan and the lock lives as long as the last of the two. A second deployment beside it would make every job twice.
+orphan and the lock lives as long as the last of the two. A second deployment beside it would create every job twice.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def deployment_lock(
     Args:
         folder: Where the lock file is.
         wait_seconds: How long to wait for whoever holds it.
-        on_wait: Told once, with who holds it.
+        on_wait: Called once, with who holds it.
         sleep: For tests.
 
     Yields:

@@ -60,17 +60,7 @@ HISTORY = TableSchema(
 def open_state_store(
     project: Project, folder: Path, schema: TableSchema, workspace: Workspace | None = None
 ) -> TableStore:
-    """Opens a table of the state store; it need not be there yet.
-
-    Args:
-        project: The project.
-        folder: The state folder of the target.
-        schema: Which table.
-        workspace: The workspace; by default the one of the environment.
-
-    Raises:
-        ConfigError: Nothing can lie beside the control table, or there is neither a session nor a warehouse.
-    """
+    """Opens a table of the state store; without a control table it is in `folder`, the state folder of the target."""
     if not project.table_sources:
         return LocalTable(folder, schema)
     return open_table_source(project.table_sources[0], project.folder, schema, workspace=workspace)

@@ -1,6 +1,6 @@
-"""Which job of the workspace belongs to which module: recorded after a deployment, corrected whenever it differs.
+"""The tracking table: which job of the workspace belongs to which module, corrected after each deployment.
 
-The record stands in `{control_table}_jobs` beside the table that a project reads, else in its state folder. It is for
+It is `{control_table}_jobs` beside the table that a project reads, else in its state folder. It is for
 people and other tools; the bundle's own state, or the tags of the jobs, know the jobs without it. So a crash between
 deployment and record heals with the next one.
 """
@@ -19,13 +19,27 @@ _SAME = ("module_name", "job_id", "job_name", "url")
 
 
 @dataclass(frozen=True, slots=True)
+class DeployedJob:
+    """A job in the workspace.
+
+    Attributes:
+        key: Its resource key, from the module's name.
+    """
+
+    key: str
+    job_id: str
+    name: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class TrackedJob:
-    """One job of the record.
+    """One row of the tracking table.
 
     Attributes:
         bundle_key: The job's resource key.
         metadata_version: Of the tables read when the job was changed last; empty for files.
-        created_timestamp: When it was first recorded; `updated_timestamp` when it last changed.
+        created_timestamp: When it was first tracked; `updated_timestamp` when it last changed.
     """
 
     module_name: str
@@ -39,12 +53,12 @@ class TrackedJob:
     metadata_version: str
 
     def as_row(self) -> Row:
-        """Returns it by column of the record."""
+        """Returns it by column."""
         return {column.name: getattr(self, column.name) for column in JOBS.columns}
 
 
 def known_jobs(store: TableStore, target: str) -> tuple[DeployedJob, ...]:
-    """Returns the recorded jobs of a target."""
+    """Returns the tracked jobs of a target."""
     rows = (row for row in store.rows() if row["target"] == target)
     return tuple(
         DeployedJob(str(row["bundle_key"]), str(row["job_id"]), str(row["job_name"] or ""), str(row["url"] or ""))
@@ -61,7 +75,7 @@ def record_jobs(
     metadata_version: str = "",
     staying: Collection[str] = (),
 ) -> list[TrackedJob]:
-    """Brings the record of a target to what is in the workspace; writes only what differs.
+    """Brings the tracking table to what is in the workspace for a target; writes only what differs.
 
     Args:
         store: The tracking table.
@@ -70,10 +84,7 @@ def record_jobs(
         modules: The module's name by the job's key.
         changed: Keys of the jobs that this deployment has changed.
         metadata_version: Of what was deployed.
-        staying: Keys of jobs that no metadata asks for any more, and that are still there; their rows stay.
-
-    Returns:
-        The record of the jobs.
+        staying: Keys of jobs that no metadata has any more, and that are still there; their rows stay.
     """
     old = {str(row["bundle_key"]): row for row in store.rows() if row["target"] == target}
     now = datetime.now(timezone.utc)
@@ -92,34 +103,16 @@ def record_jobs(
 
 
 def _carried_on(job: TrackedJob, old: Row, *, is_sent: bool) -> TrackedJob:
-    """Returns an entry that keeps when the job was made, and when it was changed last unless that is now."""
-    made = old.get("created_timestamp")
-    if old.get("job_id") != job.job_id or not isinstance(made, datetime):
+    """Returns an entry that keeps when the job was created, and when it was changed last unless that is now."""
+    created, updated = old.get("created_timestamp"), old.get("updated_timestamp")
+    if old.get("job_id") != job.job_id or not isinstance(created, datetime):
         return job
     new = job.as_row()
     if is_sent or any(old.get(column) != new[column] for column in _SAME):
-        return replace(job, created_timestamp=made)
+        return replace(job, created_timestamp=created)
     return replace(
         job,
-        created_timestamp=made,
-        updated_timestamp=_moment(old["updated_timestamp"], job.updated_timestamp),
+        created_timestamp=created,
+        updated_timestamp=updated if isinstance(updated, datetime) else job.updated_timestamp,
         metadata_version=str(old.get("metadata_version") or ""),
     )
-
-
-def _moment(value: object, otherwise: datetime) -> datetime:
-    return value if isinstance(value, datetime) else otherwise
-
-
-@dataclass(frozen=True, slots=True)
-class DeployedJob:
-    """A job in the workspace.
-
-    Attributes:
-        key: Its resource key, from the module's name.
-    """
-
-    key: str
-    job_id: str
-    name: str
-    url: str

@@ -50,7 +50,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def is_url(location: str) -> bool:
-    """Says whether a location is a URL such as `s3://...` rather than a path."""
+    """Returns whether a location is a URL such as `s3://...` rather than a path."""
     return bool(_URL.match(location))
 
 
@@ -125,12 +125,10 @@ class DeltaFiles(VersionedTable):
         DeltaTable.create(self._uri, Schema(_fields(columns)), mode="ignore")
 
     def version(self) -> TableVersion:
-        """Returns the newest version and the table's id."""
         with self._explaining():
             return self._open().version
 
     def read(self, version: int | None = None, *, also: Sequence[str] = ()) -> Snapshot:
-        """Returns all rows of one version."""
         with self._explaining():
             table = self._open()
             if version is not None and version > table.version.number:
@@ -141,7 +139,6 @@ class DeltaFiles(VersionedTable):
             return Snapshot(table.version, frozenset(types), table.rows(self.schema.readable(types, also)))
 
     def history(self, limit: int) -> list[Commit]:
-        """Returns the newest commits."""
         with self._explaining():
             return self._open().history(limit)
 
@@ -223,7 +220,7 @@ class _OpenDeltaTable:
 
 
 def _holds_files(path: Path) -> bool:
-    """Says whether anything lies at a path; what cannot be listed counts as something."""
+    """Returns whether anything lies at a path; what cannot be listed counts as something."""
     try:
         if not path.is_dir():
             return os.path.lexists(path)

@@ -22,7 +22,7 @@ class LocalTable(TableStore):
 
     Args:
         folder: The state folder of a target; it is created when something is written.
-        schema: The table's columns; of its newest rows as many as `keep` says stay in the file.
+        schema: The table's columns; of its newest rows `keep` stay in the file.
     """
 
     def __init__(self, folder: Path, schema: TableSchema) -> None:
@@ -48,10 +48,6 @@ class LocalTable(TableStore):
             raise self._damaged(str(error)) from None
 
     def _create(self, columns: Sequence[Column]) -> None:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OperationFailed(f"{str(self._path.parent)!r} cannot be created: {error.strerror}.") from error
         _OpenFile(self._path, self.schema, []).merge({}, columns)
 
     def _damaged(self, reason: str) -> OperationFailed:
@@ -84,6 +80,7 @@ class _OpenFile:
         written = [{name: _to_json(value) for name, value in row.items()} for row in kept]
         content = json.dumps(written, indent=2, ensure_ascii=False).encode()
         try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(self._path, content)
         except OSError as error:
             raise OperationFailed(f"{str(self._path)!r} cannot be written: {error.strerror}.") from error

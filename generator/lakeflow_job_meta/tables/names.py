@@ -11,6 +11,7 @@ from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta.errors import ConfigError
 
 _PART = re.compile(r"`(?P<quoted>(?:[^`]|``)+)`|(?P<bare>[A-Za-z0-9_-]+)")
+_NAME = re.compile(r"(?:`(?:[^`]|``)+`|[\w-]+)(?:\.(?:`(?:[^`]|``)+`|[\w-]+)){0,2}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f/]")
 MAX_PART = 255
 """Unity Catalog: names have at most 255 characters, and no `/`, control characters or DELETE."""
@@ -22,29 +23,18 @@ def split_name(name: str) -> tuple[str, ...]:
     Raises:
         ConfigError: It is no name of one to three parts.
     """
-    parts: list[str] = []
-    position = 0
-    while True:
-        match = _PART.match(name, position)
-        if match is None:
-            position = -1
-            break
-        parts.append(match["quoted"].replace("``", "`") if match["quoted"] is not None else match["bare"])
-        position = match.end()
-        if name[position : position + 1] != ".":
-            break
-        position += 1
-    if position != len(name) or not 1 <= len(parts) <= 3:
+    if not _NAME.fullmatch(name):
         raise ConfigError(
             f"{quoted(name)} is no name of a table. Write it as catalog.schema.table; a part with other characters "
             "than letters, digits, '_' and '-' goes in backticks."
         )
+    parts = tuple((match["quoted"] or match["bare"]).replace("``", "`") for match in _PART.finditer(name))
     if any(_CONTROL.search(part) or len(part) > MAX_PART for part in parts):
         raise ConfigError(
             f"{quoted(name)} is no name of a table: a part has at most {MAX_PART} characters, and neither '/' nor "
             "control characters."
         )
-    return tuple(parts)
+    return parts
 
 
 def name_beside(name: str, suffix: str) -> str:
@@ -64,7 +54,7 @@ def name_beside(name: str, suffix: str) -> str:
 
 
 def name_problem(name: str) -> str | None:
-    """Says what is wrong with a table's name; None if nothing is."""
+    """Returns what is wrong with a table's name; None if nothing is."""
     try:
         split_name(name)
     except ConfigError as error:

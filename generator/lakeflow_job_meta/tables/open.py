@@ -54,7 +54,7 @@ def open_table(
 
 
 def is_location(name: str) -> bool:
-    """Says whether a table is named by a path or a URL rather than as a table of a catalog."""
+    """Returns whether a table is named by a path or a URL rather than as a table of a catalog."""
     return is_url(name) or "/" in name.replace("`/`", "") or os.sep in name or name.startswith(".")
 
 

@@ -90,8 +90,8 @@ class TableSchema:
     Attributes:
         suffix: What is put behind the control table's name, such as `_jobs`; nothing for the control table itself.
         columns: In their order.
-        key: The columns that tell one row from another; none of them is ever without a value.
-        order: The column that says which row is newer.
+        key: The columns that identify a row; none of them is ever without a value.
+        order: The column by which one row is newer than another.
         keep: How many of the newest rows a local file keeps; None keeps all. Tables keep all.
         is_created_on_write: Whether the table belongs to this tool: the first write creates it, later ones add the
             columns that an older one lacks, and before the first one it has no rows. Otherwise it belongs to the user,

@@ -108,7 +108,7 @@ class SqlTable(VersionedTable):
             return None
         return (
             f"the changed rows have {size:,} characters, more than the {MAX_WRITE_CHARACTERS:,} that fit into one "
-            "commit. Write fewer rows at a time: load fewer files."
+            "commit. Load fewer files at a time."
         )
 
     def version(self) -> TableVersion:
@@ -119,7 +119,6 @@ class SqlTable(VersionedTable):
         return TableVersion(commits[0].version, commits[0].timestamp.isoformat())
 
     def read(self, version: int | None = None, *, also: Sequence[str] = ()) -> Snapshot:
-        """Returns all rows of one version."""
         if version is not None:
             # All columns: DESCRIBE does not show which ones an older version had.
             rows = self._select("*", version)
@@ -133,7 +132,6 @@ class SqlTable(VersionedTable):
         return self._executor.run(Statement(f"SELECT {listed} FROM {self._quoted} VERSION AS OF {int(version)}"))
 
     def history(self, limit: int) -> list[Commit]:
-        """Returns the newest commits."""
         with self._explaining_missing():
             rows = self._executor.run(Statement(f"DESCRIBE HISTORY {self._quoted} LIMIT {int(limit)}"))
         return [_commit(row) for row in rows]

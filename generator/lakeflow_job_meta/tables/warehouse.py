@@ -36,7 +36,7 @@ class WarehouseExecutor:
         workspace: The workspace.
         warehouse_id: The warehouse.
         patience_seconds: How long to wait for a warehouse that starts, and for a statement.
-        on_wait: Told once per statement that has to wait, with a sentence for the user.
+        on_wait: Called once per statement that has to wait, with a sentence for the user.
     """
 
     def __init__(
@@ -84,8 +84,7 @@ class WarehouseExecutor:
     def _finished(self, response: StatementResponse) -> StatementResponse:
         """Waits for the end of a statement; cancels it when patience or the user ends."""
         execution = self._workspace.client().statement_execution
-        begin, pause, told = time.monotonic(), 0.5, False
-        waited = 0.0
+        begin, pause, waited = time.monotonic(), 0.5, 0.0
         try:
             while _state(response) in _WAITING:
                 if max(waited, time.monotonic() - begin) > self._patience:
@@ -93,16 +92,15 @@ class WarehouseExecutor:
                         f"The SQL warehouse {self._warehouse_id!r} did not answer within {self._patience:.0f} seconds. "
                         "Look whether it can start, or choose another one."
                     )
-                if not told:
+                if waited == 0:
                     self._on_wait(f"Waiting for the SQL warehouse {self._warehouse_id} ...")
-                    told = True
                 self._sleep(pause)
                 waited += pause
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
                 response = execution.get_statement(str(response.statement_id))
         except BaseException:
             if response.statement_id is not None and _state(response) in _WAITING:
-                # Whatever comes of it: what ended the waiting is what the user is told.
+                # Whatever comes of it: the user sees what ended the waiting.
                 with suppress(Exception):
                     execution.cancel_execution(response.statement_id)
             raise
@@ -141,7 +139,7 @@ class WarehouseExecutor:
         return execution.get_statement_result_chunk_n(str(response.statement_id), number)
 
     def _linked(self, response: StatementResponse, number: int, link: ExternalLink) -> list[list[str | None]]:
-        """Fetches a chunk from the storage that a link leads to; an expired link is asked for again."""
+        """Fetches a chunk from the storage that a link leads to; an expired link is requested again."""
         import http.client
         import urllib.error
         import urllib.request
@@ -156,7 +154,7 @@ class WarehouseExecutor:
                 if is_last:
                     reason = f"HTTP {error.code}" if isinstance(error, urllib.error.HTTPError) else type(error).__name__
                     raise OperationFailed(
-                        f"A part of a result could not be fetched from cloud storage ({reason})."
+                        f"A chunk of a result could not be fetched from cloud storage ({reason})."
                     ) from None
             links = self._fetch(response, number).external_links
             link = links[0] if links else link
@@ -175,7 +173,7 @@ def _message(response: StatementResponse) -> str:
 
 
 def _is_too_large(response: StatementResponse) -> bool:
-    """Says whether an inline result was refused for its size (25 MiB)."""
+    """Returns whether an inline result was refused for its size (25 MiB)."""
     return _state(response) == "FAILED" and "EXTERNAL_LINKS" in _message(response)
 
 

@@ -15,7 +15,9 @@ from typing import Any
 
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value
-from lakeflow_job_meta.text.yaml_reader import LONGEST_NUMBER, MAX_DEPTH, Fault, Mark
+from lakeflow_job_meta.text.yaml_errors import Fault, Mark, Span, mark_at
+from lakeflow_job_meta.text.yaml_reader import MAX_DEPTH
+from lakeflow_job_meta.text.yaml_scalars import LONGEST_NUMBER
 
 _LENIENT = json.JSONDecoder()
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -74,11 +76,11 @@ def read_json(text: str) -> tuple[Value, Fault | None]:
         message = f"the key {quoted(str(error))} stands twice in this map"
         return None, Fault("duplicate-key", _mark_of_duplicate(text), message)
     except RecursionError:
-        return None, Fault("limit", _mark_of(text, _too_deep(text) or 0), _TOO_DEEP)
+        return None, Fault("limit", mark_at(text, _too_deep(text) or 0), _TOO_DEEP)
     except ValueError as error:
         return None, Fault("value", Mark(1, 1), f"not a value that a job can have: {error}")
     if (deep := _too_deep(text)) is not None:
-        return None, Fault("limit", _mark_of(text, deep), _TOO_DEEP)
+        return None, Fault("limit", mark_at(text, deep), _TOO_DEEP)
     if "\\u" in text and _SURROGATE.search(json.dumps(value, ensure_ascii=False)):
         return None, Fault("value", Mark(1, 1), "half of a surrogate pair (\\ud800 to \\udfff) is no character")
     return value, None
@@ -96,17 +98,22 @@ def _too_deep(text: str) -> int | None:
     return None
 
 
-def locate_in_json(text: str, path: KeyPath, *, of_key: bool) -> Mark:
-    """Returns where the value at `path`, or its key, stands in a valid JSON text, or the nearest thing around it."""
-    position = _skip(text, 0)
+def locate_in_json(text: str, path: KeyPath, *, of_key: bool) -> Span:
+    """Returns the range of the value at `path`, or of its key, in a valid JSON text, or of the nearest thing around it.
+
+    The range of a map or list of several lines ends with its first line.
+    """
+    start = _skip(text, 0)
     for number, step in enumerate(path):
-        found = _child(text, position, step)
+        found = _child(text, start, step)
         if found is None:
             break
-        key, position = found
+        key, start = found
         if of_key and number == len(path) - 1:
-            position = key
-    return _mark_of(text, position)
+            start = key
+    end = _LENIENT.raw_decode(text, start)[1]
+    first_line = text[start:end].partition("\n")[0].rstrip(" \t\r,:")
+    return Span(mark_at(text, start), mark_at(text, start + len(first_line)))
 
 
 def _child(text: str, start: int, step: str | int) -> tuple[int, int] | None:
@@ -140,7 +147,7 @@ def _mark_of_duplicate(text: str) -> Mark:
         inside = []
         for key_at, key, at in _members(text, pending.pop(0)):
             if key in seen:
-                return _mark_of(text, key_at)
+                return mark_at(text, key_at)
             seen.add(key)
             inside.append(at)
         pending = inside + pending
@@ -150,8 +157,3 @@ def _mark_of_duplicate(text: str) -> Mark:
 def _skip(text: str, at: int) -> int:
     match = _SPACE.match(text, at)
     return match.end() if match else at
-
-
-def _mark_of(text: str, position: int) -> Mark:
-    before = text[:position]
-    return Mark(before.count("\n") + 1, position - before.rfind("\n"))

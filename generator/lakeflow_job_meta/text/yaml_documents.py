@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from pathlib import Path
 
-from lakeflow_job_meta._internal.trees import KeyPath
-from lakeflow_job_meta.diagnostics.model import Diagnostic, Location, SourceRef, UnreadableDocument
+from lakeflow_job_meta._internal.trees import KeyPath, value_at
+from lakeflow_job_meta.diagnostics.model import Diagnostic, Location, SourceRef, Subject, UnreadableDocument, dotted
 from lakeflow_job_meta.diagnostics.rules.metadata import DUPLICATE_KEY, NOT_A_VALUE, UNREADABLE
-from lakeflow_job_meta.text.yaml_reader import Fault, YamlText, read_yaml
+from lakeflow_job_meta.text.yaml_errors import Fault, Mark
+from lakeflow_job_meta.text.yaml_reader import YamlText, read_yaml
 
 MAX_BYTES = 64 * 1024 * 1024
+LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+"""What ends a line in YAML 1.1, and so in the parser's marks."""
 
 _RULES = {"duplicate-key": DUPLICATE_KEY, "value": NOT_A_VALUE}
 
@@ -23,28 +27,43 @@ class YamlDocument:
         self.text = text
 
     @cached_property
-    def _positions(self) -> YamlText:
+    def _content(self) -> YamlText:
         return read_yaml(self.text, with_positions=True)
 
-    def locate(self, path: KeyPath, *, of_key: bool) -> tuple[Location, str | None]:
-        """Returns the position of the value or key at `path`, and its line."""
-        mark = self._positions.locate(path, of_key=of_key)
-        return self.at_line(mark.line, mark.column)
+    @cached_property
+    def _lines(self) -> list[str]:
+        return LINE_END.split(self.text)
 
-    def at_line(self, line: int, column: int) -> tuple[Location, str | None]:
-        """Returns a position given as line and column."""
-        lines = self.text.split("\n")
-        return Location(self.label, line, column), lines[line - 1].rstrip("\r") if line <= len(lines) else None
+    def locate(self, path: KeyPath, *, of_key: bool) -> tuple[Location, str | None]:
+        """Returns the range of the value or key at `path`, and its first line."""
+        return self._at(*self._content.locate(path, of_key=of_key))
+
+    def subject(self, path: KeyPath) -> Subject:
+        """Returns the module and source that the value at `path` belongs to, and its name there."""
+        if path[:1] != ("modules",) or len(path) < 2:
+            return Subject(setting=dotted(path))
+        module = self._text_at(*path[:2], "module_name")
+        if path[2:3] != ("sources",) or len(path) < 4:
+            return Subject(module, setting=dotted(path[2:]))
+        return Subject(module, self._text_at(*path[:4], "source_id"), dotted(path[4:]))
+
+    def _text_at(self, *path: str | int) -> str | None:
+        text = value_at(self._content.value, path)[1]
+        return text if isinstance(text, str) else None
+
+    def _at(self, start: Mark, end: Mark | None) -> tuple[Location, str | None]:
+        line = self._lines[start.line - 1] if start.line <= len(self._lines) else None
+        return Location(self.label, *start, True, *(end or (None, None))), line
 
     def faults(self) -> list[Fault]:
         """Returns what is wrong with the text, with the paths that a reading without positions leaves out."""
-        return self._positions.faults
+        return self._content.faults
 
     def report(self, fault: Fault) -> Diagnostic:
         """Turns a fault of the text into a diagnostic."""
-        kind = _RULES.get(fault.kind, UNREADABLE)
-        place, line = self.at_line(fault.mark.line, fault.mark.column)
-        return Diagnostic(kind.severity, kind.code, fault.message, place, line)
+        rule = _RULES.get(fault.kind, UNREADABLE)
+        subject = self.subject(fault.path)
+        return rule.report(*self._at(fault.mark, fault.end), subject, fault.message, fault.suggestion)
 
 
 def open_yaml(path: Path, label: str) -> tuple[YamlDocument | None, list[Diagnostic]]:

@@ -1,15 +1,14 @@
 """Reads YAML text the careful way: as Databricks' own reader (go-yaml) would, and refusing what it would get wrong.
 
-Text comes in; plain values and a list of faults go out, and where asked for the position of every key and value. Works
-on the parser's events, not on its node tree: no recursion, so that neither deep nesting nor a bomb of aliases can end
-the process. Never raises for what stands in the text.
+Text comes in; plain values and a list of faults go out, and where asked for the range of every key and value. Works on
+the parser's events, not on its node tree: no recursion, so that neither deep nesting nor a bomb of aliases can end the
+process. Never raises for what stands in the text.
 """
 
 from __future__ import annotations
 
-import math
-import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import yaml
@@ -26,73 +25,50 @@ from yaml.events import (
 )
 
 from lakeflow_job_meta._internal.text import quoted
-from lakeflow_job_meta._internal.trees import KeyPath, Scalar, Value
+from lakeflow_job_meta._internal.trees import KeyPath, Scalar, Value, value_at
+from lakeflow_job_meta.diagnostics.model import Suggestion, SuggestionKind
+from lakeflow_job_meta.text.yaml_errors import Fault, Mark, Span, mark_at, syntax_fault
+from lakeflow_job_meta.text.yaml_scalars import (
+    CORE,
+    KNOWN_TAGS,
+    OTHER_THAN_TEXT,
+    UnusableScalar,
+    plain_scalar,
+    tagged_scalar,
+)
 
 MAX_DEPTH = 100
 MAX_CHARACTERS = 64 * 1024 * 1024
 MAX_VALUES_FROM_ALIASES = 100_000
-LONGEST_NUMBER = 30
-"""Longer digits are never a number of 64 bits, and Python refuses to read very long ones."""
 
-_CORE = "tag:yaml.org,2002:"
-_SCALAR_TAGS = {_CORE + "str": str, _CORE + "int": int, _CORE + "float": float, _CORE + "bool": bool}
-_KNOWN_TAGS = {*_SCALAR_TAGS, _CORE + "null", _CORE + "map", _CORE + "seq"}
-
-_CONSTANTS: dict[str, Scalar] = {
-    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
-    **dict.fromkeys(("true", "True", "TRUE"), True),
-    **dict.fromkeys(("false", "False", "FALSE"), False),
-}
-# Only what is the same number to every reader of YAML: `09`, `0123`, `1_000` and `12:30` are not, and stay text.
-_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)|0x[0-9a-fA-F]+|0o[0-7]+")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_NOT_ALLOWED = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_START = Mark(1, 1)
 
 
-class Mark(NamedTuple):
-    """A position in a text; both count from 1."""
-
-    line: int
-    column: int
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Something that the text must not have.
-
-    Attributes:
-        kind: `syntax` ends the reading, the others do not: `duplicate-key`, `value`, `limit`.
-        path: Where in the document; only known when positions were asked for.
-    """
-
-    kind: str
-    mark: Mark
-    message: str
-    path: KeyPath = ()
+_Range = tuple[int, int, int, int]
+"""Lines and columns of start and end as the parser counts, from 0: plain tuples, which the collector leaves alone."""
 
 
 class Positions(NamedTuple):
-    """Where the key and the value of one path stand; a list item and the root have no key."""
+    """The ranges of the key and the value of one path; a list item and the root have no key."""
 
-    key: Mark | None
-    value: Mark
+    key: Span | None
+    value: Span
 
 
-@dataclass(slots=True)
+@dataclass
 class YamlText:
-    """What one text says.
+    """The content of one text.
 
     Attributes:
         value: The root; None for an empty text.
         faults: What is wrong with it, in reading order. With a `syntax` or `limit` fault the value is unusable.
-        positions: Filled only when asked for.
+        ranges: Of the key and the value by path, as the parser counts; filled only when asked for.
         links: Paths below an alias or a merge key, and the path of the text that they repeat.
     """
 
     value: Value = None
     faults: list[Fault] = field(default_factory=list)
-    positions: dict[KeyPath, Positions] = field(default_factory=dict)
+    ranges: dict[KeyPath, tuple[_Range | None, _Range]] = field(default_factory=dict)
     links: dict[KeyPath, KeyPath] = field(default_factory=dict)
 
     @property
@@ -100,19 +76,57 @@ class YamlText:
         """Whether the text could be read to its end."""
         return not any(fault.kind in ("syntax", "limit") for fault in self.faults)
 
-    def locate(self, path: KeyPath, *, of_key: bool) -> Mark:
-        """Returns where a value or its key stands, or the nearest thing around it."""
-        if of_key and path in self.positions and path in self.links:
-            return self.positions[path].key or self.positions[path].value
+    @cached_property
+    def positions(self) -> dict[KeyPath, Positions]:
+        """Every key and value by its path, where positions were asked for."""
+        return {
+            path: Positions(_span(key) if key else None, _span(value)) for path, (key, value) in self.ranges.items()
+        }
+
+    def locate(self, path: KeyPath, *, of_key: bool) -> Span:
+        """Returns the range of a value or its key, or of the nearest thing around it.
+
+        The range of a map or list of several lines ends with its first line.
+        """
+        if of_key and path in self.ranges and path in self.links:
+            return self._first_line(path, of_key=True)
         for _ in range(MAX_DEPTH):
-            known = next((path[:n] for n in range(len(path), -1, -1) if path[:n] in self.positions), ())
+            known = next((path[:n] for n in range(len(path), -1, -1) if path[:n] in self.ranges), ())
             linked = next((path[:n] for n in range(len(path), -1, -1) if path[:n] in self.links), None)
             if linked is None or len(known) > len(linked):
                 break
             path = self.links[linked] + path[len(linked) :]
-        found = self.positions.get(known, Positions(None, Mark(1, 1)))
-        wants_key = of_key or len(known) < len(path)
-        return found.key if wants_key and found.key is not None else found.value
+        return self._first_line(known, of_key=of_key or len(known) < len(path))
+
+    def _first_line(self, path: KeyPath, *, of_key: bool) -> Span:
+        key, value = self.ranges.get(path, (None, (0, 0, 0, 0)))
+        span = _span(key if of_key and key else value)
+        line, column = span.start
+        if span.end.line == line or not isinstance(value_at(self.value, path)[1], (dict, list)):
+            return span
+        return Span(span.start, Mark(line, max(self._line_ends.get(line, 1), column + 1)))
+
+    @cached_property
+    def _line_ends(self) -> dict[int, int]:
+        """The end of the last key or value in each line where one begins."""
+        ends: dict[int, int] = {}
+        for position in self.positions.values():
+            for start, end in (span for span in position if span is not None):
+                ends[start.line] = max(
+                    ends.get(start.line, 1), end.column if end.line == start.line else start.column + 1
+                )
+        return ends
+
+
+def _span(found: _Range) -> Span:
+    return Span(Mark(found[0] + 1, found[1] + 1), Mark(found[2] + 1, found[3] + 1))
+
+
+def _range_of(event: Event) -> _Range:
+    start, end = event.start_mark, event.end_mark
+    if start is None or end is None:
+        return 0, 0, 0, 0
+    return start.line, start.column, end.line, end.column
 
 
 @dataclass(slots=True)
@@ -129,11 +143,7 @@ class _Frame:
     is_key: bool = False
     size: int = 1
     merges: list[tuple[dict[str, Value], KeyPath]] = field(default_factory=list)
-
-    @property
-    def key_mark(self) -> Mark | None:
-        """Where the last key stands; looked up only when somebody asks, for hardly anybody does."""
-        return _mark(self.key_event) if self.key_event is not None else None
+    range: _Range | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,28 +165,35 @@ def read_yaml(text: str, *, with_positions: bool = False) -> YamlText:
     """
     if len(text) > MAX_CHARACTERS:
         limit = f"the file has {len(text):,} characters; the limit is {MAX_CHARACTERS:,}: split it"
-        return YamlText(faults=[Fault("limit", Mark(1, 1), limit)])
+        return YamlText(faults=[Fault("limit", _START, limit)])
     reader = _Reader(with_positions)
     try:
         reader.read(text)
     except yaml.YAMLError as error:
-        reader.result.faults.append(_syntax_fault(error, text))
+        reader.result.faults.append(syntax_fault(error, text))
     except UnicodeEncodeError as error:
-        mark = _mark_at(text, error.start)
+        mark = mark_at(text, error.start)
         reader.result.faults.append(Fault("syntax", mark, "half of a surrogate pair is no character"))
-    except _TooMuch as error:
+    except _Unusable as error:
         reader.result.faults.append(error.fault)
     return reader.result
 
 
-class _TooMuch(Exception):
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(fault.message)
-        self.fault = fault
+class _Unusable(Exception):
+    """Ends the reading."""
+
+    def __init__(self, kind: str, event: Event, message: str) -> None:
+        super().__init__(message)
+        start, end = _span(_range_of(event))
+        self.fault = Fault(kind, start, message, end=end)
 
 
 class _Reader:
-    """Builds values from events, with a stack of its own."""
+    """Builds values from events, with a stack of its own.
+
+    With positions, `last` is the last scalar, alias or closing bracket, where a block ends: the parser's own end of it
+    is the start of what follows, comments between them.
+    """
 
     def __init__(self, with_positions: bool) -> None:
         self.result = YamlText()
@@ -184,9 +201,9 @@ class _Reader:
         self.stack: list[_Frame] = []
         self.anchors: dict[str, _Anchored | None] = {}
         self.aliased = 0
+        self.last = Event()
 
     def read(self, text: str) -> None:
-        """Takes every event of the text."""
         loader = yaml.CSafeLoader(text)
         documents = 0
         try:
@@ -197,15 +214,13 @@ class _Reader:
                 elif isinstance(event, (MappingStartEvent, SequenceStartEvent)):
                     self._open(event)
                 elif isinstance(event, (MappingEndEvent, SequenceEndEvent)):
-                    self._close()
+                    self._close(event)
                 elif isinstance(event, AliasEvent):
                     self._alias(event)
                 elif isinstance(event, DocumentStartEvent):
                     documents += 1
                     if documents > 1:
-                        raise _TooMuch(
-                            Fault("syntax", _mark(event), "a second document starts here; use one file for each")
-                        )
+                        raise _Unusable("syntax", event, "a second document starts here; use one file for each")
                 elif isinstance(event, StreamEndEvent):
                     return
         finally:
@@ -215,10 +230,13 @@ class _Reader:
         text: str = event.value
         if event.tag is None and event.style != "":
             value: Scalar = text
-        elif event.tag is None or event.tag == "!":
-            value = text if event.tag else self._plain(event, text)
+        elif event.tag is None:
+            value = text if text and text[0] not in OTHER_THAN_TEXT else self._plain(event, text)
+        elif event.tag == "!":
+            value = text
         else:
             value = self._tagged(event, text)
+        self.last = event
         frame = self.stack[-1] if self.stack else None
         if frame is not None and isinstance(frame.value, dict) and not frame.has_key:
             self._key(frame, event, value)
@@ -226,68 +244,52 @@ class _Reader:
         if event.anchor is not None:
             self.anchors[event.anchor] = _Anchored(value, 1, self._path())
         if self.with_positions:
-            positions = Positions(frame.key_mark if frame else None, _mark(event))
-            self.result.positions.setdefault(self._path(), positions)
+            self._note_range(self._path(), frame, _range_of(event))
         self._attach(value, 1)
 
+    def _note_range(self, path: KeyPath, frame: _Frame | None, own: _Range) -> None:
+        key = _range_of(frame.key_event) if frame is not None and frame.key_event is not None else None
+        self.result.ranges.setdefault(path, (key, own))
+
+    def _note_end(self, frame: _Frame, event: Event) -> None:
+        closing = _range_of(event)
+        if closing[:2] != closing[2:]:  # a bracket, which the end of a block does not have
+            self.last = event
+        key, known = self.result.ranges[frame.path]
+        if known is frame.range:  # not of a key that stands twice
+            self.result.ranges[frame.path] = key, (*known[:2], *_range_of(self.last)[2:])
+
     def _plain(self, event: ScalarEvent, text: str) -> Scalar:
-        if text in _CONSTANTS:
-            return _CONSTANTS[text]
-        if text[0] not in "+-.0123456789":
+        try:
+            return plain_scalar(text)
+        except UnusableScalar as error:
+            self._fault("value", event, str(error))
             return text
-        if _NOT_FINITE.fullmatch(text):
-            self._fault(
-                "value",
-                _mark(event),
-                f"{quoted(text)} is no number that a job can have; quote it if text is meant",
-            )
-            return text
-        if _INTEGER.fullmatch(text):
-            number = _integer(text) if len(text) <= LONGEST_NUMBER else None
-            if number is None or not -(2**63) <= number < 2**63:
-                self._fault("value", _mark(event), f"the number {quoted(text)} is too large; quote it if text is meant")
-                return text
-            return number
-        if _FLOAT.fullmatch(text):
-            fraction = float(text)
-            if math.isinf(fraction):
-                self._fault(
-                    "value",
-                    _mark(event),
-                    f"the number {quoted(text)} is too large; quote it if text is meant",
-                )
-                return text
-            return fraction
-        return text
 
     def _tagged(self, event: ScalarEvent, text: str) -> Scalar:
         tag = event.tag or ""
-        if tag == _CORE + "str":
+        if tag == CORE + "str":
             return text
         self._check_tag(event)
         value = self._plain(event, text)
-        asked = _SCALAR_TAGS.get(tag)
-        if asked is float and type(value) is int:
-            return float(value)
-        if asked is not None and type(value) is not asked:
-            self._fault("value", _mark(event), f"{quoted(text)} is not what the tag !!{tag[len(_CORE) :]} says")
-        return value
+        try:
+            return tagged_scalar(value, text, tag)
+        except UnusableScalar as error:
+            self._fault("value", event, str(error))
+            return value
 
     def _check_tag(self, event: ScalarEvent | MappingStartEvent | SequenceStartEvent) -> None:
-        if event.tag is not None and event.tag not in _KNOWN_TAGS and event.tag != "!":
-            tag = event.tag.replace(_CORE, "!!")
-            self._fault(
-                "value",
-                _mark(event),
-                f"the tag {quoted(tag)} is not supported; write the value without a tag",
-            )
+        if event.tag is not None and event.tag not in KNOWN_TAGS:
+            tag = event.tag.replace(CORE, "!!")
+            self._fault("value", event, f"the tag {quoted(tag)} is not supported; write the value without a tag")
 
     def _key(self, frame: _Frame, event: ScalarEvent, value: Scalar) -> None:
         if isinstance(value, str):
             frame.key = value
         else:
-            hint = f'write it in quotes: "{event.value}"' if event.value else "a key is missing before the colon"
-            self._fault("value", _mark(event), f"a key must be text, but {quoted(value)} is not; {hint}")
+            in_quotes = Suggestion(SuggestionKind.RENAME_KEY, event.value, is_safe=True) if event.value else None
+            hint = f'write it in quotes: "{event.value}"' if in_quotes else "a key is missing before the colon"
+            self._fault("value", event, f"a key must be text, but {quoted(value)} is not; {hint}", in_quotes)
             frame.key = event.value or None
         frame.has_key, frame.key_event = True, event
         frame.is_merge = value == "<<" and event.style == "" and event.tag is None
@@ -296,24 +298,27 @@ class _Reader:
 
     def _open(self, event: MappingStartEvent | SequenceStartEvent) -> None:
         if len(self.stack) >= MAX_DEPTH:
-            raise _TooMuch(Fault("limit", _mark(event), f"nested deeper than {MAX_DEPTH} levels"))
+            raise _Unusable("limit", event, f"nested deeper than {MAX_DEPTH} levels")
         self._check_tag(event)
         top = self.stack[-1] if self.stack else None
         is_key = top is not None and isinstance(top.value, dict) and not top.has_key
         if is_key:
-            self._fault(
-                "value", _mark(event), "a key must be text; if {{...}} or [...] is meant as text, put it in quotes"
-            )
+            message = "a key must be text; if {{...}} or [...] is meant as text, put it in quotes"
+            self._fault("value", event, message)
         path = self._path()
         value: dict[str, Value] | list[Value] = {} if type(event) is MappingStartEvent else []
+        frame = _Frame(value, path, event.anchor, is_key=is_key)
         if self.with_positions:
-            self.result.positions.setdefault(path, Positions(top.key_mark if top else None, _mark(event)))
-        self.stack.append(_Frame(value, path, event.anchor, is_key=is_key))
+            frame.range = _range_of(event)
+            self._note_range(path, top, frame.range)
+        self.stack.append(frame)
         if event.anchor is not None:
             self.anchors[event.anchor] = None
 
-    def _close(self) -> None:
+    def _close(self, event: MappingEndEvent | SequenceEndEvent) -> None:
         frame = self.stack.pop()
+        if self.with_positions:
+            self._note_end(frame, event)
         if frame.merges and isinstance(frame.value, dict):
             self._merge(frame, frame.value)
         if frame.anchor is not None:
@@ -324,25 +329,20 @@ class _Reader:
         self._attach(frame.value, frame.size)
 
     def _alias(self, event: AliasEvent) -> None:
-        mark = _mark(event)
         if event.anchor not in self.anchors:
-            raise _TooMuch(Fault("syntax", mark, f"the alias *{event.anchor} has no anchor &{event.anchor} before it"))
+            raise _Unusable("syntax", event, f"the alias *{event.anchor} has no anchor &{event.anchor} before it")
         anchored = self.anchors[event.anchor]
         if anchored is None:
-            raise _TooMuch(
-                Fault(
-                    "syntax",
-                    mark,
-                    f"the alias *{event.anchor} stands inside its own anchor, so it never ends",
-                )
-            )
+            message = f"the alias *{event.anchor} stands inside its own anchor, so it never ends"
+            raise _Unusable("syntax", event, message)
         self.aliased += anchored.size
         if self.aliased > MAX_VALUES_FROM_ALIASES:
-            raise _TooMuch(Fault("limit", mark, f"aliases repeat more than {MAX_VALUES_FROM_ALIASES:,} values"))
+            raise _Unusable("limit", event, f"aliases repeat more than {MAX_VALUES_FROM_ALIASES:,} values")
+        self.last = event
         top = self.stack[-1] if self.stack else None
         if top is not None and isinstance(top.value, dict) and not top.has_key:
             if not isinstance(anchored.value, str):
-                self._fault("value", mark, f"a key must be text, but *{event.anchor} is {quoted(anchored.value)}")
+                self._fault("value", event, f"a key must be text, but *{event.anchor} is {quoted(anchored.value)}")
             top.key = anchored.value if isinstance(anchored.value, str) else None
             top.has_key, top.key_event = True, event
             return
@@ -353,7 +353,7 @@ class _Reader:
         if self.with_positions:
             path = self._path()
             self.result.links[path] = anchored.path
-            self.result.positions.setdefault(path, Positions(top.key_mark if top else None, mark))
+            self._note_range(path, top, _range_of(event))
         self._attach(anchored.value, anchored.size)
 
     def _attach(self, value: Value, size: int) -> None:
@@ -383,8 +383,8 @@ class _Reader:
             if isinstance(each, dict):
                 inside = (number,) if isinstance(value, list) else ()
                 frame.merges.append((each, (*frame.path, "<<", *inside)))
-            elif frame.key_mark is not None:
-                self._fault("value", frame.key_mark, f"'<<' merges maps, but here stands {quoted(each)}")
+            elif frame.key_event is not None:
+                self._fault("value", frame.key_event, f"'<<' merges maps, but here stands {quoted(each)}")
 
     def _merge(self, frame: _Frame, into: dict[str, Value]) -> None:
         for merged, origin in frame.merges:
@@ -396,14 +396,10 @@ class _Reader:
                         self.result.links[path] = (*origin, key)
 
     def _duplicate(self, frame: _Frame, key: str) -> None:
-        mark = frame.key_mark or Mark(1, 1)
-        first = self.result.positions.get((*frame.path, key))
-        where = f" (first at line {first.key.line})" if first is not None and first.key is not None else ""
-        self._fault(
-            "duplicate-key",
-            mark,
-            f"the key {quoted(key)} stands twice in this map{where}; Databricks would take the last in silence",
-        )
+        first = self.result.ranges.get((*frame.path, key), (None,))[0]
+        where = f" (first at line {first[0] + 1})" if first is not None else ""
+        message = f"the key {quoted(key)} stands twice in this map{where}; Databricks would take the last in silence"
+        self._fault("duplicate-key", frame.key_event, message)
 
     def _path(self) -> KeyPath:
         """Returns the path of the value that comes next; empty when positions are not asked for."""
@@ -412,47 +408,7 @@ class _Reader:
         top = self.stack[-1]
         return (*top.path, len(top.value) if isinstance(top.value, list) else top.key or "")
 
-    def _fault(self, kind: str, mark: Mark, message: str) -> None:
-        self.result.faults.append(Fault(kind, mark, message, self.stack[-1].path if self.stack else ()))
-
-
-def _integer(text: str) -> int:
-    return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
-
-
-def _mark(event: Event) -> Mark:
-    mark = event.start_mark
-    return Mark(mark.line + 1, mark.column + 1) if mark is not None else Mark(1, 1)
-
-
-def _syntax_fault(error: yaml.YAMLError, text: str) -> Fault:
-    if isinstance(error, yaml.MarkedYAMLError):
-        mark = error.problem_mark or error.context_mark
-        at = Mark(mark.line + 1, mark.column + 1) if mark is not None else Mark(1, 1)
-        return Fault("syntax", at, _in_plain_words(error, at, text))
-    if isinstance(error, yaml.reader.ReaderError):
-        # The parser counts in bytes where the text is not ASCII, so the place is looked up here.
-        found = _NOT_ALLOWED.search(text)
-        at = _mark_at(text, found.start() if found else 0)
-        return Fault("syntax", at, f"a character that YAML does not allow ({error.reason})")
-    return Fault("syntax", Mark(1, 1), str(error))
-
-
-def _mark_at(text: str, position: int) -> Mark:
-    before = text[:position]
-    return Mark(before.count("\n") + 1, position - before.rfind("\n"))
-
-
-def _in_plain_words(error: yaml.MarkedYAMLError, at: Mark, text: str) -> str:
-    lines = text.splitlines()
-    line = lines[at.line - 1] if at.line <= len(lines) else ""
-    if "\t" in line[: len(line) - len(line.lstrip())]:
-        return "a tab stands in the indentation; YAML allows spaces only"
-    problem = error.problem or "not valid YAML"
-    if "mapping values are not allowed" in problem:
-        return "a colon and a space inside a plain value; put the value in quotes"
-    if "could not find expected ':'" in problem:
-        return "a key without a colon (or a text of several lines that is not indented)"
-    if "cannot start any token" in problem and at.column <= len(line):
-        return f"a value cannot start with {line[at.column - 1]!r}; put it in quotes"
-    return f"not valid YAML: {f'{error.context}, ' if error.context else ''}{problem}"
+    def _fault(self, kind: str, event: Event | None, message: str, suggestion: Suggestion | None = None) -> None:
+        start, end = _span(_range_of(event)) if event is not None else (_START, _START)
+        path = self.stack[-1].path if self.stack else ()
+        self.result.faults.append(Fault(kind, start, message, path, end, suggestion))

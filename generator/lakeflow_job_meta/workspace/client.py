@@ -1,6 +1,6 @@
 """The connection to a Databricks workspace: a client with sensible limits, and its errors as sentences.
 
-databricks-sdk takes seconds to import and waits for minutes by default; here it is imported when a call is made, and
+databricks-sdk takes seconds to import and waits for minutes by default; here it is imported with the first call, and
 gives up within limits that a person at a terminal accepts. No token is ever in a message.
 """
 
@@ -28,7 +28,7 @@ class Workspace:
     """A workspace, connected to when it is first needed.
 
     Args:
-        make_client: Makes the client; the default takes host and login from the environment, as the CLI does.
+        make_client: Creates the client; the default takes host and login from the environment, as the CLI does.
 
     Attributes:
         is_of_environment: Whether it is the one that the environment names.
@@ -70,7 +70,7 @@ def _default_client() -> WorkspaceClient:
                 product="lakeflow-job-meta",
                 retry_timeout_seconds=RETRY_SECONDS,
                 http_timeout_seconds=ANSWER_SECONDS,
-                # The newer client asks cloud storage first and falls back in silence; one plain request is enough.
+                # The newer client tries cloud storage first and falls back in silence; one plain request is enough.
                 disable_experimental_files_api_client=True,
             )
         )
@@ -110,7 +110,7 @@ def workspace_errors(workspace: Workspace) -> Iterator[None]:
 
 
 class ResourceMissing(OperationFailed):
-    """What was asked for is not in the workspace."""
+    """Something is not in the workspace."""
 
 
 def _clean(error: Exception) -> str:

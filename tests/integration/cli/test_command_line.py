@@ -229,14 +229,14 @@ class TestStreams:
         assert "\x1b" not in result.stdout + result.stderr
 
     @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
-    def test_on_a_terminal_there_is_colour_and_the_line_with_a_caret(self, project):
-        text, _ = at_caret(module("a").replace("execution_order: 1", "execution_order: ‸x"))
+    def test_on_a_terminal_there_is_colour_and_the_line_with_what_is_meant_underlined(self, project):
+        text, _ = at_caret(module("a").replace("execution_order: 1", "execution_order: ‸first # x"))
         project.write("metadata/a.yml", text)
         shown = on_a_terminal(project, "validate")
         assert "\x1b[31m" in shown
         plain = without_colour(shown)
-        assert "    5 |         execution_order: x\n" in plain
-        assert f"\n{' ' * 33}^\n" in plain
+        assert "    5 |         execution_order: first # x\n" in plain
+        assert f"\n{' ' * 33}^^^^^\n" in plain
 
     @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
     @pytest.mark.parametrize("command", [["validate"], ["generate", "--diff"]])

@@ -77,9 +77,9 @@ def filled(ljm: Terminal, project: ProjectFolder) -> Terminal:
 
 
 class TestCreate:
-    def test_a_table_is_made_once(self, ljm):
+    def test_a_table_is_created_once(self, ljm):
         first, second = ljm("create"), ljm("create")
-        assert (first.exit_code, first.stdout, first.stderr) == (0, "", f"{ljm.name}: made.\n")
+        assert (first.exit_code, first.stdout, first.stderr) == (0, "", f"{ljm.name}: created.\n")
         assert second.stderr == f"{ljm.name}: is there already; nothing was changed.\n"
         assert second.exit_code == 0
 

@@ -320,7 +320,7 @@ class TestFailures:
 
     def test_a_history_that_cannot_be_written_is_told_once_and_makes_no_job_twice(self, world: World):
         world.file("sales")
-        in_the_way = world.state_folder / "history.tmp"
+        in_the_way = world.state_folder / f"history.json-{os.getpid()}.tmp"
         in_the_way.mkdir()
         watching = world.monitor()
 
@@ -345,7 +345,7 @@ class TestFailures:
         world.file("sales")
         watching = world.monitor()
         watching.tick()
-        (world.state_folder / "history.tmp").mkdir()
+        (world.state_folder / f"history.json-{os.getpid()}.tmp").mkdir()
         world.file("sales", "/Workspace/new")
         assert watching.looks() == "failed"
 
@@ -354,8 +354,8 @@ class TestFailures:
         assert not tick.is_healthy
         assert "healed" not in watching.kinds
 
-    def test_a_sign_of_life_that_cannot_be_written_is_told_once_and_stops_nothing(self, deployed: World):
-        in_the_way = deployed.state_folder / "monitor.tmp"
+    def test_a_heartbeat_that_cannot_be_written_is_reported_once_and_stops_nothing(self, deployed: World):
+        in_the_way = deployed.state_folder / f"monitor.json-{os.getpid()}.tmp"
         in_the_way.mkdir()
         watching = deployed.monitor()
         deployed.put(module_row("sales", notebook="/Workspace/new"))

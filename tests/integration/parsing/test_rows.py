@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lakeflow_job_meta.parsing.rows import modules_of_rows
 from lakeflow_job_meta.text.json_columns import locate_in_json
-from lakeflow_job_meta.text.yaml_reader import Mark
+from lakeflow_job_meta.text.yaml_errors import Mark
 from support.project_folder import ProjectFolder, at_caret
 from support.strategies import integers, trees
 from support.tables import row, write_table
@@ -213,4 +213,4 @@ class TestMistakes:
         assert len(result.stderr) < 2000
 
     def test_mark_of_a_missing_value_is_what_would_hold_it(self):
-        assert locate_in_json('{"a": [1, 2]}', ("a", 5), of_key=False) == Mark(1, 7)
+        assert locate_in_json('{"a": [1, 2]}', ("a", 5), of_key=False).start == Mark(1, 7)

@@ -295,7 +295,7 @@ class TestWarehouse(RecordTableContract):
         assert filled.rows() == before
 
     def test_more_than_one_commit_can_hold_is_refused_before_anything_is_sent(self, jobs, workspace):
-        with pytest.raises(OperationFailed, match="Write fewer rows at a time"):
+        with pytest.raises(OperationFailed, match="Load fewer files at a time"):
             jobs.write(RowChanges([job(url="x" * MAX_WRITE_CHARACTERS)]))
         assert workspace.requests == []
 

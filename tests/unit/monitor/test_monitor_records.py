@@ -17,8 +17,8 @@ from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deploy.backend import DeployOptions, Reporter
-from lakeflow_job_meta.deploy.deletion_guard import refused_deletions
 from lakeflow_job_meta.deploy.pipeline import prepare
+from lakeflow_job_meta.deploy.policy import Allowance, refused_deletions
 from lakeflow_job_meta.diagnostics.model import SourceRef, UnreadableDocument
 from lakeflow_job_meta.errors import PolicyViolation
 from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
@@ -72,6 +72,14 @@ entries = st.builds(
 
 
 class TestEntries:
+    def test_a_refused_change_is_recorded_with_its_jobs_and_one_reason(self):
+        state = MonitorState(refused=(PolicyViolation("Two jobs would be deleted.", "Allow it.", ("a", "b")),))
+        entry = HistoryEntry("dev", datetime(2026, 1, 1, tzinfo=timezone.utc), 1.0, "", Outcome.REFUSED, 0, 0, 0, state)
+
+        details = json.loads(str(entry.as_row()["details"]))
+
+        assert details["refused"] == [{"jobs": ["a", "b"], "reason": "Two jobs would be deleted. Allow it."}]
+
     @given(entries)
     def test_are_read_as_they_were_written(self, entry):
         assert entry_of_row(entry.as_row()) == entry
@@ -123,8 +131,8 @@ class TestEntries:
     @given(entries, states)
     def test_say_the_same_only_when_nothing_has_happened(self, entry, state):
         again = HistoryEntry(entry.target, entry.started, 0.0, "x", entry.outcome, 0, 0, 0, state)
-        assert again.says_the_same_as(entry) == (state == entry.state)
-        assert not again.says_the_same_as(None)
+        assert again.repeats(entry) == (state == entry.state)
+        assert not again.repeats(None)
 
     @given(moments, st.timedeltas(timedelta(days=-900), timedelta(days=900)), entries)
     def test_are_later_than_the_one_before_whatever_the_clock_says(self, moment, moved, last):
@@ -214,7 +222,8 @@ def job_file(key: str) -> GeneratedFile:
 
 def refused(case: tuple[FileChanges, Compilation, dict[str, str]], allowed: int, *, emptying: bool) -> list[str]:
     changes, compilation, _ = case
-    return [key for each in refused_deletions(changes, compilation, allowed, emptying=emptying) for key in each.jobs]
+    violations = refused_deletions(changes, compilation, Allowance(allowed, emptying))
+    return [key for violation in violations for key in violation.jobs]
 
 
 class TestRefusedDeletions:

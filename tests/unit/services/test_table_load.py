@@ -11,9 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from lakeflow_job_meta.checks.file_lookups import FileLookups
 from lakeflow_job_meta.compiler.compile import compile_snapshots
-from lakeflow_job_meta.config.bundle import BundleDeclarations
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.control_table.changes import Kind, compare_rows
@@ -29,11 +27,11 @@ from lakeflow_job_meta.sources.interface import SourceSnapshot
 from lakeflow_job_meta.sources.yaml_files import unit_of_file
 from lakeflow_job_meta.tables.delta import DeltaFiles
 from lakeflow_job_meta.tables.schema import Row, RowChanges
-from lakeflow_job_meta.tables.store import Snapshot, TableVersion, VersionedTable
+from lakeflow_job_meta.tables.store import VersionedTable
 from lakeflow_job_meta.text.yaml_writer import to_yaml
 from support import strategies
 from support.examples import examples
-from support.tables import row
+from support.tables import row, write_table
 
 Module = dict[str, Any]
 COLUMNS = frozenset(column.name for column in METADATA_COLUMNS)
@@ -84,11 +82,11 @@ def module(*sources: Any, name: str = "sales", **fields: Any) -> Module:
 
 
 def plan(modules: Sequence[Module], rows: Iterable[Row] = (), *, prune: bool = False) -> LoadPlan:
-    return plan_load(read(modules), Snapshot(TableVersion(0, ""), COLUMNS, list(rows)), prune=prune)
+    return plan_load(read(modules), rows, prune=prune)
 
 
 def written(rows: Iterable[Row], commit: RowChanges) -> list[dict[str, Any]]:
-    """Does to rows what `VersionedTable.write` does to a table; the contract of control tables says the same."""
+    """Does to rows what `TableStore.write` does to a table; the contract of control tables says the same."""
     table = {key_of(each): dict(each) for each in rows}
     for key in commit.deletions:
         table.pop(key, None)
@@ -110,7 +108,7 @@ def jobs(modules: Iterable[RawModule], project: Project) -> dict[str, str]:
     reading = SourceSnapshot(
         "x", (SourceUnit("x", None, lambda: UnitContent(tuple(modules))),), (), False, lambda label: False
     )
-    compilation = compile_snapshots(project, [reading], BundleDeclarations(), FileLookups(project.folder))
+    compilation = compile_snapshots(project, [reading])
     assert [str(problem) for problem in compilation.errors] == []
     return {job.key: json.dumps([job.settings, job.sql_files], sort_keys=True, default=str) for job in compilation.jobs}
 
@@ -485,7 +483,7 @@ class TestExport:
         "broken", [row(transformation_config="{"), row(module_name=None), row(source_config='{"a": 1, "a": 2}')]
     )
     def test_a_row_that_cannot_be_read_stops_an_export(self, table, broken):
-        table.write(RowChanges([row("z"), broken], ()))
+        write_table(Path(table.name), [row("z"), broken])
         with pytest.raises(InvalidMetadata) as caught:
             export(table)
         assert len(caught.value.diagnostics) == 1

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from lakeflow_job_meta._internal.trees import value_at
 from lakeflow_job_meta.text.json_columns import locate_in_json, read_json
-from lakeflow_job_meta.text.yaml_reader import MAX_DEPTH, Fault, Mark, read_yaml
+from lakeflow_job_meta.text.yaml_errors import Fault, Mark
+from lakeflow_job_meta.text.yaml_reader import MAX_DEPTH, read_yaml
 from support.project_folder import at_caret
 from support.strategies import integers, trees
 

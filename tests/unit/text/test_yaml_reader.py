@@ -11,7 +11,8 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lakeflow_job_meta.text.yaml_reader import MAX_CHARACTERS, MAX_DEPTH, MAX_VALUES_FROM_ALIASES, Mark, read_yaml
+from lakeflow_job_meta.text.yaml_errors import Mark, Span
+from lakeflow_job_meta.text.yaml_reader import MAX_CHARACTERS, MAX_DEPTH, MAX_VALUES_FROM_ALIASES, read_yaml
 from lakeflow_job_meta.text.yaml_writer import to_yaml
 from support.project_folder import at_caret
 from support.strategies import any_text, maps, texts, trees
@@ -284,16 +285,17 @@ class TestMergeKeys:
         assert value_of("'<<': text\n") == {"<<": "text"}
 
 
-def composed_marks(text: str) -> dict[tuple, tuple[Mark | None, Mark]]:
-    """Returns the places that PyYAML's own composer finds."""
-    found: dict[tuple, tuple[Mark | None, Mark]] = {}
+def composed_spans(text: str) -> dict[tuple, tuple[Span | None, Span, bool]]:
+    """Returns what PyYAML's own composer finds: key, value, and whether its end of the value is that of the text."""
+    found: dict[tuple, tuple[Span | None, Span, bool]] = {}
 
-    def walk(node: yaml.Node, path: tuple, key: Mark | None) -> None:
-        found[path] = (key, Mark(node.start_mark.line + 1, node.start_mark.column + 1))
+    def walk(node: yaml.Node, path: tuple, key: Span | None) -> None:
+        has_end = isinstance(node, yaml.ScalarNode) or bool(node.flow_style)
+        span = span_of(node)
+        found[path] = (key, span, has_end and (span.start.line == span.end.line or isinstance(node, yaml.ScalarNode)))
         if isinstance(node, yaml.MappingNode):
             for key_node, value_node in node.value:
-                at = Mark(key_node.start_mark.line + 1, key_node.start_mark.column + 1)
-                walk(value_node, (*path, key_node.value), at)
+                walk(value_node, (*path, key_node.value), span_of(key_node))
         elif isinstance(node, yaml.SequenceNode):
             for number, item in enumerate(node.value):
                 walk(item, (*path, number), None)
@@ -304,69 +306,98 @@ def composed_marks(text: str) -> dict[tuple, tuple[Mark | None, Mark]]:
     return found
 
 
+def span_of(node: yaml.Node) -> Span:
+    return Span(*(Mark(mark.line + 1, mark.column + 1) for mark in (node.start_mark, node.end_mark)))
+
+
+def assert_all_are_found(text: str) -> None:
+    content = read_yaml(text, with_positions=True)
+    for path, (key, value, has_end) in composed_spans(text).items():
+        found = content.locate(path, of_key=False)
+        assert found.start == value.start
+        assert found.start <= found.end
+        assert found == value or not has_end
+        if key is not None:
+            assert content.locate(path, of_key=True) == key
+
+
 class TestPositions:
     @given(st.lists(trees(), min_size=1, max_size=3) | maps)
     def test_every_key_and_value_of_a_written_document_is_found(self, value):
-        text = to_yaml(value)
-        content = read_yaml(text, with_positions=True)
-        for path, (key, at) in composed_marks(text).items():
-            assert content.locate(path, of_key=False) == at
-            if key is not None:
-                assert content.locate(path, of_key=True) == key
+        assert_all_are_found(to_yaml(value))
 
     @given(trees(keys=st.text("abc", max_size=2)), st.booleans(), st.integers(1, 120))
     def test_every_key_and_value_is_found_whatever_the_style(self, value, flow, width):
         text = yaml.safe_dump(value, default_flow_style=flow, width=width, allow_unicode=True)
-        content = read_yaml(text, with_positions=True)
-        if "&id" in text or content.faults:
-            return
-        for path, (key, at) in composed_marks(text).items():
-            assert content.locate(path, of_key=False) == at
-            if key is not None:
-                assert content.locate(path, of_key=True) == key
+        if "&id" not in text and not read_yaml(text).faults:
+            assert_all_are_found(text)
+
+    @pytest.mark.parametrize(
+        ("text", "path", "shown"),
+        [
+            ("a: 'x y' # c\n", ("a",), "'x y'"),
+            ("a: x y   # c\n", ("a",), "x y"),
+            ("a: {b: 1, c: [2]} # c\n", ("a",), "{b: 1, c: [2]}"),
+            ("a: {b: 1,\n  c: 2}\n", ("a",), "{b: 1"),
+            ("a: {\n  c: 2}\n", ("a",), "{"),
+            ("a: 1 # c\nb: 2\n", (), "a: 1"),
+            ("- b:   1 # c\n\n# d\n", (0,), "b:   1"),
+            ("- b: |\n    x\n- c\n", (0,), "b: |"),
+            ("a: &x {b: 1}\n", ("a",), "&x {b: 1}"),
+            ("a: 😀\n", ("a",), "😀"),
+            ("a:\n", ("a",), ""),
+        ],
+    )
+    def test_a_value_ends_with_its_text_and_one_of_several_lines_with_its_first(self, text, path, shown):
+        start, end = read_yaml(text, with_positions=True).locate(path, of_key=False)
+        assert start.line == end.line
+        assert text.split("\n")[start.line - 1][start.column - 1 : end.column - 1] == shown
+
+    def test_a_text_of_several_lines_ends_with_its_last(self):
+        assert read_yaml('a: "x\n  y"\n', with_positions=True).locate(("a",), of_key=False) == ((1, 4), (2, 5))
 
     def test_what_is_missing_is_reported_at_what_would_hold_it(self):
         content = read_yaml("a:\n  b:\n    c: 1\n", with_positions=True)
-        assert content.locate(("a", "b", "x", "y"), of_key=False) == Mark(2, 3)
-        assert content.locate(("z",), of_key=False) == Mark(1, 1)
+        assert content.locate(("a", "b", "x", "y"), of_key=False).start == Mark(2, 3)
+        assert content.locate(("z",), of_key=False).start == Mark(1, 1)
 
     def test_what_an_alias_repeats_is_found_where_it_is_written(self):
         text = "shared: &s\n  retries: 3\n  list: [1, 2]\nuse: *s\nitems:\n  - *s\n"
         content = read_yaml(text, with_positions=True)
         for start in (("use",), ("items", 0)):
-            assert content.locate((*start, "retries"), of_key=True) == Mark(2, 3)
-            assert content.locate((*start, "retries"), of_key=False) == Mark(2, 12)
-            assert content.locate((*start, "list", 1), of_key=False) == Mark(3, 13)
+            assert content.locate((*start, "retries"), of_key=True).start == Mark(2, 3)
+            assert content.locate((*start, "retries"), of_key=False).start == Mark(2, 12)
+            assert content.locate((*start, "list", 1), of_key=False).start == Mark(3, 13)
 
     def test_the_key_before_an_alias_is_found_at_its_own_place(self):
         content = read_yaml("shared: &s {a: 1}\nuse: *s\n", with_positions=True)
-        assert content.locate(("use",), of_key=True) == Mark(2, 1)
+        assert content.locate(("use",), of_key=True).start == Mark(2, 1)
 
     def test_what_is_missing_in_an_alias_is_reported_where_its_text_is(self):
         content = read_yaml("shared: &s\n  a: 1\nuse: *s\n", with_positions=True)
-        assert content.locate(("use", "b"), of_key=True).line in (1, 2)
+        assert content.locate(("use", "b"), of_key=True).start.line in (1, 2)
 
     @pytest.mark.parametrize("merge", ["<<: *s", "<<: [*s]", "<<: [*t, *s]"])
     def test_what_is_merged_is_found_where_it_is_written(self, merge):
         text = f"shared: &s\n  retries: 3\nother: &t\n  x: 1\nuse:\n  {merge}\n  own: 1\n"
         content = read_yaml(text, with_positions=True)
         assert content.value["use"]["retries"] == 3
-        assert content.locate(("use", "retries"), of_key=True) == Mark(2, 3)
-        assert content.locate(("use", "retries"), of_key=False) == Mark(2, 12)
-        assert content.locate(("use", "own"), of_key=True) == Mark(7, 3)
+        assert content.locate(("use", "retries"), of_key=True).start == Mark(2, 3)
+        assert content.locate(("use", "retries"), of_key=False).start == Mark(2, 12)
+        assert content.locate(("use", "own"), of_key=True).start == Mark(7, 3)
 
     def test_what_is_merged_through_two_levels_is_found(self):
         text = "a: &a\n  x: {y: 1}\nb: &b\n  <<: *a\nc:\n  <<: *b\n"
         content = read_yaml(text, with_positions=True)
-        assert content.locate(("c", "x", "y"), of_key=True) == Mark(2, 7)
+        assert content.locate(("c", "x", "y"), of_key=True).start == Mark(2, 7)
 
     def test_a_map_merged_where_it_is_written_is_found_there(self):
         content = read_yaml("use:\n  <<: {a: 1}\n", with_positions=True)
-        assert content.locate(("use", "a"), of_key=True) == Mark(2, 8)
+        assert content.locate(("use", "a"), of_key=True).start == Mark(2, 8)
 
     def test_an_own_key_wins_over_a_merged_one_in_its_place_too(self):
         content = read_yaml("s: &s {a: 1}\nuse:\n  <<: *s\n  a: 2\n", with_positions=True)
-        assert content.locate(("use", "a"), of_key=False) == Mark(4, 6)
+        assert content.locate(("use", "a"), of_key=False).start == Mark(4, 6)
 
 
 class TestAnyText:
@@ -395,7 +426,7 @@ class TestAnyText:
     def test_no_text_is_too_much(self, text):
         for with_positions in (False, True):
             content = read_yaml(text, with_positions=with_positions)
-            assert content.locate(("a", 0, "b"), of_key=True).line >= 1
+            assert content.locate(("a", 0, "b"), of_key=True).start.line >= 1
             for fault in content.faults:
                 assert fault.mark.line >= 1
                 assert fault.mark.column >= 1

@@ -27,6 +27,12 @@ from lakeflow_job_meta.errors import ConfigError, OperationFailed
 FLOOR = (0, 281, 0)
 """The first version with `bundle plan -o json` and `bundle deploy --plan`."""
 
+MANY_FILES = 300
+"""From here on the CLI's time for reading one file per job matters: it grows with the square, to 69 s for 1,000."""
+
+LAST_SLOW_VERSION = (1, 13)
+"""The newest version of the CLI that was measured to be that slow; later ones are announced to be faster."""
+
 LIMIT_SECONDS = 1800.0
 _POLL_SECONDS = 0.05
 _GRACE_SECONDS = 8.0
@@ -54,11 +60,7 @@ class Stopped(Exception):
 
 
 class CliFailure(Exception):
-    """A call that failed.
-
-    Attributes:
-        what: The command in words, such as `bundle plan`.
-    """
+    """A call that failed; `what` is the command in words, such as `bundle plan`."""
 
     def __init__(self, what: str, result: CliResult) -> None:
         super().__init__(what)
@@ -76,7 +78,6 @@ class DatabricksCli:
     """The CLI of one bundle and target.
 
     Attributes:
-        program: Its path.
         folder: The bundle's root.
         target: The target; None for the bundle's default.
         on_line: Takes each line of progress.
@@ -210,11 +211,7 @@ def without_secrets(text: str) -> str:
 
 
 def find_cli(environment: Mapping[str, str]) -> str:
-    """Returns the CLI's path: DATABRICKS_CLI, or the one on PATH.
-
-    Raises:
-        ConfigError: There is none.
-    """
+    """Returns the CLI's path: DATABRICKS_CLI, or the one on PATH. Raises ConfigError if there is none."""
     named = environment.get("DATABRICKS_CLI")
     if named:
         found = shutil.which(named)
@@ -231,11 +228,7 @@ def find_cli(environment: Mapping[str, str]) -> str:
 
 
 def check_version(cli: DatabricksCli) -> str:
-    """Returns the CLI's version.
-
-    Raises:
-        ConfigError: It is too old, or it is no databricks CLI.
-    """
+    """Returns the CLI's version. Raises ConfigError if it is too old, or no databricks CLI."""
     result = cli.run(["version", "-o", "json"], 30)
     try:
         answer = json.loads(result.stdout)
@@ -255,17 +248,23 @@ def check_version(cli: DatabricksCli) -> str:
     return version
 
 
+def slow_warning(jobs: int, version: str) -> str | None:
+    """Returns a warning when the CLI needs long for a single bundle; None otherwise."""
+    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+    if jobs < MANY_FILES or numbers > LAST_SLOW_VERSION:
+        return None
+    return (
+        f"Warning: the databricks CLI {version} needs long for a bundle of {jobs:,} jobs. `bundles:` in job_meta.yml "
+        "splits them into many bundles (docs/many-bundles.md)."
+    )
+
+
 def _dotted(version: tuple[int, ...]) -> str:
     return ".".join(map(str, version))
 
 
 def explain(failure: CliFailure, *, with_errors: bool = True) -> str:
-    """Returns what a failed call means and what to do, in a sentence or two.
-
-    Args:
-        failure: The call.
-        with_errors: Whether to repeat the errors of the CLI.
-    """
+    """Returns what a failed call means and what to do, in a sentence or two; its own errors only `with_errors`."""
     if not with_errors:
         return f"`databricks {failure.what}` failed.{_ADVICE[failure.trouble]}"
     errors = [each.message for each in diagnostics_in(failure.result.stderr) if each.severity == "Error"]

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from lakeflow_job_meta._internal.fs import write_atomically
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deploy.backend import JobsRejected, StalePlan
@@ -35,7 +36,7 @@ class CliDeployer:
         compilation: For the locations of what goes wrong.
         folder: For plans and records.
         force_lock: Whether to take over a lock that was left in the workspace.
-        digest: Gives a digest of all that is deployed; by default of the project's files.
+        digest: Returns a digest of all that is deployed; by default of the project's files.
     """
 
     def __init__(
@@ -59,11 +60,7 @@ class CliDeployer:
         self._left_out: frozenset[str] = frozenset()
 
     def plan(self) -> BundlePlan:
-        """Validates the bundle, the first time, and plans.
-
-        Raises:
-            OperationFailed: The CLI finds a mistake, or cannot be used.
-        """
+        """Validates the bundle, the first time, and plans."""
         if self._planned_files is None:
             self._cli.on_line("Validating the bundle")
             # An address where nobody answers is tried in silence for as long as it is let.
@@ -78,16 +75,13 @@ class CliDeployer:
         return parse_plan(self._plan_text).leaving_out(self._left_out)
 
     def leave_out(self, names: Collection[str]) -> BundlePlan:
-        """Returns the newest plan without some resources."""
         self._left_out |= frozenset(names)
         return parse_plan(self._plan_text).leaving_out(self._left_out)
 
     def is_deployed(self, plan: BundlePlan) -> bool:
-        """Says whether jobs and files are in the workspace as they are here."""
         return plan.changes_nothing() and read_record(self._folder / _DEPLOYED).get("files") == self._planned_files
 
     def deploy(self, plan: BundlePlan) -> list[str]:
-        """Deploys the newest plan."""
         self._cli.on_line("Deploying")
         # The CLI cannot tell that a plan of a first deployment is stale, and would create every job twice.
         if plan.lineage is None and self._fresh_plan() != plan:
@@ -112,7 +106,7 @@ class CliDeployer:
         """Writes the plan for the CLI; only now, so that there is never a file of a plan that did not pass the gate."""
         path = self._folder / _PLAN
         try:
-            path.write_text(self._narrowed_plan(), encoding="utf-8")
+            write_atomically(path, self._narrowed_plan().encode("utf-8"), durable=False)
         except OSError as error:
             raise OperationFailed(f"The plan cannot be written to {str(path)!r}: {error.strerror}.") from error
         return path
@@ -128,11 +122,9 @@ class CliDeployer:
         return json.dumps(root)
 
     def start(self, job: DeployedJob) -> None:
-        """Starts a job, and does not wait for its end."""
         self._bundle("run", job.key, "--no-wait")
 
     def jobs(self) -> tuple[DeployedJob, ...]:
-        """Returns the jobs of the metadata that the bundle has deployed."""
         result = self._bundle("summary", "-o", "json")
         try:
             root = json.loads(result.stdout)
@@ -170,5 +162,5 @@ class CliDeployer:
 
     def _located(self, failure: CliFailure) -> list[str]:
         """Returns what went wrong, each with its location in the metadata, and last what to do."""
-        placed = [each for each in diagnostics_in(failure.result.stderr) if self._source_map.covers(each)]
-        return [*map(self._source_map.located, placed), explain(failure, with_errors=not placed)]
+        known = [each for each in diagnostics_in(failure.result.stderr) if self._source_map.covers(each)]
+        return [*map(self._source_map.located, known), explain(failure, with_errors=not known)]

@@ -36,12 +36,11 @@ class CliLocation:
 
 @dataclass(frozen=True, slots=True)
 class CliDiagnostic:
-    """One message of the CLI.
+    """One message of the CLI: its severity (`Error`, `Warning` or `Recommendation`), and what it is about.
 
     Attributes:
-        severity: `Error`, `Warning` or `Recommendation`.
         settings: Paths in the configuration, such as `resources.jobs.sales`.
-        locations: Where in the bundle's files.
+        locations: Positions in the bundle's files.
     """
 
     severity: str

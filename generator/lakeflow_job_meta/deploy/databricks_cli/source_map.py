@@ -76,8 +76,8 @@ def _setting_at(text: str, job: Job, location: CliLocation) -> KeyPath:
     """Returns the path of the innermost setting that begins at or before a position."""
     positions = read_yaml(text, with_positions=True).positions
     here = (location.line, location.column)
-    before = [path for path, at in positions.items() if (at.key or at.value) <= here]
-    path = max(before, key=lambda path: (positions[path].key or positions[path].value, len(path)), default=())
+    before = [path for path, at in positions.items() if (at.key or at.value).start <= here]
+    path = max(before, key=lambda path: ((positions[path].key or positions[path].value).start, len(path)), default=())
     start = next((number for number, step in enumerate(path) if step == job.key and path[number - 1] == "jobs"), None)
     return () if start is None else path[start + 1 :]
 

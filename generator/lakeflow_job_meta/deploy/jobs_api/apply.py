@@ -41,13 +41,7 @@ class PreparedPlan:
 
 
 class PlanExecution:
-    """One execution of one plan.
-
-    Args:
-        client: The workspace.
-        scope: Of the project's target.
-        prepared: The plan.
-    """
+    """One execution of one plan."""
 
     def __init__(self, client: JobsClient, scope: OwnershipScope, prepared: PreparedPlan) -> None:
         self._client = client
@@ -58,10 +52,7 @@ class PlanExecution:
         self._has_written = False
 
     def run(self) -> list[str]:
-        """Carries the plan out.
-
-        Returns:
-            What went wrong.
+        """Carries the plan out; returns what went wrong.
 
         Raises:
             StalePlan: The workspace has moved on, and nothing was written yet.

@@ -10,11 +10,11 @@ import io
 import posixpath
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import cast
 from uuid import uuid4
 
-from lakeflow_job_meta._internal.parallel import side_by_side
+from lakeflow_job_meta._internal.parallel import run_in_threads
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.workspace.client import ResourceMissing, Workspace, workspace_errors
@@ -32,11 +32,10 @@ _PAGED_LISTS = ("tasks", "job_clusters", "environments", "parameters")
 
 @dataclass(frozen=True, slots=True)
 class RemoteJob:
-    """A job as the workspace has it.
+    """A job as the workspace has it; in a list of jobs its settings lack the tasks.
 
     Attributes:
         creator: Who created it, and runs it unless `run_as` says otherwise.
-        settings: In a list of jobs without the tasks.
     """
 
     job_id: int
@@ -45,7 +44,6 @@ class RemoteJob:
 
     @property
     def tags(self) -> dict[str, Value]:
-        """The job's tags."""
         tags = self.settings.get("tags")
         return tags if isinstance(tags, dict) else {}
 
@@ -66,23 +64,17 @@ class RemoteJob:
 
 
 class JobsClient:
-    """The requests of a deployment to a workspace.
-
-    Args:
-        workspace: Connected to with the first call.
-    """
+    """The requests of a deployment to a workspace, which is connected to with the first call."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
 
     @property
     def host(self) -> str:
-        """The workspace's address."""
         return self._workspace.host.rstrip("/")
 
     @cached_property
     def user_name(self) -> str:
-        """Who is logged in."""
         with workspace_errors(self._workspace):
             name = self._workspace.client().current_user.me().user_name
         if not name:
@@ -114,15 +106,11 @@ class JobsClient:
 
     def jobs(self, job_ids: Sequence[int]) -> list[RemoteJob | None]:
         """Returns jobs as `job` does, in the order of their ids; several are requested at once."""
-        return side_by_side(self.job, job_ids, at_once=_AT_ONCE)
+        found, _ = run_in_threads({job_id: partial(self.job, job_id) for job_id in job_ids}, _AT_ONCE)
+        return [found[job_id] for job_id in job_ids]
 
     def create(self, settings: dict[str, Value], token: str) -> int:
-        """Creates a job; the same token never creates two.
-
-        Args:
-            settings: All of them.
-            token: At most 64 characters.
-        """
+        """Creates a job; the same token (at most 64 characters) never creates two."""
         return int(str(self._post("create", {**settings, "idempotency_token": token})["job_id"]))
 
     def reset(self, job_id: int, settings: dict[str, Value]) -> None:
@@ -130,11 +118,9 @@ class JobsClient:
         self._post("reset", {"job_id": job_id, "new_settings": settings})
 
     def delete(self, job_id: int) -> None:
-        """Deletes a job."""
         self._post("delete", {"job_id": job_id})
 
     def start(self, job_id: int) -> None:
-        """Starts a run of a job."""
         self._post("run-now", {"job_id": job_id, "idempotency_token": uuid4().hex})
 
     def upload(self, path: str, content: bytes) -> None:

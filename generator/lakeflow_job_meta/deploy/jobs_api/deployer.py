@@ -59,13 +59,7 @@ class _Ours:
 class JobsApiDeployer:
     """Deploys the jobs of a compilation through the Jobs API.
 
-    Args:
-        project: The project.
-        compilation: Its jobs; its files are the inline SQL.
-        workspace: The workspace.
-        target: The bundle's target.
-        known: The recorded id of each job, by key; it may be incomplete or wrong.
-        on_progress: Takes what is being done.
+    `known` is the recorded id of each job, by key; it may be incomplete or wrong.
     """
 
     def __init__(
@@ -89,12 +83,6 @@ class JobsApiDeployer:
         self._prepared: PreparedPlan | None = None
 
     def plan(self) -> BundlePlan:
-        """Plans a deployment; changes nothing.
-
-        Raises:
-            OperationFailed: The workspace cannot be read, or two of its jobs have the same tags.
-            PolicyRefused: A job of the metadata was deployed by a bundle, and would be there twice.
-        """
         self._on_progress("Reading the jobs of the workspace")
         ours = self._our_jobs()
         ids = {key: job.job_id for key, job in ours.by_key.items()}
@@ -117,7 +105,6 @@ class JobsApiDeployer:
         return plan
 
     def leave_out(self, names: Collection[str]) -> BundlePlan:
-        """Returns the newest plan without some jobs."""
         if self._prepared is None:
             raise StalePlan("There is no plan yet.")
         plan = self._prepared.plan.leaving_out(names)
@@ -127,30 +114,18 @@ class JobsApiDeployer:
         return plan
 
     def is_deployed(self, plan: BundlePlan) -> bool:
-        """Says whether the workspace has what the metadata has; it has not while a job cannot be deployed."""
         jobs = self._prepared.jobs if self._prepared is not None else ()
         return plan.changes_nothing() and not any(job.problem for job in jobs)
 
     def deploy(self, plan: BundlePlan) -> list[str]:
-        """Carries the plan out, and no more; a job that fails does not block the others.
-
-        Raises:
-            StalePlan: A job has changed since, and nothing was written yet; or the plan is not the newest.
-        """
         prepared = self._prepared_for(plan)
         self._on_progress("Deploying")
         return PlanExecution(self._client, self._scope, prepared).run()
 
     def start(self, job: DeployedJob) -> None:
-        """Starts a job, and does not wait for its end."""
         self._client.start(int(job.job_id))
 
     def jobs(self) -> tuple[DeployedJob, ...]:
-        """Returns the jobs of the metadata that are in the workspace now.
-
-        Raises:
-            OperationFailed: The workspace does not answer.
-        """
         keys = {*self._compilation.jobs.names, *self._compilation.kept_jobs}
         found = jobs_by_key(self._client.all_jobs(), self._scope)
         return tuple(

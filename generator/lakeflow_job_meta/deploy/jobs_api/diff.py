@@ -54,12 +54,7 @@ _STARTS = ("schedule", "trigger", "continuous")
 
 
 def digest_of(settings: Mapping[str, Value], files: Mapping[str, bytes]) -> str:
-    """Returns a digest of one state of the metadata: of the settings, and of the files that go with them.
-
-    Args:
-        settings: As they are to be sent.
-        files: Contents by path.
-    """
+    """Returns a digest of the settings that are to be sent, and of the files, by path, that go with them."""
     contents = {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
     text = json.dumps([settings, contents], sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode("ascii")).hexdigest()

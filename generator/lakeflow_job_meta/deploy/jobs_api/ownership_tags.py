@@ -29,11 +29,7 @@ _NOT_IN_TAG = re.compile(r"[^A-Za-z0-9_.-]+")
 
 @dataclass(frozen=True, slots=True)
 class OwnershipScope:
-    """One target of one project.
-
-    Attributes:
-        name: The project's, from its control table or its folder.
-    """
+    """One target of one project, which is named by its control table or its folder."""
 
     name: str
     target: str
@@ -69,11 +65,7 @@ def key_of(job: RemoteJob, scope: OwnershipScope) -> str | None:
 
 
 def jobs_by_key(jobs: Iterable[RemoteJob], scope: OwnershipScope) -> dict[str, RemoteJob]:
-    """Returns the jobs that are ours by key.
-
-    Raises:
-        OperationFailed: Two have the same.
-    """
+    """Returns the jobs that are ours by key. Raises OperationFailed if two have the same."""
     found: dict[str, RemoteJob] = {}
     for job in jobs:
         key = key_of(job, scope)

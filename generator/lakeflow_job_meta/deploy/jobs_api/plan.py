@@ -39,7 +39,7 @@ class JobPlan:
     @property
     def needs(self) -> set[str]:
         """The keys of the jobs whose ids it holds."""
-        return set(jobs_referred_to(self.settings))
+        return jobs_referred_to(self.settings)
 
     @property
     def location(self) -> str:
@@ -55,9 +55,7 @@ def located_message(location: str, sentence: str) -> str:
 def in_order(plans: list[JobPlan], existing: set[str]) -> tuple[JobPlan, ...]:
     """Sorts jobs so that each comes after those whose ids it needs; those that can never come get a problem.
 
-    Args:
-        plans: All of them.
-        existing: The keys of the jobs that have an id already.
+    `existing` are the keys of the jobs that have an id already.
     """
     sound = {plan.job.key: plan for plan in plans if plan.problem is None}
     ordered, stuck = dependency_order({key: plan.needs for key, plan in sound.items()}, existing)
@@ -91,13 +89,7 @@ def sent_settings(plan: JobPlan, scope: OwnershipScope, ids: Mapping[str, int]) 
 
 
 def change_of(plan: JobPlan, scope: OwnershipScope, ids: Mapping[str, int]) -> ResourceChange:
-    """Returns what a deployment would do with a job.
-
-    Args:
-        plan: The job.
-        scope: For its tags.
-        ids: Of all of our jobs that are in the workspace, by key.
-    """
+    """Returns what a deployment would do with a job; `ids` are those of all of our jobs in the workspace, by key."""
     remote = plan.remote
     if plan.problem is not None:
         return ResourceChange(_name(plan.job.key), Action.SKIP, (), is_gone=remote is None)

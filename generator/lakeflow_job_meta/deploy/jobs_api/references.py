@@ -7,11 +7,11 @@ guesses: such a job needs the databricks CLI. `{{...}}` is Databricks' own and p
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lakeflow_job_meta._internal.text import json_like, quoted
-from lakeflow_job_meta._internal.trees import Scalar, Value
+from lakeflow_job_meta._internal.trees import Scalar, Value, texts_in
 from lakeflow_job_meta.jobs.references import JOB_ID, REFERENCE, REFERENCE_KINDS
 
 
@@ -21,20 +21,12 @@ class NeedsCli(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Resolver:
-    """Resolves references by the values that they stand for.
-
-    Attributes:
-        values: By what stands between the braces, such as `var.catalog`.
-    """
+    """Resolves references by the values that they stand for, by what is between the braces, such as `var.catalog`."""
 
     values: Mapping[str, Scalar]
 
     def resolved(self, value: Value, job_ids: Mapping[str, int]) -> Value:
         """Returns a value without references; those of jobs that have no id yet stay as they are.
-
-        Args:
-            value: Settings, or some of them.
-            job_ids: The ids of jobs by their keys.
 
         Raises:
             NeedsCli: A reference stands for something that is not known here.
@@ -70,16 +62,6 @@ def _remedy(name: str) -> str:
     return "write the value itself, or deploy with `ljm deploy`"
 
 
-def jobs_referred_to(value: Value) -> Iterator[str]:
-    """Yields the keys of the jobs whose ids a value needs."""
-    if isinstance(value, dict):
-        for item in value.values():
-            yield from jobs_referred_to(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from jobs_referred_to(item)
-    elif isinstance(value, str):
-        for match in REFERENCE.finditer(value):
-            job = JOB_ID.fullmatch(match.group())
-            if job is not None:
-                yield job.group(1)
+def jobs_referred_to(value: Value) -> set[str]:
+    """Returns the keys of the jobs whose ids a value needs."""
+    return {key for _, text in texts_in(value) for key in JOB_ID.findall(text)}

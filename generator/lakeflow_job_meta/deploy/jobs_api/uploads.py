@@ -26,24 +26,14 @@ _SUFFIX_OF_NOTEBOOK = re.compile(r"\.(py|sql|scala|r|ipynb)$", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class UploadedSettings:
-    """The settings of a job as the workspace finds its files, and the files.
-
-    Attributes:
-        files: Contents by path in the workspace.
-    """
+    """The settings of a job with paths in the workspace, and the contents of these files by path."""
 
     settings: dict[str, Value]
     files: dict[str, bytes]
 
 
 class LocalFiles:
-    """Finds the files of a project that go below a folder of the workspace.
-
-    Args:
-        project: Its folder holds the files.
-        compilation: Its files are the inline SQL.
-        root: The folder in the workspace.
-    """
+    """Finds the files of a project that go below a folder of the workspace (`root`)."""
 
     def __init__(self, project: Project, compilation: Compilation, root: str) -> None:
         self._project = project

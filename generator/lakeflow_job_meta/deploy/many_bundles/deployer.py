@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 
-from lakeflow_job_meta._internal.parallel import concurrently
+from lakeflow_job_meta._internal.parallel import run_in_threads
 from lakeflow_job_meta._internal.text import count, listing
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project
@@ -92,8 +92,10 @@ class BundlesDeployer:
         """
         pending = [each for each in self._bundles.values() if not each.is_over and self._is_meant(each)]
         self._report(f"{count(len(pending), 'bundle')} of {len(self._bundles)} to plan")
-        tasks = {each.name: each.make_plan for each in pending}
-        done, failed = concurrently(tasks, self._options.at_a_time, self._options.stop, OperationFailed)
+        calls = {each.name: each.make_plan for each in pending}
+        done, failed = run_in_threads(
+            calls, self._options.at_a_time, expected=(OperationFailed,), stop=self._options.stop
+        )
         rejected = [error for error in failed.values() if isinstance(error, JobsRejected)]
         if rejected and self._options.rejects:
             keys = frozenset(key for error in rejected for key in error.keys)
@@ -152,8 +154,8 @@ class BundlesDeployer:
             StalePlan: The workspace has moved on for some; the others are deployed.
         """
         pending = [each for each in self._touched if not each.is_over and not each.is_deployed]
-        tasks = {each.name: each.deploy for each in pending}
-        _, stale = concurrently(tasks, self._options.at_a_time, self._options.stop, StalePlan)
+        calls = {each.name: each.deploy for each in pending}
+        _, stale = run_in_threads(calls, self._options.at_a_time, expected=(StalePlan,), stop=self._options.stop)
         if stale:
             raise StalePlan
         return [problem for each in self._touched for problem in each.problems]
@@ -248,8 +250,8 @@ class _Bundle:
 
 
 def views_of(compilation: Compilation) -> dict[str, Compilation]:
-    """Returns what a compilation holds of each bundle, by name."""
-    jobs = compilation.jobs.parted(compilation.bundles)
+    """Returns the part of a compilation that is about each bundle, by name."""
+    jobs = compilation.jobs.split(compilation.bundles)
     files: dict[str, dict[GeneratedFile, str]] = {}
     for file, text in compilation.files.items():
         files.setdefault(file.bundle, {})[file] = text

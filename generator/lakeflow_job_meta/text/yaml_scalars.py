@@ -1,0 +1,87 @@
+"""Plain YAML scalars as every reader takes them: go-yaml, YAML 1.1 and YAML 1.2. Pure.
+
+`09`, `0123`, `1_000` and `12:30` are not the same number to all of them, and stay text.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from lakeflow_job_meta._internal.text import quoted
+from lakeflow_job_meta._internal.trees import Scalar
+
+LONGEST_NUMBER = 30
+"""Longer digits are never a number of 64 bits, and Python refuses to read very long ones."""
+
+CORE = "tag:yaml.org,2002:"
+_TYPES = {CORE + "str": str, CORE + "int": int, CORE + "float": float, CORE + "bool": bool}
+KNOWN_TAGS = {*_TYPES, CORE + "null", CORE + "map", CORE + "seq", "!"}
+
+_CONSTANTS: dict[str, Scalar] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+OTHER_THAN_TEXT = frozenset("+-.0123456789~nNtTfF")
+"""First characters of the plain scalars that may be something else than text, but for the empty one."""
+
+_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)|0x[0-9a-fA-F]+|0o[0-7]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+
+
+class UnusableScalar(ValueError):
+    """A scalar that no job can have; its text says why."""
+
+
+def plain_scalar(text: str) -> Scalar:
+    """Returns the value of a scalar without quotes and tag.
+
+    Raises:
+        UnusableScalar: It is a number that no job can have.
+    """
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if text[0] not in OTHER_THAN_TEXT:
+        return text
+    if _NOT_FINITE.fullmatch(text):
+        raise UnusableScalar(f"{quoted(text)} is no number that a job can have; quote it if text is meant")
+    if _INTEGER.fullmatch(text):
+        number = _integer(text) if len(text) <= LONGEST_NUMBER else None
+        if number is None or not -(2**63) <= number < 2**63:
+            raise UnusableScalar(_too_large(text))
+        return number
+    if _FLOAT.fullmatch(text):
+        fraction = float(text)
+        if math.isinf(fraction):
+            raise UnusableScalar(_too_large(text))
+        return fraction
+    return text
+
+
+def tagged_scalar(value: Scalar, text: str, tag: str) -> Scalar:
+    """Returns the value that a tag makes of a plain scalar.
+
+    Args:
+        value: What `text` is without the tag.
+        text: As it is written, for the message.
+        tag: The full tag.
+
+    Raises:
+        UnusableScalar: The scalar is not what the tag says.
+    """
+    expected = _TYPES.get(tag)
+    if expected is float and type(value) is int:
+        return float(value)
+    if expected is not None and type(value) is not expected:
+        raise UnusableScalar(f"{quoted(text)} is not what the tag !!{tag.removeprefix(CORE)} says")
+    return value
+
+
+def _integer(text: str) -> int:
+    return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
+
+
+def _too_large(text: str) -> str:
+    return f"the number {quoted(text)} is too large; quote it if text is meant"

@@ -1,0 +1,90 @@
+"""Threads for calls that wait."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import pytest
+
+from lakeflow_job_meta._internal.parallel import run_in_threads
+
+
+def test_results_come_in_the_order_of_the_calls_whichever_ends_first():
+    first_may_end = threading.Event()
+    calls = {"a": lambda: first_may_end.wait(5), "b": lambda: first_may_end.set()}
+    assert list(run_in_threads(calls, 2)[0]) == ["a", "b"]
+
+
+def test_no_more_calls_than_allowed_run_at_a_time():
+    running, most, lock = 0, 0, threading.Lock()
+
+    def call() -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.01)
+        with lock:
+            running -= 1
+
+    run_in_threads(dict.fromkeys(range(10), call), 3)
+    assert 1 <= most <= 3
+
+
+def test_an_expected_error_leaves_the_other_calls_alone():
+    error = KeyError("x")
+
+    def fail() -> int:
+        raise error
+
+    assert run_in_threads({"a": fail, "b": lambda: 1}, 1, expected=(KeyError,)) == ({"b": 1}, {"a": error})
+
+
+def test_after_an_unexpected_error_no_further_call_begins_and_it_is_raised():
+    def fail() -> None:
+        raise RuntimeError("x")
+
+    begun = []
+    with pytest.raises(RuntimeError, match="x"):
+        run_in_threads({0: fail, 1: lambda: begun.append(1)}, 1)
+    assert begun == []
+
+
+def test_nothing_to_call_gives_nothing():
+    assert run_in_threads({}, 4) == ({}, {})
+
+
+@pytest.mark.parametrize("is_stopped", [True, False])
+def test_an_interrupted_process_ends_with_calls_that_hang_but_waits_for_those_that_can_be_stopped(is_stopped, tmp_path):
+    program = f"""
+        import threading, time
+        from pathlib import Path
+        from lakeflow_job_meta._internal.parallel import run_in_threads
+
+        stop = threading.Event()
+
+        def hang():
+            Path("begun").touch()
+            time.sleep(60)
+
+        def end_when_stopped():
+            Path("begun").touch()
+            stop.wait(60)
+            time.sleep(0.1)
+            Path("ended").touch()
+
+        run_in_threads({{1: {"end_when_stopped" if is_stopped else "hang"}}}, 1{", stop=stop" if is_stopped else ""})
+    """
+    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], cwd=tmp_path, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "begun").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert b"KeyboardInterrupt" in stderr
+    assert (tmp_path / "ended").exists() == is_stopped
