@@ -96,5 +96,7 @@ class TestPlaces:
         assert places.located(CliDiagnostic("Error", "no", (name,), ())).startswith("metadata/sales.yml:2:")
 
     def test_a_message_about_something_else_names_it(self, places):
-        assert places.located(CliDiagnostic("Error", "no", ("permissions",), ())) == "permissions: error: no [databricks]"
+        assert (
+            places.located(CliDiagnostic("Error", "no", ("permissions",), ())) == "permissions: error: no [databricks]"
+        )
         assert places.located(CliDiagnostic("Error", "no", (), ())) == "databricks: error: no [databricks]"
