@@ -53,9 +53,11 @@ def _jobs() -> tuple[list[Job], CheckContext]:
     project = load_project(Path(__file__).parent)
     project = type(project)(project.folder, project.origin, defaults=Defaults(warehouse_id="0123456789abcdef"))
     modules = [parse_module(raw).module for raw in modules_of_rows("bench", rows(MODULES)).modules]
-    jobs = [job for module in modules if module is not None and (job := build_job(module, project).job) is not None]
+    jobs = [job for module in modules if module is not None and (job := build_job(module, project, project.output).job)]
     keys = frozenset(job.key for job in jobs)
-    return jobs, CheckContext(project, BundleDeclarations(), FileLookups(project.folder), OtherModules(job_keys=keys))
+    return jobs, CheckContext(
+        project, project.output, BundleDeclarations(), FileLookups(project.folder), OtherModules(job_keys=keys)
+    )
 
 
 def _measure(what: str, jobs: list[Job], check: Callable[[Job], object]) -> Figure:

@@ -17,9 +17,9 @@ from fakes.databricks_cli import install_stand_in
 from fakes.databricks_cli.fixtures import real_command
 from fakes.workspace import FakeWorkspace
 from lakeflow_job_meta.config.load import load_project
-from lakeflow_job_meta.deploy import bundle_size
-from lakeflow_job_meta.deploy.bundle_size import slow_warning
-from lakeflow_job_meta.deploy.pipeline import DeployOptions, Reporter, prepare
+from lakeflow_job_meta.deployment.databricks_cli.client import slow_warning
+from lakeflow_job_meta.deployment.pipeline import DeployOptions, Reporter, prepare
+from lakeflow_job_meta.layout import layout
 from support.deployments import SECONDS, World
 from support.many_bundles import ROOT, SHARED, places
 from support.project_folder import ProjectFolder, Result, module
@@ -359,14 +359,14 @@ def test_a_single_bundle_that_is_nearly_full_is_told_by_every_command(project, c
     project.write("metadata/b.yml", module("b"))
     assert "Warning" not in project.ljm(command).stderr
 
-    monkeypatch.setattr(bundle_size, "NEARLY_FULL", 2)
+    monkeypatch.setattr(layout, "NEARLY_FULL", 2)
 
     assert "Warning: this bundle has 2 jobs" in project.ljm(command).stderr
     assert "`bundles:` in job_meta.yml" in project.ljm(command).stderr
 
 
 def test_and_by_each_deployment_but_not_in_a_project_of_many(project, monkeypatch):
-    monkeypatch.setattr(bundle_size, "NEARLY_FULL", 1)
+    monkeypatch.setattr(layout, "NEARLY_FULL", 1)
     project.write("metadata/a.yml", module("a"))
     told: list[str] = []
     prepare(load_project(project.path), DeployOptions(), Reporter(told.append), writes_files=True)

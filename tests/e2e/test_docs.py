@@ -46,6 +46,7 @@ from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.control_table.schema import COLUMNS
 from lakeflow_job_meta.diagnostics.registry import RULES
 from lakeflow_job_meta.jobs.task_types import TASK_TYPES
+from lakeflow_job_meta.layout.generated_file import FileKind
 from lakeflow_job_meta.schema.validator import load_schema
 from support.project_folder import REPOSITORY
 
@@ -528,7 +529,8 @@ def test_every_variable_of_a_template_is_documented(tmp_path):
     (project / "mine.j2").write_text(template, encoding="utf-8")
     (project / "job_meta.yml").write_text("templates: {job: mine.j2}\ndefaults: {warehouse_id: abc}\n")
 
-    (text,) = [text for path, text in compile_project(load_project(project)).files.items() if path.endswith(".yml")]
+    files = compile_project(load_project(project)).files
+    (text,) = [text for file, text in files.items() if file.kind is FileKind.JOB]
 
     names = re.findall(r"^# (\w+)$", text, flags=re.MULTILINE)
     assert names

@@ -127,6 +127,10 @@ class ProjectFolder:
         """Reads and compiles all metadata, without writing anything."""
         return compile_project(load_project(self.path))
 
+    def texts(self) -> dict[str, str]:
+        """Returns the files that the metadata gives, by path below the output folder, without writing them."""
+        return {file.path: text for file, text in self.compile().files.items()}
+
     def job(self, metadata: str) -> dict:
         """Returns the settings of the one job that a metadata file gives."""
         self.write("metadata/sales.yml", metadata)

@@ -43,11 +43,13 @@ class CheckContext:
     are compared as a whole, and `files` notes what was looked up in it. A unit that needs other modules is not cached.
 
     Attributes:
+        output: The folder that `jobs/` and `sql/` are in, relative to the project.
         bundle: What is declared outside the metadata.
         files: The project's files.
     """
 
     project: Project
+    output: str
     bundle: BundleDeclarations
     files: FileLookups
     _others: OtherModules | None

@@ -9,7 +9,7 @@ from lakeflow_job_meta._internal.text import closest, quoted
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
 from lakeflow_job_meta.diagnostics.rules.files import MISSING_FILE, NOT_A_NOTEBOOK
-from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, LocalPath, local_paths
+from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, LocalPath, local_paths, relative_to_project
 from lakeflow_job_meta.jobs.model import Job
 
 _HEADERS = {
@@ -25,17 +25,20 @@ _BUILT = (".whl", ".jar", ".egg", ".zip", ".tar.gz")
 def local_files_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Looks at each file of the project that the job names."""
     from_git = "git_source" in job.settings
-    output = context.project.files_of_jobs
     for path, task in job.all_tasks:
         for found in local_paths(task, TASK_PATHS, from_git=from_git):
-            yield from _problems(found, job.origin_of((*path, *found.setting)), output, context)
+            yield from _problems(found, job.origin_of((*path, *found.setting)), context)
     for found in local_paths(job.settings, JOB_PATHS, from_git=from_git):
-        yield from _problems(found, job.origin_of(found.setting), output, context)
+        yield from _problems(found, job.origin_of(found.setting), context)
 
 
-def _problems(found: LocalPath, origin: SourceRef, output: str, context: CheckContext) -> Iterator[Diagnostic]:
-    path = posixpath.normpath(posixpath.join(output, "jobs", found.path))
-    if path.startswith(f"{output}/sql/") or path.lower().endswith(_BUILT) or any(sign in path for sign in "*?["):
+def _problems(found: LocalPath, origin: SourceRef, context: CheckContext) -> Iterator[Diagnostic]:
+    path = relative_to_project(found.path, context.output)
+    if (
+        path.startswith(f"{context.output}/sql/")
+        or path.lower().endswith(_BUILT)
+        or any(sign in path for sign in "*?[")
+    ):
         return
     files = context.files
     is_folder = found.setting[-1] == "project_directory"

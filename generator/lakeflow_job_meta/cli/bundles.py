@@ -9,21 +9,26 @@ from pathlib import Path
 import click
 
 from lakeflow_job_meta._internal.text import count, did_you_mean, quoted
-from lakeflow_job_meta.cli.params import open_project
+from lakeflow_job_meta.cli.params import open_project, overwrite_drift_option, target_option, timeout_option
 from lakeflow_job_meta.cli.progress import show_progress
 from lakeflow_job_meta.cli.report import show_text
 from lakeflow_job_meta.cli.run import end_like_ctrl_c
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import target_of
-from lakeflow_job_meta.config.model import BUNDLES_FOLDER, Project
-from lakeflow_job_meta.deploy.databricks_cli.client import DatabricksCli
-from lakeflow_job_meta.deploy.databricks_cli.deployer import CliDeployer
-from lakeflow_job_meta.deploy.many_bundles.move_jobs import SINGLE, Move, MoveContext, apply_move, recorded_bundle_of
-from lakeflow_job_meta.deploy.select_backend import open_cli
+from lakeflow_job_meta.deployment.databricks_cli.client import DatabricksCli
+from lakeflow_job_meta.deployment.databricks_cli.deployer import CliDeployer
+from lakeflow_job_meta.deployment.many_bundles.move_jobs import (
+    SINGLE,
+    Move,
+    MoveContext,
+    apply_move,
+    recorded_bundle_of,
+)
+from lakeflow_job_meta.deployment.select_backend import open_cli
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
-from lakeflow_job_meta.layout.assignment import bundle_name
-from lakeflow_job_meta.layout.on_disk import bundle_folders, job_keys_in, jobs_on_disk
+from lakeflow_job_meta.layout.layout import ManyBundles, SingleBundle, many_bundles_of
+from lakeflow_job_meta.layout.partitioning import bundle_name
 from lakeflow_job_meta.output.writer import plan_changes
 from lakeflow_job_meta.parsing.keys import job_key
 from lakeflow_job_meta.state.folder import state_folder
@@ -45,11 +50,10 @@ def list_bundles(folder: Path | None) -> None:
       ljm bundles list
 
     """
-    project = _project_of_many(folder)
-    located = jobs_on_disk(project)
-    limit = project.bundles.jobs_per_bundle if project.bundles is not None else None
-    for name in bundle_folders(project.folder / BUNDLES_FOLDER, project.output):
-        jobs = sum(name in places for places in located.values())
+    layout = many_bundles_of(open_project(folder))
+    limit = layout.bundles.jobs_per_bundle
+    for name in layout.bundles_in(layout.folder):
+        jobs = len(layout.job_keys(name))
         room = f", room for {max(limit - jobs, 0)}" if limit is not None else ""
         click.echo(f"{name}  {count(jobs, 'job')}{room}")
 
@@ -57,11 +61,11 @@ def list_bundles(folder: Path | None) -> None:
 @command.command("move")
 @click.argument("modules", nargs=-1, metavar="MODULE...")
 @click.argument("bundle", required=False)
-@click.option("--target", "-t", metavar="TARGET", help="The target in which the jobs are. Default: the bundle's own.")
+@target_option
 @click.option("--all", "all_of_one", is_flag=True, help="All jobs of the single bundle that the project was before.")
 @click.option("--from", "source", metavar="BUNDLE", help="Where the jobs are, if nothing here knows that any more.")
-@click.option("--overwrite-drift", is_flag=True, help="Overwrite what was edited by hand in the workspace.")
-@click.option("--timeout", type=click.IntRange(1), default=1800, show_default=True, help="Seconds for one CLI call.")
+@overwrite_drift_option
+@timeout_option
 @click.pass_obj
 def move(
     folder: Path | None,
@@ -84,7 +88,8 @@ def move(
       ljm bundles move --all -t prod                     from one bundle to many
 
     """
-    project = _project_of_many(folder)
+    layout = many_bundles_of(open_project(folder))
+    project = layout.project
     cli = open_cli(project, target_of(project, target), show_progress, timeout)
     end_like_ctrl_c()
     if all_of_one == bool(modules and bundle):
@@ -93,62 +98,55 @@ def move(
     with deployment_lock(state, on_wait=show_progress) as lock:
         cli = replace(cli, inherited=(lock,))
         if all_of_one:
-            moves, compilation = _all_moves(project)
+            moves, compilation = _all_moves(layout)
         else:
-            moves, compilation = _moves(project, state, modules, str(bundle), source)
+            moves, compilation = _moves(layout, state, modules, str(bundle), source)
         changes = plan_changes(project, compilation, is_moving=True)
         show_text(changes.diagnostics)
-        site = _site(project, state, cli, compilation)
+        context = _context(layout, state, cli, compilation)
         for each in moves:
-            moved = apply_move(site, each, changes, overwriting=overwrite_drift, say=show_progress)
+            moved = apply_move(context, each, changes, overwriting=overwrite_drift, report=show_progress)
+            ids = {job.key: job.job_id for job in moved}
             for key in each.keys:
-                job = next((job for job in moved if job.key == key), None)
-                click.echo(f"{key}  {each.goal}  {job.job_id if job is not None else 'file only'}")
-
-
-def _project_of_many(folder: Path | None) -> Project:
-    project = open_project(folder)
-    if project.bundles is None:
-        raise ConfigError("This project is one bundle; `bundles:` in job_meta.yml makes it many.")
-    return project
+                click.echo(f"{key}  {each.goal}  {ids.get(key, 'file only')}")
 
 
 def _moves(
-    project: Project, state: Path, modules: Sequence[str], bundle: str, source: str | None
+    layout: ManyBundles, state: Path, modules: Sequence[str], bundle: str, source: str | None
 ) -> tuple[list[Move], Compilation]:
     if bundle_name(bundle) != bundle or not bundle:
         raise ConfigError(f"{quoted(bundle)} cannot be the name of a bundle; it has letters, digits, '_' and '-'.")
     keys = [job_key(name) for name in modules]
-    compilation = compile_project(project, moving=dict.fromkeys(keys, bundle))
+    compilation = compile_project(layout.project, moving=dict.fromkeys(keys, bundle))
     sources: dict[str | None, list[str]] = {}
     for key in keys:
         _check_is_sound(compilation, key)
-        sources.setdefault(source or _source(project, state, key, bundle), []).append(key)
+        sources.setdefault(source or _source(layout, state, key, bundle), []).append(key)
     return [Move(tuple(each), name, bundle) for name, each in sources.items()], compilation
 
 
-def _source(project: Project, state: Path, key: str, goal: str) -> str | None:
+def _source(layout: ManyBundles, state: Path, key: str, goal: str) -> str | None:
     """Returns the bundle where a job is now: where its file is, else where the records have it."""
-    places = [place for place in jobs_on_disk(project).get(key, ()) if place != goal]
-    if key in job_keys_in(project.folder / project.output):
-        places.append(SINGLE)
-    return places[0] if places else recorded_bundle_of(state, key, goal)
+    bundles = [bundle for bundle in layout.jobs_on_disk().get(key, ()) if bundle != goal]
+    if key in SingleBundle(layout.project).job_keys(SINGLE):
+        bundles.append(SINGLE)
+    return bundles[0] if bundles else recorded_bundle_of(state, key, goal)
 
 
-def _all_moves(project: Project) -> tuple[list[Move], Compilation]:
+def _all_moves(layout: ManyBundles) -> tuple[list[Move], Compilation]:
     """Returns the moves of all jobs out of the single bundle; of another target the files have moved already."""
-    keys = job_keys_in(project.folder / project.output)
-    compilation = compile_project(project)
+    keys = SingleBundle(layout.project).job_keys(SINGLE)
+    compilation = compile_project(layout.project)
     for key in keys:
         _check_is_sound(compilation, key)
     goals: dict[str, list[str]] = {}
-    for key in dict.fromkeys([*keys, *jobs_on_disk(project)]):
+    for key in dict.fromkeys([*keys, *layout.jobs_on_disk()]):
         goals.setdefault(compilation.bundles[key], []).append(key)
     return [Move(tuple(each), SINGLE, goal) for goal, each in sorted(goals.items())], compilation
 
 
 def _check_is_sound(compilation: Compilation, key: str) -> None:
-    """Stops where a job cannot be written in its new place.
+    """Stops where a job cannot be written in its new bundle.
 
     Raises:
         OperationFailed: Its module has errors, or does not exist.
@@ -161,14 +159,14 @@ def _check_is_sound(compilation: Compilation, key: str) -> None:
         raise OperationFailed(f"The module {quoted(key)} {what}{hint}; nothing was moved.")
 
 
-def _site(project: Project, state: Path, cli: DatabricksCli, compilation: Compilation) -> MoveContext:
+def _context(layout: ManyBundles, state: Path, cli: DatabricksCli, compilation: Compilation) -> MoveContext:
     def open_bundle(bundle: Path, folder: Path) -> CliDeployer:
         here = replace(cli, folder=bundle)
-        # Only errors of the CLI are shown with places, and those of all bundles have the same.
-        return CliDeployer(here, project, compilation, folder, digest=lambda: "")
+        # Only errors of the CLI are shown with locations, and those of all bundles have the same.
+        return CliDeployer(here, layout.project, compilation, folder, digest=lambda: "")
 
     return MoveContext(
-        project,
+        layout,
         state,
         lambda bundle, command, *arguments: replace(cli, folder=bundle).bundle(command, *arguments),
         open_bundle,

@@ -1,4 +1,4 @@
-"""`ljm doctor`: is everything there that a deployment needs, and what to do about what is not."""
+"""`ljm doctor`: whether everything is there that a deployment needs, and what to do about what is not."""
 
 from __future__ import annotations
 
@@ -6,20 +6,18 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import click
 
 from lakeflow_job_meta import __version__
-from lakeflow_job_meta._internal.text import listing
 from lakeflow_job_meta._internal.trees import value_at
-from lakeflow_job_meta.cli.params import open_project
-from lakeflow_job_meta.config.model import BUNDLE_FILE, MetadataSource, Project
-from lakeflow_job_meta.deploy.databricks_cli.client import DatabricksCli, check_version, find_cli, without_secrets
+from lakeflow_job_meta.cli.params import open_project, target_option
+from lakeflow_job_meta.config.model import MetadataSource, Project
+from lakeflow_job_meta.deployment.databricks_cli.client import DatabricksCli, check_version, find_cli, without_secrets
 from lakeflow_job_meta.errors import LakeflowJobMetaError, OperationFailed
-from lakeflow_job_meta.layout.common_config import read_common_config
+from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.sources.open import open_table_source
 from lakeflow_job_meta.tables.open import WAREHOUSE_VARIABLE
 from lakeflow_job_meta.text.yaml_reader import read_yaml
@@ -28,16 +26,12 @@ from lakeflow_job_meta.workspace.client import ResourceMissing, Workspace, works
 _LOGIN_SECONDS = 60
 
 
-@dataclass(frozen=True, slots=True)
-class _Check:
-    """One thing to look at: returns what is there, or raises what is wrong."""
-
-    what: str
-    look: Callable[[], str]
+_Check = tuple[str, Callable[[], str]]
+"""What is checked, and a function that returns what was found or raises what is wrong."""
 
 
 @click.command("doctor")
-@click.option("--target", "-t", metavar="TARGET", help="The bundle's target, for the login.")
+@target_option
 @click.pass_obj
 @click.pass_context
 def command(ctx: click.Context, folder: Path | None, target: str | None) -> None:
@@ -51,36 +45,36 @@ def command(ctx: click.Context, folder: Path | None, target: str | None) -> None
       ljm doctor -t prod
 
     """
-    results = [_told(check) for check in _checks(folder, target)]
+    results = [_passes(what, check) for what, check in _checks(folder, target)]
     ctx.exit(0 if all(results) else 1)
 
 
-def _told(check: _Check) -> bool:
-    """Looks, tells what was found, and returns whether it is well."""
+def _passes(what: str, check: Callable[[], str]) -> bool:
+    """Shows what a check found, and returns whether it is well."""
     try:
-        click.echo(f"{click.style('ok', fg='green')}     {check.what}: {check.look()}")
+        click.echo(f"{click.style('ok', fg='green')}     {what}: {check()}")
     except LakeflowJobMetaError as error:
-        click.echo(f"{click.style('wrong', fg='red')}  {check.what}: {error}")
+        click.echo(f"{click.style('wrong', fg='red')}  {what}: {error}")
         return False
     return True
 
 
 def _checks(folder: Path | None, target: str | None) -> Iterator[_Check]:
-    yield _Check("Python", lambda: f"{platform.python_version()} at {sys.prefix}, lakeflow-job-meta {__version__}")
-    yield _Check("project", lambda: str(open_project(folder).folder))
+    yield ("Python", lambda: f"{platform.python_version()} at {sys.prefix}, lakeflow-job-meta {__version__}")
+    yield ("project", lambda: str(open_project(folder).folder))
     try:
         project = open_project(folder)
     except LakeflowJobMetaError:
         return
-    yield _Check("includes", lambda: _includes(project))
-    yield _Check("databricks CLI", lambda: check_version(_cli(project, target)))
-    yield _Check("login", lambda: _login(_cli(project, target)))
+    yield ("includes", layout_of(project).included)
+    yield ("databricks CLI", lambda: check_version(_cli(project, target)))
+    yield ("login", lambda: _login(_cli(project, target)))
     tables = [source for source in project.metadata if source.kind == "table"]
     warehouses = {source.warehouse_id or os.environ.get(WAREHOUSE_VARIABLE) for source in tables}
     warehouses.add(project.defaults.warehouse_id)
     for warehouse in sorted(each for each in warehouses if each and "${" not in each):
-        yield _Check(f"warehouse {warehouse}", partial(_warehouse, warehouse))
-    yield from (_Check(f"table {source.location}", partial(_table, source, project.folder)) for source in tables)
+        yield (f"warehouse {warehouse}", partial(_warehouse, warehouse))
+    yield from ((f"table {source.location}", partial(_table, source, project.folder)) for source in tables)
 
 
 def _warehouse(warehouse_id: str) -> str:
@@ -114,19 +108,3 @@ def _login(cli: DatabricksCli) -> str:
         )
     user = value_at(read_yaml(result.stdout).value, ("userName",))[1]
     return str(user or "accepted")
-
-
-def _includes(project: Project) -> str:
-    if project.bundles is not None:
-        return f"each bundle includes {listing(read_common_config(project).include) or 'nothing'}"
-    path = project.folder / BUNDLE_FILE
-    if not path.is_file():
-        raise OperationFailed(
-            f"there is no {BUNDLE_FILE} in {str(project.folder)!r}; bundle/starter of this project has one."
-        )
-    root = read_yaml(path.read_text(encoding="utf-8", errors="replace")).value
-    include = value_at(root, ("include",))[1]
-    wanted = f"{project.output}/jobs/*.yml"
-    if not isinstance(include, list) or wanted not in include:
-        raise OperationFailed(f"{BUNDLE_FILE} does not include the generated files; add `- {wanted}` below 'include:'.")
-    return wanted

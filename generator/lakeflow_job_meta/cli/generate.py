@@ -10,7 +10,6 @@ from lakeflow_job_meta._internal.text import count
 from lakeflow_job_meta.cli.params import compile_for_review, open_project
 from lakeflow_job_meta.cli.progress import ProgressBar
 from lakeflow_job_meta.cli.report import show_count, show_diff, show_text
-from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.output.writer import (
     Change,
     FileChanges,
@@ -49,22 +48,21 @@ def command(ctx: click.Context, folder: Path | None, check: bool, diff: bool, al
     show_text(diagnostics)
     refuse_if_a_source_went_missing(compilation, changes, allow_empty)
     if diff:
-        show_diff(line for change in changes.changes for line in change.diff(project.generated))
+        show_diff(line for change in changes.changes for line in change.diff(changes.layout.in_project(change.file)))
     if not (check or diff):
         with ProgressBar() as progress:
             apply_changes(changes, progress.update)
     if not diff:
-        _show_changes(changes, project, written=not check)
+        _show_changes(changes, written=not check)
     show_count(diagnostics, compilation.modules)
     differs = check and bool(changes.changes)
     ctx.exit(1 if compilation.errors or changes.diagnostics or differs else 0)
 
 
-def _show_changes(changes: FileChanges, project: Project, *, written: bool) -> None:
+def _show_changes(changes: FileChanges, *, written: bool) -> None:
     for change in changes.changes:
-        click.echo(
-            f"{click.style(f'{change.kind.value:6}', fg=_COLOURS[change.kind])} {project.generated}/{change.path}"
-        )
+        kind = click.style(f"{change.kind.value:6}", fg=_COLOURS[change.kind])
+        click.echo(f"{kind} {changes.layout.in_project(change.file)}")
     kept = f", {len(changes.kept)} kept" if changes.kept else ""
     done = "changed" if written else "to change"
     click.echo(f"{count(len(changes.changes), 'file')} {done}, {changes.unchanged} unchanged{kept}.", err=True)

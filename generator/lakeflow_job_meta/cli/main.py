@@ -1,4 +1,4 @@
-"""The entry point: knows the commands by name and imports each only when it is called.
+"""The entry point: lists the commands by name and imports each only when it is called.
 
 `ljm --help` must start in under 0.2 s, so the summaries stand here and nothing else is loaded for them.
 """
@@ -95,7 +95,7 @@ def cli(ctx: click.Context) -> None:
 
     \b
     Examples:
-      ljm validate                     all problems of all metadata, each at its place
+      ljm validate                     all problems of all metadata, each with its location
       ljm generate --diff              what would change in resources/, writing nothing
       ljm generate --project pipelines
 

@@ -16,8 +16,8 @@ from lakeflow_job_meta.compiler.parallel import workers_of_this_machine
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.load import find_project_folder, load_project
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.deploy.bundle_size import full_warning
 from lakeflow_job_meta.errors import ConfigError
+from lakeflow_job_meta.layout.layout import layout_of
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -75,11 +75,7 @@ def control_table_options(command: Command) -> Command:
 
 
 def open_project(folder: Path | None) -> Project:
-    """Loads the project of `--project`, or the one that the current folder is in.
-
-    Raises:
-        ConfigError: There is none, or its file has mistakes.
-    """
+    """Loads the project of `--project`, or the one that the current folder is in."""
     return load_project(folder if folder is not None else find_project_folder(_working_folder()))
 
 
@@ -91,11 +87,7 @@ def _working_folder() -> Path:
 
 
 def open_monitored_project(folder: Path | None, control_table: str | None, warehouse_id: str | None) -> Project:
-    """Loads the project of a monitor: of a control table where one is named, else as all commands do.
-
-    Raises:
-        ConfigError: There is none, or its file has mistakes.
-    """
+    """Loads the project of a monitor: of a control table where one is named, else as all commands do."""
     if control_table is None:
         return open_project(folder)
     from lakeflow_job_meta.services.adhoc_project import project_of_table  # most commands do without
@@ -106,7 +98,7 @@ def open_monitored_project(folder: Path | None, control_table: str | None, wareh
 def compile_for_review(project: Project) -> Compilation:
     """Compiles all metadata for a command that does not deploy, and warns when the bundle nears its limit."""
     compilation = compile_metadata(project)
-    warning = full_warning(project, len(compilation.jobs))
+    warning = layout_of(project).size_warning(len(compilation.jobs))
     if warning is not None:
         click.echo(warning, err=True)
     return compilation

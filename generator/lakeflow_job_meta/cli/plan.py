@@ -6,23 +6,29 @@ from pathlib import Path
 
 import click
 
-from lakeflow_job_meta.cli.params import compile_for_review, open_project
+from lakeflow_job_meta.cli.params import (
+    compile_for_review,
+    format_option,
+    open_project,
+    parallel_option,
+    target_option,
+)
 from lakeflow_job_meta.cli.report import show_count, show_text
 from lakeflow_job_meta.cli.run import end_like_ctrl_c
-from lakeflow_job_meta.deploy.live_plan import plan_live
-from lakeflow_job_meta.deploy.select_backend import open_cli
+from lakeflow_job_meta.deployment.live_plan import plan_live
+from lakeflow_job_meta.deployment.select_backend import open_cli
 from lakeflow_job_meta.diagnostics.model import errors_among
 from lakeflow_job_meta.output.writer import plan_changes
-from lakeflow_job_meta.plan.explain import FORMATS
-from lakeflow_job_meta.plan.file_plan import plan_files
+from lakeflow_job_meta.planning.compare import compare_files
+from lakeflow_job_meta.planning.explain import FORMATS
 
 
 @click.command("plan")
 @click.option("--against", metavar="REF", help="Compare with the generated files of a git revision, such as main.")
-@click.option("--format", "form", type=click.Choice(list(FORMATS)), default="text", help="As text, JSON or Markdown.")
+@format_option(FORMATS, "As text, JSON or Markdown.")
 @click.option("--live", is_flag=True, help="Add what a deployment of the files on disk would do in the workspace.")
-@click.option("--target", "-t", metavar="TARGET", help="The bundle's target for --live. Default: the bundle's own.")
-@click.option("--parallel", type=click.IntRange(1), default=2, show_default=True, help="How many bundles at a time.")
+@target_option
+@parallel_option
 @click.option("--check", is_flag=True, help="Exit with 1 when anything would change.")
 @click.pass_obj
 @click.pass_context
@@ -36,10 +42,10 @@ def command(
     parallel: int,
     check: bool,
 ) -> None:
-    """Say in words what the metadata would change: jobs, tasks, settings, dependencies.
+    """Show what the metadata would change: jobs, tasks, settings, dependencies.
 
-    Compares the metadata with the generated files, as they are on disk or in a git revision. Markdown is made for a
-    comment in a pull request.
+    Compares the metadata with the generated files, as they are on disk or in a git revision. Markdown is meant for
+    a comment in a pull request.
 
     \b
     Examples:
@@ -53,7 +59,7 @@ def command(
     changes = plan_changes(project, compilation)
     diagnostics = (*compilation.diagnostics, *changes.diagnostics)
     show_text(diagnostics)
-    plan = plan_files(project, changes, against)
+    plan = compare_files(changes, against)
     if live:
         end_like_ctrl_c()
     bundle_plan = plan_live(project, open_cli(project, target), parallel) if live else None

@@ -46,12 +46,9 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def run(command: click.Command) -> int:
-    """Runs a command line.
+    """Runs a command line, and returns its exit code.
 
     A closed pipe (`ljm validate | head`) and Ctrl-C end quietly, as they do elsewhere.
-
-    Returns:
-        The exit code.
     """
     # A command is short, and the collector would walk over millions of values that all stay: a sixth of the time.
     gc.disable()
@@ -108,9 +105,6 @@ def leave(code: int) -> NoReturn:
 
     That would take a seventh of the time of a command that finds nothing to do. Whoever else has called an entry point,
     such as a wheel task of a job, lives on.
-
-    Raises:
-        SystemExit: The process is not ours.
     """
     if is_command_line(sys.modules["__main__"]):
         atexit._run_exitfuncs()

@@ -31,11 +31,7 @@ class MonitoredTarget:
 def open_monitored_target(
     folder: Path | None, target: str | None, control_table: str | None, warehouse_id: str | None
 ) -> MonitoredTarget:
-    """Opens the history of a target.
-
-    Raises:
-        ConfigError: There is no project.
-    """
+    """Opens the history of a target."""
     project = open_monitored_project(folder, control_table, warehouse_id)
     named = target_of(project, target)
     state = state_folder(project, named)

@@ -20,9 +20,8 @@ from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import errors_among, in_reading_order
 from lakeflow_job_meta.diagnostics.severity import SeverityOverrides
 from lakeflow_job_meta.jobs.units import Jobs, JobSource
-from lakeflow_job_meta.layout.common_config import read_common_config
-from lakeflow_job_meta.layout.partitioning import partition
-from lakeflow_job_meta.layout.paths import job_of_path, job_path
+from lakeflow_job_meta.layout.generated_file import GeneratedFile, job_path
+from lakeflow_job_meta.layout.partitioning import Partitioning
 from lakeflow_job_meta.parsing.units import SourceUnit
 from lakeflow_job_meta.sources.interface import SourceSnapshot
 from lakeflow_job_meta.sources.open import open_readers
@@ -69,7 +68,8 @@ def compile_project(
     compiler = UnitCompiler(project, read_bundle_declarations(project), FileLookups(project.folder))
     alone: CompilePass = compiler if workers is None else ParallelCompiler(compiler, workers)
     compilation = _compile(compiler, CompilationCache(alone, compiler), snapshots, on_progress)
-    return compilation if project.bundles is None else _in_bundles(project, compilation, moving or {})
+    partitioning = compiler.layout.partition(compilation.outlines, compilation.jobs, moving or {})
+    return _in_bundles(project, compilation, partitioning) if partitioning.bundles else compilation
 
 
 def compile_snapshots(
@@ -95,22 +95,27 @@ def _compile(
 ) -> Compilation:
     units = [unit for snapshot in snapshots for unit in snapshot.units]
     compiled = alone.compile_units(units, lambda done, of: on_progress("Checking modules", done, of))
-    return _summed_up(compiler.project, snapshots, link(compiler, units, compiled, other_modules))
+    return _summed_up(compiler, snapshots, link(compiler, units, compiled, other_modules))
 
 
 def _summed_up(
-    project: Project, snapshots: Sequence[SourceSnapshot], units: Mapping[SourceUnit, UnitResult]
+    compiler: UnitCompiler, snapshots: Sequence[SourceSnapshot], units: Mapping[SourceUnit, UnitResult]
 ) -> Compilation:
     results = units.values()
-    overrides = SeverityOverrides(dict(project.checks))
+    overrides = SeverityOverrides(dict(compiler.project.checks))
     own = overrides.apply(problem for snapshot in snapshots for problem in snapshot.problems)
 
     def is_missing(snapshot: SourceSnapshot) -> bool:
         return snapshot.is_unreadable or all(units[unit].is_empty for unit in snapshot.units)
 
     return Compilation(
-        _jobs(project, units),
-        {path: text for result in results for path, text in result.files.items()},
+        _jobs(compiler, units),
+        {
+            file: text
+            for result in results
+            for path, text in result.files.items()
+            if (file := GeneratedFile.at(path)) is not None
+        },
         in_reading_order([*own, *(problem for result in results for problem in result.diagnostics)]),
         frozenset(key for result in results for key in result.kept_jobs),
         frozenset(unit.label for unit, result in units.items() if result.is_unknown),
@@ -122,27 +127,29 @@ def _summed_up(
     )
 
 
-def _jobs(project: Project, units: Mapping[SourceUnit, UnitResult]) -> Jobs:
+def _jobs(compiler: UnitCompiler, units: Mapping[SourceUnit, UnitResult]) -> Jobs:
     sources = {
         key: JobSource(name, unit)
         for unit, result in units.items()
         for name, key in result.modules
         if key is not None and name and job_path(key) in result.files
     }
-    return Jobs(project, sources)
+    return Jobs(compiler.project, compiler.layout.output, sources)
 
 
-def _in_bundles(project: Project, compilation: Compilation, moving: Mapping[str, str]) -> Compilation:
+def _in_bundles(project: Project, compilation: Compilation, partitioning: Partitioning) -> Compilation:
     """Puts the jobs into the bundles of a project of many; a job that cannot be there stays as it is."""
-    read_common_config(project)
-    partitioning = partition(project, compilation.outlines, compilation.jobs, moving)
     reported = SeverityOverrides(dict(project.checks)).apply(problem for _, problem in partitioning.problems)
     wrong = {key for key, problem in partitioning.problems if errors_among([problem]) and problem in reported}
     names = compilation.jobs.names
     return replace(
         compilation,
         jobs=compilation.jobs.only(names.keys() - wrong),
-        files={path: text for path, text in compilation.files.items() if job_of_path(path) not in wrong},
+        files={
+            file.moved_to(partitioning.bundles[file.job_key]): text
+            for file, text in compilation.files.items()
+            if file.job_key not in wrong
+        },
         diagnostics=in_reading_order((*compilation.diagnostics, *reported)),
         kept_jobs=compilation.kept_jobs | wrong,
         broken=tuple(dict.fromkeys((*compilation.broken, *(name for key, name in names.items() if key in wrong)))),

@@ -13,7 +13,7 @@ from lakeflow_job_meta.checks.context import OtherModules
 from lakeflow_job_meta.checks.other_jobs import jobs_run_by
 from lakeflow_job_meta.compiler.result import UnitResult
 from lakeflow_job_meta.compiler.unit import Links, UnitCompiler
-from lakeflow_job_meta.jobs.units import ParsedUnit, parse_unit
+from lakeflow_job_meta.jobs.units import ParsedUnit
 from lakeflow_job_meta.parsing.keys import job_key
 from lakeflow_job_meta.parsing.modules import ParsedModule
 from lakeflow_job_meta.parsing.units import SourceUnit
@@ -33,12 +33,12 @@ def link(
         alone: The results of those that do not depend on others.
         other_modules: Names of modules that exist without being read here, whose jobs may be run.
     """
-    parsed = {unit: parse_unit(unit, compiler.project) for unit in units if unit not in alone}
+    parsed = {unit: compiler.parse(unit) for unit in units if unit not in alone}
     names = {unit: parsed[unit].names if unit in parsed else alone[unit].modules for unit in units}
     counted = Counter(key.casefold() for each in names.values() for _, key in each if key is not None)
     for unit in units:
         if unit not in parsed and any(key is not None and counted[key.casefold()] > 1 for _, key in names[unit]):
-            parsed[unit] = parse_unit(unit, compiler.project)
+            parsed[unit] = compiler.parse(unit)
     known = {name: job_key(name) for name in other_modules}
     known |= {name: key for each in names.values() for name, key in each if name is not None and key is not None}
     # A job that runs others depends on them, and so was parsed.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from lakeflow_job_meta.checks.file_lookups import Answer, Lookup
 from lakeflow_job_meta.diagnostics.model import Diagnostic, errors_among
 from lakeflow_job_meta.jobs.units import Jobs
+from lakeflow_job_meta.layout.generated_file import GeneratedFile
 from lakeflow_job_meta.layout.job_summary import JobSummary
 from lakeflow_job_meta.sources.interface import SourceSnapshot
 
@@ -18,7 +19,7 @@ class Compilation:
 
     Attributes:
         jobs: The jobs without an error.
-        files: The text of every file, by its path below the output folder.
+        files: The text of every file of a job.
         diagnostics: Everything to report, by location.
         kept_jobs: Keys of jobs that stay as they are, since their module is broken or has nothing active.
         kept_labels: Files and tables that could not be read in whole; all that came from them stays as it is.
@@ -30,7 +31,7 @@ class Compilation:
     """
 
     jobs: Jobs
-    files: dict[str, str]
+    files: dict[GeneratedFile, str]
     diagnostics: tuple[Diagnostic, ...]
     kept_jobs: frozenset[str]
     kept_labels: frozenset[str]

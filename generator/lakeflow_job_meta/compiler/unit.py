@@ -22,7 +22,8 @@ from lakeflow_job_meta.diagnostics.rules.metadata import DUPLICATE_MODULE, JOB_K
 from lakeflow_job_meta.diagnostics.severity import SeverityOverrides
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.units import BuiltModule, ParsedUnit, parse_unit
-from lakeflow_job_meta.layout.job_summary import JobSummary, summarize_job
+from lakeflow_job_meta.layout.job_summary import JobSummary
+from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.parsing.modules import ParsedModule
 from lakeflow_job_meta.parsing.units import SourceUnit
 from lakeflow_job_meta.render.render import Renderer
@@ -97,6 +98,7 @@ class UnitCompiler:
     def __init__(self, project: Project, bundle: BundleDeclarations, files: FileLookups) -> None:
         self.project = project
         self.bundle = bundle
+        self.layout = layout_of(project)
         self.files = files
         self._severity = SeverityOverrides(dict(project.checks))
         self._renderer = Renderer(project)
@@ -117,10 +119,13 @@ class UnitCompiler:
                 results[unit] = result
         return results
 
+    def parse(self, unit: SourceUnit) -> ParsedUnit:
+        return parse_unit(unit, self.project, self.layout.output)
+
     def compile_alone(self, unit: SourceUnit) -> UnitResult | None:
         """Compiles a unit without the others; None if that cannot be done."""
         try:
-            return self.compile(parse_unit(unit, self.project))
+            return self.compile(self.parse(unit))
         except NeedsOthers:
             return None
 
@@ -135,7 +140,8 @@ class UnitCompiler:
             NeedsOthers: A check has to know the other modules, and they are not known.
         """
         content = unit.source.content
-        context = CheckContext(self.project, self.bundle, self.files.noting(), links.others if links else None)
+        others = links.others if links else None
+        context = CheckContext(self.project, self.layout.output, self.bundle, self.files.noting(), others)
         found = _Findings(diagnostics=self._severity.apply(content.diagnostics))
         damaged = {_line(diagnostic) for diagnostic in found.diagnostics}
         # All checks come before the first rendering, which would be for nothing where a check needs the other modules.
@@ -168,8 +174,7 @@ class UnitCompiler:
             problems += rendered.diagnostics
             found.files.update(rendered.files)
         if job is not None and not errors_among(problems):
-            if self.project.bundles is not None:
-                found.outlines.append(summarize_job(self.project, job.key, job.settings, job.module.group))
+            found.outlines += self.layout.summaries(job.key, job.settings, job.module.group)
         elif parsed.key is not None:
             found.kept_jobs.add(parsed.key)
         # What is wrong with a damaged one was reported where it was read.

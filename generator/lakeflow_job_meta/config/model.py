@@ -103,19 +103,6 @@ class Project:
         """The control tables among the sources of metadata; the first one is the table that state is kept beside."""
         return tuple(source for source in self.metadata if source.kind in TABLE_KINDS)
 
-    @property
-    def generated(self) -> str:
-        """The folder that all generated files are below, relative to `folder`."""
-        return self.output if self.bundles is None else BUNDLES_FOLDER
-
-    @property
-    def files_of_jobs(self) -> str:
-        """The folder that `jobs/` and `sql/` are in, relative to `folder`; `*` stands for any bundle of many.
-
-        A job's file names other files relative to itself, and says the same in each bundle, since all are as deep.
-        """
-        return self.output if self.bundles is None else f"{BUNDLES_FOLDER}/*/{self.output}"
-
 
 def is_inside(path: str) -> bool:
     """Says whether a path stays in the folder that it is relative to."""

@@ -53,12 +53,13 @@ class Built:
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
-def build_job(module: Module, project: Project) -> Built:
+def build_job(module: Module, project: Project, output: str) -> Built:
     """Builds the job of one module.
 
     Args:
         module: The module; of a broken one, what could be read.
         project: For defaults, naming and the control table.
+        output: The folder that `jobs/` and `sql/` are in, relative to the project, for paths in the job's file.
 
     Returns:
         The job, complete if nothing is reported; None, and a warning, if the module has no active source.
@@ -68,7 +69,7 @@ def build_job(module: Module, project: Project) -> Built:
     if not sources:
         message = f"the module {quoted(module.module_name)} has no active source, so no job is made of it"
         return Built(None, (NO_ACTIVE_SOURCE.at(module.origin.key("sources"), message),))
-    builder = _Builder(module, project, stages)
+    builder = _Builder(module, project, output, stages)
     settings, layers = builder.job_settings()
     tasks = [builder.task(source) for source in sources]
     settings["tasks"] = [task for task, _ in tasks]
@@ -80,9 +81,10 @@ def build_job(module: Module, project: Project) -> Built:
 class _Builder:
     """Builds one job and gathers what is wrong with it."""
 
-    def __init__(self, module: Module, project: Project, stages: Stages) -> None:
+    def __init__(self, module: Module, project: Project, output: str, stages: Stages) -> None:
         self.module = module
         self.project = project
+        self.output = output
         self.stages = stages
         self.sql_files: list[SqlFile] = []
         self.problems: list[Diagnostic] = []
@@ -173,7 +175,7 @@ class _Builder:
             path = (kind.block, "task")
             inner = Layer("source", own.ref.at(*path), block["task"], (*own.prefix, *path), WRITTEN_ELSEWHERE)
             block = {**block, "task": self._iteration(inner, key, source_id, layers)}
-        sql_path = f"{self.project.files_of_jobs}/sql/{self.module.key}/{sql_name}.sql"
+        sql_path = f"{self.output}/sql/{self.module.key}/{sql_name}.sql"
         warehouse_id = self.project.defaults.warehouse_id
         context = TaskContext(source_id, self.project.control_table, warehouse_id, sql_path, job_key)
         settings[kind.block] = kind.prepare(block, context) if kind.prepare is not None else block
@@ -267,8 +269,9 @@ class _Builder:
         self.problems.append(TASK_KIND.at(origin, message))
 
     def _with_local_paths(self, settings: dict[str, Value], patterns: tuple[tuple[str, ...], ...]) -> dict[str, Value]:
-        output = self.project.files_of_jobs
-        return with_paths(settings, patterns, lambda path: relative_to_job_file(path, output), from_git=self.from_git)
+        return with_paths(
+            settings, patterns, lambda path: relative_to_job_file(path, self.output), from_git=self.from_git
+        )
 
 
 def _task_defaults(defaults: dict[str, Value], config: dict[str, Value], kind: TaskType) -> dict[str, Value]:

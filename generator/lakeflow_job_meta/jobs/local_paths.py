@@ -109,6 +109,11 @@ def relative_to_job_file(path: str, output: str) -> str:
     return relative if relative.startswith("../") else f"./{relative}"
 
 
+def relative_to_project(path: str, output: str) -> str:
+    """Returns a path in a file of `<output>/jobs` as a path of the project."""
+    return posixpath.normpath(posixpath.join(output, "jobs", path))
+
+
 def with_paths(
     settings: dict[str, Value],
     patterns: tuple[tuple[str, ...], ...],

@@ -40,10 +40,16 @@ class ParsedUnit:
         return tuple((module.parsed.name, module.parsed.key) for module in self.modules)
 
 
-def parse_unit(unit: SourceUnit, project: Project) -> ParsedUnit:
-    """Parses a unit and builds the jobs of its modules; whether their settings are right is checked elsewhere."""
+def parse_unit(unit: SourceUnit, project: Project, output: str) -> ParsedUnit:
+    """Parses a unit and builds the jobs of its modules; whether their settings are right is checked elsewhere.
+
+    Args:
+        unit: The unit.
+        project: For defaults, naming and the control table.
+        output: The folder that `jobs/` and `sql/` are in, relative to the project.
+    """
     parsed = [parse_module(raw) for raw in unit.content.modules]
-    built = (BuiltModule(each, build_job(each.module, project) if each.module else Built()) for each in parsed)
+    built = (BuiltModule(each, build_job(each.module, project, output) if each.module else Built()) for each in parsed)
     return ParsedUnit(unit, tuple(built))
 
 
@@ -59,11 +65,12 @@ class Jobs(Sequence[Job]):
     """The jobs of a project in reading order, each built when it is first needed: mostly only their keys are.
 
     Attributes:
-        project: What the jobs are built with.
+        project: What the jobs are built with, likewise `output`; see `parse_unit`.
         sources: What each job is built from, by the job's key.
     """
 
     project: Project
+    output: str
     sources: Mapping[str, JobSource]
 
     @cached_property
@@ -73,7 +80,7 @@ class Jobs(Sequence[Job]):
 
     def only(self, keys: Container[str]) -> Jobs:
         """Returns the jobs of some keys."""
-        return Jobs(self.project, {key: source for key, source in self.sources.items() if key in keys})
+        return Jobs(self.project, self.output, {key: source for key, source in self.sources.items() if key in keys})
 
     def split(self, groups: Mapping[str, str]) -> dict[str, Jobs]:
         """Returns the jobs of each group.
@@ -84,7 +91,7 @@ class Jobs(Sequence[Job]):
         sources: dict[str, dict[str, JobSource]] = {}
         for key, source in self.sources.items():
             sources.setdefault(groups[key], {})[key] = source
-        return {group: Jobs(self.project, found) for group, found in sources.items()}
+        return {group: Jobs(self.project, self.output, found) for group, found in sources.items()}
 
     def get(self, key: str) -> Job | None:
         """Returns the job of a key, and builds no other unit."""
@@ -95,7 +102,7 @@ class Jobs(Sequence[Job]):
         for key in keys:
             keys_of.setdefault(self.sources[key].unit, set()).add(key)
         for unit, wanted in keys_of.items():
-            yield from (job for job in parse_unit(unit, self.project).jobs if job.key in wanted)
+            yield from (job for job in parse_unit(unit, self.project, self.output).jobs if job.key in wanted)
 
     @cached_property
     def _jobs(self) -> tuple[Job, ...]:

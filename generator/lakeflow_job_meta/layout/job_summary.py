@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from lakeflow_job_meta._internal.trees import KeyPath, Value, texts_in, value_at
-from lakeflow_job_meta.config.model import Project, is_inside
-from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, LocalPath, local_paths
+from lakeflow_job_meta.config.model import is_inside
+from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, LocalPath, local_paths, relative_to_project
 from lakeflow_job_meta.jobs.model import with_iteration
 from lakeflow_job_meta.jobs.references import JOB_REFERENCE
 
@@ -40,23 +40,34 @@ class JobSummary:
     libraries: tuple[str, ...] = ()
 
 
-def summarize_job(project: Project, key: str, settings: dict[str, Value], group: str | None = None) -> JobSummary:
-    """Returns the outline of a job of a project of many bundles.
+def summarize_job(by: str | None, output: str, key: str, settings: dict[str, Value], group: str | None) -> JobSummary:
+    """Returns the summary of a job of a project of many bundles.
 
     Args:
-        project: The project.
-        key: The job's.
-        settings: The job's.
+        by: The tag whose value names the job's bundle.
+        output: The folder that `jobs/` and `sql/` are in, relative to the project.
+        key: The job's, likewise `settings`.
+        settings: As they stand in its file.
         group: Of its module.
     """
-    tag = value_at(settings, ("tags", project.bundles.by))[1] if project.bundles and project.bundles.by else None
-    files = [*_files(settings)]
+    tag = value_at(settings, ("tags", by))[1] if by else None
+    libraries, uploads = set(), set()
+    for found in _files(settings):
+        path = relative_to_project(found.path, output)
+        if path.startswith(f"{output}/"):
+            # Relative to the bundle, so without `bundles/*/`.
+            uploads.add("/".join([*output.split("/")[2:], "sql"]))
+        elif found.setting[-1] in _UPLOADED_APART or (found.setting[0] == "environments" and not found.prefix):
+            libraries.add(posixpath.dirname(path) if any(sign in path for sign in "*?[") else path)
+        elif is_inside(path):
+            # The first folder as a whole, since notebooks import and run what lies beside and above them.
+            uploads.add(UP if path == "." else f"{UP}/{path.split('/', 1)[0]}")
     return JobSummary(
         key,
         (group or "") if tag is None else str(tag),
         tuple(dict.fromkeys(other for _, other in references(key, settings))),
-        tuple(sorted(set(_uploads(project, files)))),
-        tuple(sorted(set(_libraries(project, files)))),
+        tuple(sorted(uploads)),
+        tuple(sorted(libraries)),
     )
 
 
@@ -67,38 +78,7 @@ def references(key: str, settings: dict[str, Value]) -> Iterator[tuple[KeyPath, 
         yield from ((path, other) for path, other in found if other != key)
 
 
-def _uploads(project: Project, files: Iterable[LocalPath]) -> Iterator[str]:
-    own = f"{project.files_of_jobs}/"
-    for found in files:
-        path = in_project(project, found.path)
-        if path.startswith(own):
-            yield f"{project.output}/sql"
-        elif found.setting[-1] not in _UPLOADED_APART and not _is_library(found) and is_inside(path):
-            yield UP if path == "." else f"{UP}/{_whole_folder(path)}"
-
-
-def _whole_folder(path: str) -> str:
-    """Returns the first folder of a path, since notebooks import and run what lies beside and above them."""
-    return path.split("/", 1)[0]
-
-
-def _is_library(found: LocalPath) -> bool:
-    return not found.prefix and found.setting[0] == "environments"
-
-
-def _libraries(project: Project, files: Iterable[LocalPath]) -> Iterator[str]:
-    for found in files:
-        if found.setting[-1] in _UPLOADED_APART or _is_library(found):
-            path = in_project(project, found.path)
-            yield posixpath.dirname(path) if any(sign in path for sign in "*?[") else path
-
-
-def in_project(project: Project, path: str) -> str:
-    """Returns a path of a generated file, which is relative to that, relative to the project."""
-    return posixpath.normpath(posixpath.join(project.files_of_jobs, "jobs", path))
-
-
-def _files(settings: dict[str, Value]) -> Iterator[LocalPath]:
+def _files(settings: dict[str, Value]) -> Iterable[LocalPath]:
     from_git = "git_source" in settings
     yield from local_paths(settings, JOB_PATHS, from_git=from_git)
     tasks = settings.get("tasks")

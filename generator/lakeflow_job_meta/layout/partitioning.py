@@ -1,23 +1,29 @@
-"""Puts the jobs of a compilation into bundles, and says what stands against it. Of files it reads the names only.
+"""Assigns the jobs of a compilation to bundles, and reports what stands against it. Pure.
 
-Where the file of a job is, the job is: it moves only when somebody moves it.
+A job stays in the bundle where its file is, whatever else changes, until somebody moves it: another bundle would delete
+and recreate it. Nothing depends on the order in which metadata is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lakeflow_job_meta._internal.text import listing, quoted
 from lakeflow_job_meta._internal.trees import value_at
-from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.config.model import Bundles
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Rule
 from lakeflow_job_meta.diagnostics.rules.bundles import BUNDLE_NAME, JOB_IN_OTHER_BUNDLE, STAYS_IN_BUNDLE, TWO_PLACES
 from lakeflow_job_meta.jobs.units import Jobs
-from lakeflow_job_meta.layout.assignment import OTHER, assign, bundle_name
 from lakeflow_job_meta.layout.job_summary import JobSummary, references
-from lakeflow_job_meta.layout.on_disk import jobs_on_disk
 
+OTHER = "other"
+"""The bundle of jobs without the tag."""
+
+_LONGEST_NAME = 100
+_NOT_IN_NAME = re.compile(r"[^A-Za-z0-9_-]+")
 _RESERVED = ("jobs",)
 
 
@@ -30,44 +36,113 @@ class Partitioning:
         problems: The key of the job, and what is wrong with it.
     """
 
-    bundles: dict[str, str]
+    bundles: Mapping[str, str]
     problems: tuple[tuple[str, Diagnostic], ...]
 
 
-def partition(project: Project, outlines: Sequence[JobSummary], jobs: Jobs, moving: Mapping[str, str]) -> Partitioning:
-    """Puts jobs into bundles.
+def bundle_name(tag: str) -> str:
+    """Returns the name of the bundle for the value of a tag; empty if no character is left."""
+    return _NOT_IN_NAME.sub("_", tag).strip("_-")[:_LONGEST_NAME]
+
+
+def numbered(number: int) -> str:
+    """Returns the name of a bundle that is known by its number, from 1."""
+    return f"part_{number:03}"
+
+
+def partition(
+    setting: Bundles,
+    on_disk: Mapping[str, Sequence[str]],
+    summaries: Sequence[JobSummary],
+    jobs: Jobs,
+    moving: Mapping[str, str],
+) -> Partitioning:
+    """Assigns jobs to bundles.
 
     Args:
-        project: A project of many bundles.
-        outlines: Of the jobs without an error.
-        jobs: The same jobs, for the places of what is wrong with them.
-        moving: Keys of jobs that are being moved, with the bundles that they go to.
+        setting: How they are split.
+        on_disk: The bundles that hold a file of a job, by its key.
+        summaries: Of the jobs without an error.
+        jobs: The same jobs, for the locations of problems.
+        moving: The new bundles of jobs that are being moved, by key.
     """
-    if project.bundles is None:
-        raise AssertionError("a project of one bundle has nothing to place")
-    located = jobs_on_disk(project)
-    placed = {**{key: bundles[0] for key, bundles in located.items()}, **moving}
-    new = {outline.key: outline for outline in outlines if outline.key not in placed}
-    if project.bundles.by is None:
-        runs = {outline.key: outline.refers_to for outline in outlines if outline.refers_to}
-        bundles = {**placed, **assign(placed, new, runs, project.bundles.jobs_per_bundle or 1)}
+    assigned = {**{key: bundles[0] for key, bundles in on_disk.items()}, **moving}
+    new = {each.key: each for each in summaries if each.key not in assigned}
+    problems = [*_in_two_bundles(jobs, {key: found for key, found in on_disk.items() if key not in moving})]
+    if setting.by is None:
+        runs = {each.key: each.refers_to for each in summaries if each.refers_to}
+        bundles = {**assigned, **assign(assigned, new, runs, setting.jobs_per_bundle or 1)}
     else:
-        # What cannot be a name is told, and the job is not written.
-        bundles = {**placed, **{key: bundle_name(outline.group) or OTHER for key, outline in new.items()}}
-    in_two_places = {key for key, places in located.items() if len(places) > 1 and key not in moving}
-    problems = [*_in_two_places(jobs.only(in_two_places), located)]
-    if project.bundles.by is not None:
-        problems += _group_problems(jobs, outlines, project.bundles.by, placed, moving)
-    problems += _crossing(jobs.only({outline.key for outline in outlines if _crosses(outline, bundles)}), bundles)
+        # What cannot be a name is reported, and the job is not written.
+        bundles = {**assigned, **{key: bundle_name(each.group) or OTHER for key, each in new.items()}}
+        problems += _group_problems(jobs, summaries, setting.by, assigned, moving)
+    problems += _references_across(jobs, summaries, bundles)
     return Partitioning(bundles, tuple(problems))
 
 
-def _crosses(outline: JobSummary, bundles: Mapping[str, str]) -> bool:
-    return any(bundles.get(other, bundles[outline.key]) != bundles[outline.key] for other in outline.refers_to)
+def assign(
+    assigned: Mapping[str, str], new: Collection[str], runs: Mapping[str, Collection[str]], limit: int
+) -> dict[str, str]:
+    """Returns a bundle for each new job: the first with room, and one for all jobs that run each other.
+
+    Args:
+        assigned: The bundles of the other jobs, by key.
+        new: The keys of the new jobs.
+        runs: Which jobs a job refers to, by their keys.
+        limit: How many jobs a bundle takes; only jobs that must stay together may exceed it.
+    """
+    filled = Counter(assigned.values())
+    neighbours: dict[str, set[str]] = {key: set() for key in [*new, *assigned]}
+    for key, others in runs.items():
+        for other in others:
+            if key in neighbours and other in neighbours:
+                neighbours[key].add(other)
+                neighbours[other].add(key)
+    found: dict[str, str] = {}
+    first = 1
+    for key in sorted(new):
+        if key in found:
+            continue
+        group, bundles = _connected(key, neighbours, assigned)
+        while not bundles and filled[numbered(first)] >= limit:
+            first += 1
+        bundle = min(bundles) if bundles else _with_room(filled, len(group), limit, first)
+        found |= dict.fromkeys(group, bundle)
+        filled[bundle] += len(group)
+    return found
 
 
-def _crossing(jobs: Jobs, bundles: Mapping[str, str]) -> Iterator[tuple[str, Diagnostic]]:
-    for job in jobs:
+def _connected(
+    start: str, neighbours: Mapping[str, Collection[str]], assigned: Mapping[str, str]
+) -> tuple[set[str], set[str]]:
+    """Returns the new jobs that are connected with a new one, and the bundles of the assigned jobs beside them."""
+    group, bundles, waiting = {start}, set(), [start]
+    while waiting:
+        for other in neighbours[waiting.pop()]:
+            if other in assigned:
+                bundles.add(assigned[other])
+            elif other not in group:
+                group.add(other)
+                waiting.append(other)
+    return group, bundles
+
+
+def _with_room(filled: Counter[str], size: int, limit: int, first: int) -> str:
+    number = first
+    while filled[numbered(number)] and filled[numbered(number)] + size > limit:
+        number += 1
+    return numbered(number)
+
+
+def _references_across(
+    jobs: Jobs, summaries: Sequence[JobSummary], bundles: Mapping[str, str]
+) -> Iterator[tuple[str, Diagnostic]]:
+    crossing = {
+        each.key
+        for each in summaries
+        if any(bundles.get(other, bundles[each.key]) != bundles[each.key] for other in each.refers_to)
+    }
+    for job in jobs.only(crossing):
         ours = bundles[job.key]
         for path, other in references(job.key, job.settings):
             theirs = bundles.get(other, ours)
@@ -79,54 +154,50 @@ def _crossing(jobs: Jobs, bundles: Mapping[str, str]) -> Iterator[tuple[str, Dia
                 yield job.key, JOB_IN_OTHER_BUNDLE.at(job.origin_of(path), message)
 
 
-def _in_two_places(jobs: Jobs, located: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, Diagnostic]]:
-    for job in jobs:
+def _in_two_bundles(jobs: Jobs, on_disk: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, Diagnostic]]:
+    for job in jobs.only({key for key, bundles in on_disk.items() if len(bundles) > 1}):
         message = (
-            f"the bundles {listing(located[job.key])} hold a file of the job {job.key!r}; run `ljm bundles move "
+            f"the bundles {listing(on_disk[job.key])} hold a file of the job {job.key!r}; run `ljm bundles move "
             f"{job.key} BUNDLE -t TARGET` with the one where it is meant to be"
         )
         yield job.key, TWO_PLACES.at(job.module.origin.at("module_name"), message)
 
 
 def _group_problems(
-    jobs: Jobs, outlines: Sequence[JobSummary], by: str, placed: Mapping[str, str], moving: Mapping[str, str]
+    jobs: Jobs, summaries: Sequence[JobSummary], by: str, assigned: Mapping[str, str], moving: Mapping[str, str]
 ) -> Iterator[tuple[str, Diagnostic]]:
-    groups = {outline.key: outline.group for outline in outlines}
-    values: dict[str, set[str]] = {}
-    for group in groups.values():
-        values.setdefault(bundle_name(group).casefold(), set()).add(group)
-    found = {key: _group_problem(key, group, by, values, placed, moving) for key, group in groups.items()}
-    for job in jobs.only({key for key, problem in found.items() if problem is not None}):
-        kind, message = found[job.key] or (BUNDLE_NAME, "")
-        has_tag = value_at(job.settings, ("tags", by))[0]
-        in_column = job.module.group is not None and not has_tag
-        yield job.key, kind.at(job.module.origin.at(by) if in_column else job.origin_of(("tags", by)), message)
+    groups: dict[str, set[str]] = {}
+    for each in summaries:
+        groups.setdefault(bundle_name(each.group).casefold(), set()).add(each.group)
+    found: dict[str, tuple[Rule, str]] = {}
+    for each in summaries:
+        if each.key not in assigned:
+            problem = _name_problem(each.group, by, groups[bundle_name(each.group).casefold()])
+        else:
+            problem = None if each.key in moving else _stays(each, by, assigned[each.key])
+        if problem is not None:
+            found[each.key] = problem
+    for job in jobs.only(found):
+        rule, message = found[job.key]
+        is_column = job.module.group is not None and not value_at(job.settings, ("tags", by))[0]
+        yield job.key, rule.at(job.module.origin.at(by) if is_column else job.origin_of(("tags", by)), message)
 
 
-def _group_problem(
-    key: str,
-    group: str,
-    by: str,
-    values: Mapping[str, set[str]],
-    placed: Mapping[str, str],
-    moving: Mapping[str, str],
-) -> tuple[Rule, str] | None:
-    """Returns what is wrong with what names the bundle of a job, if anything is."""
-    name = bundle_name(group)
-    if key in placed:
-        if placed[key] == (name or OTHER) or key in moving:
-            return None
-        return (
-            STAYS_IN_BUNDLE,
-            f"the job stays in the bundle {placed[key]!r} although its {by!r} is {quoted(group)}; move it with "
-            f"`ljm bundles move {key} {name or OTHER} -t TARGET`",
-        )
-    others = values[name.casefold()] - {group}
+def _stays(job: JobSummary, by: str, bundle: str) -> tuple[Rule, str] | None:
+    wanted = bundle_name(job.group) or OTHER
+    problem = (
+        f"the job stays in the bundle {bundle!r} although its {by!r} is {quoted(job.group)}; move it with "
+        f"`ljm bundles move {job.key} {wanted} -t TARGET`"
+    )
+    return (STAYS_IN_BUNDLE, problem) if bundle != wanted else None
+
+
+def _name_problem(group: str, by: str, same_name: Collection[str]) -> tuple[Rule, str] | None:
+    """Returns what is wrong with what names the bundle of a new job; names may differ in case only on some disks."""
+    name, others = bundle_name(group), {*same_name} - {group}
     if group and (not name or "${" in group or name in _RESERVED):
         return BUNDLE_NAME, f"{quoted(group)} cannot be the name of a bundle; give {by!r} another value"
     if group and others:
-        return (
-            BUNDLE_NAME,
-            f"{quoted(group)} and {quoted(min(others))} become the same bundle {name!r}; give one another value",
-        )
+        problem = f"{quoted(group)} and {quoted(min(others))} become the same bundle {name!r}; give one another value"
+        return BUNDLE_NAME, problem
     return None

@@ -34,12 +34,7 @@ class EventKind(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened.
-
-    Attributes:
-        text: A sentence for people.
-        details: The same for programs, as JSON has it.
-    """
+    """One thing that happened: a sentence for people, and details as JSON has them."""
 
     kind: EventKind
     text: str
@@ -61,12 +56,7 @@ def change_event(changed: Sequence[str], *, is_first: bool) -> Event | None:
 
 
 def events_of(tick: TickResult, before: MonitorState) -> Iterator[Event]:
-    """Yields what a tick did, what is new, and what is resolved.
-
-    Args:
-        tick: The result of the tick.
-        before: What was remembered before it.
-    """
+    """Yields what a tick did, what is new, and what is resolved since the state `before` it."""
     yield from _changes(tick)
     state = tick.state
     for refusal in state.refused:

@@ -14,12 +14,11 @@ from lakeflow_job_meta.monitor.tick import TickResult
 
 @dataclass(frozen=True, slots=True)
 class LoopOptions:
-    """How often, and for how long.
+    """How often, and for how long: None never ends.
 
     Attributes:
         interval_seconds: From the beginning of one tick to the beginning of the next.
-        max_ticks: After how many to end; None never ends.
-        fail_after: After how many failures in a row to end; None never does.
+        fail_after: After how many failures in a row to end.
     """
 
     interval_seconds: float = 60.0
@@ -32,12 +31,7 @@ class LoopOptions:
 
 @dataclass(frozen=True, slots=True)
 class LoopResult:
-    """How a loop ended.
-
-    Attributes:
-        is_success: Whether it was stopped or had all of its ticks; not if it failed too often.
-        last: The last tick that came to its end; None where none did.
-    """
+    """How a loop ended: well, or because it failed too often; and the last tick that came to its end."""
 
     is_success: bool
     last: TickResult | None
@@ -51,15 +45,7 @@ def run_loop(
     clock: Clock | None = None,
     on_tick: Callable[[TickResult], None] = lambda tick: None,
 ) -> LoopResult:
-    """Ticks until it is stopped by Ctrl-C or SIGTERM, or has failed too often.
-
-    Args:
-        monitor: What ticks.
-        options: How often.
-        sink: Takes the events of its start and its end.
-        clock: For tests.
-        on_tick: Called after each tick.
-    """
+    """Ticks until it is stopped by Ctrl-C or SIGTERM, or has failed too often."""
     clock = clock or Clock()
     monitor.interval_seconds = None if options.max_ticks == 1 else options.interval_seconds
     sink(Event(EventKind.STARTED, str(options), {"interval_seconds": options.interval_seconds}))

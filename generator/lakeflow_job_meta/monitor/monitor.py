@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.deploy.backend import DeployBackend
+from lakeflow_job_meta.deployment.backend import DeployBackend
 from lakeflow_job_meta.errors import LakeflowJobMetaError
 from lakeflow_job_meta.monitor.events import Event, EventKind, EventSink, change_event, events_of
 from lakeflow_job_meta.monitor.reconcile import MonitorConfig, MonitorContext, open_context, reconcile
@@ -36,8 +36,6 @@ class Monitor:
         select_backend: Selects how jobs are deployed.
         sink: Takes the events.
         workspace: Where tables and volumes are; by default the one of the environment.
-        clock: For tests.
-        retry_policy: When something is tried again.
 
     Attributes:
         interval_seconds: After how long the next tick follows, for the heartbeat; None when none does.
@@ -81,11 +79,7 @@ class Monitor:
         return self._finished(replace(tick, moment=self._clock.now()))
 
     def announce_end(self) -> None:
-        """Leaves a last heartbeat, which says that no other is to be expected.
-
-        Raises:
-            OperationFailed: The disk refuses.
-        """
+        """Leaves a last heartbeat, which says that no other is to be expected."""
         heartbeat = read_heartbeat(self._context.folder) if self._context is not None else None
         if self._context is not None and heartbeat is not None:
             write_heartbeat(self._context.folder, replace(heartbeat, interval_seconds=None))
@@ -166,8 +160,7 @@ class Monitor:
     def _record(self, context: MonitorContext, tick: TickResult, seconds: float) -> None:
         """Writes the history, unless it would only repeat what the newest entry says.
 
-        Raises:
-            OperationFailed: It cannot be written; what was done is then done again, which changes nothing.
+        If it cannot be written, what was done is done again, which changes nothing.
         """
         entry = HistoryEntry(
             self._config.target,

@@ -46,12 +46,7 @@ def _timestamp(now: datetime) -> str:
 
 
 class Webhook:
-    """Delivers events.
-
-    Args:
-        url: Where to; http or https.
-        project: Which project and target it is about, for the receiver.
-        sink: Takes one event when the webhook goes down.
+    """Delivers events to a URL (http or https); the sink takes one event when the webhook goes down.
 
     Raises:
         ConfigError: It is no such URL.
@@ -111,11 +106,7 @@ class Webhook:
 
 
 def _host_in(url: str) -> str:
-    """Returns the host of a URL that can be sent to.
-
-    Raises:
-        ConfigError: It is no such URL; the message does not show it.
-    """
+    """Returns the host of a URL that can be sent to; an error does not show the URL."""
     try:
         parts = urlsplit(url)
         is_whole = parts.scheme in ("http", "https") and parts.port != 0
@@ -127,16 +118,7 @@ def _host_in(url: str) -> str:
 
 
 class Notifier:
-    """Sends events to a log and a webhook.
-
-    Args:
-        log: Takes all of them.
-        webhook: The URL of the webhook; None where there is none.
-        project: Which project and target it is about.
-
-    Raises:
-        ConfigError: The webhook's URL is none.
-    """
+    """Sends all events to a log, and those for people to a webhook if its URL is given."""
 
     def __init__(self, log: EventSink, webhook: str | None, project: str) -> None:
         self._log = log
@@ -144,7 +126,6 @@ class Notifier:
         self._notices: set[str] = set()
 
     def send(self, event: Event) -> None:
-        """Sends an event."""
         self._log(event)
         if self._webhook is not None:
             self._webhook.send(event)

@@ -13,15 +13,15 @@ from pathlib import Path
 from lakeflow_job_meta._internal.text import count, listing
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.deploy.backend import DeployBackend, DeployContext, DeployOptions, Reporter
-from lakeflow_job_meta.deploy.pipeline import DeployResult, PreparedDeployment, apply, prepare
-from lakeflow_job_meta.deploy.policy import Allowance, Audience
+from lakeflow_job_meta.deployment.backend import DeployBackend, DeployContext, DeployOptions, Reporter
+from lakeflow_job_meta.deployment.pipeline import DeployResult, PreparedDeployment, apply, prepare
+from lakeflow_job_meta.deployment.policy import Allowance, Audience
 from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError, PolicyViolation
 from lakeflow_job_meta.monitor.proposal import write_proposal
 from lakeflow_job_meta.monitor.tick import TickResult
 from lakeflow_job_meta.monitor.volume_sync import SyncResult, sync_volume
 from lakeflow_job_meta.monitor.watcher import PROJECT, TOOL, SourceVersions, SourceWatcher, source_message
-from lakeflow_job_meta.plan.model import Action
+from lakeflow_job_meta.planning.model import Action
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints, combined_fingerprint
 from lakeflow_job_meta.sources.open import open_readers, open_table_source
 from lakeflow_job_meta.sources.volume import VolumeReader, volume_files
@@ -36,9 +36,7 @@ class MonitorConfig:
     """What a monitor is to do.
 
     Attributes:
-        target: The bundle's target.
         max_deletes: How many jobs each deployment may delete; None leaves that to the project file.
-        overwrite_drift: Whether edits made by hand in the workspace may be overwritten.
         volume: A volume whose YAML files are loaded into the control table as they change.
         proposal: A folder for what would be deployed, instead of a deployment.
     """
@@ -52,14 +50,7 @@ class MonitorConfig:
 
 @dataclass(frozen=True, slots=True)
 class MonitorContext:
-    """A project, opened for one target.
-
-    Attributes:
-        folder: The state folder of the target.
-        options: How each deployment goes.
-        tracking: The record of the jobs.
-        table: The control table that the volume is loaded into, and `volume` reads it.
-    """
+    """A project, opened for one target; `volume` is read and loaded into `table`, where it is given."""
 
     project: Project
     folder: Path
@@ -122,12 +113,7 @@ def reconcile(
 ) -> TickResult:
     """Does everything that the metadata asks for and that needs no one's permission.
 
-    Args:
-        context: The project.
-        versions: Of the sources before anything is read, so that an edit made meanwhile is noticed by the next tick.
-        last: What is remembered.
-        lock: The file descriptor of the deployment lock.
-        select_backend: Selects how jobs are deployed.
+    `versions` are those before anything is read, so that an edit made meanwhile is noticed by the next tick.
 
     Raises:
         LakeflowJobMetaError: Nothing could be done.
@@ -149,7 +135,7 @@ def reconcile(
     if backend is None:
         if proposal is None or changes is None:
             raise AssertionError("a proposal is of files")
-        write_proposal(proposal, project, changes)
+        write_proposal(proposal, changes)
         tick = TickResult.proposed(replace(state, jobs=""), changes)
     elif state.jobs == last.jobs and not last.refused and not (changes is not None and changes.changes):
         tick = TickResult.unchanged(_certain(state))
@@ -213,9 +199,10 @@ def _state(
 
 def _digest(prepared: PreparedDeployment, versions: SourceVersions) -> str:
     """Returns a digest of what is to be deployed: the jobs, and the files that go with them."""
-    kept = dict.fromkeys(prepared.changes.kept if prepared.changes is not None else (), "kept")
+    changes, files = prepared.changes, {file.path: text for file, text in prepared.compilation.files.items()}
+    kept = {changes.layout.path_of(file): "kept" for file in changes.kept} if changes is not None else {}
     tokens = {name: versions.tokens.get(name, "") for name in (PROJECT, TOOL)}
-    return combined_fingerprint({**prepared.compilation.files, **kept, **tokens})
+    return combined_fingerprint({**files, **kept, **tokens})
 
 
 def _certain(state: MonitorState) -> MonitorState:

@@ -15,13 +15,7 @@ from lakeflow_job_meta.state.history import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The clocks of a monitor. Durations and waits never depend on the wall clock, which may be moved.
-
-    Attributes:
-        now: The wall clock, for people to read.
-        monotonic: Seconds that never go backwards.
-        sleep: Waits for so many seconds.
-    """
+    """The clocks of a monitor. Durations and waits never depend on the wall clock, which may be moved."""
 
     now: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
     monotonic: Callable[[], float] = time.monotonic
@@ -30,18 +24,12 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """The next try.
-
-    Attributes:
-        failures_in_a_row: How many ticks have failed since one succeeded.
-        due: When to try again without a change, by the monotonic clock; None where nothing waits.
-    """
+    """How many ticks have failed in a row, and when the next try without a change is due, by the monotonic clock."""
 
     failures_in_a_row: int = 0
     due: float | None = None
 
     def is_due(self, now: float) -> bool:
-        """Whether nothing has to be waited for."""
         return self.due is None or now >= self.due
 
 
@@ -68,7 +56,7 @@ class RetryPolicy:
             is_refused: Whether something is refused.
             is_failing: Whether an earlier failure is still unresolved.
             now: By the monotonic clock.
-            jitter: From 0 to 1; so that two monitors never try at the same time for long.
+            jitter: From 0 to 1; so that two monitors do not keep trying at the same time.
         """
         if outcome is Outcome.FAILED:
             failures = retry.failures_in_a_row + 1

@@ -27,7 +27,6 @@ class Health:
     Attributes:
         last: The newest entry of the history.
         deployment: The newest entry in which jobs were deployed.
-        heartbeat: Of the monitor, where there is one on this machine.
         absence: Why no monitor seems to run; empty when one does.
     """
 
@@ -39,7 +38,6 @@ class Health:
 
     @property
     def state(self) -> MonitorState:
-        """What is remembered."""
         return self.last.state if self.last is not None else MonitorState()
 
     @property
@@ -56,17 +54,7 @@ class Health:
 
 
 def health_of(history: History, folder: Path, target: str, now: datetime) -> Health:
-    """Returns the health of the monitor of a target.
-
-    Args:
-        history: Its history.
-        folder: Its state folder on this machine.
-        target: The target.
-        now: The wall clock's time.
-
-    Raises:
-        OperationFailed: The history cannot be read.
-    """
+    """Returns the health of the monitor of a target, whose state folder on this machine is `folder`."""
     entries = history.newest(_MOST_ENTRIES)
     heartbeat = read_heartbeat(folder)
     deployments = (entry for entry in entries if _has_deployed(entry))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 
-from lakeflow_job_meta.deploy.pipeline import DeployResult
-from lakeflow_job_meta.output.writer import Change, FileChanges, is_job_file, job_key_of
-from lakeflow_job_meta.plan.model import Action
+from lakeflow_job_meta.deployment.pipeline import DeployResult
+from lakeflow_job_meta.output.writer import Change, FileChanges
+from lakeflow_job_meta.planning.model import Action
 from lakeflow_job_meta.state.history import MonitorState, Outcome
 
 
@@ -69,8 +69,7 @@ class TickResult:
     @classmethod
     def proposed(cls, state: MonitorState, changes: FileChanges) -> TickResult:
         """The deployment was proposed."""
-        jobs = [change for change in changes.changes if is_job_file(change.path)]
-        created, changed, deleted = (tuple(job_key_of(job.path) for job in jobs if job.kind is kind) for kind in Change)
+        created, changed, deleted = (changes.job_keys(kind) for kind in Change)
         return replace(cls._of(Outcome.PROPOSED, state), created=created, changed=changed, deleted=deleted)
 
     @classmethod

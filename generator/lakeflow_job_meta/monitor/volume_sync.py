@@ -26,9 +26,7 @@ class SyncResult:
 
     Attributes:
         files: The digest of each file that was loaded, by path, with the modules that were not.
-        errors: What is wrong with the others.
         broken: The modules that were not loaded; of a file that cannot be read, its path.
-        has_written: Whether the table was changed.
     """
 
     files: Mapping[str, str]
@@ -44,14 +42,7 @@ def sync_volume(
     fingerprints: FileFingerprints,
     loaded: Mapping[str, str],
 ) -> SyncResult:
-    """Loads new and changed files with one commit, or none.
-
-    Args:
-        reader: The volume.
-        table: The control table.
-        project: For defaults and local files.
-        fingerprints: Of files.
-        loaded: What this returned as `files` before.
+    """Loads new and changed files with one commit, or none; `loaded` are the `files` of the last result.
 
     Raises:
         LakeflowJobMetaError: The volume cannot be read, or the table cannot be written; the table is as it was.
@@ -83,15 +74,15 @@ def _modules_with(errors: Sequence[Diagnostic], modules: Sequence[RawModule]) ->
     """Returns the modules that errors are in: of each file, the last one that begins at or before the error."""
     if not errors:
         return []
-    places = [(raw, raw.origin.document.locate(raw.origin.path, of_key=False)[0]) for raw in modules]
+    locations = [(raw, raw.origin.document.locate(raw.origin.path, of_key=False)[0]) for raw in modules]
     found = [raw for raw in modules if raw.is_damaged]
     for error in errors:
         before = [
-            (place.line or 0, number)
-            for number, (_, place) in enumerate(places)
-            if place.path == error.location.path and (place.line or 0) <= (error.location.line or 0)
+            (location.line or 0, number)
+            for number, (_, location) in enumerate(locations)
+            if location.path == error.location.path and (location.line or 0) <= (error.location.line or 0)
         ]
-        found += [places[max(before)[1]][0]] if before else []
+        found += [locations[max(before)[1]][0]] if before else []
     return [raw for raw in modules if raw in found]
 
 

@@ -14,6 +14,7 @@ from lakeflow_job_meta import __version__
 from lakeflow_job_meta._internal.fs import files_below
 from lakeflow_job_meta.config.model import BUNDLE_FILE, PROJECT_FILE, Project
 from lakeflow_job_meta.errors import LakeflowJobMetaError, OperationFailed
+from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints, combined_fingerprint
 from lakeflow_job_meta.sources.interface import Reader
 
@@ -42,12 +43,7 @@ class SourceVersions:
         return (*(source for source, token in self.tokens.items() if before.get(source) != token), *gone)
 
     def carried_over(self, before: Mapping[str, str], unread: Sequence[str] = ()) -> dict[str, str]:
-        """Returns the tokens to remember: those of sources that were not read stay as they were.
-
-        Args:
-            before: The tokens that were remembered.
-            unread: Sources that could be reached, but not read.
-        """
+        """Returns the tokens to remember: those of sources that were not reached or read stay as they were."""
         old = {source: before[source] for source in (*self.errors, *unread) if source in before}
         return {source: token for source, token in self.tokens.items() if source not in unread} | old
 
@@ -60,12 +56,8 @@ def source_message(source: str, message: str) -> str:
 class SourceWatcher:
     """Watches the sources of a project.
 
-    Args:
-        project: The project.
-        readers: Its sources, and what is loaded into its control table.
-        fingerprints: Of files; shared by all ticks of a process.
-        options: Of the monitor, as text: other options are a change too.
-        leaving_out: Folders that the monitor writes.
+    `options` are those of the monitor, as text: other options are a change too. Files below `leaving_out`, which the
+    monitor writes, are none.
     """
 
     def __init__(
@@ -80,12 +72,9 @@ class SourceWatcher:
         self._readers = readers
         self._fingerprints = fingerprints
         self._options = options
-        root = project.folder / project.generated
-        generated = [root] if project.bundles is not None else [root / "jobs", root / "sql"]
-        self._leaving_out = {*generated, *leaving_out}
+        self._leaving_out = {*layout_of(project).generated_folders, *leaving_out}
 
     def versions(self) -> SourceVersions:
-        """Requests the token of every source."""
         tokens: dict[str, str] = {}
         errors: dict[str, str] = {}
         for reader in self._readers:

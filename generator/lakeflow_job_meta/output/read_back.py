@@ -1,13 +1,13 @@
-"""Reads jobs back from generated files: those on disk, or those of a git revision.
+"""Reads generated files, those on disk or those of a git revision, and the jobs in them.
 
-Reads only. Files without our marker are not looked at; a generated file that cannot be read back is an error, since
+Reads only. Files without our marker are somebody else's; a generated file that cannot be read back is an error, since
 nothing could be said about its job.
 """
 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta._internal.trees import Value, value_at
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
-from lakeflow_job_meta.layout.on_disk import in_bundle
+from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
+from lakeflow_job_meta.layout.layout import BundleLayout, SingleBundle, layout_of
 from lakeflow_job_meta.text.markers import JOB_MARKER, SQL_MARKER
 from lakeflow_job_meta.text.yaml_reader import read_yaml
 
@@ -38,83 +39,102 @@ class GeneratedJob:
     sql: dict[str, str]
 
 
-def jobs_in_files(files: dict[str, str]) -> dict[str, GeneratedJob]:
-    """Returns the jobs that generated files hold, by key.
+def scan(layout: BundleLayout, folder: Path | None = None) -> tuple[dict[GeneratedFile, str], list[str]]:
+    """Reads the generated files of a layout, below its root or a copy of that.
 
-    Args:
-        files: Texts by path below the output folder.
+    Returns:
+        Their texts, and the paths below the folder of other files that stand where one could be.
 
     Raises:
-        OperationFailed: A file with our marker does not say a job.
+        OperationFailed: The folder cannot be read.
     """
-    found = (_job(path, text, files) for path, text in sorted(files.items()) if path.startswith("jobs/"))
-    return {job.key: job for job in found if job is not None}
+    found: dict[GeneratedFile, str] = {}
+    foreign: list[str] = []
+    try:
+        for file, path, is_file in layout.candidates(str(folder or layout.folder)):
+            text = _text_of(path) if is_file else ""
+            if label_of(file, text) is None:
+                foreign.append(layout.path_of(file))
+            else:
+                found[file] = text
+    except OSError as error:
+        shown = str(folder or layout.root)
+        raise OperationFailed(f"The folder {shown!r} cannot be read: {error.strerror} ({error.filename}).") from error
+    return found, foreign
 
 
-def _job(path: str, text: str, files: dict[str, str]) -> GeneratedJob | None:
-    if JOB_MARKER.label_in(text) is None:
-        return None
-    key = Path(path).stem
+def _text_of(path: str) -> str:
+    """Returns a file's text; nothing where it is no UTF-8, and so is not ours."""
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+        content = file.read()
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return ""
+
+
+def label_of(file: GeneratedFile, text: str) -> str | None:
+    """Returns where the marker of a file says it comes from; None if the file is not generated."""
+    return (SQL_MARKER if file.kind is FileKind.SQL else JOB_MARKER).label_in(text)
+
+
+def jobs_in(files: Mapping[GeneratedFile, str]) -> dict[str, GeneratedJob]:
+    """Returns the jobs that generated files hold, by key.
+
+    Raises:
+        OperationFailed: A file with our marker holds no job.
+    """
+    ours = {file: text.replace("\r\n", "\n") for file, text in files.items() if label_of(file, text) is not None}
+    sql: dict[tuple[str, str], dict[str, str]] = {}
+    for file, text in ours.items():
+        if file.kind is FileKind.SQL:
+            sql.setdefault((file.bundle, file.job_key), {})[file.name] = text.split("\n", 1)[-1]
+    jobs: dict[str, GeneratedJob] = {}
+    for file in sorted(ours):
+        # A job that stands in two bundles counts where the layout takes it to be.
+        if file.kind is FileKind.JOB and file.job_key not in jobs:
+            jobs[file.job_key] = _job(file, ours[file], sql.get((file.bundle, file.job_key), {}))
+    return jobs
+
+
+def _job(file: GeneratedFile, text: str, sql: dict[str, str]) -> GeneratedJob:
+    key = file.job_key
     root = read_yaml(text).value
     targets = root.get("targets") if isinstance(root, dict) else None
     names = tuple(targets) if isinstance(targets, dict) else ()
     where = ("targets", names[0], "resources", "jobs", key) if names else ("resources", "jobs", key)
     settings = value_at(root, where)[1]
     if not isinstance(settings, dict):
-        raise OperationFailed(f"The generated file {path!r} holds no job {key!r}; run `ljm generate` to write it anew.")
-    folder = f"sql/{key}/"
-    sql = {
-        Path(other).stem: content.split("\n", 1)[-1]
-        for other, content in files.items()
-        if other.startswith(folder) and SQL_MARKER.label_in(content) is not None
-    }
+        raise OperationFailed(
+            f"The generated file {file.path!r} holds no job {key!r}; run `ljm generate` to write it anew."
+        )
     return GeneratedJob(key, settings, names, sql)
 
 
-def files_on_disk(project: Project) -> dict[str, str]:
-    """Returns the texts of the generated files, by path below the output folder of their bundle."""
-    folder = project.folder / project.generated
-    try:
-        return {in_bundle(path.relative_to(folder).as_posix()): _text(path.read_bytes()) for path in _paths(project)}
-    except OSError as error:
-        raise OperationFailed(
-            f"The folder {project.generated!r} cannot be read: {error.strerror} ({error.filename})."
-        ) from error
+def texts_of_revision(project: Project, revision: str) -> dict[GeneratedFile, str]:
+    """Returns the texts of the generated files as a git revision has them.
 
-
-def _paths(project: Project) -> Iterator[Path]:
-    for pattern in ("jobs/*.yml", "sql/*/*.sql"):
-        yield from (path for path in project.folder.glob(f"{project.files_of_jobs}/{pattern}") if path.is_file())
-
-
-def files_of_revision(project: Project, revision: str) -> dict[str, str]:
-    """Returns the texts of the generated files as a git revision has them, by path below the output folder.
-
-    Of a project that is parted into many bundles, the revision may still have the single one.
+    The revision of a project that is split into many bundles may still have the single one.
 
     Raises:
         ConfigError: There is no git, no repository, or no such revision.
     """
     if revision.startswith("-"):
         raise ConfigError(f"{quoted(revision)} is no git revision.")
-    folders = dict.fromkeys(f"{folder}/" for folder in (project.output, project.generated))
-    listed = _git(project, "ls-tree", "-r", "-z", revision, "--", *folders).decode("utf-8", "surrogateescape")
-    blobs = [entry.split("\t", 1) for entry in listed.split("\0") if entry.split(" ")[1:2] == ["blob"]]
-    contents = _contents(project, [about.split()[2] for about, _ in blobs])
-    names = {name: _below(name, folders) for _, name in blobs}
-    return {
-        below: _text(content)
-        for (_, name), content in zip(blobs, contents, strict=True)
-        if (below := names[name]) is not None
-    }
+    layouts = {f"{each.root}/": each for each in (SingleBundle(project), layout_of(project))}
+    listed = _git(project, "ls-tree", "-r", "-z", revision, "--", *layouts).decode("utf-8", "surrogateescape")
+    blobs: list[tuple[str, GeneratedFile]] = []
+    for entry in listed.split("\0"):
+        about, _, path = entry.partition("\t")
+        root = next((root for root in layouts if path.startswith(root)), None)
+        file = layouts[root].file_at(path.removeprefix(root)) if root is not None else None
+        if file is not None and about.split()[1] == "blob":
+            blobs.append((about.split()[2], file))
+    contents = _contents(project, [name for name, _ in blobs])
+    return {file: content.decode("utf-8", "replace") for (_, file), content in zip(blobs, contents, strict=True)}
 
 
-def _below(name: str, folders: Iterable[str]) -> str | None:
-    folder = next((folder for folder in folders if name.startswith(folder)), None)
-    return None if folder is None else in_bundle(name.removeprefix(folder))
-
-
-def _contents(project: Project, objects: list[str]) -> list[bytes]:
+def _contents(project: Project, objects: Sequence[str]) -> list[bytes]:
     """Returns the contents of git objects; one process for all."""
     answer = _git(project, "cat-file", "--batch", text="".join(f"{name}\n" for name in objects)) if objects else b""
     found: list[bytes] = []
@@ -144,7 +164,3 @@ def _git(project: Project, *arguments: str, text: str = "") -> bytes:
         reason = " ".join(done.stderr.decode("utf-8", "replace").split())[:300]
         raise ConfigError(f"git cannot show that revision: {reason}")
     return done.stdout
-
-
-def _text(content: bytes) -> str:
-    return content.decode("utf-8", "replace").replace("\r\n", "\n")

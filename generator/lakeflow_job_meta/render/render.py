@@ -23,7 +23,7 @@ from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Location
 from lakeflow_job_meta.diagnostics.rules.files import TEMPLATE
 from lakeflow_job_meta.jobs.model import Job
-from lakeflow_job_meta.layout.paths import job_path, sql_path
+from lakeflow_job_meta.layout.generated_file import job_path, sql_path
 from lakeflow_job_meta.text.markers import JOB_MARKER, SQL_MARKER, one_line
 from lakeflow_job_meta.text.yaml_reader import read_yaml
 from lakeflow_job_meta.text.yaml_writer import Unwritable, to_yaml, to_yaml_key

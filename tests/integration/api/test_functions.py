@@ -30,8 +30,8 @@ FUNCTIONS = ("compile", "deploy", "load_project", "plan", "validate")
 CLASSES = ("JobOrchestrator", "MetadataManager", "MetadataMonitor")
 ERRORS = ("ConfigError", "InvalidMetadata", "LakeflowJobMetaError", "OperationFailed", "PolicyRefused")
 DATA = (
-    *("Compilation", "DeployResult", "Diagnostic", "Location", "PlanResult", "PolicyViolation", "Project", "Severity"),
-    "ValidationResult",
+    *("Compilation", "DeployResult", "Diagnostic", "GeneratedFile", "Location", "PlanResult", "PolicyViolation"),
+    *("Project", "Severity", "ValidationResult"),
 )
 
 CALLER = """\
@@ -100,8 +100,8 @@ class TestNames:
         "first",
         [
             "",
-            "import lakeflow_job_meta.deploy.pipeline, lakeflow_job_meta.plan.model",
-            "from lakeflow_job_meta.deploy.policy import Allowance; import lakeflow_job_meta.plan",
+            "import lakeflow_job_meta.deployment.pipeline, lakeflow_job_meta.planning.model",
+            "from lakeflow_job_meta.deployment.policy import Allowance; import lakeflow_job_meta.planning",
             "from lakeflow_job_meta import MetadataMonitor",
             "from lakeflow_job_meta import plan, deploy",
         ],
@@ -156,7 +156,7 @@ class TestFunctions:
         compilation = compile(load_project(project.path))
 
         assert [job.settings["name"] for job in compilation.jobs] == ["sales"]
-        assert list(compilation.files) == ["jobs/sales.yml"]
+        assert [file.path for file in compilation.files] == ["jobs/sales.yml"]
 
     def test_plan_shows_what_the_command_shows(self, project: ProjectFolder):
         project.write("metadata/sales.yml", module("sales"))

@@ -62,20 +62,20 @@ def shop(project) -> ProjectFolder:
 
 
 def test_jobs(shop, snapshot: SnapshotAssertion):
-    for name, text in shop.compile().files.items():
+    for name, text in shop.texts().items():
         if name.startswith("jobs/"):
             assert text == snapshot(name=name[5:-4], extension_class=YamlFile)
 
 
 def test_inline_sql(shop, snapshot: SnapshotAssertion):
-    for name, text in shop.compile().files.items():
+    for name, text in shop.texts().items():
         if name.startswith("sql/"):
             assert text == snapshot(name=name[4:-4].replace("/", "."), extension_class=SqlFile)
 
 
 class TestGenerated:
     def test_the_committed_files_are_all_that_there_are(self, shop):
-        assert sorted(shop.compile().files) == FILES
+        assert sorted(shop.texts()) == FILES
 
     def test_what_is_committed_is_what_the_metadata_says(self):
         done = subprocess.run(

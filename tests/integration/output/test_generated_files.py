@@ -250,7 +250,7 @@ class TestForeignFiles:
     def test_two_tasks_whose_keys_differ_in_case_only_do_not_share_a_file_on_such_disks(self, project):
         upper, lower = with_sql(), with_sql(number=2).split("    sources:\n")[1]
         project.write("metadata/sales.yml", upper.replace("source_id: a", "source_id: A") + lower)
-        files = project.compile().files
+        files = project.texts()
         assert len({name.casefold() for name in files}) == len(files)
 
     @pytest.mark.parametrize("what", ["resources", "resources/jobs", "resources/sql"])
@@ -538,7 +538,7 @@ class _Versions:
         for n in range(10):
             text = with_sql(f"m{n}", number).replace("    sources:", f"    description: d{number}\n    sources:")
             self.project.write(f"metadata/{n}.yml", text)
-        self.newest = self.project.compile().files
+        self.newest = self.project.texts()
         for name, text in self.newest.items():
             self.texts.setdefault(name, set()).add(text)
 

@@ -85,7 +85,7 @@ metadata = both(
 def build(defaults: dict[str, Any], module: dict[str, Any]) -> Job:
     parsed = parse_module(RawModule(module, SourceRef(METADATA)))
     assert parsed.module is not None
-    built = build_job(parsed.module, Project(Path(), SourceRef(PROJECT), defaults=Defaults(**defaults)))
+    built = build_job(parsed.module, Project(Path(), SourceRef(PROJECT), defaults=Defaults(**defaults)), "resources")
     assert built.job is not None
     return built.job
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakeflow_job_meta.layout.assignment import assign, bundle_name, numbered
+from lakeflow_job_meta.layout.partitioning import assign, bundle_name, numbered
 
 keys = st.text("abcdefgh", min_size=1, max_size=2)
 estates = st.fixed_dictionaries(

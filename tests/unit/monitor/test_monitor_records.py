@@ -9,14 +9,22 @@ import json
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.deploy.deletion_guard import guard_deletions
+from lakeflow_job_meta.config.load import load_project
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.deployment.backend import DeployOptions, Reporter
+from lakeflow_job_meta.deployment.pipeline import prepare
+from lakeflow_job_meta.deployment.policy import Allowance, refused_deletions
+from lakeflow_job_meta.diagnostics.model import SourceRef, UnreadableDocument
 from lakeflow_job_meta.errors import PolicyViolation
+from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
+from lakeflow_job_meta.layout.layout import SingleBundle
 from lakeflow_job_meta.monitor.watcher import SourceVersions
-from lakeflow_job_meta.output.writer import Change, FileChange, FileChanges, job_key_of
+from lakeflow_job_meta.output.writer import Change, FileChange, FileChanges
 from lakeflow_job_meta.sources.interface import SourceSnapshot
 from lakeflow_job_meta.state.history import (
     History,
@@ -30,6 +38,7 @@ from lakeflow_job_meta.state.history import (
 from lakeflow_job_meta.state.store import HISTORY
 from lakeflow_job_meta.tables.local import LocalTable
 from lakeflow_job_meta.text.markers import JOB_MARKER
+from support.project_folder import module
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 lists_of_texts = st.lists(texts, max_size=3).map(tuple)
@@ -63,6 +72,14 @@ entries = st.builds(
 
 
 class TestEntries:
+    def test_a_refused_change_is_recorded_with_its_jobs_and_one_reason(self):
+        state = MonitorState(refused=(PolicyViolation("Two jobs would be deleted.", "Allow it.", ("a", "b")),))
+        entry = HistoryEntry("dev", datetime(2026, 1, 1, tzinfo=timezone.utc), 1.0, "", Outcome.REFUSED, 0, 0, 0, state)
+
+        details = json.loads(str(entry.as_row()["details"]))
+
+        assert details["refused"] == [{"jobs": ["a", "b"], "reason": "Two jobs would be deleted. Allow it."}]
+
     @given(entries)
     def test_are_read_as_they_were_written(self, entry):
         assert entry_of_row(entry.as_row()) == entry
@@ -171,11 +188,15 @@ def deletions(draw: st.DrawFn) -> tuple[FileChanges, Compilation, dict[str, str]
         change
         for key, source in sorted(origins.items())
         for change in (
-            FileChange(Change.DELETE, f"jobs/{key}.yml", JOB_MARKER.line(f"{source}{key}.yml") + "\n", ""),
-            FileChange(Change.DELETE, f"sql/{key}/q.sql", "", ""),
+            FileChange(job_file(key), JOB_MARKER.line(f"{source}{key}.yml") + "\n", None),
+            FileChange(GeneratedFile("", FileKind.SQL, key, "q"), "", None),
         )
     ]
-    others = [FileChange(Change.CREATE, "jobs/x.yml", "", "x"), FileChange(Change.UPDATE, "jobs/y.yml", "1", "2")]
+    others = [
+        FileChange(job_file("x"), None, "x"),
+        FileChange(job_file("y"), "1", "2"),
+        FileChange(GeneratedFile("", FileKind.SQL, "y", "old"), "", None),
+    ]
     states = {source: draw(st.sampled_from(["present", "empty", "failed"])) for source in SOURCES[:2]}
     readings = {source: reading(source, failed=state == "failed") for source, state in states.items()}
     jobs = (object(),) if draw(st.booleans()) else ()
@@ -189,68 +210,80 @@ def deletions(draw: st.DrawFn) -> tuple[FileChanges, Compilation, dict[str, str]
         tuple(readings[source] for source, state in states.items() if state == "present"),
         1,
     )
-    kept = draw(st.sampled_from([(), ("jobs/k.yml",)]))
+    kept = draw(st.sampled_from([(), (job_file("k"),)]))
     given_changes = [*draw(st.permutations(others)), *changes] if jobs else changes
-    return FileChanges(Path(), tuple(given_changes), 0, kept, (), ()), compilation, origins
+    layout = SingleBundle(Project(Path(), SourceRef(UnreadableDocument("job_meta.yml"))))
+    return FileChanges(layout, Path(), tuple(given_changes), kept=kept), compilation, origins
 
 
-class TestHeldBackDeletions:
+def job_file(key: str) -> GeneratedFile:
+    return GeneratedFile("", FileKind.JOB, key)
+
+
+def refused(case: tuple[FileChanges, Compilation, dict[str, str]], allowed: int, *, emptying: bool) -> list[str]:
+    changes, compilation, _ = case
+    violations = refused_deletions(changes, compilation, Allowance(allowed, emptying))
+    return [key for violation in violations for key in violation.jobs]
+
+
+class TestRefusedDeletions:
     @given(deletions(), st.integers(0, 7), st.booleans())
     def test_no_more_jobs_go_than_are_allowed(self, case, allowed, emptying):
-        changes, compilation, _ = case
-
-        after_all, _ = guard_deletions(changes, compilation, allowed, emptying=emptying)
-
-        assert len({job_key_of(change.path) for change in after_all.deletions}) <= allowed
+        assert len(case[2].keys() - set(refused(case, allowed, emptying=emptying))) <= allowed
 
     @given(deletions(), st.integers(0, 7))
     def test_no_job_goes_that_may_be_of_a_missing_source(self, case, allowed):
-        changes, compilation, origins = case
-
-        after_all, _ = guard_deletions(changes, compilation, allowed, emptying=False)
+        _, compilation, origins = case
 
         present = {reading.source for reading in compilation.present}
-        going = {origins[job_key_of(change.path)] for change in after_all.deletions}
+        going = {origins[key] for key in origins.keys() - set(refused(case, allowed, emptying=False))}
         assert not compilation.missing or going <= present
 
     @given(deletions(), st.integers(0, 7), st.booleans())
-    def test_a_job_stays_or_goes_with_all_of_its_files(self, case, allowed, emptying):
-        changes, compilation, origins = case
+    def test_only_jobs_that_would_go_are_refused_and_each_once(self, case, allowed, emptying):
+        found = refused(case, allowed, emptying=emptying)
 
-        after_all, refusals = guard_deletions(changes, compilation, allowed, emptying=emptying)
-
-        refused = {key for refusal in refusals for key in refusal.jobs}
-        for key in origins:
-            files = {f"jobs/{key}.yml", f"sql/{key}/q.sql"}
-            going = {change.path for change in after_all.deletions} & files
-            assert going == (set() if key in refused else files)
-            assert (files <= set(after_all.kept)) == (key in refused)
-
-    @given(deletions(), st.integers(0, 7), st.booleans())
-    def test_everything_else_goes_on_in_its_order(self, case, allowed, emptying):
-        changes, compilation, _ = case
-
-        after_all, refusals = guard_deletions(changes, compilation, allowed, emptying=emptying)
-
-        refused = {key for refusal in refusals for key in refusal.jobs}
-        assert list(after_all.changes) == [
-            change
-            for change in changes.changes
-            if change.kind is not Change.DELETE or job_key_of(change.path) not in refused
-        ]
-        assert set(changes.kept) <= set(after_all.kept)
+        assert len(found) == len(set(found))
+        assert set(found) <= case[2].keys()
 
     @given(deletions(), st.integers(0, 7))
     def test_the_last_jobs_of_all_stay_whatever_number_is_allowed(self, case, allowed):
         changes, compilation, origins = case
 
-        after_all, refusals = guard_deletions(changes, compilation, allowed, emptying=False)
-
         if origins and not compilation.jobs and not changes.kept:
-            assert len(refusals) >= 1
-            assert after_all.kept
+            assert refused(case, allowed, emptying=False)
 
     @given(deletions())
     def test_with_everything_allowed_nothing_is_refused(self, case):
-        changes, compilation, _ = case
-        assert guard_deletions(changes, compilation, 99, emptying=True) == (changes, ())
+        assert refused(case, 99, emptying=True) == []
+
+    @pytest.mark.parametrize("settings", ["{}", "bundles: {jobs_per_bundle: 2}"])
+    def test_a_refused_job_stays_with_all_of_its_files_and_everything_else_goes_on(self, project, settings):
+        sql = "sql_task: {warehouse_id: w, sql_query: SELECT 1}"
+        project.write("databricks.yml", "bundle: {name: etl}\ninclude: [shared.yml]\n")
+        project.write("shared.yml", "targets: {dev: {}}\n")
+        project.write("job_meta.yml", settings)
+        for name in "abc":
+            project.write(f"metadata/{name}.yml", module(name).replace("notebook_path: /Workspace/a", sql))
+        project.ljm("generate")
+        (project.path / "metadata" / "a.yml").unlink()
+        project.write("metadata/b.yml", module("b"))
+        project.write("metadata/d.yml", module("d"))
+
+        options = DeployOptions(hold_back=True)
+        prepared = prepare(load_project(project.path), options, Reporter(), writes_files=True)
+
+        assert [violation.jobs for violation in prepared.violations] == [("a",)]
+        assert {(file.kind, file.job_key) for file in prepared.changes.kept} == {
+            (FileKind.JOB, "a"),
+            (FileKind.SQL, "a"),
+        }
+        assert {
+            (change.kind, change.file.kind, change.file.job_key)
+            for change in prepared.changes.changes
+            if change.file.kind is not FileKind.BUNDLE
+        } == {
+            (Change.UPDATE, FileKind.JOB, "b"),
+            (Change.DELETE, FileKind.SQL, "b"),
+            (Change.CREATE, FileKind.JOB, "d"),
+        }

@@ -179,7 +179,7 @@ def test_a_broken_module_is_built_as_far_as_it_can_be(value):
     assert found.module is not None
     if isinstance(value.get("sources"), list):
         assert len(found.module.sources) == sum(isinstance(each, dict) for each in value["sources"])
-    build_job(found.module, Project(Path(), NOWHERE))
+    build_job(found.module, Project(Path(), NOWHERE), "resources")
     assert value == before
 
 

@@ -137,7 +137,7 @@ def test_whatever_is_built_from_sound_metadata_fits_the_schema(module):
     nowhere = SourceRef(UnreadableDocument("test.yml"))
     parsed = parse_module(RawModule(module, nowhere))
     assert parsed.diagnostics == ()
-    built = build_job(parsed.module, Project(Path(), nowhere, defaults=Defaults(warehouse_id="w")))
+    built = build_job(parsed.module, Project(Path(), nowhere, defaults=Defaults(warehouse_id="w")), "resources")
     assert compare(built.job.settings, "job", "job setting") == []
 
 

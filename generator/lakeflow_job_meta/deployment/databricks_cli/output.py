@@ -1,0 +1,120 @@
+"""Parses what the databricks CLI prints: its diagnostics on stderr, and why it failed. Pure.
+
+The texts are those of the CLI as measured; what is not recognised is passed on as it is, never guessed at.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+_DIAGNOSTIC = re.compile(r"^(?P<severity>Error|Warning|Recommendation): (?P<message>.*)$")
+_DETAIL = re.compile(r"^  (?P<kind>at|in) (?P<what>.+)$")
+_LOCATION = re.compile(r"^(?P<path>.+?):(?P<line>\d{1,9}):(?P<column>\d{1,9})$")
+
+
+class Trouble(str, Enum):
+    """Why the CLI failed, where something can be done about it."""
+
+    LOCKED = "locked"
+    STALE_PLAN = "stale plan"
+    NOT_LOGGED_IN = "not logged in"
+    UNREACHABLE = "unreachable"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class CliLocation:
+    """A position in a file of the bundle."""
+
+    path: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class CliDiagnostic:
+    """One message of the CLI: its severity (`Error`, `Warning` or `Recommendation`), and what it is about.
+
+    Attributes:
+        settings: Paths in the configuration, such as `resources.jobs.sales`.
+        locations: Positions in the bundle's files.
+    """
+
+    severity: str
+    message: str
+    settings: tuple[str, ...]
+    locations: tuple[CliLocation, ...]
+
+    @property
+    def is_about_warnings(self) -> bool:
+        """Whether it only says that there are warnings, which `--strict` takes for errors."""
+        return self.message.endswith("Warnings are not allowed in strict mode")
+
+
+def diagnostics_in(stderr: str) -> list[CliDiagnostic]:
+    """Returns the messages in what the CLI wrote to stderr; progress and log lines are none."""
+    return list(_diagnostics(stderr.splitlines()))
+
+
+def _diagnostics(lines: list[str]) -> Iterator[CliDiagnostic]:
+    number = 0
+    while number < len(lines):
+        match = _DIAGNOSTIC.match(lines[number])
+        number += 1
+        if match is None:
+            continue
+        message = [match["message"]]
+        settings: list[str] = []
+        locations: list[CliLocation] = []
+        while number < len(lines) and lines[number].strip() and not _DIAGNOSTIC.match(lines[number]):
+            detail = _DETAIL.match(lines[number])
+            location = _LOCATION.match(detail["what"]) if detail and detail["kind"] == "in" else None
+            if location is not None:
+                locations.append(CliLocation(location["path"], int(location["line"]), int(location["column"])))
+            elif detail is not None and detail["kind"] == "at":
+                settings.append(detail["what"])
+            else:
+                message.append(lines[number].strip())
+            number += 1
+        yield CliDiagnostic(match["severity"], " ".join(message), tuple(settings), tuple(locations))
+
+
+_TROUBLES: tuple[tuple[Trouble, re.Pattern[str]], ...] = (
+    (Trouble.LOCKED, re.compile(r"--force-lock")),
+    (Trouble.STALE_PLAN, re.compile(r"plan (lineage|serial) \S+ does not match state")),
+    (
+        Trouble.NOT_LOGGED_IN,
+        re.compile(
+            r"cannot configure default credentials|default auth:|invalid access token|token is expired"
+            r"|401 unauthorized|\(401\b|status(?: code)? 401\b|unauthenticated",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        Trouble.UNREACHABLE,
+        re.compile(
+            r"no such host|connection refused|i/o timeout|network is unreachable|connection reset by peer|(?:^|: )EOF\b"
+            r"|TLS handshake timeout|context deadline exceeded"
+        ),
+    ),
+)
+
+
+_FORGOTTEN = re.compile(r"^Warn: destroying (\S+): Ignoring permission error when deleting", re.MULTILINE)
+
+
+def forgotten_jobs(stderr: str) -> list[str]:
+    """Returns the resources that a deployment should have deleted, was not allowed to, and has lost track of.
+
+    The CLI takes such a deployment for a success; only this line shows it.
+    """
+    return _FORGOTTEN.findall(stderr)
+
+
+def trouble_in(stderr: str) -> Trouble:
+    """Returns why the CLI failed, by the words of its errors."""
+    errors = " ".join(each.message for each in diagnostics_in(stderr) if each.severity == "Error") or stderr
+    return next((trouble for trouble, words in _TROUBLES if words.search(errors)), Trouble.OTHER)
