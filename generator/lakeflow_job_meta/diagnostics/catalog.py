@@ -1,4 +1,4 @@
-"""All rules together, and how they are told: for `ljm explain` and for docs/checks.md, which are one text."""
+"""All rules with their explanations, for `ljm explain` and for docs/checks.md, which are one text."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from lakeflow_job_meta.diagnostics.registry import RULES
 INTRODUCTION = """\
 # Checks
 
-Every problem that `ljm validate` reports ends in a code in brackets. `ljm explain CODE` prints what stands here; this
-page is `ljm explain --all`.
+Every problem that `ljm validate` reports ends in a code in brackets. `ljm explain CODE` prints the explanation of one
+code; this page is `ljm explain --all`.
 
-A check can be made an error, a warning, or be switched off for the whole project in `job_meta.yml`:
+A check can be an error, a warning, or off for the whole project in `job_meta.yml`:
 
 ```yaml
 checks:
@@ -21,8 +21,8 @@ checks:
   unknown-value: "off"
 ```
 
-or be silenced for one line of a metadata file with a comment at its end: `# ljm: ignore[placeholder]`. Where it says
-"always an error" nothing could be generated from such metadata, so neither is possible.
+or off for one line of a metadata file, with a comment at its end: `# ljm: ignore[placeholder]`. A check that is "always
+an error" cannot be changed, since nothing can be generated from such metadata.
 """
 
 

@@ -9,7 +9,6 @@ from hashlib import blake2b
 from lakeflow_job_meta import __version__
 from lakeflow_job_meta.diagnostics.model import DOCUMENTATION, Diagnostic, Location, Severity
 from lakeflow_job_meta.diagnostics.registry import RULES
-from lakeflow_job_meta.diagnostics.suggestions import replaced_text
 
 
 def as_json(diagnostics: Sequence[Diagnostic]) -> str:
@@ -38,7 +37,7 @@ def _object(diagnostic: Diagnostic) -> dict[str, object]:
             "kind": suggestion.kind.value,
             "replacement": suggestion.replacement,
             "is_safe": suggestion.is_safe,
-            "text": replaced_text(diagnostic),
+            "text": diagnostic.suggested_text,
         },
         "documentation": diagnostic.documentation,
     }
@@ -115,7 +114,7 @@ def _sarif_result(diagnostic: Diagnostic) -> dict[str, object]:
         "partialFingerprints": {"setting/v1": blake2b(identity, digest_size=16).hexdigest()},
         "properties": {name: value for name, value in subject.items() if value is not None},
     }
-    text = replaced_text(diagnostic)
+    text = diagnostic.suggested_text
     if text is not None and at.is_file:
         replacement = {"deletedRegion": _region(at), "insertedContent": {"text": text}}
         change = {"artifactLocation": {"uri": at.path}, "replacements": [replacement]}

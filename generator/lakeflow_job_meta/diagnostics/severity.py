@@ -12,7 +12,7 @@ _IGNORE = re.compile(r"#\s*ljm:\s*ignore\[([\w\s,-]+)\]")
 
 
 class SeverityOverrides:
-    """Gives each diagnostic the severity that the project file or a comment beside it asks for.
+    """The severity of each diagnostic, as the project file or a comment beside it sets it.
 
     Args:
         by_code: `error`, `warning` or `off`, by code.

@@ -1,4 +1,4 @@
-"""YAML files as documents: read with limits, and asked for the position of a value when a message needs it."""
+"""YAML files as documents: read with limits, with the positions of values when a message needs them."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class YamlDocument:
         return Location(self.label, *start, True, *(end or (None, None))), line
 
     def faults(self) -> list[Fault]:
-        """Returns what is wrong with the text, with the paths that a reading without positions leaves out."""
+        """Returns what is wrong with the text, with the paths that are unknown without positions."""
         return self._content.faults
 
     def report(self, fault: Fault) -> Diagnostic:

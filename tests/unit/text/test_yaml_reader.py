@@ -124,10 +124,10 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("marked", "words"),
         [
-            ("a: 1\nb: 2\n‸a: 3\n", "the key 'a' stands twice in this map (first at line 1)"),
-            ("x:\n  - {a: 1, b: 2, ‸'a': 3}\n", "'a' stands twice"),
-            ("? a\n: 1\n? ‸a\n: 2\n", "'a' stands twice"),
-            ("x: &k a\n*k : 1\n‸*k : 2\n", "'a' stands twice"),
+            ("a: 1\nb: 2\n‸a: 3\n", "the key 'a' is given twice in this map (first at line 1)"),
+            ("x:\n  - {a: 1, b: 2, ‸'a': 3}\n", "'a' is given twice"),
+            ("? a\n: 1\n? ‸a\n: 2\n", "'a' is given twice"),
+            ("x: &k a\n*k : 1\n‸*k : 2\n", "'a' is given twice"),
         ],
     )
     def test_a_key_that_stands_twice(self, marked, words):

@@ -20,7 +20,7 @@ PROJECT_FILE_MISTAKE = Rule(
 MISSING_FILE = Rule(
     "missing-file",
     meaning="A notebook, SQL file, Python file or requirements file is given by a path in the project, and there is no "
-    "such file. Such paths are relative to the project folder, wherever the metadata stands.",
+    "such file. Such paths are relative to the project folder, wherever the metadata is.",
     remedy="Correct the path. A file that is in the workspace already is named by its absolute path (/Workspace/...).",
     wrong=example("notebook_path: notebooks/ingst.py"),
     right=example("notebook_path: notebooks/ingest.py"),
@@ -40,8 +40,7 @@ NOT_A_NOTEBOOK = Rule(
 TEMPLATE = Rule(
     "template",
     is_fixed=True,
-    meaning="The job's template failed, or what it wrote does not say the same as the job. Nothing is written for the "
-    "job.",
+    meaning="The job's template failed, or what it wrote differs from the job. Nothing is written for the job.",
     remedy="Correct the template named in job_meta.yml. Write values with the filters `yaml`, `yaml_key` and `comment` "
     "only, and do not leave out, change or add settings; docs/templates.md has an example.",
     wrong=example("notebook_path: /Workspace/a"),
@@ -60,7 +59,7 @@ TEMPLATE = Rule(
 FOREIGN_FILE = Rule(
     "foreign-file",
     is_fixed=True,
-    meaning="A file that this tool did not write stands where a generated file has to go. It is not touched.",
+    meaning="A file that this tool did not write is where a generated file has to go. It is not touched.",
     remedy="Rename or remove that file, or rename the module.",
     wrong=example("notebook_path: /Workspace/a"),
     right=example("notebook_path: /Workspace/a"),

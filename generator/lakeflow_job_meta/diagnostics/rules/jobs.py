@@ -61,7 +61,7 @@ SEVERAL_TRIGGERS = Rule(
 )
 BAD_CRON = Rule(
     "bad-cron",
-    meaning="A cron expression that Quartz does not take. Databricks says so only when the job is deployed.",
+    meaning="A cron expression that Quartz does not take. Databricks reports it only when the job is deployed.",
     remedy="Write seconds, minutes, hours, day of month, month and day of week, one of the two days as `?`.",
     wrong=example(_TASK, 'schedule: {quartz_cron_expression: "0 2 * * *", timezone_id: UTC}'),
     right=example(_TASK, 'schedule: {quartz_cron_expression: "0 0 2 * * ?", timezone_id: UTC}'),

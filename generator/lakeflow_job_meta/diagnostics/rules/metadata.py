@@ -32,7 +32,7 @@ JOB_KEY_COLLISION = Rule(
 UNKNOWN_FIELD = Rule(
     "unknown-field",
     is_fixed=True,
-    meaning="A field that does not exist at this place. It would be ignored in silence, so it is refused.",
+    meaning="A field that does not exist at this place. It would silently be ignored, so it is refused.",
     remedy="Correct the name, or move the field to where the message says. A setting newer than this release goes "
     "through with `allow_unknown: [job.NAME, task.NAME]` in job_meta.yml.",
     wrong=example("notebook_path: /Workspace/a, max_retry: 2"),
@@ -70,7 +70,7 @@ UNREADABLE = Rule(
     is_fixed=True,
     meaning="A metadata file or table could not be read at all: it is missing, empty of text, no UTF-8, or not valid "
     "YAML. Jobs that were generated from it stay as they are.",
-    remedy="Mend what the message says; nothing of this source has been used.",
+    remedy="Correct what the message reports; nothing of this source was used.",
     wrong="modules:\n  - module_name: [sales\n",
     right="modules:\n  - module_name: sales\n    sources:\n      - source_id: a\n        execution_order: 1\n"
     "        transformation_config: {notebook_path: /Workspace/a}\n",
@@ -80,7 +80,7 @@ DUPLICATE_KEY = Rule(
     is_fixed=True,
     meaning="A map has the same key twice. Readers of YAML and JSON silently take the last one, so half of what was "
     "written would be ignored.",
-    remedy="Remove one of the two, or join what stands below them.",
+    remedy="Remove one of the two, or merge what is below them.",
     wrong="modules:\n  - module_name: sales\n    job_config:\n      max_concurrent_runs: 1\n"
     "      max_concurrent_runs: 2\n    sources:\n      - source_id: a\n        execution_order: 1\n"
     "        transformation_config: {notebook_path: /Workspace/a}\n",

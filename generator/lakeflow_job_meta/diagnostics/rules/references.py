@@ -8,7 +8,7 @@ from lakeflow_job_meta.diagnostics.rules.examples import example
 UNKNOWN_MODULE = Rule(
     "unknown-module",
     meaning="run_job_task names a module that does not exist.",
-    remedy="Correct the name. A job that is not made from metadata is named by job_id.",
+    remedy="Correct the name. A job that is not created from metadata is named by job_id.",
     wrong=example("run_job_task: {module_name: salse}"),
     right=example(
         "run_job_task: {module_name: stock}",
