@@ -387,7 +387,9 @@ def in_front_of_a_workspace(workspace: FakeWorkspace, tmp_path: Path, monkeypatc
 
 
 @pytest.mark.parametrize(("page", "scene"), SCENES)
-def test_the_page_is_true(page: Path, scene: Scene, tmp_path: Path, programs: Path, request: pytest.FixtureRequest):
+def test_every_command_and_example_of_the_page_is_true(
+    page: Path, scene: Scene, tmp_path: Path, programs: Path, request: pytest.FixtureRequest
+):
     if scene.project.endswith("with a workspace"):
         request.getfixturevalue("in_front_of_a_workspace")
     folder = tmp_path / "project"

@@ -141,7 +141,7 @@ class TestFiles:
         assert [path for path in paths if not (file.parent / path).is_file()] == []
 
     @pytest.mark.parametrize("notebook", sorted(EXAMPLES.rglob("*.ipynb")), ids=lambda path: path.name)
-    def test_notebooks_of_jupyter_are_valid(self, notebook):
+    def test_example_notebooks_are_valid_notebooks_of_jupyter(self, notebook):
         content = json.loads(notebook.read_text(encoding="utf-8"))
         nbformat = pytest.importorskip("nbformat")
         nbformat.validate(content)
