@@ -21,7 +21,7 @@ from lakeflow_job_meta._internal.text import count, listing
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic
-from lakeflow_job_meta.diagnostics.rules.files import FOREIGN_FILE
+from lakeflow_job_meta.diagnostics.rules import FOREIGN_FILE
 from lakeflow_job_meta.errors import ConfigError, OperationFailed, PolicyRefused
 from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
 from lakeflow_job_meta.layout.job_summary import JobSummary
