@@ -166,7 +166,7 @@ def _only(compilation: Compilation, module_name: str) -> Compilation:
         jobs=compilation.jobs.only((own,)),
         files={file: text for file, text in compilation.files.items() if file.job_key == own},
         diagnostics=(),
-        outlines=tuple(outline for outline in compilation.outlines if outline.key == own),
+        summaries=tuple(summary for summary in compilation.summaries if summary.key == own),
         kept_jobs=compilation.kept_jobs | others,
         kept_labels=compilation.kept_labels | labels,
     )

@@ -68,7 +68,7 @@ def compile_project(
     compiler = UnitCompiler(project, read_bundle_declarations(project), FileLookups(project.folder))
     alone: CompilePass = compiler if workers is None else ParallelCompiler(compiler, workers)
     compilation = _compile(compiler, CompilationCache(alone, compiler), snapshots, on_progress)
-    partitioning = compiler.layout.partition(compilation.outlines, compilation.jobs, moving or {})
+    partitioning = compiler.layout.partition(compilation.summaries, compilation.jobs, moving or {})
     return _in_bundles(project, compilation, partitioning) if partitioning.bundles else compilation
 
 
@@ -123,7 +123,7 @@ def _summed_up(
         tuple(snapshot for snapshot in snapshots if not is_missing(snapshot)),
         sum(len(result.modules) for result in results),
         tuple(dict.fromkeys(name for result in results for name in result.broken)),
-        tuple(outline for result in results for outline in result.outlines),
+        tuple(summary for result in results for summary in result.summaries),
     )
 
 
@@ -153,6 +153,6 @@ def _in_bundles(project: Project, compilation: Compilation, partitioning: Partit
         diagnostics=in_reading_order((*compilation.diagnostics, *reported)),
         kept_jobs=compilation.kept_jobs | wrong,
         broken=tuple(dict.fromkeys((*compilation.broken, *(name for key, name in names.items() if key in wrong)))),
-        outlines=tuple(outline for outline in compilation.outlines if outline.key not in wrong),
+        summaries=tuple(summary for summary in compilation.summaries if summary.key not in wrong),
         bundles=partitioning.bundles,
     )

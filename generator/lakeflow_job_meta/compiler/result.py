@@ -26,7 +26,7 @@ class Compilation:
         missing: Sources that are empty or could not be read; `present` are the others.
         modules: How many modules there are, broken ones among them.
         broken: The names of the modules with an error; where a name could not be read, the file or table.
-        outlines: Summaries of the jobs for their bundles, in a project of many bundles.
+        summaries: Summaries of the jobs for their bundles, in a project of many bundles.
         bundles: The bundle of each job by its key, in a project of many bundles.
     """
 
@@ -39,7 +39,7 @@ class Compilation:
     present: tuple[SourceSnapshot, ...]
     modules: int
     broken: tuple[str, ...] = ()
-    outlines: tuple[JobSummary, ...] = ()
+    summaries: tuple[JobSummary, ...] = ()
     bundles: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -85,7 +85,7 @@ class UnitResult:
         kept_jobs: Keys of jobs that stay as they are.
         broken: The names of the modules with an error; where a name could not be read, the file or table.
         is_whole: Whether all modules of the unit could be read.
-        outlines: Summaries of the jobs that have files, in a project of many bundles.
+        summaries: Summaries of the jobs that have files, in a project of many bundles.
     """
 
     modules: tuple[tuple[str | None, str | None], ...]
@@ -95,7 +95,7 @@ class UnitResult:
     kept_jobs: frozenset[str] = frozenset()
     broken: tuple[str, ...] = ()
     is_whole: bool = True
-    outlines: tuple[JobSummary, ...] = ()
+    summaries: tuple[JobSummary, ...] = ()
 
     @property
     def is_good(self) -> bool:

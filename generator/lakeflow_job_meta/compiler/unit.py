@@ -83,7 +83,7 @@ class _Findings:
     diagnostics: list[Diagnostic] = field(default_factory=list)
     kept_jobs: set[str] = field(default_factory=set)
     broken: list[str] = field(default_factory=list)
-    outlines: list[JobSummary] = field(default_factory=list)
+    summaries: list[JobSummary] = field(default_factory=list)
 
 
 class UnitCompiler:
@@ -164,7 +164,7 @@ class UnitCompiler:
             frozenset(found.kept_jobs),
             tuple(found.broken),
             content.is_whole,
-            tuple(found.outlines),
+            tuple(found.summaries),
         )
 
     def _add(self, found: _Findings, parsed: ParsedModule, job: Job | None, problems: list[Diagnostic]) -> None:
@@ -174,7 +174,7 @@ class UnitCompiler:
             problems += rendered.diagnostics
             found.files.update(rendered.files)
         if job is not None and not errors_among(problems):
-            found.outlines += self.layout.summaries(job.key, job.settings, job.module.group)
+            found.summaries += self.layout.summaries(job.key, job.settings, job.module.group)
         elif parsed.key is not None:
             found.kept_jobs.add(parsed.key)
         # What is wrong with a damaged one was reported where it was read.

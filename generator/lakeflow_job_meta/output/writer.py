@@ -172,7 +172,7 @@ def _bundle_files(
     blocked: Collection[str],
 ) -> dict[GeneratedFile, str]:
     """Returns the bundles' own files, of which none may be somebody else's."""
-    jobs = ((compilation.bundles[job.key], job) for job in compilation.outlines)
+    jobs = ((compilation.bundles[job.key], job) for job in compilation.summaries)
     files = layout.bundle_files(itertools.chain(jobs, _kept_jobs(layout, kept)), on_disk)
     for file in files:
         if layout.path_of(file).casefold() in blocked:

@@ -54,8 +54,8 @@ def _entry(result: UnitResult, texts: list[bytes]) -> list[object]:
     for path, text in result.files.items():
         texts.append(text.encode(*_ENCODING))
         sizes[path] = len(texts[-1])
-    outlines = [[each.key, each.group, each.refers_to, each.uploads, each.libraries] for each in result.outlines]
-    return [result.modules, sizes, result.noted, outlines]
+    summaries = [[each.key, each.group, each.refers_to, each.uploads, each.libraries] for each in result.summaries]
+    return [result.modules, sizes, result.noted, summaries]
 
 
 def decode(content: bytes) -> CacheContent:
@@ -76,7 +76,7 @@ def decode(content: bytes) -> CacheContent:
 def _read(index: dict[str, Any], texts: memoryview) -> CacheContent:
     results = {}
     start = 0
-    for key, (modules, sizes, noted, outlines) in index["units"].items():
+    for key, (modules, sizes, noted, summaries) in index["units"].items():
         files = {}
         for path, size in sizes.items():
             if not _PATH.fullmatch(path):
@@ -87,9 +87,9 @@ def _read(index: dict[str, Any], texts: memoryview) -> CacheContent:
             tuple((name, job) for name, job in modules),
             files,
             tuple(((kind, name), answer) for (kind, name), answer in noted if kind in LOOKUPS),
-            outlines=tuple(
+            summaries=tuple(
                 JobSummary(job, group, tuple(others), tuple(uploads), tuple(libraries))
-                for job, group, others, uploads, libraries in outlines
+                for job, group, others, uploads, libraries in summaries
             ),
         )
     return CacheContent(results, dict(index["templates"]))

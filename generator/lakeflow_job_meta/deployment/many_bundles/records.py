@@ -67,7 +67,7 @@ class BundleFingerprints:
         self._layout = layout_of(project)
         self._shared = read_common_config(project).include
         self._libraries: dict[str, set[str]] = {}
-        for job in compilation.outlines:
+        for job in compilation.summaries:
             self._libraries.setdefault(compilation.bundles[job.key], set()).update(job.libraries)
         self._environment = repr(
             sorted(each for each in environment.items() if each[0].startswith(_CHANGING_WHAT_IS_DEPLOYED))
