@@ -52,9 +52,9 @@ def compiled(monkeypatch) -> list[str]:
     names: list[str] = []
     real = units.build_job
 
-    def build(found, project):
+    def build(found, *arguments):
         names.append(found.module_name)
-        return real(found, project)
+        return real(found, *arguments)
 
     monkeypatch.setattr(units, "build_job", build)
     return names
