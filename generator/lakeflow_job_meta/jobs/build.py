@@ -14,8 +14,7 @@ from lakeflow_job_meta._internal.text import did_you_mean, either, kind_of, list
 from lakeflow_job_meta._internal.trees import KeyPath, Value, merged
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
-from lakeflow_job_meta.diagnostics.rules.jobs import NO_ACTIVE_SOURCE, TASK_KIND
-from lakeflow_job_meta.diagnostics.rules.metadata import MISSING_FIELD, UNKNOWN_FIELD, WRONG_TYPE
+from lakeflow_job_meta.diagnostics.rules import MISSING_FIELD, NO_ACTIVE_SOURCE, TASK_KIND, UNKNOWN_FIELD, WRONG_TYPE
 from lakeflow_job_meta.jobs.dependencies import Stages
 from lakeflow_job_meta.jobs.key_order import in_job_order, in_task_order
 from lakeflow_job_meta.jobs.layers import Layer, merge_layers

@@ -21,7 +21,7 @@ from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Location
-from lakeflow_job_meta.diagnostics.rules.files import TEMPLATE
+from lakeflow_job_meta.diagnostics.rules import TEMPLATE
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.layout.generated_file import job_path, sql_path
 from lakeflow_job_meta.text.markers import JOB_MARKER, SQL_MARKER, one_line

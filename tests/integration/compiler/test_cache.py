@@ -52,9 +52,9 @@ def compiled(monkeypatch) -> list[str]:
     names: list[str] = []
     real = units.build_job
 
-    def build(found, *arguments):
+    def build(found, project, output):
         names.append(found.module_name)
-        return real(found, *arguments)
+        return real(found, project, output)
 
     monkeypatch.setattr(units, "build_job", build)
     return names

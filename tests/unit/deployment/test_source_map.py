@@ -82,19 +82,21 @@ class TestPlaces:
             "Warning: unknown field: x\n  at resources.jobs.sales\n  in resources/jobs/sales.yml:4:7\n"
         )
 
-        told = places.tell(said)
+        told = places.located(said)
 
         assert re.fullmatch(r"metadata/sales\.yml:\d+:\d+: warning: unknown field: x \[databricks\]", told)
 
     def test_a_message_about_a_file_of_the_user_s_own_keeps_its_place(self, places):
         said = CliDiagnostic("Error", "no", (), (CliLocation("databricks.yml", 3, 1),))
 
-        assert places.tell(said) == "databricks.yml:3:1: error: no [databricks]"
+        assert places.located(said) == "databricks.yml:3:1: error: no [databricks]"
 
     @pytest.mark.parametrize("name", ["resources.jobs.sales", "resources.jobs.sales.tasks[0].x"])
     def test_a_message_without_a_place_is_told_at_the_module(self, places, name):
-        assert places.tell(CliDiagnostic("Error", "no", (name,), ())).startswith("metadata/sales.yml:2:")
+        assert places.located(CliDiagnostic("Error", "no", (name,), ())).startswith("metadata/sales.yml:2:")
 
     def test_a_message_about_something_else_names_it(self, places):
-        assert places.tell(CliDiagnostic("Error", "no", ("permissions",), ())) == "permissions: error: no [databricks]"
-        assert places.tell(CliDiagnostic("Error", "no", (), ())) == "databricks: error: no [databricks]"
+        assert (
+            places.located(CliDiagnostic("Error", "no", ("permissions",), ())) == "permissions: error: no [databricks]"
+        )
+        assert places.located(CliDiagnostic("Error", "no", (), ())) == "databricks: error: no [databricks]"

@@ -119,7 +119,7 @@ REFUSED = {
         WHOLE.replace("{{ job.settings | yaml(6) }}", "{{ job.settings | yaml(6) | upper }}"),
         "does not write the job as it is",
     ),
-    "sets a setting twice": (WHOLE + '      name: "sales"\n', "'name' stands twice"),
+    "sets a setting twice": (WHOLE + '      name: "sales"\n', "'name' is given twice"),
     "writes two documents": (WHOLE + "---\n{}\n", "a second document"),
     "writes something else than YAML": (WHOLE + "]\n", "cannot be read"),
     "indents wrongly": (WHOLE.replace("yaml(6)", "yaml(2)"), ""),

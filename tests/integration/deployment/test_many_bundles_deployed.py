@@ -13,41 +13,48 @@ from pathlib import Path
 
 import pytest
 
-from fakes.databricks_cli import install_stand_in
-from fakes.databricks_cli.fixtures import real_command
-from fakes.workspace import FakeWorkspace
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.deployment.databricks_cli.client import slow_warning
 from lakeflow_job_meta.deployment.pipeline import DeployOptions, Reporter, prepare
 from lakeflow_job_meta.layout import layout
-from support.deployments import SECONDS, World
+from support.deployments import COMMANDS, SECONDS, KeptWorld, World, new_world
 from support.many_bundles import ROOT, SHARED, places
 from support.project_folder import ProjectFolder, Result, module
+from support.slow import few
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="process groups and file locks are those of POSIX")
 
 
-@pytest.fixture(params=["stand-in", pytest.param("real", marks=pytest.mark.real_cli)])
-def world(request: pytest.FixtureRequest, tmp_path: Path, project: ProjectFolder) -> Iterator[World]:
-    """A project of many bundles, two jobs in each, without metadata."""
+def fill(project: ProjectFolder) -> None:
+    """Makes a project one of many bundles, two jobs in each, without metadata."""
     project.write("databricks.yml", ROOT)
     project.write("shared.yml", SHARED)
     project.write("job_meta.yml", "bundles: {jobs_per_bundle: 2}\n")
     project.write("notebooks/a.py", "# Databricks notebook source\n")
-    command = str(real_command()) if request.param == "real" else str(install_stand_in(tmp_path / "bin"))
-    with FakeWorkspace(tmp_path / "workspace") as workspace:
-        yield World(project, workspace, command, tmp_path / "cli")
+
+
+@pytest.fixture(params=COMMANDS)
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    with new_world(request.param, tmp_path) as world:
+        fill(world.project)
+        yield world
+
+
+@pytest.fixture(scope="module", params=COMMANDS)
+def kept(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeptWorld]:
+    """Six jobs in three bundles, deployed."""
+    with new_world(request.param, tmp_path_factory.mktemp("deployed")) as world:
+        fill(world.project)
+        for name in "abcdef":
+            world.module(name, notebook="notebooks/a.py" if name == "a" else "/Workspace/a")
+        world.deploy_well()
+        yield KeptWorld(world)
 
 
 @pytest.fixture
-def deployed(world: World) -> World:
-    """Six jobs in three bundles, deployed."""
-    for name in "abcdef":
-        world.module(name, notebook="notebooks/a.py" if name == "a" else "/Workspace/a")
-    world.deploy_well()
-    world.forget()
-    world.disturb("")
-    return world
+def deployed(kept: KeptWorld) -> World:
+    """Six jobs in three bundles, deployed, and nothing counted yet."""
+    return kept.restored()
 
 
 def ids(world: World) -> dict[str, int]:
@@ -197,7 +204,9 @@ class TestOneOfSeveralFails:
         assert deployed.changes == {"reset": 3}
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+@pytest.mark.parametrize(
+    "sent", few([pytest.param(signal.SIGINT, id="Ctrl-C")], [pytest.param(signal.SIGTERM, id="SIGTERM")])
+)
 def test_being_stopped_ends_all_that_runs_within_ten_seconds(deployed, tmp_path, sent):
     for name in "ace":
         deployed.module(name, notebook="/Workspace/new")
@@ -284,8 +293,8 @@ class TestMoving:
         assert result.exit_code == 1
         assert "'aa' does not exist" in result.stderr
 
-    @pytest.mark.parametrize("moment", ["before", "after"])
-    @pytest.mark.parametrize("step", ["summary", "plan", "validate", "deploy", "bind", "unbind"])
+    @pytest.mark.parametrize("moment", few(["after"], ["before"]))
+    @pytest.mark.parametrize("step", few(["bind"], ["summary", "plan", "validate", "deploy", "unbind"]))
     def test_one_that_is_killed_anywhere_is_finished_by_the_next(self, deployed, step, moment):
         before = ids(deployed)
         call = '"$CLI" "$@";' if moment == "after" else ""
@@ -304,6 +313,7 @@ class TestMoving:
         assert ids(deployed) == before
         assert set(deployed.changes) <= {"reset"}
 
+    @pytest.mark.slow
     def test_a_second_target_follows_with_the_same_command(self, deployed):
         deployed.deploy_well("-t", "prod")
         assert self.move(deployed, "a", "part_002").exit_code == 0

@@ -16,7 +16,7 @@ from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.control_table.changes import Kind, compare_rows
 from lakeflow_job_meta.control_table.schema import CONTROL_TABLE, METADATA_COLUMNS, key_of
-from lakeflow_job_meta.diagnostics.rules.metadata import NOT_IN_A_TABLE
+from lakeflow_job_meta.diagnostics.rules import NOT_IN_A_TABLE
 from lakeflow_job_meta.errors import InvalidMetadata, OperationFailed
 from lakeflow_job_meta.parsing.rows import modules_of_rows
 from lakeflow_job_meta.parsing.units import RawModule, SourceUnit, UnitContent

@@ -17,31 +17,32 @@ from pathlib import Path
 
 import pytest
 
-from fakes.databricks_cli import install_stand_in
-from fakes.databricks_cli.fixtures import real_command
-from fakes.workspace import FakeWorkspace
-from support.deployments import SECONDS, World
-from support.project_folder import ProjectFolder, module
+from support.deployments import COMMANDS, SECONDS, KeptWorld, World, new_world
+from support.project_folder import module
+from support.slow import few
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="process groups and file locks are those of POSIX")
 
 
-@pytest.fixture(params=["stand-in", pytest.param("real", marks=pytest.mark.real_cli)])
-def world(request: pytest.FixtureRequest, tmp_path: Path, project: ProjectFolder) -> Iterator[World]:
-    real = request.param == "real"
-    command = str(real_command()) if real else str(install_stand_in(tmp_path / "bin"))
-    with FakeWorkspace(tmp_path / "workspace") as workspace:
-        yield World(project, workspace, command, tmp_path / "cli")
+@pytest.fixture(params=COMMANDS)
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    with new_world(request.param, tmp_path) as world:
+        yield world
+
+
+@pytest.fixture(scope="module", params=COMMANDS)
+def kept(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeptWorld]:
+    with new_world(request.param, tmp_path_factory.mktemp("deployed")) as world:
+        for name in ("one", "two", "three"):
+            world.module(name)
+        world.deploy_well()
+        yield KeptWorld(world)
 
 
 @pytest.fixture
-def deployed(world: World) -> World:
-    """The jobs `one`, `two` and `three`, deployed."""
-    for name in ("one", "two", "three"):
-        world.module(name)
-    world.deploy_well()
-    world.forget()
-    return world
+def deployed(kept: KeptWorld) -> World:
+    """The jobs `one`, `two` and `three`, deployed, and nothing counted yet."""
+    return kept.restored()
 
 
 class TestFromTheFirstToTheLast:
@@ -368,7 +369,7 @@ class TestSomebodyElse:
 
 
 class TestTheCliFails:
-    @pytest.mark.parametrize("command", ["validate", "plan", "deploy", "summary"])
+    @pytest.mark.parametrize("command", few(["deploy"], ["validate", "plan", "summary"]))
     def test_one_that_hangs_is_ended_in_time_and_the_next_run_converges(self, world, command):
         world.module("one")
         world.disturb(f'[ "$2" = {command} ] && exec sleep 600')
@@ -381,7 +382,9 @@ class TestTheCliFails:
         world.deploy_well()
         assert world.workspace.jobs.names() == ["one"]
 
-    @pytest.mark.parametrize("said", ["", "{", "[]", "null", '{"resources": null}', '{"resources": {"jobs": null}}'])
+    @pytest.mark.parametrize(
+        "said", few(["{", '{"resources": null}'], ["", "[]", "null", '{"resources": {"jobs": null}}'])
+    )
     @pytest.mark.parametrize("command", ["plan", "summary"])
     def test_one_that_prints_something_else_is_told_in_a_sentence(self, world, command, said):
         world.module("one")
@@ -395,7 +398,7 @@ class TestTheCliFails:
         world.deploy_well()
         assert (world.changes, set(world.record())) == ({"create": 1}, {"one"})
 
-    @pytest.mark.parametrize("command", ["validate", "plan", "deploy", "summary"])
+    @pytest.mark.parametrize("command", few(["deploy"], ["validate", "plan", "summary"]))
     def test_one_that_is_killed_leaves_nothing_that_the_next_run_does_not_mend(self, world, command):
         world.module("one")
         world.disturb(f'[ "$2" = {command} ] && kill -9 $$')
