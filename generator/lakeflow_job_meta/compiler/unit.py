@@ -104,11 +104,9 @@ class UnitCompiler:
 
     @property
     def templates(self) -> set[tuple[str, str | None]]:
-        """As in `CompilePass`."""
         return set(self._renderer.project_templates.items())
 
     def compile_units(self, units: Sequence[SourceUnit], on_done: OnDone) -> dict[SourceUnit, UnitResult]:
-        """As in `CompilePass`."""
         results: dict[SourceUnit, UnitResult] = {}
         for number, unit in enumerate(units):
             if number % _UNITS_PER_REPORT == 0:

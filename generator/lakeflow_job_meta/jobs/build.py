@@ -193,7 +193,6 @@ class _Builder:
         return next(name for name in names if name.casefold() not in used)
 
     def _iteration(self, own: Layer, key: str, source_id: str, layers: list[Layer]) -> dict[str, Value]:
-        """Builds the task that a for_each task repeats."""
         own_key = own.value.get("task_key") if isinstance(own.value, dict) else None
         inner_key = task_key(own_key) if isinstance(own_key, str) else f"{key}_iteration"
         return in_task_order({"task_key": inner_key, **self._settings(own, inner_key, source_id, layers)})
