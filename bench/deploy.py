@@ -26,8 +26,8 @@ from fakes.workspace import FakeWorkspace
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.config.model import BUNDLES_FOLDER
-from lakeflow_job_meta.deploy.many_bundles.deployer import views_of
-from lakeflow_job_meta.deploy.many_bundles.records import BundleFingerprints, BundleRecord, write_bundle_record
+from lakeflow_job_meta.deployment.many_bundles.deployer import views_of
+from lakeflow_job_meta.deployment.many_bundles.records import BundleFingerprints, BundleRecord, write_bundle_record
 from lakeflow_job_meta.output.writer import apply_changes, plan_changes
 
 SIZES = (100, 1_000, 10_000)

@@ -53,7 +53,7 @@ class Figure:
     Attributes:
         seconds: As a clock has it.
         processor_seconds: Of all processes together, without waiting for the disk or for what else runs there.
-        megabytes: The peak memory of the process and its helpers together; None where there is no process of its own.
+        megabytes: The peak memory of the process and its workers together; None where there is no process of its own.
     """
 
     what: str

@@ -7,8 +7,6 @@ library is imported by the one module that needs it.
 from __future__ import annotations
 
 import importlib
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
     from lakeflow_job_meta.api.orchestrator import JobOrchestrator as JobOrchestrator
     from lakeflow_job_meta.compiler.result import Compilation as Compilation
     from lakeflow_job_meta.config.model import Project as Project
-    from lakeflow_job_meta.deploy.pipeline import DeployResult as DeployResult
+    from lakeflow_job_meta.deployment.pipeline import DeployResult as DeployResult
     from lakeflow_job_meta.diagnostics.model import Diagnostic as Diagnostic
     from lakeflow_job_meta.diagnostics.model import Location as Location
     from lakeflow_job_meta.diagnostics.model import Severity as Severity
@@ -44,7 +42,7 @@ _MODULES = {
     "api.orchestrator": ("JobOrchestrator",),
     "compiler.result": ("Compilation",),
     "config.model": ("Project",),
-    "deploy.pipeline": ("DeployResult",),
+    "deployment.pipeline": ("DeployResult",),
     "diagnostics.model": ("Diagnostic", "Location", "Severity"),
     "layout.generated_file": ("GeneratedFile",),
     "errors": (
@@ -68,14 +66,3 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
-
-
-class _Package(ModuleType):
-    """Keeps the subpackages `deploy` and `plan`, once imported, from hiding the functions of the same names."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (name in _MODULE_OF and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

@@ -44,7 +44,7 @@ from lakeflow_job_meta.cli.main import cli
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.control_table.schema import COLUMNS
-from lakeflow_job_meta.diagnostics.registry import RULES
+from lakeflow_job_meta.diagnostics.rules import RULES
 from lakeflow_job_meta.jobs.task_types import TASK_TYPES
 from lakeflow_job_meta.layout.generated_file import FileKind
 from lakeflow_job_meta.schema.validator import load_schema

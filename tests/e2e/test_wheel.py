@@ -15,7 +15,7 @@ import pytest
 from lakeflow_job_meta import __version__
 from support.project_folder import REPOSITORY
 
-pytestmark = pytest.mark.wheel
+pytestmark = [pytest.mark.wheel, pytest.mark.timeout(900)]
 
 PACKED = (
     "lakeflow_job_meta/_shipped/templates/job.yml.j2",

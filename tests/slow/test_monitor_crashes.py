@@ -126,17 +126,19 @@ CLI_STEPS = {
     "after compiling": Interruption("lakeflow_job_meta.monitor.reconcile:compile_project", after=True),
     "with one file written beside its place": Interruption("lakeflow_job_meta.output.writer:write_new", after=True),
     "with one file of two in its place": Interruption("os:replace", call=2, given=".ljm-"),
-    "with all files written": Interruption("lakeflow_job_meta.deploy.pipeline:apply_changes", after=True),
-    "after the validation": Interruption("lakeflow_job_meta.deploy.databricks_cli.deployer:CliDeployer._fresh_plan"),
+    "with all files written": Interruption("lakeflow_job_meta.deployment.pipeline:apply_changes", after=True),
+    "after the validation": Interruption(
+        "lakeflow_job_meta.deployment.databricks_cli.deployer:CliDeployer._fresh_plan"
+    ),
     "while the CLI plans": Interruption(
-        "lakeflow_job_meta.deploy.databricks_cli.client:DatabricksCli._wait", given="plan"
+        "lakeflow_job_meta.deployment.databricks_cli.client:DatabricksCli._wait", given="plan"
     ),
-    "after the plan": Interruption("lakeflow_job_meta.deploy.pipeline:_gated_plan", after=True),
+    "after the plan": Interruption("lakeflow_job_meta.deployment.pipeline:_gated_plan", after=True),
     "with the plan written": Interruption(
-        "lakeflow_job_meta.deploy.databricks_cli.deployer:CliDeployer._written_plan", after=True
+        "lakeflow_job_meta.deployment.databricks_cli.deployer:CliDeployer._written_plan", after=True
     ),
-    "after the deployment": Interruption("lakeflow_job_meta.deploy.pipeline:_deploy", after=True),
-    "after the record of jobs": Interruption("lakeflow_job_meta.deploy.pipeline:record_jobs", after=True),
+    "after the deployment": Interruption("lakeflow_job_meta.deployment.pipeline:_deploy", after=True),
+    "after the record of jobs": Interruption("lakeflow_job_meta.deployment.pipeline:record_jobs", after=True),
 }
 
 
@@ -153,7 +155,7 @@ class TestKilledInTheFirstDeployment:
         assert_settled(by_cli, {"create": 2})
 
     def test_while_the_cli_deploys_the_next_start_waits_for_the_cli_and_makes_no_job_twice(self, by_cli):
-        at = Interruption("lakeflow_job_meta.deploy.databricks_cli.client:DatabricksCli._wait", given="'deploy'")
+        at = Interruption("lakeflow_job_meta.deployment.databricks_cli.client:DatabricksCli._wait", given="'deploy'")
         by_cli.kill(at, LJM_FAKE_CLI_SLOW="0.15")
         assert by_cli.processes() != []
 
@@ -169,19 +171,21 @@ API_STEPS = {
     "after looking": Interruption("lakeflow_job_meta.monitor.watcher:SourceWatcher.versions", after=True),
     "with the lock taken": Interruption("lakeflow_job_meta.monitor.monitor:reconcile"),
     "after compiling": Interruption("lakeflow_job_meta.monitor.reconcile:compile_project", after=True),
-    "after the plan": Interruption("lakeflow_job_meta.deploy.pipeline:_gated_plan", after=True),
-    "with the first job written": Interruption("lakeflow_job_meta.deploy.jobs_api.client:JobsClient._post", after=True),
-    "before the second job is written": Interruption(
-        "lakeflow_job_meta.deploy.jobs_api.client:JobsClient._post", call=2
+    "after the plan": Interruption("lakeflow_job_meta.deployment.pipeline:_gated_plan", after=True),
+    "with the first job written": Interruption(
+        "lakeflow_job_meta.deployment.jobs_api.client:JobsClient._post", after=True
     ),
-    "after the deployment": Interruption("lakeflow_job_meta.deploy.pipeline:_deploy", after=True),
+    "before the second job is written": Interruption(
+        "lakeflow_job_meta.deployment.jobs_api.client:JobsClient._post", call=2
+    ),
+    "after the deployment": Interruption("lakeflow_job_meta.deployment.pipeline:_deploy", after=True),
     "while the jobs are recorded": Interruption(
         "lakeflow_job_meta.tables.delta:_OpenDeltaTable.merge", given="bundle_key", until_file="control_jobs"
     ),
     "while the history is written": Interruption(
         "lakeflow_job_meta.tables.delta:_OpenDeltaTable.merge", given="run_id", until_file="control_history"
     ),
-    "after the record of jobs": Interruption("lakeflow_job_meta.deploy.pipeline:record_jobs", after=True),
+    "after the record of jobs": Interruption("lakeflow_job_meta.deployment.pipeline:record_jobs", after=True),
     "before the history": Interruption("lakeflow_job_meta.tables.delta:_OpenDeltaTable.merge", given="run_id"),
     "after the history": Interruption("lakeflow_job_meta.state.history:History.add", after=True),
     "before the heartbeat": Interruption("pathlib:Path.replace", given="monitor.json-"),
@@ -224,7 +228,7 @@ class TestAskedToStop:
         [
             ("lakeflow_job_meta.monitor.watcher:SourceWatcher.versions", "Ctrl-C"),
             ("lakeflow_job_meta.monitor.reconcile:compile_project", "SIGTERM"),
-            ("lakeflow_job_meta.deploy.jobs_api.apply:PlanExecution.run", "SIGTERM"),
+            ("lakeflow_job_meta.deployment.jobs_api.apply:PlanExecution.run", "SIGTERM"),
         ],
         ids=["looking", "compiling", "about to write jobs"],
     )

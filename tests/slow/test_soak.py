@@ -23,12 +23,13 @@ from support.monitor_process import Estate, Monitoring, flat, module_rows, settl
 from support.project_folder import BUNDLE
 from support.soak_measures import CHANGING_TOLERANCE_KILOBYTES, IDLE_TOLERANCE_KILOBYTES, Sample, growth_kilobytes
 
+SECONDS = float(os.environ.get("LJM_SOAK_SECONDS", "120"))
+
 pytestmark = [
     pytest.mark.soak,
+    pytest.mark.timeout(600 + 2 * SECONDS),
     pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="processes are looked at by /proc"),
 ]
-
-SECONDS = float(os.environ.get("LJM_SOAK_SECONDS", "120"))
 
 
 @pytest.fixture

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.spark,
+    # The first session downloads Delta's jars.
+    pytest.mark.timeout(900),
     # pyspark and py4j leave sockets to their garbage collection.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning:pyspark"),

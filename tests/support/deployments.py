@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
+import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
-from fakes.databricks_cli import cli_environment
+import pytest
+
+from fakes.databricks_cli import cli_environment, install_stand_in
+from fakes.databricks_cli.fixtures import real_command
 from fakes.workspace import FakeWorkspace
 from lakeflow_job_meta.state.store import JOBS
 from lakeflow_job_meta.tables.local import LocalTable
@@ -16,6 +22,10 @@ from support.in_process import started_in
 from support.project_folder import ProjectFolder, Result, module
 
 SECONDS = 60
+"""For whatever must come, on a busy machine."""
+
+COMMANDS = ["stand-in", pytest.param("real", marks=pytest.mark.real_cli)]
+"""What fixtures are parametrized by that give a databricks CLI."""
 
 
 class World:
@@ -93,3 +103,29 @@ class World:
         """Counts writes from here."""
         self.workspace.jobs.writes.clear()
         self.workspace.requests.clear()
+
+
+@contextlib.contextmanager
+def new_world(which: str, folder: Path) -> Iterator[World]:
+    """Gives an empty project, an empty workspace, and one of `COMMANDS`."""
+    command = real_command() if which == "real" else install_stand_in(folder / "bin")
+    with FakeWorkspace(folder / "workspace") as workspace:
+        yield World(ProjectFolder(folder / "project"), workspace, str(command), folder / "cli")
+
+
+class KeptWorld:
+    """A world that is deployed once; each test gets it as it was then, for a deployment takes seconds."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._files = world.project.path.with_name("kept")
+        shutil.copytree(world.project.path, self._files, symlinks=True)
+        self._workspace = world.workspace.kept()
+
+    def restored(self) -> World:
+        world = self._world
+        shutil.rmtree(world.project.path)
+        shutil.copytree(self._files, world.project.path, symlinks=True)
+        world.workspace.restore(self._workspace)
+        world.disturb("")
+        return world

@@ -19,8 +19,8 @@ from lakeflow_job_meta import MetadataManager
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.deploy.backend import DeployBackend, DeployContext, Deployer
-from lakeflow_job_meta.deploy.select_backend import BackendName, select_backend
+from lakeflow_job_meta.deployment.backend import DeployBackend, DeployContext, Deployer
+from lakeflow_job_meta.deployment.select_backend import BackendName, select_backend
 from lakeflow_job_meta.monitor.events import Event
 from lakeflow_job_meta.monitor.monitor import Monitor
 from lakeflow_job_meta.monitor.reconcile import MonitorConfig

@@ -8,7 +8,7 @@ DIGEST_BYTES = 20
 """Long enough that two different contents never have one digest."""
 
 
-def content_digest(*pieces: bytes) -> bytes:
+def content_digest(*pieces: bytes | memoryview) -> bytes:
     """Returns a digest of several pieces; the same bytes cut at another place have another digest."""
     digest = blake2b(digest_size=DIGEST_BYTES)
     for piece in pieces:

@@ -16,17 +16,17 @@ from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config import load
 from lakeflow_job_meta.config.bundle import target_of
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.deploy import pipeline
-from lakeflow_job_meta.deploy.backend import DeployOptions, Reporter
-from lakeflow_job_meta.deploy.live_plan import plan_live
-from lakeflow_job_meta.deploy.pipeline import DeployResult
-from lakeflow_job_meta.deploy.policy import Allowance, Audience
-from lakeflow_job_meta.deploy.select_backend import BackendName, open_cli, select_backend
+from lakeflow_job_meta.deployment import pipeline
+from lakeflow_job_meta.deployment.backend import DeployOptions, Reporter
+from lakeflow_job_meta.deployment.live_plan import plan_live
+from lakeflow_job_meta.deployment.pipeline import DeployResult
+from lakeflow_job_meta.deployment.policy import Allowance, Audience
+from lakeflow_job_meta.deployment.select_backend import BackendName, open_cli, select_backend
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Severity, errors_among
 from lakeflow_job_meta.output.writer import plan_changes
-from lakeflow_job_meta.plan.compare import JobChange, Plan, compare_files
-from lakeflow_job_meta.plan.explain import FORMATS
-from lakeflow_job_meta.plan.model import BundlePlan
+from lakeflow_job_meta.planning.compare import JobChange, Plan, compare_files
+from lakeflow_job_meta.planning.explain import FORMATS
+from lakeflow_job_meta.planning.model import BundlePlan
 from lakeflow_job_meta.workspace.client import Workspace
 
 _log = logging.getLogger("lakeflow_job_meta")

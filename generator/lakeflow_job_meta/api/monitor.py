@@ -12,7 +12,7 @@ from typing import Protocol, TypedDict
 from lakeflow_job_meta.api.orchestrator import JobOfModule
 from lakeflow_job_meta.config.bundle import target_of
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.deploy.select_backend import select_backend
+from lakeflow_job_meta.deployment.select_backend import select_backend
 from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.monitor.events import Event, EventKind
 from lakeflow_job_meta.monitor.loop import LoopOptions, run_loop

@@ -17,9 +17,9 @@ from lakeflow_job_meta.api.manager import MetadataManager
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import target_of
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.deploy.backend import Deployer, DeployOptions
-from lakeflow_job_meta.deploy.pipeline import DeployResult
-from lakeflow_job_meta.deploy.policy import Allowance, Audience
+from lakeflow_job_meta.deployment.backend import Deployer, DeployOptions
+from lakeflow_job_meta.deployment.pipeline import DeployResult
+from lakeflow_job_meta.deployment.policy import Allowance, Audience
 from lakeflow_job_meta.errors import ConfigError, InvalidMetadata, OperationFailed
 from lakeflow_job_meta.services.adhoc_project import project_of_table
 from lakeflow_job_meta.state.tracking import DeployedJob
@@ -166,7 +166,7 @@ def _only(compilation: Compilation, module_name: str) -> Compilation:
         jobs=compilation.jobs.only((own,)),
         files={file: text for file, text in compilation.files.items() if file.job_key == own},
         diagnostics=(),
-        outlines=tuple(outline for outline in compilation.outlines if outline.key == own),
+        summaries=tuple(summary for summary in compilation.summaries if summary.key == own),
         kept_jobs=compilation.kept_jobs | others,
         kept_labels=compilation.kept_labels | labels,
     )

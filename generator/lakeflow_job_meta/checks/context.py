@@ -1,4 +1,4 @@
-"""What a check is, and what it may look at."""
+"""What a check is, and what it may use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lakeflow_job_meta.jobs.model import Job
 
 @dataclass(frozen=True, slots=True)
 class OtherModules:
-    """What a check may know of the other modules.
+    """The other modules, as far as checks need them.
 
     Attributes:
         keys: The key of every module's job by the module's name; broken modules are among them.
@@ -28,16 +28,19 @@ class OtherModules:
 
 
 class NeedsOthers(Exception):
-    """A check has to know the other modules, and nobody has told it of them."""
+    """A check needs the other modules while a unit is compiled alone.
+
+    An exception, since whether a job depends on others is decided deep inside a check, for one setting among many; a
+    flag would have to be passed up through every check, and tested after each.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class CheckContext:
-    """What a check may look at besides the job.
+    """What a check may use besides the job.
 
-    What it found there may only be remembered for the next run if that can tell whether it would find the same:
-    the project and the bundle are compared as a whole, and `files` notes what was asked of it; whoever looks at other
-    modules has looked at too much for that.
+    Its findings may only be cached if the next run can see whether they would be the same: the project and the bundle
+    are compared as a whole, and `files` notes what was looked up in it. A unit that needs other modules is not cached.
 
     Attributes:
         output: The folder that `jobs/` and `sql/` are in, relative to the project.
@@ -56,7 +59,7 @@ class CheckContext:
         """The other modules.
 
         Raises:
-            NeedsOthers: They are not known, as where a module is looked at alone.
+            NeedsOthers: They are not known, as where a unit is compiled alone.
         """
         if self._others is None:
             raise NeedsOthers

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lakeflow_job_meta._internal.text import did_you_mean, quoted
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics.model import Diagnostic
-from lakeflow_job_meta.diagnostics.rules.dependencies import (
+from lakeflow_job_meta.diagnostics.rules import (
     DEPENDENCY_CYCLE,
     DUPLICATE_SOURCE,
     OUTCOME_WITHOUT_CONDITION,
@@ -79,7 +79,7 @@ def dependencies_have_no_cycle(job: Job, context: CheckContext) -> Iterator[Diag
     for cycle in find_cycles(job.module):
         names = [source.source_id for source in cycle]
         if len(cycle) == 1 and any(names[0] == dependency.source_id for dependency in cycle[0].depends_on or ()):
-            continue  # `dependencies_exist` has told that already
+            continue  # `dependencies_exist` has reported that already
         start = min(range(len(names)), key=lambda number: _position(job.module, names[number]))
         names = [*names[start:], *names[:start]]
         shown = " -> ".join([*names, names[0]])

@@ -1,7 +1,7 @@
-"""Looks at what jobs name outside of the metadata: files of the project, and time zones.
+"""Looks up what jobs name outside of the metadata: files of the project, and time zones.
 
-Each is looked at once, since metadata names the same notebook thousands of times.
-Every answer is noted, so that what was concluded from it can be remembered for as long as the answers are the same.
+Each is looked up once, since metadata names the same notebook thousands of times. Every answer is noted, so that what
+was concluded from it can be cached for as long as the answers are the same.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from lakeflow_job_meta._internal.timezones import is_time_zone
 
 Answer = str | list[str]
 Lookup = tuple[str, str]
-"""What was asked, and of what."""
+"""The kind of question, and the name that it is about."""
 
 
 class FileLookups:
@@ -24,7 +24,7 @@ class FileLookups:
         folder: The project's folder.
 
     Attributes:
-        noted: What was asked, and what the answer was.
+        noted: What was looked up, and the answer.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -38,16 +38,16 @@ class FileLookups:
         other._known = self._known
         return other
 
-    def still_say(self, noted: Iterable[tuple[Lookup, Answer]]) -> bool:
-        """Says whether earlier questions would get the same answers now."""
-        return all(self._answer(look) == answer for look, answer in noted)
+    def still_answer(self, noted: Iterable[tuple[Lookup, Answer]]) -> bool:
+        """Returns whether earlier lookups would give the same answers now."""
+        return all(self._answer(lookup) == answer for lookup, answer in noted)
 
     def is_file(self, path: str) -> bool:
-        """Says whether there is such a file."""
+        """Returns whether there is such a file."""
         return self._noted(("kind", path)) == "file"
 
     def is_folder(self, path: str) -> bool:
-        """Says whether there is such a folder."""
+        """Returns whether there is such a folder."""
         return self._noted(("kind", path)) == "folder"
 
     def first_line(self, path: str) -> str:
@@ -59,18 +59,18 @@ class FileLookups:
         return cast("list[str]", self._noted(("beside", path)))
 
     def is_time_zone(self, name: str) -> bool:
-        """Says whether there is such a time zone."""
+        """Returns whether there is such a time zone."""
         return self._noted(("time zone", name)) == "known"
 
-    def _noted(self, look: Lookup) -> Answer:
-        self.noted[look] = answer = self._answer(look)
+    def _noted(self, lookup: Lookup) -> Answer:
+        self.noted[lookup] = answer = self._answer(lookup)
         return answer
 
-    def _answer(self, look: Lookup) -> Answer:
-        if look not in self._known:
-            question, path = look
-            self._known[look] = LOOKUPS[question](self._folder, path)
-        return self._known[look]
+    def _answer(self, lookup: Lookup) -> Answer:
+        if lookup not in self._known:
+            kind, name = lookup
+            self._known[lookup] = LOOKUPS[kind](self._folder, name)
+        return self._known[lookup]
 
 
 def _kind(folder: Path, path: str) -> str:

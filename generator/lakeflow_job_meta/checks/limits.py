@@ -11,7 +11,7 @@ from typing import Any, cast
 from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics.model import Diagnostic
-from lakeflow_job_meta.diagnostics.rules.jobs import TOO_MUCH
+from lakeflow_job_meta.diagnostics.rules import TOO_MUCH
 from lakeflow_job_meta.jobs.model import Job
 
 
@@ -79,7 +79,7 @@ def _exceeded(job: Job, at: KeyPath, settings: dict[str, Value], limits: tuple[L
 
 
 def _is_surely_small(value: object, limit: Limit) -> bool:
-    """Says whether the JSON form need not be made: JSON has at most 8 times the size of a form that is made faster."""
+    """Whether the JSON form need not be made: JSON has at most 8 times the size of a form that is made faster."""
     return limit.unit == "bytes of JSON" and 8 * len(marshal.dumps(cast(Any, value), 2)) <= limit.most
 
 

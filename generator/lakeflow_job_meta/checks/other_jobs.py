@@ -9,13 +9,13 @@ from lakeflow_job_meta._internal.text import did_you_mean, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, value_at
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics.model import Diagnostic
-from lakeflow_job_meta.diagnostics.rules.references import RUN_JOB_CYCLE, UNKNOWN_MODULE, UNKNOWN_TARGET
+from lakeflow_job_meta.diagnostics.rules import RUN_JOB_CYCLE, UNKNOWN_MODULE, UNKNOWN_TARGET
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.references import JOB_ID
 
 
 def jobs_run_by(job: Job) -> Iterator[tuple[KeyPath, str]]:
-    """Yields the keys of the bundle's jobs that a job runs, with the paths of the settings that say so."""
+    """Yields the keys of the bundle's jobs that a job runs, with the paths of the settings that run them."""
     for path, task in job.all_tasks:
         job_id = value_at(task, ("run_job_task", "job_id"))[1]
         match = JOB_ID.fullmatch(job_id) if isinstance(job_id, str) else None
@@ -26,8 +26,7 @@ def jobs_run_by(job: Job) -> Iterator[tuple[KeyPath, str]]:
 def modules_that_are_run_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses run_job_task with a module_name that nobody has."""
     for path, _ in job.all_tasks:
-        written = value_at(job.sources[int(path[1])].transformation_config, (*path[2:], "run_job_task", "module_name"))
-        name = written[1]
+        name = job.written_in_task(path, "run_job_task", "module_name")
         if isinstance(name, str) and name not in context.others.keys:
             hint = did_you_mean(name, sorted(set(context.others.keys) - {job.module.module_name}))
             origin = job.origin_of((*path, "run_job_task", "job_id"))

@@ -40,7 +40,7 @@ _ITEM = re.compile(r"(?P<first>\*|[^-/]+)(-(?P<last>[^-/]+))?(/(?P<step>[^/]+))?
 
 @lru_cache(maxsize=1024)
 def quartz_problem(expression: str) -> str | None:
-    """Says what is wrong with a Quartz cron expression; None if nothing is."""
+    """Returns what is wrong with a Quartz cron expression; None if nothing is."""
     texts = expression.upper().split()
     if len(texts) == 5:
         return (

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 from lakeflow_job_meta._internal.graphs import reachable
 from lakeflow_job_meta._internal.text import did_you_mean, quoted
-from lakeflow_job_meta._internal.trees import KeyPath, Value, texts_in, value_at
+from lakeflow_job_meta._internal.trees import KeyPath, Value, texts_in
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics.model import Diagnostic
-from lakeflow_job_meta.diagnostics.rules.references import (
+from lakeflow_job_meta.diagnostics.rules import (
     NOT_UPSTREAM,
     REFERENCE_IN_SQL,
     UNKNOWN_PARAMETER,
@@ -80,20 +80,14 @@ def _resource_problem(kind: str, key: str, shown: str, context: CheckContext) ->
 def sql_holds_no_references(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses bundle references inside inline SQL; the older `${name}` of notebooks is left alone."""
     for path, _ in job.all_tasks:
-        sql = _inline_sql(job, path)
-        for match in REFERENCE.finditer(sql or ""):
+        sql = job.written_in_task(path, "sql_task", INLINE_SQL)
+        for match in REFERENCE.finditer(sql) if isinstance(sql, str) else ():
             if match.group(1).split(".")[0] in REFERENCE_KINDS and "." in match.group(1):
                 origin = job.origin_of((*path, "sql_task", "file"))
                 message = (
                     f"{quoted(match.group())} inside SQL is not resolved; give it in 'parameters' and write ':name'"
                 )
                 yield REFERENCE_IN_SQL.at(origin, f"{message} (or 'IDENTIFIER(:name)' for the name of a table)")
-
-
-def _inline_sql(job: Job, path: KeyPath) -> str | None:
-    written = job.sources[int(path[1])].transformation_config
-    text = value_at(written, (*path[2:], "sql_task", INLINE_SQL))[1]
-    return text if isinstance(text, str) else None
 
 
 def job_parameters_are_declared(job: Job, texts: Texts) -> Iterator[Diagnostic]:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import cast
 
-from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
+from lakeflow_job_meta._internal.trees import KeyPath, Value
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics.model import Diagnostic
-from lakeflow_job_meta.diagnostics.rules.metadata import MISSING_FIELD
+from lakeflow_job_meta.diagnostics.rules import MISSING_FIELD
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.task_types import DIRECT_NOTEBOOK_FIELDS, SQL_FORMS
 from lakeflow_job_meta.schema.validator import KeyHints, compare, fields_of, is_valid_job
@@ -55,7 +55,7 @@ def _hints_at(path: KeyPath, job: Job) -> KeyHints:
         elsewhere |= dict.fromkeys(fields_of("Task"), _BESIDE_BLOCK)
     if path[-1] == "sql_task":
         also = (*SQL_FORMS, "warehouse_id", "parameters")
-    written = value_at(job.sources[int(path[1])].transformation_config, path[2:])[1]
+    written = job.written_in_task(path)
     return KeyHints(elsewhere, also, tuple(written) if isinstance(written, dict) else ())
 
 

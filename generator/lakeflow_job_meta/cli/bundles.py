@@ -16,10 +16,16 @@ from lakeflow_job_meta.cli.run import end_like_ctrl_c
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import target_of
-from lakeflow_job_meta.deploy.databricks_cli.client import DatabricksCli
-from lakeflow_job_meta.deploy.databricks_cli.deployer import CliDeployer
-from lakeflow_job_meta.deploy.many_bundles.move_jobs import SINGLE, Move, MoveContext, apply_move, recorded_bundle_of
-from lakeflow_job_meta.deploy.select_backend import open_cli
+from lakeflow_job_meta.deployment.databricks_cli.client import DatabricksCli
+from lakeflow_job_meta.deployment.databricks_cli.deployer import CliDeployer
+from lakeflow_job_meta.deployment.many_bundles.move_jobs import (
+    SINGLE,
+    Move,
+    MoveContext,
+    apply_move,
+    recorded_bundle_of,
+)
+from lakeflow_job_meta.deployment.select_backend import open_cli
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.layout.layout import ManyBundles, SingleBundle, many_bundles_of
 from lakeflow_job_meta.layout.partitioning import bundle_name

@@ -23,13 +23,13 @@ from lakeflow_job_meta.cli.progress import show_progress
 from lakeflow_job_meta.cli.report import show_count, show_text
 from lakeflow_job_meta.cli.run import end_like_ctrl_c
 from lakeflow_job_meta.config.bundle import read_bundle_declarations
-from lakeflow_job_meta.deploy.backend import DeployOptions, Reporter
-from lakeflow_job_meta.deploy.pipeline import DeployResult, deploy
-from lakeflow_job_meta.deploy.policy import Allowance
-from lakeflow_job_meta.deploy.select_backend import CliBackend, open_cli
+from lakeflow_job_meta.deployment.backend import DeployOptions, Reporter
+from lakeflow_job_meta.deployment.pipeline import DeployResult, deploy
+from lakeflow_job_meta.deployment.policy import Allowance
+from lakeflow_job_meta.deployment.select_backend import CliBackend, open_cli
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.errors import InvalidMetadata, OperationFailed
-from lakeflow_job_meta.plan.model import Action
+from lakeflow_job_meta.planning.model import Action
 from lakeflow_job_meta.state.tracking import DeployedJob, TrackedJob
 
 

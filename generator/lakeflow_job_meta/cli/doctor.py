@@ -15,7 +15,7 @@ from lakeflow_job_meta import __version__
 from lakeflow_job_meta._internal.trees import value_at
 from lakeflow_job_meta.cli.params import open_project, target_option
 from lakeflow_job_meta.config.model import MetadataSource, Project
-from lakeflow_job_meta.deploy.databricks_cli.client import DatabricksCli, check_version, find_cli, without_secrets
+from lakeflow_job_meta.deployment.databricks_cli.client import DatabricksCli, check_version, find_cli, without_secrets
 from lakeflow_job_meta.errors import LakeflowJobMetaError, OperationFailed
 from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.sources.open import open_table_source

@@ -24,8 +24,8 @@ from lakeflow_job_meta.cli.params import (
 from lakeflow_job_meta.cli.run import end_like_ctrl_c
 from lakeflow_job_meta.config.bundle import target_of
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.deploy.backend import DeployBackend
-from lakeflow_job_meta.deploy.select_backend import BackendName, select_backend
+from lakeflow_job_meta.deployment.backend import DeployBackend
+from lakeflow_job_meta.deployment.select_backend import BackendName, select_backend
 from lakeflow_job_meta.monitor.events import Event
 from lakeflow_job_meta.monitor.loop import LoopOptions, run_loop
 from lakeflow_job_meta.monitor.monitor import Monitor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -9,7 +10,9 @@ from typing import TypeVar
 import click
 
 from lakeflow_job_meta.cli.progress import ProgressBar
+from lakeflow_job_meta.cli.run import is_command_line
 from lakeflow_job_meta.compiler.compile import compile_project
+from lakeflow_job_meta.compiler.parallel import workers_of_this_machine
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.load import find_project_folder, load_project
 from lakeflow_job_meta.config.model import Project
@@ -108,7 +111,12 @@ def compile_metadata(project: Project, contents: Mapping[str, bytes] | None = No
         project: The project.
         contents: By path, what some YAML files are read as instead of what is on disk.
     """
+    workers = workers_of_this_machine() if is_command_line(sys.modules["__main__"]) else None
     with ProgressBar() as progress:
         return compile_project(
-            project, progress.update, lambda message: click.echo(message, err=True), contents=contents
+            project,
+            progress.update,
+            lambda message: click.echo(message, err=True),
+            contents=contents,
+            workers=workers,
         )

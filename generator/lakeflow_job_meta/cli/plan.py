@@ -15,12 +15,12 @@ from lakeflow_job_meta.cli.params import (
 )
 from lakeflow_job_meta.cli.report import show_count, show_text
 from lakeflow_job_meta.cli.run import end_like_ctrl_c
-from lakeflow_job_meta.deploy.live_plan import plan_live
-from lakeflow_job_meta.deploy.select_backend import open_cli
+from lakeflow_job_meta.deployment.live_plan import plan_live
+from lakeflow_job_meta.deployment.select_backend import open_cli
 from lakeflow_job_meta.diagnostics.model import errors_among
 from lakeflow_job_meta.output.writer import plan_changes
-from lakeflow_job_meta.plan.compare import compare_files
-from lakeflow_job_meta.plan.explain import FORMATS
+from lakeflow_job_meta.planning.compare import compare_files
+from lakeflow_job_meta.planning.explain import FORMATS
 
 
 @click.command("plan")
@@ -44,8 +44,8 @@ def command(
 ) -> None:
     """Show what the metadata would change: jobs, tasks, settings, dependencies.
 
-    Compares the metadata with the generated files, as they are on disk or in a git revision. Markdown is made for a
-    comment in a pull request.
+    Compares the metadata with the generated files, as they are on disk or in a git revision. Markdown is meant for
+    a comment in a pull request.
 
     \b
     Examples:

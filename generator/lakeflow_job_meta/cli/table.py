@@ -82,7 +82,7 @@ def _with_table_option(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.group("table")
 def command() -> None:
-    """Create, load, show, export and compare a control table.
+    """Create, fill, show, export and compare a control table.
 
     The table is the one of job_meta.yml, or given with --delta PATH, or with --table NAME and --warehouse-id ID.
 

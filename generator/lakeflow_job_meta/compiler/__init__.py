@@ -1,1 +1,1 @@
-"""The one pure middle that every command shares: from metadata to jobs, files and diagnostics."""
+"""The middle that every command shares: from metadata to jobs, files and diagnostics."""

@@ -1,35 +1,58 @@
-"""Modules that would become one job: both are told, and neither is made. Pure."""
+"""The link pass: what units come to together, once each was compiled alone.
+
+Units that depend on others, and those whose modules would become the same job, are compiled again with what all units
+know together; the others keep their results. Looks at the files that jobs name, and changes nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
-from lakeflow_job_meta._internal.text import quoted
-from lakeflow_job_meta.diagnostics.model import Diagnostic
-from lakeflow_job_meta.diagnostics.rules.metadata import DUPLICATE_MODULE, JOB_KEY_COLLISION
+from lakeflow_job_meta.checks.context import OtherModules
+from lakeflow_job_meta.checks.other_jobs import jobs_run_by
+from lakeflow_job_meta.compiler.result import UnitResult
+from lakeflow_job_meta.compiler.unit import Links, UnitCompiler
+from lakeflow_job_meta.jobs.units import ParsedUnit
+from lakeflow_job_meta.parsing.keys import job_key
 from lakeflow_job_meta.parsing.modules import ParsedModule
+from lakeflow_job_meta.parsing.units import SourceUnit
 
 
-def collisions(parsed: Sequence[ParsedModule]) -> dict[int, list[Diagnostic]]:
-    """Finds modules that would become one job: both are reported, each by its `id`."""
-    by_key: dict[str, list[int]] = {}
-    for number, each in enumerate(parsed):
-        if each.key is not None:
-            by_key.setdefault(each.key.casefold(), []).append(number)
-    found: dict[int, list[Diagnostic]] = {}
-    for numbers in by_key.values():
-        for number in numbers if len(numbers) > 1 else ():
-            other = numbers[1] if number == numbers[0] else numbers[0]
-            found[id(parsed[number])] = [_collision(parsed[number], parsed[other])]
-    return found
+def link(
+    compiler: UnitCompiler,
+    units: Sequence[SourceUnit],
+    alone: Mapping[SourceUnit, UnitResult],
+    other_modules: Iterable[str],
+) -> dict[SourceUnit, UnitResult]:
+    """Returns the results of all units, in reading order.
+
+    Args:
+        compiler: Compiles units.
+        units: All units, in reading order.
+        alone: The results of those that do not depend on others.
+        other_modules: Names of modules that exist without being read here, whose jobs may be run.
+    """
+    parsed = {unit: compiler.parse(unit) for unit in units if unit not in alone}
+    names = {unit: parsed[unit].names if unit in parsed else alone[unit].modules for unit in units}
+    counted = Counter(key.casefold() for each in names.values() for _, key in each if key is not None)
+    for unit in units:
+        if unit not in parsed and any(key is not None and counted[key.casefold()] > 1 for _, key in names[unit]):
+            parsed[unit] = compiler.parse(unit)
+    known = {name: job_key(name) for name in other_modules}
+    known |= {name: key for each in names.values() for name, key in each if name is not None and key is not None}
+    # A job that runs others depends on them, and so was parsed.
+    # In reading order, since the last one of those that collide counts.
+    in_order = [parsed[unit] for unit in units if unit in parsed]
+    runs = {job.key: tuple(key for _, key in jobs_run_by(job)) for each in in_order for job in each.jobs}
+    links = Links(OtherModules(known, runs, frozenset(known.values())), _collisions(in_order))
+    return {unit: compiler.compile(parsed[unit], links) if unit in parsed else alone[unit] for unit in units}
 
 
-def _collision(one: ParsedModule, other: ParsedModule) -> Diagnostic:
-    origin, elsewhere = one.origin.at("module_name"), other.origin.at("module_name")
-    if one.name == other.name:
-        return DUPLICATE_MODULE.at(origin, f"the module {quoted(one.name)} is also at {elsewhere}")
-    return JOB_KEY_COLLISION.at(
-        origin,
-        f"{quoted(one.name)} and {quoted(other.name)} (at {elsewhere}) become the job keys {one.key!r} and "
-        f"{other.key!r}, which cannot stand side by side",
-    )
+def _collisions(units: Iterable[ParsedUnit]) -> dict[str, list[ParsedModule]]:
+    by_key: dict[str, list[ParsedModule]] = {}
+    for unit in units:
+        for module in unit.modules:
+            if module.parsed.key is not None:
+                by_key.setdefault(module.parsed.key.casefold(), []).append(module.parsed)
+    return {key: modules for key, modules in by_key.items() if len(modules) > 1}

@@ -1,196 +1,288 @@
-"""Compiles many parts alone, with helpers on the machine's other cores where there is enough to do.
+"""Shares the compilation of many units with worker processes on the machine's other cores, where there is enough to do.
 
-Parts are taken from the front here and from the back by the helpers, until they meet. What a helper does not bring,
-for whatever reason, is compiled here, so that helpers can change nothing but the time.
+Units are taken from the front here and from the back by the workers, until they meet. What a worker does not bring, for
+whatever reason, is compiled here, so that workers can change nothing but the time.
 """
 
 from __future__ import annotations
 
+import gc
 import os
-import sys
+import pickle
+import signal
+import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, cast
 
+from lakeflow_job_meta.checks.file_lookups import FileLookups
+from lakeflow_job_meta.compiler.cache.code_fingerprint import code_fingerprint
 from lakeflow_job_meta.compiler.result import UnitResult
-from lakeflow_job_meta.compiler.unit import UnitCompiler
-from lakeflow_job_meta.compiler.worker import Worker, with_an_answer
+from lakeflow_job_meta.compiler.unit import OnDone, UnitCompiler
 from lakeflow_job_meta.config.bundle import BundleDeclarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.parsing.units import SourceUnit
 
-MOST_WORKERS = 3
-"""More would wait for this process, which alone reads and writes."""
-
-LOOK_AFTER_SECONDS = 0.2
-WORTH_SECONDS = 1.0
-"""Of work that is left; starting a helper takes less than half of that."""
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
 
 TURN_SECONDS = 0.01
-"""A helper waits as long for its next parts, or until this process has done the part that it is at."""
+"""A worker waits as long for its next units, or until this process has done the unit that it is at."""
 
-WORKER_TURN_SECONDS = 0.3
+Templates = set[tuple[str, str | None]]
 
 
-def compile_units(
-    compiler: UnitCompiler, parts: Sequence[SourceUnit], on_done: Callable[[int], None]
-) -> tuple[list[UnitResult | None], list[Mapping[str, str | None]]]:
-    """Compiles parts alone.
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """How many worker processes there may be, and when they are worth their start.
+
+    Starting one runs the main script of this process again in the new one, which only the command line's own can bear.
+    So only the command line hands this in.
+
+    Attributes:
+        most: More would wait for this process, which alone reads and writes.
+        after_seconds: Of compiling here, before the speed is known.
+        worth_seconds: Of work that is left; starting a worker takes less than half of that.
+        chunk_seconds: Of work that a worker is given at a time.
+    """
+
+    most: int
+    after_seconds: float = 0.2
+    worth_seconds: float = 1.0
+    chunk_seconds: float = 0.3
+
+
+def workers_of_this_machine() -> Workers | None:
+    """Returns one worker for each other core that this process may use, at most three; None where there is none."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    # Elsewhere a worker cannot be kept from Ctrl-C while it starts.
+    return Workers(min(cores - 1, 3)) if cores > 1 and hasattr(signal, "pthread_sigmask") else None
+
+
+class ParallelCompiler:
+    """Compiles units here and in worker processes.
 
     Args:
         compiler: Compiles here.
-        parts: The parts.
-        on_done: Told how many are done.
-
-    Returns:
-        The result of each part, None where it depends on others; and the project's templates as each helper has seen
-        them.
+        workers: What to share the work with.
     """
-    work = _Work(parts)
-    helpers = _Workers(work)
-    try:
-        while work.left or helpers.are_busy:
-            turn = time.monotonic()
-            while work.left:
-                number = work.take_first()
-                work.bring([number], [compiler.compile_alone(parts[number])])
-                if time.monotonic() - turn >= TURN_SECONDS:
-                    break
-            on_done(work.done)
-            helpers.exchange(wait=not work.left)
-            if work.seconds >= LOOK_AFTER_SECONDS and work.bytes_left / work.bytes_a_second >= WORTH_SECONDS:
-                helpers.start(compiler.project, compiler.bundle)
-    finally:
-        helpers.end()
-    return work.results, helpers.templates
+
+    def __init__(self, compiler: UnitCompiler, workers: Workers) -> None:
+        self._compiler = compiler
+        self._workers = workers
+        self._templates: Templates = set()
+
+    @property
+    def templates(self) -> Templates:
+        """As in `CompilePass`; the workers' too."""
+        return self._templates | self._compiler.templates
+
+    def compile_units(self, units: Sequence[SourceUnit], on_done: OnDone) -> dict[SourceUnit, UnitResult]:
+        """As in `CompilePass`."""
+        work = _Work(units, self._workers)
+        pool: _Pool | None = None
+        try:
+            while work.left or (pool is not None and pool.chunks):
+                turn = time.monotonic()
+                while work.left and time.monotonic() - turn < TURN_SECONDS:
+                    unit = work.take_first()
+                    work.results[unit] = self._compiler.compile_alone(unit)
+                on_done(len(work.results), len(units))
+                if pool is None and work.is_worth_workers():
+                    pool = _Pool(self._compiler, self._workers.most)
+                if pool is not None:
+                    self._templates |= pool.exchange(work)
+        finally:
+            if pool is not None:
+                pool.close()
+        return {unit: result for unit in units if (result := work.results[unit]) is not None}
 
 
 class _Work:
     """What is left to do, and the results that are there.
 
-    Args:
-        parts: All parts.
-
     Attributes:
-        left: The numbers of the parts that nobody has taken.
-        bytes_left: Their size.
+        left: The units that were not taken yet.
+        results: Of those that are done; None for one that depends on others.
     """
 
-    def __init__(self, parts: Sequence[SourceUnit]) -> None:
-        self.parts = parts
-        self.results: list[UnitResult | None] = [None] * len(parts)
-        self.left = deque(range(len(parts)))
-        self.bytes_left = sum(part.size for part in parts)
-        self.done = 0
+    def __init__(self, units: Sequence[SourceUnit], workers: Workers) -> None:
+        self.left = deque(units)
+        self.results: dict[SourceUnit, UnitResult | None] = {}
+        self._workers = workers
+        self._bytes_left = sum(unit.size for unit in units)
         self._bytes_here = 0
         self._begin = time.monotonic()
 
-    @property
-    def seconds(self) -> float:
-        """How long the work has taken so far."""
-        return time.monotonic() - self._begin
+    def is_worth_workers(self) -> bool:
+        seconds = time.monotonic() - self._begin
+        is_much = self._bytes_left * seconds >= self._workers.worth_seconds * self._bytes_here
+        return bool(self.left) and seconds >= self._workers.after_seconds and is_much
 
-    def take_first(self) -> int:
-        """Takes a part from the front, for this process."""
-        number = self.left.popleft()
-        self.bytes_left -= self.parts[number].size
-        self._bytes_here += self.parts[number].size
-        return number
+    def take_first(self) -> SourceUnit:
+        """Takes a unit from the front, for this process."""
+        unit = self.left.popleft()
+        self._bytes_left -= unit.size
+        self._bytes_here += unit.size
+        return unit
 
-    def take_last(self, most: float) -> list[int]:
-        """Takes parts from the back, for a helper: at least one if there is one.
-
-        Args:
-            most: How many bytes.
-        """
-        taken: list[int] = []
+    def take_chunk(self) -> list[SourceUnit]:
+        """Takes units from the back, for a worker: at least one if there is one."""
+        speed = self._bytes_here / (time.monotonic() - self._begin)
+        # Less and less, so that all end at the same time.
+        most = min(speed * self._workers.chunk_seconds, self._bytes_left / 8)
+        taken: list[SourceUnit] = []
         size = 0
-        while self.left and (not taken or size + self.parts[self.left[-1]].size <= most):
+        while self.left and (not taken or size + self.left[-1].size <= most):
             taken.append(self.left.pop())
-            size += self.parts[taken[-1]].size
-        self.bytes_left -= size
+            size += taken[-1].size
+        self._bytes_left -= size
         return taken
 
-    def give_back(self, taken: Sequence[int]) -> None:
+    def give_back(self, taken: Sequence[SourceUnit]) -> None:
         """Leaves to others what was taken."""
         self.left.extend(taken)
-        self.bytes_left += sum(self.parts[number].size for number in taken)
-
-    def bring(self, taken: Sequence[int], results: Sequence[UnitResult | None]) -> None:
-        """Takes the results of parts."""
-        for number, result in zip(taken, results, strict=True):
-            self.results[number] = result
-        self.done += len(taken)
-
-    @property
-    def bytes_a_second(self) -> float:
-        """How fast this process has been so far."""
-        return self._bytes_here / self.seconds
+        self._bytes_left += sum(unit.size for unit in taken)
 
 
-class _Workers:
-    """The helpers, and what each is doing.
+class _Pool:
+    """The workers, and the units that each has.
 
-    Args:
-        work: The work.
+    Units and results go through files, since a message through a pipe that is longer than its buffer is slow (each
+    piece of it waits for the interpreter's lock) and never ends where a worker dies in the middle of it.
+
+    Attributes:
+        chunks: What the workers have and have not answered.
     """
 
-    def __init__(self, work: _Work) -> None:
-        self.templates: list[Mapping[str, str | None]] = []
-        self._work = work
-        self._in_hands: dict[Worker, list[int]] = {}
-        self._were_started = False
+    def __init__(self, compiler: UnitCompiler, most: int) -> None:
+        self.chunks: dict[Future[None], tuple[Path, list[SourceUnit]]] = {}
+        self._compiler = compiler
+        self._most = most
+        self._started: tuple[ProcessPoolExecutor, TemporaryDirectory[str]] | None = None
+        self._sender = threading.Thread()
+        self._count = 0
+        self._is_usable = True
 
-    @property
-    def are_busy(self) -> bool:
-        """Whether one has parts in hands."""
-        return any(self._in_hands.values())
+    def exchange(self, work: _Work) -> Templates:
+        """Takes the results that are there, waiting for some if nothing else is left to do, and hands out chunks.
 
-    def start(self, project: Project, bundle: BundleDeclarations) -> None:
-        """Starts as many as there are other cores, once; where the system can wait for several at a time."""
-        # In an application that was frozen, `sys.executable` is the application.
-        is_possible = os.name == "posix" and not getattr(sys, "frozen", False)
-        count = min(_cores() - 1, MOST_WORKERS) if is_possible and not self._were_started else 0
-        self._were_started = True
-        # Where no process starts, or one ends at once, this one gets on without; whatever keeps it from that, such as
-        # a `sys.executable` or a `sys.path` that somebody has changed.
-        with suppress(Exception):
-            for _ in range(count):
-                helper = Worker()
-                self._in_hands[helper] = []
-                helper.join(project, bundle)
-
-    def exchange(self, *, wait: bool) -> None:
-        """Takes the results of those that have any, and gives them the next parts."""
-        for helper in with_an_answer([*self._in_hands], wait=wait) if self._in_hands else ():
-            taken = self._in_hands[helper]
+        Returns:
+            The project's templates as workers have seen them.
+        """
+        templates: Templates = set()
+        done, _ = wait(self.chunks, None if not work.left else 0, return_when=FIRST_COMPLETED)
+        for future in done:
+            path, units = self.chunks.pop(future)
             try:
-                self._work.bring(taken, helper.results())
-                # Less and less, so that all end at the same time.
-                size = min(self._work.bytes_a_second * WORKER_TURN_SECONDS, self._work.bytes_left / 8)
-                taken = self._work.take_last(size)
-                if not taken:
-                    self._dismiss(helper)
-                    continue
-                self._in_hands[helper] = taken
-                helper.begin([self._work.parts[number] for number in taken])
-            # Whatever it was: its parts are compiled by this process, which tells what is wrong with them.
+                future.result()
+                results, seen = cast("tuple[list[UnitResult | None], Templates]", pickle.loads(path.read_bytes()))
+                work.results.update(zip(units, results, strict=True))
+                templates |= seen
+                path.unlink()
+            # Whatever it was: the units are compiled by this process, which reports what is wrong with them.
             except Exception:
-                self._work.give_back(taken)
-                self._dismiss(helper)
+                self._is_usable = False
+                work.give_back(units)
+        # Two for each, so that none waits for the next.
+        while self._is_usable and work.left and len(self.chunks) < 2 * self._most:
+            self._hand_out(work, work.take_chunk())
+        return templates
 
-    def end(self) -> None:
-        """Ends all of them."""
-        for helper in [*self._in_hands]:
-            self._dismiss(helper)
+    def _hand_out(self, work: _Work, units: list[SourceUnit]) -> None:
+        # Ctrl-C interrupts the main thread only, never a process that is half started.
+        self._sender = threading.Thread(target=self._send, args=(units,))
+        self._sender.start()
+        self._sender.join()
+        if not self._is_usable:
+            work.give_back(units)
 
-    def _dismiss(self, helper: Worker) -> None:
-        del self._in_hands[helper]
-        self.templates.append(helper.templates)
-        helper.end()
+    def _send(self, units: list[SourceUnit]) -> None:
+        self._count += 1
+        try:
+            with _python_without_current_folder():
+                executor, folder = self._started = self._started or self._start()
+                path = Path(folder.name, str(self._count))
+                path.write_bytes(pickle.dumps(units, pickle.HIGHEST_PROTOCOL))
+                # Ctrl-C goes to all processes of a terminal; a process that starts inherits what its thread blocks.
+                signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+                self.chunks[executor.submit(_compile_chunk, path)] = path, units
+        # Where no process can be started (no semaphores without /dev/shm, no `sys.executable`), this one gets on alone.
+        except Exception:
+            self._is_usable = False
+
+    def _start(self) -> tuple[ProcessPoolExecutor, TemporaryDirectory[str]]:
+        # Hardly any run needs them, and they take longer to import than what that run does.
+        import multiprocessing
+        from concurrent.futures import ProcessPoolExecutor
+
+        arguments = (self._compiler.project, self._compiler.bundle, code_fingerprint())
+        executor = ProcessPoolExecutor(self._most, multiprocessing.get_context("spawn"), _begin_worker, arguments)
+        return executor, TemporaryDirectory(prefix="ljm-", ignore_cleanup_errors=True)
+
+    def close(self) -> None:
+        """Ends the workers when each has done the chunk that it is at."""
+        if self._sender.ident is not None:
+            self._sender.join()
+        if self._started is not None:
+            executor, folder = self._started
+            # With a wait: a process that ends right after this would wait for a worker that got no order to end.
+            executor.shutdown(cancel_futures=True)
+            folder.cleanup()
 
 
-def _cores() -> int:
-    # Where the system tells, those that this process may use; a container seldom has all of them.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+@contextmanager
+def _python_without_current_folder() -> Iterator[None]:
+    """Keeps from the path of a new Python what could hold a file that is named like a module of the standard library.
+
+    What this process has in its path reaches a worker, but only after that has imported some.
+    """
+    variable = "PYTHONSAFEPATH"
+    before = os.environ.get(variable)
+    os.environ[variable] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[variable]
+        os.environ.update({variable: before} if before is not None else {})
+
+
+# What follows runs in a worker.
+
+_compiler: UnitCompiler
+
+
+def _begin_worker(project: Project, bundle: BundleDeclarations, fingerprint: bytes) -> None:
+    global _compiler
+    # Where the package was installed anew while the other process lives, this one runs the new code.
+    if code_fingerprint() != fingerprint:
+        os._exit(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _compiler = UnitCompiler(project, bundle, FileLookups(project.folder))
+    # Left to itself, the collector would walk over all that stays again and again.
+    gc.disable()
+    gc.freeze()
+
+
+def _end_with_parent() -> None:
+    """Ends this process when the one that has started it is killed; a worker would wait for its next task forever."""
+    from multiprocessing import parent_process
+
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _compile_chunk(path: Path) -> None:
+    units = cast("list[SourceUnit]", pickle.loads(path.read_bytes()))
+    answer = [_compiler.compile_alone(unit) for unit in units], _compiler.templates
+    path.write_bytes(pickle.dumps(answer, pickle.HIGHEST_PROTOCOL))
+    del units, answer
+    gc.collect()

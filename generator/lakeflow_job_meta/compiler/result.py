@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from lakeflow_job_meta.checks.file_lookups import Answer, Lookup
 from lakeflow_job_meta.diagnostics.model import Diagnostic, errors_among
-from lakeflow_job_meta.jobs.model import Jobs
+from lakeflow_job_meta.jobs.units import Jobs
 from lakeflow_job_meta.layout.generated_file import GeneratedFile
 from lakeflow_job_meta.layout.job_summary import JobSummary
 from lakeflow_job_meta.sources.interface import SourceSnapshot
@@ -15,18 +15,18 @@ from lakeflow_job_meta.sources.interface import SourceSnapshot
 
 @dataclass(frozen=True, slots=True)
 class Compilation:
-    """What a project's metadata comes to.
+    """The result of a project's metadata.
 
     Attributes:
         jobs: The jobs without an error.
         files: The text of every file of a job.
-        diagnostics: Everything to tell the user, by place.
+        diagnostics: Everything to report, by location.
         kept_jobs: Keys of jobs that stay as they are, since their module is broken or has nothing active.
         kept_labels: Files and tables that could not be read in whole; all that came from them stays as it is.
         missing: Sources that are empty or could not be read; `present` are the others.
         modules: How many modules there are, broken ones among them.
         broken: The names of the modules with an error; where a name could not be read, the file or table.
-        outlines: What their bundles have to know of the jobs, in a project of many bundles.
+        summaries: Summaries of the jobs for their bundles, in a project of many bundles.
         bundles: The bundle of each job by its key, in a project of many bundles.
     """
 
@@ -39,14 +39,14 @@ class Compilation:
     present: tuple[SourceSnapshot, ...]
     modules: int
     broken: tuple[str, ...] = ()
-    outlines: tuple[JobSummary, ...] = ()
+    summaries: tuple[JobSummary, ...] = ()
     bundles: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def metadata_version(self) -> str:
         """The versions of the tables that were read, such as `main.etl.control@17`; empty for files alone."""
-        readings = sorted((*self.present, *self.missing), key=lambda reading: reading.source)
-        return ", ".join(f"{each.source}@{each.version}" for each in readings if each.version is not None)
+        snapshots = sorted((*self.present, *self.missing), key=lambda snapshot: snapshot.source)
+        return ", ".join(f"{each.source}@{each.version}" for each in snapshots if each.version is not None)
 
     @property
     def errors(self) -> list[Diagnostic]:
@@ -54,38 +54,38 @@ class Compilation:
         return errors_among(self.diagnostics)
 
     def keeps(self, job_key: str, label: str) -> bool:
-        """Says whether a generated file must stay although no job asks for it.
+        """Returns whether a generated file must stay although no job has it.
 
         Args:
             job_key: The job that it belongs to.
-            label: Where its marker says it comes from.
+            label: The source that its marker names.
         """
         if job_key in self.kept_jobs or label in self.kept_labels:
             return True
-        return any(reading.is_unreadable for reading in self.missing) and self.may_be_of_missing(label)
+        return any(snapshot.is_unreadable for snapshot in self.missing) and self.may_be_of_missing(label)
 
     def may_be_of_missing(self, label: str) -> bool:
-        """Says whether a file may come from a source that is empty or could not be read.
+        """Returns whether a file may come from a source that is empty or could not be read.
 
         Whatever comes from no other source may: a source that was renamed, or misspelt in the project file, leaves
         labels that nobody knows.
         """
-        return bool(self.missing) and not any(reading.contains(label) for reading in self.present)
+        return bool(self.missing) and not any(snapshot.contains(label) for snapshot in self.present)
 
 
 @dataclass(frozen=True, slots=True)
 class UnitResult:
-    """What one part of a source came to.
+    """The result of one compilation unit.
 
     Attributes:
         modules: The name and the job's key of each module in it, as far as there is one.
         files: The text of every file, by its path below the output folder.
-        noted: What was asked of the project's files, and the answers.
-        diagnostics: Everything to tell the user.
+        noted: What was looked up in the project's files, and the answers.
+        diagnostics: Everything to report.
         kept_jobs: Keys of jobs that stay as they are.
         broken: The names of the modules with an error; where a name could not be read, the file or table.
-        is_whole: Whether all modules of the part could be read.
-        outlines: What their bundles have to know of the jobs that files were made of, in a project of many bundles.
+        is_whole: Whether all modules of the unit could be read.
+        summaries: Summaries of the jobs that have files, in a project of many bundles.
     """
 
     modules: tuple[tuple[str | None, str | None], ...]
@@ -95,11 +95,11 @@ class UnitResult:
     kept_jobs: frozenset[str] = frozenset()
     broken: tuple[str, ...] = ()
     is_whole: bool = True
-    outlines: tuple[JobSummary, ...] = ()
+    summaries: tuple[JobSummary, ...] = ()
 
     @property
     def is_good(self) -> bool:
-        """Whether there is nothing to say of it, so that files are all that it comes to."""
+        """Whether there is nothing to report, so that its files are the whole result."""
         return self.is_whole and not (self.diagnostics or self.kept_jobs or self.broken)
 
     @property

@@ -1,13 +1,15 @@
-"""One part of a source on its way from raw metadata to files: parsed, built, checked and rendered.
+"""One compilation unit on its way from raw metadata to files: parsed, built, checked and rendered.
 
 Looks at the files that jobs name, and changes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
+from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta.checks.all_checks import check_job
 from lakeflow_job_meta.checks.context import CheckContext, NeedsOthers, OtherModules
 from lakeflow_job_meta.checks.file_lookups import FileLookups
@@ -15,46 +17,61 @@ from lakeflow_job_meta.compiler.result import UnitResult
 from lakeflow_job_meta.config.bundle import BundleDeclarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, errors_among
-from lakeflow_job_meta.diagnostics.rules.jobs import NO_ACTIVE_SOURCE
+from lakeflow_job_meta.diagnostics.rules import DUPLICATE_MODULE, JOB_KEY_COLLISION, NO_ACTIVE_SOURCE
 from lakeflow_job_meta.diagnostics.severity import SeverityOverrides
-from lakeflow_job_meta.jobs.build import Built, build_job
 from lakeflow_job_meta.jobs.model import Job
+from lakeflow_job_meta.jobs.units import BuiltModule, ParsedUnit, parse_unit
 from lakeflow_job_meta.layout.job_summary import JobSummary
 from lakeflow_job_meta.layout.layout import layout_of
-from lakeflow_job_meta.parsing.modules import ParsedModule, parse_module
+from lakeflow_job_meta.parsing.modules import ParsedModule
 from lakeflow_job_meta.parsing.units import SourceUnit
 from lakeflow_job_meta.render.render import Renderer
 
+OnDone = Callable[[int, int], None]
+"""Called now and then with how many units of how many are done."""
 
-class ParsedUnit:
-    """A part that was read, with the jobs of its modules as far as they could be built.
+_UNITS_PER_REPORT = 50
 
-    Args:
-        part: The part.
-        project: Its project.
+
+class CompilePass(Protocol):
+    """Compiles units, each without the others."""
+
+    @property
+    def templates(self) -> set[tuple[str, str | None]]:
+        """Name and text of each template of the project that was used; None for one that is not there."""
+
+    def compile_units(self, units: Sequence[SourceUnit], on_done: OnDone) -> dict[SourceUnit, UnitResult]:
+        """Returns the results of all units but those that depend on others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """What all units of a project know together.
 
     Attributes:
-        parsed: Its modules.
-        built: Their jobs, in the same order.
+        others: All modules of the project, as far as they are known.
+        collisions: Modules that would become the same job, by the job's key in small letters.
     """
 
-    def __init__(self, part: SourceUnit, project: Project) -> None:
-        self.content, self.label = part.content, part.label
-        self.parsed: list[ParsedModule] = [parse_module(raw) for raw in part.content.modules]
-        self.built: list[Built | None] = [
-            build_job(each.module, project, layout_of(project).output) if each.module is not None else None
-            for each in self.parsed
-        ]
+    others: OtherModules
+    collisions: Mapping[str, Sequence[ParsedModule]]
 
-    @property
-    def jobs(self) -> Iterator[Job]:
-        """The jobs that could be built, whatever is wrong with them."""
-        return (each.job for each in self.built if each is not None and each.job is not None)
+    def collision_of(self, module: ParsedModule) -> list[Diagnostic]:
+        """Returns what keeps a module from standing beside another one, if anything does."""
+        same = self.collisions.get(module.key.casefold(), ()) if module.key is not None else ()
+        other = next((each for each in same if each is not module), None)
+        return [] if other is None else [_collision(module, other)]
 
-    @property
-    def names(self) -> tuple[tuple[str | None, str | None], ...]:
-        """The name and the job's key of each module, as far as there is one."""
-        return tuple((each.name, each.key) for each in self.parsed)
+
+def _collision(one: ParsedModule, other: ParsedModule) -> Diagnostic:
+    origin, elsewhere = one.origin.at("module_name"), other.origin.at("module_name")
+    if one.name == other.name:
+        return DUPLICATE_MODULE.at(origin, f"the module {quoted(one.name)} is also at {elsewhere}")
+    return JOB_KEY_COLLISION.at(
+        origin,
+        f"{quoted(one.name)} and {quoted(other.name)} (at {elsewhere}) become the job keys {one.key!r} and "
+        f"{other.key!r}, which cannot stand side by side",
+    )
 
 
 @dataclass(slots=True)
@@ -65,98 +82,112 @@ class _Findings:
     diagnostics: list[Diagnostic] = field(default_factory=list)
     kept_jobs: set[str] = field(default_factory=set)
     broken: list[str] = field(default_factory=list)
-    outlines: list[JobSummary] = field(default_factory=list)
+    summaries: list[JobSummary] = field(default_factory=list)
 
 
 class UnitCompiler:
-    """Checks and renders the parts of one project.
+    """Checks and renders the units of one project.
 
     Args:
         project: The project.
         bundle: What the rest of the bundle declares.
         files: For the files that jobs name.
-
-    Attributes:
-        project: As given, likewise `bundle`.
-        renderer: What writes the files.
     """
 
     def __init__(self, project: Project, bundle: BundleDeclarations, files: FileLookups) -> None:
         self.project = project
         self.bundle = bundle
-        self._layout = layout_of(project)
-        self._files = files
+        self.layout = layout_of(project)
+        self.files = files
         self._severity = SeverityOverrides(dict(project.checks))
-        self.renderer = Renderer(project)
+        self._renderer = Renderer(project)
 
-    def compile_alone(self, part: SourceUnit) -> UnitResult | None:
-        """Compiles a part without a look at the others; None if that cannot be done."""
+    @property
+    def templates(self) -> set[tuple[str, str | None]]:
+        """As in `CompilePass`."""
+        return set(self._renderer.project_templates.items())
+
+    def compile_units(self, units: Sequence[SourceUnit], on_done: OnDone) -> dict[SourceUnit, UnitResult]:
+        """As in `CompilePass`."""
+        results: dict[SourceUnit, UnitResult] = {}
+        for number, unit in enumerate(units):
+            if number % _UNITS_PER_REPORT == 0:
+                on_done(number, len(units))
+            result = self.compile_alone(unit)
+            if result is not None:
+                results[unit] = result
+        return results
+
+    def parse(self, unit: SourceUnit) -> ParsedUnit:
+        return parse_unit(unit, self.project, self.layout.output)
+
+    def compile_alone(self, unit: SourceUnit) -> UnitResult | None:
+        """Compiles a unit without the others; None if that cannot be done."""
         try:
-            return self.compile(ParsedUnit(part, self.project), None, {})
+            return self.compile(self.parse(unit))
         except NeedsOthers:
             return None
 
-    def compile(
-        self, part: ParsedUnit, others: OtherModules | None, collisions: Mapping[int, list[Diagnostic]]
-    ) -> UnitResult:
-        """Compiles a part that was opened.
+    def compile(self, unit: ParsedUnit, links: Links | None = None) -> UnitResult:
+        """Compiles a unit that was parsed.
 
         Args:
-            part: The part.
-            others: All modules of the project, as far as they are known.
-            collisions: By the `id` of a module, what keeps it from standing beside another one.
+            unit: The unit.
+            links: What all units know together; None while each is compiled alone.
 
         Raises:
-            NeedsOthers: A check has to know the others, and they are not known.
+            NeedsOthers: A check has to know the other modules, and they are not known.
         """
-        context = CheckContext(self.project, self._layout.output, self.bundle, self._files.noting(), others)
-        found = _Findings(diagnostics=self._severity.apply(part.content.diagnostics))
+        content = unit.source.content
+        others = links.others if links else None
+        context = CheckContext(self.project, self.layout.output, self.bundle, self.files.noting(), others)
+        found = _Findings(diagnostics=self._severity.apply(content.diagnostics))
         damaged = {_line(diagnostic) for diagnostic in found.diagnostics}
         # All checks come before the first rendering, which would be for nothing where a check needs the other modules.
         checked = [
-            _checked(parsed, built, context, collisions.get(id(parsed), []))
-            for parsed, built in zip(part.parsed, part.built, strict=True)
+            (module.parsed, *_checked(module, context, links.collision_of(module.parsed) if links else []))
+            for module in unit.modules
         ]
-        for parsed, (job, problems) in zip(part.parsed, checked, strict=True):
-            # What could not be read has been told; what is missing because of that only follows.
-            told = damaged if parsed.is_damaged else ()
-            self._add(found, parsed, job, [each for each in self._severity.apply(problems) if _line(each) not in told])
-        if not part.content.is_whole:
-            found.broken.append(part.label)
+        for parsed, job, problems in checked:
+            # What could not be read has been reported; what is missing because of that only follows.
+            reported = damaged if parsed.is_damaged else ()
+            shown = [problem for problem in self._severity.apply(problems) if _line(problem) not in reported]
+            self._add(found, parsed, job, shown)
+        if not content.is_whole:
+            found.broken.append(unit.source.label)
         return UnitResult(
-            part.names,
+            unit.names,
             found.files,
             tuple(context.files.noted.items()),
             tuple(found.diagnostics),
             frozenset(found.kept_jobs),
             tuple(found.broken),
-            part.content.is_whole,
-            tuple(found.outlines),
+            content.is_whole,
+            tuple(found.summaries),
         )
 
     def _add(self, found: _Findings, parsed: ParsedModule, job: Job | None, problems: list[Diagnostic]) -> None:
-        """Renders a job that has no error, and adds what came of its module."""
+        """Renders a job that has no error, and adds what became of its module."""
         if job is not None and not errors_among(problems):
-            rendered = self.renderer.render(job)
+            rendered = self._renderer.render(job)
             problems += rendered.diagnostics
             found.files.update(rendered.files)
         if job is not None and not errors_among(problems):
-            found.outlines += self._layout.summaries(job.key, job.settings, job.module.group)
+            found.summaries += self.layout.summaries(job.key, job.settings, job.module.group)
         elif parsed.key is not None:
             found.kept_jobs.add(parsed.key)
-        # What is wrong with a damaged one was told where it was read.
+        # What is wrong with a damaged one was reported where it was read.
         if parsed.is_damaged or errors_among(problems):
             found.broken.append(parsed.name or parsed.origin.document.label)
         found.diagnostics += problems
 
 
 def _checked(
-    parsed: ParsedModule, built: Built | None, context: CheckContext, collisions: list[Diagnostic]
+    module: BuiltModule, context: CheckContext, collisions: list[Diagnostic]
 ) -> tuple[Job | None, list[Diagnostic]]:
     """Checks one module; a broken one too, so that all its mistakes are found in one run."""
+    parsed, built = module.parsed, module.built
     problems = [*parsed.diagnostics, *collisions]
-    if built is None:
-        return None, problems
     # A broken module may have no source only because none could be read.
     found = [each for each in built.diagnostics if not (parsed.is_broken and each.code == NO_ACTIVE_SOURCE.code)]
     problems += _without_follow_ups(found, problems)
@@ -166,11 +197,11 @@ def _checked(
 
 
 def _line(diagnostic: Diagnostic) -> tuple[str, int | None]:
-    """Returns the line of a file, or the column of a row, that something is said of."""
+    """Returns the line of a file, or the column of a row, that a diagnostic is about."""
     return diagnostic.location.path, diagnostic.location.line if diagnostic.location.is_file else None
 
 
 def _without_follow_ups(found: Iterable[Diagnostic], before: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Drops what is said of a place of which an earlier step has said something: it only follows from that."""
-    places = {diagnostic.location.start for diagnostic in before}
-    return [diagnostic for diagnostic in found if diagnostic.location.start not in places]
+    """Drops diagnostics at a location where an earlier step has found something: they only follow from that."""
+    starts = {diagnostic.location.start for diagnostic in before}
+    return [diagnostic for diagnostic in found if diagnostic.location.start not in starts]

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from hashlib import blake2b
 
 from lakeflow_job_meta import __version__
+from lakeflow_job_meta.diagnostics.catalog import explanations
 from lakeflow_job_meta.diagnostics.model import DOCUMENTATION, Diagnostic, Location, Severity
-from lakeflow_job_meta.diagnostics.registry import RULES
-from lakeflow_job_meta.diagnostics.suggestions import replaced_text
+from lakeflow_job_meta.diagnostics.rules import RULES
 
 
 def as_json(diagnostics: Sequence[Diagnostic]) -> str:
@@ -38,7 +38,7 @@ def _object(diagnostic: Diagnostic) -> dict[str, object]:
             "kind": suggestion.kind.value,
             "replacement": suggestion.replacement,
             "is_safe": suggestion.is_safe,
-            "text": replaced_text(diagnostic),
+            "text": diagnostic.suggested_text,
         },
         "documentation": diagnostic.documentation,
     }
@@ -91,11 +91,11 @@ def as_sarif(diagnostics: Sequence[Diagnostic]) -> str:
 
 
 def _sarif_rule(code: str) -> dict[str, object]:
-    rule = RULES[code]
+    rule, explanation = RULES[code], explanations()[code]
     return {
         "id": code,
-        "shortDescription": {"text": rule.meaning},
-        "help": {"text": rule.remedy},
+        "shortDescription": {"text": explanation.meaning},
+        "help": {"text": explanation.remedy},
         "defaultConfiguration": {"level": rule.severity.value},
         # SARIF allows absolute addresses only.
         **({"helpUri": f"{DOCUMENTATION}#{code}"} if "://" in DOCUMENTATION else {}),
@@ -115,7 +115,7 @@ def _sarif_result(diagnostic: Diagnostic) -> dict[str, object]:
         "partialFingerprints": {"setting/v1": blake2b(identity, digest_size=16).hexdigest()},
         "properties": {name: value for name, value in subject.items() if value is not None},
     }
-    text = replaced_text(diagnostic)
+    text = diagnostic.suggested_text
     if text is not None and at.is_file:
         replacement = {"deletedRegion": _region(at), "insertedContent": {"text": text}}
         change = {"artifactLocation": {"uri": at.path}, "replacements": [replacement]}

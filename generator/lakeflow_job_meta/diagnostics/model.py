@@ -1,4 +1,4 @@
-"""What is wrong with somebody's metadata, and where.
+"""Mistakes in metadata and their locations.
 
 A `Rule` is one kind of mistake with a stable code; applied to a `SourceRef` it gives a `Diagnostic`. Values are plain
 Python and do not carry positions: a `SourceRef` names a document and a path in it, and the document looks positions and
@@ -7,11 +7,13 @@ names up only when there is something to report. Nothing here prints, and nothin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Protocol
 
+from lakeflow_job_meta._internal.text import json_like
 from lakeflow_job_meta._internal.trees import KeyPath, Value
 
 DOCUMENTATION = "docs/checks.md"
@@ -129,18 +131,44 @@ class SuggestionKind(str, Enum):
     REPLACE_VALUE = "replace-value"
 
 
+_BARE = re.compile(r"(?!(?:true|false|yes|no|on|off|y|n|null)\Z)[a-z_][a-z0-9_.-]*", re.IGNORECASE)
+"""Text that every reader of YAML takes for text without quotes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A change that would mend a mistake at its own location.
+    """A change that would correct a mistake at its own location.
 
     Attributes:
         replacement: The key or the value to write instead.
-        is_safe: Whether it can be applied without a person looking at it.
+        is_safe: Whether it can be applied without a person checking it.
     """
 
     kind: SuggestionKind
     replacement: Value
     is_safe: bool = False
+
+    def written_for(self, old: str) -> str | None:
+        """Returns what to write for a key or value of YAML or JSON, in quotes of the same kind.
+
+        None for what cannot be replaced in place: a map, a list, a block of text, an alias, an anchor or a tag.
+        """
+        new = self.replacement
+        if not old or old[0] in "{[|>*&!?" or isinstance(new, (dict, list)):
+            return None
+        if not isinstance(new, str):
+            return json_like(new)
+        if old[0] == "'" and new.isprintable() and "'" not in new:
+            return f"'{new}'"
+        if old[0] not in "'\"" and _BARE.fullmatch(new):
+            return new
+        return '"' + "".join(map(_in_quotes, new)) + '"'
+
+
+def _in_quotes(character: str) -> str:
+    if not character.isprintable():
+        return f"\\U{ord(character):08x}"
+    return f"\\{character}" if character in '"\\' else character
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +201,11 @@ class Diagnostic:
         return line[at.column - 1 : at.end_column - 1]
 
     @property
+    def suggested_text(self) -> str | None:
+        """What the suggestion writes for `text`; None where there is none, or where that is not all to do."""
+        return None if self.suggestion is None or self.text is None else self.suggestion.written_for(self.text)
+
+    @property
     def documentation(self) -> str:
         """Where the code is explained."""
         return f"{DOCUMENTATION}#{self.code}"
@@ -183,34 +216,17 @@ class Diagnostic:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One kind of mistake.
+    """One kind of mistake; what it means stands in `catalog.yml`.
 
     Attributes:
         code: The stable name, in kebab case.
         severity: What it is unless the project file says otherwise.
-        meaning: What the code means and why it is checked, for `ljm explain`.
-        remedy: What to do about it.
-        wrong: A small metadata file that has this mistake.
-        right: The same without it.
-        files: Other files that the examples need: path in the project and content.
-        files_when_right: Where those of the right example are others; None for the same ones.
         is_fixed: Whether it is always an error, since nothing can be generated from such metadata.
     """
 
     code: str
     severity: Severity = Severity.ERROR
-    meaning: str = field(kw_only=True)
-    remedy: str = field(kw_only=True)
-    wrong: str = field(default="", kw_only=True)
-    right: str = field(default="", kw_only=True)
-    files: tuple[tuple[str, str], ...] = field(default=(), kw_only=True)
-    files_when_right: tuple[tuple[str, str], ...] | None = field(default=None, kw_only=True)
-    is_fixed: bool = field(default=False, kw_only=True)
-
-    @property
-    def right_files(self) -> tuple[tuple[str, str], ...]:
-        """The other files of the right example."""
-        return self.files if self.files_when_right is None else self.files_when_right
+    is_fixed: bool = False
 
     def at(self, origin: SourceRef, message: str, suggestion: Suggestion | None = None) -> Diagnostic:
         """Reports this mistake at a reference."""

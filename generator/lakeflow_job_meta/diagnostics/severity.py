@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterable, Mapping
 
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Severity, with_severity
-from lakeflow_job_meta.diagnostics.registry import RULES
+from lakeflow_job_meta.diagnostics.rules import RULES
 
 _IGNORE = re.compile(r"#\s*ljm:\s*ignore\[([\w\s,-]+)\]")
 
 
 class SeverityOverrides:
-    """Gives each diagnostic the severity that the project file or a comment beside it asks for.
+    """The severity of each diagnostic, as the project file or a comment beside it sets it.
 
     Args:
         by_code: `error`, `warning` or `off`, by code.

@@ -1,1 +1,1 @@
-"""From the model to Databricks jobs: plain Jobs API values."""
+"""From parsed modules to Databricks jobs: plain Jobs API values, and where each was written."""

@@ -7,19 +7,19 @@ result, so that defaults and conveniences are checked too.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from lakeflow_job_meta._internal.text import did_you_mean, either, kind_of, listing, quoted
-from lakeflow_job_meta._internal.trees import Value, merged
+from lakeflow_job_meta._internal.trees import KeyPath, Value, merged
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
-from lakeflow_job_meta.diagnostics.rules.jobs import NO_ACTIVE_SOURCE, TASK_KIND
-from lakeflow_job_meta.diagnostics.rules.metadata import MISSING_FIELD, UNKNOWN_FIELD, WRONG_TYPE
+from lakeflow_job_meta.diagnostics.rules import MISSING_FIELD, NO_ACTIVE_SOURCE, TASK_KIND, UNKNOWN_FIELD, WRONG_TYPE
 from lakeflow_job_meta.jobs.dependencies import Stages
 from lakeflow_job_meta.jobs.key_order import in_job_order, in_task_order
+from lakeflow_job_meta.jobs.layers import Layer, merge_layers
 from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, relative_to_job_file, with_paths
-from lakeflow_job_meta.jobs.model import Job, SqlFile
+from lakeflow_job_meta.jobs.model import Job, SqlFile, TaskOrigin
 from lakeflow_job_meta.jobs.task_types import (
     BY_BLOCK,
     BY_NAME,
@@ -28,6 +28,7 @@ from lakeflow_job_meta.jobs.task_types import (
     INLINE_SQL,
     SQL_FORMS,
     SQL_KINDS,
+    WRITTEN_ELSEWHERE,
     Compute,
     TaskContext,
     TaskType,
@@ -45,10 +46,10 @@ _NOT_OF_THE_API = ("task_type", "task_key", "depends_on", *DIRECT_NOTEBOOK_FIELD
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What became of a module: a job as far as it could be built, and what is wrong with it."""
+    """A job as far as it could be built, and what is wrong with it; nothing where there was no module to build."""
 
-    job: Job | None
-    diagnostics: tuple[Diagnostic, ...]
+    job: Job | None = None
+    diagnostics: tuple[Diagnostic, ...] = ()
 
 
 def build_job(module: Module, project: Project, output: str) -> Built:
@@ -68,22 +69,16 @@ def build_job(module: Module, project: Project, output: str) -> Built:
         message = f"the module {quoted(module.module_name)} has no active source, so no job is made of it"
         return Built(None, (NO_ACTIVE_SOURCE.at(module.origin.key("sources"), message),))
     builder = _Builder(module, project, output, stages)
-    settings = builder.job_settings()
-    settings["tasks"] = [builder.task(source) for source in sources]
-    job = Job(
-        module,
-        in_job_order(settings),
-        tuple(sources),
-        tuple(builder.sql_files),
-        project.origin,
-        project.defaults.job,
-        project.defaults.task,
-    )
+    settings, layers = builder.job_settings()
+    tasks = [builder.task(source) for source in sources]
+    settings["tasks"] = [task for task, _ in tasks]
+    origins = tuple(origin for _, origin in tasks)
+    job = Job(module, in_job_order(settings), tuple(layers), origins, tuple(builder.sql_files))
     return Built(job, tuple(builder.problems))
 
 
 class _Builder:
-    """Builds the parts of one job and gathers what is wrong."""
+    """Builds one job and gathers what is wrong with it."""
 
     def __init__(self, module: Module, project: Project, output: str, stages: Stages) -> None:
         self.module = module
@@ -94,25 +89,33 @@ class _Builder:
         self.problems: list[Diagnostic] = []
         self.from_git = (merged(project.defaults.job, module.job_config) or {}).get("git_source") is not None  # type: ignore[union-attr]
 
-    def job_settings(self) -> dict[str, Value]:
-        """Returns all settings of the job but its tasks."""
-        own = self.module.job_config
-        defaults = dict(self.project.defaults.job)
+    def job_settings(self) -> tuple[dict[str, Value], list[Layer]]:
+        """Returns all settings of the job but its tasks, and what they were merged from."""
+        module, own = self.module, self.module.job_config
+        defaults = self.project.defaults.job
         if any(own.get(key) is not None for key in ACTIVE_DEFAULT_EXCLUSIVE):
             yielding = [key for key in ACTIVE_DEFAULT_EXCLUSIVE if own.get(key) is None]
             defaults = {key: value for key, value in defaults.items() if key not in yielding}
         if "tasks" in own:
-            origin = self.module.origin.key("job_config", "tasks")
+            origin = module.origin.key("job_config", "tasks")
             self.problems.append(
                 UNKNOWN_FIELD.at(origin, "'tasks' cannot be in 'job_config': the tasks come from 'sources'")
             )
-        named: dict[str, Value] = {"name": self.project.job_name.replace("{module_name}", self.module.module_name)}
-        if self.module.description is not None:
-            named["description"] = self.module.description
-        return self._with_local_paths(_given(_merged_maps(defaults, named, own)), JOB_PATHS)
+        name = self.project.job_name.replace("{module_name}", module.module_name)
+        layers = [
+            Layer("defaults", self.project.origin.at("defaults", "job"), defaults),
+            Layer("module", module.origin.at("module_name"), name, ("name",), is_derived=True),
+            Layer("module", module.origin.at("job_config"), own),
+        ]
+        if module.description is not None:
+            text = Layer(
+                "module", module.origin.at("description"), module.description, ("description",), is_derived=True
+            )
+            layers.insert(2, text)
+        return self._with_local_paths(merge_layers(layers), JOB_PATHS), layers
 
-    def task(self, source: Source) -> dict[str, Value]:
-        """Returns the task of one source."""
+    def task(self, source: Source) -> tuple[dict[str, Value], TaskOrigin]:
+        """Returns the task of one source, and what it was made of."""
         settings: dict[str, Value] = {"task_key": source.task_key}
         edges = self.stages.edges(source)
         if edges:
@@ -130,45 +133,58 @@ class _Builder:
             if key in source.transformation_config:
                 message = f"{key!r} cannot be in 'transformation_config': {instead}"
                 self.problems.append(UNKNOWN_FIELD.at(origin.key(key), message))
-        settings.update(self._settings(source.transformation_config, source.task_key, source.source_id, origin))
-        return in_task_order(settings)
+        own = Layer("source", origin, source.transformation_config, moves=WRITTEN_ELSEWHERE)
+        layers: list[Layer] = []
+        settings.update(self._settings(own, source.task_key, source.source_id, layers))
+        return in_task_order(settings), TaskOrigin(source, tuple(layers))
 
-    def _settings(self, config: dict[str, Value], key: str, source_id: str, origin: SourceRef) -> dict[str, Value]:
-        """Turns a `transformation_config` into the settings of a task, without key and dependencies."""
-        kind = self._kind(config, origin)
+    def _settings(self, own: Layer, key: str, source_id: str, layers: list[Layer]) -> dict[str, Value]:
+        """Turns a `transformation_config` into the settings of a task, without key and dependencies.
+
+        Args:
+            own: The configuration.
+            key: The task's.
+            source_id: The source's.
+            layers: Gets what the settings are merged from, in that order.
+        """
+        config = own.value if isinstance(own.value, dict) else {}
+        kind = self._kind(config, own.ref)
         if kind is None:
+            layers.append(own)
             # What else is wrong with the task is found all the same.
-            unclear = (*BY_BLOCK, *_NOT_OF_THE_API)
-            return {name: value for name, value in _given(config).items() if name not in unclear}
-        block = self._block(config, kind, origin)
+            return _without(merge_layers([own], own.prefix), (*BY_BLOCK, *_NOT_OF_THE_API))
+        block = self._block(config, kind, own.ref)
         defaults = _task_defaults(self.project.defaults.task, config, kind)
-        settings = _given(_merged_maps(defaults, config))
-        for name in _NOT_OF_THE_API:
-            settings.pop(name, None)
+        ref = self.project.origin.at("defaults", "task")
+        merging = [Layer("defaults", ref, defaults, own.prefix), own] if defaults else [own]
+        layers += merging
+        settings = _without(merge_layers(merging, own.prefix), _NOT_OF_THE_API)
         if not isinstance(block, dict):
             self.problems.append(
-                WRONG_TYPE.at(origin.at(kind.block), f"{kind.block!r} must be a map, not {kind_of(block)}")
+                WRONG_TYPE.at(own.ref.at(kind.block), f"{kind.block!r} must be a map, not {kind_of(block)}")
             )
             return {}
         if kind.block == "sql_task":
-            self._check_sql(block, config, origin)
+            self._check_sql(block, config, own.ref)
+            layers += self._default_warehouse(block, own.prefix)
         sql_name = self._sql_name(key)
         if isinstance(block.get(INLINE_SQL), str):
             self.sql_files.append(SqlFile(sql_name, str(block[INLINE_SQL])))
         if kind.block == "for_each_task" and isinstance(block.get("task"), dict):
-            block = {
-                **block,
-                "task": self._iteration(block["task"], key, source_id, origin.at(kind.block, "task")),
-            }
-        context = TaskContext(
-            source_id,
-            self.project.control_table,
-            self.project.defaults.warehouse_id,
-            f"{self.output}/sql/{self.module.key}/{sql_name}.sql",
-            job_key,
-        )
+            path = (kind.block, "task")
+            inner = Layer("source", own.ref.at(*path), block["task"], (*own.prefix, *path), WRITTEN_ELSEWHERE)
+            block = {**block, "task": self._iteration(inner, key, source_id, layers)}
+        sql_path = f"{self.output}/sql/{self.module.key}/{sql_name}.sql"
+        warehouse_id = self.project.defaults.warehouse_id
+        context = TaskContext(source_id, self.project.control_table, warehouse_id, sql_path, job_key)
         settings[kind.block] = kind.prepare(block, context) if kind.prepare is not None else block
         return self._with_local_paths(settings, TASK_PATHS)
+
+    def _default_warehouse(self, block: dict[str, Value], prefix: KeyPath) -> list[Layer]:
+        default, path = self.project.defaults.warehouse_id, ("sql_task", "warehouse_id")
+        if default is None or block.get(path[1]) is not None:
+            return []
+        return [Layer("defaults", self.project.origin.at("defaults", "warehouse_id"), default, (*prefix, *path))]
 
     def _sql_name(self, key: str) -> str:
         """Names the file of a task's inline SQL: by its key, unless a file of the job has that name on some disk."""
@@ -176,16 +192,14 @@ class _Builder:
         names = (key if number == 1 else f"{key}_{number}" for number in itertools.count(1))
         return next(name for name in names if name.casefold() not in used)
 
-    def _iteration(self, config: Value, key: str, source_id: str, origin: SourceRef) -> dict[str, Value]:
+    def _iteration(self, own: Layer, key: str, source_id: str, layers: list[Layer]) -> dict[str, Value]:
         """Builds the task that a for_each task repeats."""
-        if not isinstance(config, dict):
-            return {}
-        own = config.get("task_key")
-        inner_key = task_key(own) if isinstance(own, str) else f"{key}_iteration"
-        return in_task_order({"task_key": inner_key, **self._settings(config, inner_key, source_id, origin)})
+        own_key = own.value.get("task_key") if isinstance(own.value, dict) else None
+        inner_key = task_key(own_key) if isinstance(own_key, str) else f"{key}_iteration"
+        return in_task_order({"task_key": inner_key, **self._settings(own, inner_key, source_id, layers)})
 
     def _kind(self, config: dict[str, Value], origin: SourceRef) -> TaskType | None:
-        """Says what kind of task this is; None, and a report, if that is not clear."""
+        """Returns the kind of a task; None, and a report, if that is not clear."""
         blocks = [name for name in config if name in BY_BLOCK and config[name] is not None]
         if any(name in config for name in DIRECT_NOTEBOOK_FIELDS) and "notebook_task" not in blocks:
             blocks.append("notebook_task")
@@ -260,7 +274,7 @@ class _Builder:
 
 
 def _task_defaults(defaults: dict[str, Value], config: dict[str, Value], kind: TaskType) -> dict[str, Value]:
-    """Leaves out defaults that say what to run on, where a task names its own or runs on nothing."""
+    """Leaves out defaults of what to run on, where a task names its own or runs on nothing."""
     runs_elsewhere = kind.compute is Compute.NONE or any(config.get(name) is not None for name in COMPUTE_FIELDS)
     dropped: Iterable[str] = COMPUTE_FIELDS if runs_elsewhere else ()
     if kind.compute is Compute.NONE:
@@ -276,13 +290,5 @@ def _near_block(config: dict[str, Value]) -> str:
     return ""
 
 
-def _merged_maps(*layers: dict[str, Value]) -> dict[str, Value]:
-    result: Value = {}
-    for layer in layers:
-        result = merged(result, layer)
-    return result if isinstance(result, dict) else {}
-
-
-def _given(settings: dict[str, Value]) -> dict[str, Value]:
-    """Drops what is null: that is how a module takes a default away."""
-    return {key: value for key, value in settings.items() if value is not None}
+def _without(settings: dict[str, Value], names: Container[str]) -> dict[str, Value]:
+    return {name: value for name, value in settings.items() if name not in names}

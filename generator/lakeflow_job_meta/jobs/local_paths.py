@@ -48,7 +48,7 @@ class LocalPath:
 
 
 def is_local(path: str) -> bool:
-    """Says whether a path names a file of the project: not absolute, no URL, no reference."""
+    """Returns whether a path names a file of the project: not absolute, no URL, no reference."""
     return bool(path) and not _NOT_LOCAL.match(path)
 
 
@@ -81,7 +81,7 @@ def _of_dependency(setting: KeyPath, text: str) -> Iterator[LocalPath]:
 
 
 def _is_from_git(settings: dict[str, Value], setting: KeyPath, from_git: bool) -> bool:
-    """Says whether a path is one of the repository that the job names, not of the project."""
+    """Whether a path is one of the repository that the job names, not of the project."""
     block: Value = settings
     for step in setting[:-1]:
         block = block[step]  # type: ignore[index]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import overload
 
 from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
 from lakeflow_job_meta.diagnostics.model import SourceRef
-from lakeflow_job_meta.jobs.task_types import BY_BLOCK, DIRECT_NOTEBOOK_FIELDS
+from lakeflow_job_meta.jobs.layers import Layer, origin_in
 from lakeflow_job_meta.parsing.model import Module, Source
 
 
@@ -25,24 +24,39 @@ class SqlFile:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class TaskOrigin:
+    """What a task was made of: its source, and the layers of its settings."""
+
+    source: Source
+    layers: tuple[Layer, ...]
+
+    def of(self, path: KeyPath, *, of_key: bool) -> SourceRef:
+        """Returns where a setting of the task was written; the arguments are those of `Job.origin_of`."""
+        source = self.source
+        if path[:1] == ("task_key",):
+            return source.origin.at("source_id")
+        if path[:1] == ("depends_on",):
+            return source.origin.at("depends_on" if source.depends_on is not None else "execution_order")
+        found = origin_in(self.layers, path, of_key=of_key)
+        return found or (source.origin.at("transformation_config") if source.transformation_config else source.origin)
+
+
 @dataclass(frozen=True)  # without slots, since checks ask again and again for what is found once
 class Job:
     """One job.
 
     Attributes:
         settings: As the Jobs API takes them, in the order of the UI.
-        sources: The source of each task, in the order of `settings["tasks"]`.
-        project_origin: Where defaults come from.
-        job_defaults: The project's, to tell where a setting comes from; likewise `task_defaults`.
+        layers: What the settings were merged from, but for those of tasks.
+        task_origins: Of each task, in the order of `settings["tasks"]`.
     """
 
     module: Module
     settings: dict[str, Value]
-    sources: tuple[Source, ...]
-    sql_files: tuple[SqlFile, ...]
-    project_origin: SourceRef
-    job_defaults: dict[str, Value]
-    task_defaults: dict[str, Value]
+    layers: tuple[Layer, ...] = ()
+    task_origins: tuple[TaskOrigin, ...] = ()
+    sql_files: tuple[SqlFile, ...] = ()
 
     @property
     def key(self) -> str:
@@ -52,7 +66,8 @@ class Job:
     @cached_property
     def tasks(self) -> list[dict[str, Value]]:
         """The tasks, each as the Jobs API takes it."""
-        return [task for task in self._list("tasks") if isinstance(task, dict)]
+        tasks = self.settings.get("tasks")
+        return [task for task in tasks if isinstance(task, dict)] if isinstance(tasks, list) else []
 
     @cached_property
     def all_tasks(self) -> tuple[tuple[KeyPath, dict[str, Value]], ...]:
@@ -72,10 +87,6 @@ class Job:
             return None
         return {str(item[key]) for item in value if isinstance(item, dict) and key in item}
 
-    def _list(self, name: str) -> list[Value]:
-        value = self.settings.get(name)
-        return value if isinstance(value, list) else []
-
     def origin_of(self, path: KeyPath, *, of_key: bool = False) -> SourceRef:
         """Returns where a setting was written: in the module, in a source, or in the project's defaults.
 
@@ -84,108 +95,20 @@ class Job:
             of_key: Whether the setting's name is meant rather than its value.
         """
         if path[:1] == ("tasks",) and len(path) > 1:
-            source = self.sources[int(path[1])]
-            is_given = value_at(self.settings, path)[0] and not value_at(source.transformation_config, path[2:])[0]
-            if is_given and path[-2:] == ("sql_task", "warehouse_id"):
-                return self.project_origin.at("defaults", "warehouse_id")
-            return self._origin_in_task(source, path[2:], of_key)
-        if path == ("name",) and "name" not in self.module.job_config:
-            return self.module.origin.at("module_name")
-        if path == ("description",) and "description" not in self.module.job_config:
-            return self.module.origin.at("description")
-        own = self.module.origin.at("job_config")
-        return self._written(
-            own,
-            self.module.job_config,
-            ("defaults", "job"),
-            self.job_defaults,
-            path,
-            of_key,
-            self.module.origin,
-        )
+            return self.task_origins[int(path[1])].of(path[2:], of_key=of_key)
+        module = self.module
+        found = origin_in(self.layers, path, of_key=of_key)
+        return found or (module.origin.at("job_config") if module.job_config else module.origin)
 
-    def _origin_in_task(self, source: Source, path: KeyPath, of_key: bool) -> SourceRef:
-        if path[:1] == ("task_key",):
-            return source.origin.at("source_id")
-        if path[:1] == ("depends_on",):
-            return source.origin.at("depends_on" if source.depends_on is not None else "execution_order")
-        own = source.origin.at("transformation_config")
-        config = source.transformation_config
-        path = as_written(path, config)
-        return self._written(own, config, ("defaults", "task"), self.task_defaults, path, of_key, source.origin)
-
-    def _written(
-        self,
-        own: SourceRef,
-        config: dict[str, Value],
-        section: KeyPath,
-        defaults: dict[str, Value],
-        path: KeyPath,
-        of_key: bool,
-        fallback: SourceRef,
-    ) -> SourceRef:
-        """Finds the deepest place that holds `path`; the user's own words come before the defaults."""
-        if value_at(config, path)[0]:
-            return SourceRef(own.document, (*own.path, *path), of_key)
-        if value_at(defaults, path)[0]:
-            return SourceRef(self.project_origin.document, (*section, *path), of_key)
-        for length in range(len(path) - 1, 0, -1):
-            if value_at(config, path[:length])[0]:
-                return own.key(*path[:length])
-            if value_at(defaults, path[:length])[0]:
-                return self.project_origin.key(*section, *path[:length])
-        return own if config else fallback
-
-
-class Jobs(Sequence[Job]):
-    """The jobs of a project in reading order, built when somebody first asks for one: most need their keys only.
-
-    Args:
-        names: The name of each job's module, by the job's key, in reading order.
-        build: Builds the jobs of some keys, in reading order.
-
-    Attributes:
-        names: As given.
-    """
-
-    def __init__(self, names: Mapping[str, str], build: Callable[[Container[str]], Iterable[Job]]) -> None:
-        self.names = names
-        self._build = build
-
-    @cached_property
-    def _jobs(self) -> tuple[Job, ...]:
-        return tuple(self._build(self.names))
-
-    def only(self, keys: Container[str]) -> Jobs:
-        """Returns the jobs of some keys."""
-        return Jobs({key: name for key, name in self.names.items() if key in keys}, self._build)
-
-    def parted(self, groups: Mapping[str, str]) -> dict[str, Jobs]:
-        """Returns the jobs of each group.
+    def written_in_task(self, path: KeyPath, *steps: str) -> object:
+        """Returns what the metadata of a task has at some steps, in the form that it is written in; None if nothing.
 
         Args:
-            groups: The group of each job, by the job's key.
+            path: Of the task in `settings`.
+            steps: From there.
         """
-        names: dict[str, dict[str, str]] = {}
-        for key, name in self.names.items():
-            names.setdefault(groups[key], {})[key] = name
-        return {group: Jobs(found, self._build) for group, found in names.items()}
-
-    def get(self, key: str) -> Job | None:
-        """Returns the job of a key, and builds no other one."""
-        return next(iter(self._build((key,))), None) if key in self.names else None
-
-    @overload
-    def __getitem__(self, index: int) -> Job: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Job, ...]: ...
-
-    def __getitem__(self, index: int | slice) -> Job | tuple[Job, ...]:
-        return self._jobs[index]
-
-    def __len__(self) -> int:
-        return len(self.names)
+        config = self.task_origins[int(path[1])].source.transformation_config
+        return value_at(config, (*path[2:], *steps))[1]
 
 
 def with_iteration(path: KeyPath, task: dict[str, Value]) -> Iterator[tuple[KeyPath, dict[str, Value]]]:
@@ -199,22 +122,3 @@ def with_iteration(path: KeyPath, task: dict[str, Value]) -> Iterator[tuple[KeyP
     inner = value_at(task, ("for_each_task", "task"))[1] if "for_each_task" in task else None
     if isinstance(inner, dict):
         yield from with_iteration((*path, "for_each_task", "task"), inner)
-
-
-def as_written(path: KeyPath, config: dict[str, Value]) -> KeyPath:
-    """Turns a path in a task's settings into the path in the form that the metadata has.
-
-    Args:
-        path: In the task as the Jobs API takes it.
-        config: The source's `transformation_config`.
-    """
-    if path[:2] == ("for_each_task", "task") and len(path) > 2:
-        inner = value_at(config, path[:2])[1]
-        return (*path[:2], *as_written(path[2:], inner if isinstance(inner, dict) else {}))
-    if path[:1] == ("notebook_task",) and len(path) > 1 and path[1] in DIRECT_NOTEBOOK_FIELDS and path[1] in config:
-        return path[1:]
-    kind = BY_BLOCK.get(str(path[0])) if path else None
-    for api, written in kind.gives if kind is not None else ():
-        if path[1 : 1 + len(api)] == api and value_at(config, (path[0], *written))[0]:
-            return (path[0], *written, *path[1 + len(api) :])
-    return path

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from lakeflow_job_meta._internal.trees import KeyPath, Value
+from lakeflow_job_meta._internal.trees import Value
+from lakeflow_job_meta.jobs.layers import Moves
 
 Block = dict[str, Value]
 
@@ -51,14 +52,12 @@ class TaskType:
         block: The field of the Jobs API that holds it.
         compute: What it runs on.
         prepare: Turns the metadata's form of the block into that of the Jobs API; None where they are the same.
-        gives: Where a path of the Jobs API form is written in the metadata's form, if elsewhere.
     """
 
     name: str
     block: str
     compute: Compute = Compute.NONE
     prepare: Callable[[Block, TaskContext], Block] | None = None
-    gives: tuple[tuple[KeyPath, KeyPath], ...] = ()
 
 
 DIRECT_NOTEBOOK_FIELDS = ("notebook_path", "base_parameters")
@@ -112,26 +111,18 @@ def _prepare_run_job(block: Block, context: TaskContext) -> Block:
     return {"job_id": job_id, **{key: value for key, value in block.items() if key != "module_name"}}
 
 
-_SQL_GIVES: tuple[tuple[KeyPath, KeyPath], ...] = (
-    (("file", "path"), ("sql_file_path",)),
-    (("file",), ("sql_file_path",)),
-    (("file",), ("sql_query",)),
-    (("query", "query_id"), ("query_id",)),
-    (("query",), ("query_id",)),
-)
-
 TASK_TYPES = (
     TaskType("notebook", "notebook_task", Compute.OPTIONAL, _prepare_notebook),
-    TaskType("sql_query", "sql_task", Compute.NONE, _prepare_sql, _SQL_GIVES),
-    TaskType("sql_file", "sql_task", Compute.NONE, _prepare_sql, _SQL_GIVES),
-    TaskType("sql", "sql_task", Compute.NONE, _prepare_sql, _SQL_GIVES),
+    TaskType("sql_query", "sql_task", Compute.NONE, _prepare_sql),
+    TaskType("sql_file", "sql_task", Compute.NONE, _prepare_sql),
+    TaskType("sql", "sql_task", Compute.NONE, _prepare_sql),
     TaskType("python_script", "spark_python_task", Compute.ENVIRONMENT),
     TaskType("python_wheel", "python_wheel_task", Compute.ENVIRONMENT),
     TaskType("spark_jar", "spark_jar_task", Compute.ENVIRONMENT),
     TaskType("spark_submit", "spark_submit_task", Compute.CLUSTER),
     TaskType("pipeline", "pipeline_task"),
     TaskType("dbt", "dbt_task", Compute.ENVIRONMENT),
-    TaskType("run_job", "run_job_task", Compute.NONE, _prepare_run_job, ((("job_id",), ("module_name",)),)),
+    TaskType("run_job", "run_job_task", Compute.NONE, _prepare_run_job),
     TaskType("condition", "condition_task"),
     TaskType("for_each", "for_each_task"),
     TaskType("dashboard", "dashboard_task"),
@@ -145,7 +136,18 @@ TASK_TYPES = (
     TaskType("python_operator", "python_operator_task", Compute.ENVIRONMENT),
 )
 
+WRITTEN_ELSEWHERE: Moves = (
+    *((("notebook_task", field), (field,)) for field in DIRECT_NOTEBOOK_FIELDS),
+    (("sql_task", "file", "path"), ("sql_task", "sql_file_path")),
+    (("sql_task", "file"), ("sql_task", "sql_file_path")),
+    (("sql_task", "file"), ("sql_task", INLINE_SQL)),
+    (("sql_task", "query", "query_id"), ("sql_task", "query_id")),
+    (("sql_task", "query"), ("sql_task", "query_id")),
+    (("run_job_task", "job_id"), ("run_job_task", "module_name")),
+)
+"""Settings of a task that `prepare` or the direct fields of a notebook put at another path than they are written at."""
+
 BY_NAME = {kind.name: kind for kind in TASK_TYPES}
 BY_BLOCK = {kind.block: kind for kind in TASK_TYPES}
 SQL_KINDS = {"sql_query": ("sql_query", "query_id"), "sql_file": ("sql_file_path", "file")}
-"""Which of `SQL_FORMS` a SQL `task_type` asks for."""
+"""Which of `SQL_FORMS` a SQL `task_type` needs."""

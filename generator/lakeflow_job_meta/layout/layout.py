@@ -15,7 +15,7 @@ from lakeflow_job_meta._internal.text import listing
 from lakeflow_job_meta._internal.trees import Value, value_at
 from lakeflow_job_meta.config.model import BUNDLE_FILE, BUNDLES_FOLDER, Bundles, Project
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
-from lakeflow_job_meta.jobs.model import Jobs
+from lakeflow_job_meta.jobs.units import Jobs
 from lakeflow_job_meta.layout.bundle_file import bundle_file, read_common_config
 from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
 from lakeflow_job_meta.layout.job_summary import JobSummary, summarize_job
@@ -64,7 +64,6 @@ class BundleLayout(ABC):
 
     @property
     def folder(self) -> Path:
-        """The root itself."""
         return self.project.folder / self.root
 
     @property
@@ -109,7 +108,6 @@ class BundleLayout(ABC):
             yield from (root / bundle, output / "jobs", *output.glob("sql/*"))
 
     def job_keys(self, bundle: str) -> list[str]:
-        """Returns the keys of the jobs that have a file in a bundle."""
         found = (self.folder / f"{self.prefix(bundle)}jobs").glob("*.yml")
         return sorted(path.stem for path in found if not path.name.startswith("."))
 

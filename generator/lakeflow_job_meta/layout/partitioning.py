@@ -11,12 +11,13 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from lakeflow_job_meta._internal.graphs import reachable
 from lakeflow_job_meta._internal.text import listing, quoted
 from lakeflow_job_meta._internal.trees import value_at
 from lakeflow_job_meta.config.model import Bundles
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Rule
-from lakeflow_job_meta.diagnostics.rules.bundles import BUNDLE_NAME, JOB_IN_OTHER_BUNDLE, STAYS_IN_BUNDLE, TWO_PLACES
-from lakeflow_job_meta.jobs.model import Jobs
+from lakeflow_job_meta.diagnostics.rules import BUNDLE_NAME, JOB_IN_OTHER_BUNDLE, STAYS_IN_BUNDLE, TWO_PLACES
+from lakeflow_job_meta.jobs.units import Jobs
 from lakeflow_job_meta.layout.job_summary import JobSummary, references
 
 OTHER = "other"
@@ -92,39 +93,26 @@ def assign(
         limit: How many jobs a bundle takes; only jobs that must stay together may exceed it.
     """
     filled = Counter(assigned.values())
-    neighbours: dict[str, set[str]] = {key: set() for key in [*new, *assigned]}
+    linked: dict[str, set[str]] = {key: set() for key in new}
     for key, others in runs.items():
         for other in others:
-            if key in neighbours and other in neighbours:
-                neighbours[key].add(other)
-                neighbours[other].add(key)
+            if key in linked:
+                linked[key].add(other)
+            if other in linked:
+                linked[other].add(key)
     found: dict[str, str] = {}
     first = 1
-    for key in sorted(new):
-        if key in found:
-            continue
-        group, bundles = _connected(key, neighbours, assigned)
-        while not bundles and filled[numbered(first)] >= limit:
+    for key in (key for key in sorted(linked) if key not in found):
+        # What has a bundle leads no further.
+        connected = reachable([key], linked)
+        group = [each for each in connected if each in linked]
+        beside = {assigned[each] for each in connected if each in assigned}
+        while not beside and filled[numbered(first)] >= limit:
             first += 1
-        bundle = min(bundles) if bundles else _with_room(filled, len(group), limit, first)
+        bundle = min(beside) if beside else _with_room(filled, len(group), limit, first)
         found |= dict.fromkeys(group, bundle)
         filled[bundle] += len(group)
     return found
-
-
-def _connected(
-    start: str, neighbours: Mapping[str, Collection[str]], assigned: Mapping[str, str]
-) -> tuple[set[str], set[str]]:
-    """Returns the new jobs that are connected with a new one, and the bundles of the assigned jobs beside them."""
-    group, bundles, waiting = {start}, set(), [start]
-    while waiting:
-        for other in neighbours[waiting.pop()]:
-            if other in assigned:
-                bundles.add(assigned[other])
-            elif other not in group:
-                group.add(other)
-                waiting.append(other)
-    return group, bundles
 
 
 def _with_room(filled: Counter[str], size: int, limit: int, first: int) -> str:

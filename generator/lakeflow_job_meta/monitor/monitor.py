@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.deploy.backend import DeployBackend
+from lakeflow_job_meta.deployment.backend import DeployBackend
 from lakeflow_job_meta.errors import LakeflowJobMetaError
 from lakeflow_job_meta.monitor.events import Event, EventKind, EventSink, change_event, events_of
 from lakeflow_job_meta.monitor.reconcile import MonitorConfig, MonitorContext, open_context, reconcile

@@ -11,8 +11,8 @@ from lakeflow_job_meta._internal.fs import write_atomically
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.output.read_back import scan
 from lakeflow_job_meta.output.writer import FileChanges, apply_changes, changes_between
-from lakeflow_job_meta.plan.compare import compare_files
-from lakeflow_job_meta.plan.explain import as_markdown
+from lakeflow_job_meta.planning.compare import compare_files
+from lakeflow_job_meta.planning.explain import as_markdown
 
 PLAN = "plan.md"
 

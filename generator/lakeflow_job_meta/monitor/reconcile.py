@@ -13,15 +13,15 @@ from pathlib import Path
 from lakeflow_job_meta._internal.text import count, listing
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.deploy.backend import DeployBackend, DeployContext, DeployOptions, Reporter
-from lakeflow_job_meta.deploy.pipeline import DeployResult, PreparedDeployment, apply, prepare
-from lakeflow_job_meta.deploy.policy import Allowance, Audience
+from lakeflow_job_meta.deployment.backend import DeployBackend, DeployContext, DeployOptions, Reporter
+from lakeflow_job_meta.deployment.pipeline import DeployResult, PreparedDeployment, apply, prepare
+from lakeflow_job_meta.deployment.policy import Allowance, Audience
 from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError, PolicyViolation
 from lakeflow_job_meta.monitor.proposal import write_proposal
 from lakeflow_job_meta.monitor.tick import TickResult
 from lakeflow_job_meta.monitor.volume_sync import SyncResult, sync_volume
 from lakeflow_job_meta.monitor.watcher import PROJECT, TOOL, SourceVersions, SourceWatcher, source_message
-from lakeflow_job_meta.plan.model import Action
+from lakeflow_job_meta.planning.model import Action
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints, combined_fingerprint
 from lakeflow_job_meta.sources.open import open_readers, open_table_source
 from lakeflow_job_meta.sources.volume import VolumeReader, volume_files

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 
-from lakeflow_job_meta.deploy.pipeline import DeployResult
+from lakeflow_job_meta.deployment.pipeline import DeployResult
 from lakeflow_job_meta.output.writer import Change, FileChanges
-from lakeflow_job_meta.plan.model import Action
+from lakeflow_job_meta.planning.model import Action
 from lakeflow_job_meta.state.history import MonitorState, Outcome
 
 

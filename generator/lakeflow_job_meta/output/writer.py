@@ -21,7 +21,7 @@ from lakeflow_job_meta._internal.text import count, listing
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic
-from lakeflow_job_meta.diagnostics.rules.files import FOREIGN_FILE
+from lakeflow_job_meta.diagnostics.rules import FOREIGN_FILE
 from lakeflow_job_meta.errors import ConfigError, OperationFailed, PolicyRefused
 from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
 from lakeflow_job_meta.layout.job_summary import JobSummary
@@ -52,7 +52,6 @@ class FileChange:
 
     @property
     def kind(self) -> Change:
-        """What happens to the file."""
         return Change.CREATE if self.before is None else Change.DELETE if self.after is None else Change.UPDATE
 
     def diff(self, path: str) -> Iterator[str]:
@@ -107,7 +106,6 @@ class FileChanges:
 
     @property
     def deletions(self) -> list[FileChange]:
-        """The files that would go."""
         return [change for change in self.changes if change.after is None]
 
 
@@ -174,7 +172,7 @@ def _bundle_files(
     blocked: Collection[str],
 ) -> dict[GeneratedFile, str]:
     """Returns the bundles' own files, of which none may be somebody else's."""
-    jobs = ((compilation.bundles[job.key], job) for job in compilation.outlines)
+    jobs = ((compilation.bundles[job.key], job) for job in compilation.summaries)
     files = layout.bundle_files(itertools.chain(jobs, _kept_jobs(layout, kept)), on_disk)
     for file in files:
         if layout.path_of(file).casefold() in blocked:
@@ -220,8 +218,8 @@ def refuse_if_a_source_went_missing(
     suspicious = [label for label in changes.orphans if compilation.may_be_of_missing(label)]
     if not suspicious:
         return
-    empty = [reading.source for reading in compilation.missing if not reading.is_unreadable]
-    failed = [reading.source for reading in compilation.missing if reading.is_unreadable]
+    empty = [each.source for each in compilation.missing if not each.is_unreadable]
+    failed = [each.source for each in compilation.missing if each.is_unreadable]
     reasons = [f"{listing(empty)} holds no module"] if empty else []
     reasons += [f"{listing(failed)} cannot be read"] if failed else []
     remedy = (

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from lakeflow_job_meta._internal.hashing import DIGEST_BYTES
+from lakeflow_job_meta._internal.hashing import content_digest
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
 
@@ -69,5 +68,4 @@ class SourceUnit:
 
 def digest_of(label: str, content: bytes) -> bytes:
     """Returns a digest of a unit's content and of the name that generated files give for it."""
-    name = label.encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(b"%d:%b%b" % (len(name), name, content), digest_size=DIGEST_BYTES).digest()
+    return content_digest(label.encode("utf-8", "surrogatepass"), content)

@@ -1,4 +1,4 @@
-"""Renders a job's files with Jinja, and proves that they say what the job says.
+"""Renders a job's files with Jinja, and proves that they hold what the job holds.
 
 Pure, but for reading the templates. A template is code of this project or of the user; a metadata value never is.
 Values reach the text through the `yaml` filters only, and the text is parsed again and compared with the job, so that
@@ -21,7 +21,7 @@ from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Location
-from lakeflow_job_meta.diagnostics.rules.files import TEMPLATE
+from lakeflow_job_meta.diagnostics.rules import TEMPLATE
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.layout.generated_file import job_path, sql_path
 from lakeflow_job_meta.text.markers import JOB_MARKER, SQL_MARKER, one_line
@@ -46,11 +46,11 @@ class Rendered:
 
 
 class _Wrong(Exception):
-    """The template or its result is wrong; the text says how."""
+    """The template or its result is wrong; the message says how."""
 
 
 class _Unfiltered(Exception):
-    """A template wrote a value as it is; the text names the value."""
+    """A template wrote a value without a filter; the message names the value."""
 
 
 class Renderer:
@@ -60,7 +60,7 @@ class Renderer:
         project: Names the template; its folder is where templates are found.
 
     Attributes:
-        project_templates: The text of every template of the project that was asked for; None where there is none.
+        project_templates: The text of every template of the project that was used; None where there is none.
     """
 
     def __init__(self, project: Project) -> None:
@@ -109,7 +109,7 @@ class Renderer:
         return environment.get_template(self._name)
 
     def _source(self, environment: Environment, name: str) -> tuple[str, str, None] | None:
-        """Finds a template: one of ours, or one of the project's, which is noted and stays the same for the run."""
+        """Finds a template: one of ours, or one of the project's, which is kept and stays the same for the run."""
         from jinja2 import FileSystemLoader, PrefixLoader, TemplateNotFound
 
         try:
@@ -175,7 +175,7 @@ class Renderer:
 
 
 def _document(job: Job) -> Value:
-    """Returns what the file of a job must say."""
+    """Returns what the file of a job must hold."""
     resources: Value = {"jobs": {job.key: job.settings}}
     if not job.module.targets:
         return {"resources": resources}
@@ -197,7 +197,7 @@ def _only_written(value: object) -> object:
 
 
 def _difference(expected: Value, actual: Value, path: KeyPath) -> str | None:
-    """Says in words where two values differ first; None if they are the same but for the order of keys."""
+    """Describes the first difference of two values; None if they are the same but for the order of keys."""
     name = ".".join(str(step) for step in path) or "the document"
     if isinstance(expected, dict) and isinstance(actual, dict):
         for key in [*expected, *actual]:

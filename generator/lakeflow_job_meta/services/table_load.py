@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lakeflow_job_meta._internal.text import count, listing
-from lakeflow_job_meta.checks.file_lookups import FileLookups
 from lakeflow_job_meta.compiler.compile import compile_snapshots
-from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.control_table.schema import key_of
 from lakeflow_job_meta.diagnostics.model import Diagnostic, errors_among
@@ -65,8 +63,7 @@ def check_for_table(
         OperationFailed: The table cannot be read.
     """
     others = {key_of(row)[0] for row in table.read().rows}
-    bundle, files = read_bundle_declarations(project), FileLookups(project.folder)
-    found = compile_snapshots(project, snapshots, bundle, files, other_modules=others).diagnostics
+    found = compile_snapshots(project, snapshots, other_modules=others).diagnostics
     return (*found, *not_in_a_table(raw for snapshot in snapshots for raw in snapshot.modules))
 
 

@@ -57,7 +57,7 @@ class FileFingerprints:
         if known is not None and known.stamp == stamp and known.is_settled:
             return known.digest
         since = known.since if known is not None and known.stamp == stamp else now
-        # Half of the digest: it is compared, never looked up.
+        # Half of the digest: it is compared, never looked up. State folders hold it, so it is not `content_digest`.
         digest = hashlib.sha256(read()).hexdigest()[:32]
         self._known[name] = _Fingerprint(stamp, digest, since, now - since >= SETTLING_SECONDS)
         return digest

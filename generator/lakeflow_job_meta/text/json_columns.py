@@ -1,6 +1,6 @@
 """Reads JSON columns, and finds the position of a value in one.
 
-Plain values come out, and at most one fault. Positions are looked up by a second, slow reading, only for a message.
+Plain values come out, and at most one fault. Positions are found by reading a second, slower time, only for a message.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def read_json(text: str) -> tuple[Value, Fault | None]:
             return None, Fault("syntax", Mark(1, 1), "the text is empty; write {} or NULL")
         return None, Fault("syntax", Mark(error.lineno, error.colno), f"not valid JSON: {error.msg}")
     except _Duplicate as error:
-        message = f"the key {quoted(str(error))} stands twice in this map"
+        message = f"the key {quoted(str(error))} is given twice in this map"
         return None, Fault("duplicate-key", _mark_of_duplicate(text), message)
     except RecursionError:
         return None, Fault("limit", mark_at(text, _too_deep(text) or 0), _TOO_DEEP)

@@ -1,4 +1,4 @@
-"""YAML files as documents: read with limits, and asked for the position of a value when a message needs it."""
+"""YAML files as documents: read with limits, with the positions of values when a message needs them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lakeflow_job_meta._internal.trees import KeyPath, value_at
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Location, SourceRef, Subject, UnreadableDocument, dotted
-from lakeflow_job_meta.diagnostics.rules.metadata import DUPLICATE_KEY, NOT_A_VALUE, UNREADABLE
+from lakeflow_job_meta.diagnostics.rules import DUPLICATE_KEY, NOT_A_VALUE, UNREADABLE
 from lakeflow_job_meta.text.yaml_errors import Fault, Mark
 from lakeflow_job_meta.text.yaml_reader import YamlText, read_yaml
 
@@ -56,7 +56,7 @@ class YamlDocument:
         return Location(self.label, *start, True, *(end or (None, None))), line
 
     def faults(self) -> list[Fault]:
-        """Returns what is wrong with the text, with the paths that a reading without positions leaves out."""
+        """Returns what is wrong with the text, with the paths that are unknown without positions."""
         return self._content.faults
 
     def report(self, fault: Fault) -> Diagnostic:

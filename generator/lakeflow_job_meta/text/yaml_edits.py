@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Scalar, Value, diff, value_at
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SuggestionKind
-from lakeflow_job_meta.diagnostics.suggestions import written_for
 from lakeflow_job_meta.text.yaml_documents import LINE_END, YamlDocument
 from lakeflow_job_meta.text.yaml_errors import Mark, Span
 from lakeflow_job_meta.text.yaml_reader import read_yaml
@@ -104,7 +103,7 @@ class _Document(YamlDocument):
         if any(path[:length] in self._repeated for length in range(len(path) + 1)):
             return "an alias or a merge key repeats it elsewhere"
         start, end = self._offset(span.start), self._offset(span.end)
-        new = written_for(self.text[start:end], suggestion) if span.start.line == span.end.line else None
+        new = suggestion.written_for(self.text[start:end]) if span.start.line == span.end.line else None
         becomes = suggestion.replacement
         if new is None or isinstance(becomes, (dict, list)):
             return "it has an anchor, an alias, a tag or several lines"

@@ -73,7 +73,7 @@ def _in_plain_words(error: yaml.MarkedYAMLError, at: Mark, text: str) -> str:
     lines = text.splitlines()
     line = lines[at.line - 1] if at.line <= len(lines) else ""
     if "\t" in line[: len(line) - len(line.lstrip())]:
-        return "a tab stands in the indentation; YAML allows spaces only"
+        return "there is a tab in the indentation; YAML allows spaces only"
     problem = error.problem or "not valid YAML"
     if "mapping values are not allowed" in problem:
         return "a colon and a space inside a plain value; put the value in quotes"

@@ -256,7 +256,7 @@ class _Reader:
         if closing[:2] != closing[2:]:  # a bracket, which the end of a block does not have
             self.last = event
         key, known = self.result.ranges[frame.path]
-        if known is frame.range:  # not of a key that stands twice
+        if known is frame.range:  # not of a key that is given twice
             self.result.ranges[frame.path] = key, (*known[:2], *_range_of(self.last)[2:])
 
     def _plain(self, event: ScalarEvent, text: str) -> Scalar:
@@ -333,7 +333,7 @@ class _Reader:
             raise _Unusable("syntax", event, f"the alias *{event.anchor} has no anchor &{event.anchor} before it")
         anchored = self.anchors[event.anchor]
         if anchored is None:
-            message = f"the alias *{event.anchor} stands inside its own anchor, so it never ends"
+            message = f"the alias *{event.anchor} is inside its own anchor, so it never ends"
             raise _Unusable("syntax", event, message)
         self.aliased += anchored.size
         if self.aliased > MAX_VALUES_FROM_ALIASES:
@@ -384,7 +384,7 @@ class _Reader:
                 inside = (number,) if isinstance(value, list) else ()
                 frame.merges.append((each, (*frame.path, "<<", *inside)))
             elif frame.key_event is not None:
-                self._fault("value", frame.key_event, f"'<<' merges maps, but here stands {quoted(each)}")
+                self._fault("value", frame.key_event, f"'<<' merges maps, not {quoted(each)}")
 
     def _merge(self, frame: _Frame, into: dict[str, Value]) -> None:
         for merged, origin in frame.merges:
@@ -398,7 +398,7 @@ class _Reader:
     def _duplicate(self, frame: _Frame, key: str) -> None:
         first = self.result.ranges.get((*frame.path, key), (None,))[0]
         where = f" (first at line {first[0] + 1})" if first is not None else ""
-        message = f"the key {quoted(key)} stands twice in this map{where}; Databricks would take the last in silence"
+        message = f"the key {quoted(key)} is given twice in this map{where}; Databricks would silently take the last"
         self._fault("duplicate-key", frame.key_event, message)
 
     def _path(self) -> KeyPath:

@@ -61,16 +61,7 @@ def plain_scalar(text: str) -> Scalar:
 
 
 def tagged_scalar(value: Scalar, text: str, tag: str) -> Scalar:
-    """Returns the value that a tag makes of a plain scalar.
-
-    Args:
-        value: What `text` is without the tag.
-        text: As it is written, for the message.
-        tag: The full tag.
-
-    Raises:
-        UnusableScalar: The scalar is not what the tag says.
-    """
+    """Returns `value`, which `text` has without its tag, as the tag demands it; raises UnusableScalar if it cannot."""
     expected = _TYPES.get(tag)
     if expected is float and type(value) is int:
         return float(value)

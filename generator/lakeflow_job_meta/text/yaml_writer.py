@@ -95,7 +95,7 @@ def _scalar(value: Value, indent: int) -> str:
 
 
 def _text(text: str, indent: int) -> str:
-    # Most texts are plain, and need no closer look.
+    # Most texts are plain.
     if text.isprintable() and '"' not in text and "\\" not in text:
         return f'"{text}"'
     return _block(text, indent + 2) if _fits_a_block(text) else _quoted(text)

@@ -10,19 +10,28 @@ It follows what the real command was seen to do, and holds nothing of it. Faults
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import sys
 from pathlib import Path
 
-STAND_IN = Path(__file__).parent / "databricks"
+import yaml
+
+# Without the modules that Python looks for at its start, for deployments run the command hundreds of times.
+_START = """\
+#!/bin/sh
+program='import sys; sys.path += {path}; from stand_in.main import main; sys.exit(main(sys.argv[1:]))'
+exec {python} -I -S -c "$program" "$@"
+"""
 
 
 def install_stand_in(folder: Path) -> Path:
     """Puts a `databricks` into a folder that runs the stand-in with this interpreter; gives the command's path."""
     folder.mkdir(parents=True, exist_ok=True)
     command = folder / "databricks"
-    command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(STAND_IN))} "$@"\n')
+    path = [str(Path(__file__).parent), str(Path(yaml.__file__).parents[1])]
+    command.write_text(_START.format(python=shlex.quote(sys.executable), path=json.dumps(path)))
     command.chmod(0o755)
     return command
 

@@ -126,6 +126,18 @@ class FakeWorkspace:
         """
         return self.engine.tables.folder(table_name(name))
 
+    def kept(self) -> Any:
+        """The jobs and the files below `/Workspace` as they are, for `restore`."""
+        return self.jobs.kept(), self.tree.kept()
+
+    def restore(self, kept: Any) -> None:
+        """Makes jobs and files what they were; no fault waits, and no request has been made."""
+        jobs, tree = kept
+        self.faults.clear()
+        self.jobs.restore(jobs)
+        self.tree.restore(tree)
+        self.requests.clear()
+
     def client(
         self,
         *,

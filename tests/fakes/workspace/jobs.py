@@ -151,6 +151,18 @@ class Jobs:
         with self._lock:
             del self._jobs[job_id]
 
+    def kept(self) -> Any:
+        """All jobs as they are, for `restore`."""
+        with self._lock:
+            return copy.deepcopy((self._jobs, self._last_id))
+
+    def restore(self, kept: Any) -> None:
+        """Makes the jobs what they were; nothing is refused, has been written or was run."""
+        with self._lock:
+            self._jobs, self._last_id = copy.deepcopy(kept)
+            for each in (self.writes, self.refusals, self.runs):
+                each.clear()
+
     @property
     def changes(self) -> Counter[str]:
         """The writes that changed which jobs there are or what they are; no runs, no permissions."""

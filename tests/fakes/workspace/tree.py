@@ -7,6 +7,7 @@ notebook becomes a notebook when it is imported, and loses its extension.
 from __future__ import annotations
 
 import base64
+import copy
 import re
 import threading
 import time
@@ -84,6 +85,17 @@ class Tree:
                 found = self._items.setdefault(folder, Item(self._new_id()))
                 if found.kind != "DIRECTORY":
                     raise ApiError(400, "RESOURCE_ALREADY_EXISTS", f"Path ({folder}) already exists as a file.")
+
+    def kept(self) -> Any:
+        """All files and folders as they are, for `restore`."""
+        with self._lock:
+            return copy.deepcopy(self._items)
+
+    def restore(self, kept: Any) -> None:
+        """Makes the files and folders what they were; nothing has been written."""
+        with self._lock:
+            self._items = copy.deepcopy(kept)
+            self.writes.clear()
 
     # for the server
 

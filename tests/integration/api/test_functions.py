@@ -99,8 +99,8 @@ class TestNames:
         "first",
         [
             "",
-            "import lakeflow_job_meta.deploy.pipeline, lakeflow_job_meta.plan.model",
-            "from lakeflow_job_meta.deploy.policy import Allowance; import lakeflow_job_meta.plan",
+            "import lakeflow_job_meta.deployment.pipeline, lakeflow_job_meta.planning.model",
+            "from lakeflow_job_meta.deployment.policy import Allowance; import lakeflow_job_meta.planning",
             "from lakeflow_job_meta import MetadataMonitor",
             "from lakeflow_job_meta import plan, deploy",
         ],

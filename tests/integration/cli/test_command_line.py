@@ -501,7 +501,7 @@ PROJECT_MISTAKES = {
     "an unknown key": ("‸outptu: x\n", "did you mean 'output'?"),
     "an unknown key inside": ("defaults:\n  ‸warehose_id: x\n", "did you mean 'warehouse_id'?"),
     "a list at the top": ("‸- a\n", "must be a map"),
-    "a key twice": ("output: a\n‸output: b\n", "'output' stands twice"),
+    "a key twice": ("output: a\n‸output: b\n", "'output' is given twice"),
     "metadata that is no list": ("metadata: ‸x\n", "'metadata' must be a list"),
     "no metadata": ("metadata: ‸[]\n", "'metadata' is empty"),
     "an unknown kind of source": ("metadata: [{‸yml: x}]\n", "did you mean 'yaml'?"),

@@ -17,13 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from lakeflow_job_meta.compiler import unit as part_compiler
-from lakeflow_job_meta.compiler.cache import cache as results
-from lakeflow_job_meta.compiler.cache import key as circumstances
+from lakeflow_job_meta.compiler.cache import cache, key
 from lakeflow_job_meta.compiler.cache.codec import CacheContent, decode, encode
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.result import UnitResult
 from lakeflow_job_meta.config.load import load_project
+from lakeflow_job_meta.jobs import units
 from lakeflow_job_meta.sources import yaml_files
 from support.examples import examples
 from support.project_folder import BUNDLE, ProjectFolder, module
@@ -34,7 +33,7 @@ CACHE = ".lakeflow-job-meta/cache/results"
 
 @pytest.fixture(autouse=True)
 def _small_projects_have_a_cache(monkeypatch):
-    monkeypatch.setattr(results, "LEAST_MODULES", 0)
+    monkeypatch.setattr(cache, "LEAST_MODULES", 0)
 
 
 @pytest.fixture
@@ -51,13 +50,13 @@ def project(tmp_path) -> ProjectFolder:
 def compiled(monkeypatch) -> list[str]:
     """The names of the modules that are built from now on."""
     names: list[str] = []
-    real = part_compiler.build_job
+    real = units.build_job
 
-    def build(found, project):
+    def build(found, project, output):
         names.append(found.module_name)
-        return real(found, project)
+        return real(found, project, output)
 
-    monkeypatch.setattr(part_compiler, "build_job", build)
+    monkeypatch.setattr(units, "build_job", build)
     return names
 
 
@@ -140,7 +139,7 @@ class TestWhatIsRemembered:
         assert compiled == ["stock", "stock"]
 
     def test_a_project_of_few_modules_gets_no_cache(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(results, "LEAST_MODULES", 2)
+        monkeypatch.setattr(cache, "LEAST_MODULES", 2)
         project = ProjectFolder(tmp_path / "project")
         project.write("metadata/sales.yml", module("sales"))
 
@@ -154,7 +153,7 @@ class TestWhatIsRemembered:
 
 class TestWhatItDependsOn:
     def test_another_version_of_the_tool_takes_nothing_from_it(self, project, compiled, monkeypatch):
-        monkeypatch.setattr(circumstances, "code_fingerprint", lambda: b"another")
+        monkeypatch.setattr(key, "code_fingerprint", lambda: b"another")
 
         assert project.ljm("generate").exit_code == 0
 
@@ -315,7 +314,7 @@ class TestWhereItCannotBeWritten:
             raise OSError(30, "Read-only file system")
 
         before = (project.path / CACHE).read_bytes()
-        monkeypatch.setattr(Path, "write_bytes", refuse)
+        monkeypatch.setattr(cache, "write_atomically", refuse)
         (project.path / "metadata/sales.yml").write_text(module("sales", notebook="/Workspace/b"))
 
         done = project.ljm("generate")
@@ -327,9 +326,9 @@ class TestWhereItCannotBeWritten:
 
 GENERATES = """
 import sys
-from lakeflow_job_meta.compiler.cache import cache as results
+from lakeflow_job_meta.compiler.cache import cache
 from lakeflow_job_meta.cli.main import main
-results.LEAST_MODULES = 0
+cache.LEAST_MODULES = 0
 sys.argv = ["ljm", "--project", sys.argv[1], "validate"]
 main()
 """
@@ -528,7 +527,7 @@ class Edits(RuleBasedStateMachine):
     @invariant()
     def a_run_is_the_same_with_and_without(self) -> None:
         for arguments in (["generate", "--diff"], ["generate"]):
-            results.LEAST_MODULES = 0
+            cache.LEAST_MODULES = 0
             with_cache = self.remembering.ljm(*arguments)
             shutil.rmtree(self.forgetful.path / ".lakeflow-job-meta", ignore_errors=True)
             without = self.forgetful.ljm(*arguments)
@@ -541,7 +540,7 @@ class Edits(RuleBasedStateMachine):
     def _compiled(self, project: ProjectFolder) -> Iterator[object]:
         found = project.compile()
         yield from (sorted(found.files.items()), found.diagnostics, found.kept_jobs, found.kept_labels, found.modules)
-        yield from (found.outlines, found.bundles, found.jobs.names)
+        yield from (found.summaries, found.bundles, found.jobs.names)
         yield [(job.key, job.settings, job.sql_files, job.module.origin.path) for job in found.jobs]
         yield [(reading.source, reading.version, reading.is_unreadable) for reading in (*found.missing, *found.present)]
 

@@ -10,9 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lakeflow_job_meta.checks.file_lookups import FileLookups
 from lakeflow_job_meta.compiler.compile import compile_snapshots
-from lakeflow_job_meta.config.bundle import BundleDeclarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, UnreadableDocument
 from lakeflow_job_meta.jobs.task_types import BY_BLOCK, COMPUTE_FIELDS, Compute
@@ -92,7 +90,7 @@ def problems_of(config: dict[str, Any]) -> tuple[str, list[Diagnostic]]:
     reading = SourceSnapshot(
         "metadata", (SourceUnit(document.label, None, lambda: UnitContent((raw,))),), (), False, lambda label: True
     )
-    compilation = compile_snapshots(project, [reading], BundleDeclarations(), FileLookups(project.folder))
+    compilation = compile_snapshots(project, [reading])
     return text, list(compilation.diagnostics)
 
 

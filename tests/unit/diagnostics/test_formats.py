@@ -17,8 +17,7 @@ from lakeflow_job_meta.diagnostics.model import (
     Suggestion,
     SuggestionKind,
 )
-from lakeflow_job_meta.diagnostics.registry import RULES
-from lakeflow_job_meta.diagnostics.suggestions import written_for
+from lakeflow_job_meta.diagnostics.rules import RULES
 from support.project_folder import REPOSITORY, ProjectFolder
 from support.tables import row, write_table
 
@@ -192,4 +191,4 @@ class TestWrittenText:
         ],
     )
     def test_it_has_quotes_of_the_same_kind_where_that_is_possible(self, old, new, written):
-        assert written_for(old, Suggestion(SuggestionKind.REPLACE_VALUE, new)) == written
+        assert Suggestion(SuggestionKind.REPLACE_VALUE, new).written_for(old) == written

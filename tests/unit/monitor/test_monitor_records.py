@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.deploy.backend import DeployOptions, Reporter
-from lakeflow_job_meta.deploy.pipeline import prepare
-from lakeflow_job_meta.deploy.policy import Allowance, refused_deletions
+from lakeflow_job_meta.deployment.backend import DeployOptions, Reporter
+from lakeflow_job_meta.deployment.pipeline import prepare
+from lakeflow_job_meta.deployment.policy import Allowance, refused_deletions
 from lakeflow_job_meta.diagnostics.model import SourceRef, UnreadableDocument
 from lakeflow_job_meta.errors import PolicyViolation
 from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile

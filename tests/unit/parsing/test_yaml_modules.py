@@ -53,7 +53,7 @@ MISTAKES = {
     "modules that are no list": ("‸modules: {a: 1}\n", "unreadable", "'modules' must be a list, not a map"),
     "an unknown key at the top": ("‸module: []\nmodules: []\n", "unreadable", "did you mean 'modules'?"),
     "syntax": ("modules:\n  - a: b‸: c\n", "unreadable", "put the value in quotes"),
-    "a key twice": ("modules: []\n‸modules: []\n", "duplicate-key", "'modules' stands twice"),
+    "a key twice": ("modules: []\n‸modules: []\n", "duplicate-key", "'modules' is given twice"),
     # A module.
     "a module that is no map": ("modules: [‸sales]\n", "wrong-type", "a module must be a map, not the text 'sales'"),
     "a module without a name": (f"modules: [‸{{sources: [{SOURCE}]}}]", "missing-field", "'module_name' is missing"),

@@ -42,7 +42,7 @@ def with_template(project):
 
 def job_of(settings: dict, *, key: str = "sales", targets: tuple[str, ...] = ()) -> Job:
     made_of = Module(key, key, None, {}, targets, (), NOWHERE)
-    return Job(made_of, settings, (), (), NOWHERE, {}, {})
+    return Job(made_of, settings)
 
 
 class TestOwnTemplates:
@@ -119,7 +119,7 @@ REFUSED = {
         WHOLE.replace("{{ job.settings | yaml(6) }}", "{{ job.settings | yaml(6) | upper }}"),
         "does not write the job as it is",
     ),
-    "sets a setting twice": (WHOLE + '      name: "sales"\n', "'name' stands twice"),
+    "sets a setting twice": (WHOLE + '      name: "sales"\n', "'name' is given twice"),
     "writes two documents": (WHOLE + "---\n{}\n", "a second document"),
     "writes something else than YAML": (WHOLE + "]\n", "cannot be read"),
     "indents wrongly": (WHOLE.replace("yaml(6)", "yaml(2)"), ""),

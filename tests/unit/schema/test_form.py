@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import SourceRef, UnreadableDocument
-from lakeflow_job_meta.diagnostics.rules.metadata import UNUSABLE_NAME
+from lakeflow_job_meta.diagnostics.rules import UNUSABLE_NAME
 from lakeflow_job_meta.jobs.build import build_job
 from lakeflow_job_meta.parsing.modules import ParsedModule, parse_module
 from lakeflow_job_meta.parsing.units import RawModule
@@ -179,7 +179,7 @@ def test_a_broken_module_is_built_as_far_as_it_can_be(value):
     assert found.module is not None
     if isinstance(value.get("sources"), list):
         assert len(found.module.sources) == sum(isinstance(each, dict) for each in value["sources"])
-    build_job(found.module, Project(Path(), NOWHERE))
+    build_job(found.module, Project(Path(), NOWHERE), "resources")
     assert value == before
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
 
 import pytest
 import yaml
@@ -126,10 +124,10 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("marked", "words"),
         [
-            ("a: 1\nb: 2\n‸a: 3\n", "the key 'a' stands twice in this map (first at line 1)"),
-            ("x:\n  - {a: 1, b: 2, ‸'a': 3}\n", "'a' stands twice"),
-            ("? a\n: 1\n? ‸a\n: 2\n", "'a' stands twice"),
-            ("x: &k a\n*k : 1\n‸*k : 2\n", "'a' stands twice"),
+            ("a: 1\nb: 2\n‸a: 3\n", "the key 'a' is given twice in this map (first at line 1)"),
+            ("x:\n  - {a: 1, b: 2, ‸'a': 3}\n", "'a' is given twice"),
+            ("? a\n: 1\n? ‸a\n: 2\n", "'a' is given twice"),
+            ("x: &k a\n*k : 1\n‸*k : 2\n", "'a' is given twice"),
         ],
     )
     def test_a_key_that_stands_twice(self, marked, words):
@@ -449,16 +447,3 @@ class TestAnyText:
             return [leaf for each in value for leaf in leaves(each)] if isinstance(value, list) else [value]
 
         assert all(math.isfinite(leaf) for leaf in leaves(read_yaml(text).value) if isinstance(leaf, float))
-
-    @pytest.mark.parametrize(
-        "piece", ["[", "{", "- ", "? ", "a: [", "&a ", "!!map {", "- - ", '"', "*a ", "[&a ", "? - "]
-    )
-    def test_a_hundred_thousand_of_anything_does_not_end_the_process(self, piece):
-        code = (
-            "import sys; from lakeflow_job_meta.text.yaml_reader import read_yaml\n"
-            "text = sys.argv[1] * 100_000\n"
-            "print(len(read_yaml(text).faults), len(read_yaml(text, with_positions=True).faults))"
-        )
-        done = subprocess.run([sys.executable, "-c", code, piece], capture_output=True, text=True, timeout=50)
-        assert (done.returncode, done.stderr) == (0, "")
-        assert int(done.stdout.split()[0]) < 1000

@@ -1,1 +1,1 @@
-"""What units came to in an earlier run, so that a run does only what is new. Safe to delete at any time."""
+"""Results of units from earlier runs, so that a run compiles only what is new. Safe to delete at any time."""

@@ -1,26 +1,23 @@
-"""The cache of one project: what each part of the metadata came to, by what it depends on.
+"""The cache of one project: the result of each compilation unit, by everything that the result depends on.
 
-A result is taken only if the part's content, the circumstances and what was asked of the project's files are all the
-same as they were; times of files say nothing here. It lies in `.lakeflow-job-meta/cache/`. Where it cannot be read or
+A result is taken only if the unit's content, the cache key and what was looked up in the project's files are all the
+same as they were; times of files mean nothing here. It lies in `.lakeflow-job-meta/cache/`. Where it cannot be read or
 written, everything works as without it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from lakeflow_job_meta._internal.hashing import DIGEST_BYTES
-from lakeflow_job_meta.checks.file_lookups import FileLookups
+from lakeflow_job_meta._internal.fs import write_atomically
+from lakeflow_job_meta._internal.hashing import content_digest
 from lakeflow_job_meta.compiler.cache.codec import CacheContent, decode, encode
 from lakeflow_job_meta.compiler.cache.key import cache_key
 from lakeflow_job_meta.compiler.result import UnitResult
-from lakeflow_job_meta.config.bundle import BundleDeclarations
-from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.compiler.unit import CompilePass, OnDone, UnitCompiler
 from lakeflow_job_meta.errors import LakeflowJobMetaError
 from lakeflow_job_meta.parsing.units import SourceUnit
 from lakeflow_job_meta.state.folder import FOLDER, make_state_root
@@ -30,65 +27,66 @@ LEAST_MODULES = 100
 
 
 class CompilationCache:
-    """Remembers results from one run to the next.
+    """Compiles units like another pass, but for those that an earlier run has compiled.
 
     Args:
-        project: Its folder holds the cache.
-        bundle: What the rest of the bundle declares.
-        files: Asked again what was asked of it before.
+        inner: Compiles the others.
+        compiler: Its project's folder holds the cache; its files are looked up again as they were before.
     """
 
-    def __init__(self, project: Project, bundle: BundleDeclarations, files: FileLookups) -> None:
-        self._project = project
-        self._bundle = bundle
-        self._files = files
-        self._stored = self._load()
-        self._kept: dict[bytes, UnitResult] = {}
+    def __init__(self, inner: CompilePass, compiler: UnitCompiler) -> None:
+        self._inner = inner
+        self._project = compiler.project
+        self._bundle = compiler.bundle
+        self._files = compiler.files
 
-    def recall(self, part: SourceUnit) -> UnitResult | None:
-        """Returns what a part came to before, None if that is not known or may be different now."""
-        if part.digest is None or not self._stored.results:
+    @property
+    def templates(self) -> set[tuple[str, str | None]]:
+        """As in `CompilePass`."""
+        return self._inner.templates
+
+    def compile_units(self, units: Sequence[SourceUnit], on_done: OnDone) -> dict[SourceUnit, UnitResult]:
+        """As in `CompilePass`."""
+        stored = self._load()
+        results = {unit: result for unit in units if (result := self._recall(unit, stored)) is not None}
+        results |= self._inner.compile_units([unit for unit in units if unit not in results], on_done)
+        self._save(results, stored)
+        return results
+
+    def _recall(self, unit: SourceUnit, stored: CacheContent) -> UnitResult | None:
+        if unit.digest is None or not stored.results:
             return None
-        result = self._stored.results.get(self._key(part.digest))
-        if result is None or not self._files.still_say(result.noted):
-            return None
-        self._kept[part.digest] = result
-        return result
+        result = stored.results.get(self._key(unit.digest))
+        return result if result is not None and self._files.still_answer(result.noted) else None
 
-    def keep(self, part: SourceUnit, result: UnitResult) -> None:
-        """Remembers what a part came to by itself, if there is nothing to say of it."""
-        if part.digest is not None and result.is_good:
-            self._kept[part.digest] = result
-
-    def save(self, templates: Iterable[Mapping[str, str | None]]) -> None:
-        """Writes what was recalled and kept, if it is not what stands there already.
-
-        Args:
-            templates: The texts of the project's templates by name, as each renderer of this run has seen them.
-        """
-        if sum(len(result.modules) for result in self._kept.values()) < LEAST_MODULES:
+    def _save(self, results: Mapping[SourceUnit, UnitResult], stored: CacheContent) -> None:
+        """Writes the results that need no diagnostics, if they are not what stands there already."""
+        good = {unit.digest: result for unit, result in results.items() if unit.digest is not None and result.is_good}
+        if sum(len(result.modules) for result in good.values()) < LEAST_MODULES:
             return
-        kept = {self._key(digest): result for digest, result in self._kept.items()}
-        before = self._stored.templates
-        used = {(name, _template_digest(text)) for seen in templates for name, text in seen.items()}
-        together = {**before, **dict(used)}
+        kept = {self._key(digest): result for digest, result in good.items()}
+        used = [*stored.templates.items(), *((name, _template_digest(text)) for name, text in self.templates)]
+        templates = dict(used)
         # A template that was edited while this ran has two texts, of which only one could be named.
-        if kept == self._stored.results or any(together[name] != digest for name, digest in (*before.items(), *used)):
+        if kept == stored.results or any(templates[name] != digest for name, digest in used):
             return
         with contextlib.suppress(OSError, LakeflowJobMetaError):
             make_state_root(self._project)
-            _write(self._path, encode(CacheContent(kept, together)))
+            self._path.parent.mkdir(exist_ok=True)
+            for leftover in self._path.parent.glob(f"{self._path.name}-*.tmp"):
+                leftover.unlink(missing_ok=True)
+            write_atomically(self._path, encode(CacheContent(kept, templates)), durable=False)
 
     @property
     def _path(self) -> Path:
         return self._project.folder / FOLDER / "cache" / "results"
 
     @cached_property
-    def _circumstances(self) -> bytes:
+    def _cache_key(self) -> bytes:
         return cache_key(self._project, self._bundle)
 
     def _key(self, digest: bytes) -> str:
-        return hashlib.blake2b(self._circumstances + digest, digest_size=DIGEST_BYTES).hexdigest()
+        return content_digest(self._cache_key, digest).hex()
 
     def _load(self) -> CacheContent:
         try:
@@ -106,18 +104,4 @@ class CompilationCache:
 
 
 def _template_digest(text: str | None) -> str | None:
-    return None if text is None else hashlib.blake2b(text.encode(), digest_size=DIGEST_BYTES).hexdigest()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Writes the file whole; of two runs at once, the last one wins."""
-    path.parent.mkdir(exist_ok=True)
-    temporary = path.with_name(f"{path.name}-{os.getpid()}.tmp")
-    try:
-        for leftover in path.parent.glob(f"{path.name}-*.tmp"):
-            leftover.unlink(missing_ok=True)
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    return None if text is None else content_digest(text.encode()).hex()

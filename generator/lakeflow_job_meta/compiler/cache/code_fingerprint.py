@@ -1,15 +1,14 @@
-"""Which code this is: the tool itself and the libraries that its results depend on. Reads the tool's own files."""
+"""A digest of the tool itself and of the libraries that its results depend on. Reads the tool's own files."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from lakeflow_job_meta._internal.hashing import DIGEST_BYTES
+from lakeflow_job_meta._internal.hashing import content_digest
 from lakeflow_job_meta._internal.package_data import shipped
 
 _LIBRARIES = ("jinja2", "jsonschema_rs", "markupsafe", "py_yaml12", "pyyaml")
@@ -19,12 +18,12 @@ _LIBRARIES = ("jinja2", "jsonschema_rs", "markupsafe", "py_yaml12", "pyyaml")
 def code_fingerprint() -> bytes:
     """Returns a digest of all code and data that makes the results; a version would miss a change between releases.
 
-    It is of the files as they are when it is first asked for, and stays the same for as long as the process lives.
+    It is computed once, of the files as they are then, and stays the same for as long as the process lives.
     """
     package = Path(__file__).parents[2]
     files = [*package.rglob("*.py"), *shipped("templates").glob("*.j2"), *shipped("schemas").glob("*.json")]
-    contents = [part for path in sorted(files) for part in (path.name.encode(), path.read_bytes())]
-    return _digest(sys.version.encode(), repr(sorted(_libraries())).encode(), *contents)
+    contents = [piece for path in sorted(files) for piece in (path.name.encode(), path.read_bytes())]
+    return content_digest(sys.version.encode(), repr(sorted(_libraries())).encode(), *contents)
 
 
 def _libraries() -> Iterator[str]:
@@ -33,10 +32,3 @@ def _libraries() -> Iterator[str]:
         with os.scandir(folder) as entries:
             names = [entry.name for entry in entries if entry.name.endswith(".dist-info")]
         yield from (name for name in names if name.split("-")[0].lower() in _LIBRARIES)
-
-
-def _digest(*contents: bytes) -> bytes:
-    digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
-    for content in contents:
-        digest.update(b"%d:" % len(content) + content)
-    return digest.digest()

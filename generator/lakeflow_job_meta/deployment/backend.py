@@ -1,0 +1,131 @@
+"""What deploys jobs to a workspace: the databricks CLI, or the Jobs API where no CLI can be installed.
+
+A backend opens a deployer, which plans, carries out a plan that passed the gate, and lists which jobs are there. It
+never decides what is allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from lakeflow_job_meta.compiler.result import Compilation
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.deployment.policy import Allowance, Audience
+from lakeflow_job_meta.diagnostics.model import Diagnostic
+from lakeflow_job_meta.errors import OperationFailed
+from lakeflow_job_meta.planning.model import BundlePlan
+from lakeflow_job_meta.state.tracking import DeployedJob, known_jobs
+from lakeflow_job_meta.tables.store import TableStore
+
+
+@dataclass(frozen=True, slots=True)
+class DeployOptions:
+    """How far a deployment goes.
+
+    Attributes:
+        keep_going: Whether modules without errors are deployed although others have some.
+        hold_back: Whether what would be refused is left as it is, and the rest deployed.
+        dry_run: Whether to stop after the gate.
+        audience: Who reads what would allow a refused change.
+    """
+
+    allowance: Allowance = field(default_factory=Allowance)
+    keep_going: bool = False
+    hold_back: bool = False
+    dry_run: bool = False
+    audience: Audience = Audience.COMMAND
+
+
+@dataclass(frozen=True, slots=True)
+class Reporter:
+    """Takes lines of progress, and the problems of the metadata with the number of its modules."""
+
+    on_progress: Callable[[str], None] = lambda line: None
+    on_checked: Callable[[Sequence[Diagnostic], int], None] = lambda diagnostics, modules: None
+
+
+@dataclass(frozen=True, slots=True)
+class DeployContext:
+    """One deployment, inside the deployment lock, whose file descriptor is for children to inherit.
+
+    Attributes:
+        target: The bundle's target; None for the bundle's default.
+        folder: The state folder of the target.
+        tracking: The record of the jobs.
+    """
+
+    project: Project
+    target: str | None
+    folder: Path
+    lock: int
+    tracking: TableStore
+    options: DeployOptions
+    reporter: Reporter
+
+    def known_jobs(self) -> tuple[DeployedJob, ...]:
+        return known_jobs(self.tracking, self.target or "")
+
+
+class JobsRejected(OperationFailed):
+    """Some jobs cannot be deployed as they are, and block the others. Nothing was changed in the workspace.
+
+    Attributes:
+        keys: Of these jobs.
+        problems: What is wrong, each with its location in the metadata.
+    """
+
+    def __init__(self, keys: frozenset[str], problems: Sequence[str], advice: str) -> None:
+        super().__init__("\n".join([*problems, advice]))
+        self.keys = keys
+        self.problems = tuple(problems)
+
+
+class StalePlan(Exception):
+    """The workspace has moved on since the plan was made: plan again, and pass the gate again. Nothing was changed."""
+
+
+class Deployer(Protocol):
+    """Deploys the jobs of a compilation."""
+
+    def plan(self) -> BundlePlan:
+        """Plans a deployment; changes nothing.
+
+        Raises:
+            JobsRejected: The plan cannot be made because of some jobs.
+        """
+
+    def leave_out(self, names: Collection[str]) -> BundlePlan:
+        """Returns the newest plan in which some resources stay as they are; it is the newest from now on."""
+
+    def is_deployed(self, plan: BundlePlan) -> bool:
+        """Says whether jobs and their files are in the workspace as the metadata has them."""
+
+    def deploy(self, plan: BundlePlan) -> list[str]:
+        """Carries out the newest plan, and no more.
+
+        Returns:
+            What went wrong, each with its location in the metadata; empty when all is well. The rest was done.
+
+        Raises:
+            StalePlan: The workspace has moved on.
+        """
+
+    def jobs(self) -> tuple[DeployedJob, ...]:
+        """Returns the jobs of the metadata that are in the workspace now."""
+
+    def start(self, job: DeployedJob) -> None:
+        """Starts a job, and does not wait for its end."""
+
+
+class DeployBackend(Protocol):
+    """A way to deploy jobs."""
+
+    @property
+    def writes_files(self) -> bool:
+        """Whether the generated files are what is deployed; they are written first."""
+
+    def open(self, context: DeployContext, compilation: Compilation) -> Deployer:
+        """Opens a deployer; nothing is connected to before it is needed."""

@@ -1,0 +1,282 @@
+"""Runs the official databricks CLI: found, checked, bounded in time, cancelled cleanly, never by a shell.
+
+Its output goes to files rather than pipes: with a pipe the CLI would die at its next line if this process died, and
+leave its lock in the workspace; with files it finishes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from lakeflow_job_meta.deployment.databricks_cli.output import Trouble, diagnostics_in, trouble_in
+from lakeflow_job_meta.errors import ConfigError, OperationFailed
+
+FLOOR = (0, 281, 0)
+"""The first version with `bundle plan -o json` and `bundle deploy --plan`."""
+
+MANY_FILES = 300
+"""From here on the CLI's time for reading one file per job matters: it grows with the square, to 69 s for 1,000."""
+
+LAST_SLOW_VERSION = (1, 13)
+"""The newest version of the CLI that was measured to be that slow; later ones are announced to be faster."""
+
+LIMIT_SECONDS = 1800.0
+_POLL_SECONDS = 0.05
+_GRACE_SECONDS = 8.0
+_ENDING = (signal.SIGINT, signal.SIGTERM)
+_SECRET = re.compile(
+    r"(?i)((?:token|secret|password|authorization)\W{1,4}(?:bearer\s+)?)[^\s,;\"']{6,}|\bdapi[0-9a-f]{8,}"
+)
+
+
+_SECRET_NAME = re.compile(r"(?i)(token|secret|password|_key)$")
+_SHORTEST_SECRET = 6
+
+
+@dataclass(frozen=True, slots=True)
+class CliResult:
+    """What one call returned."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+class Stopped(Exception):
+    """The call was ended, since everything is to end."""
+
+
+class CliFailure(Exception):
+    """A call that failed; `what` is the command in words, such as `bundle plan`."""
+
+    def __init__(self, what: str, result: CliResult) -> None:
+        super().__init__(what)
+        self.what = what
+        self.result = result
+
+    @property
+    def trouble(self) -> Trouble:
+        """Why, where something can be done about it."""
+        return trouble_in(self.result.stderr)
+
+
+@dataclass(frozen=True, slots=True)
+class DatabricksCli:
+    """The CLI of one bundle and target.
+
+    Attributes:
+        folder: The bundle's root.
+        target: The target; None for the bundle's default.
+        on_line: Takes each line of progress.
+        inherited: File descriptors that its processes keep open: the deployment lock.
+        version: As it reports itself; empty where it was not asked.
+        stop: Ends what runs when it is set, for calls in threads, which no Ctrl-C reaches.
+        limit_seconds: How long one call may take.
+    """
+
+    program: str
+    folder: Path
+    target: str | None = None
+    on_line: Callable[[str], None] = field(default=lambda line: None)
+    inherited: tuple[int, ...] = ()
+    version: str = ""
+    stop: threading.Event = field(default_factory=threading.Event)
+    limit_seconds: float = LIMIT_SECONDS
+
+    def bundle(self, command: str, *arguments: str, limit_seconds: float | None = None) -> CliResult:
+        """Runs `databricks bundle COMMAND`.
+
+        Raises:
+            CliFailure: It ended with another code than 0.
+            OperationFailed: It did not end in time, or could not be started.
+        """
+        target = ("--target", self.target) if self.target is not None else ()
+        result = self.run(["bundle", *command.split(), *arguments, *target], limit_seconds or self.limit_seconds)
+        if result.code != 0:
+            raise CliFailure(f"bundle {command}", result)
+        return result
+
+    def run(self, arguments: Sequence[str], limit_seconds: float) -> CliResult:
+        """Runs the CLI with arguments and returns the result, whatever the exit code."""
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            process: subprocess.Popen[bytes] | None = None
+            try:
+                with _signals_held():
+                    process = self._start(arguments, out, err)
+                self._wait(process, err, limit_seconds, arguments)
+            except BaseException:
+                if process is not None:
+                    _stop(process)
+                raise
+            return CliResult(process.returncode, _all(out), without_secrets(_all(err)))
+
+    def _start(self, arguments: Sequence[str], out: IO[bytes], err: IO[bytes]) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(
+                [self.program, *arguments],
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                # A group of its own: Ctrl-C in a terminal reaches us alone, and we end it in good order.
+                start_new_session=True,
+                pass_fds=self.inherited if os.name == "posix" else (),
+            )
+        except OSError as error:
+            raise ConfigError(f"{self.program!r} cannot be started: {error.strerror}. Set DATABRICKS_CLI.") from None
+
+    def _wait(
+        self, process: subprocess.Popen[bytes], err: IO[bytes], limit_seconds: float, arguments: Sequence[str]
+    ) -> None:
+        end, shown = time.monotonic() + limit_seconds, 0
+        while process.poll() is None:
+            if self.stop.is_set():
+                raise Stopped
+            if time.monotonic() > end:
+                raise OperationFailed(
+                    f"`databricks {' '.join(arguments[:2])}` did not end within {limit_seconds:.0f} seconds and was "
+                    "stopped. Check the network and the workspace; --timeout gives it longer."
+                )
+            shown = self._show(err, shown)
+            time.sleep(_POLL_SECONDS)
+        self._show(err, shown, to_the_end=True)
+
+    def _show(self, err: IO[bytes], shown: int, *, to_the_end: bool = False) -> int:
+        """Passes new whole lines on; returns how far the output has been shown."""
+        size = os.fstat(err.fileno()).st_size
+        text = os.pread(err.fileno(), size - shown, shown) if size > shown and hasattr(os, "pread") else b""
+        whole = len(text) if to_the_end else text.rfind(b"\n") + 1
+        for line in text[:whole].decode("utf-8", "replace").removesuffix("\n").split("\n") if whole else ():
+            self.on_line(without_secrets(line.rstrip("\r")))
+        return shown + whole
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Puts Ctrl-C and SIGTERM off while a process starts: until its number is known, nobody could end it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[int] = []
+    before = {each: signal.signal(each, lambda number, frame: held.append(number)) for each in _ENDING}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler if handler is not None else signal.SIG_DFL)
+    if held:
+        raise KeyboardInterrupt
+
+
+def _all(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode("utf-8", "replace")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Ends the CLI and all that it started: asked first, so that it can release its lock, then forced."""
+    if os.name == "posix":
+        for what in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+            with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                os.killpg(process.pid, what)
+                process.wait(_GRACE_SECONDS if what is signal.SIGINT else 1)
+            if process.poll() is not None:
+                break
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # what it had started and left behind
+    else:
+        process.kill()
+    process.wait()
+
+
+def without_secrets(text: str) -> str:
+    """Returns text without the secrets of the environment, and without what looks like a token."""
+    for name, value in os.environ.items():
+        if _SECRET_NAME.search(name) and len(value) >= _SHORTEST_SECRET:
+            text = text.replace(value, "***")
+    return _SECRET.sub(lambda match: f"{match.group(1) or ''}***", text)
+
+
+def find_cli(environment: Mapping[str, str]) -> str:
+    """Returns the CLI's path: DATABRICKS_CLI, or the one on PATH. Raises ConfigError if there is none."""
+    named = environment.get("DATABRICKS_CLI")
+    if named:
+        found = shutil.which(named)
+        if found is None:
+            raise ConfigError(f"DATABRICKS_CLI names {named!r}, which is no program.")
+        return str(Path(found).absolute())
+    found = shutil.which("databricks", path=environment.get("PATH"))
+    if found is None:
+        raise ConfigError(
+            f"The databricks CLI is not installed. Install version {_dotted(FLOOR)} or newer, as Databricks' "
+            "documentation says, or name it with DATABRICKS_CLI."
+        )
+    return str(Path(found).absolute())
+
+
+def check_version(cli: DatabricksCli) -> str:
+    """Returns the CLI's version. Raises ConfigError if it is too old, or no databricks CLI."""
+    result = cli.run(["version", "-o", "json"], 30)
+    try:
+        answer = json.loads(result.stdout)
+        version = str(answer["Version"])
+        numbers = (int(answer["Major"]), int(answer["Minor"]), int(answer["Patch"]))
+    except (ValueError, KeyError, TypeError):
+        raise ConfigError(
+            f"{cli.program!r} does not answer like the databricks CLI (version {_dotted(FLOOR)} or newer is needed). "
+            "The old Python package `databricks-cli` is another program."
+        ) from None
+    # A build from source calls itself 0.0.0-dev; whoever builds one knows what it is.
+    if numbers < FLOOR and numbers != (0, 0, 0):
+        raise ConfigError(
+            f"The databricks CLI {version} is too old: version {_dotted(FLOOR)} or newer is needed, for deployments "
+            "that follow a plan."
+        )
+    return version
+
+
+def slow_warning(jobs: int, version: str) -> str | None:
+    """Returns a warning when the CLI needs long for a single bundle; None otherwise."""
+    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+    if jobs < MANY_FILES or numbers > LAST_SLOW_VERSION:
+        return None
+    return (
+        f"Warning: the databricks CLI {version} needs long for a bundle of {jobs:,} jobs. `bundles:` in job_meta.yml "
+        "splits them into many bundles (docs/many-bundles.md)."
+    )
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
+def explain(failure: CliFailure, *, with_errors: bool = True) -> str:
+    """Returns what a failed call means and what to do, in a sentence or two; its own errors only `with_errors`."""
+    if not with_errors:
+        return f"`databricks {failure.what}` failed.{_ADVICE[failure.trouble]}"
+    errors = [each.message for each in diagnostics_in(failure.result.stderr) if each.severity == "Error"]
+    reason = "; ".join(errors) or failure.result.stderr.strip()[-400:] or f"exit code {failure.result.code}"
+    return f"`databricks {failure.what}` failed: {' '.join(reason.split())[:600]}{_ADVICE[failure.trouble]}"
+
+
+_ADVICE = {
+    Trouble.LOCKED: " Somebody else is deploying, or a deployment was killed. When you are sure that nobody is, run "
+    "again with --force-lock.",
+    Trouble.STALE_PLAN: " Somebody deployed in between; run again.",
+    Trouble.NOT_LOGGED_IN: " Log in with `databricks auth login`, or set DATABRICKS_HOST and DATABRICKS_TOKEN.",
+    Trouble.UNREACHABLE: " The workspace cannot be reached: check its address, the network and the proxy.",
+    Trouble.OTHER: "",
+}

@@ -1,0 +1,166 @@
+"""Deploys the generated files of a project with the databricks CLI: validate, plan, deploy that plan, summary.
+
+What is deployed is the plan in the file that passed the gate. Nothing is retried here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from lakeflow_job_meta._internal.fs import write_atomically
+from lakeflow_job_meta.compiler.result import Compilation
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.deployment.backend import JobsRejected, StalePlan
+from lakeflow_job_meta.deployment.databricks_cli.client import CliFailure, CliResult, DatabricksCli, explain
+from lakeflow_job_meta.deployment.databricks_cli.fingerprint import fingerprint
+from lakeflow_job_meta.deployment.databricks_cli.output import Trouble, diagnostics_in, forgotten_jobs
+from lakeflow_job_meta.deployment.databricks_cli.source_map import SourceMap
+from lakeflow_job_meta.errors import OperationFailed
+from lakeflow_job_meta.planning.model import Action, BundlePlan, belongs_to, parse_plan
+from lakeflow_job_meta.state.folder import read_record, write_record
+from lakeflow_job_meta.state.tracking import DeployedJob
+
+_DEPLOYED = "deployed.json"
+_PLAN = "plan.json"
+_VALIDATE_SECONDS = 600
+
+
+class CliDeployer:
+    """Deploys the generated files of a project with the databricks CLI.
+
+    Args:
+        cli: The CLI in the project's folder, for one target; it holds the deployment lock.
+        project: The project; its files are written.
+        compilation: For the locations of what goes wrong.
+        folder: For plans and records.
+        force_lock: Whether to take over a lock that was left in the workspace.
+        digest: Returns a digest of all that is deployed; by default of the project's files.
+    """
+
+    def __init__(
+        self,
+        cli: DatabricksCli,
+        project: Project,
+        compilation: Compilation,
+        folder: Path,
+        *,
+        force_lock: bool = False,
+        digest: Callable[[], str] | None = None,
+    ) -> None:
+        self._cli = cli
+        self._digest = digest or (lambda: fingerprint(project.folder))
+        self._source_map = SourceMap(project, compilation)
+        self._keys = {*compilation.jobs.names, *compilation.kept_jobs}
+        self._folder = folder
+        self._force_lock = force_lock
+        self._planned_files: str | None = None
+        self._plan_text = ""
+        self._left_out: frozenset[str] = frozenset()
+
+    def plan(self) -> BundlePlan:
+        """Validates the bundle, the first time, and plans."""
+        if self._planned_files is None:
+            self._cli.on_line("Validating the bundle")
+            # An address where nobody answers is tried in silence for as long as it is let.
+            self._bundle("validate", "--strict", limit_seconds=min(self._cli.limit_seconds, _VALIDATE_SECONDS))
+        self._planned_files = self._digest()
+        self._left_out = frozenset()
+        return self._fresh_plan()
+
+    def _fresh_plan(self) -> BundlePlan:
+        self._cli.on_line("Planning")
+        self._plan_text = self._bundle("plan", "-o", "json").stdout
+        return parse_plan(self._plan_text).leaving_out(self._left_out)
+
+    def leave_out(self, names: Collection[str]) -> BundlePlan:
+        self._left_out |= frozenset(names)
+        return parse_plan(self._plan_text).leaving_out(self._left_out)
+
+    def is_deployed(self, plan: BundlePlan) -> bool:
+        return plan.changes_nothing() and read_record(self._folder / _DEPLOYED).get("files") == self._planned_files
+
+    def deploy(self, plan: BundlePlan) -> list[str]:
+        self._cli.on_line("Deploying")
+        # The CLI cannot tell that a plan of a first deployment is stale, and would create every job twice.
+        if plan.lineage is None and self._fresh_plan() != plan:
+            raise StalePlan
+        arguments = ["--plan", str(self._written_plan()), *(["--force-lock"] if self._force_lock else [])]
+        try:
+            result = self._cli.bundle("deploy", *arguments)
+        except CliFailure as failure:
+            if failure.trouble is Trouble.STALE_PLAN:
+                raise StalePlan from None
+            return self._located(failure)
+        forgotten = forgotten_jobs(result.stderr)
+        if not forgotten:
+            write_record(self._folder / _DEPLOYED, {"files": self._planned_files})
+        return [
+            f"{name}: error: the job could not be deleted for want of permission, and the bundle has forgotten it; "
+            "delete it by hand [databricks]"
+            for name in forgotten
+        ]
+
+    def _written_plan(self) -> Path:
+        """Writes the plan for the CLI; only now, so that there is never a file of a plan that did not pass the gate."""
+        path = self._folder / _PLAN
+        try:
+            write_atomically(path, self._narrowed_plan().encode("utf-8"), durable=False)
+        except OSError as error:
+            raise OperationFailed(f"The plan cannot be written to {str(path)!r}: {error.strerror}.") from error
+        return path
+
+    def _narrowed_plan(self) -> str:
+        """Returns the plan as the CLI made it, in which what is left out is skipped."""
+        if not self._left_out:
+            return self._plan_text
+        root = json.loads(self._plan_text)
+        for name, entry in root["plan"].items():
+            if belongs_to(name, self._left_out):
+                entry["action"] = Action.SKIP.value
+        return json.dumps(root)
+
+    def start(self, job: DeployedJob) -> None:
+        self._bundle("run", job.key, "--no-wait")
+
+    def jobs(self) -> tuple[DeployedJob, ...]:
+        result = self._bundle("summary", "-o", "json")
+        try:
+            root = json.loads(result.stdout)
+        except ValueError:
+            root = None
+        if not isinstance(root, dict):
+            raise OperationFailed(
+                "The output of `databricks bundle summary` is not understood; run again to record the jobs."
+            )
+        resources = root.get("resources") or {}
+        jobs = resources.get("jobs") if isinstance(resources, dict) else None
+        entries = {key: entry for key, entry in (jobs or {}).items() if isinstance(entry, dict)}
+        return tuple(
+            DeployedJob(key, str(entry["id"]), str(entry.get("name") or key), str(entry.get("url") or ""))
+            for key, entry in sorted(entries.items())
+            if key in self._keys and entry.get("id") and entry.get("modified_status") != "deleted"
+        )
+
+    def _bundle(self, command: str, *arguments: str, limit_seconds: float | None = None) -> CliResult:
+        """Runs a command whose failure ends the deployment."""
+        try:
+            return self._cli.bundle(command, *arguments, limit_seconds=limit_seconds)
+        except CliFailure as failure:
+            raise self._failed(failure) from None
+
+    def _failed(self, failure: CliFailure) -> OperationFailed:
+        """Returns the error for a failed call: about jobs, where every message is about one."""
+        *problems, advice = self._located(failure)
+        messages = [each for each in diagnostics_in(failure.result.stderr) if not each.is_about_warnings]
+        keys = [self._source_map.job_of(each) for each in messages]
+        found = frozenset(key for key in keys if key is not None)
+        if found and None not in keys:
+            return JobsRejected(found, problems, advice)
+        return OperationFailed("\n".join([*problems, advice]))
+
+    def _located(self, failure: CliFailure) -> list[str]:
+        """Returns what went wrong, each with its location in the metadata, and last what to do."""
+        known = [each for each in diagnostics_in(failure.result.stderr) if self._source_map.covers(each)]
+        return [*map(self._source_map.located, known), explain(failure, with_errors=not known)]

@@ -1,0 +1,86 @@
+"""Source map: position in a generated file to location in the metadata."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from lakeflow_job_meta._internal.trees import KeyPath
+from lakeflow_job_meta.compiler.result import Compilation
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.deployment.databricks_cli.output import CliDiagnostic, CliLocation
+from lakeflow_job_meta.jobs.model import Job
+from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
+from lakeflow_job_meta.text.yaml_reader import read_yaml
+
+_JOB = re.compile(r"resources\.jobs\.[A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceMap:
+    """Maps positions in the generated files of a compilation to the metadata.
+
+    Attributes:
+        compilation: Its jobs know where each setting was written.
+    """
+
+    project: Project
+    compilation: Compilation
+
+    def covers(self, diagnostic: CliDiagnostic) -> bool:
+        """Says whether a message names a location, in the bundle's files or by the name of a job."""
+        return bool(diagnostic.locations or diagnostic.settings or _JOB.search(diagnostic.message))
+
+    def located(self, diagnostic: CliDiagnostic) -> str:
+        """Returns a message of the CLI with its location in the metadata, or the CLI's own where there is none."""
+        found = [self.of_location(location) or _shown(location) for location in diagnostic.locations]
+        names = [*diagnostic.settings, *_JOB.findall(diagnostic.message)]
+        found = found or [location for name in names if (location := self.of_setting(name))]
+        where = next(iter([*found, *names]), "databricks")
+        return f"{where}: {diagnostic.severity.lower()}: {diagnostic.message} [databricks]"
+
+    def job_of(self, diagnostic: CliDiagnostic) -> str | None:
+        """Returns the key of the job that a message is about; None where it is about something else."""
+        names = [*diagnostic.settings, *_JOB.findall(diagnostic.message)]
+        keys = {name.split(".")[2] for name in names if _JOB.match(name)}
+        files = [self._job_file(location) for location in diagnostic.locations]
+        keys |= {file.job_key for file in files if file is not None}
+        (key,) = keys if len(keys) == 1 else (None,)
+        return key if key in self.compilation.jobs.names else None
+
+    def of_location(self, location: CliLocation) -> str | None:
+        """Returns the location in the metadata of a position in a generated file."""
+        file = self._job_file(location)
+        text = self.compilation.files.get(file) if file is not None else None
+        job = self.compilation.jobs.get(file.job_key) if file is not None else None
+        if text is None or job is None:
+            return None
+        return str(job.origin_of(_setting_at(text, job, location)))
+
+    def _job_file(self, location: CliLocation) -> GeneratedFile | None:
+        """Returns the file of a job that a location is in; the CLI names it from the folder of its bundle."""
+        output = f"{self.project.output}/"
+        file = GeneratedFile.at(location.path.removeprefix(output)) if location.path.startswith(output) else None
+        if file is None or file.kind is not FileKind.JOB:
+            return None
+        return file.moved_to(self.compilation.bundles.get(file.job_key, ""))
+
+    def of_setting(self, name: str) -> str | None:
+        """Returns the location of the module whose job a configuration path such as `resources.jobs.sales` names."""
+        steps = name.split(".")
+        job = self.compilation.jobs.get(steps[2]) if steps[:2] == ["resources", "jobs"] and len(steps) > 2 else None
+        return str(job.module.origin) if job is not None else None
+
+
+def _setting_at(text: str, job: Job, location: CliLocation) -> KeyPath:
+    """Returns the path of the innermost setting that begins at or before a position."""
+    positions = read_yaml(text, with_positions=True).positions
+    here = (location.line, location.column)
+    before = [path for path, at in positions.items() if (at.key or at.value).start <= here]
+    path = max(before, key=lambda path: ((positions[path].key or positions[path].value).start, len(path)), default=())
+    start = next((number for number, step in enumerate(path) if step == job.key and path[number - 1] == "jobs"), None)
+    return () if start is None else path[start + 1 :]
+
+
+def _shown(location: CliLocation) -> str:
+    return f"{location.path}:{location.line}:{location.column}"

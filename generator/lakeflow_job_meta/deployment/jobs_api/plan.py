@@ -1,0 +1,111 @@
+"""Plans each job of the metadata: what to send to the workspace, in which order, and what would change. Pure.
+
+Takes jobs whose files and references are known, and the jobs of the workspace; returns changes and settings to send.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from lakeflow_job_meta._internal.graphs import dependency_order
+from lakeflow_job_meta._internal.text import listing
+from lakeflow_job_meta._internal.trees import Value
+from lakeflow_job_meta.deployment.jobs_api.client import RemoteJob
+from lakeflow_job_meta.deployment.jobs_api.diff import digest_of, field_changes, with_pauses_of
+from lakeflow_job_meta.deployment.jobs_api.ownership_tags import KEY_TAG, SCOPE_TAG, SENT_TAG, OwnershipScope
+from lakeflow_job_meta.deployment.jobs_api.references import Resolver, jobs_referred_to
+from lakeflow_job_meta.jobs.model import Job
+from lakeflow_job_meta.planning.model import Action, ResourceChange
+
+
+@dataclass(frozen=True, slots=True)
+class JobPlan:
+    """A job of the metadata, and what it needs in the workspace.
+
+    Attributes:
+        settings: With the paths of uploaded files; references to jobs are still in.
+        files: Contents by path in the workspace.
+        remote: As the workspace had it when it was planned.
+        problem: Why it stays as it is; None if it can be deployed.
+    """
+
+    job: Job
+    settings: dict[str, Value]
+    files: dict[str, bytes]
+    remote: RemoteJob | None
+    problem: str | None = None
+
+    @property
+    def needs(self) -> set[str]:
+        """The keys of the jobs whose ids it holds."""
+        return jobs_referred_to(self.settings)
+
+    @property
+    def location(self) -> str:
+        """The location of its module in the metadata."""
+        return str(self.job.module.origin)
+
+
+def located_message(location: str, sentence: str) -> str:
+    """Returns what went wrong, as a line of diagnostics."""
+    return f"{location}: error: {sentence} [databricks]"
+
+
+def in_order(plans: list[JobPlan], existing: set[str]) -> tuple[JobPlan, ...]:
+    """Sorts jobs so that each comes after those whose ids it needs; those that can never come get a problem.
+
+    `existing` are the keys of the jobs that have an id already.
+    """
+    sound = {plan.job.key: plan for plan in plans if plan.problem is None}
+    ordered, stuck = dependency_order({key: plan.needs for key, plan in sound.items()}, existing)
+    known = existing.union(ordered)
+    return (
+        *(plan for plan in plans if plan.problem is not None),
+        *(sound[key] for key in ordered),
+        *(_stuck(sound[key], known) for key in stuck),
+    )
+
+
+def _stuck(plan: JobPlan, known: set[str]) -> JobPlan:
+    missing = listing(sorted(plan.needs - known))
+    return replace(
+        plan,
+        problem=f"it runs {missing}, which is not in the workspace and cannot be created first: it has a problem of "
+        "its own, or the jobs run each other in a circle, or only the bundle knows it.",
+    )
+
+
+def sent_settings(plan: JobPlan, scope: OwnershipScope, ids: Mapping[str, int]) -> dict[str, Value]:
+    """Returns the settings as they are sent: with our tags, and the ids of other jobs as far as they are known."""
+    resolved = Resolver({}).resolved(plan.settings, ids)
+    settings = dict(resolved) if isinstance(resolved, dict) else {}
+    tags = settings.get("tags")
+    own = tags if isinstance(tags, dict) else {}
+    ours: dict[str, Value] = {**own, KEY_TAG: plan.job.key, SCOPE_TAG: scope.tag}
+    digest = digest_of({**settings, "tags": ours}, plan.files)
+    settings["tags"] = {**ours, SENT_TAG: digest}
+    return settings if plan.remote is None else with_pauses_of(plan.remote.settings, settings)
+
+
+def change_of(plan: JobPlan, scope: OwnershipScope, ids: Mapping[str, int]) -> ResourceChange:
+    """Returns what a deployment would do with a job; `ids` are those of all of our jobs in the workspace, by key."""
+    remote = plan.remote
+    if plan.problem is not None:
+        return ResourceChange(_name(plan.job.key), Action.SKIP, (), is_gone=remote is None)
+    if remote is None:
+        return change_without_fields(plan.job.key, Action.CREATE)
+    sent = sent_settings(plan, scope, ids)
+    tags = sent["tags"]
+    is_as_sent = isinstance(tags, dict) and remote.tags.get(SENT_TAG) == tags[SENT_TAG]
+    fields = field_changes(remote.settings, sent, creator=remote.creator, is_as_sent=is_as_sent)
+    return ResourceChange(_name(plan.job.key), Action.UPDATE if fields else Action.SKIP, fields, is_gone=False)
+
+
+def change_without_fields(key: str, action: Action) -> ResourceChange:
+    """Returns what happens to a job as a whole."""
+    return ResourceChange(_name(key), action, (), is_gone=False)
+
+
+def _name(key: str) -> str:
+    return f"resources.jobs.{key}"

@@ -1,0 +1,105 @@
+"""Which files of the project a job needs in the workspace, and the job's settings with their paths there.
+
+Reads the files that the settings name; inline SQL is taken from the compilation. Uploads nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from lakeflow_job_meta._internal.text import quoted
+from lakeflow_job_meta._internal.trees import Value
+from lakeflow_job_meta.compiler.result import Compilation
+from lakeflow_job_meta.config.model import Project, is_inside
+from lakeflow_job_meta.deployment.jobs_api.references import NeedsCli
+from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, relative_to_project, with_paths
+from lakeflow_job_meta.layout.generated_file import GeneratedFile
+from lakeflow_job_meta.layout.layout import layout_of
+
+_NOTEBOOKS = (("notebook_task", "notebook_path"),)
+_FOLDERS = (("dbt_task", "project_directory"),)
+_FILES = tuple(pattern for pattern in TASK_PATHS if pattern not in (*_NOTEBOOKS, *_FOLDERS))
+_SUFFIX_OF_NOTEBOOK = re.compile(r"\.(py|sql|scala|r|ipynb)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedSettings:
+    """The settings of a job with paths in the workspace, and the contents of these files by path."""
+
+    settings: dict[str, Value]
+    files: dict[str, bytes]
+
+
+class LocalFiles:
+    """Finds the files of a project that go below a folder of the workspace (`root`)."""
+
+    def __init__(self, project: Project, compilation: Compilation, root: str) -> None:
+        self._project = project
+        self._output = layout_of(project).output
+        self._compilation = compilation
+        self._root = root
+
+    def of_job(self, settings: dict[str, Value]) -> UploadedSettings:
+        """Returns the settings with paths in the workspace, and what has to be there.
+
+        Raises:
+            NeedsCli: A file cannot be uploaded.
+        """
+        files: dict[str, bytes] = {}
+        from_git = settings.get("git_source") is not None
+
+        def file(path: str) -> str:
+            local = self._in_project(path)
+            files[f"{self._root}/{local}"] = self._content(local)
+            return f"{self._root}/{local}"
+
+        def of_task(task: dict[str, Value]) -> dict[str, Value]:
+            task = with_paths(task, _NOTEBOOKS, lambda path: _SUFFIX_OF_NOTEBOOK.sub("", file(path)), from_git=from_git)
+            task = with_paths(with_paths(task, _FILES, file, from_git=from_git), _FOLDERS, _refuse, from_git=from_git)
+            loop = task.get("for_each_task")
+            inner = loop.get("task") if isinstance(loop, dict) else None
+            if isinstance(loop, dict) and isinstance(inner, dict):
+                task = {**task, "for_each_task": {**loop, "task": of_task(inner)}}
+            return task
+
+        changed = with_paths(settings, JOB_PATHS, file, from_git=from_git)
+        tasks = changed.get("tasks")
+        if isinstance(tasks, list):
+            changed = {**changed, "tasks": [of_task(task) if isinstance(task, dict) else task for task in tasks]}
+        return UploadedSettings(changed, files)
+
+    def _in_project(self, path: str) -> str:
+        """Returns a path of a generated file, which is relative to that, relative to the project."""
+        local = relative_to_project(path, self._output)
+        if local.startswith(f"{self._output}/"):
+            local = f"{self._project.output}{local.removeprefix(self._output)}"
+        if not is_inside(local) or "*" in local:
+            raise NeedsCli(
+                f"{quoted(local)} is no single file of the project, and only such can be uploaded without the "
+                "databricks CLI: name one in the project, or one of the workspace by its full path."
+            )
+        return local
+
+    def _content(self, local: str) -> bytes:
+        output = f"{self._project.output}/"
+        file = GeneratedFile.at(local.removeprefix(output)) if local.startswith(output) else None
+        if file is not None:
+            text = self._compilation.files.get(file.moved_to(self._compilation.bundles.get(file.job_key, "")))
+            if text is not None:
+                return text.encode("utf-8")
+        try:
+            return Path(self._project.folder, local).read_bytes()
+        except OSError as error:
+            raise NeedsCli(
+                f"{quoted(local)} cannot be read ({error.strerror}), so it cannot be uploaded: name a file of the "
+                "project, or one of the workspace by its full path."
+            ) from None
+
+
+def _refuse(path: str) -> str:
+    raise NeedsCli(
+        f"{quoted(path)} is a folder, and only the databricks CLI can upload those: deploy with `ljm deploy`, or name "
+        "a folder of the workspace by its full path."
+    )

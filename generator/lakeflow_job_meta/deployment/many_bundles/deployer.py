@@ -1,0 +1,266 @@
+"""Deploys a project of many bundles: only those whose files changed, several at a time, behind one gate for all.
+
+A bundle that fails keeps no other from being deployed. The jobs of one whose files did not change are those that its
+last deployment recorded.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from pathlib import Path
+
+from lakeflow_job_meta._internal.parallel import run_in_threads
+from lakeflow_job_meta._internal.text import count, listing
+from lakeflow_job_meta.compiler.result import Compilation
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.deployment.backend import JobsRejected, StalePlan
+from lakeflow_job_meta.deployment.databricks_cli.deployer import CliDeployer
+from lakeflow_job_meta.deployment.many_bundles.records import (
+    BundleFingerprints,
+    BundleRecord,
+    bundle_state_folder,
+    read_bundle_record,
+    write_bundle_record,
+)
+from lakeflow_job_meta.errors import OperationFailed, PolicyRefused
+from lakeflow_job_meta.layout.generated_file import GeneratedFile
+from lakeflow_job_meta.layout.layout import layout_of
+from lakeflow_job_meta.planning.model import Action, BundlePlan, ResourceChange, job_names
+from lakeflow_job_meta.state.tracking import DeployedJob
+
+CreateDeployer = Callable[[str, Compilation, Path, Callable[[], str]], CliDeployer]
+"""Creates the deployer of one bundle: its name, what the compilation holds of it, its state folder, its fingerprint."""
+
+
+@dataclass(frozen=True, slots=True)
+class ManyBundlesOptions:
+    """How the bundles are deployed.
+
+    Attributes:
+        at_a_time: How many at the same time.
+        all_bundles: Whether those are planned too whose files did not change.
+        rejects: Whether jobs with which a bundle cannot be planned are reported as such, to be left out.
+        stop: Set to end everything.
+    """
+
+    at_a_time: int = 2
+    all_bundles: bool = False
+    rejects: bool = False
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+class BundlesDeployer:
+    """Brings the bundles of a project, whose files are written, into a workspace with the databricks CLI."""
+
+    def __init__(
+        self,
+        project: Project,
+        compilation: Compilation,
+        folder: Path,
+        create_deployer: CreateDeployer,
+        recorded_jobs: Callable[[], tuple[DeployedJob, ...]],
+        environment: Mapping[str, str],
+        options: ManyBundlesOptions,
+        report: Callable[[str], None] = lambda message: None,
+    ) -> None:
+        self._options = options
+        self._report = report
+        self._recorded_jobs = recorded_jobs
+        layout = layout_of(project)
+        fingerprints = BundleFingerprints(project, compilation, environment)
+        views, empty = views_of(compilation), _nothing(compilation)
+        self._bundle_of = dict(compilation.bundles)
+        self._in_two_bundles = [key for key, bundles in layout.jobs_on_disk().items() if len(bundles) > 1]
+        self._bundles = {
+            name: _Bundle(
+                name, bundle_state_folder(folder, name), fingerprints, create_deployer, views.get(name) or empty
+            )
+            for name in layout.bundles_in(layout.folder)
+        }
+        self._touched: list[_Bundle] = []
+
+    def plan(self) -> BundlePlan:
+        """Plans the bundles whose files changed; those that this deployer has deployed are not planned again.
+
+        Raises:
+            JobsRejected: Some bundles cannot be planned because of some jobs, which are to be left out.
+            PolicyRefused: A job would be created in one bundle while it is there in another.
+            OperationFailed: No bundle can be planned.
+        """
+        pending = [each for each in self._bundles.values() if not each.is_over and self._is_meant(each)]
+        self._report(f"{count(len(pending), 'bundle')} of {len(self._bundles)} to plan")
+        calls = {each.name: each.make_plan for each in pending}
+        done, failed = run_in_threads(
+            calls, self._options.at_a_time, expected=(OperationFailed,), stop=self._options.stop
+        )
+        rejected = [error for error in failed.values() if isinstance(error, JobsRejected)]
+        if rejected and self._options.rejects:
+            keys = frozenset(key for error in rejected for key in error.keys)
+            raise JobsRejected(keys, [problem for error in rejected for problem in error.problems], "")
+        for name, error in failed.items():
+            self._bundles[name].give_up(error)
+        if failed and not done and not self._touched:
+            raise OperationFailed("\n".join(f"{name}: {error}" for name, error in failed.items()))
+        self._touched += [each for each in pending if each not in self._touched]
+        if self._in_two_bundles:
+            self.leave_out(job_names(self._in_two_bundles))
+        self._refuse_moved_jobs()
+        return self._merged()
+
+    def _is_meant(self, bundle: _Bundle) -> bool:
+        return self._options.all_bundles or bundle.is_new or bundle in self._touched
+
+    def _merged(self) -> BundlePlan:
+        planned = [each.plan for each in self._touched if each.plan is not None]
+        untouched = [each for each in self._bundles.values() if each.plan is None]
+        resources = [resource for plan in planned for resource in plan.resources]
+        # The gate has to know that they stay.
+        names = job_names(job.key for each in untouched for job in each.record.jobs)
+        resources += [ResourceChange(name, Action.SKIP, (), is_gone=False) for name in names]
+        resources.sort(key=lambda each: each.name)
+        problems = tuple(problem for each in self._touched for problem in each.problems_of_planning)
+        return BundlePlan(tuple(resources), None, None, problems)
+
+    def _refuse_moved_jobs(self) -> None:
+        doomed = {key: each for each in self._touched if each.plan is not None for key in each.plan.jobs(Action.DELETE)}
+        moved = [key for key in doomed if self._bundle_of.get(key, doomed[key].name) != doomed[key].name]
+        if moved:
+            key = moved[0]
+            problem = (
+                f"{count(len(moved), 'job')} ({listing(moved)}) would be deleted in one bundle and created anew in "
+                f"another, since the files were moved and not the jobs. Run `ljm bundles move {key} "
+                f"{self._bundle_of[key]} -t TARGET`, and so for each."
+            )
+            if not self._options.rejects:
+                raise PolicyRefused(f"{problem} Nothing was changed in the workspace.")
+            doomed[key].problems_of_planning = [problem]
+            self.leave_out(job_names(moved))
+
+    def leave_out(self, names: Collection[str]) -> BundlePlan:
+        for each in self._touched:
+            each.leave_out(names)
+        return self._merged()
+
+    def is_deployed(self, plan: BundlePlan) -> bool:
+        return all(each.is_over or each.is_deployed for each in self._touched)
+
+    def deploy(self, plan: BundlePlan) -> list[str]:
+        """Deploys every bundle that was planned.
+
+        Raises:
+            StalePlan: The workspace has moved on for some; the others are deployed.
+        """
+        pending = [each for each in self._touched if not each.is_over and not each.is_deployed]
+        calls = {each.name: each.deploy for each in pending}
+        _, stale = run_in_threads(calls, self._options.at_a_time, expected=(StalePlan,), stop=self._options.stop)
+        if stale:
+            raise StalePlan
+        return [problem for each in self._touched for problem in each.problems]
+
+    def jobs(self) -> tuple[DeployedJob, ...]:
+        """Returns the jobs of all bundles: as they are in those that were touched, as recorded in the others.
+
+        Raises:
+            OperationFailed: A bundle was deployed and its jobs cannot be read; the next deployment does that again.
+        """
+        unknown = [each for each in self._bundles.values() if not each.record.jobs]
+        recorded = {job.key: job for job in self._recorded_jobs()} if unknown else {}
+        failures = [each.failure for each in self._touched if each.failure]
+        if failures:
+            raise OperationFailed("\n".join(failures))
+        found = {job.key: job for each in self._bundles.values() for job in each.record.jobs}
+        of_unknown = {each.name for each in unknown if not each.is_recorded}
+        more = [job for key, job in recorded.items() if self._bundle_of.get(key) in of_unknown]
+        return tuple(sorted([*found.values(), *(job for job in more if job.key not in found)], key=lambda job: job.key))
+
+    def start(self, job: DeployedJob) -> None:
+        self._bundles[self._bundle_of[job.key]].deployer.start(job)
+
+
+class _Bundle:
+    """One bundle, and how far its deployment is."""
+
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        fingerprints: BundleFingerprints,
+        create_deployer: CreateDeployer,
+        compilation: Compilation,
+    ) -> None:
+        self.name = name
+        self.record = read_bundle_record(folder)
+        self.plan: BundlePlan | None = None
+        self.is_over = False
+        self.is_recorded = False
+        self.problems: list[str] = []
+        self.problems_of_planning: list[str] = []
+        self.failure = ""
+        self._folder = folder
+        self._fingerprint = fingerprints.of(name)
+        self._left_out = False
+        self._create = partial(create_deployer, name, compilation, folder, lambda: self._fingerprint)
+
+    @cached_property
+    def deployer(self) -> CliDeployer:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OperationFailed(f"{str(self._folder)!r} cannot be created: {error.strerror}.") from error
+        return self._create()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether not all of its files are deployed, as far as is known here."""
+        return self.record.digest != self._fingerprint
+
+    @property
+    def is_deployed(self) -> bool:
+        return self.plan is not None and self.plan.changes_nothing() and not self.is_new
+
+    def make_plan(self) -> None:
+        self.plan = self.deployer.plan()
+
+    def give_up(self, error: OperationFailed) -> None:
+        self.is_over = True
+        self.problems_of_planning = [f"{line} [{self.name}]" for line in str(error).split("\n")]
+
+    def leave_out(self, names: Collection[str]) -> None:
+        if self.plan is None or self.is_over:
+            return
+        before, self.plan = self.plan, self.deployer.leave_out(names)
+        self._left_out = self._left_out or self.plan != before
+
+    def deploy(self) -> None:
+        """Deploys, and records which jobs are there now."""
+        if self.plan is None:
+            return
+        self.problems = self.deployer.deploy(self.plan)
+        self.is_over = True
+        is_whole = not (self.problems or self._left_out)
+        try:
+            self.record = BundleRecord(self._fingerprint if is_whole else "", self.deployer.jobs())
+            self.is_recorded = True
+            write_bundle_record(self._folder, self.record)
+        except OperationFailed as error:
+            self.failure = str(error)
+
+
+def views_of(compilation: Compilation) -> dict[str, Compilation]:
+    """Returns the part of a compilation that is about each bundle, by name."""
+    jobs = compilation.jobs.split(compilation.bundles)
+    files: dict[str, dict[GeneratedFile, str]] = {}
+    for file, text in compilation.files.items():
+        files.setdefault(file.bundle, {})[file] = text
+    nothing = _nothing(compilation)
+    return {
+        name: replace(nothing, jobs=jobs.get(name, nothing.jobs), files=files.get(name, {}))
+        for name in set(compilation.bundles.values())
+    }
+
+
+def _nothing(compilation: Compilation) -> Compilation:
+    return replace(compilation, jobs=compilation.jobs.only(()), files={})

@@ -1,0 +1,142 @@
+"""The two deployment backends, and which of them is selected. Nothing is connected to before it is needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from lakeflow_job_meta.compiler.result import Compilation
+from lakeflow_job_meta.config.model import BUNDLE_FILE, Project
+from lakeflow_job_meta.deployment.backend import DeployBackend, DeployContext, Deployer
+from lakeflow_job_meta.deployment.databricks_cli.client import (
+    LIMIT_SECONDS,
+    DatabricksCli,
+    check_version,
+    find_cli,
+    slow_warning,
+)
+from lakeflow_job_meta.deployment.databricks_cli.deployer import CliDeployer
+from lakeflow_job_meta.deployment.jobs_api.deployer import JobsApiDeployer
+from lakeflow_job_meta.deployment.many_bundles.deployer import BundlesDeployer, ManyBundlesOptions
+from lakeflow_job_meta.errors import ConfigError
+from lakeflow_job_meta.layout.layout import layout_of
+from lakeflow_job_meta.workspace.client import Workspace
+
+BackendName = Literal["auto", "cli", "jobs-api"]
+"""How jobs are deployed; `auto` takes the CLI where there are a bundle and a CLI."""
+
+
+@dataclass(frozen=True, slots=True)
+class CliBackend:
+    """Deploys the generated files with the databricks CLI, as one bundle or as many.
+
+    Attributes:
+        force_lock: Whether to take over a lock that was left in the workspace.
+        parallel: Of many bundles, how many are deployed at a time.
+        all_bundles: Of many bundles, whether those are planned too whose files did not change.
+    """
+
+    writes_files: ClassVar[bool] = True
+    cli: DatabricksCli
+    force_lock: bool = False
+    parallel: int = 2
+    all_bundles: bool = False
+
+    def open(self, context: DeployContext, compilation: Compilation) -> Deployer:
+        on_line = context.reporter.on_progress
+        cli = replace(self.cli, on_line=on_line, inherited=(context.lock,))
+        project = context.project
+        if project.bundles is not None:
+            return self._open_many(context, compilation, cli)
+        warning = slow_warning(len(compilation.jobs), cli.version)
+        if warning is not None:
+            on_line(warning)
+        return CliDeployer(cli, project, compilation, context.folder, force_lock=self.force_lock)
+
+    def _open_many(self, context: DeployContext, compilation: Compilation, cli: DatabricksCli) -> Deployer:
+        options = ManyBundlesOptions(self.parallel, self.all_bundles, context.options.hold_back)
+        cli = replace(cli, stop=options.stop)
+
+        def open_bundle(name: str, unit: Compilation, folder: Path, digest: Callable[[], str]) -> CliDeployer:
+            bundle = cli_of_bundle(cli, context.project, name)
+            return CliDeployer(bundle, context.project, unit, folder, force_lock=self.force_lock, digest=digest)
+
+        return BundlesDeployer(
+            context.project,
+            compilation,
+            context.folder,
+            open_bundle,
+            context.known_jobs,
+            os.environ,
+            options,
+            cli.on_line,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class JobsApiBackend:
+    """Deploys jobs through the Jobs API, where no CLI can be installed."""
+
+    writes_files: ClassVar[bool] = False
+    workspace: Workspace
+
+    def open(self, context: DeployContext, compilation: Compilation) -> Deployer:
+        return JobsApiDeployer(
+            context.project,
+            compilation,
+            self.workspace,
+            context.target or "",
+            {job.key: job.job_id for job in context.known_jobs()},
+            context.reporter.on_progress,
+        )
+
+
+def open_cli(
+    project: Project,
+    target: str | None,
+    on_line: Callable[[str], None] = lambda line: None,
+    limit_seconds: float = LIMIT_SECONDS,
+) -> DatabricksCli:
+    """Finds the databricks CLI and checks its version.
+
+    Raises:
+        ConfigError: There is none, or it is too old.
+    """
+    cli = DatabricksCli(find_cli(os.environ), project.folder, target, on_line=on_line, limit_seconds=limit_seconds)
+    return replace(cli, version=check_version(cli))
+
+
+def cli_of_bundle(cli: DatabricksCli, project: Project, name: str) -> DatabricksCli:
+    """Returns the CLI in the folder of a bundle; the lines of one of many begin with its name."""
+    folder, prefix = layout_of(project).deployment_folder(name), f"[{name}] " if name else ""
+    return replace(cli, folder=folder, on_line=lambda line: cli.on_line(f"{prefix}{line}" if line.strip() else line))
+
+
+def select_backend(
+    project: Project,
+    target: str,
+    workspace: Workspace,
+    name: BackendName = "auto",
+    *,
+    on_fallback: Callable[[str], None],
+    limit_seconds: float = LIMIT_SECONDS,
+    parallel: int = 2,
+) -> DeployBackend:
+    """Returns the backend of a name; `auto` takes the CLI where there are a bundle and a CLI, else the Jobs API.
+
+    `on_fallback` takes the reason if the CLI cannot be used although there is a bundle.
+
+    Raises:
+        ConfigError: The CLI is named, and there is none that can be used.
+    """
+    if name == "cli" or (name == "auto" and (project.folder / BUNDLE_FILE).is_file()):
+        try:
+            return CliBackend(open_cli(project, target, limit_seconds=limit_seconds), parallel=parallel)
+        except ConfigError as error:
+            if name == "cli":
+                raise
+            on_fallback(f"{error} The jobs are deployed through the Jobs API.")
+    return JobsApiBackend(workspace)

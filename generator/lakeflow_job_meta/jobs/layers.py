@@ -1,0 +1,87 @@
+"""Settings that are merged from layers, and where each of them was written. Pure.
+
+A layer is what one place sets, such as the project's defaults, a module or a source. The layers are kept as they were
+merged, so that the origin of a setting is looked up in exactly what the setting was taken from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from lakeflow_job_meta._internal.trees import KeyPath, Value, merged, value_at
+from lakeflow_job_meta.diagnostics.model import SourceRef
+
+Moves = tuple[tuple[KeyPath, KeyPath], ...]
+"""Paths of settings, each with the path at which metadata may write that setting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Settings that were written at one place.
+
+    Attributes:
+        name: What sets them, such as `defaults` or `source`.
+        ref: Where they were written.
+        value: As written there.
+        prefix: The path in the result at which the value is merged.
+        moves: Settings that may be written in another form than that of the Jobs API.
+        is_derived: Whether the setting is only made from the value that is written there.
+    """
+
+    name: str
+    ref: SourceRef
+    value: Value
+    prefix: KeyPath = ()
+    moves: Moves = ()
+    is_derived: bool = False
+
+
+def merge_layers(layers: Iterable[Layer], below: KeyPath = ()) -> dict[str, Value]:
+    """Lays each layer over those before it; null takes away what an earlier one has set.
+
+    Args:
+        layers: All with a prefix that begins with `below`.
+        below: The path in the job of the map that is returned.
+    """
+    result: Value = {}
+    for layer in layers:
+        value = layer.value
+        for step in reversed(layer.prefix[len(below) :]):
+            value = {str(step): value}
+        result = merged(result, value)
+    return {key: value for key, value in result.items() if value is not None} if isinstance(result, dict) else {}
+
+
+def origin_in(layers: Sequence[Layer], path: KeyPath, *, of_key: bool) -> SourceRef | None:
+    """Returns where a setting was written, or the key of the nearest setting around it that was.
+
+    Args:
+        layers: In the order in which they were merged.
+        path: Of the setting.
+        of_key: Whether the setting's name is meant rather than its value.
+
+    Returns:
+        None if no part of the path was written.
+    """
+    nearest: SourceRef | None = None
+    fewest_missing = len(path)
+    for layer in reversed(layers):
+        if path[: len(layer.prefix)] != layer.prefix:
+            continue
+        if layer.is_derived:
+            return layer.ref
+        written = _as_written(layer, path[len(layer.prefix) :])
+        missing = next(n for n in range(len(written) + 1) if value_at(layer.value, written[: len(written) - n])[0])
+        if missing == 0:
+            return SourceRef(layer.ref.document, (*layer.ref.path, *written), of_key)
+        if missing < fewest_missing:
+            nearest, fewest_missing = layer.ref.key(*written[: len(written) - missing]), missing
+    return nearest
+
+
+def _as_written(layer: Layer, path: KeyPath) -> KeyPath:
+    for of_job, of_metadata in layer.moves:
+        if path[: len(of_job)] == of_job and value_at(layer.value, of_metadata)[0]:
+            return (*of_metadata, *path[len(of_job) :])
+    return path

@@ -1,0 +1,121 @@
+"""Compilation units with the jobs of their modules, and all jobs of a project, built only when one is needed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple, overload
+
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.jobs.build import Built, build_job
+from lakeflow_job_meta.jobs.model import Job
+from lakeflow_job_meta.parsing.modules import ParsedModule, parse_module
+from lakeflow_job_meta.parsing.units import SourceUnit
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltModule:
+    """One module of a unit, as far as it could be read, and its job as far as it could be built."""
+
+    parsed: ParsedModule
+    built: Built
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedUnit:
+    """A unit that was parsed, with its modules in reading order."""
+
+    source: SourceUnit
+    modules: tuple[BuiltModule, ...]
+
+    @property
+    def jobs(self) -> Iterator[Job]:
+        """The jobs that could be built, whatever is wrong with them."""
+        return (module.built.job for module in self.modules if module.built.job is not None)
+
+    @property
+    def names(self) -> tuple[tuple[str | None, str | None], ...]:
+        """The name and the job's key of each module, as far as there is one."""
+        return tuple((module.parsed.name, module.parsed.key) for module in self.modules)
+
+
+def parse_unit(unit: SourceUnit, project: Project, output: str) -> ParsedUnit:
+    """Parses a unit and builds the jobs of its modules; whether their settings are right is checked elsewhere.
+
+    Args:
+        unit: The unit.
+        project: For defaults, naming and the control table.
+        output: The folder that `jobs/` and `sql/` are in, relative to the project.
+    """
+    parsed = [parse_module(raw) for raw in unit.content.modules]
+    built = (BuiltModule(each, build_job(each.module, project, output) if each.module else Built()) for each in parsed)
+    return ParsedUnit(unit, tuple(built))
+
+
+class JobSource(NamedTuple):
+    """What is known of a job that is not built: the name of its module, and the unit that the module is in."""
+
+    module_name: str
+    unit: SourceUnit
+
+
+@dataclass(frozen=True, eq=False)  # without slots, since a built job is kept
+class Jobs(Sequence[Job]):
+    """The jobs of a project in reading order, each built when it is first needed: mostly only their keys are.
+
+    Attributes:
+        project: What the jobs are built with, likewise `output`; see `parse_unit`.
+        sources: What each job is built from, by the job's key.
+    """
+
+    project: Project
+    output: str
+    sources: Mapping[str, JobSource]
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """The name of each job's module, by the job's key."""
+        return {key: source.module_name for key, source in self.sources.items()}
+
+    def only(self, keys: Container[str]) -> Jobs:
+        """Returns the jobs of some keys."""
+        return Jobs(self.project, self.output, {key: source for key, source in self.sources.items() if key in keys})
+
+    def split(self, groups: Mapping[str, str]) -> dict[str, Jobs]:
+        """Returns the jobs of each group.
+
+        Args:
+            groups: The group of each job, by the job's key.
+        """
+        sources: dict[str, dict[str, JobSource]] = {}
+        for key, source in self.sources.items():
+            sources.setdefault(groups[key], {})[key] = source
+        return {group: Jobs(self.project, self.output, found) for group, found in sources.items()}
+
+    def get(self, key: str) -> Job | None:
+        """Returns the job of a key, and builds no other unit."""
+        return next(self._build((key,)), None) if key in self.sources else None
+
+    def _build(self, keys: Iterable[str]) -> Iterator[Job]:
+        keys_of: dict[SourceUnit, set[str]] = {}
+        for key in keys:
+            keys_of.setdefault(self.sources[key].unit, set()).add(key)
+        for unit, wanted in keys_of.items():
+            yield from (job for job in parse_unit(unit, self.project, self.output).jobs if job.key in wanted)
+
+    @cached_property
+    def _jobs(self) -> tuple[Job, ...]:
+        return tuple(self._build(self.sources))
+
+    @overload
+    def __getitem__(self, index: int) -> Job: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Job, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Job | tuple[Job, ...]:
+        return self._jobs[index]
+
+    def __len__(self) -> int:
+        return len(self.sources)

@@ -1,0 +1,180 @@
+"""Compares jobs before and after: per job, per task, per setting.
+
+Pure, but for `compare_files`, which reads generated files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from lakeflow_job_meta._internal.trees import Difference, Value, diff, texts_in
+from lakeflow_job_meta.layout.generated_file import sql_path
+from lakeflow_job_meta.output.read_back import GeneratedJob, jobs_in, scan, texts_of_revision
+from lakeflow_job_meta.output.writer import Change, FileChanges
+
+_ALIKE = 0.6
+"""Of two jobs that share this much of their tasks one is taken for the other under a new name."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskChange:
+    """What happens to one task.
+
+    Attributes:
+        waits_also_for: Tasks that it starts to wait for; `waits_no_longer_for` those that it stops waiting for. A
+            condition's outcome stands behind the key: `check (true)`.
+        differences: Its other settings, for a task that is in both.
+        sql_changed: Whether its inline SQL says something else.
+    """
+
+    key: str
+    kind: Change
+    waits_also_for: tuple[str, ...] = ()
+    waits_no_longer_for: tuple[str, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    sql_changed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JobChange:
+    """What happens to one job.
+
+    Attributes:
+        settings: Settings of the job itself that differ.
+        tasks: Tasks that differ; all of a job that is created.
+        renamed_from: For a job that is created, the one that goes and is probably the same.
+    """
+
+    key: str
+    kind: Change
+    settings: tuple[Difference, ...] = ()
+    tasks: tuple[TaskChange, ...] = ()
+    renamed_from: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that would change.
+
+    Attributes:
+        changes: By key.
+        unchanged: How many jobs stay as they are.
+    """
+
+    changes: tuple[JobChange, ...]
+    unchanged: int
+
+    def of_kind(self, kind: Change) -> list[JobChange]:
+        return [change for change in self.changes if change.kind is kind]
+
+
+def compare_files(changes: FileChanges, revision: str | None = None) -> Plan:
+    """Says what changes in the jobs when files change, against the files on disk or those of a git revision.
+
+    A job that must stay as it is (its module is broken, its source cannot be read) does not change.
+
+    Raises:
+        OperationFailed: Generated files cannot be read.
+        ConfigError: There is no such revision.
+    """
+    on_disk, _ = scan(changes.layout)
+    before = on_disk if revision is None else texts_of_revision(changes.layout.project, revision)
+    return compare_jobs(jobs_in(before), jobs_in(changes.applied_to(on_disk)))
+
+
+def compare_jobs(before: Mapping[str, GeneratedJob], after: Mapping[str, GeneratedJob]) -> Plan:
+    """Says what changes from one set of jobs to another."""
+    gone = {key: job for key, job in before.items() if key not in after}
+    changes: list[JobChange] = []
+    for key in sorted({*before, *after}):
+        if key not in after:
+            changes.append(JobChange(key, Change.DELETE))
+        elif key not in before:
+            created = _created(after[key], gone)
+            gone.pop(created.renamed_from or "", None)
+            changes.append(created)
+        elif (change := _changed(before[key], after[key])) is not None:
+            changes.append(change)
+    return Plan(tuple(changes), sum(key in before for key in after) - sum(c.kind is Change.UPDATE for c in changes))
+
+
+def _created(job: GeneratedJob, gone: Mapping[str, GeneratedJob]) -> JobChange:
+    tasks = tuple(TaskChange(key, Change.CREATE) for key in _tasks(job))
+    likeness = {key: _likeness(job, other) for key, other in gone.items()}
+    nearest = max(likeness, key=lambda key: likeness[key], default=None)
+    renamed = nearest if nearest is not None and likeness[nearest] >= _ALIKE else None
+    return JobChange(job.key, Change.CREATE, tasks=tasks, renamed_from=renamed)
+
+
+def _likeness(one: GeneratedJob, other: GeneratedJob) -> float:
+    """Returns how much of their tasks two jobs share, from 0 to 1; the files of inline SQL bear the job's name."""
+    ours, theirs = _comparable(one), _comparable(other)
+    return sum(theirs.get(key) == task for key, task in ours.items()) / max(len(ours), len(theirs), 1)
+
+
+def _comparable(job: GeneratedJob) -> dict[str, tuple[str, list[str | None]]]:
+    folder = sql_path(job.key, "").removesuffix(".sql")
+    tasks = _tasks(job).items()
+    return {key: (json.dumps(task, sort_keys=True).replace(folder, "sql/"), _sql_of(job, task)) for key, task in tasks}
+
+
+def _changed(old: GeneratedJob, new: GeneratedJob) -> JobChange | None:
+    settings = tuple(diff(_without_tasks(old), _without_tasks(new)))
+    tasks = tuple(_task_changes(old, new))
+    return JobChange(new.key, Change.UPDATE, settings, tasks) if settings or tasks else None
+
+
+def _without_tasks(job: GeneratedJob) -> dict[str, Value]:
+    """Returns a job's own settings, and the targets that it is for as if they were one of them."""
+    targets: dict[str, Value] = {"targets": [*job.targets]} if job.targets else {}
+    return {**{key: value for key, value in job.settings.items() if key != "tasks"}, **targets}
+
+
+def _tasks(job: GeneratedJob) -> dict[str, dict[str, Value]]:
+    tasks = job.settings.get("tasks")
+    listed = [task for task in tasks if isinstance(task, dict)] if isinstance(tasks, list) else []
+    return {str(task.get("task_key")): task for task in listed}
+
+
+def _task_changes(old: GeneratedJob, new: GeneratedJob) -> Iterator[TaskChange]:
+    before, after = _tasks(old), _tasks(new)
+    for key in {**before, **after}:
+        if key not in after:
+            yield TaskChange(key, Change.DELETE)
+        elif key not in before:
+            yield TaskChange(key, Change.CREATE)
+        else:
+            sql_changed = _sql_of(old, before[key]) != _sql_of(new, after[key])
+            yield from _task_change(key, before[key], after[key], sql_changed=sql_changed)
+
+
+def _task_change(
+    key: str, before: dict[str, Value], after: dict[str, Value], *, sql_changed: bool
+) -> Iterator[TaskChange]:
+    old_edges, new_edges = list(_edges(before)), list(_edges(after))
+    found = tuple(diff(_without_edges(before), _without_edges(after)))
+    more = tuple(edge for edge in new_edges if edge not in old_edges)
+    fewer = tuple(edge for edge in old_edges if edge not in new_edges)
+    if found or more or fewer or sql_changed:
+        yield TaskChange(key, Change.UPDATE, more, fewer, found, sql_changed)
+
+
+def _without_edges(task: dict[str, Value]) -> Value:
+    return {key: value for key, value in task.items() if key != "depends_on"}
+
+
+def _edges(task: dict[str, Value]) -> Iterator[str]:
+    edges = task.get("depends_on")
+    for edge in edges if isinstance(edges, list) else []:
+        if isinstance(edge, dict):
+            outcome = f" ({edge['outcome']})" if "outcome" in edge else ""
+            yield f"{edge.get('task_key')}{outcome}"
+
+
+def _sql_of(job: GeneratedJob, task: dict[str, Value]) -> list[str | None]:
+    """Returns the inline SQL of a task and of the one that it repeats."""
+    folder = sql_path(job.key, "").removesuffix(".sql")
+    paths = [text for path, text in texts_in(task) if path[-1] == "path" and folder in text]
+    return [job.sql.get(path.rsplit("/", 1)[-1].removesuffix(".sql")) for path in paths]

@@ -1,0 +1,186 @@
+"""The plan of `databricks bundle plan -o json`, read once at this edge. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import cast
+
+from lakeflow_job_meta._internal.trees import Value
+from lakeflow_job_meta.errors import OperationFailed
+
+_JOBS = "resources.jobs."
+
+
+class Action(str, Enum):
+    """What the CLI would do with a resource."""
+
+    SKIP = "skip"
+    CREATE = "create"
+    UPDATE = "update"
+    UPDATE_ID = "update_id"
+    RESIZE = "resize"
+    RECREATE = "recreate"
+    DELETE = "delete"
+
+
+_OVERWRITING = (Action.UPDATE, Action.UPDATE_ID, Action.RESIZE)
+"""What writes over a resource that is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One setting that the deployment would write.
+
+    Attributes:
+        path: As the CLI names it, such as `tasks[task_key='a'].max_retries`.
+        old: As deployed last; `new` in the configuration; `remote` in the workspace now.
+    """
+
+    path: str
+    action: Action
+    reason: str
+    old: Value
+    new: Value
+    remote: Value
+
+    @property
+    def was_edited_by_hand(self) -> bool:
+        """Whether the workspace has something else than was deployed, and the deployment would overwrite it.
+
+        Of a block that the metadata takes away, such as a task, what Databricks has filled in is no edit.
+        """
+        if self.action is Action.SKIP or self.remote == self.new:
+            return False
+        return not _covers(self.remote, self.old) if self.new is None else self.remote != self.old
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceChange:
+    """What happens to one resource of the bundle.
+
+    Attributes:
+        name: Such as `resources.jobs.sales`.
+        is_gone: Of a deletion: whether the workspace does not have it any more.
+    """
+
+    name: str
+    action: Action
+    fields: tuple[FieldChange, ...]
+    is_gone: bool
+
+    @property
+    def job_key(self) -> str | None:
+        """None for another resource, and for the permissions of a job."""
+        return job_key_in(self.name)
+
+    @property
+    def shown(self) -> str:
+        """The job's key, or the name of another resource."""
+        return self.job_key or self.name
+
+
+@dataclass(frozen=True, slots=True)
+class BundlePlan:
+    """A plan.
+
+    Attributes:
+        lineage: Of the state that it starts from; None before the first deployment.
+        serial: Likewise.
+        problems: Why not all of it could be planned, with locations in the metadata.
+    """
+
+    resources: tuple[ResourceChange, ...]
+    lineage: str | None
+    serial: int | None
+    problems: tuple[str, ...] = ()
+
+    def jobs(self, *actions: Action) -> list[str]:
+        return [
+            resource.job_key
+            for resource in self.resources
+            if resource.job_key is not None and resource.action in actions and not resource.is_gone
+        ]
+
+    def changes_nothing(self) -> bool:
+        return all(resource.action is Action.SKIP for resource in self.resources)
+
+    def hand_edits(self) -> Iterator[tuple[ResourceChange, FieldChange]]:
+        """Yields what was edited in the workspace since the last deployment and would be overwritten."""
+        for resource in self.resources:
+            for field in resource.fields:
+                if resource.action in _OVERWRITING and field.was_edited_by_hand:
+                    yield resource, field
+
+    def leaving_out(self, names: Collection[str]) -> BundlePlan:
+        """Returns the plan in which some resources, and what belongs to them, stay as they are."""
+        resources = (
+            replace(resource, action=Action.SKIP, fields=()) if belongs_to(resource.name, names) else resource
+            for resource in self.resources
+        )
+        return replace(self, resources=tuple(resources))
+
+
+def _covers(whole: Value, part: Value) -> bool:
+    """Says whether a value is another one, in which maps may have more."""
+    if isinstance(whole, dict) and isinstance(part, dict):
+        return all(key in whole and _covers(whole[key], value) for key, value in part.items())
+    if isinstance(whole, list) and isinstance(part, list):
+        return len(whole) == len(part) and all(map(_covers, whole, part))
+    return whole == part
+
+
+def job_names(keys: Iterable[str]) -> tuple[str, ...]:
+    """Returns the names of jobs as resources of a bundle."""
+    return tuple(f"{_JOBS}{key}" for key in keys)
+
+
+def job_key_in(name: str) -> str | None:
+    """Returns the key of the job that a resource is; None for another resource."""
+    key = name.removeprefix(_JOBS)
+    return key if name.startswith(_JOBS) and "." not in key else None
+
+
+def belongs_to(name: str, names: Collection[str]) -> bool:
+    """Says whether a resource is one of some, or such as the permissions of one."""
+    return name in names or name.rpartition(".")[0] in names
+
+
+def parse_plan(text: str) -> BundlePlan:
+    """Reads a plan.
+
+    Raises:
+        OperationFailed: It is no JSON, or not of a form that is known: what is not understood is not deployed.
+    """
+    try:
+        root = json.loads(text)
+        entries = root["plan"]
+        return BundlePlan(
+            tuple(_resource(name, entry) for name, entry in sorted(entries.items())),
+            root.get("lineage"),
+            root.get("serial"),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise OperationFailed(
+            f"The plan of the databricks CLI cannot be understood ({type(error).__name__}: {str(error)[:100]}); "
+            "nothing was deployed. Is the CLI complete, and not newer than this release knows?"
+        ) from error
+
+
+def _resource(name: str, entry: dict[str, object]) -> ResourceChange:
+    changes = cast("dict[str, dict[str, Value]]", entry.get("changes") or {})
+    fields = tuple(_field(path, change) for path, change in changes.items())
+    return ResourceChange(name, Action(str(entry["action"])), fields, bool(entry.get("gone")))
+
+
+def _field(path: str, change: dict[str, Value]) -> FieldChange:
+    return FieldChange(
+        path,
+        Action(str(change.get("action", "skip"))),
+        str(change.get("reason") or ""),
+        change.get("old"),
+        change.get("new"),
+        change.get("remote"),
+    )

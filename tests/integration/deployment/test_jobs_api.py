@@ -1,0 +1,719 @@
+"""Deployment through the Jobs API: the second run changes nothing, nothing is made twice, nothing of others is touched.
+
+The real SDK talks to a fake workspace on loopback.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fakes.workspace import FakeWorkspace, Fault, FaultKind
+from lakeflow_job_meta.config.bundle import read_bundle_values
+from lakeflow_job_meta.config.load import load_project
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.deployment.backend import Deployer, StalePlan
+from lakeflow_job_meta.deployment.jobs_api.deployer import JobsApiDeployer
+from lakeflow_job_meta.deployment.jobs_api.diff import field_changes, path_text
+from lakeflow_job_meta.deployment.jobs_api.ownership_tags import ownership_scope
+from lakeflow_job_meta.deployment.policy import Allowance, refuse_violations
+from lakeflow_job_meta.diagnostics.model import SourceRef
+from lakeflow_job_meta.errors import OperationFailed, PolicyRefused
+from lakeflow_job_meta.planning.explain import workspace_lines
+from lakeflow_job_meta.planning.model import Action, BundlePlan
+from lakeflow_job_meta.workspace.client import Workspace
+from support.project_folder import ProjectFolder, module
+
+pytest_plugins = ["support.workspace_fixtures"]
+
+ROOT = "/Workspace/Users/someone@example.com/.lakeflow-job-meta/project/dev/files"
+
+
+@dataclass
+class Site:
+    """A project that is deployed to a workspace; what its deployments recorded is known to the next."""
+
+    project: ProjectFolder
+    workspace: FakeWorkspace
+    connection: Workspace
+    known: dict[str, str] = field(default_factory=dict)
+
+    def module(self, name: str, config: str = "notebook_path: /Workspace/a", job_config: str = "") -> None:
+        job = f"    job_config: {{{job_config}}}\n" if job_config else ""
+        text = (
+            f"modules:\n  - module_name: {name}\n{job}    sources:\n      - source_id: a\n"
+            f"        execution_order: 1\n        transformation_config: {{{config}}}\n"
+        )
+        self.project.write(f"metadata/{name}.yml", text)
+
+    def remove(self, name: str) -> None:
+        (self.project.path / "metadata" / f"{name}.yml").unlink()
+
+    def deployer(self, target: str = "dev") -> JobsApiDeployer:
+        project = load_project(self.project.path)
+        return JobsApiDeployer(project, self.project.compile(), self.connection, target, self.known)
+
+    def plan(self) -> BundlePlan:
+        return self.deployer().plan()
+
+    def deploy(self, **allowed: object) -> list[str]:
+        """Deploys through the gate, and keeps a record."""
+        deployer: Deployer = self.deployer()
+        plan = deployer.plan()
+        refuse_violations(plan, Allowance(**allowed))
+        problems = deployer.deploy(plan)
+        self.known = {job.key: job.job_id for job in deployer.jobs()}
+        return problems
+
+    def actions(self) -> dict[str, str]:
+        return {change.name.removeprefix("resources.jobs."): change.action.value for change in self.plan().resources}
+
+    def changes(self) -> dict[str, int]:
+        """What was written since the last call."""
+        changes = dict(self.workspace.jobs.changes)
+        self.workspace.jobs.writes.clear()
+        return changes
+
+    def id_of(self, name: str) -> int:
+        return self.workspace.jobs.by_name(name).job_id
+
+
+@pytest.fixture
+def site(tmp_path: Path, workspace: FakeWorkspace, connection: Workspace) -> Site:
+    return Site(ProjectFolder(tmp_path / "project"), workspace, connection)
+
+
+@pytest.fixture
+def deployed(site: Site) -> Site:
+    """A site with two jobs in the workspace."""
+    site.module("sales")
+    site.module("stock")
+    assert site.deploy() == []
+    assert site.changes() == {"create": 2}
+    return site
+
+
+class TestADeployment:
+    def test_makes_all_jobs_and_marks_them_as_ours(self, site):
+        site.module("sales")
+        site.module("stock", job_config="tags: {team: etl}")
+
+        assert site.actions() == {"sales": "create", "stock": "create"}
+        assert site.deploy() == []
+
+        assert site.workspace.jobs.names() == ["sales", "stock"]
+        tags = site.workspace.jobs.by_name("stock").settings["tags"]
+        assert tags.pop("lakeflow_job_meta_sent")
+        assert tags == {"team": "etl", "lakeflow_job_meta_key": "stock", "lakeflow_job_meta_scope": "project:dev"}
+
+    def test_tells_which_jobs_are_there(self, deployed):
+        (sales, _) = deployed.deployer().jobs()
+
+        job_id = str(deployed.id_of("sales"))
+        assert (sales.key, sales.job_id, sales.name) == ("sales", job_id, "sales")
+        assert sales.url == f"{deployed.workspace.url}/jobs/{job_id}"
+
+    def test_writes_nothing_when_nothing_has_changed(self, deployed):
+        deployer = deployed.deployer()
+        plan = deployer.plan()
+
+        assert plan.changes_nothing()
+        assert deployer.is_deployed(plan)
+        assert deployer.deploy(plan) == []
+        assert deployed.changes() == {}
+
+    def test_resets_only_the_job_that_changed(self, deployed):
+        deployed.module("sales", "notebook_path: /Workspace/b, max_retries: 2")
+
+        lines = list(workspace_lines(deployed.plan()))
+        assert lines[:2] == ["In the workspace: 1 to update.", "~ sales: update"]
+        assert "    tasks[task_key='a'].max_retries: null -> 2" in lines
+        assert deployed.deploy() == []
+
+        assert deployed.changes() == {"reset": 1}
+        (task,) = deployed.workspace.jobs.by_name("sales").settings["tasks"]
+        assert (task["notebook_task"]["notebook_path"], task["max_retries"]) == ("/Workspace/b", 2)
+        assert deployed.plan().changes_nothing()
+
+    def test_deletes_the_job_of_a_module_that_is_gone_when_a_person_allows_it(self, deployed):
+        deployed.remove("stock")
+
+        assert deployed.actions() == {"sales": "skip", "stock": "delete"}
+        with pytest.raises(PolicyRefused, match="would delete 1 job"):
+            deployed.deploy()
+        assert deployed.deploy(deletions=1) == []
+
+        assert deployed.changes() == {"delete": 1}
+        assert deployed.workspace.jobs.names() == ["sales"]
+
+    def test_makes_a_job_again_that_was_deleted_by_hand(self, deployed):
+        deployed.workspace.jobs.remove(deployed.id_of("sales"))
+
+        assert deployed.deploy() == []
+        assert deployed.changes() == {"create": 1}
+
+    def test_reads_jobs_of_more_than_one_page(self, site):
+        tasks = "".join(
+            f"      - source_id: s{n}\n        execution_order: 1\n"
+            "        transformation_config: {notebook_path: /Workspace/a}\n"
+            for n in range(230)
+        )
+        site.project.write("metadata/big.yml", f"modules:\n  - module_name: big\n    sources:\n{tasks}")
+
+        assert site.deploy() == []
+        assert site.plan().changes_nothing()
+
+    def test_is_of_one_target(self, deployed):
+        deployer = deployed.deployer("prod")
+
+        assert deployer.plan().jobs(Action.CREATE) == ["sales", "stock"]
+        assert deployer.jobs() == ()
+
+    def test_deploys_a_module_only_to_its_targets(self, site):
+        site.project.write("metadata/sales.yml", module() + "    targets: [prod]\n")
+
+        assert site.plan().resources == ()
+        assert site.deployer("prod").plan().jobs(Action.CREATE) == ["sales"]
+
+
+class TestWhichJobIsOurs:
+    def test_a_lost_record_makes_no_duplicate(self, deployed):
+        deployed.known = {}
+
+        assert deployed.deploy() == []
+        assert deployed.changes() == {}
+
+    @pytest.mark.parametrize("recorded", ["1", "not a number", ""])
+    def test_a_record_of_a_job_that_does_not_exist_is_passed_over(self, deployed, recorded):
+        deployed.known = {"sales": recorded}
+
+        assert deployed.plan().changes_nothing()
+
+    def test_a_record_of_somebody_elses_job_touches_nothing_of_it(self, site):
+        other = site.connection.client().api_client.do("POST", "/api/2.2/jobs/create", body={"name": "theirs"})
+        site.changes()
+        site.known = {"sales": str(other["job_id"])}
+        site.module("sales")
+
+        assert site.deploy() == []
+
+        assert site.changes() == {"create": 1}
+        assert site.workspace.jobs.by_name("theirs").settings == {"name": "theirs"}
+
+    def test_a_recorded_job_of_the_same_name_without_tags_gets_no_twin(self, deployed):
+        deployed.workspace.jobs.edit(deployed.id_of("sales"), tags={})
+
+        (problem,) = deployed.deploy()
+
+        assert problem.startswith("metadata/sales.yml:2:")
+        assert "lakeflow_job_meta_scope=project:dev" in problem
+        assert deployed.changes() == {}
+
+    def test_it_is_taken_over_once_a_person_has_given_it_the_tags(self, deployed):
+        tags = {"lakeflow_job_meta_key": "sales", "lakeflow_job_meta_scope": "project:dev"}
+        deployed.workspace.jobs.edit(deployed.id_of("sales"), tags=tags)
+
+        assert deployed.deploy() == []
+        assert deployed.changes() == {"reset": 1}
+
+    def test_a_wrong_record_of_a_bundles_job_does_not_matter_where_ours_is_there(self, deployed):
+        body = {"name": "theirs", "deployment": {"kind": "BUNDLE"}}
+        made = deployed.connection.client().api_client.do("POST", "/api/2.2/jobs/create", body=body)
+        deployed.known["sales"] = str(made["job_id"])
+
+        assert deployed.plan().changes_nothing()
+
+    def test_it_is_found_among_jobs_of_many_pages(self, deployed):
+        client = deployed.connection.client().api_client
+        for number in range(205):
+            client.do("POST", "/api/2.2/jobs/create", body={"name": f"other {number}"})
+        deployed.known = {}
+
+        assert deployed.plan().changes_nothing()
+
+    def test_the_job_of_another_project_or_target_is_somebody_elses(self, deployed):
+        deployed.workspace.jobs.edit(
+            deployed.id_of("stock"),
+            tags={"lakeflow_job_meta_key": "stock", "lakeflow_job_meta_scope": "project:prod"},
+        )
+
+        assert deployed.actions() == {"sales": "skip", "stock": "create"}
+
+    def test_two_jobs_with_the_same_tags_stop_the_deployment(self, deployed):
+        settings = deployed.workspace.jobs.by_name("sales").settings
+        clone = deployed.connection.client().api_client.do("POST", "/api/2.2/jobs/create", body=settings)
+
+        with pytest.raises(OperationFailed) as raised:
+            deployed.plan()
+
+        assert str(clone["job_id"]) in str(raised.value)
+        assert deployed.known["sales"] in str(raised.value)
+
+    def test_a_job_that_a_bundle_has_deployed_is_never_made_a_second_time(self, site):
+        body = {"name": "sales", "deployment": {"kind": "BUNDLE", "metadata_file_path": "/Workspace/x"}}
+        made = site.connection.client().api_client.do("POST", "/api/2.2/jobs/create", body=body)
+        site.known = {"sales": str(made["job_id"])}
+        site.module("sales")
+
+        with pytest.raises(PolicyRefused, match="ljm deploy"):
+            site.plan()
+
+    def test_nor_is_it_when_the_record_is_lost(self, site):
+        path = "/Workspace/Users/someone@example.com/.bundle/test/dev/state/metadata.json"
+        body = {"name": "[dev someone] sales", "deployment": {"kind": "BUNDLE", "metadata_file_path": path}}
+        site.connection.client().api_client.do("POST", "/api/2.2/jobs/create", body=body)
+        site.module("sales")
+
+        with pytest.raises(PolicyRefused, match="ljm deploy"):
+            site.plan()
+
+    def test_a_job_of_ours_that_a_bundle_took_over_is_refused(self, deployed):
+        deployed.workspace.jobs.edit(deployed.id_of("sales"), deployment={"kind": "BUNDLE"})
+
+        with pytest.raises(PolicyRefused, match="'sales'"):
+            deployed.plan()
+
+
+class TestWhatGoesWrong:
+    @pytest.mark.parametrize("kind", [FaultKind.UNAVAILABLE_AFTER_WORK, FaultKind.CONNECTION_RESET_AFTER_WORK])
+    @pytest.mark.parametrize("times", [1, 100])
+    def test_a_job_that_was_made_although_the_answer_was_an_error_is_made_once(self, site, kind, times):
+        site.module("sales")
+        site.workspace.faults.add(Fault("POST", "/api/2.2/jobs/create", kind, times=times))
+
+        assert site.deploy() == []
+
+        assert site.workspace.jobs.names() == ["sales"]
+        site.workspace.faults.clear()
+        assert site.plan().changes_nothing()
+
+    def test_one_job_that_fails_does_not_keep_the_others_and_the_next_run_mends_it(self, site):
+        for name in ("sales", "shops", "stock"):
+            site.module(name)
+        site.workspace.jobs.refusals["shops"] = "The cluster policy does not allow this."
+
+        (problem,) = site.deploy()
+
+        assert problem.startswith("metadata/shops.yml:2:")
+        assert "The cluster policy does not allow this." in problem
+        assert problem.endswith(" [databricks]")
+        assert site.workspace.jobs.names() == ["sales", "stock"]
+        site.workspace.jobs.refusals.clear()
+        site.changes()
+        assert site.deploy() == []
+        assert site.changes() == {"create": 1}
+
+    def test_a_job_that_changed_since_the_plan_makes_the_plan_stale(self, deployed):
+        deployed.module("sales", "notebook_path: /Workspace/b")
+        deployer = deployed.deployer()
+        plan = deployer.plan()
+        deployed.workspace.jobs.edit(deployed.id_of("sales"), max_concurrent_runs=7)
+
+        with pytest.raises(StalePlan):
+            deployer.deploy(plan)
+        assert deployed.changes() == {}
+
+    def test_after_the_first_write_such_a_job_is_a_problem_of_its_own(self, deployed):
+        deployed.module("sales", "notebook_path: /Workspace/b")
+        deployed.module("stock", "notebook_path: /Workspace/b")
+        deployer = deployed.deployer()
+        plan = deployer.plan()
+        deployed.workspace.jobs.edit(deployed.id_of("stock"), max_concurrent_runs=7)
+
+        (problem,) = deployer.deploy(plan)
+
+        assert problem.startswith("metadata/stock.yml:2:")
+        assert "run again" in problem
+        assert deployed.changes() == {"reset": 1}
+
+    def test_a_job_that_somebody_else_made_since_the_plan_makes_it_stale(self, site):
+        site.module("sales")
+        deployer = site.deployer()
+        plan = deployer.plan()
+        site.deploy()
+
+        with pytest.raises(StalePlan):
+            deployer.deploy(plan)
+        assert site.workspace.jobs.names() == ["sales"]
+
+    def test_a_job_that_changed_since_the_plan_is_not_deleted(self, deployed):
+        deployed.remove("stock")
+        deployer = deployed.deployer()
+        plan = deployer.plan()
+        deployed.workspace.jobs.edit(deployed.id_of("stock"), max_concurrent_runs=7)
+
+        with pytest.raises(StalePlan):
+            deployer.deploy(plan)
+        assert deployed.workspace.jobs.names() == ["sales", "stock"]
+
+    def test_a_job_that_is_gone_already_needs_no_deletion(self, deployed):
+        deployed.remove("stock")
+        deployer = deployed.deployer()
+        plan = deployer.plan()
+        deployed.workspace.jobs.remove(deployed.id_of("stock"))
+
+        assert deployer.deploy(plan) == []
+
+    def test_a_deletion_that_is_refused_is_told_with_the_name_of_the_job(self, deployed):
+        deployed.remove("stock")
+        deployed.workspace.faults.add(Fault("POST", "/api/2.2/jobs/delete", FaultKind.FORBIDDEN))
+
+        (problem,) = deployed.deploy(deletions=1)
+        assert problem.startswith("resources.jobs.stock: error: ")
+
+    def test_a_list_of_jobs_that_cannot_be_read_makes_nothing(self, site):
+        site.module("sales")
+        site.workspace.faults.add(Fault("GET", "/api/2.2/jobs/list", FaultKind.FORBIDDEN))
+
+        with pytest.raises(OperationFailed):
+            site.deploy()
+        assert site.changes() == {}
+
+    def test_a_job_that_cannot_be_read_makes_nothing(self, deployed):
+        deployed.workspace.faults.add(Fault("GET", "/api/2.2/jobs/get", FaultKind.FORBIDDEN))
+
+        with pytest.raises(OperationFailed):
+            deployed.deploy()
+        assert deployed.changes() == {}
+
+    def test_a_file_that_cannot_be_uploaded_keeps_its_job_from_being_made(self, site):
+        site.module("sales", "sql_task: {warehouse_id: abc, sql_query: SELECT 1}")
+        site.module("stock")
+        site.workspace.faults.add(Fault("POST", "/api/2.0/workspace/import", FaultKind.FORBIDDEN))
+
+        (problem,) = site.deploy()
+        assert problem.startswith("metadata/sales.yml:2:")
+        assert site.workspace.jobs.names() == ["stock"]
+
+    def test_only_the_newest_plan_is_deployed(self, deployed):
+        old = deployed.plan()
+        deployed.module("shops")
+        deployer = deployed.deployer()
+        deployer.plan()
+
+        with pytest.raises(StalePlan):
+            deployer.deploy(old)
+
+    @pytest.mark.parametrize("text", ["modules: [", "", None], ids=["broken", "empty", "gone"])
+    def test_a_source_that_cannot_be_read_deletes_nothing(self, site, text):
+        site.project.write("job_meta.yml", "metadata: [{yaml: metadata}, {yaml: more}]\n")
+        site.module("sales")
+        site.project.write("more/stock.yml", module("stock"))
+        site.deploy()
+        if text is None:
+            (site.project.path / "more" / "stock.yml").unlink()
+        else:
+            site.project.write("more/stock.yml", text)
+
+        assert site.actions() == {"sales": "skip", "stock": "skip"}
+
+    def test_a_broken_module_keeps_its_job(self, deployed):
+        deployed.module("stock", "no_such_block: 1")
+
+        assert deployed.actions() == {"sales": "skip", "stock": "skip"}
+        assert [job.key for job in deployed.deployer().jobs()] == ["sales", "stock"]
+
+
+class TestWhatPeopleDoInTheWorkspace:
+    SCHEDULE = "schedule: {quartz_cron_expression: 0 0 6 * * ?, timezone_id: UTC}"
+
+    def pause(self, site: Site) -> None:
+        job = site.workspace.jobs.by_name("sales")
+        site.workspace.jobs.edit(job.job_id, schedule={**job.settings["schedule"], "pause_status": "PAUSED"})
+
+    def test_a_schedule_that_was_paused_stays_so(self, site):
+        site.module("sales", job_config=self.SCHEDULE)
+        site.deploy()
+        self.pause(site)
+
+        assert site.plan().changes_nothing()
+        site.module("sales", "notebook_path: /Workspace/b", self.SCHEDULE)
+        assert site.deploy() == []
+
+        job = site.workspace.jobs.by_name("sales")
+        assert job.settings["schedule"]["pause_status"] == "PAUSED"
+        assert job.settings["tasks"][0]["notebook_task"]["notebook_path"] == "/Workspace/b"
+        assert site.plan().changes_nothing()
+
+    def test_unless_the_metadata_says_otherwise(self, site):
+        site.module("sales", job_config=self.SCHEDULE.replace("}", ", pause_status: UNPAUSED}"))
+        site.deploy()
+        self.pause(site)
+
+        with pytest.raises(PolicyRefused, match=r"schedule\.pause_status is 'PAUSED'"):
+            site.deploy()
+
+    def test_a_hand_edit_is_told_and_not_overwritten(self, deployed):
+        deployed.workspace.jobs.edit_task(deployed.id_of("sales"), "a", max_retries=5)
+
+        with pytest.raises(PolicyRefused, match=r"sales: tasks\[task_key='a'\]\.max_retries is 5"):
+            deployed.deploy()
+        assert deployed.changes() == {}
+        assert deployed.deploy(overwriting=True) == []
+        assert deployed.changes() == {"reset": 1}
+        assert "max_retries" not in deployed.workspace.jobs.by_name("sales").settings["tasks"][0]
+
+    def test_so_is_a_setting_that_metadata_never_had(self, deployed):
+        deployed.workspace.jobs.edit(deployed.id_of("sales"), queue={"enabled": True})
+
+        ((owner, edit),) = deployed.plan().hand_edits()
+        assert (owner.shown, edit.path, edit.remote) == ("sales", "queue", {"enabled": True})
+
+    def test_an_edit_beside_a_change_of_the_metadata_is_an_update(self, deployed):
+        deployed.workspace.jobs.edit_task(deployed.id_of("sales"), "a", max_retries=5)
+        deployed.module("sales", "notebook_path: /Workspace/b")
+
+        assert list(deployed.plan().hand_edits()) == []
+        assert deployed.deploy() == []
+
+
+class TestReferences:
+    def test_a_job_that_runs_another_is_made_after_it(self, site):
+        site.module("a_first", "run_job_task: {module_name: stock}")
+        site.module("stock")
+
+        assert site.deploy() == []
+
+        (task,) = site.workspace.jobs.by_name("a_first").settings["tasks"]
+        assert task["run_job_task"] == {"job_id": site.id_of("stock")}
+        assert site.plan().changes_nothing()
+
+    def test_it_gets_the_new_id_of_a_job_that_was_made_again(self, site):
+        site.module("a_first", "run_job_task: {module_name: stock}")
+        site.module("stock")
+        site.deploy()
+        site.workspace.jobs.remove(site.id_of("stock"))
+
+        assert site.deploy() == []
+
+        (task,) = site.workspace.jobs.by_name("a_first").settings["tasks"]
+        assert task["run_job_task"] == {"job_id": site.id_of("stock")}
+        assert site.plan().changes_nothing()
+
+    def test_it_is_not_made_when_the_other_could_not_be_made(self, site):
+        site.module("a_first", "run_job_task: {module_name: stock}")
+        site.module("stock")
+        site.workspace.jobs.refusals["stock"] = "No."
+
+        assert [problem.split(":")[0] for problem in site.deploy()] == ["metadata/stock.yml", "metadata/a_first.yml"]
+        assert site.workspace.jobs.names() == []
+        site.workspace.jobs.refusals.clear()
+        assert site.deploy() == []
+        assert site.workspace.jobs.names() == ["a_first", "stock"]
+
+    def test_variables_come_from_the_bundle_the_target_and_the_environment(self, site, monkeypatch):
+        site.project.write(
+            "databricks.yml",
+            """\
+            bundle: {name: test}
+            variables: {catalog: {default: main}, stage: {default: none}, size: {default: 3}, day: {}}
+            targets: {dev: {variables: {stage: trial}}, prod: {variables: {stage: {default: real}}}}
+            """,
+        )
+        monkeypatch.setenv("BUNDLE_VAR_day", "monday")
+        texts = "c: '${var.catalog}', s: 'x-${var.stage}-${bundle.target}', d: '${var.day}', j: '{{job.id}}'"
+        more = "u: '${workspace.current_user.userName}', b: '${bundle.name}'"
+        site.module(
+            "sales",
+            f"notebook_path: /Workspace/a, base_parameters: {{{texts}, {more}}}",
+            "max_concurrent_runs: '${var.size}'",
+        )
+
+        assert site.deploy() == []
+
+        job = site.workspace.jobs.by_name("sales")
+        parameters = job.settings["tasks"][0]["notebook_task"]["base_parameters"]
+        assert {name: parameters[name] for name in "csdjub"} == {
+            "c": "main",
+            "s": "x-trial-dev",
+            "d": "monday",
+            "j": "{{job.id}}",
+            "u": "someone@example.com",
+            "b": "test",
+        }
+        assert job.settings["max_concurrent_runs"] == 3
+        assert read_bundle_values(load_project(site.project.path), "prod").variables["stage"] == "real"
+
+    @pytest.mark.parametrize(
+        "reference", ["${workspace.root_path}", "${var.without}", "${resources.pipelines.silver.id}"]
+    )
+    def test_what_only_the_cli_can_resolve_leaves_that_job_as_it_is(self, site, reference):
+        site.project.write(
+            "databricks.yml",
+            "bundle: {name: test}\nvariables: {without: {}}\n"
+            "resources: {pipelines: {silver: {name: silver}}}\ntargets: {dev: {}}\n",
+        )
+        site.module("sales")
+        site.deploy()
+        site.changes()
+        site.module("sales", f"notebook_path: '/Workspace/{reference}'")
+        site.module("shops", f"notebook_path: '/Workspace/{reference}'")
+        site.module("stock")
+
+        first, second = site.deploy()
+
+        assert first.startswith("metadata/sales.yml:2:")
+        assert second.startswith("metadata/shops.yml:2:")
+        assert "databricks CLI" in first
+        assert site.changes() == {"create": 1}
+        deployer = site.deployer()
+        assert not deployer.is_deployed(deployer.plan())
+
+    def test_jobs_of_the_bundle_only_are_a_problem(self, site):
+        site.project.write(
+            "databricks.yml", "bundle: {name: test}\nresources: {jobs: {hand: {name: hand}}}\ntargets: {dev: {}}\n"
+        )
+        site.module("sales", "run_job_task: {job_id: '${resources.jobs.hand.id}'}")
+
+        (problem,) = site.deploy()
+        assert "'hand'" in problem
+        assert site.changes() == {}
+
+    def test_permissions_need_the_cli(self, site):
+        site.module("sales", job_config="permissions: [{level: CAN_VIEW, group_name: users}]")
+
+        (problem,) = site.deploy()
+        assert "'permissions'" in problem
+
+
+class TestFiles:
+    def test_inline_sql_is_uploaded_before_its_job_and_again_when_it_changes(self, site):
+        site.module("sales", "sql_task: {warehouse_id: abc, sql_query: SELECT 1}")
+        assert site.deploy() == []
+
+        path = f"{ROOT}/resources/sql/sales/a.sql"
+        (task,) = site.workspace.jobs.by_name("sales").settings["tasks"]
+        assert task["sql_task"]["file"]["path"] == path
+        assert b"SELECT 1" in site.workspace.tree.read(path)
+        assert site.plan().changes_nothing()
+
+        site.module("sales", "sql_task: {warehouse_id: abc, sql_query: SELECT 2}")
+        assert site.actions() == {"sales": "update"}
+        assert site.deploy() == []
+        assert b"SELECT 2" in site.workspace.tree.read(path)
+
+    def test_only_the_files_of_jobs_that_change_are_uploaded(self, site):
+        site.module("sales", "sql_task: {warehouse_id: abc, sql_query: SELECT 1}")
+        site.deploy()
+        site.workspace.tree.writes.clear()
+        site.module("stock")
+
+        assert site.deploy() == []
+        assert site.workspace.tree.writes == []
+
+    def test_a_notebook_of_the_project_is_uploaded_and_named_without_its_suffix(self, site):
+        site.project.write("notebooks/load.py", "# Databricks notebook source\nprint(1)\n")
+        site.module("sales", "notebook_path: notebooks/load.py")
+        site.project.write(
+            "metadata/loop.yml",
+            """\
+            modules:
+              - module_name: loop
+                sources:
+                  - source_id: a
+                    execution_order: 1
+                    transformation_config:
+                      for_each_task:
+                        inputs: "[1]"
+                        task: {notebook_path: notebooks/load.py}
+            """,
+        )
+        assert site.deploy() == []
+
+        (task,) = site.workspace.jobs.by_name("sales").settings["tasks"]
+        assert task["notebook_task"]["notebook_path"] == f"{ROOT}/notebooks/load"
+        (loop,) = site.workspace.jobs.by_name("loop").settings["tasks"]
+        assert loop["for_each_task"]["task"]["notebook_task"]["notebook_path"] == f"{ROOT}/notebooks/load"
+        assert site.workspace.tree.read(f"{ROOT}/notebooks/load").endswith(b"print(1)\n")
+        site.project.write("notebooks/load.py", "# Databricks notebook source\nprint(2)\n")
+        assert site.actions() == {"loop": "update", "sales": "update"}
+
+    def test_libraries_and_lists_of_requirements_are_uploaded(self, site):
+        site.project.write("dist/etl.whl", "wheel")
+        site.project.write("requirements.txt", "pandas")
+        site.module(
+            "sales",
+            "python_wheel_task: {package_name: etl, entry_point: main}, existing_cluster_id: c, "
+            "libraries: [{whl: dist/etl.whl}]",
+            "environments: [{environment_key: default, spec: {environment_version: '2', "
+            "dependencies: [-r ./requirements.txt, pandas]}}]",
+        )
+
+        assert site.deploy() == []
+
+        settings = site.workspace.jobs.by_name("sales").settings
+        assert settings["tasks"][0]["libraries"] == [{"whl": f"{ROOT}/dist/etl.whl"}]
+        dependencies = settings["environments"][0]["spec"]["dependencies"]
+        assert dependencies == [f"-r {ROOT}/requirements.txt", "pandas"]
+        assert site.workspace.tree.read(f"{ROOT}/dist/etl.whl") == b"wheel"
+
+    def test_a_file_outside_the_project_is_not_read(self, site):
+        site.project.write("../secret.py", "# Databricks notebook source\n")
+        site.module("sales", "notebook_path: ../secret.py")
+
+        (problem,) = site.deploy()
+        assert "no single file of the project" in problem
+        assert site.workspace.tree.paths() == []
+
+    def test_a_folder_needs_the_cli(self, site):
+        site.project.write("dbt/dbt_project.yml", "name: x\n")
+        site.module("sales", "dbt_task: {project_directory: dbt, commands: [dbt run]}, existing_cluster_id: c")
+
+        (problem,) = site.deploy()
+        assert "folder" in problem
+        assert "ljm deploy" in problem
+
+
+class TestComparison:
+    def compare(self, remote: dict, wanted: dict) -> list[str]:
+        return [each.path for each in field_changes(remote, wanted, creator="me", is_as_sent=False)]
+
+    def test_the_order_of_named_things_means_nothing(self):
+        tasks = [{"task_key": "a", "depends_on": [{"task_key": "x"}, {"task_key": "y"}]}, {"task_key": "b"}]
+        turned = [{"task_key": "b"}, {"task_key": "a", "depends_on": [{"task_key": "y"}, {"task_key": "x"}]}]
+
+        assert self.compare({"tasks": tasks}, {"tasks": turned}) == []
+
+    @pytest.mark.parametrize(
+        "remote",
+        [
+            {"timeout_seconds": 0},
+            {"email_notifications": {"no_alert_for_skipped_runs": False}},
+            {"run_as": {"user_name": "me"}},
+            {"tasks": [{"task_key": "a", "notebook_task": {"source": "WORKSPACE"}}]},
+            {"new_cluster": {"aws_attributes": {"zone_id": "auto"}}},
+        ],
+    )
+    def test_what_the_workspace_adds_is_no_difference(self, remote):
+        wanted = {"tasks": [{"task_key": "a"}]} if "tasks" in remote else {}
+        wanted = {"new_cluster": {}} if "new_cluster" in remote else wanted
+
+        assert self.compare(remote, wanted) == []
+
+    @pytest.mark.parametrize(
+        "remote", [{"timeout_seconds": 5}, {"run_as": {"user_name": "you"}}, {"queue": {"enabled": True}}]
+    )
+    def test_what_somebody_added_is_one(self, remote):
+        assert self.compare(remote, {}) == [*remote]
+
+    @given(st.integers())
+    def test_a_number_may_be_written_as_text(self, number):
+        assert self.compare({"x": number}, {"x": str(number)}) == []
+
+    def test_paths_are_those_of_the_cli(self):
+        assert path_text(("tasks", "[task_key='a']", "libraries", 0, "whl")) == "tasks[task_key='a'].libraries[0].whl"
+
+
+@given(st.text(), st.text())
+def test_a_scope_fits_into_a_tag_and_a_path(name, target):
+    project = Project(Path("x"), SourceRef(None), control_table=name or "x")  # type: ignore[arg-type]
+    scope = ownership_scope(project, target)
+
+    assert len(scope.tag) <= 255
+    assert scope.tag.isascii()
+    assert scope.folder.count("/") == 1
+    assert ".." not in scope.folder.split("/")

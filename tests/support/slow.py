@@ -1,0 +1,23 @@
+"""Members of a matrix of which `make test` runs a few and `make test-slow` the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pytest
+
+
+def few(fast: Iterable[Any], rest: Iterable[Any]) -> list[Any]:
+    """Returns parameters: the fast ones as they are, each of the rest marked as slow.
+
+    A parameter is one value, or a tuple of values for several arguments; `pytest.param` gives it an id.
+    """
+    return [*fast, *map(_slow, rest)]
+
+
+def _slow(parameter: Any) -> Any:
+    if hasattr(parameter, "marks"):
+        return pytest.param(*parameter.values, marks=[*parameter.marks, pytest.mark.slow], id=parameter.id)
+    values: Sequence[Any] = parameter if isinstance(parameter, tuple) else (parameter,)
+    return pytest.param(*values, marks=pytest.mark.slow)

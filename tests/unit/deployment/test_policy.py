@@ -1,0 +1,121 @@
+"""What the gate of a deployment refuses and lets pass: a pure function over parsed plans."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lakeflow_job_meta.deployment.policy import Allowance, refuse_violations
+from lakeflow_job_meta.errors import PolicyRefused
+from lakeflow_job_meta.planning.model import BundlePlan, parse_plan
+
+
+def plan_of(**jobs: str | dict) -> BundlePlan:
+    """Returns a plan: the action of each job, or all that the CLI says of it."""
+    entries = {key: {"action": said} if isinstance(said, str) else said for key, said in jobs.items()}
+    return parse_plan(json.dumps({"plan": {f"resources.jobs.{key}": entry for key, entry in entries.items()}}))
+
+
+def refusal(plan: BundlePlan, **allowed: object) -> str:
+    with pytest.raises(PolicyRefused) as raised:
+        refuse_violations(plan, Allowance(**allowed))
+    assert str(raised.value).endswith("Nothing was changed in the workspace.")
+    assert raised.value.exit_code == 3
+    return str(raised.value)
+
+
+EDITED = {"action": "update", "changes": {"max_retries": {"action": "update", "old": 1, "new": 1, "remote": 5}}}
+
+
+class TestTheGate:
+    @pytest.mark.parametrize(
+        "plan",
+        [
+            plan_of(),
+            plan_of(a="create", b="update", c="skip"),
+            plan_of(a="skip", b={"action": "delete", "gone": True}),
+            plan_of(a={"action": "update", "changes": {"x": {"action": "update", "old": 1, "new": 2, "remote": 1}}}),
+            plan_of(a={"action": "skip", "changes": {"run_if": {"action": "skip", "remote": "ALL_SUCCESS"}}}),
+            parse_plan('{"plan": {"resources.jobs.a.permissions": {"action": "delete"}}}'),
+        ],
+        ids=["nothing", "creations and updates", "gone already", "a change", "a default of Databricks", "permissions"],
+    )
+    def test_lets_pass_what_the_metadata_asks_for(self, plan):
+        refuse_violations(plan, Allowance())
+
+    def test_refuses_a_deletion_and_names_the_job_and_the_flag(self):
+        text = refusal(plan_of(sales="delete", stock="skip"))
+
+        assert text.startswith("This deployment would delete 1 job ('sales'); 0 allowed.")
+        assert "--max-deletes 1" in text
+
+    def test_refuses_more_deletions_than_allowed_and_names_the_number(self):
+        plan = plan_of(a="delete", b="delete", c="delete", d="skip")
+
+        assert "would delete 3 jobs ('a', 'b', 'c'); 2 allowed" in refusal(plan, deletions=2)
+        assert "--max-deletes 3" in refusal(plan, deletions=2)
+        refuse_violations(plan, Allowance(deletions=3))
+
+    def test_refuses_to_leave_no_job_however_many_deletions_are_allowed(self):
+        plan = plan_of(a="delete", b="delete")
+
+        text = refusal(plan, deletions=100)
+
+        assert "no job at all" in text
+        assert "--allow-empty" in text
+        assert "--max-deletes" not in text
+        refuse_violations(plan, Allowance(deletions=2, emptying=True))
+
+    def test_permission_to_empty_is_no_permission_to_delete(self):
+        assert "--max-deletes 1" in refusal(plan_of(a="delete"), emptying=True)
+
+    def test_refuses_to_overwrite_what_was_edited_and_lists_job_field_and_value(self):
+        text = refusal(plan_of(a=EDITED))
+
+        assert "1 setting changed in the workspace since the last deployment would be overwritten" in text
+        assert "(a: max_retries is 5)" in text
+        assert "--overwrite-drift" in text
+        refuse_violations(plan_of(a=EDITED), Allowance(overwriting=True))
+
+    def test_many_edits_are_counted_and_not_all_listed(self):
+        text = refusal(plan_of(**{f"job_{number}": EDITED for number in range(30)}))
+
+        assert "30 settings" in text
+        assert "and 20 more" in text
+        assert len(text) < 2_000
+
+    def test_what_is_deleted_anyway_has_no_edits_to_keep(self):
+        refuse_violations(plan_of(a={**EDITED, "action": "delete"}, b="skip"), Allowance(deletions=1))
+
+    def test_refuses_to_make_a_job_again_whatever_is_allowed(self):
+        text = refusal(plan_of(a="recreate"), deletions=9, emptying=True, overwriting=True)
+
+        assert "delete and create again 'a'" in text
+        assert "run history would be lost" in text
+
+    def test_refuses_to_delete_what_is_no_job(self):
+        plan = parse_plan('{"plan": {"resources.schemas.gold": {"action": "delete"}}}')
+
+        assert "resources that are not jobs ('resources.schemas.gold')" in refusal(plan, deletions=9, emptying=True)
+
+    def test_gives_all_reasons_at_once(self):
+        text = refusal(plan_of(a="delete", b="recreate", c=EDITED))
+
+        assert [word in text for word in ("--max-deletes 1", "create again 'b'", "--overwrite-drift")] == [True] * 3
+
+    @given(
+        st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(["skip", "create", "update", "delete"])),
+        st.integers(0, 7),
+        st.booleans(),
+    )
+    def test_never_lets_more_jobs_go_than_allowed(self, actions, deletions, emptying):
+        doomed = [*actions.values()].count("delete")
+        is_fine = doomed <= deletions and (emptying or doomed == 0 or doomed < len(actions))
+
+        if is_fine:
+            refuse_violations(plan_of(**actions), Allowance(deletions, emptying))
+        else:
+            refusal(plan_of(**actions), deletions=deletions, emptying=emptying)
