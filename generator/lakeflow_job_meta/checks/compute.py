@@ -13,10 +13,7 @@ from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.task_types import BY_BLOCK, COMPUTE_FIELDS, Compute, TaskType
 
 _CLUSTERS = ("existing_cluster_id", "job_cluster_key", "new_cluster")
-_DEFINED_IN = {
-    "job_cluster_key": ("job_clusters", "job cluster"),
-    "environment_key": ("environments", "environment"),
-}
+_DEFINED_IN = {"job_cluster_key": ("job_clusters", "job cluster"), "environment_key": ("environments", "environment")}
 _PLACEHOLDERS = ("your-", "your_", "your ", "<", "todo", "tbd", "xxx", "changeme", "change-me", "placeholder")
 
 

@@ -14,12 +14,7 @@ from lakeflow_job_meta._internal.text import did_you_mean, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value, texts_in
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics.model import Diagnostic
-from lakeflow_job_meta.diagnostics.rules import (
-    NOT_UPSTREAM,
-    REFERENCE_IN_SQL,
-    UNKNOWN_PARAMETER,
-    UNKNOWN_REFERENCE,
-)
+from lakeflow_job_meta.diagnostics.rules import NOT_UPSTREAM, REFERENCE_IN_SQL, UNKNOWN_PARAMETER, UNKNOWN_REFERENCE
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.references import JOB_PARAMETER, REFERENCE, REFERENCE_KINDS, TASK_VALUE
 from lakeflow_job_meta.jobs.task_types import INLINE_SQL

@@ -76,11 +76,7 @@ def _escaped(text: str, more: str) -> str:
 def as_sarif(diagnostics: Sequence[Diagnostic]) -> str:
     """Returns a SARIF 2.1.0 log, for code scanning."""
     codes = sorted({diagnostic.code for diagnostic in diagnostics})
-    driver = {
-        "name": "lakeflow-job-meta",
-        "version": __version__,
-        "rules": [_sarif_rule(code) for code in codes],
-    }
+    driver = {"name": "lakeflow-job-meta", "version": __version__, "rules": [_sarif_rule(code) for code in codes]}
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",

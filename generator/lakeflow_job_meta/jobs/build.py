@@ -220,8 +220,7 @@ class _Builder:
             return None
         if blocks and blocks[0] != kind.block:
             self._report(
-                origin.at("task_type"),
-                f"task_type {quoted(named)} needs {kind.block!r}, but here is {blocks[0]!r}",
+                origin.at("task_type"), f"task_type {quoted(named)} needs {kind.block!r}, but here is {blocks[0]!r}"
             )
             return None
         if not blocks:

@@ -115,11 +115,7 @@ def relative_to_project(path: str, output: str) -> str:
 
 
 def with_paths(
-    settings: dict[str, Value],
-    patterns: tuple[tuple[str, ...], ...],
-    change: Callable[[str], str],
-    *,
-    from_git: bool,
+    settings: dict[str, Value], patterns: tuple[tuple[str, ...], ...], change: Callable[[str], str], *, from_git: bool
 ) -> dict[str, Value]:
     """Returns the settings with every local path changed; nothing is changed in place."""
     result = settings

@@ -22,10 +22,7 @@ _CLEARLY_CLOSE, _CLEARLY_CLOSER = 0.8, 0.1
 """How alike a word and its match are at least, and how much less alike the next word is at least."""
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?")
-_BOOLEANS = {
-    **dict.fromkeys(("true", "yes", "on", "y"), True),
-    **dict.fromkeys(("false", "no", "off", "n"), False),
-}
+_BOOLEANS = {**dict.fromkeys(("true", "yes", "on", "y"), True), **dict.fromkeys(("false", "no", "off", "n"), False)}
 
 
 def rename_key(key: str, known: Collection[str], present: Collection[str]) -> Advice:
