@@ -1,4 +1,4 @@
-"""Files of a project, and patterns that name some."""
+"""Files of a project, patterns that name some, and the files that ship with the package."""
 
 from __future__ import annotations
 
@@ -8,10 +8,21 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+_PACKAGE = Path(__file__).parents[1]
+_IN_WHEEL = _PACKAGE / "_shipped"
 _NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
 _NOT_OF_THE_PROJECT = ("__pycache__", "node_modules")
 _MARKS_OF_OTHER_THINGS = ("_delta_log", "pyvenv.cfg")
 """What lies in a Delta table, which changes by itself, and in a virtual environment."""
+
+
+def shipped(*parts: str) -> Path:
+    """Returns the path of a shipped template, schema or file of the Databricks side: `shipped("schemas", "job.json")`.
+
+    They stand at the top of the repository, where people look for them, and inside the package in a wheel.
+    """
+    root = _IN_WHEEL if _IN_WHEEL.is_dir() else _PACKAGE.parent.parent
+    return root.joinpath(*parts)
 
 
 def walk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:

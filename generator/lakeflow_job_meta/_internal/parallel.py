@@ -1,13 +1,15 @@
-"""Threads for calls that wait for something: requests, and processes.
+"""Calls that wait for something, such as requests: several attempts, threads, and processes beside this one.
 
-They are daemon threads, and none of an executor: Python waits for the threads of an executor when a process ends, so
+Threads are daemon threads, and none of an executor: Python waits for the threads of an executor when a process ends, so
 that one call that hangs would keep the process from ending after Ctrl-C.
 """
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable, Hashable, Mapping
+import time
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
@@ -82,3 +84,26 @@ class _PendingCalls(Generic[_Name, _Result, _Expected]):
                 except BaseException as error:
                     self.ended_by.append(error)
         end.set()
+
+
+def attempts(number: int, *, pause_seconds: float = 0, sleep: Callable[[float], None] = time.sleep) -> Iterator[bool]:
+    """Yields once for each attempt, whether it is the last one; pauses before the next, each time longer.
+
+    The caller ends the loop by returning or raising.
+    """
+    for attempt in range(1, number + 1):
+        yield attempt == number
+        sleep(pause_seconds * attempt)
+
+
+def is_running(process: int) -> bool:
+    """Says whether a process of this machine runs; where the system has no harmless way to ask, it is taken to."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

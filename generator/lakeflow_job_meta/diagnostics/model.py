@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
@@ -252,11 +252,6 @@ def in_reading_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...
     for each in diagnostics:
         unique.setdefault((*each.location.start, each.code, each.message, each.severity.value), each)
     return tuple(unique[key] for key in sorted(unique))
-
-
-def with_severity(diagnostic: Diagnostic, severity: Severity) -> Diagnostic:
-    """Returns the same report with another severity."""
-    return replace(diagnostic, severity=severity)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, cast
 
 from markupsafe import Markup
 
-from lakeflow_job_meta._internal.package_data import shipped
+from lakeflow_job_meta._internal.fs import shipped
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value
 from lakeflow_job_meta.config.model import Project

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, cast
 
-from lakeflow_job_meta._internal.package_data import shipped
+from lakeflow_job_meta._internal.fs import shipped
 from lakeflow_job_meta._internal.text import closest, kind_of, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Rule, SourceRef, Suggestion

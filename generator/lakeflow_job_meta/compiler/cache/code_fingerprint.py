@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from lakeflow_job_meta._internal.fs import shipped
 from lakeflow_job_meta._internal.hashing import content_digest
-from lakeflow_job_meta._internal.package_data import shipped
 
 _LIBRARIES = ("jinja2", "jsonschema_rs", "markupsafe", "py_yaml12", "pyyaml")
 
