@@ -21,8 +21,7 @@ def shipped(*parts: str) -> Path:
 
     They stand at the top of the repository, where people look for them, and inside the package in a wheel.
     """
-    root = _IN_WHEEL if _IN_WHEEL.is_dir() else _PACKAGE.parent.parent
-    return root.joinpath(*parts)
+    return (_IN_WHEEL if _IN_WHEEL.is_dir() else _PACKAGE.parent.parent).joinpath(*parts)
 
 
 def walk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
@@ -39,10 +38,6 @@ def walk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
 
 def files_below(folder: Path, leaving_out: Collection[Path] = ()) -> Iterator[Path]:
     """Yields the files that belong to a project: no hidden ones, caches, Delta tables and virtual environments.
-
-    Args:
-        folder: The project's folder.
-        leaving_out: Folders below it that are not meant.
 
     Raises:
         OSError: A folder cannot be read.
@@ -88,7 +83,7 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> Non
 
     Args:
         path: Where to; its folder exists.
-        content: The new content.
+        content: All of it.
         durable: Whether it has to survive a power failure right after.
 
     Raises:

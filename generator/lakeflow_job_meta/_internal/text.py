@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 LONGEST_QUOTE = 60
+_FEW = 12
 
 
 def quoted(value: object) -> str:
@@ -31,10 +32,8 @@ def kind_of(value: object) -> str:
         return "nothing"
     if isinstance(value, bool):
         return json_like(value)
-    if isinstance(value, (int, float)):
-        return f"the number {quoted(value)}"
-    if isinstance(value, str):
-        return f"the text {quoted(value)}"
+    if isinstance(value, (int, float, str)):
+        return f"the {'text' if isinstance(value, str) else 'number'} {quoted(value)}"
     return json_like(value)
 
 
@@ -43,9 +42,6 @@ def closest(word: str, known: Iterable[str]) -> str | None:
     choices = {choice.casefold(): choice for choice in known}
     found = difflib.get_close_matches(word.casefold()[:100], choices, n=1, cutoff=0.6)
     return choices[found[0]] if found else None
-
-
-_FEW = 12
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -72,4 +68,4 @@ def either(words: Iterable[str]) -> str:
 
 def count(number: int, noun: str) -> str:
     """Returns `1 job`, `2 jobs`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,7 +1,7 @@
 """When a job starts: one way of starting it, a cron expression that Quartz takes, a time zone that exists.
 
-Six or seven fields: seconds, minutes, hours, day of month, month, day of week, and perhaps a year. The rules are those
-of the Quartz scheduler's documentation of its CronTrigger.
+Quartz has six or seven fields: seconds, minutes, hours, day of month, month, day of week, and perhaps a year. The rules
+are those of its documentation of CronTrigger. Pure, but for the list of time zones.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from hashlib import blake2b
 
 from lakeflow_job_meta import __version__
@@ -18,30 +19,20 @@ def as_json(diagnostics: Sequence[Diagnostic]) -> str:
 
 
 def _object(diagnostic: Diagnostic) -> dict[str, object]:
-    location, suggestion = diagnostic.location, diagnostic.suggestion
+    suggestion = diagnostic.suggestion
     return {
         "severity": diagnostic.severity.value,
         "code": diagnostic.code,
         "message": diagnostic.message,
-        "path": location.path,
-        "line": location.line,
-        "column": location.column,
-        "is_file": location.is_file,
-        "end_line": location.end_line,
-        "end_column": location.end_column,
-        "module": diagnostic.module,
-        "source": diagnostic.source,
-        "setting": diagnostic.setting,
-        "suggestion": None
-        if suggestion is None
-        else {
-            "kind": suggestion.kind.value,
-            "replacement": suggestion.replacement,
-            "is_safe": suggestion.is_safe,
-            "text": diagnostic.suggested_text,
-        },
+        **asdict(diagnostic.location),
+        **_subject(diagnostic),
+        "suggestion": None if suggestion is None else {**asdict(suggestion), "text": diagnostic.suggested_text},
         "documentation": diagnostic.documentation,
     }
+
+
+def _subject(diagnostic: Diagnostic) -> dict[str, str | None]:
+    return {"module": diagnostic.module, "source": diagnostic.source, "setting": diagnostic.setting}
 
 
 def as_github(diagnostics: Sequence[Diagnostic]) -> str:
@@ -100,7 +91,7 @@ def _sarif_rule(code: str) -> dict[str, object]:
 
 def _sarif_result(diagnostic: Diagnostic) -> dict[str, object]:
     at = diagnostic.location
-    subject = {"module": diagnostic.module, "source": diagnostic.source, "setting": diagnostic.setting}
+    subject = _subject(diagnostic)
     # The same mistake after lines were added above it.
     identity = json.dumps([diagnostic.code, at.path, *subject.values()]).encode()
     result: dict[str, object] = {

@@ -38,12 +38,9 @@ _SIMPLE = re.compile(r"[\w.:/ -]{1,80}")
 
 
 class TableModule:
-    """The rows of one module, as the document that holds its values.
+    """The rows of one module, in the order of its sources, as the document that holds its values.
 
-    Args:
-        label: The table's name or path.
-        rows: The rows, in the order of the module's sources.
-        row_of: The number of the row that a value of the whole module was taken from, by column.
+    `row_of` has the number of the row that a value of the whole module was taken from, by column.
     """
 
     def __init__(self, label: str, rows: Sequence[Row], row_of: Mapping[str, int]) -> None:
@@ -67,7 +64,6 @@ class TableModule:
         return Location(f"{name}.{column}", *start, False, *end), text.split("\n")[start.line - 1]
 
     def subject(self, path: KeyPath) -> Subject:
-        """Returns the module and source that the value at `path` belongs to, and its name there."""
         module = _text(self._rows[0], "module_name")
         if path[:1] == ("sources",) and len(path) > 1:
             return Subject(module, _text(self._rows[int(path[1])], "source_id"), dotted(path[2:]))

@@ -33,7 +33,6 @@ class Finding:
     Attributes:
         path: To the value, or to the field that should not be there or is missing.
         of_key: Whether the key rather than the value is the mistake.
-        suggestion: What would mend it, where that is known.
     """
 
     rule: Rule
@@ -43,12 +42,7 @@ class Finding:
     suggestion: Suggestion | None = None
 
     def report(self, origin: SourceRef, rule: Rule | None = None) -> Diagnostic:
-        """Returns the diagnostic.
-
-        Args:
-            origin: Where the value or the key stands.
-            rule: What it breaks, if not its own rule.
-        """
+        """Returns the diagnostic at where the value or the key stands, of another rule if one is given."""
         return with_text_as_written((rule or self.rule).at(origin, self.message, self.suggestion))
 
 
@@ -154,7 +148,7 @@ class _Walk:
         options = list(self._options(node))
         if any(_is_null_or_reference(value, option) for option in options):
             return
-        real = [option for option in options if not _is_stand_in(option) and option.get("type") != "null"]
+        real = [option for option in options if not option.get("x-stand-in") and option.get("type") != "null"]
         expected = next((option for option in real if _has_type(value, option.get("type"))), real[0])
         title = f"a {node['title'].lower()}" if "title" in node else ""
         name = title or _name(path)
@@ -237,13 +231,9 @@ class _Walk:
 
 def _is_null_or_reference(value: Value, option: Schema) -> bool:
     """Says whether this is null where null may be, or a reference that stands for a value of another type."""
-    if _is_stand_in(option):
+    if option.get("x-stand-in"):
         return isinstance(value, str) and re.fullmatch(option["pattern"], value) is not None
     return value is None and option.get("type") == "null"
-
-
-def _is_stand_in(option: Schema) -> bool:
-    return bool(option.get("x-stand-in"))
 
 
 _TYPES: dict[str, tuple[tuple[type, ...], str]] = {

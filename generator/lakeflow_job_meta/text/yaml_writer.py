@@ -31,14 +31,11 @@ class Unwritable(ValueError):
 
 
 def to_yaml(value: Value, indent: int = 0) -> str:
-    """Writes a value.
+    """Writes a value of plain maps, lists and scalars, without a newline at its end.
 
     Args:
-        value: Plain maps, lists and scalars.
+        value: What is written.
         indent: How far, in spaces, every line but the first is moved to the right; the first goes where the text is.
-
-    Returns:
-        The text, without a newline at its end.
 
     Raises:
         Unwritable: A number is not finite, or a text has no UTF-8 form.
@@ -95,10 +92,7 @@ def _scalar(value: Value, indent: int) -> str:
 
 
 def _text(text: str, indent: int) -> str:
-    # Most texts are plain.
-    if text.isprintable() and '"' not in text and "\\" not in text:
-        return f'"{text}"'
-    return _block(text, indent + 2) if _fits_a_block(text) else _quoted(text)
+    return _block(text, indent + 2) if "\n" in text and _fits_a_block(text) else _quoted(text)
 
 
 def _number(value: float) -> str:
@@ -110,6 +104,7 @@ def _number(value: float) -> str:
 
 
 def _quoted(text: str) -> str:
+    # Most texts are plain.
     if text.isprintable() and '"' not in text and "\\" not in text:
         return f'"{text}"'
     return f'"{_ESCAPED.sub(_escape, text)}"'
@@ -124,11 +119,11 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def _fits_a_block(text: str) -> bool:
-    """Says whether a literal block gives this text back exactly, to every reader."""
-    if "\n" not in text or text[0] in " \t\n" or _NOT_IN_BLOCK.search(text):
+    """Says whether a literal block gives this text of several lines back exactly, to every reader."""
+    if text[0] in " \t\n" or _NOT_IN_BLOCK.search(text):
         return False
-    body = text[:-1] if text.endswith("\n") else text
-    return "\n" in text and bool(body) and not body.endswith("\n") and not body.rsplit("\n", 1)[-1].isspace()
+    body = text.removesuffix("\n")
+    return not body.endswith("\n") and not body.rsplit("\n", 1)[-1].isspace()
 
 
 def _block(text: str, indent: int) -> str:
