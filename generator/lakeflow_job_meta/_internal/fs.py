@@ -81,10 +81,7 @@ def write_new(path: str | Path, content: bytes, *, durable: bool) -> None:
 def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Writes a file whole: a reader, and a crash, find the old content or the new one. Its mode stays.
 
-    Args:
-        path: Where to; its folder exists.
-        content: All of it.
-        durable: Whether it has to survive a power failure right after.
+    A durable one survives a power failure right after.
 
     Raises:
         OSError: The disk refuses; the old file is as it was.

@@ -77,5 +77,6 @@ def dependency_order(
     while ready := [node for node, needed in waiting.items() if known.issuperset(needed)]:
         ordered += ready
         known.update(ready)
-        waiting = {node: needed for node, needed in waiting.items() if node not in known}
+        for node in ready:
+            del waiting[node]
     return ordered, list(waiting)

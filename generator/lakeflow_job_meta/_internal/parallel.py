@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import suppress
-from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 _Name = TypeVar("_Name", bound=Hashable)
@@ -65,18 +65,16 @@ class _PendingCalls(Generic[_Name, _Result, _Expected]):
     def __init__(self, calls: Mapping[_Name, Callable[[], _Result]], expected: tuple[type[_Expected], ...]) -> None:
         self._calls = calls
         self._expected = expected
-        self._names: SimpleQueue[_Name] = SimpleQueue()
-        for name in calls:
-            self._names.put(name)
+        self._names = deque(calls)
         self.results: dict[_Name, _Result] = {}
         self.errors: dict[_Name, _Expected] = {}
         self.ended_by: list[BaseException] = []
 
     def run(self, end: threading.Event) -> None:
         """Makes one call after the other, in one of several threads."""
-        with suppress(Empty):
+        with suppress(IndexError):
             while not self.ended_by:
-                name = self._names.get_nowait()
+                name = self._names.popleft()
                 try:
                     self.results[name] = self._calls[name]()
                 except self._expected as error:

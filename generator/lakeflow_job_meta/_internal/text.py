@@ -44,13 +44,14 @@ def closest(word: str, known: Iterable[str]) -> str | None:
     return choices[found[0]] if found else None
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Returns `; did you mean 'x'?`, or the choices where none is near and they are few, or nothing."""
+def did_you_mean(word: str, known: Iterable[str], otherwise: str | None = None) -> str:
+    """Returns `; did you mean 'x'?`; where none is near `otherwise`, or without it the choices if they are few."""
     choices = list(known)
     match = closest(word, choices)
     if match is not None:
         return f"; did you mean {match!r}?"
-    return f"; known: {listing(choices, _FEW)}" if 0 < len(choices) <= _FEW else ""
+    listed = f"; known: {listing(choices, _FEW)}" if 0 < len(choices) <= _FEW else ""
+    return listed if otherwise is None else otherwise
 
 
 def listing(words: Iterable[str], most: int = 10) -> str:

@@ -19,14 +19,7 @@ Lookup = tuple[str, str]
 
 
 class FileLookups:
-    """The files below a project's folder, by paths relative to it.
-
-    Args:
-        folder: The project's folder.
-
-    Attributes:
-        noted: What was looked up, and the answer.
-    """
+    """The files below a project's folder, by paths relative to it; `noted` has what was looked up, and the answers."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -44,11 +37,9 @@ class FileLookups:
         return all(self._answer(lookup) == answer for lookup, answer in noted)
 
     def is_file(self, path: str) -> bool:
-        """Returns whether there is such a file."""
         return self._noted(("kind", path)) == "file"
 
     def is_folder(self, path: str) -> bool:
-        """Returns whether there is such a folder."""
         return self._noted(("kind", path)) == "folder"
 
     def first_line(self, path: str) -> str:
@@ -60,7 +51,6 @@ class FileLookups:
         return cast("list[str]", self._noted(("beside", path)))
 
     def is_time_zone(self, name: str) -> bool:
-        """Returns whether there is such a time zone."""
         return self._noted(("time zone", name)) == "known"
 
     def _noted(self, lookup: Lookup) -> Answer:
@@ -69,8 +59,7 @@ class FileLookups:
 
     def _answer(self, lookup: Lookup) -> Answer:
         if lookup not in self._known:
-            kind, name = lookup
-            self._known[lookup] = LOOKUPS[kind](self._folder, name)
+            self._known[lookup] = LOOKUPS[lookup[0]](self._folder, lookup[1])
         return self._known[lookup]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from lakeflow_job_meta._internal.text import closest, did_you_mean, listing, quoted
+from lakeflow_job_meta._internal.text import did_you_mean, listing, quoted
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.checks.file_lookups import time_zones
 from lakeflow_job_meta.diagnostics.model import Diagnostic
@@ -40,11 +40,9 @@ def schedules_are_right(job: Job, context: CheckContext) -> Iterator[Diagnostic]
     if isinstance(cron, str) and "${" not in cron and (problem := quartz_problem(cron)):
         yield BAD_CRON.at(job.origin_of(("schedule", "quartz_cron_expression")), problem)
     if isinstance(zone, str) and "${" not in zone and not (_OFFSET.fullmatch(zone) or context.files.is_time_zone(zone)):
-        near = closest(zone, time_zones())
-        hint = f"; did you mean {near!r}?" if near else "; use one such as 'Europe/Berlin' or 'UTC'"
-        yield BAD_TIME_ZONE.at(
-            job.origin_of(("schedule", "timezone_id")), f"there is no time zone {quoted(zone)}{hint}"
-        )
+        hint = did_you_mean(zone, time_zones(), otherwise="; use one such as 'Europe/Berlin' or 'UTC'")
+        origin = job.origin_of(("schedule", "timezone_id"))
+        yield BAD_TIME_ZONE.at(origin, f"there is no time zone {quoted(zone)}{hint}")
 
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
@@ -76,27 +74,20 @@ _ITEM = re.compile(r"(?P<first>\*|[^-/]+)(-(?P<last>[^-/]+))?(/(?P<step>[^/]+))?
 @lru_cache(maxsize=1024)
 def quartz_problem(expression: str) -> str | None:
     """Returns what is wrong with a Quartz cron expression; None if nothing is."""
-    texts = expression.upper().split()
+    texts, shown = expression.upper().split(), quoted(expression)
     if len(texts) == 5:
-        return (
-            f"{quoted(expression)} has 5 fields, like cron on Unix; Quartz begins with seconds, and one of the days is "
-            f"'?': {quoted(_from_unix(texts))}"
-        )
+        advice = "Quartz begins with seconds, and one of the days is '?'"
+        return f"{shown} has 5 fields, like cron on Unix; {advice}: {quoted(_from_unix(texts))}"
     if len(texts) not in (6, 7):
-        return (
-            f"{quoted(expression)} has {len(texts)} fields; Quartz has 6 or 7: seconds, minutes, hours, day of month, "
-            "month, day of week, and perhaps a year"
-        )
+        fields = "seconds, minutes, hours, day of month, month, day of week, and perhaps a year"
+        return f"{shown} has {len(texts)} fields; Quartz has 6 or 7: {fields}"
     for field, text in zip(_FIELDS, texts, strict=False):
-        problem = _field_problem(field, text)
-        if problem is not None:
-            return f"the field {field.name} of {quoted(expression)} {problem}"
+        if (problem := _field_problem(field, text)) is not None:
+            return f"the field {field.name} of {shown} {problem}"
     if texts[3] != "?" and texts[5] != "?":
-        return f"either the day of month or the day of week of {quoted(expression)} must be '?'; Quartz cannot use both"
+        return f"either the day of month or the day of week of {shown} must be '?'; Quartz cannot use both"
     if texts[3] == "?" and texts[5] == "?":
-        return (
-            f"the day of month and the day of week of {quoted(expression)} cannot both be '?'; write one of them as '*'"
-        )
+        return f"the day of month and the day of week of {shown} cannot both be '?'; write one of them as '*'"
     return None
 
 
@@ -132,7 +123,7 @@ def _value_problem(field: _Field, value: str) -> str | None:
     if value in field.names:
         return None
     names = f" or {field.names[0]}-{field.names[-1]}" if field.names else ""
-    hint = did_you_mean(value, field.names) if field.names and "did" in did_you_mean(value, field.names) else ""
+    hint = did_you_mean(value, field.names, otherwise="")
     return f"has {quoted(value)}; it must be a number from {field.low} to {field.high}{names}{hint}"
 
 

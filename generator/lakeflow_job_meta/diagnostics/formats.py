@@ -45,9 +45,8 @@ def _annotation(diagnostic: Diagnostic) -> str:
     fields = {"title": diagnostic.code}
     message = diagnostic.message
     if location.is_file:
-        fields |= {"file": location.path}
-        fields |= {} if location.line is None else {"line": str(location.line)}
-        fields |= {} if location.column is None else {"col": str(location.column)}
+        start = {"file": location.path, "line": location.line, "col": location.column}
+        fields |= {name: str(value) for name, value in start.items() if value is not None}
         # GitHub takes columns of an end only in the line of the start, and shows a longer range below its last line.
         if location.end_column is not None and location.end_line == location.line:
             fields |= {"endLine": str(location.end_line), "endColumn": str(location.end_column)}
@@ -68,11 +67,8 @@ def as_sarif(diagnostics: Sequence[Diagnostic]) -> str:
     """Returns a SARIF 2.1.0 log, for code scanning."""
     codes = sorted({diagnostic.code for diagnostic in diagnostics})
     driver = {"name": "lakeflow-job-meta", "version": __version__, "rules": [_sarif_rule(code) for code in codes]}
-    run = {
-        "tool": {"driver": driver},
-        "columnKind": "unicodeCodePoints",
-        "results": [_sarif_result(diagnostic) for diagnostic in diagnostics],
-    }
+    results = [_sarif_result(diagnostic) for diagnostic in diagnostics]
+    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
     log = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
     return json.dumps(log, indent=2, ensure_ascii=False)
 

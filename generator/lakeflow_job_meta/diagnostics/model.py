@@ -160,10 +160,7 @@ def _in_quotes(character: str) -> str:
 class Diagnostic:
     """One mistake, ready to be shown.
 
-    Attributes:
-        source_line: The line of text in which `location` starts.
-        suggestion: What would mend it, where that is known.
-        module: As in `Subject`, likewise `source` and `setting`.
+    `source_line` is the line of text in which its location starts; module, source and setting are those of `Subject`.
     """
 
     severity: Severity

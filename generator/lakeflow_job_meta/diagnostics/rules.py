@@ -75,11 +75,7 @@ _IGNORE = re.compile(r"#\s*ljm:\s*ignore\[([\w\s,-]+)\]")
 
 
 class SeverityOverrides:
-    """The severity of each diagnostic, as the project file or a comment beside it sets it.
-
-    Args:
-        by_code: `error`, `warning` or `off`, by code.
-    """
+    """The severity of each diagnostic, as a comment beside it or the project file (`error`, `warning`, `off`) says."""
 
     def __init__(self, by_code: Mapping[str, str]) -> None:
         self._severities = by_code

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from lakeflow_job_meta._internal.graphs import cycles
+from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.parsing.model import Module, Source
 
 
@@ -18,6 +19,10 @@ class Edge:
 
     task_key: str
     outcome: str | None = None
+
+    @property
+    def settings(self) -> dict[str, Value]:
+        return {"task_key": self.task_key, **({} if self.outcome is None else {"outcome": self.outcome})}
 
 
 class Stages:

@@ -17,7 +17,10 @@ from lakeflow_job_meta._internal.trees import KeyPath, Value, replaced
 _NOT_LOCAL = re.compile(r"/|[A-Za-z][A-Za-z0-9+.-]*:|\$\{|\{\{|~|@|#")
 _DEPENDENCY_FILE = re.compile(r"\.{1,2}/|.*\.(whl|zip|jar|tar\.gz)$|-r\s+|--requirement[ =]")
 
-TASK_PATHS: tuple[tuple[str, ...], ...] = (
+Patterns = tuple[tuple[str, ...], ...]
+"""Paths of settings, where `*` stands for every item of a list."""
+
+TASK_PATHS: Patterns = (
     ("notebook_task", "notebook_path"),
     ("sql_task", "file", "path"),
     ("spark_python_task", "python_file"),
@@ -29,7 +32,7 @@ TASK_PATHS: tuple[tuple[str, ...], ...] = (
 )
 """Settings of a task that may name a file of the project."""
 
-JOB_PATHS: tuple[tuple[str, ...], ...] = (("environments", "*", "spec", "dependencies", "*"),)
+JOB_PATHS: Patterns = (("environments", "*", "spec", "dependencies", "*"),)
 """Settings of a job that may do so."""
 
 
@@ -50,15 +53,10 @@ def _is_local(path: str) -> bool:
     return bool(path) and not _NOT_LOCAL.match(path)
 
 
-def local_paths(
-    settings: dict[str, Value], patterns: tuple[tuple[str, ...], ...], *, from_git: bool
-) -> Iterator[LocalPath]:
+def local_paths(settings: dict[str, Value], patterns: Patterns, *, from_git: bool) -> Iterator[LocalPath]:
     """Yields the files of the project that the settings of a job or a task name.
 
-    Args:
-        settings: Of the job or the task.
-        patterns: Which settings hold paths.
-        from_git: Whether the job has a `git_source`: Databricks looks there for what names no other place.
+    `from_git` says whether the job has a `git_source`, where Databricks then looks for what names no other place.
     """
     for pattern in patterns:
         for setting, text in _matching(settings, pattern, ()) if pattern[0] in settings else ():
@@ -113,7 +111,7 @@ def relative_to_project(path: str, output: str) -> str:
 
 
 def with_paths(
-    settings: dict[str, Value], patterns: tuple[tuple[str, ...], ...], change: Callable[[str], str], *, from_git: bool
+    settings: dict[str, Value], patterns: Patterns, change: Callable[[str], str], *, from_git: bool
 ) -> dict[str, Value]:
     """Returns the settings with every local path changed; nothing is changed in place."""
     result: Value = settings

@@ -58,9 +58,7 @@ class JobSource(NamedTuple):
 class Jobs(Sequence[Job]):
     """The jobs of a project in reading order, each built when it is first needed: mostly only their keys are.
 
-    Attributes:
-        project: What the jobs are built with, likewise `output`; see `build_job`.
-        sources: What each job is built from, by the job's key.
+    `sources` has what each job is built from, by the job's key.
     """
 
     project: Project

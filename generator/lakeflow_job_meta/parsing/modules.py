@@ -123,10 +123,9 @@ def _dependencies(items: list[Value], origin: SourceRef) -> tuple[Dependency, ..
 def _hints_at(path: KeyPath) -> KeyHints:
     """Says where a key belongs that stands directly in a module or in a source."""
     if not path:
+        of_task = "it is a task setting: write it in the 'transformation_config' of a source"
         return KeyHints(
-            dict.fromkeys(
-                fields_of("Task"), "it is a task setting: write it in the 'transformation_config' of a source"
-            )
+            dict.fromkeys(fields_of("Task"), of_task)
             | dict.fromkeys(fields_of("source"), "it belongs in a source, below 'sources'")
             | dict.fromkeys(fields_of("JobSettings"), "it is a job setting: write it in 'job_config'")
             | dict.fromkeys(("modules", "metadata_version"), "it belongs at the top of the file")

@@ -157,8 +157,7 @@ class Renderer:
             raise _Wrong(f"the result cannot be read: line {faults[0].mark.line}: {faults[0].message}")
         # Only written, never read back: the fastest form in which different values, and 1 and true, are different.
         if marshal.dumps(actual, 2) != marshal.dumps(expected, 2):
-            difference = next(diff(expected, actual), None)
-            if difference is not None:
+            if (difference := next(diff(expected, actual), None)) is not None:
                 raise _Wrong(f"the template does not write the job as it is: {_in_words(difference)}")
 
 

@@ -11,6 +11,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, cast
@@ -107,23 +108,17 @@ def compare_module(value: Value, hints_at: HintsAt = lambda path: KeyHints()) ->
 
     What is in `job_config` and in a `transformation_config` is not compared.
     """
-    try:
+    with suppress(ValueError):  # a cell of a table may hold something that JSON does not have
         if _verdict("module")(value):
             return []
-    except ValueError:
-        pass  # a cell of a table holds something that JSON does not have
     form = _module_form()
     return list(_Walk(form["$defs"], hints_at, is_metadata=True).check(value, form, ()))
 
 
 def compare(value: Value, schema: str, what: str, hints_at: HintsAt = lambda path: KeyHints()) -> list[Finding]:
-    """Returns everything in which a value differs from a shipped schema.
+    """Returns everything in which a value differs from a shipped schema, such as `job`.
 
-    Args:
-        value: What was written.
-        schema: The schema's name, such as `job`.
-        what: What an unknown key of it is in a user's words, such as `job setting`.
-        hints_at: For unknown keys.
+    `what` names an unknown key at its root, such as `job setting`.
     """
     root = {key: part for key, part in load_schema(schema).items() if key != "title"}
     return list(_Walk(root["$defs"], hints_at).check(value, root, (), what))

@@ -39,7 +39,6 @@ class YamlDocument:
         return self._at(*self._content.locate(path, of_key=of_key))
 
     def subject(self, path: KeyPath) -> Subject:
-        """Returns the module and source that the value at `path` belongs to, and its name there."""
         if path[:1] != ("modules",) or len(path) < 2:
             return Subject(setting=dotted(path))
         module = self._text_at(*path[:2], "module_name")

@@ -67,9 +67,8 @@ class YamlText:
     @cached_property
     def positions(self) -> dict[KeyPath, Positions]:
         """Every key and value by its path, where positions were asked for."""
-        return {
-            path: Positions(_span(key) if key else None, _span(value)) for path, (key, value) in self.ranges.items()
-        }
+        found = self.ranges.items()
+        return {path: Positions(_span(key) if key else None, _span(value)) for path, (key, value) in found}
 
     def locate(self, path: KeyPath, *, of_key: bool) -> Span:
         """Returns the range of a value or its key, or of the nearest thing around it.

@@ -17,13 +17,10 @@ _LONGEST_SHORT_KEY = 250
 """YAML takes a key without `?` only up to 1024 bytes; a character has at most four."""
 
 _WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
-_ESCAPED = re.compile(
-    '[\x00-\x1f"\\\\\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff\ud800-\udfff]'
-)
+_UNSEEN = "\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff\ud800-\udfff"
+_ESCAPED = re.compile(f'[\x00-\x1f"\\\\{_UNSEEN}]')
 _SHORT_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
-_NOT_IN_BLOCK = re.compile(
-    "[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff\ud800-\udfff]"
-)
+_NOT_IN_BLOCK = re.compile(f"[\x00-\x09\x0b-\x1f{_UNSEEN}]")
 
 
 class Unwritable(ValueError):
@@ -33,9 +30,7 @@ class Unwritable(ValueError):
 def to_yaml(value: Value, indent: int = 0) -> str:
     """Writes a value of plain maps, lists and scalars, without a newline at its end.
 
-    Args:
-        value: What is written.
-        indent: How far, in spaces, every line but the first is moved to the right; the first goes where the text is.
+    Every line but the first is moved to the right by `indent` spaces; the first goes where the text is.
 
     Raises:
         Unwritable: A number is not finite, or a text has no UTF-8 form.
