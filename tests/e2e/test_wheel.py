@@ -73,7 +73,7 @@ def test_the_wheel_brings_the_command(installed, tmp_path, command):
 
 
 def test_the_wheel_generates_from_the_starter_that_it_brings(installed, tmp_path):
-    code = "from lakeflow_job_meta._internal.package_data import shipped; print(shipped('bundle', 'starter'))"
+    code = "from lakeflow_job_meta._internal.fs import shipped; print(shipped('bundle', 'starter'))"
     starter = run(installed / "python", "-c", code, cwd=tmp_path).strip()
     assert not Path(starter).is_relative_to(REPOSITORY)
     shutil.copytree(starter, tmp_path / "mine")

@@ -1,4 +1,4 @@
-"""Files of a project, and patterns that name some."""
+"""Files of a project, patterns that name some, and the files that ship with the package."""
 
 from __future__ import annotations
 
@@ -8,10 +8,20 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+_PACKAGE = Path(__file__).parents[1]
+_IN_WHEEL = _PACKAGE / "_shipped"
 _NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
 _NOT_OF_THE_PROJECT = ("__pycache__", "node_modules")
 _MARKS_OF_OTHER_THINGS = ("_delta_log", "pyvenv.cfg")
 """What lies in a Delta table, which changes by itself, and in a virtual environment."""
+
+
+def shipped(*parts: str) -> Path:
+    """Returns the path of a shipped template, schema or file of the Databricks side: `shipped("schemas", "job.json")`.
+
+    They stand at the top of the repository, where people look for them, and inside the package in a wheel.
+    """
+    return (_IN_WHEEL if _IN_WHEEL.is_dir() else _PACKAGE.parent.parent).joinpath(*parts)
 
 
 def walk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
@@ -28,10 +38,6 @@ def walk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
 
 def files_below(folder: Path, leaving_out: Collection[Path] = ()) -> Iterator[Path]:
     """Yields the files that belong to a project: no hidden ones, caches, Delta tables and virtual environments.
-
-    Args:
-        folder: The project's folder.
-        leaving_out: Folders below it that are not meant.
 
     Raises:
         OSError: A folder cannot be read.
@@ -75,10 +81,7 @@ def write_new(path: str | Path, content: bytes, *, durable: bool) -> None:
 def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Writes a file whole: a reader, and a crash, find the old content or the new one. Its mode stays.
 
-    Args:
-        path: Where to; its folder exists.
-        content: The new content.
-        durable: Whether it has to survive a power failure right after.
+    A durable one survives a power failure right after.
 
     Raises:
         OSError: The disk refuses; the old file is as it was.

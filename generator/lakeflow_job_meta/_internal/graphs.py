@@ -23,10 +23,8 @@ def cycles(edges: Mapping[_Node, Iterable[_Node]]) -> Iterator[list[_Node]]:
 def _first_cycle(edges: Mapping[_Node, Iterable[_Node]]) -> list[_Node]:
     # All nodes first, and each as the predecessor of those it leads to: that is the order in which graphlib searches.
     sorter = TopologicalSorter[_Node](dict.fromkeys(edges, ()))
-    for node, others in edges.items():
-        for other in others:
-            if other in edges:
-                sorter.add(other, node)
+    for node, other in ((node, other) for node, others in edges.items() for other in others if other in edges):
+        sorter.add(other, node)
     try:
         sorter.prepare()
     except CycleError as error:
@@ -49,7 +47,7 @@ def reachable(starts: Iterable[_Node], edges: Mapping[_Node, Iterable[_Node]]) -
 
 def shortest_path(start: _Node, goal: _Node, edges: Mapping[_Node, Iterable[_Node]]) -> list[_Node] | None:
     """Returns the nodes from one to another, both included; None if there is no path."""
-    came_from: dict[_Node, _Node | None] = {start: None}
+    came_from = {start: start}
     pending = [start]
     for node in pending:
         if node == goal:
@@ -60,29 +58,22 @@ def shortest_path(start: _Node, goal: _Node, edges: Mapping[_Node, Iterable[_Nod
                 pending.append(other)
     if goal not in came_from:
         return None
-    path: list[_Node] = []
-    step: _Node | None = goal
-    while step is not None:
-        path.append(step)
-        step = came_from[step]
+    path = [goal]
+    while path[-1] != start:
+        path.append(came_from[path[-1]])
     return path[::-1]
 
 
 def dependency_order(
     needs: Mapping[_Node, Collection[_Node]], present: Collection[_Node] = ()
 ) -> tuple[list[_Node], list[_Node]]:
-    """Sorts nodes so that each comes after those that it needs, as far as that is possible.
-
-    Args:
-        needs: What each node needs.
-        present: What is there already.
+    """Sorts nodes so that each comes after those that it needs, unless these are `present` already.
 
     Returns:
         The sorted nodes, and those that need something that never comes or each other.
     """
     ordered: list[_Node] = []
-    known = set(present)
-    waiting = dict(needs)
+    known, waiting = set(present), dict(needs)
     while ready := [node for node, needed in waiting.items() if known.issuperset(needed)]:
         ordered += ready
         known.update(ready)

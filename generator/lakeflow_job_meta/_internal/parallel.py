@@ -1,15 +1,17 @@
-"""Threads for calls that wait for something: requests, and processes.
+"""Calls that wait for something, such as requests: several attempts, threads, and processes beside this one.
 
-They are daemon threads, and none of an executor: Python waits for the threads of an executor when a process ends, so
+Threads are daemon threads, and none of an executor: Python waits for the threads of an executor when a process ends, so
 that one call that hangs would keep the process from ending after Ctrl-C.
 """
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable, Hashable, Mapping
+import time
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import suppress
-from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 _Name = TypeVar("_Name", bound=Hashable)
@@ -63,18 +65,16 @@ class _PendingCalls(Generic[_Name, _Result, _Expected]):
     def __init__(self, calls: Mapping[_Name, Callable[[], _Result]], expected: tuple[type[_Expected], ...]) -> None:
         self._calls = calls
         self._expected = expected
-        self._names: SimpleQueue[_Name] = SimpleQueue()
-        for name in calls:
-            self._names.put(name)
+        self._names = deque(calls)
         self.results: dict[_Name, _Result] = {}
         self.errors: dict[_Name, _Expected] = {}
         self.ended_by: list[BaseException] = []
 
     def run(self, end: threading.Event) -> None:
         """Makes one call after the other, in one of several threads."""
-        with suppress(Empty):
+        with suppress(IndexError):
             while not self.ended_by:
-                name = self._names.get_nowait()
+                name = self._names.popleft()
                 try:
                     self.results[name] = self._calls[name]()
                 except self._expected as error:
@@ -82,3 +82,26 @@ class _PendingCalls(Generic[_Name, _Result, _Expected]):
                 except BaseException as error:
                     self.ended_by.append(error)
         end.set()
+
+
+def attempts(number: int, *, pause_seconds: float = 0, sleep: Callable[[float], None] = time.sleep) -> Iterator[bool]:
+    """Yields once for each attempt, whether it is the last one; pauses before the next, each time longer.
+
+    The caller ends the loop by returning or raising.
+    """
+    for attempt in range(1, number + 1):
+        yield attempt == number
+        sleep(pause_seconds * attempt)
+
+
+def is_running(process: int) -> bool:
+    """Says whether a process of this machine runs; where the system has no harmless way to ask, it is taken to."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 LONGEST_QUOTE = 60
+_FEW = 12
 
 
 def quoted(value: object) -> str:
@@ -31,10 +32,8 @@ def kind_of(value: object) -> str:
         return "nothing"
     if isinstance(value, bool):
         return json_like(value)
-    if isinstance(value, (int, float)):
-        return f"the number {quoted(value)}"
-    if isinstance(value, str):
-        return f"the text {quoted(value)}"
+    if isinstance(value, (int, float, str)):
+        return f"the {'text' if isinstance(value, str) else 'number'} {quoted(value)}"
     return json_like(value)
 
 
@@ -45,16 +44,14 @@ def closest(word: str, known: Iterable[str]) -> str | None:
     return choices[found[0]] if found else None
 
 
-_FEW = 12
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Returns `; did you mean 'x'?`, or the choices where none is near and they are few, or nothing."""
+def did_you_mean(word: str, known: Iterable[str], otherwise: str | None = None) -> str:
+    """Returns `; did you mean 'x'?`; where none is near `otherwise`, or without it the choices if they are few."""
     choices = list(known)
     match = closest(word, choices)
     if match is not None:
         return f"; did you mean {match!r}?"
-    return f"; known: {listing(choices, _FEW)}" if 0 < len(choices) <= _FEW else ""
+    listed = f"; known: {listing(choices, _FEW)}" if 0 < len(choices) <= _FEW else ""
+    return listed if otherwise is None else otherwise
 
 
 def listing(words: Iterable[str], most: int = 10) -> str:
@@ -72,4 +69,4 @@ def either(words: Iterable[str]) -> str:
 
 def count(number: int, noun: str) -> str:
     """Returns `1 job`, `2 jobs`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -6,6 +6,7 @@ Values are shared, never copied, and nobody changes them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from copy import copy
 from dataclasses import dataclass
 from typing import Union
 
@@ -53,17 +54,22 @@ def merged(default: Value, own: Value) -> Value:
     return result
 
 
+def replaced(value: Value, path: KeyPath, new: Value) -> Value:
+    """Returns a copy with a new value at a path, or in place of what the path cannot go into."""
+    if not path or not isinstance(value, (dict, list)):
+        return new
+    copied = copy(value)
+    copied[path[0]] = replaced(value[path[0]], path[1:], new)  # type: ignore[index]
+    return copied
+
+
 ABSENT = object()
 """Stands for a setting that is not there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One setting that differs.
-
-    Attributes:
-        before: Its value, `ABSENT` where it is new; `after` likewise where it is gone.
-    """
+    """One setting that differs; `before` is `ABSENT` where it is new, `after` where it is gone."""
 
     path: KeyPath
     before: object

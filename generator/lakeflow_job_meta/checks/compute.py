@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lakeflow_job_meta._internal.text import did_you_mean, listing, quoted
-from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.diagnostics.rules import NO_COMPUTE, PLACEHOLDER, TWO_COMPUTES, UNDEFINED_COMPUTE
 from lakeflow_job_meta.jobs.model import Job
-from lakeflow_job_meta.jobs.task_types import BY_BLOCK, COMPUTE_FIELDS, Compute, TaskType
+from lakeflow_job_meta.jobs.task_types import BY_BLOCK, COMPUTE_FIELDS, Compute
 
 _CLUSTERS = ("existing_cluster_id", "job_cluster_key", "new_cluster")
-_DEFINED_IN = {
-    "job_cluster_key": ("job_clusters", "job cluster"),
-    "environment_key": ("environments", "environment"),
-}
+_DEFINED_IN = {"job_cluster_key": ("job_clusters", "job cluster"), "environment_key": ("environments", "environment")}
 _PLACEHOLDERS = ("your-", "your_", "your ", "<", "todo", "tbd", "xxx", "changeme", "change-me", "placeholder")
 
 
@@ -36,7 +32,7 @@ def compute_is_defined(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
 def tasks_have_compute(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses tasks without the compute that they need, and tasks with two kinds of it."""
     for path, task in job.all_tasks:
-        kind = _kind(task)
+        kind = next((BY_BLOCK[name] for name in task if name in BY_BLOCK), None)
         given = [field for field in COMPUTE_FIELDS if field in task]
         clusters = [field for field in given if field in _CLUSTERS]
         if len(clusters) > 1:
@@ -52,17 +48,9 @@ def ids_are_real(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     for path, task in job.all_tasks:
         for block_name, block in [("", task), *((key, value) for key, value in task.items() if key in BY_BLOCK)]:
             for field, value in block.items() if isinstance(block, dict) else ():
-                if field.endswith("_id") and _is_placeholder(value):
+                if field.endswith("_id") and str(value).strip().lower().startswith(_PLACEHOLDERS):
                     at = (*path, block_name, field) if block_name else (*path, field)
                     yield PLACEHOLDER.at(job.origin_of(at), f"{field!r} is still the placeholder {quoted(value)}")
-
-
-def _is_placeholder(value: Value) -> bool:
-    return isinstance(value, str) and value.strip().lower().startswith(_PLACEHOLDERS)
-
-
-def _kind(task: dict[str, Value]) -> TaskType | None:
-    return next((BY_BLOCK[name] for name in task if name in BY_BLOCK), None)
 
 
 JOB_CHECKS = (compute_is_defined, tasks_have_compute, ids_are_real)

@@ -19,7 +19,6 @@ class OtherModules:
     Attributes:
         keys: The key of every module's job by the module's name; broken modules are among them.
         runs: Which jobs a job runs, by their keys.
-        job_keys: The keys of all jobs.
     """
 
     keys: Mapping[str, str] = field(default_factory=dict)
@@ -44,8 +43,6 @@ class CheckContext:
 
     Attributes:
         output: The folder that `jobs/` and `sql/` are in, relative to the project.
-        bundle: What is declared outside the metadata.
-        files: The project's files.
     """
 
     project: Project
@@ -56,11 +53,7 @@ class CheckContext:
 
     @property
     def others(self) -> OtherModules:
-        """The other modules.
-
-        Raises:
-            NeedsOthers: They are not known, as where a unit is compiled alone.
-        """
+        """The other modules; raises NeedsOthers where they are not known, as where a unit is compiled alone."""
         if self._others is None:
             raise NeedsOthers
         return self._others

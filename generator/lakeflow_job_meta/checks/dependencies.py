@@ -6,55 +6,48 @@ from collections.abc import Iterator
 
 from lakeflow_job_meta._internal.text import did_you_mean, quoted
 from lakeflow_job_meta.checks.context import CheckContext
+from lakeflow_job_meta.diagnostics import rules
 from lakeflow_job_meta.diagnostics.model import Diagnostic
-from lakeflow_job_meta.diagnostics.rules import (
-    DEPENDENCY_CYCLE,
-    DUPLICATE_SOURCE,
-    OUTCOME_WITHOUT_CONDITION,
-    TASK_KEY_COLLISION,
-    UNKNOWN_DEPENDENCY,
-)
 from lakeflow_job_meta.jobs.dependencies import find_cycles
 from lakeflow_job_meta.jobs.model import Job
-from lakeflow_job_meta.parsing.model import Module
+from lakeflow_job_meta.parsing.model import Source
 
 
 def sources_are_unique(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses two sources of one id, or of one task key, active or not."""
-    first_by_id: dict[str, int] = {}
-    first_by_key: dict[str, int] = {}
-    sources = job.module.sources
-    for number, source in enumerate(sources):
+    first_by_id: dict[str, Source] = {}
+    first_by_key: dict[str, Source] = {}
+    for source in job.module.sources:
         if not source.task_key:
             continue
         origin = source.origin.at("source_id")
         if source.source_id in first_by_id:
-            first = sources[first_by_id[source.source_id]].origin.at("source_id")
-            yield DUPLICATE_SOURCE.at(origin, f"the source {quoted(source.source_id)} is there already, at {first}")
+            first = first_by_id[source.source_id].origin.at("source_id")
+            message = f"the source {quoted(source.source_id)} is there already, at {first}"
+            yield rules.DUPLICATE_SOURCE.at(origin, message)
         elif source.task_key in first_by_key:
-            other = sources[first_by_key[source.task_key]]
-            yield TASK_KEY_COLLISION.at(
+            other = first_by_key[source.task_key]
+            yield rules.TASK_KEY_COLLISION.at(
                 origin,
                 f"{quoted(source.source_id)} and {quoted(other.source_id)} (at {other.origin.at('source_id')}) both "
                 f"become the task key {source.task_key!r}",
             )
-        first_by_id.setdefault(source.source_id, number)
-        first_by_key.setdefault(source.task_key, number)
+        first_by_id.setdefault(source.source_id, source)
+        first_by_key.setdefault(source.task_key, source)
 
 
 def dependencies_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses a dependency on a source that is not there, or on itself."""
-    names = [source.source_id for source in job.module.sources]
-    known = set(names)
+    names = dict.fromkeys(source.source_id for source in job.module.sources)
     for source in job.module.sources:
         for dependency in source.depends_on or ():
             if dependency.source_id == source.source_id:
-                yield DEPENDENCY_CYCLE.at(dependency.origin, f"{quoted(source.source_id)} waits for itself")
-            elif dependency.source_id not in known:
+                yield rules.DEPENDENCY_CYCLE.at(dependency.origin, f"{quoted(source.source_id)} waits for itself")
+            elif dependency.source_id not in names:
                 others = [name for name in names if name != source.source_id]
                 hint = did_you_mean(dependency.source_id, others)
                 what = f"{quoted(source.source_id)} depends on {quoted(dependency.source_id)}"
-                yield UNKNOWN_DEPENDENCY.at(dependency.origin, f"{what}, which the module does not have{hint}")
+                yield rules.UNKNOWN_DEPENDENCY.at(dependency.origin, f"{what}, which the module does not have{hint}")
 
 
 def outcomes_come_from_conditions(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
@@ -68,10 +61,10 @@ def outcomes_come_from_conditions(job: Job, context: CheckContext) -> Iterator[D
             origin = dependency.origin.at("outcome")
             if "condition_task" not in other.transformation_config:
                 message = f"{quoted(other.source_id)} is no condition, so it has no outcome to wait for"
-                yield OUTCOME_WITHOUT_CONDITION.at(origin, message)
+                yield rules.OUTCOME_WITHOUT_CONDITION.at(origin, message)
             elif source.is_active and not other.is_active:
                 message = f"the condition {quoted(other.source_id)} is inactive, so there is no outcome to wait for"
-                yield OUTCOME_WITHOUT_CONDITION.at(origin, message)
+                yield rules.OUTCOME_WITHOUT_CONDITION.at(origin, message)
 
 
 def dependencies_have_no_cycle(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
@@ -80,14 +73,11 @@ def dependencies_have_no_cycle(job: Job, context: CheckContext) -> Iterator[Diag
         names = [source.source_id for source in cycle]
         if len(cycle) == 1 and any(names[0] == dependency.source_id for dependency in cycle[0].depends_on or ()):
             continue  # `dependencies_exist` has reported that already
-        start = min(range(len(names)), key=lambda number: _position(job.module, names[number]))
+        written = [source.source_id for source in job.module.sources]
+        start = names.index(min(names, key=written.index))
         names = [*names[start:], *names[:start]]
         shown = " -> ".join([*names, names[0]])
-        yield DEPENDENCY_CYCLE.at(cycle[start].origin.key("depends_on"), f"sources wait for each other: {shown}")
-
-
-def _position(module: Module, source_id: str) -> int:
-    return next(number for number, source in enumerate(module.sources) if source.source_id == source_id)
+        yield rules.DEPENDENCY_CYCLE.at(cycle[start].origin.key("depends_on"), f"sources wait for each other: {shown}")
 
 
 JOB_CHECKS = (sources_are_unique, dependencies_exist, outcomes_come_from_conditions, dependencies_have_no_cycle)

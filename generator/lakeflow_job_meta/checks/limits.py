@@ -17,20 +17,14 @@ from lakeflow_job_meta.jobs.model import Job
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A limit.
-
-    Attributes:
-        path: Of the setting, in the job or in a task.
-        most: Items of a list or map, or bytes of a text or of the JSON form.
-        unit: What is counted.
-    """
+    """A limit of a setting: the items of a list or map, or the bytes of a text or of its JSON form."""
 
     path: KeyPath
     most: int
     unit: str
 
 
-JOB_LIMITS = (
+_JOB_LIMITS = (
     # Databricks' resource limits: "tasks in a job".
     Limit(("tasks",), 1000, "tasks"),
     # Jobs API, create: "A maximum of 25 tags can be added to the job."
@@ -40,7 +34,7 @@ JOB_LIMITS = (
     # Jobs API, create: "The maximum length is 27700 characters in UTF-8 encoding."
     Limit(("description",), 27700, "bytes"),
 )
-TASK_LIMITS = (
+_TASK_LIMITS = (
     # Jobs API, create: "An optional description for this task. The maximum length is 1000 bytes."
     Limit(("description",), 1000, "bytes"),
     # Jobs API, NotebookTask: "The JSON representation of this field cannot exceed 1MB."
@@ -57,9 +51,9 @@ TASK_LIMITS = (
 
 def nothing_is_too_much(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Compares a job and its tasks with the limits."""
-    yield from _exceeded(job, (), job.settings, JOB_LIMITS)
+    yield from _exceeded(job, (), job.settings, _JOB_LIMITS)
     for path, task in job.all_tasks:
-        yield from _exceeded(job, path, task, TASK_LIMITS)
+        yield from _exceeded(job, path, task, _TASK_LIMITS)
 
 
 def _exceeded(job: Job, at: KeyPath, settings: dict[str, Value], limits: tuple[Limit, ...]) -> Iterator[Diagnostic]:
@@ -69,8 +63,7 @@ def _exceeded(job: Job, at: KeyPath, settings: dict[str, Value], limits: tuple[L
         value = value_at(settings, limit.path)[1]
         if value is None or _is_surely_small(value, limit):
             continue
-        amount = _amount(value, limit.unit)
-        if amount > limit.most:
+        if (amount := _amount(value, limit.unit)) > limit.most:
             origin = job.origin_of((*at, *limit.path), of_key=True)
             if limit.path == ("tasks",):
                 origin = job.module.origin.key("sources")

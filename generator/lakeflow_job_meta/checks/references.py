@@ -1,4 +1,4 @@
-"""References inside settings: `${...}`, which the databricks CLI resolves, and `{{...}}`, which Databricks does.
+"""References: `${...}`, which the databricks CLI resolves, `{{...}}`, which Databricks does, other jobs and targets.
 
 The CLI's `validate` passes a wrong reference and `plan` fails on it; a wrong dynamic value is found when the job runs.
 """
@@ -9,19 +9,14 @@ import marshal
 import re
 from collections.abc import Iterator
 
-from lakeflow_job_meta._internal.graphs import reachable
+from lakeflow_job_meta._internal.graphs import reachable, shortest_path
 from lakeflow_job_meta._internal.text import did_you_mean, quoted
-from lakeflow_job_meta._internal.trees import KeyPath, Value, texts_in
+from lakeflow_job_meta._internal.trees import KeyPath, Value, texts_in, value_at
 from lakeflow_job_meta.checks.context import CheckContext
+from lakeflow_job_meta.diagnostics import rules
 from lakeflow_job_meta.diagnostics.model import Diagnostic
-from lakeflow_job_meta.diagnostics.rules import (
-    NOT_UPSTREAM,
-    REFERENCE_IN_SQL,
-    UNKNOWN_PARAMETER,
-    UNKNOWN_REFERENCE,
-)
 from lakeflow_job_meta.jobs.model import Job
-from lakeflow_job_meta.jobs.references import JOB_PARAMETER, REFERENCE, REFERENCE_KINDS, TASK_VALUE
+from lakeflow_job_meta.jobs.references import JOB_ID, JOB_PARAMETER, REFERENCE, REFERENCE_KINDS, TASK_VALUE
 from lakeflow_job_meta.jobs.task_types import INLINE_SQL
 
 Texts = list[tuple[KeyPath, str]]
@@ -41,11 +36,9 @@ def references_are_right(job: Job, context: CheckContext) -> Iterator[Diagnostic
 
 def bundle_references_resolve(job: Job, texts: Texts, context: CheckContext) -> Iterator[Diagnostic]:
     """Checks each `${...}` against what the bundle declares."""
-    for path, text in texts:
-        for match in REFERENCE.finditer(text):
-            problem = _problem(match.group(1), context)
-            if problem is not None:
-                yield UNKNOWN_REFERENCE.at(job.origin_of(path), problem)
+    for path, match in ((path, match) for path, text in texts for match in REFERENCE.finditer(text)):
+        if (problem := _problem(match.group(1), context)) is not None:
+            yield rules.UNKNOWN_REFERENCE.at(job.origin_of(path), problem)
 
 
 def _problem(reference: str, context: CheckContext) -> str | None:
@@ -53,8 +46,7 @@ def _problem(reference: str, context: CheckContext) -> str | None:
     kind, bundle = parts[0], context.bundle
     shown = quoted(f"${{{reference}}}")
     if kind not in REFERENCE_KINDS:
-        hint = did_you_mean(kind, REFERENCE_KINDS) or f"; known are {', '.join(REFERENCE_KINDS)}"
-        return f"{shown} is no reference that a bundle resolves{hint}"
+        return f"{shown} is no reference that a bundle resolves{did_you_mean(kind, REFERENCE_KINDS)}"
     if kind in ("var", "variables") and bundle.variables is not None and len(parts) > 1:
         if parts[1] not in bundle.variables:
             hint = did_you_mean(parts[1], sorted(bundle.variables))
@@ -66,13 +58,11 @@ def _problem(reference: str, context: CheckContext) -> str | None:
 
 def _resource_problem(kind: str, key: str, shown: str, context: CheckContext) -> str | None:
     declared = context.bundle.resources
-    if kind == "jobs" and key in context.others.job_keys:
+    if (kind == "jobs" and key in context.others.job_keys) or declared is None or (kind, key) in declared:
         return None
-    if declared is None or (kind, key) in declared:
-        return None
-    known = [*sorted(context.others.job_keys)] if kind == "jobs" else []
-    known += sorted(other for other_kind, other in declared if other_kind == kind)
+    known = sorted(other for other_kind, other in declared if other_kind == kind)
     if kind == "jobs":
+        known = [*sorted(context.others.job_keys), *known]
         return f"{shown} names a job that no module and no file of the bundle makes{did_you_mean(key, known)}"
     return f"{shown} names nothing in the bundle{did_you_mean(key, known)}"
 
@@ -84,10 +74,9 @@ def sql_holds_no_references(job: Job, context: CheckContext) -> Iterator[Diagnos
         for match in REFERENCE.finditer(sql) if isinstance(sql, str) else ():
             if match.group(1).split(".")[0] in REFERENCE_KINDS and "." in match.group(1):
                 origin = job.origin_of((*path, "sql_task", "file"))
-                message = (
-                    f"{quoted(match.group())} inside SQL is not resolved; give it in 'parameters' and write ':name'"
-                )
-                yield REFERENCE_IN_SQL.at(origin, f"{message} (or 'IDENTIFIER(:name)' for the name of a table)")
+                advice = "give it in 'parameters' and write ':name' (or 'IDENTIFIER(:name)' for the name of a table)"
+                message = f"{quoted(match.group())} inside SQL is not resolved; {advice}"
+                yield rules.REFERENCE_IN_SQL.at(origin, message)
 
 
 def job_parameters_are_declared(job: Job, texts: Texts) -> Iterator[Diagnostic]:
@@ -98,7 +87,7 @@ def job_parameters_are_declared(job: Job, texts: Texts) -> Iterator[Diagnostic]:
             if name not in (declared or ()):
                 hint = did_you_mean(name, sorted(declared or ())) or "; the job declares none"
                 message = f"the job has no parameter {quoted(name)}{hint}"
-                yield UNKNOWN_PARAMETER.at(job.origin_of(path), message)
+                yield rules.UNKNOWN_PARAMETER.at(job.origin_of(path), message)
 
 
 def task_values_come_from_upstream(job: Job, texts: Texts) -> Iterator[Diagnostic]:
@@ -109,10 +98,10 @@ def task_values_come_from_upstream(job: Job, texts: Texts) -> Iterator[Diagnosti
         key = str(job.tasks[int(path[1])]["task_key"])
         if name not in before:
             hint = did_you_mean(name, [other for other in before if other != key])
-            yield NOT_UPSTREAM.at(job.origin_of(path), f"the job has no task {quoted(name)}{hint}")
+            yield rules.NOT_UPSTREAM.at(job.origin_of(path), f"the job has no task {quoted(name)}{hint}")
         elif name not in reachable(before[key], before):
             message = f"{key!r} does not wait for {name!r}, so there is no value of it yet; add it to 'depends_on'"
-            yield NOT_UPSTREAM.at(job.origin_of(path), message)
+            yield rules.NOT_UPSTREAM.at(job.origin_of(path), message)
 
 
 def _waits_for(task: dict[str, Value]) -> list[str]:
@@ -120,4 +109,47 @@ def _waits_for(task: dict[str, Value]) -> list[str]:
     return [str(edge["task_key"]) for edge in edges if isinstance(edge, dict)] if isinstance(edges, list) else []
 
 
-JOB_CHECKS = (references_are_right, sql_holds_no_references)
+def jobs_run_by(job: Job) -> Iterator[tuple[KeyPath, str]]:
+    """Yields the keys of the bundle's jobs that a job runs, with the paths of the settings that run them."""
+    for path, task in job.all_tasks:
+        job_id = value_at(task, ("run_job_task", "job_id"))[1]
+        match = JOB_ID.fullmatch(job_id) if isinstance(job_id, str) else None
+        if match:
+            yield (*path, "run_job_task", "job_id"), match.group(1)
+
+
+def modules_that_are_run_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+    """Refuses run_job_task with a module_name that nobody has."""
+    for path, _ in job.all_tasks:
+        name = job.written_in_task(path, "run_job_task", "module_name")
+        if isinstance(name, str) and name not in context.others.keys:
+            hint = did_you_mean(name, sorted(set(context.others.keys) - {job.module.module_name}))
+            origin = job.origin_of((*path, "run_job_task", "job_id"))
+            yield rules.UNKNOWN_MODULE.at(origin, f"there is no module {quoted(name)}{hint}")
+
+
+def no_circle_of_jobs(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+    """Refuses jobs that run each other in a circle; each job of the circle is reported."""
+    for path, key in jobs_run_by(job):
+        if (back := shortest_path(key, job.key, context.others.runs)) is not None:
+            shown = " -> ".join([job.key, *back])
+            yield rules.RUN_JOB_CYCLE.at(job.origin_of(path), f"jobs run each other without end: {shown}")
+
+
+def targets_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+    """Refuses targets that the bundle does not have."""
+    known = context.bundle.targets
+    for number, target in enumerate(job.module.targets if known is not None else ()):
+        if target not in (known or ()):
+            hint = did_you_mean(target, sorted(known or ()))
+            origin = job.module.origin.at("targets", number)
+            yield rules.UNKNOWN_TARGET.at(origin, f"databricks.yml has no target {quoted(target)}{hint}")
+
+
+JOB_CHECKS = (
+    references_are_right,
+    sql_holds_no_references,
+    modules_that_are_run_exist,
+    no_circle_of_jobs,
+    targets_exist,
+)

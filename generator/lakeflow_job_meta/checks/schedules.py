@@ -1,14 +1,19 @@
-"""When a job starts: one way of starting it, a cron expression that Quartz takes, a time zone that exists."""
+"""When a job starts: one way of starting it, a cron expression that Quartz takes, a time zone that exists.
+
+Quartz has six or seven fields: seconds, minutes, hours, day of month, month, day of week, and perhaps a year. The rules
+are those of its documentation of CronTrigger. Pure, but for the list of time zones.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 
-from lakeflow_job_meta._internal.text import closest, listing, quoted
-from lakeflow_job_meta._internal.timezones import time_zones
+from lakeflow_job_meta._internal.text import did_you_mean, listing, quoted
 from lakeflow_job_meta.checks.context import CheckContext
-from lakeflow_job_meta.checks.quartz import quartz_problem
+from lakeflow_job_meta.checks.file_lookups import time_zones
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.diagnostics.rules import BAD_CRON, BAD_TIME_ZONE, SEVERAL_TRIGGERS
 from lakeflow_job_meta.jobs.build import ACTIVE_DEFAULT_EXCLUSIVE
@@ -35,11 +40,91 @@ def schedules_are_right(job: Job, context: CheckContext) -> Iterator[Diagnostic]
     if isinstance(cron, str) and "${" not in cron and (problem := quartz_problem(cron)):
         yield BAD_CRON.at(job.origin_of(("schedule", "quartz_cron_expression")), problem)
     if isinstance(zone, str) and "${" not in zone and not (_OFFSET.fullmatch(zone) or context.files.is_time_zone(zone)):
-        near = closest(zone, time_zones())
-        hint = f"; did you mean {near!r}?" if near else "; use one such as 'Europe/Berlin' or 'UTC'"
-        yield BAD_TIME_ZONE.at(
-            job.origin_of(("schedule", "timezone_id")), f"there is no time zone {quoted(zone)}{hint}"
-        )
+        hint = did_you_mean(zone, time_zones(), otherwise="; use one such as 'Europe/Berlin' or 'UTC'")
+        origin = job.origin_of(("schedule", "timezone_id"))
+        yield BAD_TIME_ZONE.at(origin, f"there is no time zone {quoted(zone)}{hint}")
+
+
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    name: str
+    low: int
+    high: int
+    names: tuple[str, ...] = ()
+    special: str = r"(?!)"
+    """What else one item may be, as a pattern."""
+
+
+_FIELDS = (
+    _Field("seconds", 0, 59),
+    _Field("minutes", 0, 59),
+    _Field("hours", 0, 23),
+    _Field("day of month", 1, 31, special=r"\?|L|LW|L-([0-9]|[12][0-9]|30)|([1-9]|[12][0-9]|3[01])W"),
+    _Field("month", 1, 12, _MONTHS),
+    _Field("day of week", 1, 7, _DAYS, special=r"\?|L|([1-7]|SUN|MON|TUE|WED|THU|FRI|SAT)(L|#[1-5])"),
+    _Field("year", 1970, 2099),
+)
+_ITEM = re.compile(r"(?P<first>\*|[^-/]+)(-(?P<last>[^-/]+))?(/(?P<step>[^/]+))?")
+
+
+@lru_cache(maxsize=1024)
+def quartz_problem(expression: str) -> str | None:
+    """Returns what is wrong with a Quartz cron expression; None if nothing is."""
+    texts, shown = expression.upper().split(), quoted(expression)
+    if len(texts) == 5:
+        advice = "Quartz begins with seconds, and one of the days is '?'"
+        return f"{shown} has 5 fields, like cron on Unix; {advice}: {quoted(_from_unix(texts))}"
+    if len(texts) not in (6, 7):
+        fields = "seconds, minutes, hours, day of month, month, day of week, and perhaps a year"
+        return f"{shown} has {len(texts)} fields; Quartz has 6 or 7: {fields}"
+    for field, text in zip(_FIELDS, texts, strict=False):
+        if (problem := _field_problem(field, text)) is not None:
+            return f"the field {field.name} of {shown} {problem}"
+    if texts[3] != "?" and texts[5] != "?":
+        return f"either the day of month or the day of week of {shown} must be '?'; Quartz cannot use both"
+    if texts[3] == "?" and texts[5] == "?":
+        return f"the day of month and the day of week of {shown} cannot both be '?'; write one of them as '*'"
+    return None
+
+
+def _from_unix(texts: list[str]) -> str:
+    minute, hour, day, month, weekday = texts
+    return f"0 {minute} {hour} {day} {month} ?" if weekday == "*" else f"0 {minute} {hour} ? {month} {weekday}"
+
+
+def _field_problem(field: _Field, text: str) -> str | None:
+    for item in text.split(","):
+        if re.fullmatch(field.special, item):
+            if item == "?" and text != "?":
+                return "has '?' among other values"
+            continue
+        match = _ITEM.fullmatch(item)
+        if match is None:
+            return f"cannot be {quoted(text)}"
+        if match["first"] == "*" and match["last"]:
+            return f"cannot be {quoted(text)}: '*' has no range"
+        for value in (match["first"], match["last"]):
+            if value not in (None, "*") and (problem := _value_problem(field, value)):
+                return problem
+        step = match["step"]
+        if step is not None and not (step.isdecimal() and 0 < int(step[:9]) <= field.high):
+            return f"has the step {quoted(step)}; it must be a number from 1 to {field.high}"
+    return None
+
+
+def _value_problem(field: _Field, value: str) -> str | None:
+    if value.isdecimal():
+        number = int(value[:9])
+        return None if field.low <= number <= field.high else f"has {number}; it goes from {field.low} to {field.high}"
+    if value in field.names:
+        return None
+    names = f" or {field.names[0]}-{field.names[-1]}" if field.names else ""
+    hint = did_you_mean(value, field.names, otherwise="")
+    return f"has {quoted(value)}; it must be a number from {field.low} to {field.high}{names}{hint}"
 
 
 JOB_CHECKS = (one_way_to_start, schedules_are_right)

@@ -18,7 +18,7 @@ from lakeflow_job_meta.compiler.unit import CompilePass, UnitCompiler
 from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import errors_among, in_reading_order
-from lakeflow_job_meta.diagnostics.severity import SeverityOverrides
+from lakeflow_job_meta.diagnostics.rules import SeverityOverrides
 from lakeflow_job_meta.jobs.units import Jobs, JobSource
 from lakeflow_job_meta.layout.generated_file import GeneratedFile, job_path
 from lakeflow_job_meta.layout.partitioning import Partitioning

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from lakeflow_job_meta.checks.context import OtherModules
-from lakeflow_job_meta.checks.other_jobs import jobs_run_by
+from lakeflow_job_meta.checks.references import jobs_run_by
 from lakeflow_job_meta.compiler.result import UnitResult
 from lakeflow_job_meta.compiler.unit import Links, UnitCompiler
 from lakeflow_job_meta.jobs.units import ParsedUnit

@@ -17,8 +17,7 @@ from lakeflow_job_meta.compiler.result import UnitResult
 from lakeflow_job_meta.config.bundle import BundleDeclarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, errors_among
-from lakeflow_job_meta.diagnostics.rules import DUPLICATE_MODULE, JOB_KEY_COLLISION, NO_ACTIVE_SOURCE
-from lakeflow_job_meta.diagnostics.severity import SeverityOverrides
+from lakeflow_job_meta.diagnostics.rules import DUPLICATE_MODULE, JOB_KEY_COLLISION, NO_ACTIVE_SOURCE, SeverityOverrides
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.units import BuiltModule, ParsedUnit, parse_unit
 from lakeflow_job_meta.layout.job_summary import JobSummary

@@ -23,12 +23,10 @@ _LONGEST_LINE = 8192
 
 @dataclass(frozen=True, slots=True)
 class BundleDeclarations:
-    """What the bundle declares outside the metadata; None where that is not known.
+    """What the bundle declares outside the metadata, by name; None where that is not known.
 
     Attributes:
-        variables: Their names.
         default_target: The one that is meant when none is named.
-        targets: Their names.
         resources: Kind and key, such as `("pipelines", "silver")`.
     """
 
@@ -45,9 +43,8 @@ def read_bundle_declarations(project: Project) -> BundleDeclarations:
         return BundleDeclarations()
     parts = [part for file in files if file is not None for part in _with_targets(file)]
     makes_more = any("python" in part or "experimental" in part for part in parts)
-    resources = frozenset(
-        (kind, key) for part in parts for kind, entries in _entries(part, "resources") for key in _keys(entries)
-    )
+    declared = [dict(_entries(part, "resources")) for part in parts]
+    resources = frozenset((kind, key) for kinds in declared for kind in kinds for key, _ in _entries(kinds, kind))
     targets = dict(entry for file in files if file is not None for entry in _entries(file, "targets"))
     default = [name for name, target in targets.items() if isinstance(target, dict) and target.get("default") is True]
     return BundleDeclarations(
@@ -70,9 +67,8 @@ def target_of(project: Project, named: str | None) -> str:
 class BundleValues:
     """What the bundle says of one target as plain values, for where no databricks CLI resolves it.
 
-    Attributes:
-        name: The bundle's; None where it is not known or is no plain text.
-        variables: The defaults that are plain scalars, by name, with the target's own over them.
+    The name is None where it is not known or is no plain text. The variables are the defaults that are plain scalars,
+    with the target's own over them.
     """
 
     name: str | None
@@ -94,10 +90,8 @@ def read_bundle_values(project: Project, target: str) -> BundleValues:
             elif "default" in value or "lookup" in value:
                 written[variable] = value.get("default")
     name = dict(_entries(root, "bundle")).get("name")
-    return BundleValues(
-        name if isinstance(name, str) and "${" not in name else None,
-        {variable: value for variable, value in written.items() if _is_plain(value)},
-    )
+    plain_name = name if isinstance(name, str) and "${" not in name else None
+    return BundleValues(plain_name, {variable: value for variable, value in written.items() if _is_plain(value)})
 
 
 def _is_plain(value: Value) -> TypeGuard[str | int | float | bool]:
@@ -120,9 +114,8 @@ def _files(project: Project) -> list[dict[str, Value] | None]:
 def common_files(project: Project, root: dict[str, Value]) -> list[tuple[Path, dict[str, Value] | None]]:
     """Returns the files that all bundles of a project of many include, with what they hold.
 
-    Args:
-        project: Its `bundles.include` names them; by default they are what `root` includes and holds no resources.
-        root: What `databricks.yml` of the project says.
+    `bundles.include` names them; by default they are what `root`, the project's `databricks.yml`, includes and holds no
+    resources.
     """
     named = project.bundles.include if project.bundles is not None else None
     if named is not None:
@@ -172,17 +165,10 @@ def read_bundle_file(path: Path) -> dict[str, Value] | None:
     return content.value if content.is_usable and isinstance(content.value, dict) else None
 
 
-def _with_targets(file: dict[str, Value]) -> Iterator[dict[str, Value]]:
-    yield file
-    for _, target in _entries(file, "targets"):
-        if isinstance(target, dict):
-            yield target
+def _with_targets(file: dict[str, Value]) -> list[dict[str, Value]]:
+    return [file, *(target for _, target in _entries(file, "targets") if isinstance(target, dict))]
 
 
 def _entries(part: dict[str, Value], name: str) -> list[tuple[str, Value]]:
     value = part.get(name)
     return list(value.items()) if isinstance(value, dict) else []
-
-
-def _keys(value: Value) -> list[str]:
-    return list(value) if isinstance(value, dict) else []

@@ -19,12 +19,7 @@ _Check = Callable[[Project, dict[str, Value]], Iterator[Diagnostic]]
 
 
 def project_mistakes(project: Project, value: dict[str, Value]) -> list[Diagnostic]:
-    """Returns what the schema of the project file cannot say.
-
-    Args:
-        project: Made from `value`.
-        value: What the file holds; it fits the schema.
-    """
+    """Returns what the schema of the project file cannot say; the project is made from `value`, which fits it."""
     return [problem for check in _CHECKS for problem in check(project, value)]
 
 

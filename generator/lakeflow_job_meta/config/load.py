@@ -1,7 +1,7 @@
 """The project file `job_meta.yml`: which metadata, where to, with which defaults.
 
 Reads `job_meta.yml` of a project folder into a frozen `Project`. Everything has a default, so that a folder with
-`metadata/` and `databricks.yml` needs no file. Every mistake in the file is reported at its place.
+`metadata/` and `databricks.yml` needs no file. Every mistake in the file is reported at its location.
 """
 
 from __future__ import annotations
@@ -12,18 +12,8 @@ from typing import cast
 
 from lakeflow_job_meta._internal.text import count
 from lakeflow_job_meta._internal.trees import Value
+from lakeflow_job_meta.config import model
 from lakeflow_job_meta.config.checks import project_mistakes
-from lakeflow_job_meta.config.model import (
-    BUNDLE_FILE,
-    DEFAULT_METADATA,
-    PROJECT_FILE,
-    SOURCE_KINDS,
-    TABLE_KINDS,
-    Bundles,
-    Defaults,
-    MetadataSource,
-    Project,
-)
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, UnreadableDocument, in_reading_order
 from lakeflow_job_meta.diagnostics.rules import PROJECT_FILE_MISTAKE, UNKNOWN_FIELD
 from lakeflow_job_meta.errors import ConfigError
@@ -39,15 +29,15 @@ def find_project_folder(start: Path) -> Path:
         ConfigError: There is none.
     """
     for folder in (start, *start.parents):
-        if (folder / PROJECT_FILE).is_file() or (folder / BUNDLE_FILE).is_file():
+        if (folder / model.PROJECT_FILE).is_file() or (folder / model.BUNDLE_FILE).is_file():
             return folder
     raise ConfigError(
-        f"No project here: neither {str(start)!r} nor a folder above it holds {PROJECT_FILE} or {BUNDLE_FILE}. "
-        "Go to the bundle's folder, or name it with --project DIR."
+        f"No project here: neither {str(start)!r} nor a folder above it holds {model.PROJECT_FILE} or "
+        f"{model.BUNDLE_FILE}. Go to the bundle's folder, or name it with --project DIR."
     )
 
 
-def load_project(folder: Path) -> Project:
+def load_project(folder: Path) -> model.Project:
     """Reads the project file of a folder; without one, the defaults hold.
 
     Raises:
@@ -56,27 +46,22 @@ def load_project(folder: Path) -> Project:
     if not folder.is_dir():
         raise ConfigError(f"There is no folder {str(folder)!r}; name the bundle's folder with --project DIR.")
     folder = folder.resolve()
-    path = folder / PROJECT_FILE
+    path = folder / model.PROJECT_FILE
     if not path.exists():
-        return Project(folder, SourceRef(UnreadableDocument(PROJECT_FILE)))
-    document, problems = open_yaml(path, PROJECT_FILE)
+        return model.Project(folder, SourceRef(UnreadableDocument(model.PROJECT_FILE)))
+    document, problems = open_yaml(path, model.PROJECT_FILE)
     if document is None:
         raise _config_error(problems)
     content = read_yaml(document.text)
     if content.faults:
         raise _config_error([document.report(fault) for fault in document.faults()])
-    origin = SourceRef(document)
     value: Value = {} if content.value is None else content.value
-    problems = [
-        finding.report(SourceRef(document, finding.path, finding.of_key), PROJECT_FILE_MISTAKE)
-        for finding in compare(value, "project", "key")
-        if not _is_allowed(finding, value)
-    ]
+    findings = [finding for finding in compare(value, "project", "key") if not _is_allowed(finding, value)]
+    problems = [each.report(SourceRef(document, each.path, each.of_key), PROJECT_FILE_MISTAKE) for each in findings]
     if problems or not isinstance(value, dict):
         raise _config_error(problems)
-    project = _project(folder, origin, value)
-    problems = project_mistakes(project, value)
-    if problems:
+    project = _project(folder, SourceRef(document), value)
+    if problems := project_mistakes(project, value):
         raise _config_error(problems)
     return project
 
@@ -90,46 +75,41 @@ def _is_allowed(finding: Finding, value: Value) -> bool:
 
 
 def _config_error(problems: list[Diagnostic]) -> ConfigError:
-    return ConfigError(f"{count(len(problems), 'mistake')} in {PROJECT_FILE}.", in_reading_order(problems))
+    return ConfigError(f"{count(len(problems), 'mistake')} in {model.PROJECT_FILE}.", in_reading_order(problems))
 
 
-def _project(folder: Path, origin: SourceRef, value: dict[str, Value]) -> Project:
+def _project(folder: Path, origin: SourceRef, value: dict[str, Value]) -> model.Project:
     def section(name: str) -> dict[str, Value]:
         return cast("dict[str, Value]", value.get(name) or {})
 
     defaults = section("defaults")
     sources = cast("list[dict[str, str]]", value.get("metadata") or [])
-    metadata = tuple(
-        MetadataSource(kind, entry[kind], entry.get("warehouse_id"))
-        for entry in sources
-        for kind in SOURCE_KINDS
-        if kind in entry
-    )
-    tables = [source.location for source in metadata if source.kind in TABLE_KINDS]
-    checks = cast("dict[str, str]", section("checks"))
-    return Project(
+    kinds = ((entry, kind) for entry in sources for kind in model.SOURCE_KINDS if kind in entry)
+    metadata = tuple(model.MetadataSource(kind, entry[kind], entry.get("warehouse_id")) for entry, kind in kinds)
+    tables = (source.location for source in metadata if source.kind in model.TABLE_KINDS)
+    return model.Project(
         folder,
         origin,
-        metadata=metadata or DEFAULT_METADATA,
+        metadata=metadata or model.DEFAULT_METADATA,
         output=os.path.normpath(str(value.get("output") or "resources")).replace(os.sep, "/"),
-        control_table=cast("str | None", value.get("control_table")) or next(iter(tables), None),
+        control_table=cast("str | None", value.get("control_table")) or next(tables, None),
         job_name=str(section("naming").get("job_name") or "{module_name}"),
-        defaults=Defaults(
+        defaults=model.Defaults(
             warehouse_id=cast("str | None", defaults.get("warehouse_id")),
             job=cast("dict[str, Value]", defaults.get("job") or {}),
             task=cast("dict[str, Value]", defaults.get("task") or {}),
         ),
         job_template=cast("str | None", section("templates").get("job")),
         allow_unknown=frozenset(cast("list[str]", value.get("allow_unknown") or [])),
-        checks=tuple(checks.items()),
+        checks=tuple(cast("dict[str, str]", section("checks")).items()),
         max_deletes=cast(int, section("deploy").get("max_deletes") or 0),
         bundles=_bundles(section("bundles")) if value.get("bundles") is not None else None,
     )
 
 
-def _bundles(section: dict[str, Value]) -> Bundles:
+def _bundles(section: dict[str, Value]) -> model.Bundles:
     include = cast("list[str] | None", section.get("include"))
-    return Bundles(
+    return model.Bundles(
         cast("int | None", section.get("jobs_per_bundle")),
         cast("str | None", section.get("by")),
         None if include is None else tuple(os.path.normpath(path).replace(os.sep, "/") for path in include),

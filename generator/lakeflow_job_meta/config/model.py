@@ -23,11 +23,7 @@ TABLE_KINDS = ("delta", "table")
 
 @dataclass(frozen=True, slots=True)
 class MetadataSource:
-    """One entry of `metadata:`, such as `yaml: metadata/`.
-
-    Attributes:
-        warehouse_id: Of a `table:`; the SQL warehouse that reads it.
-    """
+    """One entry of `metadata:`, such as `yaml: metadata/`; a `table:` may have a SQL warehouse that reads it."""
 
     kind: str
     location: str
@@ -39,13 +35,7 @@ DEFAULT_METADATA = (MetadataSource("yaml", "metadata"),)
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What a module or source gets when it does not say otherwise.
-
-    Attributes:
-        warehouse_id: The SQL warehouse of SQL tasks.
-        job: Settings of every job.
-        task: Settings of every task.
-    """
+    """What a module or source gets by default: the warehouse of SQL tasks, settings of every job and every task."""
 
     warehouse_id: str | None = None
     job: dict[str, Value] = field(default_factory=dict)
@@ -54,10 +44,9 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True)
 class Bundles:
-    """How the jobs of a project are parted into many bundles; one of the first two is given.
+    """How the jobs of a project are split over many bundles; one of the first two is given.
 
     Attributes:
-        jobs_per_bundle: How many jobs a bundle takes.
         by: The tag of jobs, or the column of a control table, whose values name the bundles.
         include: Files that every bundle includes, relative to the project; None for those that `databricks.yml` does.
     """
@@ -73,15 +62,13 @@ class Project:
 
     Attributes:
         folder: The bundle's root, absolute; paths in the metadata are relative to it.
-        metadata: Where the metadata is, in reading order.
         output: The folder for generated files, relative to the bundle's folder, in POSIX form.
         control_table: The table's name that notebooks get; None in a project of YAML alone.
         job_name: A pattern of the jobs' names; `{module_name}` stands for the module's.
         job_template: The user's own template, relative to `folder`.
         allow_unknown: Settings that pass although the schema does not know them, such as `task.new_setting`.
         checks: Severity by code: `error`, `warning` or `off`.
-        max_deletes: How many jobs one deployment may delete without being told so.
-        bundles: How the jobs are parted; None for one bundle, whose folder is `folder`.
+        bundles: How the jobs are split; None for one bundle, whose folder is `folder`.
         origin: Where the file itself stands, for messages about its defaults.
     """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from hashlib import blake2b
 
 from lakeflow_job_meta import __version__
@@ -18,30 +19,20 @@ def as_json(diagnostics: Sequence[Diagnostic]) -> str:
 
 
 def _object(diagnostic: Diagnostic) -> dict[str, object]:
-    location, suggestion = diagnostic.location, diagnostic.suggestion
+    suggestion = diagnostic.suggestion
     return {
         "severity": diagnostic.severity.value,
         "code": diagnostic.code,
         "message": diagnostic.message,
-        "path": location.path,
-        "line": location.line,
-        "column": location.column,
-        "is_file": location.is_file,
-        "end_line": location.end_line,
-        "end_column": location.end_column,
-        "module": diagnostic.module,
-        "source": diagnostic.source,
-        "setting": diagnostic.setting,
-        "suggestion": None
-        if suggestion is None
-        else {
-            "kind": suggestion.kind.value,
-            "replacement": suggestion.replacement,
-            "is_safe": suggestion.is_safe,
-            "text": diagnostic.suggested_text,
-        },
+        **asdict(diagnostic.location),
+        **_subject(diagnostic),
+        "suggestion": None if suggestion is None else {**asdict(suggestion), "text": diagnostic.suggested_text},
         "documentation": diagnostic.documentation,
     }
+
+
+def _subject(diagnostic: Diagnostic) -> dict[str, str | None]:
+    return {"module": diagnostic.module, "source": diagnostic.source, "setting": diagnostic.setting}
 
 
 def as_github(diagnostics: Sequence[Diagnostic]) -> str:
@@ -54,9 +45,8 @@ def _annotation(diagnostic: Diagnostic) -> str:
     fields = {"title": diagnostic.code}
     message = diagnostic.message
     if location.is_file:
-        fields |= {"file": location.path}
-        fields |= {} if location.line is None else {"line": str(location.line)}
-        fields |= {} if location.column is None else {"col": str(location.column)}
+        start = {"file": location.path, "line": location.line, "col": location.column}
+        fields |= {name: str(value) for name, value in start.items() if value is not None}
         # GitHub takes columns of an end only in the line of the start, and shows a longer range below its last line.
         if location.end_column is not None and location.end_line == location.line:
             fields |= {"endLine": str(location.end_line), "endColumn": str(location.end_column)}
@@ -76,16 +66,9 @@ def _escaped(text: str, more: str) -> str:
 def as_sarif(diagnostics: Sequence[Diagnostic]) -> str:
     """Returns a SARIF 2.1.0 log, for code scanning."""
     codes = sorted({diagnostic.code for diagnostic in diagnostics})
-    driver = {
-        "name": "lakeflow-job-meta",
-        "version": __version__,
-        "rules": [_sarif_rule(code) for code in codes],
-    }
-    run = {
-        "tool": {"driver": driver},
-        "columnKind": "unicodeCodePoints",
-        "results": [_sarif_result(diagnostic) for diagnostic in diagnostics],
-    }
+    driver = {"name": "lakeflow-job-meta", "version": __version__, "rules": [_sarif_rule(code) for code in codes]}
+    results = [_sarif_result(diagnostic) for diagnostic in diagnostics]
+    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
     log = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
     return json.dumps(log, indent=2, ensure_ascii=False)
 
@@ -104,7 +87,7 @@ def _sarif_rule(code: str) -> dict[str, object]:
 
 def _sarif_result(diagnostic: Diagnostic) -> dict[str, object]:
     at = diagnostic.location
-    subject = {"module": diagnostic.module, "source": diagnostic.source, "setting": diagnostic.setting}
+    subject = _subject(diagnostic)
     # The same mistake after lines were added above it.
     identity = json.dumps([diagnostic.code, at.path, *subject.values()]).encode()
     result: dict[str, object] = {

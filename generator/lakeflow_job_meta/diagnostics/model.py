@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
@@ -35,9 +35,9 @@ class Location:
 
     Attributes:
         path: A path relative to the project, or `table[key=value].column` for a value in a table.
-        line: Where the range starts; None where the whole file, row or cell is meant, likewise the others.
+        line: None where the whole file, row or cell is meant, likewise the others.
         is_file: Whether `path` is a file that an editor can open.
-        end_line: Where the range ends; None where only its start is known.
+        end_line: None where only the start is known.
     """
 
     path: str
@@ -58,13 +58,9 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a value belongs to, in the names of the metadata.
+    """The names of the module and the source that a value belongs to, and the dotted path of its setting below them.
 
-    Attributes:
-        module: The module's name.
-        source: The source's `source_id`.
-        setting: The dotted path of the setting below the module, the source or the file, such as
-            `job_config.tags.domain` or `targets[0]`.
+    Such a path is `job_config.tags.domain` or `targets[0]`; in a file without modules it begins at the root.
     """
 
     module: str | None = None
@@ -96,13 +92,7 @@ class Document(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SourceRef:
-    """Reference to one value in a document, by its path; the position is not looked up yet.
-
-    Attributes:
-        document: What it was read from.
-        path: Keys and list indexes from the document's root.
-        of_key: Whether the key is meant rather than the value behind it.
-    """
+    """Reference to one value in a document, or to the key before it; the position is not looked up yet."""
 
     document: Document
     path: KeyPath = ()
@@ -137,12 +127,7 @@ _BARE = re.compile(r"(?!(?:true|false|yes|no|on|off|y|n|null)\Z)[a-z_][a-z0-9_.-
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A change that would correct a mistake at its own location.
-
-    Attributes:
-        replacement: The key or the value to write instead.
-        is_safe: Whether it can be applied without a person checking it.
-    """
+    """A key or value to write instead of a mistake; a safe one can be applied without a person checking it."""
 
     kind: SuggestionKind
     replacement: Value
@@ -175,10 +160,7 @@ def _in_quotes(character: str) -> str:
 class Diagnostic:
     """One mistake, ready to be shown.
 
-    Attributes:
-        source_line: The line of text in which `location` starts.
-        suggestion: What would mend it, where that is known.
-        module: The module that it is in, likewise `source` and `setting`; see `Subject`.
+    `source_line` is the line of text in which its location starts; module, source and setting are those of `Subject`.
     """
 
     severity: Severity
@@ -220,7 +202,6 @@ class Rule:
 
     Attributes:
         code: The stable name, in kebab case.
-        severity: What it is unless the project file says otherwise.
         is_fixed: Whether it is always an error, since nothing can be generated from such metadata.
     """
 
@@ -230,8 +211,8 @@ class Rule:
 
     def at(self, origin: SourceRef, message: str, suggestion: Suggestion | None = None) -> Diagnostic:
         """Reports this mistake at a reference."""
-        location, line = origin.document.locate(origin.path, of_key=origin.of_key)
-        return self.report(location, line, origin.document.subject(origin.path), message, suggestion)
+        at = origin.document.locate(origin.path, of_key=origin.of_key)
+        return self.report(*at, origin.document.subject(origin.path), message, suggestion)
 
     def report(
         self, location: Location, line: str | None, subject: Subject, message: str, suggestion: Suggestion | None = None
@@ -252,11 +233,6 @@ def in_reading_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...
     for each in diagnostics:
         unique.setdefault((*each.location.start, each.code, each.message, each.severity.value), each)
     return tuple(unique[key] for key in sorted(unique))
-
-
-def with_severity(diagnostic: Diagnostic, severity: Severity) -> Diagnostic:
-    """Returns the same report with another severity."""
-    return replace(diagnostic, severity=severity)
 
 
 @dataclass(frozen=True, slots=True)

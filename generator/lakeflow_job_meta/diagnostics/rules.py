@@ -1,8 +1,15 @@
-"""The rules: every kind of mistake with its code, in one explicit list; `catalog.yml` has the explanation of each."""
+"""The rules: every kind of mistake with its code, in one explicit list; `catalog.yml` has the explanation of each.
+
+How bad each is, the project file and comments in the metadata may say otherwise. Pure.
+"""
 
 from __future__ import annotations
 
-from lakeflow_job_meta.diagnostics.model import Rule, Severity
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from lakeflow_job_meta.diagnostics.model import Diagnostic, Rule, Severity
 
 # The form of the metadata: files, rows, fields and names.
 DUPLICATE_MODULE = Rule("duplicate-module", is_fixed=True)
@@ -61,54 +68,29 @@ TWO_PLACES = Rule("two-places", is_fixed=True)
 BUNDLE_NAME = Rule("bundle-name", is_fixed=True)
 STAYS_IN_BUNDLE = Rule("stays-in-bundle", Severity.WARNING)
 
-RULES: dict[str, Rule] = {
-    rule.code: rule
-    for rule in (
-        DUPLICATE_MODULE,
-        JOB_KEY_COLLISION,
-        UNKNOWN_FIELD,
-        WRONG_TYPE,
-        MISSING_FIELD,
-        UNUSABLE_NAME,
-        UNREADABLE,
-        DUPLICATE_KEY,
-        NOT_A_VALUE,
-        BAD_JSON,
-        CONFLICTING_ROWS,
-        ROW_WITHOUT_MODULE,
-        NOT_IN_A_TABLE,
-        UNDEFINED_COMPUTE,
-        NO_COMPUTE,
-        TWO_COMPUTES,
-        PLACEHOLDER,
-        TOO_MUCH,
-        SEVERAL_TRIGGERS,
-        BAD_CRON,
-        BAD_TIME_ZONE,
-        UNKNOWN_VALUE,
-        TASK_KIND,
-        NO_ACTIVE_SOURCE,
-        DUPLICATE_SOURCE,
-        TASK_KEY_COLLISION,
-        UNKNOWN_DEPENDENCY,
-        OUTCOME_WITHOUT_CONDITION,
-        DEPENDENCY_CYCLE,
-        UNKNOWN_MODULE,
-        RUN_JOB_CYCLE,
-        UNKNOWN_TARGET,
-        UNKNOWN_REFERENCE,
-        REFERENCE_IN_SQL,
-        UNKNOWN_PARAMETER,
-        NOT_UPSTREAM,
-        PROJECT_FILE_MISTAKE,
-        MISSING_FILE,
-        NOT_A_NOTEBOOK,
-        TEMPLATE,
-        FOREIGN_FILE,
-        JOB_IN_OTHER_BUNDLE,
-        TWO_PLACES,
-        BUNDLE_NAME,
-        STAYS_IN_BUNDLE,
-    )
-}
-"""Every rule by its code."""
+RULES = {rule.code: rule for rule in tuple(globals().values()) if isinstance(rule, Rule)}
+"""Every rule above by its code."""
+
+_IGNORE = re.compile(r"#\s*ljm:\s*ignore\[([\w\s,-]+)\]")
+
+
+class SeverityOverrides:
+    """The severity of each diagnostic, as a comment beside it or the project file (`error`, `warning`, `off`) says."""
+
+    def __init__(self, by_code: Mapping[str, str]) -> None:
+        self._severities = by_code
+
+    def apply(self, diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+        """Returns what is left to report."""
+        return [shown for diagnostic in diagnostics if (shown := self._shown(diagnostic)) is not None]
+
+    def _shown(self, diagnostic: Diagnostic) -> Diagnostic | None:
+        if RULES[diagnostic.code].is_fixed:
+            return diagnostic
+        ignored = _IGNORE.search(diagnostic.source_line or "")
+        if ignored and diagnostic.code in (code.strip() for code in ignored.group(1).split(",")):
+            return None
+        severity = self._severities.get(diagnostic.code)
+        if severity is None:
+            return diagnostic
+        return None if severity == "off" else replace(diagnostic, severity=Severity(severity))

@@ -7,41 +7,31 @@ result, so that defaults and conveniences are checked too.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Container, Iterable
-from dataclasses import dataclass
+from collections.abc import Container
+from dataclasses import dataclass, replace
+from functools import partial
 
 from lakeflow_job_meta._internal.text import did_you_mean, either, kind_of, listing, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value, merged
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
+from lakeflow_job_meta.diagnostics.model import Diagnostic, Rule, SourceRef
 from lakeflow_job_meta.diagnostics.rules import MISSING_FIELD, NO_ACTIVE_SOURCE, TASK_KIND, UNKNOWN_FIELD, WRONG_TYPE
+from lakeflow_job_meta.jobs import task_types
 from lakeflow_job_meta.jobs.dependencies import Stages
 from lakeflow_job_meta.jobs.key_order import in_job_order, in_task_order
 from lakeflow_job_meta.jobs.layers import Layer, merge_layers
-from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, relative_to_job_file, with_paths
+from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, Patterns, relative_to_job_file, with_paths
 from lakeflow_job_meta.jobs.model import Job, SqlFile, TaskOrigin
-from lakeflow_job_meta.jobs.task_types import (
-    BY_BLOCK,
-    BY_NAME,
-    COMPUTE_FIELDS,
-    DIRECT_NOTEBOOK_FIELDS,
-    INLINE_SQL,
-    SQL_FORMS,
-    SQL_KINDS,
-    WRITTEN_ELSEWHERE,
-    Compute,
-    TaskContext,
-    TaskType,
-)
 from lakeflow_job_meta.parsing.keys import job_key, task_key
 from lakeflow_job_meta.parsing.model import Module, Source
 
 ACTIVE_DEFAULT_EXCLUSIVE = ("schedule", "trigger", "continuous")
 """A job has at most one of these, so a default for one yields to a module that sets another."""
 
-
-_NOT_OF_THE_API = ("task_type", "task_key", "depends_on", *DIRECT_NOTEBOOK_FIELDS)
+_NOT_OF_THE_API = ("task_type", "task_key", "depends_on", *task_types.DIRECT_NOTEBOOK_FIELDS)
 """What a `transformation_config` holds that is no setting of the task itself."""
+
+_MADE_ELSEWHERE = {"task_key": "it is made from 'source_id'", "depends_on": "write it beside 'source_id'"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +43,10 @@ class Built:
 
 
 def build_job(module: Module, project: Project, output: str) -> Built:
-    """Builds the job of one module.
+    """Builds the job of one module, or of what could be read of a broken one.
 
-    Args:
-        module: The module; of a broken one, what could be read.
-        project: For defaults, naming and the control table.
-        output: The folder that `jobs/` and `sql/` are in, relative to the project, for paths in the job's file.
-
-    Returns:
-        The job, complete if nothing is reported; None, and a warning, if the module has no active source.
+    `output` is the folder that `jobs/` and `sql/` are in, relative to the project. The job is complete if nothing is
+    reported; there is none, and a warning, if the module has no active source.
     """
     stages = Stages(module)
     sources = stages.in_order()
@@ -70,9 +55,8 @@ def build_job(module: Module, project: Project, output: str) -> Built:
         return Built(None, (NO_ACTIVE_SOURCE.at(module.origin.key("sources"), message),))
     builder = _Builder(module, project, output, stages)
     settings, layers = builder.job_settings()
-    tasks = [builder.task(source) for source in sources]
-    settings["tasks"] = [task for task, _ in tasks]
-    origins = tuple(origin for _, origin in tasks)
+    tasks, origins = zip(*map(builder.task, sources), strict=True)
+    settings["tasks"] = list(tasks)
     job = Job(module, in_job_order(settings), tuple(layers), origins, tuple(builder.sql_files))
     return Built(job, tuple(builder.problems))
 
@@ -94,13 +78,10 @@ class _Builder:
         module, own = self.module, self.module.job_config
         defaults = self.project.defaults.job
         if any(own.get(key) is not None for key in ACTIVE_DEFAULT_EXCLUSIVE):
-            yielding = [key for key in ACTIVE_DEFAULT_EXCLUSIVE if own.get(key) is None]
-            defaults = {key: value for key, value in defaults.items() if key not in yielding}
+            defaults = _without(defaults, [key for key in ACTIVE_DEFAULT_EXCLUSIVE if own.get(key) is None])
         if "tasks" in own:
-            origin = module.origin.key("job_config", "tasks")
-            self.problems.append(
-                UNKNOWN_FIELD.at(origin, "'tasks' cannot be in 'job_config': the tasks come from 'sources'")
-            )
+            message = "'tasks' cannot be in 'job_config': the tasks come from 'sources'"
+            self._report(UNKNOWN_FIELD, module.origin.key("job_config", "tasks"), message)
         name = self.project.job_name.replace("{module_name}", module.module_name)
         layers = [
             Layer("defaults", self.project.origin.at("defaults", "job"), defaults),
@@ -108,32 +89,20 @@ class _Builder:
             Layer("module", module.origin.at("job_config"), own),
         ]
         if module.description is not None:
-            text = Layer(
-                "module", module.origin.at("description"), module.description, ("description",), is_derived=True
-            )
-            layers.insert(2, text)
+            origin = module.origin.at("description")
+            layers.insert(2, Layer("module", origin, module.description, ("description",), is_derived=True))
         return self._with_local_paths(merge_layers(layers), JOB_PATHS), layers
 
     def task(self, source: Source) -> tuple[dict[str, Value], TaskOrigin]:
         """Returns the task of one source, and what it was made of."""
         settings: dict[str, Value] = {"task_key": source.task_key}
-        edges = self.stages.edges(source)
-        if edges:
-            settings["depends_on"] = [
-                {"task_key": edge.task_key}
-                if edge.outcome is None
-                else {"task_key": edge.task_key, "outcome": edge.outcome}
-                for edge in edges
-            ]
+        if edges := self.stages.edges(source):
+            settings["depends_on"] = [edge.settings for edge in edges]
         origin = source.origin.at("transformation_config")
-        for key, instead in (
-            ("task_key", "it is made from 'source_id'"),
-            ("depends_on", "write it beside 'source_id'"),
-        ):
+        for key, instead in _MADE_ELSEWHERE.items():
             if key in source.transformation_config:
-                message = f"{key!r} cannot be in 'transformation_config': {instead}"
-                self.problems.append(UNKNOWN_FIELD.at(origin.key(key), message))
-        own = Layer("source", origin, source.transformation_config, moves=WRITTEN_ELSEWHERE)
+                self._report(UNKNOWN_FIELD, origin.key(key), f"{key!r} cannot be in 'transformation_config': {instead}")
+        own = Layer("source", origin, source.transformation_config, moves=task_types.WRITTEN_ELSEWHERE)
         layers: list[Layer] = []
         settings.update(self._settings(own, source.task_key, source.source_id, layers))
         return in_task_order(settings), TaskOrigin(source, tuple(layers))
@@ -141,18 +110,15 @@ class _Builder:
     def _settings(self, own: Layer, key: str, source_id: str, layers: list[Layer]) -> dict[str, Value]:
         """Turns a `transformation_config` into the settings of a task, without key and dependencies.
 
-        Args:
-            own: The configuration.
-            key: The task's.
-            source_id: The source's.
-            layers: Gets what the settings are merged from, in that order.
+        `layers` gets what the settings are merged from, in that order.
         """
         config = own.value if isinstance(own.value, dict) else {}
-        kind = self._kind(config, own.ref)
-        if kind is None:
+        kind = _kind_of(config, own.ref)
+        if isinstance(kind, Diagnostic):
+            self.problems.append(kind)
             layers.append(own)
             # What else is wrong with the task is found all the same.
-            return _without(merge_layers([own], own.prefix), (*BY_BLOCK, *_NOT_OF_THE_API))
+            return _without(merge_layers([own], own.prefix), (*task_types.BY_BLOCK, *_NOT_OF_THE_API))
         block = self._block(config, kind, own.ref)
         defaults = _task_defaults(self.project.defaults.task, config, kind)
         ref = self.project.origin.at("defaults", "task")
@@ -160,23 +126,21 @@ class _Builder:
         layers += merging
         settings = _without(merge_layers(merging, own.prefix), _NOT_OF_THE_API)
         if not isinstance(block, dict):
-            self.problems.append(
-                WRONG_TYPE.at(own.ref.at(kind.block), f"{kind.block!r} must be a map, not {kind_of(block)}")
-            )
+            self._report(WRONG_TYPE, own.ref.at(kind.block), f"{kind.block!r} must be a map, not {kind_of(block)}")
             return {}
         if kind.block == "sql_task":
             self._check_sql(block, config, own.ref)
             layers += self._default_warehouse(block, own.prefix)
         sql_name = self._sql_name(key)
-        if isinstance(block.get(INLINE_SQL), str):
-            self.sql_files.append(SqlFile(sql_name, str(block[INLINE_SQL])))
+        if isinstance(block.get(task_types.INLINE_SQL), str):
+            self.sql_files.append(SqlFile(sql_name, str(block[task_types.INLINE_SQL])))
         if kind.block == "for_each_task" and isinstance(block.get("task"), dict):
             path = (kind.block, "task")
-            inner = Layer("source", own.ref.at(*path), block["task"], (*own.prefix, *path), WRITTEN_ELSEWHERE)
+            inner = replace(own, ref=own.ref.at(*path), value=block["task"], prefix=(*own.prefix, *path))
             block = {**block, "task": self._iteration(inner, key, source_id, layers)}
         sql_path = f"{self.output}/sql/{self.module.key}/{sql_name}.sql"
         warehouse_id = self.project.defaults.warehouse_id
-        context = TaskContext(source_id, self.project.control_table, warehouse_id, sql_path, job_key)
+        context = task_types.TaskContext(source_id, self.project.control_table, warehouse_id, sql_path, job_key)
         settings[kind.block] = kind.prepare(block, context) if kind.prepare is not None else block
         return self._with_local_paths(settings, TASK_PATHS)
 
@@ -197,96 +161,79 @@ class _Builder:
         inner_key = task_key(own_key) if isinstance(own_key, str) else f"{key}_iteration"
         return in_task_order({"task_key": inner_key, **self._settings(own, inner_key, source_id, layers)})
 
-    def _kind(self, config: dict[str, Value], origin: SourceRef) -> TaskType | None:
-        """Returns the kind of a task; None, and a report, if that is not clear."""
-        blocks = [name for name in config if name in BY_BLOCK and config[name] is not None]
-        if any(name in config for name in DIRECT_NOTEBOOK_FIELDS) and "notebook_task" not in blocks:
-            blocks.append("notebook_task")
-        named = config.get("task_type")
-        if len(blocks) > 1:
-            self._report(origin.key(blocks[1]), f"a task has one block, but here are {listing(blocks)}")
-            return None
-        if named is None and not blocks:
-            advice = f"give one block, such as notebook_task or sql_task{_near_block(config)}"
-            self._report(origin, f"nothing says what the task runs; {advice}")
-            return None
-        if named is None:
-            return BY_BLOCK[blocks[0]]
-        kind = BY_NAME.get(named) or BY_BLOCK.get(named) if isinstance(named, str) else None
-        if kind is None:
-            hint = did_you_mean(str(named), BY_NAME) or f"; known: {', '.join(sorted(BY_NAME))}"
-            self._report(origin.at("task_type"), f"unknown task_type {quoted(named)}{hint}")
-            return None
-        if blocks and blocks[0] != kind.block:
-            self._report(
-                origin.at("task_type"),
-                f"task_type {quoted(named)} needs {kind.block!r}, but here is {blocks[0]!r}",
-            )
-            return None
-        if not blocks:
-            needs = f"{kind.block!r}{' (or notebook_path)' if kind.name == 'notebook' else ''}"
-            self.problems.append(
-                MISSING_FIELD.at(
-                    origin.at("task_type"), f"task_type {quoted(named)} needs {needs}{_near_block(config)}"
-                )
-            )
-            return None
-        return kind
-
-    def _block(self, config: dict[str, Value], kind: TaskType, origin: SourceRef) -> Value:
+    def _block(self, config: dict[str, Value], kind: task_types.TaskType, origin: SourceRef) -> Value:
         """Returns the task's block, with the fields of a notebook that stand beside it."""
         block = config.get(kind.block, {})
         if kind.name != "notebook" or not isinstance(block, dict):
             return block
-        for name in DIRECT_NOTEBOOK_FIELDS:
+        for name in task_types.DIRECT_NOTEBOOK_FIELDS:
             if name in config and name in block:
-                self._report(origin.key(name), f"{name!r} is given twice: here and in 'notebook_task'")
-        return {**{name: config[name] for name in DIRECT_NOTEBOOK_FIELDS if name in config}, **block}
+                self._report(TASK_KIND, origin.key(name), f"{name!r} is given twice: here and in 'notebook_task'")
+        return {**{name: config[name] for name in task_types.DIRECT_NOTEBOOK_FIELDS if name in config}, **block}
 
     def _check_sql(self, block: dict[str, Value], config: dict[str, Value], origin: SourceRef) -> None:
         """A SQL task runs one thing, and that of which its `task_type` speaks."""
         origin = origin.at("sql_task")
-        forms = [name for name in SQL_FORMS if block.get(name) is not None]
-        wanted = SQL_KINDS.get(str(config.get("task_type")), ())
+        forms = [name for name in task_types.SQL_FORMS if block.get(name) is not None]
+        wanted = task_types.SQL_KINDS.get(str(config.get("task_type")), ())
         if len(forms) > 1:
-            self._report(origin.key(forms[1]), f"a SQL task runs one thing, but here are {listing(forms)}")
+            self._report(TASK_KIND, origin.key(forms[1]), f"a SQL task runs one thing, but here are {listing(forms)}")
         elif not forms or (wanted and forms[0] not in wanted):
             what = f"task_type {quoted(config['task_type'])} needs" if wanted else "a SQL task needs one of"
-            near = [name for name in block if name not in SQL_FORMS and name not in ("warehouse_id", "parameters")]
-            hint = did_you_mean(near[0], wanted or SQL_FORMS[:3]) if near else ""
-            self.problems.append(MISSING_FIELD.at(origin.key(), f"{what} {either(wanted or SQL_FORMS[:3])}{hint}"))
+            near = [name for name in block if name not in (*task_types.SQL_FORMS, "warehouse_id", "parameters")]
+            hint = did_you_mean(near[0], wanted or task_types.SQL_FORMS[:3]) if near else ""
+            self._report(MISSING_FIELD, origin.key(), f"{what} {either(wanted or task_types.SQL_FORMS[:3])}{hint}")
         for name in ("sql_query", "sql_file_path", "query_id"):
             if name in forms and not isinstance(block[name], str):
-                self.problems.append(
-                    WRONG_TYPE.at(origin.at(name), f"{name!r} must be text, not {kind_of(block[name])}")
-                )
+                self._report(WRONG_TYPE, origin.at(name), f"{name!r} must be text, not {kind_of(block[name])}")
             elif name in forms and not str(block[name]).strip():
-                self.problems.append(MISSING_FIELD.at(origin.at(name), f"{name!r} is empty"))
+                self._report(MISSING_FIELD, origin.at(name), f"{name!r} is empty")
 
-    def _report(self, origin: SourceRef, message: str) -> None:
-        self.problems.append(TASK_KIND.at(origin, message))
+    def _report(self, rule: Rule, origin: SourceRef, message: str) -> None:
+        self.problems.append(rule.at(origin, message))
 
-    def _with_local_paths(self, settings: dict[str, Value], patterns: tuple[tuple[str, ...], ...]) -> dict[str, Value]:
-        return with_paths(
-            settings, patterns, lambda path: relative_to_job_file(path, self.output), from_git=self.from_git
-        )
+    def _with_local_paths(self, settings: dict[str, Value], patterns: Patterns) -> dict[str, Value]:
+        change = partial(relative_to_job_file, output=self.output)
+        return with_paths(settings, patterns, change, from_git=self.from_git)
 
 
-def _task_defaults(defaults: dict[str, Value], config: dict[str, Value], kind: TaskType) -> dict[str, Value]:
+def _kind_of(config: dict[str, Value], origin: SourceRef) -> task_types.TaskType | Diagnostic:
+    """Returns the kind of a task, or what keeps it from being clear."""
+    blocks = [name for name in config if name in task_types.BY_BLOCK and config[name] is not None]
+    if any(name in config for name in task_types.DIRECT_NOTEBOOK_FIELDS) and "notebook_task" not in blocks:
+        blocks.append("notebook_task")
+    named = config.get("task_type")
+    if len(blocks) > 1:
+        return TASK_KIND.at(origin.key(blocks[1]), f"a task has one block, but here are {listing(blocks)}")
+    if named is None and not blocks:
+        advice = f"give one block, such as notebook_task or sql_task{_near_block(config)}"
+        return TASK_KIND.at(origin, f"nothing says what the task runs; {advice}")
+    if named is None:
+        return task_types.BY_BLOCK[blocks[0]]
+    kind = task_types.BY_NAME.get(named) or task_types.BY_BLOCK.get(named) if isinstance(named, str) else None
+    at = origin.at("task_type")
+    if kind is None:
+        hint = did_you_mean(str(named), task_types.BY_NAME) or f"; known: {', '.join(sorted(task_types.BY_NAME))}"
+        return TASK_KIND.at(at, f"unknown task_type {quoted(named)}{hint}")
+    if not blocks:
+        needs = f"{kind.block!r}{' (or notebook_path)' if kind.name == 'notebook' else ''}"
+        return MISSING_FIELD.at(at, f"task_type {quoted(named)} needs {needs}{_near_block(config)}")
+    if blocks[0] != kind.block:
+        return TASK_KIND.at(at, f"task_type {quoted(named)} needs {kind.block!r}, but here is {blocks[0]!r}")
+    return kind
+
+
+def _task_defaults(defaults: dict[str, Value], config: dict[str, Value], kind: task_types.TaskType) -> dict[str, Value]:
     """Leaves out defaults of what to run on, where a task names its own or runs on nothing."""
-    runs_elsewhere = kind.compute is Compute.NONE or any(config.get(name) is not None for name in COMPUTE_FIELDS)
-    dropped: Iterable[str] = COMPUTE_FIELDS if runs_elsewhere else ()
-    if kind.compute is Compute.NONE:
-        dropped = (*COMPUTE_FIELDS, "libraries")
-    return {name: value for name, value in defaults.items() if name not in dropped}
+    if kind.compute is task_types.Compute.NONE:
+        return _without(defaults, (*task_types.COMPUTE_FIELDS, "libraries"))
+    names_its_own = any(config.get(name) is not None for name in task_types.COMPUTE_FIELDS)
+    return _without(defaults, task_types.COMPUTE_FIELDS if names_its_own else ())
 
 
 def _near_block(config: dict[str, Value]) -> str:
-    for name in config:
-        hint = did_you_mean(name, BY_BLOCK)
-        if hint and name not in BY_BLOCK and "did you mean" in hint and name.endswith("task"):
-            return hint
-    return ""
+    names = (name for name in config if name not in task_types.BY_BLOCK and name.endswith("task"))
+    return next(filter(None, (did_you_mean(name, task_types.BY_BLOCK, otherwise="") for name in names)), "")
 
 
 def _without(settings: dict[str, Value], names: Container[str]) -> dict[str, Value]:

@@ -9,19 +9,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from lakeflow_job_meta._internal.graphs import cycles
+from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.parsing.model import Module, Source
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """That a task waits for another.
-
-    Attributes:
-        outcome: The result of a condition to wait for; None waits for the end.
-    """
+    """That a task waits for another: for its end, or as a condition for its outcome."""
 
     task_key: str
     outcome: str | None = None
+
+    @property
+    def settings(self) -> dict[str, Value]:
+        return {"task_key": self.task_key, **({} if self.outcome is None else {"outcome": self.outcome})}
 
 
 class Stages:
@@ -33,14 +34,12 @@ class Stages:
         for source in module.sources:
             if source.is_active and source.execution_order is not None:
                 self._orders.setdefault(source.execution_order, []).append(source)
-        self._sorted_orders = sorted(self._orders)
         self._sources = module.sources
 
     def in_order(self) -> list[Source]:
         """Returns the active sources by stage, and within a stage as written."""
-        active = [source for source in self._sources if source.is_active]
         ranks = self._ranks()
-        return sorted(active, key=lambda source: ranks[source.source_id])
+        return sorted((each for each in self._sources if each.is_active), key=lambda each: ranks[each.source_id])
 
     def edges(self, source: Source) -> list[Edge]:
         """Returns what a source waits for, each task once, in the order of the metadata."""
@@ -62,10 +61,8 @@ class Stages:
 
     def _stage_before(self, source: Source) -> Iterable[Source]:
         order = source.execution_order
-        if order is None:
-            return ()
-        nearest = max((each for each in self._sorted_orders if each < order), default=None)
-        return () if nearest is None else self._orders[nearest]
+        before = [each for each in self._orders if order is not None and each < order]
+        return self._orders[max(before)] if before else ()
 
     def _ranks(self) -> dict[str, float]:
         """Places each source; one without `execution_order` half a stage behind what it waits for."""

@@ -18,12 +18,10 @@ Moves = tuple[tuple[KeyPath, KeyPath], ...]
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Settings that were written at one place.
+    """Settings as they were written at one place.
 
     Attributes:
         name: What sets them, such as `defaults` or `source`.
-        ref: Where they were written.
-        value: As written there.
         prefix: The path in the result at which the value is merged.
         moves: Settings that may be written in another form than that of the Jobs API.
         is_derived: Whether the setting is only made from the value that is written there.
@@ -40,9 +38,7 @@ class Layer:
 def merge_layers(layers: Iterable[Layer], below: KeyPath = ()) -> dict[str, Value]:
     """Lays each layer over those before it; null takes away what an earlier one has set.
 
-    Args:
-        layers: All with a prefix that begins with `below`.
-        below: The path in the job of the map that is returned.
+    The prefix of each begins with `below`, which is the path in the job of the map that is returned.
     """
     result: Value = {}
     for layer in layers:
@@ -54,16 +50,7 @@ def merge_layers(layers: Iterable[Layer], below: KeyPath = ()) -> dict[str, Valu
 
 
 def origin_in(layers: Sequence[Layer], path: KeyPath, *, of_key: bool) -> SourceRef | None:
-    """Returns where a setting was written, or the key of the nearest setting around it that was.
-
-    Args:
-        layers: In the order in which they were merged.
-        path: Of the setting.
-        of_key: Whether the setting's name is meant rather than its value.
-
-    Returns:
-        None if no part of the path was written.
-    """
+    """Returns where a setting was written, or the key of the nearest setting around it that was; None if none was."""
     nearest: SourceRef | None = None
     fewest_missing = len(path)
     for layer in reversed(layers):

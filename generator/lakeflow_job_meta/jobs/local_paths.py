@@ -10,13 +10,17 @@ import posixpath
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import cast
 
-from lakeflow_job_meta._internal.trees import KeyPath, Value
+from lakeflow_job_meta._internal.trees import KeyPath, Value, replaced
 
 _NOT_LOCAL = re.compile(r"/|[A-Za-z][A-Za-z0-9+.-]*:|\$\{|\{\{|~|@|#")
 _DEPENDENCY_FILE = re.compile(r"\.{1,2}/|.*\.(whl|zip|jar|tar\.gz)$|-r\s+|--requirement[ =]")
 
-TASK_PATHS: tuple[tuple[str, ...], ...] = (
+Patterns = tuple[tuple[str, ...], ...]
+"""Paths of settings, where `*` stands for every item of a list."""
+
+TASK_PATHS: Patterns = (
     ("notebook_task", "notebook_path"),
     ("sql_task", "file", "path"),
     ("spark_python_task", "python_file"),
@@ -28,17 +32,15 @@ TASK_PATHS: tuple[tuple[str, ...], ...] = (
 )
 """Settings of a task that may name a file of the project."""
 
-JOB_PATHS: tuple[tuple[str, ...], ...] = (("environments", "*", "spec", "dependencies", "*"),)
+JOB_PATHS: Patterns = (("environments", "*", "spec", "dependencies", "*"),)
 """Settings of a job that may do so."""
 
 
 @dataclass(frozen=True, slots=True)
 class LocalPath:
-    """A file of the project that a setting names.
+    """A file of the project that a setting names, by its path from the project folder.
 
     Attributes:
-        setting: Where in the settings.
-        path: The file, relative to the project folder.
         prefix: What stands before the path in the setting (`-r ` in a list of dependencies).
     """
 
@@ -47,26 +49,20 @@ class LocalPath:
     prefix: str = ""
 
 
-def is_local(path: str) -> bool:
-    """Returns whether a path names a file of the project: not absolute, no URL, no reference."""
+def _is_local(path: str) -> bool:
     return bool(path) and not _NOT_LOCAL.match(path)
 
 
-def local_paths(
-    settings: dict[str, Value], patterns: tuple[tuple[str, ...], ...], *, from_git: bool
-) -> Iterator[LocalPath]:
+def local_paths(settings: dict[str, Value], patterns: Patterns, *, from_git: bool) -> Iterator[LocalPath]:
     """Yields the files of the project that the settings of a job or a task name.
 
-    Args:
-        settings: Of the job or the task.
-        patterns: Which settings hold paths.
-        from_git: Whether the job has a `git_source`, where Databricks then looks for what names no other place.
+    `from_git` says whether the job has a `git_source`, where Databricks then looks for what names no other place.
     """
     for pattern in patterns:
         for setting, text in _matching(settings, pattern, ()) if pattern[0] in settings else ():
             if pattern[-1] == "*":
                 yield from _of_dependency(setting, text)
-            elif is_local(text) and not _is_from_git(settings, setting, from_git):
+            elif _is_local(text) and not _is_from_git(settings, setting, from_git):
                 yield LocalPath(setting, text)
 
 
@@ -76,7 +72,7 @@ def _of_dependency(setting: KeyPath, text: str) -> Iterator[LocalPath]:
         return
     prefix = re.match(r"-r\s+|--requirement[ =]|", text)
     start = prefix.group() if prefix else ""
-    if is_local(text[len(start) :]):
+    if _is_local(text[len(start) :]):
         yield LocalPath(setting, text[len(start) :], start)
 
 
@@ -115,28 +111,10 @@ def relative_to_project(path: str, output: str) -> str:
 
 
 def with_paths(
-    settings: dict[str, Value],
-    patterns: tuple[tuple[str, ...], ...],
-    change: Callable[[str], str],
-    *,
-    from_git: bool,
+    settings: dict[str, Value], patterns: Patterns, change: Callable[[str], str], *, from_git: bool
 ) -> dict[str, Value]:
     """Returns the settings with every local path changed; nothing is changed in place."""
-    result = settings
+    result: Value = settings
     for found in list(local_paths(settings, patterns, from_git=from_git)):
-        result = _replaced(result, found.setting, found.prefix + change(found.path))
-    return result
-
-
-def _replaced(value: dict[str, Value], path: KeyPath, new: str) -> dict[str, Value]:
-    def inner(current: Value, rest: KeyPath) -> Value:
-        if not rest:
-            return new
-        if isinstance(current, dict):
-            return {**current, str(rest[0]): inner(current[str(rest[0])], rest[1:])}
-        if isinstance(current, list):
-            return [inner(item, rest[1:]) if number == rest[0] else item for number, item in enumerate(current)]
-        return current
-
-    changed = inner(value, path)
-    return changed if isinstance(changed, dict) else value
+        result = replaced(result, found.setting, found.prefix + change(found.path))
+    return cast("dict[str, Value]", result)

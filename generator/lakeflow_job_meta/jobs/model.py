@@ -14,11 +14,7 @@ from lakeflow_job_meta.parsing.model import Module, Source
 
 @dataclass(frozen=True, slots=True)
 class SqlFile:
-    """Inline SQL that becomes a file beside the job.
-
-    Attributes:
-        name: Of the file, without its folder and suffix.
-    """
+    """Inline SQL that becomes a file beside the job; its name has no folder and no suffix."""
 
     name: str
     text: str
@@ -32,7 +28,7 @@ class TaskOrigin:
     layers: tuple[Layer, ...]
 
     def of(self, path: KeyPath, *, of_key: bool) -> SourceRef:
-        """Returns where a setting of the task was written; the arguments are those of `Job.origin_of`."""
+        """Returns where a setting of the task was written; see `Job.origin_of`."""
         source = self.source
         if path[:1] == ("task_key",):
             return source.origin.at("source_id")
@@ -60,7 +56,7 @@ class Job:
 
     @property
     def key(self) -> str:
-        """The job's resource key in the bundle."""
+        """Its resource key in the bundle."""
         return self.module.key
 
     @cached_property
@@ -71,15 +67,12 @@ class Job:
     @cached_property
     def all_tasks(self) -> tuple[tuple[KeyPath, dict[str, Value]], ...]:
         """Every task with its path in `settings`, the ones that for_each tasks repeat among them."""
-        return tuple(
-            found for number, task in enumerate(self.tasks) for found in with_iteration(("tasks", number), task)
-        )
+        return tuple(found for n, task in enumerate(self.tasks) for found in with_iteration(("tasks", n), task))
 
     def named(self, setting: str, key: str) -> set[str] | None:
         """Returns the names in a list of named things, such as `("job_clusters", "job_cluster_key")`.
 
-        Returns:
-            None if the list is not known before the bundle's references are resolved.
+        None if the list is not known before the bundle's references are resolved.
         """
         value = self.settings.get(setting, [])
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
@@ -87,12 +80,7 @@ class Job:
         return {str(item[key]) for item in value if isinstance(item, dict) and key in item}
 
     def origin_of(self, path: KeyPath, *, of_key: bool = False) -> SourceRef:
-        """Returns where a setting was written: in the module, in a source, or in the project's defaults.
-
-        Args:
-            path: In `settings`.
-            of_key: Whether the setting's name is meant rather than its value.
-        """
+        """Returns where a setting (or its key) was written: in the module, a source, or the project's defaults."""
         if path[:1] == ("tasks",) and len(path) > 1:
             return self.task_origins[int(path[1])].of(path[2:], of_key=of_key)
         module = self.module
@@ -100,23 +88,13 @@ class Job:
         return found or (module.origin.at("job_config") if module.job_config else module.origin)
 
     def written_in_task(self, path: KeyPath, *steps: str) -> object:
-        """Returns what the metadata of a task has at some steps, in the form that it is written in; None if nothing.
-
-        Args:
-            path: Of the task in `settings`.
-            steps: From there.
-        """
+        """Returns what the metadata of the task at `path` has at some steps from there, as written; None if nothing."""
         config = self.task_origins[int(path[1])].source.transformation_config
         return value_at(config, (*path[2:], *steps))[1]
 
 
 def with_iteration(path: KeyPath, task: dict[str, Value]) -> Iterator[tuple[KeyPath, dict[str, Value]]]:
-    """Yields a task and, of a for_each task, what it repeats, with their paths.
-
-    Args:
-        path: Of the task.
-        task: Its settings.
-    """
+    """Yields a task and, of a for_each task, what it repeats, with their paths."""
     yield path, task
     inner = value_at(task, ("for_each_task", "task"))[1] if "for_each_task" in task else None
     if isinstance(inner, dict):

@@ -17,14 +17,14 @@ Block = dict[str, Value]
 
 @dataclass(frozen=True, slots=True)
 class TaskContext:
-    """What a convenience may need to know.
+    """What a convenience may need.
 
     Attributes:
         source_id: As written; notebooks find their row by it.
         control_table: The table's name that notebooks get; None where the project has none.
         warehouse_id: The project's default.
-        sql_path: Where inline SQL of this task is put, relative to the job's file.
-        job_key_of: Gives the key of the job of another module.
+        sql_path: Where inline SQL of this task is put.
+        job_key_of: Returns the key of the job of another module.
     """
 
     source_id: str
@@ -50,7 +50,6 @@ class TaskType:
     Attributes:
         name: What `task_type` calls it.
         block: The field of the Jobs API that holds it.
-        compute: What it runs on.
         prepare: Turns the metadata's form of the block into that of the Jobs API; None where they are the same.
     """
 
@@ -84,11 +83,9 @@ def _prepare_notebook(block: Block, context: TaskContext) -> Block:
 
 def _prepare_sql(block: Block, context: TaskContext) -> Block:
     """Adds the default warehouse, and turns the short forms of SQL into those of the Jobs API."""
-    result: Block = {}
-    if block.get("warehouse_id") is not None:
-        result["warehouse_id"] = block["warehouse_id"]
-    elif context.warehouse_id is not None:
-        result["warehouse_id"] = context.warehouse_id
+    own = block.get("warehouse_id")
+    warehouse_id = context.warehouse_id if own is None else own
+    result: Block = {} if warehouse_id is None else {"warehouse_id": warehouse_id}
     for key, value in block.items():
         if key == INLINE_SQL:
             # A project may set a git_source, which would be looked in by default.

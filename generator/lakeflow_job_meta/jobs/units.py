@@ -41,13 +41,7 @@ class ParsedUnit:
 
 
 def parse_unit(unit: SourceUnit, project: Project, output: str) -> ParsedUnit:
-    """Parses a unit and builds the jobs of its modules; whether their settings are right is checked elsewhere.
-
-    Args:
-        unit: The unit.
-        project: For defaults, naming and the control table.
-        output: The folder that `jobs/` and `sql/` are in, relative to the project.
-    """
+    """Parses a unit and builds the jobs of its modules as `build_job` does; their settings are checked elsewhere."""
     parsed = [parse_module(raw) for raw in unit.content.modules]
     built = (BuiltModule(each, build_job(each.module, project, output) if each.module else Built()) for each in parsed)
     return ParsedUnit(unit, tuple(built))
@@ -64,9 +58,7 @@ class JobSource(NamedTuple):
 class Jobs(Sequence[Job]):
     """The jobs of a project in reading order, each built when it is first needed: mostly only their keys are.
 
-    Attributes:
-        project: What the jobs are built with, likewise `output`; see `parse_unit`.
-        sources: What each job is built from, by the job's key.
+    `sources` has what each job is built from, by the job's key.
     """
 
     project: Project
@@ -81,11 +73,7 @@ class Jobs(Sequence[Job]):
         return Jobs(self.project, self.output, {key: source for key, source in self.sources.items() if key in keys})
 
     def split(self, groups: Mapping[str, str]) -> dict[str, Jobs]:
-        """Returns the jobs of each group.
-
-        Args:
-            groups: The group of each job, by the job's key.
-        """
+        """Returns the jobs of each group; `groups` has the group of each job, by the job's key."""
         sources: dict[str, dict[str, JobSource]] = {}
         for key, source in self.sources.items():
             sources.setdefault(groups[key], {})[key] = source

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from lakeflow_job_meta._internal.processes import is_running
+from lakeflow_job_meta._internal.parallel import is_running
 from lakeflow_job_meta.state.heartbeat import Heartbeat, read_heartbeat
 from lakeflow_job_meta.state.history import History, HistoryEntry, MonitorState, Outcome
 

@@ -16,7 +16,7 @@ from enum import Enum
 from pathlib import Path
 
 from lakeflow_job_meta._internal.fs import sync_folder, write_new
-from lakeflow_job_meta._internal.processes import is_running
+from lakeflow_job_meta._internal.parallel import is_running
 from lakeflow_job_meta._internal.text import count, listing
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project

@@ -10,11 +10,7 @@ from lakeflow_job_meta.diagnostics.model import SourceRef
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """A source that another source waits for.
-
-    Attributes:
-        outcome: The result of a condition to wait for, `"true"` or `"false"`; None waits for the end.
-    """
+    """A source that another waits for: for its end, or as a condition for the outcome `"true"` or `"false"`."""
 
     source_id: str
     outcome: str | None
@@ -26,7 +22,6 @@ class Source:
     """One source of a module; it becomes one task.
 
     Attributes:
-        task_key: The task's key, made from `source_id`.
         execution_order: The stage; None where `depends_on` alone determines when it runs.
         depends_on: What it waits for; None leaves that to `execution_order`.
         source_config: Kept for the notebook that reads the control table, like `target_config`.
@@ -50,10 +45,9 @@ class Module:
     """One module of the metadata; it becomes one job.
 
     Attributes:
-        key: The job's key in the bundle, made from `module_name`.
+        key: The job's key in the bundle.
         targets: The bundle's targets in which the job exists; empty for all.
-        sources: As they were written; rows by `source_id`.
-        group: Its value in the column of the control table that names the bundles of modules.
+        group: As in `RawModule`.
     """
 
     module_name: str

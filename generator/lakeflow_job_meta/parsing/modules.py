@@ -7,11 +7,10 @@ job that is built of them.
 
 from __future__ import annotations
 
-from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
-from lakeflow_job_meta._internal.trees import KeyPath, Value
+from lakeflow_job_meta._internal.trees import KeyPath, Value, replaced
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, errors_among
 from lakeflow_job_meta.diagnostics.rules import UNUSABLE_NAME
 from lakeflow_job_meta.parsing.keys import job_key, job_key_problem, task_key, task_key_problem
@@ -28,10 +27,7 @@ class ParsedModule:
         module: As far as it could be read, so that its settings can be checked too; None if there is nothing to check.
         is_broken: Whether no job may be built of it.
         is_damaged: Whether some of it could not be read.
-        name: The module's name, known even for many broken modules.
-        key: The key of its job, likewise.
-        origin: Where it stands.
-        diagnostics: What is wrong with it.
+        name: The module's name, known even for many broken modules; likewise the key of its job.
     """
 
     module: Module | None
@@ -47,15 +43,12 @@ def parse_module(raw: RawModule) -> ParsedModule:
     """Validates one raw module and builds what is right of it."""
     origin = raw.origin
     findings = compare_module(raw.value, _hints_at)
-    problems = [
-        finding.report(SourceRef(origin.document, (*origin.path, *finding.path), finding.of_key))
-        for finding in findings
-    ]
+    problems = [each.report(replace(origin.at(*each.path), of_key=each.of_key)) for each in findings]
     value = raw.value
     for finding in findings:
         if not finding.of_key:
             # A dependency that is wrong anywhere is no dependency.
-            value = _without(value, finding.path[:4])
+            value = replaced(value, finding.path[:4], None)
     if not isinstance(value, dict):
         return ParsedModule(None, True, raw.is_damaged, None, None, origin, tuple(problems))
     name = cast("str | None", value.get("module_name"))
@@ -63,28 +56,18 @@ def parse_module(raw: RawModule) -> ParsedModule:
     if name is not None and (reason := job_key_problem(name)) is not None:
         key = None
         problems.append(UNUSABLE_NAME.at(origin.at("module_name"), reason))
-    sources = _sources(value, origin, problems)
     module = Module(
         module_name=name or "?",
         key=key or "unnamed",
         description=cast("str | None", value.get("description")),
         job_config=_map(value, "job_config"),
         targets=tuple(dict.fromkeys(cast(str, each) for each in _items(value, "targets") if each is not None)),
-        sources=sources,
+        sources=_sources(value, origin, problems),
         origin=origin,
         group=raw.group,
     )
     is_broken = raw.is_damaged or bool(errors_among(problems))
     return ParsedModule(module, is_broken, raw.is_damaged, name, key, origin, tuple(problems))
-
-
-def _without(value: Value, path: KeyPath) -> Value:
-    """Returns a copy with null at the path."""
-    if not path or not isinstance(value, (dict, list)):
-        return None
-    copied = copy(value)
-    copied[path[0]] = _without(value[path[0]], path[1:])  # type: ignore[index]
-    return copied
 
 
 def _map(value: dict[str, Value], name: str) -> dict[str, Value]:
@@ -140,23 +123,17 @@ def _dependencies(items: list[Value], origin: SourceRef) -> tuple[Dependency, ..
 def _hints_at(path: KeyPath) -> KeyHints:
     """Says where a key belongs that stands directly in a module or in a source."""
     if not path:
-        of_source = "it is a task setting: write it in the 'transformation_config' of a source"
+        of_task = "it is a task setting: write it in the 'transformation_config' of a source"
         return KeyHints(
-            {
-                **dict.fromkeys(fields_of("Task"), of_source),
-                **dict.fromkeys(fields_of("source"), "it belongs in a source, below 'sources'"),
-                **dict.fromkeys(fields_of("JobSettings"), "it is a job setting: write it in 'job_config'"),
-                **dict.fromkeys(("modules", "metadata_version"), "it belongs at the top of the file"),
-            }
+            dict.fromkeys(fields_of("Task"), of_task)
+            | dict.fromkeys(fields_of("source"), "it belongs in a source, below 'sources'")
+            | dict.fromkeys(fields_of("JobSettings"), "it is a job setting: write it in 'job_config'")
+            | dict.fromkeys(("modules", "metadata_version"), "it belongs at the top of the file")
         )
     if len(path) > 2:
         return KeyHints()
     return KeyHints(
-        {
-            **dict.fromkeys(
-                fields_of("JobSettings"), "it is a job setting: write it in the 'job_config' of the module"
-            ),
-            **dict.fromkeys(("job_config", "targets"), "it belongs to the module, beside 'sources'"),
-            **dict.fromkeys(fields_of("Task"), "it is a task setting: write it in 'transformation_config'"),
-        }
+        dict.fromkeys(fields_of("JobSettings"), "it is a job setting: write it in the 'job_config' of the module")
+        | dict.fromkeys(("job_config", "targets"), "it belongs to the module, beside 'sources'")
+        | dict.fromkeys(fields_of("Task"), "it is a task setting: write it in 'transformation_config'")
     )

@@ -15,14 +15,8 @@ from itertools import groupby
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value, diff
 from lakeflow_job_meta.control_table.schema import METADATA_COLUMNS, key_of
+from lakeflow_job_meta.diagnostics import rules
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Location, SourceRef, Subject, dotted
-from lakeflow_job_meta.diagnostics.rules import (
-    BAD_JSON,
-    CONFLICTING_ROWS,
-    DUPLICATE_KEY,
-    NOT_A_VALUE,
-    ROW_WITHOUT_MODULE,
-)
 from lakeflow_job_meta.parsing.units import RawModule, SourceUnit, UnitContent, digest_of
 from lakeflow_job_meta.tables.schema import Row
 from lakeflow_job_meta.text.json_columns import locate_in_json, read_json
@@ -38,12 +32,9 @@ _SIMPLE = re.compile(r"[\w.:/ -]{1,80}")
 
 
 class TableModule:
-    """The rows of one module, as the document that holds its values.
+    """The rows of one module, in the order of its sources, as the document that holds its values.
 
-    Args:
-        label: The table's name or path.
-        rows: The rows, in the order of the module's sources.
-        row_of: The number of the row that a value of the whole module was taken from, by column.
+    `row_of` has the number of the row that a value of the whole module was taken from, by column.
     """
 
     def __init__(self, label: str, rows: Sequence[Row], row_of: Mapping[str, int]) -> None:
@@ -67,7 +58,6 @@ class TableModule:
         return Location(f"{name}.{column}", *start, False, *end), text.split("\n")[start.line - 1]
 
     def subject(self, path: KeyPath) -> Subject:
-        """Returns the module and source that the value at `path` belongs to, and its name there."""
         module = _text(self._rows[0], "module_name")
         if path[:1] == ("sources",) and len(path) > 1:
             return Subject(module, _text(self._rows[int(path[1])], "source_id"), dotted(path[2:]))
@@ -94,10 +84,8 @@ def _key(column: str, row: Row) -> str:
 def units_of_rows(label: str, rows: Iterable[Row], group_column: str | None = None) -> Iterator[SourceUnit]:
     """Puts the rows of a control table together by module: modules by name, sources sorted by `source_id`.
 
-    Args:
-        label: The table's name or path, as messages and generated files name it.
-        rows: Maps from column to value; JSON columns as text.
-        group_column: The column that names the bundles of modules, if one does.
+    JSON columns are text. `label` is what messages and generated files call the table, `group_column` the column that
+    names the bundles of modules, if one does.
     """
     for name, group in groupby(sorted(rows, key=key_of), key=lambda row: row.get("module_name")):
         members = list(group)
@@ -111,11 +99,9 @@ def units_of_rows(label: str, rows: Iterable[Row], group_column: str | None = No
 def modules_of_rows(label: str, rows: Iterable[Row]) -> UnitContent:
     """Reads all units of a table at once, the modules by name."""
     contents = [unit.content for unit in units_of_rows(label, rows)]
-    return UnitContent(
-        tuple(module for content in contents for module in content.modules),
-        tuple(problem for content in contents for problem in content.diagnostics),
-        all(content.is_whole for content in contents),
-    )
+    modules = tuple(module for content in contents for module in content.modules)
+    problems = tuple(problem for content in contents for problem in content.diagnostics)
+    return UnitContent(modules, problems, all(content.is_whole for content in contents))
 
 
 def _written(rows: list[Row]) -> bytes | None:
@@ -130,7 +116,7 @@ def _written(rows: list[Row]) -> bytes | None:
 def _without_module(label: str, rows: list[Row]) -> UnitContent:
     message = "the row has no module_name, so it belongs to no job"
     origins = (SourceRef(TableModule(label, rows, {}), ("sources", number)) for number in range(len(rows)))
-    return UnitContent((), tuple(ROW_WITHOUT_MODULE.at(origin, message) for origin in origins), is_whole=False)
+    return UnitContent((), tuple(rules.ROW_WITHOUT_MODULE.at(origin, message) for origin in origins), is_whole=False)
 
 
 def _module(label: str, rows: list[Row], group_column: str | None) -> UnitContent:
@@ -170,13 +156,9 @@ def _group(
     row_of.setdefault(column, first)
     other = next((number for number, text in found.items() if text != group), None)
     if other is not None:
-        problems.append(
-            CONFLICTING_ROWS.at(
-                origin.at("sources", other, column),
-                f"{column!r} names the bundle of the module, and is {quoted(found[other])} here but {quoted(group)} in "
-                f"{origin.at('sources', first, column)}; rows of a module must agree",
-            )
-        )
+        both = f"{quoted(found[other])} here but {quoted(group)} in {origin.at('sources', first, column)}"
+        message = f"{column!r} names the bundle of the module, and is {both}; rows of a module must agree"
+        problems.append(rules.CONFLICTING_ROWS.at(origin.at("sources", other, column), message))
     return group
 
 
@@ -203,7 +185,7 @@ def _read(row: Row, column: str) -> tuple[Value, Fault | None]:
 
 
 def _bad_cell(row: Row, column: str, origin: SourceRef, fault: Fault) -> Diagnostic:
-    rule = {"duplicate-key": DUPLICATE_KEY, "value": NOT_A_VALUE}.get(fault.kind, BAD_JSON)
+    rule = {"duplicate-key": rules.DUPLICATE_KEY, "value": rules.NOT_A_VALUE}.get(fault.kind, rules.BAD_JSON)
     cell = origin.location()
     lines = str(row[column]).split("\n")
     line = lines[fault.mark.line - 1] if fault.mark.line <= len(lines) else None
@@ -214,7 +196,6 @@ def _bad_cell(row: Row, column: str, origin: SourceRef, fault: Fault) -> Diagnos
 def _conflict(column: str, here: SourceRef, first: SourceRef, one: Value, other: Value) -> Diagnostic:
     """Reports where two rows of a module disagree, by the first setting that differs."""
     path = next(diff(one, other)).path
-    name = ".".join(str(step) for step in (column, *path))
-    return CONFLICTING_ROWS.at(
-        here.at(*path), f"{name} is not the same as in {first}; rows of a module that set {column!r} must agree"
-    )
+    name = ".".join(map(str, (column, *path)))
+    message = f"{name} is not the same as in {first}; rows of a module that set {column!r} must agree"
+    return rules.CONFLICTING_ROWS.at(here.at(*path), message)

@@ -17,7 +17,6 @@ class RawModule:
 
     Attributes:
         value: The map with `module_name`, `sources` and the rest; anything else if that is what was written.
-        origin: Where it stands.
         is_damaged: Whether some of it could not be read, which has been reported.
         group: Its value in the column of the control table that names the bundles of modules.
     """
@@ -30,11 +29,9 @@ class RawModule:
 
 @dataclass(frozen=True, slots=True)
 class UnitContent:
-    """The content of a unit.
+    """The content of a unit: its modules in reading order, and what could not be read.
 
     Attributes:
-        modules: In reading order.
-        diagnostics: What could not be read.
         is_whole: Whether all modules of the unit are among `modules`; if not, jobs that came from it must stay.
     """
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, cast
 
 from markupsafe import Markup
 
-from lakeflow_job_meta._internal.package_data import shipped
+from lakeflow_job_meta._internal.fs import shipped
 from lakeflow_job_meta._internal.text import quoted
-from lakeflow_job_meta._internal.trees import ABSENT, Value, diff
+from lakeflow_job_meta._internal.trees import ABSENT, Difference, Value, diff
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Location
 from lakeflow_job_meta.diagnostics.rules import TEMPLATE
@@ -49,15 +49,8 @@ class _Wrong(Exception):
     """The template or its result is wrong; the message says how."""
 
 
-class _Unfiltered(Exception):
-    """A template wrote a value without a filter; the message names the value."""
-
-
 class Renderer:
-    """Renders the jobs of one project.
-
-    Args:
-        project: Names the template; its folder is where templates are found.
+    """Renders the jobs of one project, whose folder is where its own templates are found.
 
     Attributes:
         project_templates: The text of every template of the project that was used; None where there is none.
@@ -76,13 +69,14 @@ class Renderer:
             text = self._render(job, marker)
             self._compare(text, marker, expected)
         except _Wrong as error:
-            place = Location(self._name, _line_in_template(error.__cause__, self._name))
-            return Rendered({}, (Diagnostic(TEMPLATE.severity, TEMPLATE.code, str(error), place),))
+            location = Location(self._name, _line_in_template(error.__cause__ or error, self._name))
+            return Rendered({}, (Diagnostic(TEMPLATE.severity, TEMPLATE.code, str(error), location),))
         except Unwritable as error:
             return Rendered({}, (TEMPLATE.at(job.module.origin, f"a value cannot be written as YAML: {error}"),))
         files = {job_path(job.key): text}
         for sql in job.sql_files:
-            files[sql_path(job.key, sql.name)] = _sql_text(sql.text, job.module.label)
+            body = sql.text if sql.text.endswith("\n") else sql.text + "\n"
+            files[sql_path(job.key, sql.name)] = f"{SQL_MARKER.line(job.module.label)}\n{body}"
         return Rendered(files)
 
     @cached_property
@@ -138,10 +132,8 @@ class Renderer:
         }
         try:
             return str(self._template.render(job=view, marker=Markup(marker)))
-        except Unwritable:
+        except (Unwritable, _Wrong):
             raise
-        except _Unfiltered as error:
-            raise _Wrong(str(error)) from error
         except TemplateNotFound as error:
             raise _Wrong(f"there is no template {quoted(error.name)}") from error
         except TemplateError as error:
@@ -150,11 +142,7 @@ class Renderer:
             raise _Wrong(f"the template failed: {type(error).__name__}: {error}") from error
 
     def _compare(self, text: str, marker: str, expected: Value) -> None:
-        """Proves that the text is the job.
-
-        Raises:
-            _Wrong: It is not.
-        """
+        """Proves that the text is the job, or raises _Wrong."""
         if not text.startswith(marker + "\n"):
             raise _Wrong("the first line must be the marker, {{ marker }}: by it the file is known to be generated")
         if self._project.job_template is None:
@@ -168,10 +156,9 @@ class Renderer:
         if faults:
             raise _Wrong(f"the result cannot be read: line {faults[0].mark.line}: {faults[0].message}")
         # Only written, never read back: the fastest form in which different values, and 1 and true, are different.
-        if marshal.dumps(actual, 2) != marshal.dumps(expected, 2):
-            difference = _difference(expected, actual)
-            if difference is not None:
-                raise _Wrong(f"the template does not write the job as it is: {difference}")
+        is_same = marshal.dumps(actual, 2) == marshal.dumps(expected, 2)
+        if not is_same and (difference := next(diff(expected, actual), None)) is not None:
+            raise _Wrong(f"the template does not write the job as it is: {_in_words(difference)}")
 
 
 def _document(job: Job) -> Value:
@@ -182,38 +169,28 @@ def _document(job: Job) -> Value:
     return {"targets": {target: {"resources": resources} for target in job.module.targets}}
 
 
-def _sql_text(text: str, label: str) -> str:
-    body = text if text.endswith("\n") else text + "\n"
-    return f"{SQL_MARKER.line(label)}\n{body}"
-
-
 def _only_written(value: object) -> object:
     """Refuses whatever reaches the output without a filter."""
     from jinja2 import Undefined
 
     if isinstance(value, (Markup, Undefined)):
         return value
-    raise _Unfiltered(f"{quoted(value)} is written without a filter; use `yaml`, `yaml_key` or `comment`")
+    raise _Wrong(f"{quoted(value)} is written without a filter; use `yaml`, `yaml_key` or `comment`")
 
 
-def _difference(expected: Value, actual: Value) -> str | None:
-    """Describes the first difference of two values; None if they are the same but for the order of keys."""
-    found = next(diff(expected, actual), None)
-    if found is None:
-        return None
-    *around, last = map(str, found.path or ("the document",))
-    name = ".".join([*around, last])
-    if found.after is ABSENT:
-        return f"{'.'.join(around) or 'the document'} lacks {last!r}"
-    if found.before is ABSENT:
-        return f"{'.'.join(around) or 'the document'} has {last!r}, which the job does not have"
-    return f"{name} is {quoted(found.after)}, but the job has {quoted(found.before)}"
+def _in_words(difference: Difference) -> str:
+    path = difference.path
+    around, name = (".".join(map(str, steps)) or "the document" for steps in (path[:-1], path))
+    if difference.after is ABSENT:
+        return f"{around} lacks {path[-1]!r}"
+    if difference.before is ABSENT:
+        return f"{around} has {path[-1]!r}, which the job does not have"
+    return f"{name} is {quoted(difference.after)}, but the job has {quoted(difference.before)}"
 
 
-def _line_in_template(error: BaseException | None, name: str) -> int | None:
-    """Finds the line of the template that an error comes from."""
-    line = getattr(error, "lineno", None)
-    if line is not None or error is None:
+def _line_in_template(error: BaseException, name: str) -> int | None:
+    line: int | None = getattr(error, "lineno", None)
+    if line is not None:
         return line
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(name)]
     return frames[-1].lineno if frames else None

@@ -22,20 +22,11 @@ _CLEARLY_CLOSE, _CLEARLY_CLOSER = 0.8, 0.1
 """How alike a word and its match are at least, and how much less alike the next word is at least."""
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?")
-_BOOLEANS = {
-    **dict.fromkeys(("true", "yes", "on", "y"), True),
-    **dict.fromkeys(("false", "no", "off", "n"), False),
-}
+_BOOLEANS = {**dict.fromkeys(("true", "yes", "on", "y"), True), **dict.fromkeys(("false", "no", "off", "n"), False)}
 
 
 def rename_key(key: str, known: Collection[str], present: Collection[str]) -> Advice:
-    """Advises on a key that is not known.
-
-    Args:
-        key: What was written.
-        known: The keys that may stand here.
-        present: The keys that stand here.
-    """
+    """Advises on a key that is none of the known ones, in a map where those of `present` stand."""
     match = _same_word(key, known) or closest(key, known)
     if match is None:
         return did_you_mean(key, known), None
@@ -57,12 +48,7 @@ def choose_value(value: Value, choices: list[Value]) -> Advice:
 
 
 def change_type(value: Value, expected: str) -> Advice:
-    """Advises on a value of the wrong type that only has quotes too many or too few.
-
-    Args:
-        value: What was written.
-        expected: The type of JSON Schema that it should have.
-    """
+    """Advises on a value of another type of JSON Schema than expected that has only quotes too many or too few."""
     if expected == "string" and isinstance(value, (int, float)):
         return "; put it in quotes", _replacement(json_like(value), is_safe=False)
     if not isinstance(value, str):

@@ -11,11 +11,12 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, cast
 
-from lakeflow_job_meta._internal.package_data import shipped
+from lakeflow_job_meta._internal.fs import shipped
 from lakeflow_job_meta._internal.text import closest, kind_of, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Rule, SourceRef, Suggestion
@@ -33,7 +34,6 @@ class Finding:
     Attributes:
         path: To the value, or to the field that should not be there or is missing.
         of_key: Whether the key rather than the value is the mistake.
-        suggestion: What would mend it, where that is known.
     """
 
     rule: Rule
@@ -43,12 +43,7 @@ class Finding:
     suggestion: Suggestion | None = None
 
     def report(self, origin: SourceRef, rule: Rule | None = None) -> Diagnostic:
-        """Returns the diagnostic.
-
-        Args:
-            origin: Where the value or the key stands.
-            rule: What it breaks, if not its own rule.
-        """
+        """Returns the diagnostic at where the value or the key stands, of another rule if one is given."""
         return with_text_as_written((rule or self.rule).at(origin, self.message, self.suggestion))
 
 
@@ -113,23 +108,17 @@ def compare_module(value: Value, hints_at: HintsAt = lambda path: KeyHints()) ->
 
     What is in `job_config` and in a `transformation_config` is not compared.
     """
-    try:
+    with suppress(ValueError):  # a cell of a table may hold something that JSON does not have
         if _verdict("module")(value):
             return []
-    except ValueError:
-        pass  # a cell of a table holds something that JSON does not have
     form = _module_form()
     return list(_Walk(form["$defs"], hints_at, is_metadata=True).check(value, form, ()))
 
 
 def compare(value: Value, schema: str, what: str, hints_at: HintsAt = lambda path: KeyHints()) -> list[Finding]:
-    """Returns everything in which a value differs from a shipped schema.
+    """Returns everything in which a value differs from a shipped schema, such as `job`.
 
-    Args:
-        value: What was written.
-        schema: The schema's name, such as `job`.
-        what: What an unknown key of it is in a user's words, such as `job setting`.
-        hints_at: For unknown keys.
+    `what` names an unknown key at its root, such as `job setting`.
     """
     root = {key: part for key, part in load_schema(schema).items() if key != "title"}
     return list(_Walk(root["$defs"], hints_at).check(value, root, (), what))
@@ -154,7 +143,7 @@ class _Walk:
         options = list(self._options(node))
         if any(_is_null_or_reference(value, option) for option in options):
             return
-        real = [option for option in options if not _is_stand_in(option) and option.get("type") != "null"]
+        real = [option for option in options if not option.get("x-stand-in") and option.get("type") != "null"]
         expected = next((option for option in real if _has_type(value, option.get("type"))), real[0])
         title = f"a {node['title'].lower()}" if "title" in node else ""
         name = title or _name(path)
@@ -237,13 +226,9 @@ class _Walk:
 
 def _is_null_or_reference(value: Value, option: Schema) -> bool:
     """Says whether this is null where null may be, or a reference that stands for a value of another type."""
-    if _is_stand_in(option):
+    if option.get("x-stand-in"):
         return isinstance(value, str) and re.fullmatch(option["pattern"], value) is not None
     return value is None and option.get("type") == "null"
-
-
-def _is_stand_in(option: Schema) -> bool:
-    return bool(option.get("x-stand-in"))
 
 
 _TYPES: dict[str, tuple[tuple[type, ...], str]] = {

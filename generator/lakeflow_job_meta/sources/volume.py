@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lakeflow_job_meta._internal.fs import walk
-from lakeflow_job_meta._internal.retries import attempts
+from lakeflow_job_meta._internal.parallel import attempts
 from lakeflow_job_meta.errors import LakeflowJobMetaError, OperationFailed
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints, combined_fingerprint
 from lakeflow_job_meta.sources.interface import SourceSnapshot

@@ -14,7 +14,7 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, cast
 
-from lakeflow_job_meta._internal.retries import attempts
+from lakeflow_job_meta._internal.parallel import attempts
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.tables.schema import Row
 from lakeflow_job_meta.tables.sql import Statement, statement_error

@@ -61,11 +61,7 @@ _DECODER = json.JSONDecoder(
 
 @lru_cache(maxsize=1024)
 def read_json(text: str) -> tuple[Value, Fault | None]:
-    """Reads one JSON text; a control table repeats many of them, and values are shared.
-
-    Returns:
-        The value, or None and what is wrong.
-    """
+    """Reads one JSON text to a value, or to None and a fault; a control table repeats many, and values are shared."""
     try:
         value: Value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
@@ -105,7 +101,7 @@ def locate_in_json(text: str, path: KeyPath, *, of_key: bool) -> Span:
     """
     start = _skip(text, 0)
     for number, step in enumerate(path):
-        found = _child(text, start, step)
+        found = next(((key_at, at) for key_at, key, at in _members(text, start) if key == step), None)
         if found is None:
             break
         key, start = found
@@ -114,11 +110,6 @@ def locate_in_json(text: str, path: KeyPath, *, of_key: bool) -> Span:
     end = _LENIENT.raw_decode(text, start)[1]
     first_line = text[start:end].partition("\n")[0].rstrip(" \t\r,:")
     return Span(mark_at(text, start), mark_at(text, start + len(first_line)))
-
-
-def _child(text: str, start: int, step: str | int) -> tuple[int, int] | None:
-    """Finds a member of the map or list that starts at `start`: the positions of its key and its value."""
-    return next(((key_at, at) for key_at, key, at in _members(text, start) if key == step), None)
 
 
 def _members(text: str, start: int) -> Iterator[tuple[int, str | int, int]]:

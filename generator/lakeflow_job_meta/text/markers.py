@@ -21,11 +21,7 @@ def one_line(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """The marker of one kind of file.
-
-    Attributes:
-        comment: What begins a comment there.
-    """
+    """The marker of one kind of file, where `comment` begins a comment."""
 
     comment: str
 

@@ -39,7 +39,6 @@ class YamlDocument:
         return self._at(*self._content.locate(path, of_key=of_key))
 
     def subject(self, path: KeyPath) -> Subject:
-        """Returns the module and source that the value at `path` belongs to, and its name there."""
         if path[:1] != ("modules",) or len(path) < 2:
             return Subject(setting=dotted(path))
         module = self._text_at(*path[:2], "module_name")
@@ -61,47 +60,40 @@ class YamlDocument:
 
     def report(self, fault: Fault) -> Diagnostic:
         """Turns a fault of the text into a diagnostic."""
-        rule = _RULES.get(fault.kind, UNREADABLE)
-        subject = self.subject(fault.path)
-        return rule.report(*self._at(fault.mark, fault.end), subject, fault.message, fault.suggestion)
+        at, subject = self._at(fault.mark, fault.end), self.subject(fault.path)
+        return _RULES.get(fault.kind, UNREADABLE).report(*at, subject, fault.message, fault.suggestion)
 
 
 def open_yaml(path: Path, label: str) -> tuple[YamlDocument | None, list[Diagnostic]]:
-    """Reads a file as text.
-
-    Returns:
-        The document, or None and the reason why there is none.
-    """
+    """Reads a file as text; returns the document, or None and the reason why there is none."""
     content, problems = read_bytes(path, label)
     return decode_yaml(content, label) if content is not None else (None, problems)
 
 
 def read_bytes(path: Path, label: str) -> tuple[bytes | None, list[Diagnostic]]:
-    """Reads a file as it is, unless it is too large.
-
-    Returns:
-        The content, or None and the reason why there is none.
-    """
+    """Reads a file as it is, unless it is too large; otherwise like `open_yaml`."""
     try:
         size = path.stat().st_size
-        if size > MAX_BYTES:
-            return None, [UNREADABLE.at(SourceRef(UnreadableDocument(label)), _too_large(size))]
-        return path.read_bytes(), []
+        return (path.read_bytes(), []) if size <= MAX_BYTES else _too_large(label, size)
     except OSError as error:
-        return None, [UNREADABLE.at(SourceRef(UnreadableDocument(label)), f"cannot be read: {error.strerror or error}")]
+        return _unreadable(label, f"cannot be read: {error.strerror or error}")
 
 
-def _too_large(size: int) -> str:
-    return f"the file has {size:,} bytes; the limit is {MAX_BYTES:,}: split it"
+def _too_large(label: str, size: int) -> tuple[None, list[Diagnostic]]:
+    return _unreadable(label, f"the file has {size:,} bytes; the limit is {MAX_BYTES:,}: split it")
+
+
+def _unreadable(label: str, message: str) -> tuple[None, list[Diagnostic]]:
+    return None, [UNREADABLE.at(SourceRef(UnreadableDocument(label)), message)]
 
 
 def decode_yaml(content: bytes, label: str) -> tuple[YamlDocument | None, list[Diagnostic]]:
     """Takes a file's content for text; otherwise like `open_yaml`."""
     if len(content) > MAX_BYTES:
-        return None, [UNREADABLE.at(SourceRef(UnreadableDocument(label)), _too_large(len(content)))]
+        return _too_large(label, len(content))
     try:
         return YamlDocument(label, content.decode("utf-8-sig")), []
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        message = f"the byte 0x{content[error.start]:02x} at line {line} is not UTF-8; save the file as UTF-8"
-        return None, [UNREADABLE.at(SourceRef(UnreadableDocument(label)), message)]
+        byte = f"0x{content[error.start]:02x}"
+        return _unreadable(label, f"the byte {byte} at line {line} is not UTF-8; save the file as UTF-8")

@@ -20,13 +20,7 @@ from lakeflow_job_meta.text.yaml_reader import read_yaml
 
 @dataclass(frozen=True, slots=True)
 class FixedText:
-    """A text with suggestions applied.
-
-    Attributes:
-        text: The new text.
-        fixed: The diagnostics whose suggestions were applied.
-        left: The others, and why.
-    """
+    """A text with the suggestions of some diagnostics applied, and the others with the reasons why not."""
 
     text: str
     fixed: tuple[Diagnostic, ...] = ()
@@ -35,11 +29,9 @@ class FixedText:
 
 @dataclass(frozen=True, slots=True)
 class _Edit:
-    """One change: the characters from `start` to `end` become `new`.
+    """One change: the characters from `start` to `end` become `new`, and so the key or value `becomes` another.
 
-    Attributes:
-        path: Of the value; for a key, of the value behind it.
-        becomes: The new key or value.
+    A key has the path of the value behind it.
     """
 
     start: int
@@ -51,13 +43,9 @@ class _Edit:
 
 
 def fix_yaml(text: str, diagnostics: Sequence[Diagnostic]) -> FixedText:
-    """Applies the suggestions of diagnostics to the text that they are of.
+    """Applies the suggestions of diagnostics to the text that they are of, which has no byte order mark.
 
     What an alias or a merge key repeats elsewhere is left alone, since all of its places would change.
-
-    Args:
-        text: The text, without a byte order mark.
-        diagnostics: Each with a suggestion and a location in this text.
     """
     document = _Document(text)
     edits: dict[_Edit, Diagnostic] = {}
@@ -69,11 +57,8 @@ def fix_yaml(text: str, diagnostics: Sequence[Diagnostic]) -> FixedText:
         else:
             left.append((diagnostic, edit))
     good = document.applicable(sorted(edits, key=lambda edit: edit.start))
-    left += ((diagnostic, _UNCLEAR) for edit, diagnostic in edits.items() if edit not in good)
+    left += ((diagnostic, "more than this would change") for edit, diagnostic in edits.items() if edit not in good)
     return FixedText(document.with_edits(good), tuple(edits[edit] for edit in good), tuple(left))
-
-
-_UNCLEAR = "more than this would change"
 
 
 class _Document(YamlDocument):

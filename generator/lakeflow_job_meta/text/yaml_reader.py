@@ -12,17 +12,6 @@ from functools import cached_property
 from typing import NamedTuple
 
 import yaml
-from yaml.events import (
-    AliasEvent,
-    DocumentStartEvent,
-    Event,
-    MappingEndEvent,
-    MappingStartEvent,
-    ScalarEvent,
-    SequenceEndEvent,
-    SequenceStartEvent,
-    StreamEndEvent,
-)
 
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Scalar, Value, value_at
@@ -42,7 +31,6 @@ MAX_CHARACTERS = 64 * 1024 * 1024
 MAX_VALUES_FROM_ALIASES = 100_000
 
 _START = Mark(1, 1)
-
 
 _Range = tuple[int, int, int, int]
 """Lines and columns of start and end as the parser counts, from 0: plain tuples, which the collector leaves alone."""
@@ -79,9 +67,8 @@ class YamlText:
     @cached_property
     def positions(self) -> dict[KeyPath, Positions]:
         """Every key and value by its path, where positions were asked for."""
-        return {
-            path: Positions(_span(key) if key else None, _span(value)) for path, (key, value) in self.ranges.items()
-        }
+        found = self.ranges.items()
+        return {path: Positions(_span(key) if key else None, _span(value)) for path, (key, value) in found}
 
     def locate(self, path: KeyPath, *, of_key: bool) -> Span:
         """Returns the range of a value or its key, or of the nearest thing around it.
@@ -112,9 +99,8 @@ class YamlText:
         ends: dict[int, int] = {}
         for position in self.positions.values():
             for start, end in (span for span in position if span is not None):
-                ends[start.line] = max(
-                    ends.get(start.line, 1), end.column if end.line == start.line else start.column + 1
-                )
+                column = end.column if end.line == start.line else start.column + 1
+                ends[start.line] = max(ends.get(start.line, 1), column)
         return ends
 
 
@@ -122,7 +108,7 @@ def _span(found: _Range) -> Span:
     return Span(Mark(found[0] + 1, found[1] + 1), Mark(found[2] + 1, found[3] + 1))
 
 
-def _range_of(event: Event) -> _Range:
+def _range_of(event: yaml.Event) -> _Range:
     start, end = event.start_mark, event.end_mark
     if start is None or end is None:
         return 0, 0, 0, 0
@@ -139,7 +125,7 @@ class _Frame:
     key: str | None = None
     has_key: bool = False
     is_merge: bool = False
-    key_event: Event | None = None
+    key_event: yaml.Event | None = None
     is_key: bool = False
     size: int = 1
     merges: list[tuple[dict[str, Value], KeyPath]] = field(default_factory=list)
@@ -154,15 +140,7 @@ class _Anchored:
 
 
 def read_yaml(text: str, *, with_positions: bool = False) -> YamlText:
-    """Reads one YAML document.
-
-    Args:
-        text: The file's content.
-        with_positions: Whether to fill `positions`; takes about twice the time.
-
-    Returns:
-        The value and everything that is wrong with it.
-    """
+    """Reads one YAML document; to fill `positions` takes about twice the time."""
     if len(text) > MAX_CHARACTERS:
         limit = f"the file has {len(text):,} characters; the limit is {MAX_CHARACTERS:,}: split it"
         return YamlText(faults=[Fault("limit", _START, limit)])
@@ -182,7 +160,7 @@ def read_yaml(text: str, *, with_positions: bool = False) -> YamlText:
 class _Unusable(Exception):
     """Ends the reading."""
 
-    def __init__(self, kind: str, event: Event, message: str) -> None:
+    def __init__(self, kind: str, event: yaml.Event, message: str) -> None:
         super().__init__(message)
         start, end = _span(_range_of(event))
         self.fault = Fault(kind, start, message, end=end)
@@ -201,7 +179,7 @@ class _Reader:
         self.stack: list[_Frame] = []
         self.anchors: dict[str, _Anchored | None] = {}
         self.aliased = 0
-        self.last = Event()
+        self.last = yaml.Event()
 
     def read(self, text: str) -> None:
         loader = yaml.CSafeLoader(text)
@@ -209,24 +187,24 @@ class _Reader:
         try:
             while True:
                 event = loader.get_event()
-                if isinstance(event, ScalarEvent):
+                if isinstance(event, yaml.ScalarEvent):
                     self._scalar(event)
-                elif isinstance(event, (MappingStartEvent, SequenceStartEvent)):
+                elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
                     self._open(event)
-                elif isinstance(event, (MappingEndEvent, SequenceEndEvent)):
+                elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
                     self._close(event)
-                elif isinstance(event, AliasEvent):
+                elif isinstance(event, yaml.AliasEvent):
                     self._alias(event)
-                elif isinstance(event, DocumentStartEvent):
+                elif isinstance(event, yaml.DocumentStartEvent):
                     documents += 1
                     if documents > 1:
                         raise _Unusable("syntax", event, "a second document starts here; use one file for each")
-                elif isinstance(event, StreamEndEvent):
+                elif isinstance(event, yaml.StreamEndEvent):
                     return
         finally:
             loader.dispose()
 
-    def _scalar(self, event: ScalarEvent) -> None:
+    def _scalar(self, event: yaml.ScalarEvent) -> None:
         text: str = event.value
         if event.tag is None and event.style != "":
             value: Scalar = text
@@ -251,7 +229,7 @@ class _Reader:
         key = _range_of(frame.key_event) if frame is not None and frame.key_event is not None else None
         self.result.ranges.setdefault(path, (key, own))
 
-    def _note_end(self, frame: _Frame, event: Event) -> None:
+    def _note_end(self, frame: _Frame, event: yaml.Event) -> None:
         closing = _range_of(event)
         if closing[:2] != closing[2:]:  # a bracket, which the end of a block does not have
             self.last = event
@@ -259,14 +237,14 @@ class _Reader:
         if known is frame.range:  # not of a key that is given twice
             self.result.ranges[frame.path] = key, (*known[:2], *_range_of(self.last)[2:])
 
-    def _plain(self, event: ScalarEvent, text: str) -> Scalar:
+    def _plain(self, event: yaml.ScalarEvent, text: str) -> Scalar:
         try:
             return plain_scalar(text)
         except UnusableScalar as error:
             self._fault("value", event, str(error))
             return text
 
-    def _tagged(self, event: ScalarEvent, text: str) -> Scalar:
+    def _tagged(self, event: yaml.ScalarEvent, text: str) -> Scalar:
         tag = event.tag or ""
         if tag == CORE + "str":
             return text
@@ -278,12 +256,12 @@ class _Reader:
             self._fault("value", event, str(error))
             return value
 
-    def _check_tag(self, event: ScalarEvent | MappingStartEvent | SequenceStartEvent) -> None:
+    def _check_tag(self, event: yaml.ScalarEvent | yaml.MappingStartEvent | yaml.SequenceStartEvent) -> None:
         if event.tag is not None and event.tag not in KNOWN_TAGS:
             tag = event.tag.replace(CORE, "!!")
             self._fault("value", event, f"the tag {quoted(tag)} is not supported; write the value without a tag")
 
-    def _key(self, frame: _Frame, event: ScalarEvent, value: Scalar) -> None:
+    def _key(self, frame: _Frame, event: yaml.ScalarEvent, value: Scalar) -> None:
         if isinstance(value, str):
             frame.key = value
         else:
@@ -296,17 +274,16 @@ class _Reader:
         if event.anchor is not None:
             self.anchors[event.anchor] = _Anchored(value, 1, self._path())
 
-    def _open(self, event: MappingStartEvent | SequenceStartEvent) -> None:
+    def _open(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> None:
         if len(self.stack) >= MAX_DEPTH:
             raise _Unusable("limit", event, f"nested deeper than {MAX_DEPTH} levels")
         self._check_tag(event)
         top = self.stack[-1] if self.stack else None
         is_key = top is not None and isinstance(top.value, dict) and not top.has_key
         if is_key:
-            message = "a key must be text; if {{...}} or [...] is meant as text, put it in quotes"
-            self._fault("value", event, message)
+            self._fault("value", event, "a key must be text; if {{...}} or [...] is meant as text, put it in quotes")
         path = self._path()
-        value: dict[str, Value] | list[Value] = {} if type(event) is MappingStartEvent else []
+        value: dict[str, Value] | list[Value] = {} if type(event) is yaml.MappingStartEvent else []
         frame = _Frame(value, path, event.anchor, is_key=is_key)
         if self.with_positions:
             frame.range = _range_of(event)
@@ -315,7 +292,7 @@ class _Reader:
         if event.anchor is not None:
             self.anchors[event.anchor] = None
 
-    def _close(self, event: MappingEndEvent | SequenceEndEvent) -> None:
+    def _close(self, event: yaml.MappingEndEvent | yaml.SequenceEndEvent) -> None:
         frame = self.stack.pop()
         if self.with_positions:
             self._note_end(frame, event)
@@ -328,13 +305,12 @@ class _Reader:
             return
         self._attach(frame.value, frame.size)
 
-    def _alias(self, event: AliasEvent) -> None:
+    def _alias(self, event: yaml.AliasEvent) -> None:
         if event.anchor not in self.anchors:
             raise _Unusable("syntax", event, f"the alias *{event.anchor} has no anchor &{event.anchor} before it")
         anchored = self.anchors[event.anchor]
         if anchored is None:
-            message = f"the alias *{event.anchor} is inside its own anchor, so it never ends"
-            raise _Unusable("syntax", event, message)
+            raise _Unusable("syntax", event, f"the alias *{event.anchor} is inside its own anchor, so it never ends")
         self.aliased += anchored.size
         if self.aliased > MAX_VALUES_FROM_ALIASES:
             raise _Unusable("limit", event, f"aliases repeat more than {MAX_VALUES_FROM_ALIASES:,} values")
@@ -408,7 +384,7 @@ class _Reader:
         top = self.stack[-1]
         return (*top.path, len(top.value) if isinstance(top.value, list) else top.key or "")
 
-    def _fault(self, kind: str, event: Event | None, message: str, suggestion: Suggestion | None = None) -> None:
+    def _fault(self, kind: str, event: yaml.Event | None, message: str, suggestion: Suggestion | None = None) -> None:
         start, end = _span(_range_of(event)) if event is not None else (_START, _START)
         path = self.stack[-1].path if self.stack else ()
         self.result.faults.append(Fault(kind, start, message, path, end, suggestion))

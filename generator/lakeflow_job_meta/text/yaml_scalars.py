@@ -36,11 +36,7 @@ class UnusableScalar(ValueError):
 
 
 def plain_scalar(text: str) -> Scalar:
-    """Returns the value of a scalar without quotes and tag.
-
-    Raises:
-        UnusableScalar: It is a number that no job can have.
-    """
+    """Returns the value of a scalar without quotes and tag; raises UnusableScalar for a number that no job can have."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     if text[0] not in OTHER_THAN_TEXT:
@@ -48,16 +44,14 @@ def plain_scalar(text: str) -> Scalar:
     if _NOT_FINITE.fullmatch(text):
         raise UnusableScalar(f"{quoted(text)} is no number that a job can have; quote it if text is meant")
     if _INTEGER.fullmatch(text):
-        number = _integer(text) if len(text) <= LONGEST_NUMBER else None
-        if number is None or not -(2**63) <= number < 2**63:
-            raise UnusableScalar(_too_large(text))
-        return number
-    if _FLOAT.fullmatch(text):
-        fraction = float(text)
-        if math.isinf(fraction):
-            raise UnusableScalar(_too_large(text))
+        number = int(text, 0 if text[:2] in ("0x", "0o") else 10) if len(text) <= LONGEST_NUMBER else 2**63
+        if -(2**63) <= number < 2**63:
+            return number
+    elif not _FLOAT.fullmatch(text):
+        return text
+    elif math.isfinite(fraction := float(text)):
         return fraction
-    return text
+    raise UnusableScalar(f"the number {quoted(text)} is too large; quote it if text is meant")
 
 
 def tagged_scalar(value: Scalar, text: str, tag: str) -> Scalar:
@@ -68,11 +62,3 @@ def tagged_scalar(value: Scalar, text: str, tag: str) -> Scalar:
     if expected is not None and type(value) is not expected:
         raise UnusableScalar(f"{quoted(text)} is not what the tag !!{tag.removeprefix(CORE)} says")
     return value
-
-
-def _integer(text: str) -> int:
-    return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
-
-
-def _too_large(text: str) -> str:
-    return f"the number {quoted(text)} is too large; quote it if text is meant"

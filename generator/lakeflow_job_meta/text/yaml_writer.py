@@ -17,13 +17,10 @@ _LONGEST_SHORT_KEY = 250
 """YAML takes a key without `?` only up to 1024 bytes; a character has at most four."""
 
 _WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
-_ESCAPED = re.compile(
-    '[\x00-\x1f"\\\\\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff\ud800-\udfff]'
-)
+_UNSEEN = "\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff\ud800-\udfff"
+_ESCAPED = re.compile(f'[\x00-\x1f"\\\\{_UNSEEN}]')
 _SHORT_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
-_NOT_IN_BLOCK = re.compile(
-    "[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff\ud800-\udfff]"
-)
+_NOT_IN_BLOCK = re.compile(f"[\x00-\x09\x0b-\x1f{_UNSEEN}]")
 
 
 class Unwritable(ValueError):
@@ -31,14 +28,9 @@ class Unwritable(ValueError):
 
 
 def to_yaml(value: Value, indent: int = 0) -> str:
-    """Writes a value.
+    """Writes a value of plain maps, lists and scalars, without a newline at its end.
 
-    Args:
-        value: Plain maps, lists and scalars.
-        indent: How far, in spaces, every line but the first is moved to the right; the first goes where the text is.
-
-    Returns:
-        The text, without a newline at its end.
+    Every line but the first is moved to the right by `indent` spaces; the first goes where the text is.
 
     Raises:
         Unwritable: A number is not finite, or a text has no UTF-8 form.
@@ -95,10 +87,7 @@ def _scalar(value: Value, indent: int) -> str:
 
 
 def _text(text: str, indent: int) -> str:
-    # Most texts are plain.
-    if text.isprintable() and '"' not in text and "\\" not in text:
-        return f'"{text}"'
-    return _block(text, indent + 2) if _fits_a_block(text) else _quoted(text)
+    return _block(text, indent + 2) if "\n" in text and _fits_a_block(text) else _quoted(text)
 
 
 def _number(value: float) -> str:
@@ -110,6 +99,7 @@ def _number(value: float) -> str:
 
 
 def _quoted(text: str) -> str:
+    # Most texts are plain.
     if text.isprintable() and '"' not in text and "\\" not in text:
         return f'"{text}"'
     return f'"{_ESCAPED.sub(_escape, text)}"'
@@ -124,11 +114,11 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def _fits_a_block(text: str) -> bool:
-    """Says whether a literal block gives this text back exactly, to every reader."""
-    if "\n" not in text or text[0] in " \t\n" or _NOT_IN_BLOCK.search(text):
+    """Says whether a literal block gives this text of several lines back exactly, to every reader."""
+    if text[0] in " \t\n" or _NOT_IN_BLOCK.search(text):
         return False
-    body = text[:-1] if text.endswith("\n") else text
-    return "\n" in text and bool(body) and not body.endswith("\n") and not body.rsplit("\n", 1)[-1].isspace()
+    body = text.removesuffix("\n")
+    return not body.endswith("\n") and not body.rsplit("\n", 1)[-1].isspace()
 
 
 def _block(text: str, indent: int) -> str:

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from lakeflow_job_meta._internal.hashing import content_digest
-from lakeflow_job_meta._internal.package_data import shipped
+from lakeflow_job_meta._internal.fs import shipped
 from lakeflow_job_meta.config.bundle import BundleDeclarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.text.yaml_documents import YamlDocument
