@@ -19,14 +19,7 @@ from lakeflow_job_meta._internal.retries import attempts
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError, OperationFailed
 from lakeflow_job_meta.tables.schema import Column, KeyedRows, Row, TableSchema, TableUnusable, merge_terms
-from lakeflow_job_meta.tables.store import (
-    Commit,
-    Snapshot,
-    TableDamaged,
-    TableMissing,
-    TableVersion,
-    VersionedTable,
-)
+from lakeflow_job_meta.tables.store import Commit, Snapshot, TableDamaged, TableMissing, TableVersion, VersionedTable
 
 if TYPE_CHECKING:
     from arro3.core import Array

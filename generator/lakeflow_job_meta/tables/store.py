@@ -15,15 +15,7 @@ from enum import Enum
 from typing import Protocol
 
 from lakeflow_job_meta.errors import OperationFailed
-from lakeflow_job_meta.tables.schema import (
-    EVERYWHERE,
-    Column,
-    KeyedRows,
-    Row,
-    RowChanges,
-    TableSchema,
-    TableUnusable,
-)
+from lakeflow_job_meta.tables.schema import EVERYWHERE, Column, KeyedRows, Row, RowChanges, TableSchema, TableUnusable
 
 
 class TableMissing(TableUnusable):
