@@ -76,7 +76,7 @@ class MetadataManager:
 
     def _load(self, reader_in: Callable[[Project], Reader], near: Path, prune: bool) -> int:
         project = project_around(near)
-        modules = read_checked(project, [reader_in(project)], self.table).modules
+        modules, _ = read_checked(project, [reader_in(project)], self.table)
         return load(self.table, modules, prune=prune, dry_run=False).rows
 
     def get_all_modules(self) -> list[str]:

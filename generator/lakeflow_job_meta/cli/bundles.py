@@ -16,7 +16,7 @@ from lakeflow_job_meta.cli.run import end_like_ctrl_c
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import target_of
-from lakeflow_job_meta.deployment.databricks_cli.client import DatabricksCli
+from lakeflow_job_meta.deployment.databricks_cli.client import CliResult, DatabricksCli
 from lakeflow_job_meta.deployment.databricks_cli.deployer import CliDeployer
 from lakeflow_job_meta.deployment.many_bundles.move_jobs import (
     SINGLE,
@@ -146,11 +146,7 @@ def _all_moves(layout: ManyBundles) -> tuple[list[Move], Compilation]:
 
 
 def _check_is_sound(compilation: Compilation, key: str) -> None:
-    """Stops where a job cannot be written in its new bundle.
-
-    Raises:
-        OperationFailed: Its module has errors, or does not exist.
-    """
+    """Stops where a job cannot be written in its new bundle, as its module has errors or does not exist."""
     known = compilation.jobs.names
     if key not in known:
         show_text(compilation.errors)
@@ -165,9 +161,7 @@ def _context(layout: ManyBundles, state: Path, cli: DatabricksCli, compilation: 
         # Only errors of the CLI are shown with locations, and those of all bundles have the same.
         return CliDeployer(here, layout.project, compilation, folder, digest=lambda: "")
 
-    return MoveContext(
-        layout,
-        state,
-        lambda bundle, command, *arguments: replace(cli, folder=bundle).bundle(command, *arguments),
-        open_bundle,
-    )
+    def run(bundle: Path, command: str, *arguments: str) -> CliResult:
+        return replace(cli, folder=bundle).bundle(command, *arguments)
+
+    return MoveContext(layout, state, run, open_bundle)

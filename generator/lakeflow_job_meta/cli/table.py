@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import click
@@ -17,8 +17,7 @@ from lakeflow_job_meta.config.model import MetadataSource, Project
 from lakeflow_job_meta.control_table.changes import compare_versions
 from lakeflow_job_meta.control_table.schema import is_active, key_of
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
-from lakeflow_job_meta.services.table_export import export
-from lakeflow_job_meta.services.table_load import load, read_checked
+from lakeflow_job_meta.services.table_load import export, load, read_checked
 from lakeflow_job_meta.sources.open import open_table_source
 from lakeflow_job_meta.sources.yaml_files import YamlReader
 from lakeflow_job_meta.tables.store import VersionedTable
@@ -37,11 +36,6 @@ class _TableOption:
         return open_project(self.folder)
 
     def open(self) -> VersionedTable:
-        """Opens the table.
-
-        Raises:
-            ConfigError: No table is named, or more than one.
-        """
         source, folder = self._source()
         return open_table_source(source, folder, on_wait=_report)
 
@@ -130,14 +124,13 @@ def load_(chosen: _TableOption, metadata: tuple[str, ...], prune: bool, dry_run:
     """
     table, project = chosen.open(), chosen.project()
     readers = [YamlReader(project.folder, str(Path(pattern).absolute())) for pattern in metadata]
-    checked = read_checked(project, readers, table)
-    show_text(checked.warnings)
-    plan = load(table, checked.modules, prune=prune, dry_run=dry_run)
+    modules, warnings = read_checked(project, readers, table)
+    show_text(warnings)
+    plan = load(table, modules, prune=prune, dry_run=dry_run)
     for line in plan.changes.lines():
         click.echo(line)
-    if plan.stale and not prune:
-        for module, source in plan.stale:
-            _report(f"not in the YAML: source {quoted(source)} of {quoted(module)}; --prune deletes it")
+    for module, source in () if prune else plan.stale:
+        _report(f"not in the YAML: source {quoted(source)} of {quoted(module)}; --prune deletes it")
     changed = count(len(plan.changes.sources), "row")
     _report(f"{table.name}: {changed} {'would change' if dry_run else 'changed'} of {plan.rows} loaded.")
 
@@ -205,10 +198,7 @@ def history(chosen: _TableOption, limit: int, form: str) -> None:
     """
     commits = chosen.open().history(limit)
     if form == "json":
-        entries = [
-            {"version": c.version, "timestamp": c.timestamp.isoformat(), "operation": c.operation, "user": c.user}
-            for c in commits
-        ]
+        entries = [{**asdict(commit), "timestamp": commit.timestamp.isoformat()} for commit in commits]
         click.echo(json.dumps(entries, indent=2))
         return
     for commit in commits:

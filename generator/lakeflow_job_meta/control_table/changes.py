@@ -33,11 +33,7 @@ class Kind(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class SourceChange:
-    """One row that changed.
-
-    Attributes:
-        differences: The columns, and the settings inside JSON columns, of a row that is in both states.
-    """
+    """One row that changed, and the columns and settings in JSON columns that differ if it is in both states."""
 
     module_name: str
     source_id: str
@@ -47,12 +43,7 @@ class SourceChange:
 
 @dataclass(frozen=True, slots=True)
 class TableChanges:
-    """All that changed.
-
-    Attributes:
-        modules: What happened to each module that changed, by name.
-        sources: Every row that changed, by module and source.
-    """
+    """What happened to each module that changed, by name, and every row that changed, by module and source."""
 
     modules: dict[str, Kind]
     sources: tuple[SourceChange, ...]
@@ -65,20 +56,18 @@ class TableChanges:
         """Yields the changes as text, a line each."""
         for name, group in groupby(self.sources, key=lambda change: change.module_name):
             rows, kind = list(group), self.modules[name]
-            if kind in (Kind.NEW, Kind.DELETED):
-                yield f"module {quoted(name)}: {kind.value}, {count(len(rows), 'source')}"
-                continue
-            yield f"module {quoted(name)}: {kind.value}"
-            for change in rows:
+            is_whole = kind in (Kind.NEW, Kind.DELETED)
+            size = f", {count(len(rows), 'source')}" if is_whole else ""
+            yield f"module {quoted(name)}: {kind.value}{size}"
+            for change in () if is_whole else rows:
                 yield f"  source {quoted(change.source_id)}: {change.kind.value}"
                 yield from (f"    {difference}" for difference in change.differences)
 
 
 def compare_versions(table: VersionedTable, before: int, after: int | None = None) -> TableChanges:
-    """Reads and compares two versions of a control table, by default the second one is the newest.
+    """Reads and compares two versions of a control table, the second by default the newest.
 
-    Raises:
-        OperationFailed: There is no such version, or it cannot be read any more.
+    Raises OperationFailed if there is no such version, or it cannot be read any more.
     """
     return compare_rows(table.read(before).rows, table.read(after).rows)
 
@@ -89,20 +78,15 @@ def compare_rows(before: Iterable[Row], after: Iterable[Row]) -> TableChanges:
     changes = [change for key in sorted({**old, **new}) if (change := _change(key, old.get(key), new.get(key)))]
     was_active, is_now_active = _active_modules(old), _active_modules(new)
     names = dict.fromkeys(change.module_name for change in changes)
-    return TableChanges({name: _module_kind(name, was_active, is_now_active) for name in names}, tuple(changes))
+    return TableChanges({name: _kind(was_active.get(name), is_now_active.get(name)) for name in names}, tuple(changes))
 
 
 def _change(key: SourceKey, old: Row | None, new: Row | None) -> SourceChange | None:
-    if old is None:
-        return SourceChange(*key, Kind.NEW)
-    if new is None:
-        return SourceChange(*key, Kind.DELETED)
+    kind = _kind(*(None if row is None else is_active(row) for row in (old, new)))
+    if old is None or new is None:
+        return SourceChange(*key, kind)
     found = tuple(_row_differences(old, new))
-    if not found:
-        return None
-    if is_active(old) != is_active(new):
-        return SourceChange(*key, Kind.ACTIVATED if is_active(new) else Kind.DEACTIVATED, found)
-    return SourceChange(*key, Kind.UPDATED, found)
+    return SourceChange(*key, kind, found) if found else None
 
 
 def _row_differences(old: Row, new: Row) -> Iterator[Difference]:
@@ -113,18 +97,16 @@ def _row_differences(old: Row, new: Row) -> Iterator[Difference]:
 
 
 def _active_modules(rows: Mapping[SourceKey, Row]) -> dict[str, bool]:
-    """Returns whether each module has an active source."""
-    found: dict[str, bool] = {}
-    for (module, _), row in rows.items():
-        found[module] = found.get(module, False) or is_active(row)
-    return found
+    active = {module for (module, _), row in rows.items() if is_active(row)}
+    return {module: module in active for module, _ in rows}
 
 
-def _module_kind(name: str, before: Mapping[str, bool], after: Mapping[str, bool]) -> Kind:
-    if name not in before:
+def _kind(was_active: bool | None, is_now_active: bool | None) -> Kind:
+    """Returns what happened to a module or source; None where it is not there."""
+    if was_active is None:
         return Kind.NEW
-    if name not in after:
+    if is_now_active is None:
         return Kind.DELETED
-    if before[name] != after[name]:
-        return Kind.ACTIVATED if after[name] else Kind.DEACTIVATED
+    if was_active != is_now_active:
+        return Kind.ACTIVATED if is_now_active else Kind.DEACTIVATED
     return Kind.UPDATED

@@ -14,12 +14,7 @@ from lakeflow_job_meta.text.json_columns import read_json
 
 @dataclass(frozen=True, slots=True)
 class ControlColumn(Column):
-    """A column of a control table.
-
-    Attributes:
-        holds_json: Whether its text is JSON.
-        of_module: Whether it describes the module, so that all rows of a module must agree.
-    """
+    """A column of a control table; of one that is `of_module` all rows of a module must agree."""
 
     holds_json: bool = False
     of_module: bool = False

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from lakeflow_job_meta._internal.text import listing, quoted
 from lakeflow_job_meta._internal.trees import Value, value_at
@@ -48,11 +47,7 @@ def bundle_file(output: str, common: CommonConfig, bundle: str, jobs: Iterable[J
 
 
 def read_common_config(project: Project) -> CommonConfig:
-    """Reads what the bundles of a project share.
-
-    Raises:
-        ConfigError: It is not right for every bundle; says where, and what to do.
-    """
+    """Reads what the bundles of a project share; raises ConfigError where it is not right for every bundle."""
     root = read_bundle_file(project.folder / BUNDLE_FILE)
     if root is None:
         raise ConfigError(f"'bundles' in job_meta.yml needs a {BUNDLE_FILE}, and there is none that can be read.")
@@ -61,7 +56,7 @@ def read_common_config(project: Project) -> CommonConfig:
         raise ConfigError(
             f"{BUNDLE_FILE} has no plain name below 'bundle:'; the names of all bundles of the project begin with it."
         )
-    files = {path.relative_to(project.folder).as_posix(): content for path, content in _inside(project, root)}
+    files = dict(_inside(project, root))
     unread = [path for path, content in files.items() if content is None]
     if unread:
         raise ConfigError(f"{listing(unread)} cannot be read, and all bundles of the project include it.")
@@ -72,11 +67,11 @@ def read_common_config(project: Project) -> CommonConfig:
     return CommonConfig(name, tuple(files))
 
 
-def _inside(project: Project, root: dict[str, Value]) -> Iterator[tuple[Path, dict[str, Value] | None]]:
+def _inside(project: Project, root: dict[str, Value]) -> Iterator[tuple[str, dict[str, Value] | None]]:
     for path, content in common_files(project, root):
         if not path.resolve().is_relative_to(project.folder):
             raise ConfigError(f"{str(path)!r} is outside the project, and cannot be included by its bundles.")
-        yield path.resolve(), content
+        yield path.resolve().relative_to(project.folder).as_posix(), content
 
 
 def _not_shared(root: dict[str, Value], files: dict[str, dict[str, Value]]) -> Iterator[str]:

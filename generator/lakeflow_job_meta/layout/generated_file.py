@@ -50,7 +50,6 @@ class GeneratedFile:
         return sql_path(self.job_key, self.name) if self.kind is FileKind.SQL else job_path(self.job_key)
 
     def moved_to(self, bundle: str) -> GeneratedFile:
-        """Returns the same file in another bundle."""
         return GeneratedFile(bundle, self.kind, self.job_key, self.name)
 
 

@@ -25,7 +25,6 @@ class JobSummary:
     """What the bundle of a job has to know of it.
 
     Attributes:
-        key: The job's.
         group: What names its bundle: the value of the tag that `bundles.by` means, else of the column of that name;
             empty where there is neither.
         refers_to: The keys of the jobs that its settings name.
@@ -41,14 +40,10 @@ class JobSummary:
 
 
 def summarize_job(by: str | None, output: str, key: str, settings: dict[str, Value], group: str | None) -> JobSummary:
-    """Returns the summary of a job of a project of many bundles.
+    """Returns the summary of a job of a project of many bundles, by its settings as they stand in its file.
 
-    Args:
-        by: The tag whose value names the job's bundle.
-        output: The folder that `jobs/` and `sql/` are in, relative to the project.
-        key: The job's, likewise `settings`.
-        settings: As they stand in its file.
-        group: Of its module.
+    Its bundle is named by the value of the tag `by`, else by the `group` of its module. `output` is the folder that
+    `jobs/` and `sql/` are in, relative to the project.
     """
     tag = value_at(settings, ("tags", by))[1] if by else None
     libraries, uploads = set(), set()

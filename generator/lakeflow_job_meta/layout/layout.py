@@ -46,8 +46,7 @@ class BundleLayout(ABC):
         """Returns the names of the bundles in the root, or in a copy of it."""
 
     @abstractmethod
-    def deployment_folder(self, bundle: str) -> Path:
-        """Returns the folder in which a bundle is deployed."""
+    def deployment_folder(self, bundle: str) -> Path: ...
 
     @property
     @abstractmethod
@@ -75,7 +74,6 @@ class BundleLayout(ABC):
         return f"{self.root}/{self.prefix('*')}".rstrip("/")
 
     def path_of(self, file: GeneratedFile) -> str:
-        """Returns the path of a file below the root."""
         is_of_job = file.kind is not FileKind.BUNDLE
         return f"{self.prefix(file.bundle)}{file.path}" if is_of_job else f"{file.bundle}/{BUNDLE_FILE}"
 
@@ -130,23 +128,15 @@ class BundleLayout(ABC):
         return ()
 
     def partition(self, summaries: Sequence[JobSummary], jobs: Jobs, moving: Mapping[str, str]) -> Partitioning:
-        """Assigns jobs to bundles; see `partitioning.partition`.
-
-        Raises:
-            ConfigError: What the bundles share is not right for each.
-        """
+        """Assigns jobs to bundles; raises ConfigError where what the bundles share is not right for each."""
         return Partitioning({}, ())
 
     def bundle_files(
         self, jobs: Iterable[tuple[str, JobSummary]], on_disk: Collection[GeneratedFile]
     ) -> dict[GeneratedFile, str]:
-        """Returns the files of the bundles themselves.
+        """Returns the files of the bundles themselves, of all jobs that have a file and their bundles.
 
         A bundle that has lost its last job keeps its file: by it the next deployment knows that the job is to go.
-
-        Args:
-            jobs: All jobs that have a file, with their bundles.
-            on_disk: All generated files that are there.
 
         Raises:
             ConfigError: What the bundles share is not right for each.

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from lakeflow_job_meta._internal.graphs import reachable
 from lakeflow_job_meta._internal.text import listing, quoted
@@ -30,12 +31,7 @@ _RESERVED = ("jobs",)
 
 @dataclass(frozen=True, slots=True)
 class Partitioning:
-    """Which job is in which bundle.
-
-    Attributes:
-        bundles: The bundle of each job that has one, by the job's key; jobs that stay as they are among them.
-        problems: The key of the job, and what is wrong with it.
-    """
+    """The bundle of each job by its key, jobs that stay as they are among them; the problems, each with a job's key."""
 
     bundles: Mapping[str, str]
     problems: tuple[tuple[str, Diagnostic], ...]
@@ -58,14 +54,10 @@ def partition(
     jobs: Jobs,
     moving: Mapping[str, str],
 ) -> Partitioning:
-    """Assigns jobs to bundles.
+    """Assigns the jobs without an error to bundles.
 
-    Args:
-        setting: How they are split.
-        on_disk: The bundles that hold a file of a job, by its key.
-        summaries: Of the jobs without an error.
-        jobs: The same jobs, for the locations of problems.
-        moving: The new bundles of jobs that are being moved, by key.
+    By the key of a job, `on_disk` are the bundles that hold a file of it, `moving` is the new one of a job that is
+    being moved.
     """
     assigned = {**{key: bundles[0] for key, bundles in on_disk.items()}, **moving}
     new = {each.key: each for each in summaries if each.key not in assigned}
@@ -86,11 +78,8 @@ def assign(
 ) -> dict[str, str]:
     """Returns a bundle for each new job: the first with room, and one for all jobs that run each other.
 
-    Args:
-        assigned: The bundles of the other jobs, by key.
-        new: The keys of the new jobs.
-        runs: Which jobs a job refers to, by their keys.
-        limit: How many jobs a bundle takes; only jobs that must stay together may exceed it.
+    `assigned` are the bundles of the other jobs, and `runs` the jobs that a job refers to. Only jobs that must stay
+    together may exceed the limit of a bundle.
     """
     filled = Counter(assigned.values())
     linked: dict[str, set[str]] = {key: set() for key in new}
@@ -116,10 +105,7 @@ def assign(
 
 
 def _with_room(filled: Counter[str], size: int, limit: int, first: int) -> str:
-    number = first
-    while filled[numbered(number)] and filled[numbered(number)] + size > limit:
-        number += 1
-    return numbered(number)
+    return next(name for name in map(numbered, count(first)) if not filled[name] or filled[name] + size <= limit)
 
 
 def _references_across(

@@ -21,8 +21,15 @@ from lakeflow_job_meta.monitor.tick import TickResult
 from lakeflow_job_meta.monitor.watcher import SourceVersions, source_message
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints
 from lakeflow_job_meta.state.folder import state_folder
-from lakeflow_job_meta.state.heartbeat import Heartbeat, read_heartbeat, write_heartbeat
-from lakeflow_job_meta.state.history import HistoryEntry, MonitorState, Outcome, after
+from lakeflow_job_meta.state.history import (
+    Heartbeat,
+    HistoryEntry,
+    MonitorState,
+    Outcome,
+    after,
+    read_heartbeat,
+    write_heartbeat,
+)
 from lakeflow_job_meta.state.lock import deployment_lock
 from lakeflow_job_meta.workspace.client import Workspace
 

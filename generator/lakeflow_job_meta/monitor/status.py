@@ -12,8 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from lakeflow_job_meta._internal.parallel import is_running
-from lakeflow_job_meta.state.heartbeat import Heartbeat, read_heartbeat
-from lakeflow_job_meta.state.history import History, HistoryEntry, MonitorState, Outcome
+from lakeflow_job_meta.state.history import Heartbeat, History, HistoryEntry, MonitorState, Outcome, read_heartbeat
 
 _MOST_ENTRIES = 100
 _PATIENCE_SECONDS = 900.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 from lakeflow_job_meta._internal.text import quoted
@@ -25,13 +26,7 @@ _GIT_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class GeneratedJob:
-    """A job as a file says it.
-
-    Attributes:
-        settings: As the Jobs API takes them.
-        targets: The targets that it is for; empty for all.
-        sql: Its inline SQL, by the name of the file.
-    """
+    """A job as a file says it, for some targets or, without any, for all; its inline SQL by the name of the file."""
 
     key: str
     settings: dict[str, Value]
@@ -40,13 +35,9 @@ class GeneratedJob:
 
 
 def scan(layout: BundleLayout, folder: Path | None = None) -> tuple[dict[GeneratedFile, str], list[str]]:
-    """Reads the generated files of a layout, below its root or a copy of that.
+    """Returns the texts of the generated files of a layout, below its root or a copy of that.
 
-    Returns:
-        Their texts, and the paths below the folder of other files that stand where one could be.
-
-    Raises:
-        OperationFailed: The folder cannot be read.
+    Also returns the paths below the folder of other files that stand where one could be.
     """
     found: dict[GeneratedFile, str] = {}
     foreign: list[str] = []
@@ -79,11 +70,7 @@ def label_of(file: GeneratedFile, text: str) -> str | None:
 
 
 def jobs_in(files: Mapping[GeneratedFile, str]) -> dict[str, GeneratedJob]:
-    """Returns the jobs that generated files hold, by key.
-
-    Raises:
-        OperationFailed: A file with our marker holds no job.
-    """
+    """Returns the jobs that generated files hold, by key; raises OperationFailed if one with our marker holds none."""
     ours = {file: text.replace("\r\n", "\n") for file, text in files.items() if label_of(file, text) is not None}
     sql: dict[tuple[str, str], dict[str, str]] = {}
     for file, text in ours.items():
@@ -137,14 +124,9 @@ def texts_of_revision(project: Project, revision: str) -> dict[GeneratedFile, st
 def _contents(project: Project, objects: Sequence[str]) -> list[bytes]:
     """Returns the contents of git objects; one process for all."""
     answer = _git(project, "cat-file", "--batch", text="".join(f"{name}\n" for name in objects)) if objects else b""
-    found: list[bytes] = []
-    at = 0
-    for _ in objects:
-        end = answer.index(b"\n", at)
-        size = int(answer[at:end].split()[2])
-        found.append(answer[end + 1 : end + 1 + size])
-        at = end + size + 2
-    return found
+    stream = BytesIO(answer)
+    # For each object a line `NAME blob SIZE`, then the content and a line feed.
+    return [stream.read(int(stream.readline().split()[2]) + 1)[:-1] for _ in objects]
 
 
 def _git(project: Project, *arguments: str, text: str = "") -> bytes:

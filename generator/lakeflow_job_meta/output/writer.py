@@ -69,7 +69,6 @@ class FileChanges:
     Attributes:
         folder: The root of the generated files, or a copy of it.
         changes: Creations and updates by path, then deletions.
-        unchanged: How many files are right already.
         kept: Files that no job asks for, but that must stay.
         orphans: Where the files say they come from that no job asks for, kept ones among them.
         diagnostics: What keeps a file from being written.
@@ -89,14 +88,8 @@ class FileChanges:
         return replace(self, changes=tuple(sorted(undone, key=lambda change: change.after is None)))
 
     def applied_to(self, texts: Mapping[GeneratedFile, str]) -> dict[GeneratedFile, str]:
-        """Returns the texts of files as they are after these changes."""
-        after = dict(texts)
-        for change in self.changes:
-            if change.after is None:
-                after.pop(change.file, None)
-            else:
-                after[change.file] = change.after
-        return after
+        after = {**texts, **{change.file: change.after for change in self.changes}}
+        return {file: text for file, text in after.items() if text is not None}
 
     def job_keys(self, kind: Change) -> tuple[str, ...]:
         """Returns the keys of the jobs whose own files are created, updated or deleted."""
@@ -160,8 +153,8 @@ def changes_between(
     """Returns the changes from some texts of generated files below a folder to others."""
     writes = [FileChange(file, before.get(file), text) for file, text in after.items() if before.get(file) != text]
     gone = [FileChange(file, text, None) for file, text in before.items() if file not in after]
-    by_path = [sorted(each, key=lambda change: layout.path_of(change.file)) for each in (writes, gone)]
-    return FileChanges(layout, folder, (*by_path[0], *by_path[1]), len(after) - len(writes))
+    changes = sorted([*writes, *gone], key=lambda change: (change.after is None, layout.path_of(change.file)))
+    return FileChanges(layout, folder, tuple(changes), len(after) - len(writes))
 
 
 def _bundle_files(
@@ -208,25 +201,17 @@ def refuse_if_a_source_went_missing(
     allow_empty: bool,
     how_to_allow: str = "run again with --allow-empty",
 ) -> None:
-    """Stops when files may have come from a source that is now empty or cannot be read.
-
-    Raises:
-        PolicyRefused: Names the sources, and says what would allow it.
-    """
-    if allow_empty or not compilation.missing:
-        return
+    """Raises PolicyRefused when files may have come from a source that is now empty or cannot be read."""
     suspicious = [label for label in changes.orphans if compilation.may_be_of_missing(label)]
-    if not suspicious:
+    if allow_empty or not suspicious:
         return
     empty = [each.source for each in compilation.missing if not each.is_unreadable]
     failed = [each.source for each in compilation.missing if each.is_unreadable]
     reasons = [f"{listing(empty)} holds no module"] if empty else []
     reasons += [f"{listing(failed)} cannot be read"] if failed else []
-    remedy = (
-        f"Mend that; to write the other modules meanwhile, {how_to_allow} (those files stay)."
-        if failed
-        else f"If everything is meant to go, {how_to_allow}."
-    )
+    remedy = f"If everything is meant to go, {how_to_allow}."
+    if failed:
+        remedy = f"Mend that; to write the other modules meanwhile, {how_to_allow} (those files stay)."
     raise PolicyRefused(
         f"{' and '.join(reasons)}, but {count(len(suspicious), 'generated file')} came from metadata that is no longer "
         f"there. Nothing was written. {remedy}"

@@ -42,7 +42,6 @@ class JobChange:
     """What happens to one job.
 
     Attributes:
-        settings: Settings of the job itself that differ.
         tasks: Tasks that differ; all of a job that is created.
         renamed_from: For a job that is created, the one that goes and is probably the same.
     """
@@ -56,22 +55,14 @@ class JobChange:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that would change.
-
-    Attributes:
-        changes: By key.
-        unchanged: How many jobs stay as they are.
-    """
+    """All that would change, by key, and how many jobs stay as they are."""
 
     changes: tuple[JobChange, ...]
     unchanged: int
 
-    def of_kind(self, kind: Change) -> list[JobChange]:
-        return [change for change in self.changes if change.kind is kind]
-
 
 def compare_files(changes: FileChanges, revision: str | None = None) -> Plan:
-    """Says what changes in the jobs when files change, against the files on disk or those of a git revision.
+    """Returns what changes in the jobs when files change, against the files on disk or those of a git revision.
 
     A job that must stay as it is (its module is broken, its source cannot be read) does not change.
 
@@ -85,7 +76,7 @@ def compare_files(changes: FileChanges, revision: str | None = None) -> Plan:
 
 
 def compare_jobs(before: Mapping[str, GeneratedJob], after: Mapping[str, GeneratedJob]) -> Plan:
-    """Says what changes from one set of jobs to another."""
+    """Returns what changes from one set of jobs to another."""
     gone = {key: job for key, job in before.items() if key not in after}
     changes: list[JobChange] = []
     for key in sorted({*before, *after}):
@@ -121,15 +112,18 @@ def _comparable(job: GeneratedJob) -> dict[str, tuple[str, list[str | None]]]:
 
 
 def _changed(old: GeneratedJob, new: GeneratedJob) -> JobChange | None:
-    settings = tuple(diff(_without_tasks(old), _without_tasks(new)))
+    settings = tuple(diff(_own_settings(old), _own_settings(new)))
     tasks = tuple(_task_changes(old, new))
     return JobChange(new.key, Change.UPDATE, settings, tasks) if settings or tasks else None
 
 
-def _without_tasks(job: GeneratedJob) -> dict[str, Value]:
+def _own_settings(job: GeneratedJob) -> dict[str, Value]:
     """Returns a job's own settings, and the targets that it is for as if they were one of them."""
-    targets: dict[str, Value] = {"targets": [*job.targets]} if job.targets else {}
-    return {**{key: value for key, value in job.settings.items() if key != "tasks"}, **targets}
+    return _without("tasks", job.settings) | ({"targets": [*job.targets]} if job.targets else {})
+
+
+def _without(left_out: str, settings: dict[str, Value]) -> dict[str, Value]:
+    return {key: value for key, value in settings.items() if key != left_out}
 
 
 def _tasks(job: GeneratedJob) -> dict[str, dict[str, Value]]:
@@ -141,28 +135,21 @@ def _tasks(job: GeneratedJob) -> dict[str, dict[str, Value]]:
 def _task_changes(old: GeneratedJob, new: GeneratedJob) -> Iterator[TaskChange]:
     before, after = _tasks(old), _tasks(new)
     for key in {**before, **after}:
-        if key not in after:
-            yield TaskChange(key, Change.DELETE)
-        elif key not in before:
-            yield TaskChange(key, Change.CREATE)
-        else:
-            sql_changed = _sql_of(old, before[key]) != _sql_of(new, after[key])
-            yield from _task_change(key, before[key], after[key], sql_changed=sql_changed)
-
-
-def _task_change(
-    key: str, before: dict[str, Value], after: dict[str, Value], *, sql_changed: bool
-) -> Iterator[TaskChange]:
-    old_edges, new_edges = list(_edges(before)), list(_edges(after))
-    found = tuple(diff(_without_edges(before), _without_edges(after)))
-    more = tuple(edge for edge in new_edges if edge not in old_edges)
-    fewer = tuple(edge for edge in old_edges if edge not in new_edges)
-    if found or more or fewer or sql_changed:
-        yield TaskChange(key, Change.UPDATE, more, fewer, found, sql_changed)
-
-
-def _without_edges(task: dict[str, Value]) -> Value:
-    return {key: value for key, value in task.items() if key != "depends_on"}
+        if key not in after or key not in before:
+            yield TaskChange(key, Change.CREATE if key in after else Change.DELETE)
+            continue
+        one, other = before[key], after[key]
+        old_edges, new_edges = list(_edges(one)), list(_edges(other))
+        change = TaskChange(
+            key,
+            Change.UPDATE,
+            tuple(edge for edge in new_edges if edge not in old_edges),
+            tuple(edge for edge in old_edges if edge not in new_edges),
+            tuple(diff(_without("depends_on", one), _without("depends_on", other))),
+            _sql_of(old, one) != _sql_of(new, other),
+        )
+        if change != TaskChange(key, Change.UPDATE):
+            yield change
 
 
 def _edges(task: dict[str, Value]) -> Iterator[str]:

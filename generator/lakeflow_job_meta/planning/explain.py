@@ -6,13 +6,15 @@ Beside the plan of the metadata there may be that of a deployment, in which edit
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 from lakeflow_job_meta._internal.text import count, listing, quoted
 from lakeflow_job_meta._internal.trees import ABSENT, Difference
 from lakeflow_job_meta.output.writer import Change
 from lakeflow_job_meta.planning.compare import JobChange, Plan, TaskChange
-from lakeflow_job_meta.planning.model import Action, BundlePlan, FieldChange, ResourceChange
+from lakeflow_job_meta.planning.model import Action, BundlePlan, ResourceChange
 from lakeflow_job_meta.text.markers import one_line
 
 MARKDOWN_LIMIT = 60_000
@@ -25,7 +27,8 @@ _VERBS = {Change.CREATE: "created", Change.UPDATE: "changed", Change.DELETE: "de
 
 def summary(plan: Plan) -> str:
     """Returns `1 job to create, 2 to change, 0 to delete, 7 unchanged`."""
-    created, changed, deleted = (len(plan.of_kind(kind)) for kind in Change)
+    kinds = Counter(change.kind for change in plan.changes)
+    created, changed, deleted = (kinds[kind] for kind in Change)
     return f"{count(created, 'job')} to create, {changed} to change, {deleted} to delete, {plan.unchanged} unchanged"
 
 
@@ -112,12 +115,8 @@ def as_markdown(plan: Plan, live: BundlePlan | None = None) -> str:
 def _folded(title: str, lines: Iterable[str]) -> str:
     # A fence longer than any run of backticks in a value cannot be closed by one.
     text = "\n".join(map(one_line, lines))
-    fence = "`" * max(3, max((len(run) for run in _runs(text)), default=0) + 1)
+    fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", text))])
     return f"\n<details><summary><code>{title}</code></summary>\n\n{fence}\n{text}\n{fence}\n\n</details>\n"
-
-
-def _runs(text: str) -> list[str]:
-    return [run for run in "".join(c if c == "`" else " " for c in text).split() if run]
 
 
 def _cut(sections: list[str]) -> str:
@@ -138,7 +137,8 @@ def workspace_lines(plan: BundlePlan) -> Iterator[str]:
     for resource in changing:
         yield f"{_WORKSPACE_SIGNS.get(resource.action, '~')} {resource.shown}: {resource.action.value}"
         written = [field for field in resource.fields if field.action is not Action.SKIP]
-        yield from (f"    {_field_line(field)}" for field in written if resource.action not in _WORKSPACE_SIGNS)
+        lines = (f"    {field.path}: {quoted(field.remote)} -> {quoted(field.new)}" for field in written)
+        yield from lines if resource.action not in _WORKSPACE_SIGNS else ()
     edits = list(plan.hand_edits())
     if edits:
         yield "Changed in the workspace since the last deployment, and overwritten by the next:"
@@ -163,14 +163,8 @@ def _workspace_object(plan: BundlePlan) -> dict[str, object]:
 
 
 def _counts(changing: list[ResourceChange]) -> str:
-    if not changing:
-        return "nothing would change"
-    actions = [resource.action.value for resource in changing]
-    return ", ".join(f"{actions.count(action)} to {action}" for action in dict.fromkeys(actions))
-
-
-def _field_line(field: FieldChange) -> str:
-    return f"{field.path}: {quoted(field.remote)} -> {quoted(field.new)}"
+    actions = Counter(resource.action.value for resource in changing)
+    return ", ".join(f"{number} to {action}" for action, number in actions.items()) or "nothing would change"
 
 
 FORMATS: dict[str, Callable[[Plan, BundlePlan | None], str]] = {

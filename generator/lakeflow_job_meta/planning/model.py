@@ -59,12 +59,7 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True)
 class ResourceChange:
-    """What happens to one resource of the bundle.
-
-    Attributes:
-        name: Such as `resources.jobs.sales`.
-        is_gone: Of a deletion: whether the workspace does not have it any more.
-    """
+    """What happens to a resource such as `resources.jobs.sales`; one that `is_gone` is not there to be deleted."""
 
     name: str
     action: Action
@@ -78,7 +73,6 @@ class ResourceChange:
 
     @property
     def shown(self) -> str:
-        """The job's key, or the name of another resource."""
         return self.job_key or self.name
 
 
@@ -87,8 +81,7 @@ class BundlePlan:
     """A plan.
 
     Attributes:
-        lineage: Of the state that it starts from; None before the first deployment.
-        serial: Likewise.
+        lineage: Of the state that it starts from, like `serial`; None before the first deployment.
         problems: Why not all of it could be planned, with locations in the metadata.
     """
 
@@ -149,11 +142,7 @@ def belongs_to(name: str, names: Collection[str]) -> bool:
 
 
 def parse_plan(text: str) -> BundlePlan:
-    """Reads a plan.
-
-    Raises:
-        OperationFailed: It is no JSON, or not of a form that is known: what is not understood is not deployed.
-    """
+    """Reads a plan; raises OperationFailed for an unknown form, since what is not understood is not deployed."""
     try:
         root = json.loads(text)
         entries = root["plan"]
@@ -171,16 +160,13 @@ def parse_plan(text: str) -> BundlePlan:
 
 def _resource(name: str, entry: dict[str, object]) -> ResourceChange:
     changes = cast("dict[str, dict[str, Value]]", entry.get("changes") or {})
-    fields = tuple(_field(path, change) for path, change in changes.items())
-    return ResourceChange(name, Action(str(entry["action"])), fields, bool(entry.get("gone")))
-
-
-def _field(path: str, change: dict[str, Value]) -> FieldChange:
-    return FieldChange(
-        path,
-        Action(str(change.get("action", "skip"))),
-        str(change.get("reason") or ""),
-        change.get("old"),
-        change.get("new"),
-        change.get("remote"),
+    fields = tuple(
+        FieldChange(
+            path,
+            Action(str(change.get("action", "skip"))),
+            str(change.get("reason") or ""),
+            *map(change.get, ("old", "new", "remote")),
+        )
+        for path, change in changes.items()
     )
+    return ResourceChange(name, Action(str(entry["action"])), fields, bool(entry.get("gone")))

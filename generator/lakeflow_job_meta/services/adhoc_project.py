@@ -14,12 +14,9 @@ from lakeflow_job_meta.tables.open import is_location
 
 
 def project_of_table(control_table: str, warehouse_id: str | None = None, folder: str | Path | None = None) -> Project:
-    """Returns the project around, reading a control table.
+    """Returns the project around, reading a control table: `catalog.schema.table`, or the path or URL of a Delta table.
 
-    Args:
-        control_table: `catalog.schema.table`, or the path or URL of a Delta table.
-        warehouse_id: The SQL warehouse that reads it where there is no Spark session.
-        folder: The bundle's folder; by default the nearest one upwards from the current folder.
+    The folder is the bundle's, by default the nearest one upwards from the current folder.
 
     Raises:
         ConfigError: The name is no table's name, or the project file has mistakes.
@@ -39,11 +36,7 @@ def project_of_table(control_table: str, warehouse_id: str | None = None, folder
 
 
 def project_around(path: Path) -> Project:
-    """Returns the project that a path is in; outside of one, jobs may name files that are not here.
-
-    Raises:
-        ConfigError: The project file has mistakes.
-    """
+    """Returns the project that a path is in; outside of one, jobs may name files that are not here."""
     start = path.absolute() if path.is_dir() else path.absolute().parent
     found = _nearest_project(start, must_be_there=False)
     return found or _without_file_checks(load_project(start if start.is_dir() else Path.cwd()))

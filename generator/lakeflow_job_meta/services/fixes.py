@@ -30,12 +30,7 @@ _CHANGED = "the file has changed since it was read"
 
 @dataclass(frozen=True, slots=True)
 class FileFix:
-    """One file with suggestions applied.
-
-    Attributes:
-        path: Relative to the project.
-        fixed: How many problems are gone.
-    """
+    """One file, by its path in the project, with suggestions applied; `fixed` is how many problems are gone."""
 
     path: str
     before: bytes
@@ -58,32 +53,20 @@ def _lines(text: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Fixes:
-    """The result of safe suggestions.
-
-    Attributes:
-        files: The files that change, by path.
-        not_applied: A line for each safe suggestion that is not applied, with the reason.
-    """
+    """The files that safe suggestions change, by path, and a line with the reason for each that is not applied."""
 
     files: tuple[FileFix, ...] = ()
     not_applied: tuple[str, ...] = ()
 
     @property
     def fixed(self) -> int:
-        """How many problems are gone."""
         return sum(file.fixed for file in self.files)
 
 
 def plan_fixes(
     project: Project, compilation: Compilation, recompile: Callable[[Mapping[str, bytes]], Compilation]
 ) -> Fixes:
-    """Finds the new contents of files; writes nothing.
-
-    Args:
-        project: The project.
-        compilation: Its metadata as it is on disk.
-        recompile: Compiles the project with other contents of some files, by path.
-    """
+    """Finds the new contents of files; `recompile` compiles the project with other contents of some, by path."""
     planner = _Planner(project, compilation)
     for _ in range(_MOST_PASSES):
         fixed = planner.fix(compilation.diagnostics)
@@ -101,16 +84,12 @@ def _not_applied(where: object, reason: str) -> str:
 
 
 def apply_fixes(project: Project, fixes: Fixes) -> Fixes:
-    """Writes the files, each whole; one that has changed meanwhile is left alone.
-
-    Returns:
-        What was written.
+    """Writes the files, each whole; one that has changed meanwhile is left alone. Returns what was written.
 
     Raises:
         OperationFailed: The disk refuses; the files before it in the list are written.
     """
-    written: list[FileFix] = []
-    left = list(fixes.not_applied)
+    written, left = [], [*fixes.not_applied]
     for file in fixes.files:
         # A link stays one.
         path = (project.folder / file.path).resolve()

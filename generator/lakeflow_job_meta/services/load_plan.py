@@ -31,8 +31,7 @@ class LoadPlan:
     """What a load would do.
 
     Attributes:
-        commit: What to write.
-        changes: The same by module and source, for people.
+        changes: The commit by module and source, for people.
         stale: Rows of the loaded modules that are not in their YAML.
         rows: How many rows the YAML has.
     """
@@ -53,13 +52,7 @@ def not_in_a_table(modules: Iterable[RawModule]) -> list[Diagnostic]:
 
 
 def plan_load(modules: Sequence[RawModule], existing_rows: Iterable[Row], *, prune: bool) -> LoadPlan:
-    """Compares modules with the rows of a table.
-
-    Args:
-        modules: Without mistakes; they have been checked.
-        existing_rows: The table as it is.
-        prune: Whether rows of these modules that are not in the YAML are deleted.
-    """
+    """Compares checked modules with the rows of a table; with `prune`, rows that are not in the YAML are deleted."""
     existing = {key_of(row): row for row in existing_rows}
     wanted = {key_of(row): row for raw in modules for row in rows_of_module(raw)}
     names = {module for module, _ in wanted}
@@ -136,15 +129,11 @@ def _settle_module_columns(rows: dict[SourceKey, Row], existing: dict[SourceKey,
     for _, group in groupby(list(rows), key=lambda key: key[0]):
         mates = list(group)
         for column in _MODULE_COLUMNS:
-            value = rows[mates[0]][column.name]
-            holders = {
-                mate
-                for mate in mates
-                if mate in existing and _means_the_same(column, value, existing[mate].get(column.name))
-            }
+            name, value = column.name, rows[mates[0]][column.name]
+            held = {mate: existing[mate].get(name) for mate in mates if mate in existing}
+            holders = {mate: kept for mate, kept in held.items() if _means_the_same(column, value, kept)}
             for mate in mates if holders else ():
-                kept = existing[mate].get(column.name) if mate in holders else None
-                rows[mate] = {**rows[mate], column.name: kept}
+                rows[mate] = {**rows[mate], name: holders.get(mate)}
 
 
 def _as_stored(row: Row, old: Row | None) -> Row:

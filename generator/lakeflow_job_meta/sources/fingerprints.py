@@ -19,12 +19,9 @@ SETTLING_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class _Fingerprint:
-    """What is remembered of a file.
+    """What is remembered of a file: since when its entry in the listing, the stamp, is as it is, and its digest then.
 
-    Attributes:
-        stamp: Its entry in the listing.
-        since: When that was first seen, by the monotonic clock.
-        is_settled: Whether it was read once more after it had settled.
+    It is settled when it was read once more after `SETTLING_SECONDS`.
     """
 
     stamp: Hashable
@@ -34,24 +31,14 @@ class _Fingerprint:
 
 
 class FileFingerprints:
-    """Digests of the contents of files, for as long as a process lives.
-
-    Args:
-        clock: A clock that never goes backwards, in seconds.
-    """
+    """Digests of the contents of files, for as long as a process lives; the clock never goes backwards."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._known: dict[str, _Fingerprint] = {}
 
     def digest(self, name: str, stamp: Hashable, read: Callable[[], bytes]) -> str:
-        """Returns the digest of a file's content.
-
-        Args:
-            name: The file's, unique.
-            stamp: Its entry in a listing, taken before `read` is called.
-            read: Reads it.
-        """
+        """Returns the digest of a file's content; `stamp` is its entry in a listing taken before `read` is called."""
         now = self._clock()
         known = self._known.get(name)
         if known is not None and known.stamp == stamp and known.is_settled:

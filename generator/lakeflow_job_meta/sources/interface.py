@@ -23,9 +23,7 @@ class SourceSnapshot:
 
     Attributes:
         source: The source as the project file names it.
-        units: What it holds, in the order of the source.
         problems: Why it could not be read as a whole.
-        is_unreadable: Whether that is so.
         contains: Whether a label, as generated files name it, belongs to this source.
         version: Of a table, the version that was read.
     """
@@ -39,14 +37,12 @@ class SourceSnapshot:
 
     @classmethod
     def unreadable(cls, reader: Reader, *messages: str, is_file: bool = True) -> SourceSnapshot:
-        """Returns the snapshot of a source that cannot be read as a whole."""
         origin = SourceRef(UnreadableDocument(reader.source, is_file=is_file))
         problems = tuple(UNREADABLE.at(origin, message) for message in messages)
         return cls(reader.source, (), problems, True, reader.contains)
 
     @property
     def modules(self) -> tuple[RawModule, ...]:
-        """All modules, in the order of the source."""
         return tuple(module for unit in self.units for module in unit.content.modules)
 
     @property
@@ -74,11 +70,7 @@ class Reader(Protocol):
         """Reads everything, once, as of one moment."""
 
     def probe(self, fingerprints: FileFingerprints) -> str:
-        """Returns a token that differs whenever the metadata does, as cheaply as that can be known.
+        """Returns, as cheaply as it can be, a token that differs whenever the metadata does.
 
-        Args:
-            fingerprints: What is remembered of files.
-
-        Raises:
-            LakeflowJobMetaError: The source cannot be reached.
+        Raises LakeflowJobMetaError where the source cannot be reached.
         """

@@ -1,18 +1,25 @@
-"""Opens the sources of metadata that a project names; nothing is connected to before it is read."""
+"""Opens the sources of metadata that a project names, and reads those that are tables.
+
+Nothing is connected to before it is read. Of a table one version is read, and nothing is changed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from lakeflow_job_meta.config.model import MetadataSource, Project
 from lakeflow_job_meta.control_table.schema import CONTROL_TABLE
-from lakeflow_job_meta.sources.control_table import TableReader
-from lakeflow_job_meta.sources.interface import Reader
+from lakeflow_job_meta.errors import LakeflowJobMetaError
+from lakeflow_job_meta.parsing.rows import units_of_rows
+from lakeflow_job_meta.sources.fingerprints import FileFingerprints
+from lakeflow_job_meta.sources.interface import Reader, SourceSnapshot
 from lakeflow_job_meta.sources.volume import VolumeReader, volume_files
 from lakeflow_job_meta.sources.yaml_files import YamlReader
 from lakeflow_job_meta.tables.open import open_table
-from lakeflow_job_meta.tables.schema import TableSchema
+from lakeflow_job_meta.tables.schema import TableSchema, TableUnusable
 from lakeflow_job_meta.tables.store import VersionedTable
 from lakeflow_job_meta.workspace.client import Workspace
 
@@ -26,10 +33,8 @@ def open_readers(
 ) -> list[Reader]:
     """Returns a reader for each source of metadata, in the order of the project file.
 
-    Args:
-        project: Names the sources.
-        on_wait: Called when a warehouse makes one wait.
-        workspace: Where tables and volumes are; by default the one of the environment.
+    Tables and volumes are in the workspace of the environment by default; `on_wait` is called when a warehouse makes
+    one wait.
     """
     return [_open_reader(project, source, on_wait, workspace) for source in project.metadata]
 
@@ -42,11 +47,8 @@ def _open_reader(
     if source.kind == "volume":
         return VolumeReader(source.location, None if workspace is None else volume_files(source.location, workspace))
     group_column = project.bundles.by if project.bundles is not None else None
-    return TableReader(
-        source.location,
-        lambda: open_table_source(source, project.folder, workspace=workspace, on_wait=on_wait),
-        group_column,
-    )
+    open_it = partial(open_table_source, source, project.folder, workspace=workspace, on_wait=on_wait)
+    return TableReader(source.location, open_it, group_column)
 
 
 def open_table_source(
@@ -67,3 +69,35 @@ def open_table_source(
         workspace=workspace,
         on_wait=on_wait,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class TableReader:
+    """Reads the modules of a control table, of whatever kind.
+
+    Attributes:
+        open_table: Opens it; what that raises is a problem of this source alone.
+        group_column: The column that names the bundles of modules, if one does.
+    """
+
+    source: str
+    open_table: Callable[[], VersionedTable]
+    group_column: str | None = None
+
+    def read(self) -> SourceSnapshot:
+        try:
+            snapshot = self.open_table().read(also=[self.group_column] if self.group_column is not None else [])
+        except TableUnusable as error:
+            return SourceSnapshot.unreadable(self, *error.problems, is_file=False)
+        except LakeflowJobMetaError as error:
+            return SourceSnapshot.unreadable(self, f"cannot be read: {error}", is_file=False)
+        units = units_of_rows(self.source, snapshot.rows, self.group_column)
+        return SourceSnapshot(self.source, tuple(units), (), False, self.contains, snapshot.version.number)
+
+    def probe(self, fingerprints: FileFingerprints) -> str:
+        """Returns the newest version, and which table of that name it is of."""
+        version = self.open_table().version()
+        return f"{version.number} of {version.stamp}"
+
+    def contains(self, label: str) -> bool:
+        return label == self.source

@@ -24,11 +24,7 @@ from lakeflow_job_meta.workspace.client import ResourceMissing, Workspace, works
 
 @dataclass(frozen=True, slots=True)
 class VolumeFile:
-    """A file as a listing has it.
-
-    Attributes:
-        stamp: Its size and time of change in the listing.
-    """
+    """A file as a listing has it, stamped with its size and time of change."""
 
     path: str
     stamp: Hashable
@@ -40,8 +36,7 @@ class VolumeFiles(Protocol):
     def listing(self, folder: str) -> list[VolumeFile]:
         """Returns all files below a folder, by path; a listing that is not whole is an error."""
 
-    def read(self, path: str) -> bytes:
-        """Returns a file's content."""
+    def read(self, path: str) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,28 +88,19 @@ def _stamp(found: os.stat_result) -> Hashable:
 
 
 def volume_files(folder: str, workspace: Workspace | None = None) -> VolumeFiles:
-    """Returns the access to a volume: by its mounted path where there is one, else by the Files API.
+    """Returns the access to a volume or a folder in it: by its mounted path where there is one, else by the Files API.
 
-    Args:
-        folder: The volume, or a folder in it.
-        workspace: The workspace; what is mounted here is only in that of the environment.
+    What is mounted here is in the workspace of the environment only.
     """
     if (workspace is None or workspace.is_of_environment) and Path(folder).is_dir():
         return MountedFiles()
     return FilesApi(workspace or Workspace())
 
 
-def _is_metadata(path: str) -> bool:
-    """Returns whether a path in a volume is of a YAML file, and neither it nor a folder of it is hidden."""
-    return path.endswith(YAML_SUFFIXES) and not any(step.startswith(".") for step in path.split("/"))
-
-
 class VolumeReader:
-    """Reads the modules of the YAML files in a volume.
+    """Reads the modules of the YAML files in `/Volumes/catalog/schema/volume`, or in a folder below it.
 
-    Args:
-        folder: `/Volumes/catalog/schema/volume`, or a folder below it.
-        files: The access to it; by default found by `volume_files`.
+    The access to the files is found by `volume_files` by default.
     """
 
     def __init__(self, folder: str, files: VolumeFiles | None = None) -> None:
@@ -122,7 +108,6 @@ class VolumeReader:
         self._given_files = files
 
     def read(self) -> SourceSnapshot:
-        """Reads all files, in the order of their paths."""
         try:
             contents = self._file_contents()
         except LakeflowJobMetaError as error:
@@ -135,11 +120,7 @@ class VolumeReader:
         return combined_fingerprint(self.digests(fingerprints))
 
     def digests(self, fingerprints: FileFingerprints) -> dict[str, str]:
-        """Returns the digest of each YAML file by its path.
-
-        Raises:
-            LakeflowJobMetaError: The listing is not whole, or a file cannot be read.
-        """
+        """Returns the digest of each YAML file by its path; raises LakeflowJobMetaError unless all can be read."""
         return {file.path: self._digest(file, fingerprints) for file in self._listing()}
 
     def _digest(self, file: VolumeFile, fingerprints: FileFingerprints) -> str:
@@ -149,7 +130,6 @@ class VolumeReader:
             return "gone since it was listed"
 
     def read_some(self, paths: Collection[str]) -> SourceSnapshot:
-        """Reads some of the files."""
         units = [unit_of_file(path, self._files.read(path)) for path in sorted(paths)]
         return SourceSnapshot(self.source, tuple(units), (), False, self.contains)
 
@@ -158,7 +138,9 @@ class VolumeReader:
         return self._given_files or volume_files(self.source)
 
     def _listing(self) -> list[VolumeFile]:
-        return [file for file in self._files.listing(self.source) if _is_metadata(file.path.removeprefix(self.source))]
+        """Lists the YAML files, those that are hidden or in a hidden folder left out."""
+        found = [file for file in self._files.listing(self.source) if file.path.endswith(YAML_SUFFIXES)]
+        return [file for file in found if "/." not in file.path.removeprefix(self.source)]
 
     def _file_contents(self) -> dict[str, bytes]:
         """Reads every YAML file of one listing; starts again when one of them is gone meanwhile."""
@@ -172,5 +154,4 @@ class VolumeReader:
         raise AssertionError("unreachable")
 
     def contains(self, label: str) -> bool:
-        """Returns whether a label, as generated files name it, belongs to this source."""
         return label.startswith(f"{self.source}/")

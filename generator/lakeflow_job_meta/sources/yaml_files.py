@@ -8,7 +8,7 @@ from __future__ import annotations
 import fnmatch
 import glob
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,19 +26,12 @@ from lakeflow_job_meta.text.yaml_documents import YamlDocument, decode_yaml, rea
 from lakeflow_job_meta.text.yaml_reader import read_yaml
 
 YAML_SUFFIXES = (".yml", ".yaml")
-
-
 _MISSING = "there is no such file or folder; create it, or name the right one under 'metadata:' in job_meta.yml"
 _FILE_KEYS = ("metadata_version", "modules")
 
 
 class YamlReader:
-    """Reads the modules of YAML files.
-
-    Args:
-        project_folder: What `pattern` and all labels are relative to.
-        pattern: A file, a folder, or a glob (`*`, `?`, `[...]`, `**`).
-    """
+    """Reads the modules of a file, a folder, or a glob (`*`, `?`, `[...]`, `**`), relative to the project's folder."""
 
     def __init__(self, project_folder: Path, pattern: str) -> None:
         self.project_folder = project_folder
@@ -48,72 +41,63 @@ class YamlReader:
         self._inside = "" if self._normal_path == "." else f"{self._normal_path.rstrip('/')}/"
 
     def read(self) -> SourceSnapshot:
-        """Reads all files, in the order of their paths."""
         try:
-            files = self._files()
-        except OSError as error:
-            return SourceSnapshot.unreadable(self, f"cannot be read: {error.strerror or error}")
-        if files is None:
-            return SourceSnapshot.unreadable(self, _MISSING)
-        return SourceSnapshot(self.source, tuple(self._unit(file) for file in files), (), False, self.contains)
+            units = [self._unit(file) for file in self._files()]
+        except OperationFailed as error:
+            return SourceSnapshot.unreadable(self, str(error))
+        return SourceSnapshot(self.source, tuple(units), (), False, self.contains)
 
     def probe(self, fingerprints: FileFingerprints) -> str:
-        """Returns a digest of the names and contents of all files."""
         try:
             files = self._files()
-        except OSError as error:
-            raise OperationFailed(f"{self.source}: cannot be read: {error.strerror or error}") from None
-        if files is None:
-            raise OperationFailed(f"{self.source}: {_MISSING}")
+        except OperationFailed as error:
+            raise OperationFailed(f"{self.source}: {error}") from None
         return combined_fingerprint({self._label(file): fingerprints.of_file(file) for file in files})
 
     def _unit(self, file: Path) -> SourceUnit:
         label = self._label(file)
         content, problems = read_bytes(file, label)
-        return (
-            unit_of_file(label, content) if content is not None else SourceUnit(label, None, partial(_unread, problems))
-        )
+        if content is None:
+            return SourceUnit(label, None, partial(_unread, problems))
+        return unit_of_file(label, content)
 
-    def _files(self) -> list[Path] | None:
-        if is_glob(self.source):
-            found = (
-                self.project_folder / name
-                # Unlike pathlib's, this glob takes absolute patterns and `**` for files in every version of Python.
-                for name in glob.iglob(self.source, root_dir=self.project_folder, recursive=True)  # noqa: PTH207
-            )
-            files = (path for path in found if path.suffix in YAML_SUFFIXES and path.is_file())
-            return sorted(set(files), key=lambda path: path.as_posix())
+    def _files(self) -> list[Path]:
+        """Returns the files by path; the text of OperationFailed does not name the source."""
         path = self.project_folder / self.source
-        if path.is_dir():
-            return sorted(_below(path), key=lambda file: file.as_posix())
-        return [path] if path.exists() else None
+        try:
+            if is_glob(self.source):
+                # Unlike pathlib's, this glob takes absolute patterns and `**` for files in every version of Python.
+                names = glob.iglob(self.source, root_dir=self.project_folder, recursive=True)  # noqa: PTH207
+                named = {self.project_folder / name for name in names}
+                files = {file for file in named if file.suffix in YAML_SUFFIXES and file.is_file()}
+            elif path.is_dir():
+                files = set(_below(path))
+            elif path.exists():
+                files = {path}
+            else:
+                raise OperationFailed(_MISSING)
+        except OSError as error:
+            raise OperationFailed(f"cannot be read: {error.strerror or error}") from None
+        return sorted(files, key=lambda file: file.as_posix())
 
     def _label(self, file: Path) -> str:
         return os.path.relpath(file, self.project_folder).replace(os.sep, "/")
 
     def contains(self, label: str) -> bool:
-        """Returns whether a label, as generated files name it, belongs to this source."""
         if is_glob(self.source):
             return fnmatch.fnmatchcase(label, self.source.replace("**/", "*"))
         return label == self._normal_path or label.startswith(self._inside)
 
 
-def _below(folder: Path) -> list[Path]:
-    found: list[Path] = []
+def _below(folder: Path) -> Iterator[Path]:
     for parent, folders, files in walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         named = (Path(parent, name) for name in files if name.endswith(YAML_SUFFIXES) and name[0] != ".")
-        found += [path for path in named if path.is_file() or path.is_symlink()]
-    return found
+        yield from (path for path in named if path.is_file() or path.is_symlink())
 
 
 def unit_of_file(label: str, content: bytes) -> SourceUnit:
-    """Returns a YAML file as a unit of its source.
-
-    Args:
-        label: Its path, as messages and generated files give it.
-        content: The whole file.
-    """
+    """Returns a YAML file as a unit of its source; `label` is its path, as messages and generated files give it."""
     return SourceUnit(label, digest_of(label, content), partial(_read_file, label, content), max(len(content), 1))
 
 
@@ -161,10 +145,7 @@ def _modules_of(root: Value, origin: SourceRef) -> tuple[list[RawModule], list[D
     ]
     modules = root.get("modules")
     if not isinstance(modules, list):
-        what = (
-            "the list 'modules:' is missing"
-            if "modules" not in root
-            else f"'modules' must be a list, not {kind_of(modules)}"
-        )
+        wrong = f"'modules' must be a list, not {kind_of(modules)}"
+        what = wrong if "modules" in root else "the list 'modules:' is missing"
         return [], [*problems, UNREADABLE.at(origin.key("modules"), what)]
     return [RawModule(module, origin.at("modules", i)) for i, module in enumerate(modules)], problems

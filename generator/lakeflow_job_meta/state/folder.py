@@ -21,9 +21,6 @@ def state_folder(project: Project, target: str | None) -> Path:
 
     A control table without a project around it, as in a notebook, has a folder of the user's own for temporary files:
     the current folder may be read-only there, or have no locks, and nothing but a lock and a heartbeat is kept.
-
-    Raises:
-        OperationFailed: The disk refuses.
     """
     folder = make_state_root(project) / re.sub(r"[^A-Za-z0-9_-]", "_", target or "default")
     _create(folder)
@@ -31,11 +28,7 @@ def state_folder(project: Project, target: str | None) -> Path:
 
 
 def make_state_root(project: Project) -> Path:
-    """Returns the folder itself, and creates it.
-
-    Raises:
-        OperationFailed: The disk refuses.
-    """
+    """Returns the folder itself, and creates it; raises OperationFailed where the disk refuses."""
     root = _root(project)
     _create(root, ignored_by_git=True)
     return root
@@ -62,13 +55,7 @@ def _root(project: Project) -> Path:
 def write_record(path: Path, record: object, *, is_durable: bool = True) -> None:
     """Writes a small JSON file whole: a crash leaves the old one or the new one.
 
-    Args:
-        path: Where to.
-        record: A value that JSON can hold.
-        is_durable: Whether it has to survive a power failure right after.
-
-    Raises:
-        OperationFailed: The disk refuses.
+    A durable one survives a power failure right after. Raises OperationFailed where the disk refuses.
     """
     content = json.dumps(record, indent=2, ensure_ascii=False).encode("utf-8")
     try:

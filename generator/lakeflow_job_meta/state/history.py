@@ -1,24 +1,28 @@
 """What each tick of a monitor did, and what the newest one leaves for the next: the table `{control_table}_history`.
 
 The newest row of a target is the monitor's whole memory, so that it survives the machine. Order comes from the rows,
-not from the wall clock: each is dated later than the one before, also when the clock was moved back.
+not from the wall clock: each is dated later than the one before, also when the clock was moved back. Beside it there is
+a heartbeat in the state folder, which each tick writes: for `ljm status` on the same machine.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import socket
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from enum import Enum
-from typing import cast
+from pathlib import Path
 
-from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.errors import PolicyViolation
+from lakeflow_job_meta.state.folder import read_record, write_record
 from lakeflow_job_meta.tables.schema import Row, RowChanges
 from lakeflow_job_meta.tables.store import TableStore
 
+_HEARTBEAT = "monitor.json"
 _MOST_ERRORS = 1000
 _LONGEST_ERROR = 500
 _LONGEST_SUMMARY = 2000
@@ -60,12 +64,7 @@ class MonitorState:
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """One tick that did something.
-
-    Attributes:
-        created: How many jobs were created; `changed` and `deleted` likewise.
-        state: What is to be remembered after it.
-    """
+    """One tick that did something: how many jobs it created, changed and deleted, and what it leaves for the next."""
 
     target: str
     started: datetime
@@ -88,7 +87,6 @@ class HistoryEntry:
         return replace(self, state=replace(self.state, tokens={}, jobs="", files={}))
 
     def as_row(self) -> Row:
-        """Returns the row of the history table."""
         state = self.state
         refused = [{"jobs": list(refusal.jobs), "reason": refusal.reason} for refusal in state.refused]
         return {
@@ -140,16 +138,13 @@ def _count(value: object) -> int:
 
 def _state(text: object) -> MonitorState:
     try:
-        root = cast("dict[str, Value]", json.loads(str(text)))
+        root = json.loads(str(text))
         return MonitorState(
             _texts(root["tokens"]),
             str(root["jobs"]),
             _list(root["broken"]),
             _list(root["errors"]),
-            tuple(
-                PolicyViolation(str(entry["reason"]), "", _list(entry["jobs"]))
-                for entry in cast("list[dict[str, Value]]", root["refused"])
-            ),
+            tuple(PolicyViolation(str(entry["reason"]), "", _list(entry["jobs"])) for entry in root["refused"]),
             _texts(root["files"]),
             str(root["failure"]),
         )
@@ -157,54 +152,86 @@ def _state(text: object) -> MonitorState:
         return MonitorState()
 
 
-def _texts(value: Value) -> dict[str, str]:
-    return {str(key): str(text) for key, text in cast("dict[str, Value]", value).items()}
+def _texts(value: Mapping[str, object]) -> dict[str, str]:
+    return {str(key): str(text) for key, text in value.items()}
 
 
-def _list(value: Value) -> tuple[str, ...]:
-    return tuple(str(each) for each in cast("list[Value]", value))
+def _list(value: Sequence[object]) -> tuple[str, ...]:
+    return tuple(map(str, value))
 
 
+@dataclass(frozen=True, slots=True)
 class History:
-    """The history of one target.
+    """The history of one target; what is read and written raises OperationFailed where that cannot be done."""
 
-    Args:
-        store: The history table.
-        target: The bundle's target.
-    """
-
-    def __init__(self, store: TableStore, target: str) -> None:
-        self._store = store
-        self._target = target
+    store: TableStore
+    target: str
 
     @property
     def name(self) -> str:
-        """The table's name or the file's path."""
-        return self._store.name
+        return self.store.name
 
     def newest(self, limit: int) -> list[HistoryEntry]:
-        """Returns the newest entries, newest first.
-
-        Raises:
-            OperationFailed: They cannot be read.
-        """
-        return [entry_of_row(row) for row in self._store.newest(limit, {"target": self._target})]
+        """Returns the newest entries, newest first."""
+        return [entry_of_row(row) for row in self.store.newest(limit, {"target": self.target})]
 
     def last(self) -> HistoryEntry | None:
-        """Returns the newest entry."""
         return next(iter(self.newest(1)), None)
 
     def add(self, entry: HistoryEntry, before: HistoryEntry | None) -> None:
-        """Writes an entry, and takes from the one before what only the newest has to remember, in one commit.
-
-        Raises:
-            OperationFailed: It cannot be written.
-        """
-        rows = [entry.as_row(), *([before.without_memory().as_row()] if before is not None else [])]
-        self._store.write(RowChanges(rows))
+        """Writes an entry, and takes from the one before what only the newest has to remember, in one commit."""
+        old = [before.without_memory().as_row()] if before is not None else []
+        self.store.write(RowChanges([entry.as_row(), *old]))
 
 
 def after(moment: datetime, last: HistoryEntry | None) -> datetime:
     """Returns the moment for a new entry, to the millisecond and later than the last one's."""
     cut = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
     return cut if last is None else max(cut, last.started + timedelta(milliseconds=1))
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """The newest tick of a monitor.
+
+    Attributes:
+        moment: When it ended, by the wall clock.
+        outcome: Its result.
+        failure: What failed; empty when nothing did.
+        failures_in_a_row: How many ticks have failed since one did not.
+        interval_seconds: After how long the next one follows; None when none does.
+        process: The number of the monitor's process, on `host`; by default this one.
+    """
+
+    moment: datetime
+    outcome: str
+    failure: str
+    failures_in_a_row: int
+    interval_seconds: float | None
+    process: int = field(default_factory=os.getpid)
+    host: str = field(default_factory=socket.gethostname)
+
+
+def write_heartbeat(folder: Path, heartbeat: Heartbeat) -> None:
+    """Writes it into the state folder of a target; raises OperationFailed where the disk refuses."""
+    record = {**asdict(heartbeat), "moment": heartbeat.moment.isoformat(timespec="milliseconds")}
+    # It is written every minute for months, and nothing depends on it: it need not survive a power failure.
+    write_record(folder / _HEARTBEAT, record, is_durable=False)
+
+
+def read_heartbeat(folder: Path) -> Heartbeat | None:
+    """Reads it; None where there is none that can be read."""
+    record = read_record(folder / _HEARTBEAT)
+    interval = record.get("interval_seconds")
+    try:
+        return Heartbeat(
+            datetime.fromisoformat(str(record["moment"])),
+            str(record["outcome"]),
+            str(record["failure"]),
+            int(str(record["failures_in_a_row"])),
+            float(interval) if isinstance(interval, (int, float)) else None,
+            int(str(record["process"])),
+            str(record["host"]),
+        )
+    except (KeyError, ValueError):
+        return None

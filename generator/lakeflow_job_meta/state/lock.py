@@ -27,19 +27,9 @@ def deployment_lock(
     on_wait: Callable[[str], None] = lambda message: None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[int]:
-    """Holds the lock of a folder.
+    """Holds the lock of a folder, and yields its file descriptor, for children to inherit.
 
-    Args:
-        folder: Where the lock file is.
-        wait_seconds: How long to wait for whoever holds it.
-        on_wait: Called once, with who holds it.
-        sleep: For tests.
-
-    Yields:
-        The file descriptor, for children to inherit.
-
-    Raises:
-        OperationFailed: Somebody else holds it for too long.
+    If somebody else holds it, `on_wait` is called once with who it is; OperationFailed is raised after the wait.
     """
     path = folder / "lock"
     try:
@@ -60,12 +50,11 @@ def deployment_lock(
             sleep(0.5)
             waited += 0.5
         now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+        holder = f"the deployment of process {os.getpid()} on {socket.gethostname()}, begun {now}"
         # Who holds it is only for the message of somebody who waits: a full disk does not stop the deployment here.
         with suppress(OSError):
             os.ftruncate(handle, 0)
-            os.pwrite(
-                handle, f"the deployment of process {os.getpid()} on {socket.gethostname()}, begun {now}".encode(), 0
-            )
+            os.pwrite(handle, holder.encode(), 0)
         yield handle
     finally:
         os.close(handle)

@@ -20,11 +20,7 @@ _SAME = ("module_name", "job_id", "job_name", "url")
 
 @dataclass(frozen=True, slots=True)
 class DeployedJob:
-    """A job in the workspace.
-
-    Attributes:
-        key: Its resource key, from the module's name.
-    """
+    """A job in the workspace; its resource key comes from the module's name."""
 
     key: str
     job_id: str
@@ -37,7 +33,6 @@ class TrackedJob:
     """One row of the tracking table.
 
     Attributes:
-        bundle_key: The job's resource key.
         metadata_version: Of the tables read when the job was changed last; empty for files.
         created_timestamp: When it was first tracked; `updated_timestamp` when it last changed.
     """
@@ -53,16 +48,15 @@ class TrackedJob:
     metadata_version: str
 
     def as_row(self) -> Row:
-        """Returns it by column."""
         return {column.name: getattr(self, column.name) for column in JOBS.columns}
 
 
 def known_jobs(store: TableStore, target: str) -> tuple[DeployedJob, ...]:
     """Returns the tracked jobs of a target."""
-    rows = (row for row in store.rows() if row["target"] == target)
     return tuple(
         DeployedJob(str(row["bundle_key"]), str(row["job_id"]), str(row["job_name"] or ""), str(row["url"] or ""))
-        for row in rows
+        for row in store.rows()
+        if row["target"] == target
     )
 
 
@@ -77,14 +71,8 @@ def record_jobs(
 ) -> list[TrackedJob]:
     """Brings the tracking table to what is in the workspace for a target; writes only what differs.
 
-    Args:
-        store: The tracking table.
-        target: The target.
-        jobs: As the workspace has them.
-        modules: The module's name by the job's key.
-        changed: Keys of the jobs that this deployment has changed.
-        metadata_version: Of what was deployed.
-        staying: Keys of jobs that no metadata has any more, and that are still there; their rows stay.
+    `modules` are the modules' names by the keys of the jobs, `changed` the keys of those that this deployment has
+    changed, `staying` the keys of jobs that no metadata has any more, and that are still there: their rows stay.
     """
     old = {str(row["bundle_key"]): row for row in store.rows() if row["target"] == target}
     now = datetime.now(timezone.utc)
@@ -95,9 +83,8 @@ def record_jobs(
         name = modules.get(job.key) or str(row.get("module_name") or job.key)
         fresh = TrackedJob(name, int(job.job_id), job.name, now, now, target, job.key, job.url, metadata_version)
         tracked.append(_carried_on(fresh, row, is_sent=job.key in changed))
-    rows = [job.as_row() for job in tracked]
     gone = old.keys() - {job.bundle_key for job in tracked} - {*staying}
-    changed_rows = [row for row in rows if old.get(str(row["bundle_key"])) != row]
+    changed_rows = [row for job in tracked if (row := job.as_row()) != old.get(job.bundle_key)]
     store.write(RowChanges(changed_rows, [(target, key) for key in sorted(gone)]))
     return tracked
 

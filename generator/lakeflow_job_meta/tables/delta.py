@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,14 +20,7 @@ from lakeflow_job_meta._internal.parallel import attempts
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError, OperationFailed
 from lakeflow_job_meta.tables.schema import Column, KeyedRows, Row, TableSchema, TableUnusable, merge_terms
-from lakeflow_job_meta.tables.store import (
-    Commit,
-    Snapshot,
-    TableDamaged,
-    TableMissing,
-    TableVersion,
-    VersionedTable,
-)
+from lakeflow_job_meta.tables.store import Commit, Snapshot, TableDamaged, TableMissing, TableVersion, VersionedTable
 
 if TYPE_CHECKING:
     from arro3.core import Array
@@ -37,14 +31,15 @@ _DELETE = "ljm_delete"
 _MOST_FILES = 20
 """Each commit adds a file, and reading opens all of them; beyond this many they are compacted."""
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-_DELTA_TYPES = {
-    "STRING": "string",
-    "INT": "integer",
-    "BIGINT": "long",
-    "DOUBLE": "double",
-    "BOOLEAN": "boolean",
-    "TIMESTAMP": "timestamp",
+_TYPES = {
+    "STRING": ("string", "utf8"),
+    "INT": ("integer", "int32"),
+    "BIGINT": ("long", "int64"),
+    "DOUBLE": ("double", "float64"),
+    "BOOLEAN": ("boolean", "bool"),
+    "TIMESTAMP": ("timestamp", "int64"),
 }
+"""The names of a column's type in Delta and in Arrow."""
 _SQL_TYPES = {"integer": "INT", "long": "BIGINT", "short": "SMALLINT", "byte": "TINYINT"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -63,11 +58,8 @@ def location_beside(location: str, suffix: str) -> str:
     if not suffix:
         return location
     bare = location.rstrip("/" + os.sep)
-    if (
-        not bare
-        or re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]+:(//[^/]*)?", bare)
-        or re.split(r"[/\\]", bare)[-1] in (".", "..")
-    ):
+    is_root = not bare or re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]+:(//[^/]*)?", bare)
+    if is_root or re.split(r"[/\\]", bare)[-1] in (".", ".."):
         raise ConfigError(
             f"The table {suffix!r} would lie beside the control table {quoted(location)}, whose location ends without "
             "a name. Give the control table a folder with a name."
@@ -76,16 +68,7 @@ def location_beside(location: str, suffix: str) -> str:
 
 
 class DeltaFiles(VersionedTable):
-    """A table by path or URL.
-
-    Args:
-        control_table: A path or a URL (`s3://`, `abfss://`, ...); the table is this one, or lies beside it.
-        schema: Its columns, key and suffix.
-        folder: What a relative path is relative to.
-
-    Raises:
-        ConfigError: Nothing can lie beside such a location.
-    """
+    """A table by path, relative to a folder, or URL (`s3://`, `abfss://`, ...): the control table, or one beside it."""
 
     def __init__(self, control_table: str, schema: TableSchema, folder: Path | None = None) -> None:
         super().__init__(location_beside(control_table, schema.suffix), schema)
@@ -93,10 +76,12 @@ class DeltaFiles(VersionedTable):
         self._uri = self.name if self._path is None else str(self._path)
 
     def _open(self, version: int | None = None) -> _OpenDeltaTable:
+        from deltalake import DeltaTable
+        from deltalake.exceptions import TableNotFoundError
+
         for is_last in attempts(4, pause_seconds=0.1):
-            table = self._load(version)
-            if table is not None:
-                return _OpenDeltaTable(table, self.schema)
+            with suppress(TableNotFoundError):
+                return _OpenDeltaTable(DeltaTable(self._uri, version=version), self.schema)
             if self._path is None or not _holds_files(self._path):
                 break
             # Somebody else may be creating it: its first files are there a moment before its first version.
@@ -109,15 +94,6 @@ class DeltaFiles(VersionedTable):
         raise TableMissing(
             self.name, "there is no Delta table here; make it with `ljm table create`, or correct the path"
         )
-
-    def _load(self, version: int | None) -> DeltaTable | None:
-        from deltalake import DeltaTable
-        from deltalake.exceptions import TableNotFoundError
-
-        try:
-            return DeltaTable(self._uri, version=version)
-        except TableNotFoundError:
-            return None
 
     def _create(self, columns: Sequence[Column]) -> None:
         from deltalake import DeltaTable, Schema
@@ -140,7 +116,7 @@ class DeltaFiles(VersionedTable):
 
     def history(self, limit: int) -> list[Commit]:
         with self._explaining():
-            return self._open().history(limit)
+            return [_commit(entry) for entry in self._open().table.history(limit)]
 
     @contextmanager
     def _explaining(self) -> Iterator[None]:
@@ -163,36 +139,36 @@ class DeltaFiles(VersionedTable):
             raise TableUnusable(self.name, _explained(error)) from error
 
 
+@dataclass(frozen=True, slots=True)
 class _OpenDeltaTable:
-    def __init__(self, table: DeltaTable, schema: TableSchema) -> None:
-        self._table = table
-        self._schema = schema
+    table: DeltaTable
+    schema: TableSchema
 
     @property
     def version(self) -> TableVersion:
-        return TableVersion(self._table.version(), str(self._table.metadata().id))
+        return TableVersion(self.table.version(), str(self.table.metadata().id))
 
     def types(self) -> dict[str, str]:
-        return {field.name: _sql_type(field.type) for field in self._table.schema().fields}
+        return {field.name: _sql_type(field.type) for field in self.table.schema().fields}
 
     def add_columns(self, columns: Sequence[Column]) -> None:
-        self._table.alter.add_columns(_fields(columns))
+        self.table.alter.add_columns(_fields(columns))
 
     def rows(
         self, columns: Sequence[str], limit: int | None = None, where: Mapping[str, str] | None = None
     ) -> list[Row]:
-        batch = self._table.scan(columns=list(columns)).read_all()
+        batch = self.table.scan(columns=list(columns)).read_all()
         # Column by column, which takes half the time of asking for rows.
         cells = zip(*(batch.column(column).to_pylist() for column in columns), strict=True)
         return [dict(zip(columns, row, strict=True)) for row in cells]
 
     def merge(self, rows: KeyedRows, columns: Sequence[Column]) -> None:
         # DataFusion, which runs the merge, binds IS NOT DISTINCT FROM and AND unlike SQL does: hence the parentheses.
-        terms = merge_terms(self._schema, columns, str, "now()")
+        terms = merge_terms(self.schema, columns, str, "now()")
         same = " AND ".join(f"(({ours}) IS NOT DISTINCT FROM ({theirs}))" for ours, theirs in terms.compared)
         (
-            self._table.merge(
-                _source_rows(self._schema, rows),
+            self.table.merge(
+                _source_rows(self.schema, rows),
                 predicate=" AND ".join(f"(t.{name} = s.{name})" for name in terms.key),
                 source_alias="s",
                 target_alias="t",
@@ -202,21 +178,18 @@ class _OpenDeltaTable:
             .when_not_matched_insert(updates=terms.inserts, predicate=f"NOT s.{_DELETE}")
             .execute()
         )
-        if self._schema.is_created_on_write:
+        if self.schema.is_created_on_write:
             self._compact()
 
     def _compact(self) -> None:
         """Joins small files: each write adds one, and each read opens all, so that both became slow in time."""
         from deltalake.exceptions import DeltaError
 
-        if len(self._table.file_uris()) > _MOST_FILES:
+        if len(self.table.file_uris()) > _MOST_FILES:
             # The rows are written; what somebody else keeps from being compacted now is so after a later write.
             with suppress(DeltaError):
-                self._table.optimize.compact()
-                self._table.vacuum(dry_run=False)  # of files that nobody has needed for Delta's default of a week
-
-    def history(self, limit: int) -> list[Commit]:
-        return [_commit(entry) for entry in self._table.history(limit)]
+                self.table.optimize.compact()
+                self.table.vacuum(dry_run=False)  # of files that nobody has needed for Delta's default of a week
 
 
 def _holds_files(path: Path) -> bool:
@@ -233,11 +206,10 @@ def _fields(columns: Sequence[Column]) -> list[Field]:
     from deltalake import Field
     from deltalake.schema import PrimitiveType
 
-    return [Field(column.name, PrimitiveType(_DELTA_TYPES[column.type])) for column in columns]
+    return [Field(column.name, PrimitiveType(_TYPES[column.type][0])) for column in columns]
 
 
 def _sql_type(kind: object) -> str:
-    """Returns the SQL name, in upper case, of a type of a Delta schema."""
     name = str(getattr(kind, "type", kind))
     return _SQL_TYPES.get(name, name.upper())
 
@@ -262,14 +234,7 @@ def _array(kind: str, values: list[object]) -> Array:
             (value - _EPOCH) // timedelta(microseconds=1) if isinstance(value, datetime) else None for value in values
         ]
         return Array(moments, DataType.int64()).cast(DataType.timestamp("us", tz="UTC"))
-    types = {
-        "STRING": DataType.utf8,
-        "INT": DataType.int32,
-        "BIGINT": DataType.int64,
-        "DOUBLE": DataType.float64,
-        "BOOLEAN": DataType.bool,
-    }
-    return Array(values, types[kind]())
+    return Array(values, getattr(DataType, _TYPES[kind][1])())
 
 
 def _commit(entry: dict[str, Any]) -> Commit:

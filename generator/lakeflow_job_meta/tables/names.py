@@ -18,11 +18,7 @@ MAX_PART = 255
 
 
 def split_name(name: str) -> tuple[str, ...]:
-    """Splits `catalog.schema.table`, of which parts may be in backticks.
-
-    Raises:
-        ConfigError: It is no name of one to three parts.
-    """
+    """Splits `catalog.schema.table`, parts of which may be in backticks; raises ConfigError if it is no such name."""
     if not _NAME.fullmatch(name):
         raise ConfigError(
             f"{quoted(name)} is no name of a table. Write it as catalog.schema.table; a part with other characters "
@@ -39,10 +35,6 @@ def split_name(name: str) -> tuple[str, ...]:
 
 def name_beside(name: str, suffix: str) -> str:
     """Returns the name of a table beside another: the suffix goes onto the last part, inside its backticks.
-
-    Args:
-        name: `catalog.schema.table`, of which parts may be in backticks.
-        suffix: Letters, digits and `_`.
 
     Raises:
         ConfigError: It is no name of a table, or would be too long.
@@ -63,11 +55,7 @@ def name_problem(name: str) -> str | None:
 
 
 def quote_name(name: str) -> str:
-    """Returns a table's name as SQL takes it, every part in backticks.
-
-    Raises:
-        ConfigError: It is no name of a table.
-    """
+    """Returns a table's name as SQL takes it, every part in backticks; raises ConfigError if it is no such name."""
     return ".".join(quote_part(part) for part in split_name(name))
 
 

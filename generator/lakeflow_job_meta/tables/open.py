@@ -37,11 +37,11 @@ def open_table(
     Args:
         control_table: A path, a URL, or `catalog.schema.table`, which is found in the active Spark session, else over
             a SQL warehouse.
-        schema: The table's columns, and the suffix of one beside the control table.
         warehouse_id: The warehouse; without one DATABRICKS_WAREHOUSE_ID is used. With one, Spark is not looked for.
         by_location: Whether it is a path or a URL; by default that is seen from the text.
         folder: What a relative path is relative to.
-        workspace: The workspace; by default the one of the environment.
+        schema: The table's columns, and the suffix of one beside the control table.
+        workspace: By default the one of the environment.
         on_wait: Called when the warehouse makes one wait.
 
     Raises:
@@ -61,8 +61,7 @@ def is_location(name: str) -> bool:
 def _executor(
     name: str, warehouse_id: str | None, workspace: Workspace | None, on_wait: Callable[[str], None]
 ) -> SqlExecutor:
-    session = active_session() if warehouse_id is None else None
-    if session is not None:
+    if warehouse_id is None and (session := active_session()) is not None:
         return SparkExecutor(session)
     warehouse = warehouse_id or os.environ.get(WAREHOUSE_VARIABLE)
     if not warehouse:

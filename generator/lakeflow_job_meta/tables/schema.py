@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
+from functools import partial
 from types import MappingProxyType
 
 from lakeflow_job_meta._internal.text import closest, listing, quoted
@@ -113,8 +115,7 @@ class TableSchema:
     def problems(self, types: Mapping[str, str]) -> list[str]:
         """Returns which columns are missing, or have a type that cannot hold what they are for.
 
-        Args:
-            types: The table's columns and their SQL types in upper case.
+        `types` are the table's columns and their SQL types in upper case.
         """
         if self.is_created_on_write and not any(column.name in types for column in self.columns):
             return ["it is a table of something else: it has none of the columns that are expected"]
@@ -136,7 +137,6 @@ class TableSchema:
         return column.is_optional or self.is_created_on_write
 
     def addable(self, types: Mapping[str, str]) -> list[Column]:
-        """Returns the columns that can be added to a table of these columns."""
         return [column for column in self.columns if column.name not in types and self._may_lack(column)]
 
     def readable(self, types: Mapping[str, str], also: Iterable[str] = ()) -> list[str]:
@@ -145,11 +145,7 @@ class TableSchema:
         return [name for name in dict.fromkeys((*known, *also)) if name in types]
 
     def writable(self, name: str, rows: KeyedRows, present: Container[str]) -> list[Column]:
-        """Returns the columns that a write sets.
-
-        Raises:
-            TableUnusable: A row has a value for a column that the table lacks.
-        """
+        """Returns the columns that a write sets; raises TableUnusable if a value is for a column that is not there."""
         needed = {column for row in rows.values() if row for column, value in row.items() if value is not None}
         missing = [column.name for column in self.columns if column.name in needed and column.name not in present]
         if missing:
@@ -191,11 +187,7 @@ class TableSchema:
         return tuple(row[column] for column in self.key)
 
     def restored(self, name: str, row: Row) -> Row:
-        """Returns a row as it was read, with all columns of the schema; those that an older table lacks are None.
-
-        Raises:
-            TableUnusable: A value is of another type than its column.
-        """
+        """Returns a row as it was read, with all columns of the schema; those that an older table lacks are None."""
         return {column.name: _stored(name, column, row) for column in self.values}
 
     def newest(self, rows: Iterable[Row], limit: int, where: Mapping[str, str] = EVERYWHERE) -> list[Row]:
@@ -210,10 +202,7 @@ class TableSchema:
 class MergeTerms:
     """The SQL terms of a merge of new rows `s` into a table `t`.
 
-    Attributes:
-        key: The quoted columns that must be equal.
-        compared: What differs in a row that is to be updated: pairs of terms.
-        updates: What each column becomes in a row that differs; `inserts` likewise in a new row.
+    Rows with equal `key` columns of which a `compared` pair of terms differs get the `updates`.
     """
 
     key: list[str]
@@ -225,14 +214,7 @@ class MergeTerms:
 def merge_terms(
     schema: TableSchema, columns: Sequence[Column], quote: Callable[[str], str], current_time: str
 ) -> MergeTerms:
-    """Returns the terms of a merge.
-
-    Args:
-        schema: The table's key.
-        columns: The columns to write, key and stamped ones among them.
-        quote: Quotes the name of a column.
-        current_time: SQL for the time of the commit.
-    """
+    """Returns the terms of a merge that writes columns, key and stamped ones among them; `current_time` is SQL."""
     compared, updates, inserts = [], {}, {}
     for column in columns:
         name = quote(column.name)
@@ -280,23 +262,15 @@ def _text(value: object) -> object:
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else None
 
 
-def _integer(bits: int) -> Callable[[object], object]:
-    limit = 2 ** (bits - 1)
-
-    def read(value: object) -> object:
-        fits = isinstance(value, int) and not isinstance(value, bool) and -limit <= value < limit
-        return value if fits else None
-
-    return read
+def _integer(limit: int, value: object) -> object:
+    return value if isinstance(value, int) and not isinstance(value, bool) and -limit <= value < limit else None
 
 
 def _fraction(value: object) -> object:
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        return None
-    try:
-        return float(value) if math.isfinite(value) else None
-    except OverflowError:
-        return None
+    with suppress(OverflowError):
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+            return float(value)
+    return None
 
 
 def _moment(value: object) -> object:
@@ -308,8 +282,8 @@ def _moment(value: object) -> object:
 
 _FORMS: dict[str, Callable[[object], object]] = {
     "STRING": _text,
-    "INT": _integer(32),
-    "BIGINT": _integer(64),
+    "INT": partial(_integer, 2**31),
+    "BIGINT": partial(_integer, 2**63),
     "DOUBLE": _fraction,
     "BOOLEAN": lambda value: value if isinstance(value, bool) else None,
     "TIMESTAMP": _moment,

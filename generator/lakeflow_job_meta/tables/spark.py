@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -29,22 +30,17 @@ def active_session() -> SparkSession | None:
     return SparkSession.builder.getOrCreate() if is_on_databricks else SparkSession.getActiveSession()
 
 
+@dataclass(frozen=True, slots=True)
 class SparkExecutor:
-    """Runs statements in a session.
+    """Runs statements in a session; everything that it can see is within reach."""
 
-    Args:
-        session: The session; everything it can see is within reach.
-    """
-
-    def __init__(self, session: SparkSession) -> None:
-        self._session = session
+    session: SparkSession
 
     def run(self, statement: Statement) -> list[Row]:
-        """Runs a statement and returns its rows."""
         from pyspark.errors import PySparkException
 
         try:
-            frame = self._session.sql(statement.text, args=dict(statement.parameters) or None)
+            frame = self.session.sql(statement.text, args=dict(statement.parameters) or None)
             return [_plain(row.asDict(recursive=True)) for row in frame.collect()]
         except PySparkException as error:
             message = " ".join(str(error).split("\n\nJVM stacktrace")[0].split())[:500]

@@ -33,12 +33,7 @@ _MISSING = (
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A SQL text and the values of its parameters.
-
-    Attributes:
-        text: With `:name` for each parameter.
-        parameters: All of the type STRING.
-    """
+    """A SQL text with `:name` for each parameter, and the parameters, all of the type STRING."""
 
     text: str
     parameters: tuple[tuple[str, str], ...] = ()
@@ -49,7 +44,7 @@ class NoSuchTable(OperationFailed):
 
 
 def statement_error(refused_by: str, message: str) -> OperationFailed:
-    """Returns the exception for a statement that was refused."""
+    """Returns the exception for a statement that a warehouse or Spark refused."""
     if any(code in message for code in _MISSING):
         return NoSuchTable(message)
     return OperationFailed(f"{refused_by} refused a statement: {message}")
@@ -59,25 +54,11 @@ class SqlExecutor(Protocol):
     """Runs SQL statements."""
 
     def run(self, statement: Statement) -> list[Row]:
-        """Runs a statement and returns its rows, values as Python has them.
-
-        Raises:
-            NoSuchTable: The table is not there.
-            OperationFailed: Anything else.
-        """
+        """Returns the rows, values as Python has them; raises NoSuchTable, or OperationFailed for anything else."""
 
 
 class SqlTable(VersionedTable):
-    """A table that is reached by SQL.
-
-    Args:
-        control_table: `catalog.schema.table`, or fewer parts; the table is this one, or lies beside it.
-        schema: Its columns, key and suffix.
-        executor: What runs the statements.
-
-    Raises:
-        ConfigError: It is no name of a table.
-    """
+    """A table that is reached by SQL: the control table (`catalog.schema.table`, or fewer parts), or one beside it."""
 
     def __init__(self, control_table: str, schema: TableSchema, executor: SqlExecutor) -> None:
         super().__init__(name_beside(control_table, schema.suffix), schema)
@@ -89,9 +70,8 @@ class SqlTable(VersionedTable):
             return _OpenSqlTable(self._quoted, self.schema, self._executor)
 
     def _create(self, columns: Sequence[Column]) -> None:
-        self._executor.run(
-            Statement(f"CREATE TABLE IF NOT EXISTS {self._quoted} ({_definitions(columns)}) USING DELTA")
-        )
+        text = f"CREATE TABLE IF NOT EXISTS {self._quoted} ({_definitions(columns)}) USING DELTA"
+        self._executor.run(Statement(text))
 
     @contextmanager
     def _explaining_missing(self) -> Iterator[None]:
@@ -129,19 +109,16 @@ class SqlTable(VersionedTable):
         return Snapshot(newest, frozenset(types), rows)
 
     def _select(self, listed: str, version: int) -> list[Row]:
-        return self._executor.run(Statement(f"SELECT {listed} FROM {self._quoted} VERSION AS OF {int(version)}"))
+        return self._executor.run(Statement(f"SELECT {listed} FROM {self._quoted} VERSION AS OF {version:d}"))
 
     def history(self, limit: int) -> list[Commit]:
         with self._explaining_missing():
-            rows = self._executor.run(Statement(f"DESCRIBE HISTORY {self._quoted} LIMIT {int(limit)}"))
-        return [_commit(row) for row in rows]
+            return list(map(_commit, self._executor.run(Statement(f"DESCRIBE HISTORY {self._quoted} LIMIT {limit:d}"))))
 
 
 class _OpenSqlTable:
     def __init__(self, quoted_name: str, schema: TableSchema, executor: SqlExecutor) -> None:
-        self._name = quoted_name
-        self._schema = schema
-        self._executor = executor
+        self._name, self._schema, self._executor = quoted_name, schema, executor
         self._types = self._describe()
 
     def _describe(self) -> dict[str, str]:
@@ -204,14 +181,11 @@ def _listed(columns: Sequence[str]) -> str:
 def _payload(schema: TableSchema, rows: KeyedRows) -> str:
     """Returns rows as `from_json` reads them; a column that a row lacks is NULL."""
     payload = [
-        {**(dict(zip(schema.key, key, strict=True)) if row is None else _without_nulls(row)), "ljm_delete": row is None}
+        {name: value for name, value in (row or dict(zip(schema.key, key, strict=True))).items() if value is not None}
+        | {"ljm_delete": row is None}
         for key, row in rows.items()
     ]
     return json.dumps(payload, ensure_ascii=False, default=_moment)
-
-
-def _without_nulls(row: Row) -> dict[str, object]:
-    return {name: value for name, value in row.items() if value is not None}
 
 
 def _moment(value: object) -> str:

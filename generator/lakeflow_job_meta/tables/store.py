@@ -15,15 +15,7 @@ from enum import Enum
 from typing import Protocol
 
 from lakeflow_job_meta.errors import OperationFailed
-from lakeflow_job_meta.tables.schema import (
-    EVERYWHERE,
-    Column,
-    KeyedRows,
-    Row,
-    RowChanges,
-    TableSchema,
-    TableUnusable,
-)
+from lakeflow_job_meta.tables.schema import EVERYWHERE, Column, KeyedRows, Row, RowChanges, TableSchema, TableUnusable
 
 
 class TableMissing(TableUnusable):
@@ -57,11 +49,7 @@ class TableVersion:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All rows of one version.
-
-    Attributes:
-        columns: The table's columns, the user's own among them.
-    """
+    """All rows of one version; the table's columns, the user's own among them."""
 
     version: TableVersion
     columns: frozenset[str]
@@ -70,11 +58,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """One entry of a table's history.
-
-    Attributes:
-        user: Who did it, None where the table does not record that.
-    """
+    """One entry of a table's history; the user is None where the table does not record who it was."""
 
     version: int
     timestamp: datetime
@@ -88,8 +72,7 @@ class OpenTable(Protocol):
     def types(self) -> Mapping[str, str]:
         """Returns the table's columns and their SQL types in upper case."""
 
-    def add_columns(self, columns: Sequence[Column]) -> None:
-        """Adds columns."""
+    def add_columns(self, columns: Sequence[Column]) -> None: ...
 
     def rows(self, columns: Sequence[str], limit: int | None, where: Mapping[str, str]) -> list[Row]:
         """Returns the current rows: at least the newest ones, and at least those of `where`, in any order."""
@@ -99,16 +82,7 @@ class OpenTable(Protocol):
 
 
 class TableStore(ABC):
-    """A table of one schema.
-
-    Args:
-        name: The table's name or path, as messages give it.
-        schema: Its columns and key.
-
-    Attributes:
-        name: The table's name or path, as messages and generated files give it.
-        schema: Its columns and key.
-    """
+    """A table of one schema; its `name`, or path, is what messages and generated files give."""
 
     def __init__(self, name: str, schema: TableSchema) -> None:
         self.name = name
@@ -116,15 +90,10 @@ class TableStore(ABC):
 
     @abstractmethod
     def _open(self) -> OpenTable:
-        """Opens the table anew.
-
-        Raises:
-            TableMissing: There is no such table.
-        """
+        """Opens the table anew; raises TableMissing if there is none."""
 
     @abstractmethod
-    def _create(self, columns: Sequence[Column]) -> None:
-        """Creates the table, if there is none."""
+    def _create(self, columns: Sequence[Column]) -> None: ...
 
     def _explaining(self) -> AbstractContextManager[None]:
         """Turns errors of a library into sentences that name the table."""
@@ -135,14 +104,7 @@ class TableStore(ABC):
         return None
 
     def create(self, *, optional_columns: bool = True) -> Created:
-        """Creates the table if it is not there; an existing one gets the optional columns that it lacks, if wanted.
-
-        Args:
-            optional_columns: Whether the table is to have the optional columns.
-
-        Returns:
-            What was changed.
-        """
+        """Creates the table if it is not there; an existing one gets the optional columns that it lacks, if wanted."""
         with self._explaining():
             try:
                 table = self._open()
@@ -163,15 +125,7 @@ class TableStore(ABC):
         return self._current_rows(None, EVERYWHERE)
 
     def newest(self, limit: int, where: Mapping[str, str] = EVERYWHERE) -> list[Row]:
-        """Returns the newest rows, newest first; none when a table of this tool is not there yet.
-
-        Args:
-            limit: How many at most.
-            where: Texts that columns must have, by column.
-
-        Raises:
-            OperationFailed: It is there, or may be, and cannot be read.
-        """
+        """Returns the newest rows in which columns have the texts of `where`, newest first; else like `rows`."""
         return self.schema.newest(self._current_rows(limit, where), limit, where) if limit > 0 else []
 
     def _current_rows(self, limit: int | None, where: Mapping[str, str]) -> list[Row]:
@@ -214,10 +168,8 @@ class TableStore(ABC):
         """Opens the table; None where a table of this tool is not there yet."""
         try:
             return self._open()
-        except TableDamaged:
-            raise
-        except TableMissing:
-            if not self.schema.is_created_on_write:
+        except TableMissing as error:
+            if isinstance(error, TableDamaged) or not self.schema.is_created_on_write:
                 raise
             return None
 
@@ -234,20 +186,13 @@ class VersionedTable(TableStore):
 
     @abstractmethod
     def version(self) -> TableVersion:
-        """Returns the newest version, by one cheap request.
-
-        Raises:
-            TableMissing: There is no such table.
-            OperationFailed: It cannot be reached.
-        """
+        """Returns the newest version, by one cheap request; raises OperationFailed where there is none to reach."""
 
     @abstractmethod
     def read(self, version: int | None = None, *, also: Sequence[str] = ()) -> Snapshot:
         """Returns all rows of the newest version, or of an older one, as they are stored.
 
-        Args:
-            version: The older one.
-            also: Columns of the user's own to read besides, as far as the table has them.
+        `also` are columns of the user's own to read besides, as far as the table has them.
 
         Raises:
             TableUnusable: It is missing, a column is, or has a type that cannot hold its values.
@@ -255,5 +200,4 @@ class VersionedTable(TableStore):
         """
 
     @abstractmethod
-    def history(self, limit: int) -> list[Commit]:
-        """Returns the newest commits, newest first."""
+    def history(self, limit: int) -> list[Commit]: ...

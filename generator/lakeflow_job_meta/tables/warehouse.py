@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, cast
 
@@ -29,72 +30,60 @@ _LINK_TIMEOUT_SECONDS = 60
 _WAITING = ("PENDING", "RUNNING")
 
 
+@dataclass(frozen=True, slots=True)
 class WarehouseExecutor:
     """Runs statements on one SQL warehouse.
 
-    Args:
-        workspace: The workspace.
-        warehouse_id: The warehouse.
+    Attributes:
         patience_seconds: How long to wait for a warehouse that starts, and for a statement.
         on_wait: Called once per statement that has to wait, with a sentence for the user.
     """
 
-    def __init__(
-        self,
-        workspace: Workspace,
-        warehouse_id: str,
-        *,
-        patience_seconds: float = 600,
-        on_wait: Callable[[str], None] = lambda message: None,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._workspace = workspace
-        self._warehouse_id = warehouse_id
-        self._patience = patience_seconds
-        self._on_wait = on_wait
-        self._sleep = sleep
+    workspace: Workspace
+    warehouse_id: str
+    _: KW_ONLY
+    patience_seconds: float = 600
+    on_wait: Callable[[str], None] = lambda message: None
+    sleep: Callable[[float], None] = time.sleep
 
     def run(self, statement: Statement) -> list[Row]:
-        """Runs a statement and returns its rows."""
-        with workspace_errors(self._workspace):
+        with workspace_errors(self.workspace):
             response = self._finished(self._send(statement, external=False))
-            if _is_too_large(response):
+            if _state(response) == "FAILED" and "EXTERNAL_LINKS" in _message(response):
+                # An inline result was refused for its size (25 MiB).
                 response = self._finished(self._send(statement, external=True))
-            self._refuse_failure(response)
+            if _state(response) != "SUCCEEDED":
+                raise statement_error("The SQL warehouse", _message(response))
             return list(self._rows(response))
 
     def _send(self, statement: Statement, *, external: bool) -> StatementResponse:
-        from databricks.sdk.service.sql import (
-            Disposition,
-            ExecuteStatementRequestOnWaitTimeout,
-            Format,
-            StatementParameterListItem,
-        )
+        from databricks.sdk.service import sql
 
-        return self._workspace.client().statement_execution.execute_statement(
+        parameters = [sql.StatementParameterListItem(name, value=value) for name, value in statement.parameters]
+        return self.workspace.client().statement_execution.execute_statement(
             statement.text,
-            self._warehouse_id,
-            parameters=[StatementParameterListItem(name, value=value) for name, value in statement.parameters] or None,
-            disposition=Disposition.EXTERNAL_LINKS if external else Disposition.INLINE,
-            format=Format.JSON_ARRAY,
+            self.warehouse_id,
+            parameters=parameters or None,
+            disposition=sql.Disposition.EXTERNAL_LINKS if external else sql.Disposition.INLINE,
+            format=sql.Format.JSON_ARRAY,
             wait_timeout=f"{_FIRST_WAIT_SECONDS}s",
-            on_wait_timeout=ExecuteStatementRequestOnWaitTimeout.CONTINUE,
+            on_wait_timeout=sql.ExecuteStatementRequestOnWaitTimeout.CONTINUE,
         )
 
     def _finished(self, response: StatementResponse) -> StatementResponse:
         """Waits for the end of a statement; cancels it when patience or the user ends."""
-        execution = self._workspace.client().statement_execution
+        execution = self.workspace.client().statement_execution
         begin, pause, waited = time.monotonic(), 0.5, 0.0
         try:
             while _state(response) in _WAITING:
-                if max(waited, time.monotonic() - begin) > self._patience:
+                if max(waited, time.monotonic() - begin) > self.patience_seconds:
                     raise OperationFailed(
-                        f"The SQL warehouse {self._warehouse_id!r} did not answer within {self._patience:.0f} seconds. "
-                        "Look whether it can start, or choose another one."
+                        f"The SQL warehouse {self.warehouse_id!r} did not answer within {self.patience_seconds:.0f} "
+                        "seconds. Look whether it can start, or choose another one."
                     )
                 if waited == 0:
-                    self._on_wait(f"Waiting for the SQL warehouse {self._warehouse_id} ...")
-                self._sleep(pause)
+                    self.on_wait(f"Waiting for the SQL warehouse {self.warehouse_id} ...")
+                self.sleep(pause)
                 waited += pause
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
                 response = execution.get_statement(str(response.statement_id))
@@ -105,11 +94,6 @@ class WarehouseExecutor:
                     execution.cancel_execution(response.statement_id)
             raise
         return response
-
-    def _refuse_failure(self, response: StatementResponse) -> None:
-        if _state(response) == "SUCCEEDED":
-            return
-        raise statement_error("The SQL warehouse", _message(response))
 
     def _rows(self, response: StatementResponse) -> Iterator[Row]:
         manifest = response.manifest
@@ -135,7 +119,7 @@ class WarehouseExecutor:
         return cast("list[list[str | None]]", data.data_array or [])
 
     def _fetch(self, response: StatementResponse, number: int) -> ResultData:
-        execution = self._workspace.client().statement_execution
+        execution = self.workspace.client().statement_execution
         return execution.get_statement_result_chunk_n(str(response.statement_id), number)
 
     def _linked(self, response: StatementResponse, number: int, link: ExternalLink) -> list[list[str | None]]:
@@ -144,12 +128,11 @@ class WarehouseExecutor:
         import urllib.error
         import urllib.request
 
-        for is_last in attempts(3, pause_seconds=0.2, sleep=self._sleep):
+        for is_last in attempts(3, pause_seconds=0.2, sleep=self.sleep):
             try:
                 # Without the workspace's token: the link carries its own permission, and storage refuses a second one.
                 with urllib.request.urlopen(str(link.external_link), timeout=_LINK_TIMEOUT_SECONDS) as answer:
-                    values: list[list[str | None]] = json.load(answer)
-                    return values
+                    return cast("list[list[str | None]]", json.load(answer))
             except (OSError, ValueError, http.client.HTTPException) as error:
                 if is_last:
                     reason = f"HTTP {error.code}" if isinstance(error, urllib.error.HTTPError) else type(error).__name__
@@ -170,11 +153,6 @@ def _message(response: StatementResponse) -> str:
     error = response.status.error if response.status is not None else None
     text = error.message if error is not None and error.message else f"it ended as {_state(response)}"
     return " ".join(text.split())[:500]
-
-
-def _is_too_large(response: StatementResponse) -> bool:
-    """Returns whether an inline result was refused for its size (25 MiB)."""
-    return _state(response) == "FAILED" and "EXTERNAL_LINKS" in _message(response)
 
 
 def _timestamp(text: str) -> datetime:

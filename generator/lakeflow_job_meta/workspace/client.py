@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cache
 from typing import TYPE_CHECKING
 
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
@@ -31,29 +31,18 @@ class Workspace:
         make_client: Creates the client; the default takes host and login from the environment, as the CLI does.
 
     Attributes:
+        client: Returns the client, always the same; raises ConfigError where there is no login, or no SDK.
         is_of_environment: Whether it is the one that the environment names.
     """
 
     def __init__(self, make_client: Callable[[], WorkspaceClient] | None = None) -> None:
-        self._make_client = make_client or _default_client
+        self.client: Callable[[], WorkspaceClient] = cache(make_client or _default_client)
         self.is_of_environment = make_client is None
-
-    def client(self) -> WorkspaceClient:
-        """Returns the client.
-
-        Raises:
-            ConfigError: There is no login, or no SDK.
-        """
-        return self._client
-
-    @cached_property
-    def _client(self) -> WorkspaceClient:
-        return self._make_client()
 
     @property
     def host(self) -> str:
         """The workspace's address, for messages."""
-        return str(self._client.config.host)
+        return str(self.client().config.host)
 
 
 def _default_client() -> WorkspaceClient:
@@ -89,7 +78,7 @@ def workspace_errors(workspace: Workspace) -> Iterator[None]:
     from databricks.sdk.errors.platform import NotFound, PermissionDenied, Unauthenticated
     from requests.exceptions import RequestException
 
-    host = str(client.config.host)
+    host = workspace.host
     try:
         yield
     except Unauthenticated as error:

@@ -21,8 +21,7 @@ from lakeflow_job_meta.errors import InvalidMetadata, OperationFailed
 from lakeflow_job_meta.parsing.rows import modules_of_rows
 from lakeflow_job_meta.parsing.units import RawModule, SourceUnit, UnitContent
 from lakeflow_job_meta.services.load_plan import LoadPlan, not_in_a_table, plan_load, rows_of_module
-from lakeflow_job_meta.services.table_export import export
-from lakeflow_job_meta.services.table_load import load
+from lakeflow_job_meta.services.table_load import export, load
 from lakeflow_job_meta.sources.interface import SourceSnapshot
 from lakeflow_job_meta.sources.yaml_files import unit_of_file
 from lakeflow_job_meta.tables.delta import DeltaFiles

@@ -12,8 +12,8 @@ from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
-from lakeflow_job_meta._internal.hashing import content_digest
 from lakeflow_job_meta._internal.fs import shipped
+from lakeflow_job_meta._internal.hashing import content_digest
 from lakeflow_job_meta.config.bundle import BundleDeclarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.text.yaml_documents import YamlDocument
