@@ -289,7 +289,7 @@ def big_project(tmp_path_factory) -> Path:
     (folder / "job_meta.yml").write_text("metadata: [{delta: control}]\n")
     (folder / "databricks.yml").write_text("bundle: {name: big}\n")
     write_table(
-        folder / "control", [row(source, f"module_{number}") for number in range(MODULES) for source in "abcde"]
+        folder / "control", [row(source, f"module_{number}") for number in range(MODULES) for source in "abcdefghij"]
     )
     return folder
 
