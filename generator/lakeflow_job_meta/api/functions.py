@@ -18,10 +18,9 @@ from lakeflow_job_meta.config.bundle import target_of
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment import pipeline
 from lakeflow_job_meta.deployment.backend import DeployOptions, Reporter
-from lakeflow_job_meta.deployment.live_plan import plan_live
 from lakeflow_job_meta.deployment.pipeline import DeployResult
 from lakeflow_job_meta.deployment.policy import Allowance, Audience
-from lakeflow_job_meta.deployment.select_backend import BackendName, open_cli, select_backend
+from lakeflow_job_meta.deployment.select_backend import BackendName, open_cli, plan_live, select_backend
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Severity, errors_among
 from lakeflow_job_meta.output.writer import plan_changes
 from lakeflow_job_meta.planning.compare import JobChange, Plan, compare_files

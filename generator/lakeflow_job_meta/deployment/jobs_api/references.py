@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lakeflow_job_meta._internal.text import json_like, quoted
-from lakeflow_job_meta._internal.trees import Scalar, Value, texts_in
+from lakeflow_job_meta._internal.trees import Scalar, Value
 from lakeflow_job_meta.jobs.references import JOB_ID, REFERENCE, REFERENCE_KINDS
 
 
@@ -60,8 +60,3 @@ def _remedy(name: str) -> str:
         variable = name.removeprefix("var.")
         return f"set BUNDLE_VAR_{variable}, give it a plain default in databricks.yml, or deploy with `ljm deploy`"
     return "write the value itself, or deploy with `ljm deploy`"
-
-
-def jobs_referred_to(value: Value) -> set[str]:
-    """Returns the keys of the jobs whose ids a value needs."""
-    return {key for _, text in texts_in(value) for key in JOB_ID.findall(text)}

@@ -25,24 +25,15 @@ _SUFFIX_OF_NOTEBOOK = re.compile(r"\.(py|sql|scala|r|ipynb)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class UploadedSettings:
-    """The settings of a job with paths in the workspace, and the contents of these files by path."""
-
-    settings: dict[str, Value]
-    files: dict[str, bytes]
-
-
 class LocalFiles:
     """Finds the files of a project that go below a folder of the workspace (`root`)."""
 
-    def __init__(self, project: Project, compilation: Compilation, root: str) -> None:
-        self._project = project
-        self._output = layout_of(project).output
-        self._compilation = compilation
-        self._root = root
+    project: Project
+    compilation: Compilation
+    root: str
 
-    def of_job(self, settings: dict[str, Value]) -> UploadedSettings:
-        """Returns the settings with paths in the workspace, and what has to be there.
+    def of_job(self, settings: dict[str, Value]) -> tuple[dict[str, Value], dict[str, bytes]]:
+        """Returns the settings of a job with paths in the workspace, and the contents of these files by path.
 
         Raises:
             NeedsCli: A file cannot be uploaded.
@@ -52,8 +43,8 @@ class LocalFiles:
 
         def file(path: str) -> str:
             local = self._in_project(path)
-            files[f"{self._root}/{local}"] = self._content(local)
-            return f"{self._root}/{local}"
+            files[f"{self.root}/{local}"] = self._content(local)
+            return f"{self.root}/{local}"
 
         def of_task(task: dict[str, Value]) -> dict[str, Value]:
             task = with_paths(task, _NOTEBOOKS, lambda path: _SUFFIX_OF_NOTEBOOK.sub("", file(path)), from_git=from_git)
@@ -68,13 +59,14 @@ class LocalFiles:
         tasks = changed.get("tasks")
         if isinstance(tasks, list):
             changed = {**changed, "tasks": [of_task(task) if isinstance(task, dict) else task for task in tasks]}
-        return UploadedSettings(changed, files)
+        return changed, files
 
     def _in_project(self, path: str) -> str:
         """Returns a path of a generated file, which is relative to that, relative to the project."""
-        local = relative_to_project(path, self._output)
-        if local.startswith(f"{self._output}/"):
-            local = f"{self._project.output}{local.removeprefix(self._output)}"
+        output = layout_of(self.project).output
+        local = relative_to_project(path, output)
+        if local.startswith(f"{output}/"):
+            local = f"{self.project.output}{local.removeprefix(output)}"
         if not is_inside(local) or "*" in local:
             raise NeedsCli(
                 f"{quoted(local)} is no single file of the project, and only such can be uploaded without the "
@@ -83,14 +75,14 @@ class LocalFiles:
         return local
 
     def _content(self, local: str) -> bytes:
-        output = f"{self._project.output}/"
+        output = f"{self.project.output}/"
         file = GeneratedFile.at(local.removeprefix(output)) if local.startswith(output) else None
         if file is not None:
-            text = self._compilation.files.get(file.moved_to(self._compilation.bundles.get(file.job_key, "")))
+            text = self.compilation.files.get(file.moved_to(self.compilation.bundles.get(file.job_key, "")))
             if text is not None:
                 return text.encode("utf-8")
         try:
-            return Path(self._project.folder, local).read_bytes()
+            return Path(self.project.folder, local).read_bytes()
         except OSError as error:
             raise NeedsCli(
                 f"{quoted(local)} cannot be read ({error.strerror}), so it cannot be uploaded: name a file of the "

@@ -15,16 +15,10 @@ from pathlib import Path
 from lakeflow_job_meta._internal.parallel import run_in_threads
 from lakeflow_job_meta._internal.text import count, listing
 from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.deployment.backend import JobsRejected, StalePlan
+from lakeflow_job_meta.deployment.backend import DeployContext, JobsRejected, StalePlan
 from lakeflow_job_meta.deployment.databricks_cli.deployer import CliDeployer
-from lakeflow_job_meta.deployment.many_bundles.records import (
-    BundleFingerprints,
-    BundleRecord,
-    bundle_state_folder,
-    read_bundle_record,
-    write_bundle_record,
-)
+from lakeflow_job_meta.deployment.many_bundles import records
+from lakeflow_job_meta.deployment.many_bundles.records import BundleFingerprints, BundleRecord
 from lakeflow_job_meta.errors import OperationFailed, PolicyRefused
 from lakeflow_job_meta.layout.generated_file import GeneratedFile
 from lakeflow_job_meta.layout.layout import layout_of
@@ -40,15 +34,14 @@ class ManyBundlesOptions:
     """How the bundles are deployed.
 
     Attributes:
-        at_a_time: How many at the same time.
         all_bundles: Whether those are planned too whose files did not change.
         rejects: Whether jobs with which a bundle cannot be planned are reported as such, to be left out.
         stop: Set to end everything.
     """
 
-    at_a_time: int = 2
-    all_bundles: bool = False
-    rejects: bool = False
+    at_a_time: int
+    all_bundles: bool
+    rejects: bool
     stop: threading.Event = field(default_factory=threading.Event)
 
 
@@ -57,26 +50,22 @@ class BundlesDeployer:
 
     def __init__(
         self,
-        project: Project,
+        context: DeployContext,
         compilation: Compilation,
-        folder: Path,
         create_deployer: CreateDeployer,
-        recorded_jobs: Callable[[], tuple[DeployedJob, ...]],
         environment: Mapping[str, str],
         options: ManyBundlesOptions,
-        report: Callable[[str], None] = lambda message: None,
     ) -> None:
         self._options = options
-        self._report = report
-        self._recorded_jobs = recorded_jobs
-        layout = layout_of(project)
-        fingerprints = BundleFingerprints(project, compilation, environment)
+        self._context = context
+        layout, folder = layout_of(context.project), context.folder
+        fingerprints = BundleFingerprints(context.project, compilation, environment)
         views, empty = views_of(compilation), _nothing(compilation)
         self._bundle_of = dict(compilation.bundles)
         self._in_two_bundles = [key for key, bundles in layout.jobs_on_disk().items() if len(bundles) > 1]
         self._bundles = {
             name: _Bundle(
-                name, bundle_state_folder(folder, name), fingerprints, create_deployer, views.get(name) or empty
+                name, records.bundle_state_folder(folder, name), fingerprints, create_deployer, views.get(name, empty)
             )
             for name in layout.bundles_in(layout.folder)
         }
@@ -91,11 +80,10 @@ class BundlesDeployer:
             OperationFailed: No bundle can be planned.
         """
         pending = [each for each in self._bundles.values() if not each.is_over and self._is_meant(each)]
-        self._report(f"{count(len(pending), 'bundle')} of {len(self._bundles)} to plan")
+        self._context.reporter.on_progress(f"{count(len(pending), 'bundle')} of {len(self._bundles)} to plan")
         calls = {each.name: each.make_plan for each in pending}
-        done, failed = run_in_threads(
-            calls, self._options.at_a_time, expected=(OperationFailed,), stop=self._options.stop
-        )
+        options = self._options
+        done, failed = run_in_threads(calls, options.at_a_time, expected=(OperationFailed,), stop=options.stop)
         rejected = [error for error in failed.values() if isinstance(error, JobsRejected)]
         if rejected and self._options.rejects:
             keys = frozenset(key for error in rejected for key in error.keys)
@@ -167,7 +155,7 @@ class BundlesDeployer:
             OperationFailed: A bundle was deployed and its jobs cannot be read; the next deployment does that again.
         """
         unknown = [each for each in self._bundles.values() if not each.record.jobs]
-        recorded = {job.key: job for job in self._recorded_jobs()} if unknown else {}
+        recorded = {job.key: job for job in self._context.known_jobs()} if unknown else {}
         failures = [each.failure for each in self._touched if each.failure]
         if failures:
             raise OperationFailed("\n".join(failures))
@@ -192,7 +180,7 @@ class _Bundle:
         compilation: Compilation,
     ) -> None:
         self.name = name
-        self.record = read_bundle_record(folder)
+        self.record = records.read_bundle_record(folder)
         self.plan: BundlePlan | None = None
         self.is_over = False
         self.is_recorded = False
@@ -214,7 +202,6 @@ class _Bundle:
 
     @property
     def is_new(self) -> bool:
-        """Whether not all of its files are deployed, as far as is known here."""
         return self.record.digest != self._fingerprint
 
     @property
@@ -235,7 +222,6 @@ class _Bundle:
         self._left_out = self._left_out or self.plan != before
 
     def deploy(self) -> None:
-        """Deploys, and records which jobs are there now."""
         if self.plan is None:
             return
         self.problems = self.deployer.deploy(self.plan)
@@ -244,7 +230,7 @@ class _Bundle:
         try:
             self.record = BundleRecord(self._fingerprint if is_whole else "", self.deployer.jobs())
             self.is_recorded = True
-            write_bundle_record(self._folder, self.record)
+            records.write_bundle_record(self._folder, self.record)
         except OperationFailed as error:
             self.failure = str(error)
 

@@ -17,7 +17,7 @@ from lakeflow_job_meta._internal.trees import value_at
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import read_bundle_file
 from lakeflow_job_meta.config.model import BUNDLE_FILE, BUNDLES_FOLDER, Project, is_inside
-from lakeflow_job_meta.deployment.databricks_cli.fingerprint import fingerprint
+from lakeflow_job_meta.deployment.databricks_cli.deployer import fingerprint
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.layout.bundle_file import read_common_config
 from lakeflow_job_meta.layout.layout import layout_of
