@@ -40,8 +40,6 @@ _ENDING = (signal.SIGINT, signal.SIGTERM)
 _SECRET = re.compile(
     r"(?i)((?:token|secret|password|authorization)\W{1,4}(?:bearer\s+)?)[^\s,;\"']{6,}|\bdapi[0-9a-f]{8,}"
 )
-
-
 _SECRET_NAME = re.compile(r"(?i)(token|secret|password|_key)$")
 _SHORTEST_SECRET = 6
 
@@ -64,12 +62,10 @@ class CliFailure(Exception):
 
     def __init__(self, what: str, result: CliResult) -> None:
         super().__init__(what)
-        self.what = what
-        self.result = result
+        self.what, self.result = what, result
 
     @property
     def trouble(self) -> Trouble:
-        """Why, where something can be done about it."""
         return trouble_in(self.result.stderr)
 
 
@@ -79,7 +75,7 @@ class DatabricksCli:
 
     Attributes:
         folder: The bundle's root.
-        target: The target; None for the bundle's default.
+        target: None for the bundle's default.
         on_line: Takes each line of progress.
         inherited: File descriptors that its processes keep open: the deployment lock.
         version: As it reports itself; empty where it was not asked.
@@ -213,12 +209,9 @@ def without_secrets(text: str) -> str:
 def find_cli(environment: Mapping[str, str]) -> str:
     """Returns the CLI's path: DATABRICKS_CLI, or the one on PATH. Raises ConfigError if there is none."""
     named = environment.get("DATABRICKS_CLI")
-    if named:
-        found = shutil.which(named)
-        if found is None:
-            raise ConfigError(f"DATABRICKS_CLI names {named!r}, which is no program.")
-        return str(Path(found).absolute())
-    found = shutil.which("databricks", path=environment.get("PATH"))
+    found = shutil.which(named) if named else shutil.which("databricks", path=environment.get("PATH"))
+    if found is None and named:
+        raise ConfigError(f"DATABRICKS_CLI names {named!r}, which is no program.")
     if found is None:
         raise ConfigError(
             f"The databricks CLI is not installed. Install version {_dotted(FLOOR)} or newer, as Databricks' "

@@ -44,8 +44,7 @@ class RemoteJob:
 
     @property
     def tags(self) -> dict[str, Value]:
-        tags = self.settings.get("tags")
-        return tags if isinstance(tags, dict) else {}
+        return _map(self.settings.get("tags"))
 
     @property
     def is_of_a_bundle(self) -> bool:
@@ -59,8 +58,7 @@ class RemoteJob:
 
     @property
     def _deployment(self) -> dict[str, Value]:
-        deployment = self.settings.get("deployment")
-        return deployment if isinstance(deployment, dict) else {}
+        return _map(self.settings.get("deployment"))
 
 
 class JobsClient:
@@ -141,17 +139,13 @@ class JobsClient:
             return _map(self._workspace.client().api_client.do("POST", f"{_API}/{what}", body=body))
 
 
-def _map(answer: object) -> dict[str, Value]:
-    return cast("dict[str, Value]", answer) if isinstance(answer, dict) else {}
+def _map(value: object) -> dict[str, Value]:
+    return cast("dict[str, Value]", value) if isinstance(value, dict) else {}
 
 
 def _remote(entry: dict[str, Value]) -> RemoteJob:
-    settings = entry.get("settings")
-    return RemoteJob(
-        int(str(entry["job_id"])),
-        str(entry.get("creator_user_name") or ""),
-        dict(settings) if isinstance(settings, dict) else {},
-    )
+    creator = str(entry.get("creator_user_name") or "")
+    return RemoteJob(int(str(entry["job_id"])), creator, dict(_map(entry.get("settings"))))
 
 
 def _append(settings: dict[str, Value], more: dict[str, Value]) -> None:

@@ -79,13 +79,14 @@ class BundlesDeployer:
             PolicyRefused: A job would be created in one bundle while it is there in another.
             OperationFailed: No bundle can be planned.
         """
-        pending = [each for each in self._bundles.values() if not each.is_over and self._is_meant(each)]
+        waiting = [each for each in self._bundles.values() if not each.is_over]
+        pending = [each for each in waiting if self._options.all_bundles or each.is_new or each in self._touched]
         self._context.reporter.on_progress(f"{count(len(pending), 'bundle')} of {len(self._bundles)} to plan")
         calls = {each.name: each.make_plan for each in pending}
         options = self._options
         done, failed = run_in_threads(calls, options.at_a_time, expected=(OperationFailed,), stop=options.stop)
         rejected = [error for error in failed.values() if isinstance(error, JobsRejected)]
-        if rejected and self._options.rejects:
+        if rejected and options.rejects:
             keys = frozenset(key for error in rejected for key in error.keys)
             raise JobsRejected(keys, [problem for error in rejected for problem in error.problems], "")
         for name, error in failed.items():
@@ -97,9 +98,6 @@ class BundlesDeployer:
             self.leave_out(job_names(self._in_two_bundles))
         self._refuse_moved_jobs()
         return self._merged()
-
-    def _is_meant(self, bundle: _Bundle) -> bool:
-        return self._options.all_bundles or bundle.is_new or bundle in self._touched
 
     def _merged(self) -> BundlePlan:
         planned = [each.plan for each in self._touched if each.plan is not None]
@@ -156,8 +154,7 @@ class BundlesDeployer:
         """
         unknown = [each for each in self._bundles.values() if not each.record.jobs]
         recorded = {job.key: job for job in self._context.known_jobs()} if unknown else {}
-        failures = [each.failure for each in self._touched if each.failure]
-        if failures:
+        if failures := [each.failure for each in self._touched if each.failure]:
             raise OperationFailed("\n".join(failures))
         found = {job.key: job for each in self._bundles.values() for job in each.record.jobs}
         of_unknown = {each.name for each in unknown if not each.is_recorded}
@@ -182,13 +179,11 @@ class _Bundle:
         self.name = name
         self.record = records.read_bundle_record(folder)
         self.plan: BundlePlan | None = None
-        self.is_over = False
-        self.is_recorded = False
+        self.is_over = self.is_recorded = False
         self.problems: list[str] = []
         self.problems_of_planning: list[str] = []
         self.failure = ""
-        self._folder = folder
-        self._fingerprint = fingerprints.of(name)
+        self._folder, self._fingerprint = folder, fingerprints.of(name)
         self._left_out = False
         self._create = partial(create_deployer, name, compilation, folder, lambda: self._fingerprint)
 
