@@ -50,9 +50,7 @@ class Reporter:
 class DeployContext:
     """One deployment, inside the deployment lock, whose file descriptor is for children to inherit.
 
-    Attributes:
-        target: The bundle's target; None for the bundle's default.
-        folder: The state folder of the target.
+    `folder` is the state folder of the target, which is None for the bundle's default.
     """
 
     project: Project

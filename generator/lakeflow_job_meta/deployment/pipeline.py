@@ -53,14 +53,12 @@ class DeployResult:
 
     Attributes:
         plan: The plan that passed the gate.
-        was_needed: Whether anything had to be deployed.
         problems: What went wrong in the deployment, each with its location in the metadata.
         held_back: What the gate took out of the plan.
         deployed: Every job of the metadata that is in the workspace now; empty after a dry run.
         jobs: The same as recorded for the target.
         record_problem: Why the jobs could not be recorded; the next deployment does it.
         rejected: The jobs that were left as they are, since the databricks CLI found something wrong with them.
-        deployer: For starting jobs.
     """
 
     compilation: Compilation

@@ -21,7 +21,7 @@ from lakeflow_job_meta.deployment.databricks_cli import client
 from lakeflow_job_meta.deployment.databricks_cli.client import LIMIT_SECONDS, CliFailure, DatabricksCli
 from lakeflow_job_meta.deployment.databricks_cli.deployer import CliDeployer
 from lakeflow_job_meta.deployment.jobs_api.deployer import JobsApiDeployer
-from lakeflow_job_meta.deployment.many_bundles.deployer import BundlesDeployer, ManyBundlesOptions
+from lakeflow_job_meta.deployment.many_bundles.deployer import BundlesDeployer
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.planning.model import BundlePlan, parse_plan
@@ -56,14 +56,14 @@ class CliBackend:
         return CliDeployer(cli, context.project, compilation, context.folder, self.force_lock)
 
     def _open_many(self, context: DeployContext, compilation: Compilation, cli: DatabricksCli) -> Deployer:
-        options = ManyBundlesOptions(self.parallel, self.all_bundles, context.options.hold_back)
-        cli = replace(cli, stop=options.stop)
+        stop = threading.Event()
+        cli = replace(cli, stop=stop)
 
         def open_bundle(name: str, unit: Compilation, folder: Path, digest: Callable[[], str]) -> CliDeployer:
             bundle = cli_of_bundle(cli, context.project, name)
             return CliDeployer(bundle, context.project, unit, folder, self.force_lock, digest)
 
-        return BundlesDeployer(context, compilation, open_bundle, os.environ, options)
+        return BundlesDeployer(context, compilation, open_bundle, self.parallel, self.all_bundles, stop)
 
 
 @dataclass(frozen=True, slots=True)

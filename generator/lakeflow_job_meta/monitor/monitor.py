@@ -35,7 +35,6 @@ class Monitor:
 
     Attributes:
         interval_seconds: After how long the next tick follows, for the heartbeat; None when none does.
-        retry: How many ticks have failed in a row, and when the next try is due.
     """
 
     def __init__(
@@ -61,8 +60,7 @@ class Monitor:
         self._last: HistoryEntry | None = None
         self._has_read_history = False
         self._attempted: SourceVersions | None = None
-        self._reported_failure = ""
-        self._history_failure = ""
+        self._reported_failure = self._history_failure = ""
         self.interval_seconds: float | None = None
         self.retry = Retry()
 
@@ -152,17 +150,9 @@ class Monitor:
 
         If it cannot be written, what was done is done again, which changes nothing.
         """
-        entry = HistoryEntry(
-            self._config.target,
-            after(self._clock.now(), self._last),
-            seconds,
-            tick.metadata_version,
-            tick.outcome,
-            len(tick.created),
-            len(tick.changed),
-            len(tick.deleted),
-            tick.state,
-        )
+        target, moment, version = self._config.target, after(self._clock.now(), self._last), tick.metadata_version
+        created, changed, deleted = len(tick.created), len(tick.changed), len(tick.deleted)
+        entry = HistoryEntry(target, moment, seconds, version, tick.outcome, created, changed, deleted, tick.state)
         if entry.repeats(self._last):
             return
         try:

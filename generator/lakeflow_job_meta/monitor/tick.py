@@ -25,7 +25,6 @@ class TickResult:
 
     Attributes:
         state: What is remembered now.
-        failure: What failed; empty when nothing did.
         created: The keys of the jobs that were created; `changed` and `deleted` likewise.
         jobs: Those that were created or changed.
         rows_loaded: Whether files of the volume changed the control table.

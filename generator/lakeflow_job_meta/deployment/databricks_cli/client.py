@@ -26,6 +26,7 @@ from lakeflow_job_meta.errors import ConfigError, OperationFailed
 
 FLOOR = (0, 281, 0)
 """The first version with `bundle plan -o json` and `bundle deploy --plan`."""
+_FLOOR_TEXT = ".".join(map(str, FLOOR))
 
 MANY_FILES = 300
 """From here on the CLI's time for reading one file per job matters: it grows with the square, to 69 s for 1,000."""
@@ -76,7 +77,6 @@ class DatabricksCli:
     Attributes:
         folder: The bundle's root.
         target: None for the bundle's default.
-        on_line: Takes each line of progress.
         inherited: File descriptors that its processes keep open: the deployment lock.
         version: As it reports itself; empty where it was not asked.
         stop: Ends what runs when it is set, for calls in threads, which no Ctrl-C reaches.
@@ -214,7 +214,7 @@ def find_cli(environment: Mapping[str, str]) -> str:
         raise ConfigError(f"DATABRICKS_CLI names {named!r}, which is no program.")
     if found is None:
         raise ConfigError(
-            f"The databricks CLI is not installed. Install version {_dotted(FLOOR)} or newer, as Databricks' "
+            f"The databricks CLI is not installed. Install version {_FLOOR_TEXT} or newer, as Databricks' "
             "documentation says, or name it with DATABRICKS_CLI."
         )
     return str(Path(found).absolute())
@@ -229,13 +229,13 @@ def check_version(cli: DatabricksCli) -> str:
         numbers = (int(answer["Major"]), int(answer["Minor"]), int(answer["Patch"]))
     except (ValueError, KeyError, TypeError):
         raise ConfigError(
-            f"{cli.program!r} does not answer like the databricks CLI (version {_dotted(FLOOR)} or newer is needed). "
+            f"{cli.program!r} does not answer like the databricks CLI (version {_FLOOR_TEXT} or newer is needed). "
             "The old Python package `databricks-cli` is another program."
         ) from None
     # A build from source calls itself 0.0.0-dev; whoever builds one knows what it is.
     if numbers < FLOOR and numbers != (0, 0, 0):
         raise ConfigError(
-            f"The databricks CLI {version} is too old: version {_dotted(FLOOR)} or newer is needed, for deployments "
+            f"The databricks CLI {version} is too old: version {_FLOOR_TEXT} or newer is needed, for deployments "
             "that follow a plan."
         )
     return version
@@ -250,10 +250,6 @@ def slow_warning(jobs: int, version: str) -> str | None:
         f"Warning: the databricks CLI {version} needs long for a bundle of {jobs:,} jobs. `bundles:` in job_meta.yml "
         "splits them into many bundles (docs/many-bundles.md)."
     )
-
-
-def _dotted(version: tuple[int, ...]) -> str:
-    return ".".join(map(str, version))
 
 
 def explain(failure: CliFailure, *, with_errors: bool = True) -> str:

@@ -60,7 +60,6 @@ class CliDeployer:
         cli: In the project's folder, for one target; it holds the deployment lock.
         compilation: For the locations of what goes wrong.
         folder: For plans and records.
-        force_lock: Whether to take over a lock that was left in the workspace.
         digest: Returns a digest of all that is deployed; by default of the project's files.
     """
 

@@ -41,9 +41,7 @@ class CliLocation:
 class CliDiagnostic:
     """One message of the CLI: its severity (`Error`, `Warning` or `Recommendation`), and what it is about.
 
-    Attributes:
-        settings: Paths in the configuration, such as `resources.jobs.sales`.
-        locations: Positions in the bundle's files.
+    The `settings` are paths in the configuration, such as `resources.jobs.sales`.
     """
 
     severity: str

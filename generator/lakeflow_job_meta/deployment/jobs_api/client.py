@@ -34,8 +34,7 @@ _PAGED_LISTS = ("tasks", "job_clusters", "environments", "parameters")
 class RemoteJob:
     """A job as the workspace has it; in a list of jobs its settings lack the tasks.
 
-    Attributes:
-        creator: Who created it, and runs it unless `run_as` says otherwise.
+    The `creator` runs it unless `run_as` says otherwise.
     """
 
     job_id: int
@@ -61,11 +60,11 @@ class RemoteJob:
         return _map(self.settings.get("deployment"))
 
 
+@dataclass
 class JobsClient:
     """The requests of a deployment to a workspace, which is connected to with the first call."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
+    _workspace: Workspace
 
     @property
     def host(self) -> str:

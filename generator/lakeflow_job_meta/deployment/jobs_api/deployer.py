@@ -23,8 +23,7 @@ from lakeflow_job_meta.deployment.jobs_api.apply import PlanExecution, PreparedP
 from lakeflow_job_meta.deployment.jobs_api.client import JobsClient, RemoteJob
 from lakeflow_job_meta.deployment.jobs_api.ownership_tags import KEY_TAG, SCOPE_TAG, jobs_by_key
 from lakeflow_job_meta.deployment.jobs_api.plan import JobPlan, change_of, change_without_fields, in_order
-from lakeflow_job_meta.deployment.jobs_api.references import NeedsCli, Resolver
-from lakeflow_job_meta.deployment.jobs_api.uploads import LocalFiles
+from lakeflow_job_meta.deployment.jobs_api.resolve import LocalFiles, NeedsCli, Resolver
 from lakeflow_job_meta.errors import OperationFailed, PolicyRefused
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.references import VARIABLE_PREFIX

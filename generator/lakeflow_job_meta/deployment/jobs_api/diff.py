@@ -85,8 +85,7 @@ def path_text(path: KeyPath) -> str:
 
 def _change(difference: Difference, is_as_sent: bool) -> FieldChange:
     remote, wanted = _value(difference.before), _value(difference.after)
-    old = wanted if is_as_sent else remote
-    reason = "edited in the workspace" if is_as_sent else "changed"
+    old, reason = (wanted, "edited in the workspace") if is_as_sent else (remote, "changed")
     return FieldChange(path_text(difference.path), Action.UPDATE, reason, old, wanted, remote)
 
 

@@ -14,7 +14,7 @@ from lakeflow_job_meta._internal.trees import Value, texts_in
 from lakeflow_job_meta.deployment.jobs_api.client import RemoteJob
 from lakeflow_job_meta.deployment.jobs_api.diff import digest_of, field_changes, with_pauses_of
 from lakeflow_job_meta.deployment.jobs_api.ownership_tags import KEY_TAG, SCOPE_TAG, SENT_TAG, OwnershipScope
-from lakeflow_job_meta.deployment.jobs_api.references import Resolver
+from lakeflow_job_meta.deployment.jobs_api.resolve import Resolver
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.references import JOB_ID
 from lakeflow_job_meta.planning.model import Action, ResourceChange

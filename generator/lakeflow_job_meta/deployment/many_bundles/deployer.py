@@ -6,9 +6,10 @@ last deployment recorded.
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -29,37 +30,25 @@ CreateDeployer = Callable[[str, Compilation, Path, Callable[[], str]], CliDeploy
 """Creates the deployer of one bundle: its name, what the compilation holds of it, its state folder, its fingerprint."""
 
 
-@dataclass(frozen=True, slots=True)
-class ManyBundlesOptions:
-    """How the bundles are deployed.
-
-    Attributes:
-        all_bundles: Whether those are planned too whose files did not change.
-        rejects: Whether jobs with which a bundle cannot be planned are reported as such, to be left out.
-        stop: Set to end everything.
-    """
-
-    at_a_time: int
-    all_bundles: bool
-    rejects: bool
-    stop: threading.Event = field(default_factory=threading.Event)
-
-
 class BundlesDeployer:
-    """Brings the bundles of a project, whose files are written, into a workspace with the databricks CLI."""
+    """Brings the bundles of a project, whose files are written, into a workspace with the databricks CLI.
+
+    Deploys `at_a_time` bundles at the same time until `stop` is set; plans all only where `all_bundles`. Where the
+    context says to hold back, jobs with which a bundle cannot be planned are reported as such, to be left out.
+    """
 
     def __init__(
         self,
         context: DeployContext,
         compilation: Compilation,
         create_deployer: CreateDeployer,
-        environment: Mapping[str, str],
-        options: ManyBundlesOptions,
+        at_a_time: int,
+        all_bundles: bool,
+        stop: threading.Event,
     ) -> None:
-        self._options = options
-        self._context = context
+        self._context, self._at_a_time, self._all_bundles, self._stop = context, at_a_time, all_bundles, stop
         layout, folder = layout_of(context.project), context.folder
-        fingerprints = BundleFingerprints(context.project, compilation, environment)
+        fingerprints = BundleFingerprints(context.project, compilation, os.environ)
         views, empty = views_of(compilation), _nothing(compilation)
         self._bundle_of = dict(compilation.bundles)
         self._in_two_bundles = [key for key, bundles in layout.jobs_on_disk().items() if len(bundles) > 1]
@@ -80,13 +69,12 @@ class BundlesDeployer:
             OperationFailed: No bundle can be planned.
         """
         waiting = [each for each in self._bundles.values() if not each.is_over]
-        pending = [each for each in waiting if self._options.all_bundles or each.is_new or each in self._touched]
+        pending = [each for each in waiting if self._all_bundles or each.is_new or each in self._touched]
         self._context.reporter.on_progress(f"{count(len(pending), 'bundle')} of {len(self._bundles)} to plan")
         calls = {each.name: each.make_plan for each in pending}
-        options = self._options
-        done, failed = run_in_threads(calls, options.at_a_time, expected=(OperationFailed,), stop=options.stop)
+        done, failed = run_in_threads(calls, self._at_a_time, expected=(OperationFailed,), stop=self._stop)
         rejected = [error for error in failed.values() if isinstance(error, JobsRejected)]
-        if rejected and options.rejects:
+        if rejected and self._context.options.hold_back:
             keys = frozenset(key for error in rejected for key in error.keys)
             raise JobsRejected(keys, [problem for error in rejected for problem in error.problems], "")
         for name, error in failed.items():
@@ -120,7 +108,7 @@ class BundlesDeployer:
                 f"another, since the files were moved and not the jobs. Run `ljm bundles move {key} "
                 f"{self._bundle_of[key]} -t TARGET`, and so for each."
             )
-            if not self._options.rejects:
+            if not self._context.options.hold_back:
                 raise PolicyRefused(f"{problem} Nothing was changed in the workspace.")
             doomed[key].problems_of_planning = [problem]
             self.leave_out(job_names(moved))
@@ -141,7 +129,7 @@ class BundlesDeployer:
         """
         pending = [each for each in self._touched if not each.is_over and not each.is_deployed]
         calls = {each.name: each.deploy for each in pending}
-        _, stale = run_in_threads(calls, self._options.at_a_time, expected=(StalePlan,), stop=self._options.stop)
+        _, stale = run_in_threads(calls, self._at_a_time, expected=(StalePlan,), stop=self._stop)
         if stale:
             raise StalePlan
         return [problem for each in self._touched for problem in each.problems]

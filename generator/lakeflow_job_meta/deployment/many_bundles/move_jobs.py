@@ -66,12 +66,8 @@ def apply_move(
 ) -> list[DeployedJob]:
     """Moves jobs; to be called inside the deployment lock.
 
-    Args:
-        context: Where.
-        move: Which, and where to.
-        changes: Of all generated files, with the jobs in their new bundle.
-        overwriting: Whether edits made by hand in the workspace may be overwritten.
-        report: Takes a line for each step.
+    `changes` are those of all generated files, with the jobs in their new bundle. Edits made by hand in the workspace
+    are refused unless `overwriting`.
 
     Returns:
         The jobs that were moved. What the target does not have is moved as a file only.

@@ -1,20 +1,23 @@
-"""Which files of the project a job needs in the workspace, and the job's settings with their paths there.
+"""The settings of a job as the workspace takes them: references resolved, files by their paths there.
 
-Reads the files that the settings name; inline SQL is taken from the compilation. Uploads nothing.
+Resolves `${...}` where no databricks CLI does: variables, the target, the user, and jobs of the metadata. What it
+cannot resolve it never guesses: such a job needs the databricks CLI. `{{...}}` is Databricks' own and passed on. Reads
+the files that the settings name; inline SQL is taken from the compilation. Uploads nothing.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lakeflow_job_meta._internal.text import quoted
-from lakeflow_job_meta._internal.trees import Value
+from lakeflow_job_meta._internal.text import json_like, quoted
+from lakeflow_job_meta._internal.trees import Scalar, Value
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project, is_inside
-from lakeflow_job_meta.deployment.jobs_api.references import NeedsCli
 from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, relative_to_project, with_paths
+from lakeflow_job_meta.jobs.references import JOB_ID, REFERENCE, REFERENCE_KINDS
 from lakeflow_job_meta.layout.generated_file import GeneratedFile
 from lakeflow_job_meta.layout.layout import layout_of
 
@@ -22,6 +25,53 @@ _NOTEBOOKS = (("notebook_task", "notebook_path"),)
 _FOLDERS = (("dbt_task", "project_directory"),)
 _FILES = tuple(pattern for pattern in TASK_PATHS if pattern not in (*_NOTEBOOKS, *_FOLDERS))
 _SUFFIX_OF_NOTEBOOK = re.compile(r"\.(py|sql|scala|r|ipynb)$", re.IGNORECASE)
+
+
+class NeedsCli(Exception):
+    """A job holds something that only the databricks CLI can deploy; the text is a sentence that says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolver:
+    """Resolves references by the values that they stand for, by what is between the braces, such as `var.catalog`."""
+
+    values: Mapping[str, Scalar]
+
+    def resolved(self, value: Value, job_ids: Mapping[str, int]) -> Value:
+        """Returns a value without references; those of jobs that have no id yet stay as they are.
+
+        Raises:
+            NeedsCli: A reference stands for something that is not known here.
+        """
+        if isinstance(value, dict):
+            return {key: self.resolved(item, job_ids) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.resolved(item, job_ids) for item in value]
+        return self._text(value, job_ids) if isinstance(value, str) and "${" in value else value
+
+    def _text(self, text: str, job_ids: Mapping[str, int]) -> Value:
+        whole = REFERENCE.fullmatch(text)
+        if whole is not None:
+            return self._stands_for(whole, job_ids)
+        return REFERENCE.sub(lambda match: json_like(self._stands_for(match, job_ids)), text)
+
+    def _stands_for(self, match: re.Match[str], job_ids: Mapping[str, int]) -> Scalar:
+        name = match.group(1)
+        job = JOB_ID.fullmatch(match.group())
+        if job is not None:
+            return job_ids.get(job.group(1), match.group())
+        if name in self.values:
+            return self.values[name]
+        if re.split(r"[.\[]", name)[0] not in REFERENCE_KINDS:
+            return match.group()
+        raise NeedsCli(f"{quoted(match.group())} can only be resolved by the databricks CLI: {_remedy(name)}.")
+
+
+def _remedy(name: str) -> str:
+    if name.startswith("var."):
+        variable = name.removeprefix("var.")
+        return f"set BUNDLE_VAR_{variable}, give it a plain default in databricks.yml, or deploy with `ljm deploy`"
+    return "write the value itself, or deploy with `ljm deploy`"
 
 
 @dataclass(frozen=True, slots=True)
