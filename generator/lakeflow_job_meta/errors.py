@@ -31,8 +31,6 @@ class LakeflowJobMetaError(Exception):
 class OperationFailed(LakeflowJobMetaError):
     """Something was tried and did not work: a disk that is full, a table that cannot be reached."""
 
-    exit_code = 1
-
 
 class InvalidMetadata(OperationFailed):
     """Metadata has mistakes, and what was to be done needs it without any; the text lists them."""
@@ -63,7 +61,6 @@ class PolicyViolation:
 
     @property
     def reason(self) -> str:
-        """Both sentences."""
         return f"{self.sentence} {self.remedy}".rstrip()
 
     # The history of a monitor keeps the reason as one text.

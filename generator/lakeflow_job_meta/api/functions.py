@@ -1,6 +1,7 @@
 """The functions of the package: what the commands do, from Python. Thin: parameters in, plain results out, no output.
 
-Progress goes to the log `lakeflow_job_meta`. What goes wrong is raised as one of the errors in `errors`.
+Progress goes to the log `lakeflow_job_meta`. What goes wrong is raised as one of the errors in `errors`. A `workspace`
+is where tables, volumes and jobs are; by default it is the one of the environment.
 """
 
 from __future__ import annotations
@@ -18,10 +19,9 @@ from lakeflow_job_meta.config.bundle import target_of
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment import pipeline
 from lakeflow_job_meta.deployment.backend import DeployOptions, Reporter
-from lakeflow_job_meta.deployment.live_plan import plan_live
 from lakeflow_job_meta.deployment.pipeline import DeployResult
 from lakeflow_job_meta.deployment.policy import Allowance, Audience
-from lakeflow_job_meta.deployment.select_backend import BackendName, open_cli, select_backend
+from lakeflow_job_meta.deployment.select_backend import BackendName, open_cli, plan_live, select_backend
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Severity, errors_among
 from lakeflow_job_meta.output.writer import plan_changes
 from lakeflow_job_meta.planning.compare import JobChange, Plan, compare_files
@@ -34,12 +34,7 @@ _log = logging.getLogger("lakeflow_job_meta")
 
 @dataclass(frozen=True, slots=True)
 class ValidationResult:
-    """All problems of a project's metadata.
-
-    Attributes:
-        diagnostics: Errors and warnings, in the order of their locations.
-        modules: How many modules there are.
-    """
+    """All problems of a project's metadata, in the order of their locations, and the number of its modules."""
 
     diagnostics: tuple[Diagnostic, ...]
     modules: int
@@ -101,22 +96,12 @@ def load_project(folder: str | Path | None = None) -> Project:
 
 
 def compile(project: Project, *, workspace: Workspace | None = None) -> Compilation:
-    """Reads all metadata of a project and compiles it to jobs; changes nothing.
-
-    Args:
-        project: The project.
-        workspace: Where its tables and volumes are; by default the workspace of the environment.
-    """
+    """Reads all metadata of a project and compiles it to jobs; changes nothing."""
     return compile_project(project, on_wait=_log.info, workspace=workspace)
 
 
 def validate(project: Project, *, workspace: Workspace | None = None) -> ValidationResult:
-    """Finds all problems of a project's metadata, as `ljm validate` does; changes nothing.
-
-    Args:
-        project: The project.
-        workspace: As for `compile`.
-    """
+    """Finds all problems of a project's metadata, as `ljm validate` does; changes nothing."""
     compilation = compile(project, workspace=workspace)
     return ValidationResult(compilation.diagnostics, compilation.modules)
 
@@ -138,7 +123,7 @@ def plan(
         live: Whether to plan a deployment of the files on disk, too, with the databricks CLI.
         target: The bundle's target for that; by default the bundle's own.
         parallel: Of many bundles, how many are planned at a time.
-        workspace: As for `compile`.
+        workspace: Where its tables and volumes are; by default the workspace of the environment.
 
     Raises:
         OperationFailed: Generated files cannot be read, or the databricks CLI failed.

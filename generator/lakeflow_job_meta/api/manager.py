@@ -91,8 +91,7 @@ class MetadataManager:
     def detect_changes(self, since: int) -> TableChanges:
         """Compares the table with an earlier version: new, updated, deactivated and deleted modules and sources.
 
-        Args:
-            since: A version, as `current_version` gives it. By content, not by clock.
+        By content, not by clock; `since` is a version as `current_version` gives it.
         """
         return compare_versions(self.table, since)
 

@@ -137,13 +137,7 @@ class MetadataMonitor:
         """Creates one from the widgets of a notebook, which are the parameters of its job.
 
         `control_table` is required; `volume_path`, `check_interval_seconds`, `max_iterations`, `warehouse_id` and
-        `target` may be missing or empty.
-
-        Args:
-            dbutils: The notebook's.
-
-        Raises:
-            ConfigError: A value is missing or wrong.
+        `target` may be missing or empty. Raises ConfigError for a value that is missing or wrong.
         """
         given = {name: _widget(dbutils.widgets, name) for name in _WIDGETS}
         table = given["control_table"]
@@ -164,17 +158,12 @@ class MetadataMonitor:
         return self._result(self._monitor.tick())
 
     def run_continuous(self, max_iterations: int | None = None) -> None:
-        """Checks again and again.
-
-        Args:
-            max_iterations: After how many checks to end; by default as the widget says, else never.
-        """
+        """Checks again and again; ends after so many checks, by default as the widget says, else never."""
         limit = max_iterations if max_iterations is not None else self.max_iterations
         run_loop(self._monitor, LoopOptions(float(self.check_interval_seconds), limit), _log_event)
 
     def _result(self, tick: TickResult) -> CheckResult:
-        moment = tick.moment.isoformat()
-        state = tick.state
+        moment, state = tick.moment.isoformat(), tick.state
         failures = [line for line in (tick.failure or state.failure).split("\n") if line]
         sources = set(tick.changed_sources)
         volume = (self._volume_path or "").rstrip("/")

@@ -60,9 +60,7 @@ class JobOrchestrator:
         max_deletes: int | None = None,
         workspace: Workspace | None = None,
     ) -> None:
-        self._table = control_table
-        self._warehouse_id = warehouse_id
-        self._workspace = workspace
+        self._table, self._warehouse_id, self._workspace = control_table, warehouse_id, workspace
         self.project = project_of_table(control_table, warehouse_id, project_folder)
         self.target = target_of(self.project, target)
         self._allowance = Allowance(self.project.max_deletes if max_deletes is None else max_deletes)
@@ -110,14 +108,15 @@ class JobOrchestrator:
             PolicyRefused: The safety gate; nothing was changed.
             OperationFailed: Some jobs could not be deployed or started; the text names them, and the others were.
         """
-        if sync_yaml:
-            self._load(yaml_path)
+        if sync_yaml and yaml_path is None:
+            raise ConfigError("sync_yaml needs yaml_path: the YAML file or folder to load.")
+        if sync_yaml and yaml_path is not None:
+            MetadataManager(self._table, self._warehouse_id, workspace=self._workspace).load_yaml(yaml_path)
         result = self._deploy(self._compile, keep_going=True)
         problems = [*result.all_problems]
         if auto_run:
             problems += _start(result.deployer, result.deployed)
-        broken = result.compilation.errors
-        if broken:
+        if broken := result.compilation.errors:
             others = "".join(f"\n{problem}" for problem in problems)
             raise InvalidMetadata(
                 f"{count(len(broken), 'mistake')} in the metadata; these modules keep the jobs they have, the others "
@@ -128,11 +127,6 @@ class JobOrchestrator:
         modules = result.compilation.jobs.names
         jobs = [JobOfModule(module=modules[j.key], job_id=int(j.job_id)) for j in result.deployed if j.key in modules]
         return sorted(jobs, key=lambda job: job["module"])
-
-    def _load(self, yaml_path: str | None) -> None:
-        if yaml_path is None:
-            raise ConfigError("sync_yaml needs yaml_path: the YAML file or folder to load.")
-        MetadataManager(self._table, self._warehouse_id, workspace=self._workspace).load_yaml(yaml_path)
 
     def _compile(self, project: Project) -> Compilation:
         return functions.compile(project, workspace=self._workspace)
@@ -145,12 +139,7 @@ class JobOrchestrator:
 
 
 def _only(compilation: Compilation, module_name: str) -> Compilation:
-    """Returns a compilation of one module, in which everything else stays as it is.
-
-    Raises:
-        InvalidMetadata: The module has mistakes.
-        OperationFailed: There is no such module, or nothing in it is active.
-    """
+    """Returns a compilation of one module, in which everything else stays as it is."""
     keys = {name: key for key, name in compilation.jobs.names.items()}
     if module_name not in keys:
         if compilation.errors:
@@ -173,7 +162,6 @@ def _only(compilation: Compilation, module_name: str) -> Compilation:
 
 
 def _start(deployer: Deployer, jobs: Sequence[DeployedJob]) -> list[str]:
-    """Starts jobs; returns what could not be started."""
     return [problem for job in jobs if (problem := _start_one(deployer, job)) is not None]
 
 

@@ -10,8 +10,7 @@ import click
 
 from lakeflow_job_meta._internal.text import count, did_you_mean, quoted
 from lakeflow_job_meta.cli.params import open_project, overwrite_drift_option, target_option, timeout_option
-from lakeflow_job_meta.cli.progress import show_progress
-from lakeflow_job_meta.cli.report import show_text
+from lakeflow_job_meta.cli.report import show_progress, show_text
 from lakeflow_job_meta.cli.run import end_like_ctrl_c
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.result import Compilation

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from lakeflow_job_meta._internal.text import count
-from lakeflow_job_meta.cli.params import (
-    compile_metadata,
-    format_option,
-    max_deletes_option,
-    open_project,
-    overwrite_drift_option,
-    parallel_option,
-    target_option,
-    timeout_option,
-)
-from lakeflow_job_meta.cli.progress import show_progress
-from lakeflow_job_meta.cli.report import show_count, show_text
+from lakeflow_job_meta.cli import params
+from lakeflow_job_meta.cli.report import show_count, show_json, show_progress, show_text
 from lakeflow_job_meta.cli.run import end_like_ctrl_c
 from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.deployment.backend import DeployOptions, Reporter
@@ -34,18 +23,18 @@ from lakeflow_job_meta.state.tracking import DeployedJob, TrackedJob
 
 
 @click.command("deploy")
-@target_option
-@max_deletes_option
+@params.target_option
+@params.max_deletes_option
 @click.option("--keep-going", is_flag=True, help="Deploy the other modules although some have errors.")
 @click.option("--allow-empty", is_flag=True, help="Go on although a whole source, or the whole bundle, is empty.")
-@overwrite_drift_option
+@params.overwrite_drift_option
 @click.option("--dry-run", is_flag=True, help="Stop after the gate; nothing is changed in the workspace.")
 @click.option("--force-lock", is_flag=True, help="Take over a deployment lock that was left in the workspace.")
 @click.option("--run", "to_run", type=click.Choice(["changed", "all"]), help="Start the jobs afterwards.")
-@timeout_option
-@parallel_option
+@params.timeout_option
+@params.parallel_option
 @click.option("--all-bundles", is_flag=True, help="Of many bundles, plan those too whose files did not change.")
-@format_option(["text", "json"], "How jobs are listed.")
+@params.format_option(["text", "json"], "How jobs are listed.")
 @click.pass_obj
 @click.pass_context
 def command(
@@ -76,7 +65,7 @@ def command(
       ljm deploy -t dev --run changed
 
     """
-    project = open_project(folder)
+    project = params.open_project(folder)
     # By its name even when it is not given, so that both ways of naming it exclude each other.
     cli = open_cli(project, target or read_bundle_declarations(project).default_target, show_progress, timeout)
     end_like_ctrl_c()
@@ -85,7 +74,7 @@ def command(
     backend = CliBackend(cli, force_lock, parallel, all_bundles)
     reporter = Reporter(show_progress, _show)
     try:
-        result = deploy(project, cli.target, backend, options, reporter, compile_metadata=compile_metadata)
+        result = deploy(project, cli.target, backend, options, reporter, compile_metadata=params.compile_metadata)
     except InvalidMetadata as error:  # the reporter has shown the mistakes
         raise OperationFailed(error.args[0]) from None
     _show_jobs(result.jobs, form)
@@ -94,7 +83,9 @@ def command(
     click.echo(_summary(result, dry_run), err=True)
     failed = bool(result.compilation.errors or result.all_problems)
     if to_run and not dry_run and not result.problems:
-        failed = not _run(result, to_run) or failed
+        changed = set(result.changed)
+        started = [_started(result, job) for job in result.deployed if to_run == "all" or job.key in changed]
+        failed = not all(started) or failed
     ctx.exit(1 if failed else 0)
 
 
@@ -105,19 +96,17 @@ def _show(diagnostics: Sequence[Diagnostic], modules: int) -> None:
 
 def _show_jobs(jobs: Sequence[TrackedJob], form: str) -> None:
     if form == "json":
-        entries = [
-            {"module": job.module_name, "job_id": job.job_id, "name": job.job_name, "url": job.url} for job in jobs
-        ]
-        click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
+        show_json([{"module": j.module_name, "job_id": j.job_id, "name": j.job_name, "url": j.url} for j in jobs])
         return
     for job in jobs:
         click.echo(f"{job.module_name}  {job.job_id}  {job.url}".rstrip())
 
 
 def _summary(result: DeployResult, dry_run: bool) -> str:
-    changed = f"{count(len(result.changed), 'job')} created or changed"
     deleted = result.plan.jobs(Action.DELETE)
-    changed += f", {len(deleted)} deleted" if deleted else ""
+    changed = f"{count(len(result.changed), 'job')} created or changed" + (
+        f", {len(deleted)} deleted" if deleted else ""
+    )
     if result.problems:
         return "The deployment failed in part; what succeeded is recorded. Run again when that is mended."
     if not result.was_needed:
@@ -125,13 +114,6 @@ def _summary(result: DeployResult, dry_run: bool) -> str:
     if dry_run:
         return f"The plan passed: {changed} if it were deployed. Nothing was changed in the workspace."
     return f"Deployed: {changed}."
-
-
-def _run(result: DeployResult, which: str) -> bool:
-    """Starts jobs; returns whether all could be started."""
-    changed = set(result.changed)
-    started = [_started(result, job) for job in result.deployed if which == "all" or job.key in changed]
-    return all(started)
 
 
 def _started(result: DeployResult, job: DeployedJob) -> bool:

@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import click
 from lakeflow_job_meta import __version__
 from lakeflow_job_meta._internal.trees import value_at
 from lakeflow_job_meta.cli.params import open_project, target_option
-from lakeflow_job_meta.config.model import MetadataSource, Project
+from lakeflow_job_meta.config.model import MetadataSource
 from lakeflow_job_meta.deployment.databricks_cli.client import DatabricksCli, check_version, find_cli, without_secrets
 from lakeflow_job_meta.errors import LakeflowJobMetaError, OperationFailed
 from lakeflow_job_meta.layout.layout import layout_of
@@ -24,7 +25,6 @@ from lakeflow_job_meta.text.yaml_reader import read_yaml
 from lakeflow_job_meta.workspace.client import ResourceMissing, Workspace, workspace_errors
 
 _LOGIN_SECONDS = 60
-
 
 _Check = tuple[str, Callable[[], str]]
 """What is checked, and a function that returns what was found or raises what is wrong."""
@@ -50,7 +50,6 @@ def command(ctx: click.Context, folder: Path | None, target: str | None) -> None
 
 
 def _passes(what: str, check: Callable[[], str]) -> bool:
-    """Shows what a check found, and returns whether it is well."""
     try:
         click.echo(f"{click.style('ok', fg='green')}     {what}: {check()}")
     except LakeflowJobMetaError as error:
@@ -67,8 +66,9 @@ def _checks(folder: Path | None, target: str | None) -> Iterator[_Check]:
     except LakeflowJobMetaError:
         return
     yield ("includes", layout_of(project).included)
-    yield ("databricks CLI", lambda: check_version(_cli(project, target)))
-    yield ("login", lambda: _login(_cli(project, target)))
+    cli = DatabricksCli("", project.folder, target)
+    yield ("databricks CLI", lambda: check_version(replace(cli, program=find_cli(os.environ))))
+    yield ("login", lambda: _login(replace(cli, program=find_cli(os.environ))))
     tables = [source for source in project.metadata if source.kind == "table"]
     warehouses = {source.warehouse_id or os.environ.get(WAREHOUSE_VARIABLE) for source in tables}
     warehouses.add(project.defaults.warehouse_id)
@@ -92,10 +92,6 @@ def _warehouse(warehouse_id: str) -> str:
 
 def _table(source: MetadataSource, folder: Path) -> str:
     return f"version {open_table_source(source, folder).version().number}"
-
-
-def _cli(project: Project, target: str | None) -> DatabricksCli:
-    return DatabricksCli(find_cli(os.environ), project.folder, target)
 
 
 def _login(cli: DatabricksCli) -> str:

@@ -8,15 +8,9 @@ import click
 
 from lakeflow_job_meta._internal.text import count
 from lakeflow_job_meta.cli.params import compile_for_review, open_project
-from lakeflow_job_meta.cli.progress import ProgressBar
-from lakeflow_job_meta.cli.report import show_count, show_diff, show_text
-from lakeflow_job_meta.output.writer import (
-    Change,
-    FileChanges,
-    apply_changes,
-    plan_changes,
-    refuse_if_a_source_went_missing,
-)
+from lakeflow_job_meta.cli.report import ProgressBar, show_count, show_diff, show_text
+from lakeflow_job_meta.output import writer
+from lakeflow_job_meta.output.writer import Change, FileChanges, plan_changes
 
 _COLOURS = {Change.CREATE: "green", Change.UPDATE: "yellow", Change.DELETE: "red"}
 
@@ -46,12 +40,12 @@ def command(ctx: click.Context, folder: Path | None, check: bool, diff: bool, al
     changes = plan_changes(project, compilation)
     diagnostics = (*compilation.diagnostics, *changes.diagnostics)
     show_text(diagnostics)
-    refuse_if_a_source_went_missing(compilation, changes, allow_empty)
+    writer.refuse_if_a_source_went_missing(compilation, changes, allow_empty)
     if diff:
         show_diff(line for change in changes.changes for line in change.diff(changes.layout.in_project(change.file)))
     if not (check or diff):
         with ProgressBar() as progress:
-            apply_changes(changes, progress.update)
+            writer.apply_changes(changes, progress.update)
     if not diff:
         _show_changes(changes, written=not check)
     show_count(diagnostics, compilation.modules)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from lakeflow_job_meta.cli.params import control_table_options, format_option
-from lakeflow_job_meta.cli.status import entry_as_object, open_monitored_target
+from lakeflow_job_meta.cli.report import show_json
+from lakeflow_job_meta.cli.status import entry_as_object, open_history
 from lakeflow_job_meta.state.history import HistoryEntry
 
 
@@ -18,12 +18,7 @@ from lakeflow_job_meta.state.history import HistoryEntry
 @format_option(["text", "json"])
 @click.pass_obj
 def command(
-    folder: Path | None,
-    target: str | None,
-    control_table: str | None,
-    warehouse_id: str | None,
-    limit: int,
-    form: str,
+    folder: Path | None, target: str | None, control_table: str | None, warehouse_id: str | None, limit: int, form: str
 ) -> None:
     """List what the monitor did, newest first; ticks that found nothing to do are left out.
 
@@ -33,9 +28,9 @@ def command(
       ljm history -t prod --limit 100 --format json
 
     """
-    entries = open_monitored_target(folder, target, control_table, warehouse_id).history.newest(limit)
+    entries = open_history(folder, target, control_table, warehouse_id)[0].newest(limit)
     if form == "json":
-        click.echo(json.dumps([entry_as_object(entry) for entry in entries], indent=2, ensure_ascii=False))
+        show_json([entry_as_object(entry) for entry in entries])
         return
     for entry in entries:
         click.echo(_line(entry))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -11,20 +10,10 @@ from typing import get_args
 
 import click
 
-from lakeflow_job_meta.cli.params import (
-    control_table_options,
-    max_deletes_option,
-    open_monitored_project,
-    optional_number,
-    optional_text,
-    overwrite_drift_option,
-    parallel_option,
-    timeout_option,
-)
+from lakeflow_job_meta.cli import params
+from lakeflow_job_meta.cli.params import optional_number, optional_text
 from lakeflow_job_meta.cli.run import end_like_ctrl_c
 from lakeflow_job_meta.config.bundle import target_of
-from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.deployment.backend import DeployBackend
 from lakeflow_job_meta.deployment.select_backend import BackendName, select_backend
 from lakeflow_job_meta.monitor.events import Event
 from lakeflow_job_meta.monitor.loop import LoopOptions, run_loop
@@ -36,13 +25,13 @@ from lakeflow_job_meta.workspace.client import Workspace
 
 @click.command("monitor")
 @click.option("--once", is_flag=True, help="One tick, for a job that is started by a change; exit 1 if unhealthy.")
-@control_table_options
+@params.control_table_options
 @optional_text("--volume-path", "--volume_path", metavar="PATH", help="A volume whose YAML is loaded into the table.")
 @optional_number("--check-interval-seconds", "--check_interval_seconds", help="From tick to tick. Default: 60.")
 @optional_number("--max-iterations", "--max_iterations", help="End after so many ticks. Default: never.")
 @optional_number("--fail-after", "--fail_after", help="Exit 1 after so many failures in a row. Default: never.")
-@max_deletes_option
-@overwrite_drift_option
+@params.max_deletes_option
+@params.overwrite_drift_option
 @click.option(
     "--deployer",
     type=click.Choice(get_args(BackendName)),
@@ -55,8 +44,8 @@ from lakeflow_job_meta.workspace.client import Workspace
 @click.option(
     "--log-format", type=click.Choice(list(LOG_FORMATS)), default="text", show_default=True, help="Lines on stderr."
 )
-@parallel_option
-@timeout_option
+@params.parallel_option
+@params.timeout_option
 @click.pass_obj
 @click.pass_context
 def command(
@@ -94,13 +83,21 @@ def command(
     """
     # Commands are short and do without the collector; this one lives for months.
     gc.enable()
-    load = partial(open_monitored_project, folder, control_table, warehouse_id)
+    load = partial(params.open_monitored_project, folder, control_table, warehouse_id)
     project = load()
     named = target_of(project, target)
     notifier = Notifier(partial(_log, log_format), webhook, f"{project.folder.name} ({named})")
     config = MonitorConfig(named, max_deletes, overwrite_drift, volume_path, propose)
     workspace = Workspace()
-    select = _selection(deployer, named, workspace, notifier.notice_once, timeout, parallel)
+    select = partial(
+        select_backend,
+        target=named,
+        workspace=workspace,
+        name=deployer,
+        on_fallback=notifier.notice_once,
+        limit_seconds=timeout,
+        parallel=parallel,
+    )
     ticks, failures = (1, fail_after or 1) if once else (max_iterations, fail_after)
     options = LoopOptions(float(check_interval_seconds or 60), ticks, failures)
     end_like_ctrl_c()
@@ -108,22 +105,6 @@ def command(
     result = run_loop(monitor, options, notifier.send, on_tick=lambda tick: notifier.deliver())
     is_healthy = not once or result.last is None or result.last.is_healthy
     ctx.exit(0 if result.is_success and is_healthy else 1)
-
-
-def _selection(
-    name: BackendName,
-    target: str,
-    workspace: Workspace,
-    on_fallback: Callable[[str], None],
-    timeout: int,
-    parallel: int,
-) -> Callable[[Project], DeployBackend]:
-    def select(project: Project) -> DeployBackend:
-        return select_backend(
-            project, target, workspace, name, on_fallback=on_fallback, limit_seconds=timeout, parallel=parallel
-        )
-
-    return select
 
 
 def _log(form: str, event: Event) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import click
 
-from lakeflow_job_meta.cli.progress import ProgressBar
+from lakeflow_job_meta.cli.report import ProgressBar
 from lakeflow_job_meta.cli.run import is_command_line
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.parallel import workers_of_this_machine
@@ -65,12 +66,9 @@ overwrite_drift_option = click.option(
 
 def control_table_options(command: Command) -> Command:
     """Adds the options of a monitor's project and target: `target`, `control_table` and `warehouse_id`."""
-    table = optional_text(
-        "--control-table", "--control_table", metavar="TABLE", help="Read this table instead of 'metadata:'."
-    )
-    warehouse = optional_text(
-        "--warehouse-id", "--warehouse_id", metavar="ID", help="The SQL warehouse that reads --control-table."
-    )
+    about_table, about_id = "Read this table instead of 'metadata:'.", "The SQL warehouse that reads --control-table."
+    table = optional_text("--control-table", "--control_table", metavar="TABLE", help=about_table)
+    warehouse = optional_text("--warehouse-id", "--warehouse_id", metavar="ID", help=about_id)
     return target_option(table(warehouse(command)))
 
 
@@ -98,25 +96,17 @@ def open_monitored_project(folder: Path | None, control_table: str | None, wareh
 def compile_for_review(project: Project) -> Compilation:
     """Compiles all metadata for a command that does not deploy, and warns when the bundle nears its limit."""
     compilation = compile_metadata(project)
-    warning = layout_of(project).size_warning(len(compilation.jobs))
-    if warning is not None:
+    if (warning := layout_of(project).size_warning(len(compilation.jobs))) is not None:
         click.echo(warning, err=True)
     return compilation
 
 
 def compile_metadata(project: Project, contents: Mapping[str, bytes] | None = None) -> Compilation:
-    """Reads all metadata of a project and compiles it, with a progress bar when that takes long.
+    """Compiles all metadata of a project, with a progress bar when that takes long.
 
-    Args:
-        project: The project.
-        contents: By path, what some YAML files are read as instead of what is on disk.
+    `contents` are, by path, what some YAML files are read as instead of what is on disk.
     """
     workers = workers_of_this_machine() if is_command_line(sys.modules["__main__"]) else None
     with ProgressBar() as progress:
-        return compile_project(
-            project,
-            progress.update,
-            lambda message: click.echo(message, err=True),
-            contents=contents,
-            workers=workers,
-        )
+        report = partial(click.echo, err=True)
+        return compile_project(project, progress.update, report, contents=contents, workers=workers)

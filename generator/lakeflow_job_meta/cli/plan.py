@@ -6,17 +6,10 @@ from pathlib import Path
 
 import click
 
-from lakeflow_job_meta.cli.params import (
-    compile_for_review,
-    format_option,
-    open_project,
-    parallel_option,
-    target_option,
-)
+from lakeflow_job_meta.cli.params import compile_for_review, format_option, open_project, parallel_option, target_option
 from lakeflow_job_meta.cli.report import show_count, show_text
 from lakeflow_job_meta.cli.run import end_like_ctrl_c
-from lakeflow_job_meta.deployment.live_plan import plan_live
-from lakeflow_job_meta.deployment.select_backend import open_cli
+from lakeflow_job_meta.deployment.select_backend import open_cli, plan_live
 from lakeflow_job_meta.diagnostics.model import errors_among
 from lakeflow_job_meta.output.writer import plan_changes
 from lakeflow_job_meta.planning.compare import compare_files

@@ -1,8 +1,13 @@
-"""Shows diagnostics: as text for people on stderr, or on stdout in a format that other tools read."""
+"""Shows results: diagnostics as text on stderr or in a format for other tools on stdout, diffs, JSON, and progress.
+
+Progress goes to stderr: lines of what is done, and on a terminal a counter of what takes longer than a second.
+"""
 
 from __future__ import annotations
 
+import json
 import sys
+import time
 from collections.abc import Iterable, Sequence
 
 import click
@@ -16,6 +21,43 @@ _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 _DIFF_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 _WIDEST_LINE = 160
 _LONGEST_MESSAGE = 2000
+_PATIENCE_SECONDS = 1.0
+_EVERY_SECONDS = 0.1
+_CLEAR = "\r\x1b[K"
+
+
+def show_progress(line: str) -> None:
+    """Shows what is being done."""
+    click.echo(click.style(line, dim=True), err=True)
+
+
+class ProgressBar:
+    """Shows how far something is; to be used in a `with` statement. It is gone at the end."""
+
+    def __init__(self) -> None:
+        self._next = time.monotonic() + _PATIENCE_SECONDS
+        self._is_shown = False
+
+    def update(self, what: str, done: int, of: int) -> None:
+        now = time.monotonic()
+        if now < self._next or not sys.stderr.isatty():
+            return
+        self._next, self._is_shown = now + _EVERY_SECONDS, True
+        filled = 30 * done // max(of, 1)
+        bar = click.style("#" * filled, fg="green") + "." * (30 - filled)
+        click.echo(f"{_CLEAR}{what} {bar} {done:,} of {of:,}", err=True, nl=False)
+
+    def __enter__(self) -> ProgressBar:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._is_shown:
+            click.echo(_CLEAR, err=True, nl=False)
+
+
+def show_json(value: object) -> None:
+    """Writes a value to stdout as JSON."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 FORMAT_OPTION = click.option(
@@ -30,15 +72,7 @@ FORMAT_OPTION = click.option(
 def show(
     diagnostics: Sequence[Diagnostic], modules: int, form: str, notes: Iterable[str] = (), closing: str = ""
 ) -> None:
-    """Shows all diagnostics and their count in one of the formats.
-
-    Args:
-        diagnostics: In the order in which they are shown.
-        modules: How many modules were checked.
-        form: `text`, or one of `FORMATS`.
-        notes: More lines for people.
-        closing: What the closing line adds to the count.
-    """
+    """Shows all diagnostics and their count, as `text` or in one of `FORMATS`; `notes` are more lines for people."""
     if form == "text":
         show_text(diagnostics)
     elif text := FORMATS[form](diagnostics):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import click
 
 from lakeflow_job_meta._internal.text import count
 from lakeflow_job_meta.cli.params import control_table_options, format_option, open_monitored_project
+from lakeflow_job_meta.cli.report import show_json
 from lakeflow_job_meta.config.bundle import target_of
 from lakeflow_job_meta.monitor.status import Health, health_of
 from lakeflow_job_meta.state.folder import state_folder
@@ -19,23 +18,14 @@ from lakeflow_job_meta.state.history import History, HistoryEntry
 from lakeflow_job_meta.state.store import HISTORY, open_state_store
 
 
-@dataclass(frozen=True, slots=True)
-class MonitoredTarget:
-    """A target that a monitor watches, its state folder and its history."""
-
-    target: str
-    folder: Path
-    history: History
-
-
-def open_monitored_target(
+def open_history(
     folder: Path | None, target: str | None, control_table: str | None, warehouse_id: str | None
-) -> MonitoredTarget:
-    """Opens the history of a target."""
+) -> tuple[History, Path, str]:
+    """Opens the history of a target; returns its state folder and name as well."""
     project = open_monitored_project(folder, control_table, warehouse_id)
     named = target_of(project, target)
     state = state_folder(project, named)
-    return MonitoredTarget(named, state, History(open_state_store(project, state, HISTORY), named))
+    return History(open_state_store(project, state, HISTORY), named), state, named
 
 
 @click.command("status")
@@ -61,20 +51,17 @@ def command(
       ljm status -t prod --format json
 
     """
-    monitored = open_monitored_target(folder, target, control_table, warehouse_id)
-    health = health_of(monitored.history, monitored.folder, monitored.target, datetime.now(timezone.utc))
-    click.echo(json.dumps(_as_object(health), indent=2, ensure_ascii=False) if form == "json" else _as_text(health))
+    health = health_of(*open_history(folder, target, control_table, warehouse_id), datetime.now(timezone.utc))
+    if form == "json":
+        show_json(_as_object(health))
+    else:
+        click.echo("\n".join(_lines(health)))
     ctx.exit(0 if health.is_healthy else 1)
-
-
-def _as_text(health: Health) -> str:
-    return "\n".join(_lines(health))
 
 
 def _lines(health: Health) -> Iterator[str]:
     yield f"Target {health.target}: {'all is well' if health.is_healthy else 'needs attention'}."
-    if health.heartbeat is not None:
-        beat = health.heartbeat
+    if (beat := health.heartbeat) is not None:
         yield f"Last tick: {_moment(beat.moment)}, {beat.outcome}, by process {beat.process} on {beat.host}."
     if health.last is not None:
         yield f"Last entry of the history: {_entry(health.last)}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -9,8 +10,6 @@ import click
 from lakeflow_job_meta._internal.text import count
 from lakeflow_job_meta.cli.params import compile_for_review, compile_metadata, open_project
 from lakeflow_job_meta.cli.report import FORMAT_OPTION, show, show_diff
-from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.services.fixes import Fixes, apply_fixes, plan_fixes
 
 
@@ -39,27 +38,16 @@ def command(ctx: click.Context, folder: Path | None, form: str, fix: bool, diff:
         raise click.UsageError("--diff and --format both write to stdout; give one of them.")
     project = open_project(folder)
     compilation = compile_for_review(project)
-    planned = _plan(project, compilation) if fix or diff else Fixes()
-    done = planned
+    done = planned = plan_fixes(project, compilation, partial(compile_metadata, project)) if fix or diff else Fixes()
     if diff:
         show_diff(line for file in planned.files for line in file.diff())
     elif planned.files:
         done = apply_fixes(project, planned)
         compilation = compile_metadata(project) if done.files else compilation
-    show(
-        compilation.diagnostics,
-        compilation.modules,
-        form,
-        done.not_applied,
-        _closing(done, diff) if fix or diff else "",
-    )
+    closing = _closing(done, diff) if fix or diff else ""
+    show(compilation.diagnostics, compilation.modules, form, done.not_applied, closing)
     ctx.exit(1 if compilation.errors or (diff and planned.files) else 0)
 
 
-def _plan(project: Project, compilation: Compilation) -> Fixes:
-    return plan_fixes(project, compilation, lambda contents: compile_metadata(project, contents))
-
-
 def _closing(fixes: Fixes, is_diff: bool) -> str:
-    """Returns the end of the closing line: what was fixed, or would be."""
     return f"; {count(fixes.fixed, 'problem')} {'to fix' if is_diff else 'fixed'} in {count(len(fixes.files), 'file')}"

@@ -29,7 +29,6 @@ class DeployOptions:
         keep_going: Whether modules without errors are deployed although others have some.
         hold_back: Whether what would be refused is left as it is, and the rest deployed.
         dry_run: Whether to stop after the gate.
-        audience: Who reads what would allow a refused change.
     """
 
     allowance: Allowance = field(default_factory=Allowance)
@@ -51,10 +50,7 @@ class Reporter:
 class DeployContext:
     """One deployment, inside the deployment lock, whose file descriptor is for children to inherit.
 
-    Attributes:
-        target: The bundle's target; None for the bundle's default.
-        folder: The state folder of the target.
-        tracking: The record of the jobs.
+    `folder` is the state folder of the target, which is None for the bundle's default.
     """
 
     project: Project
@@ -72,15 +68,12 @@ class DeployContext:
 class JobsRejected(OperationFailed):
     """Some jobs cannot be deployed as they are, and block the others. Nothing was changed in the workspace.
 
-    Attributes:
-        keys: Of these jobs.
-        problems: What is wrong, each with its location in the metadata.
+    Takes the keys of these jobs, and what is wrong, each with its location in the metadata.
     """
 
     def __init__(self, keys: frozenset[str], problems: Sequence[str], advice: str) -> None:
         super().__init__("\n".join([*problems, advice]))
-        self.keys = keys
-        self.problems = tuple(problems)
+        self.keys, self.problems = keys, tuple(problems)
 
 
 class StalePlan(Exception):
@@ -121,11 +114,10 @@ class Deployer(Protocol):
 
 
 class DeployBackend(Protocol):
-    """A way to deploy jobs."""
+    """A way to deploy jobs; where `writes_files`, the generated files are what is deployed, and written first."""
 
     @property
-    def writes_files(self) -> bool:
-        """Whether the generated files are what is deployed; they are written first."""
+    def writes_files(self) -> bool: ...
 
     def open(self, context: DeployContext, compilation: Compilation) -> Deployer:
         """Opens a deployer; nothing is connected to before it is needed."""

@@ -53,14 +53,12 @@ class DeployResult:
 
     Attributes:
         plan: The plan that passed the gate.
-        was_needed: Whether anything had to be deployed.
         problems: What went wrong in the deployment, each with its location in the metadata.
         held_back: What the gate took out of the plan.
         deployed: Every job of the metadata that is in the workspace now; empty after a dry run.
         jobs: The same as recorded for the target.
         record_problem: Why the jobs could not be recorded; the next deployment does it.
         rejected: The jobs that were left as they are, since the databricks CLI found something wrong with them.
-        deployer: For starting jobs.
     """
 
     compilation: Compilation
@@ -76,7 +74,6 @@ class DeployResult:
 
     @property
     def all_problems(self) -> tuple[str, ...]:
-        """What went wrong in the deployment or with the record."""
         return (*self.problems, self.record_problem) if self.record_problem else self.problems
 
     @property
@@ -134,8 +131,7 @@ def prepare(
         raise InvalidMetadata(f"Nothing was deployed; {option} deploys the modules without errors.", errors)
     if changes is None:
         return PreparedDeployment(compilation, None)
-    warning = changes.layout.size_warning(len(compilation.jobs))
-    if warning is not None:
+    if (warning := changes.layout.size_warning(len(compilation.jobs))) is not None:
         reporter.on_progress(warning)
     if options.hold_back:
         return _with_deletions_held_back(project, compilation, changes, options)
@@ -148,8 +144,7 @@ def _with_deletions_held_back(
     project: Project, compilation: Compilation, changes: FileChanges, options: DeployOptions
 ) -> PreparedDeployment:
     violations = tuple(refused_deletions(changes, compilation, options.allowance))
-    held = {key for violation in violations for key in violation.jobs}
-    if held:
+    if held := {key for violation in violations for key in violation.jobs}:
         # All of a job stays with it: its inline SQL, and what its bundle takes along for it.
         changes = plan_changes(project, replace(compilation, kept_jobs=compilation.kept_jobs | held))
     return PreparedDeployment(compilation, changes, violations)
@@ -178,7 +173,6 @@ def apply(prepared: PreparedDeployment, backend: DeployBackend, context: DeployC
 
 
 def _deploy(deployer: Deployer, compilation: Compilation, options: DeployOptions) -> DeployResult:
-    """Plans, passes the gate, deploys, and lists what is there now."""
     plan, held_back = _gated_plan(deployer, options)
     is_needed = not deployer.is_deployed(plan)
     problems: list[str] = []
@@ -190,9 +184,8 @@ def _deploy(deployer: Deployer, compilation: Compilation, options: DeployOptions
             try:
                 problems = deployer.deploy(plan)
             except StalePlan:
-                raise OperationFailed(
-                    "Somebody else deploys at the same time, twice now; run again when that has ended."
-                ) from None
+                advice = "Somebody else deploys at the same time, twice now; run again when that has ended."
+                raise OperationFailed(advice) from None
     jobs = () if options.dry_run else deployer.jobs()
     return DeployResult(compilation, plan, is_needed, (*plan.problems, *problems), held_back, deployer, jobs)
 

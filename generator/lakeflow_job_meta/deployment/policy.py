@@ -16,7 +16,7 @@ from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.errors import PolicyRefused, PolicyViolation
 from lakeflow_job_meta.layout.generated_file import FileKind
 from lakeflow_job_meta.output.writer import FileChanges
-from lakeflow_job_meta.planning.model import Action, BundlePlan, ResourceChange, job_names
+from lakeflow_job_meta.planning.model import Action, BundlePlan, job_names
 from lakeflow_job_meta.text.markers import JOB_MARKER
 
 
@@ -52,8 +52,8 @@ def refuse_violations(plan: BundlePlan, allowed: Allowance, audience: Audience =
     """Raises PolicyRefused, with every reason and what would allow it, for a plan that does what nobody has allowed."""
     violations = list(policy_violations(plan, allowed, audience))
     if violations:
-        reasons = [violation.reason for violation in violations]
-        raise PolicyRefused(" ".join([*reasons, "Nothing was changed in the workspace."]), violations)
+        reasons = " ".join(violation.reason for violation in violations)
+        raise PolicyRefused(f"{reasons} Nothing was changed in the workspace.", violations)
 
 
 def policy_violations(
@@ -77,41 +77,26 @@ def policy_violations(
 def _job_deletions(plan: BundlePlan, allowed: Allowance, audience: Audience) -> Iterator[PolicyViolation]:
     doomed = tuple(plan.jobs(Action.DELETE))
     if len(doomed) > allowed.deletions:
-        yield PolicyViolation(
-            f"This deployment would delete {count(len(doomed), 'job')} ({listing(doomed)}); {allowed.deletions} "
-            "allowed.",
-            f"If that is meant, {audience.allowing(max_deletes=len(doomed))}.",
-            doomed,
-        )
+        shown = f"{count(len(doomed), 'job')} ({listing(doomed)}); {allowed.deletions} allowed."
+        remedy = f"If that is meant, {audience.allowing(max_deletes=len(doomed))}."
+        yield PolicyViolation(f"This deployment would delete {shown}", remedy, doomed)
     staying = plan.jobs(*(action for action in Action if action is not Action.DELETE))
     if doomed and not staying and not allowed.emptying:
-        yield PolicyViolation(
-            "This deployment would leave no job at all, as if a source of metadata had become empty.",
-            f"If that is meant, {audience.allowing(allow_empty=True)}.",
-            doomed,
-        )
+        sentence = "This deployment would leave no job at all, as if a source of metadata had become empty."
+        yield PolicyViolation(sentence, f"If that is meant, {audience.allowing(allow_empty=True)}.", doomed)
 
 
 def _other_losses(plan: BundlePlan) -> Iterator[PolicyViolation]:
     """Yields what no option allows."""
-    others = tuple(resource.name for resource in plan.resources if _is_lost_for_good(resource))
-    if others:
-        yield PolicyViolation(
-            f"This deployment would delete resources that are not jobs ({listing(others)}).",
-            "Deploy that by hand with the databricks CLI.",
-            others,
+    deleted = [each for each in plan.resources if each.action is Action.DELETE and each.job_key is None]
+    if others := tuple(each.name for each in deleted if ".permissions" not in each.name):
+        sentence = f"This deployment would delete resources that are not jobs ({listing(others)})."
+        yield PolicyViolation(sentence, "Deploy that by hand with the databricks CLI.", others)
+    if again := tuple(plan.jobs(Action.RECREATE)):
+        sentence = (
+            f"This deployment would delete and create again {listing(again)}, and their run history would be lost."
         )
-    recreated = tuple(plan.jobs(Action.RECREATE))
-    if recreated:
-        yield PolicyViolation(
-            f"This deployment would delete and create again {listing(recreated)}, and their run history would be lost.",
-            "Deploy that by hand with the databricks CLI if it is meant.",
-            recreated,
-        )
-
-
-def _is_lost_for_good(resource: ResourceChange) -> bool:
-    return resource.action is Action.DELETE and resource.job_key is None and ".permissions" not in resource.name
+        yield PolicyViolation(sentence, "Deploy that by hand with the databricks CLI if it is meant.", again)
 
 
 def resources_of(violations: Iterable[PolicyViolation]) -> set[str]:
@@ -136,19 +121,15 @@ def refused_deletions(changes: FileChanges, compilation: Compilation, allowed: A
         yield _emptying(f"{empty} holds no module", orphaned)
     others = tuple(key for key in doomed if key not in orphaned)
     if len(others) > allowed.deletions:
-        yield PolicyViolation(
-            f"{count(len(others), 'job')} ({listing(others)}) left the metadata and would be deleted; "
-            f"{allowed.deletions} allowed.",
-            f"If that is meant, {Audience.MONITOR.allowing(max_deletes=len(others))}.",
-            others,
-        )
+        shown = f"{count(len(others), 'job')} ({listing(others)})"
+        sentence = f"{shown} left the metadata and would be deleted; {allowed.deletions} allowed."
+        remedy = f"If that is meant, {Audience.MONITOR.allowing(max_deletes=len(others))}."
+        yield PolicyViolation(sentence, remedy, others)
     elif others and not allowed.emptying and not orphaned and not changes.kept and not compilation.jobs:
         yield _emptying("No module is left", others)
 
 
 def _emptying(reason: str, jobs: tuple[str, ...]) -> PolicyViolation:
-    return PolicyViolation(
-        f"{reason}, so {count(len(jobs), 'job')} ({listing(jobs)}) would be deleted.",
-        f"If everything is meant to go, {Audience.MONITOR.allowing(allow_empty=True, max_deletes=len(jobs))}.",
-        jobs,
-    )
+    sentence = f"{reason}, so {count(len(jobs), 'job')} ({listing(jobs)}) would be deleted."
+    how = Audience.MONITOR.allowing(allow_empty=True, max_deletes=len(jobs))
+    return PolicyViolation(sentence, f"If everything is meant to go, {how}.", jobs)

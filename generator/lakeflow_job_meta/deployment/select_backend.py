@@ -1,28 +1,30 @@
-"""The two deployment backends, and which of them is selected. Nothing is connected to before it is needed."""
+"""The two deployment backends, which of them is selected, and a plan by the databricks CLI that nothing follows.
+
+Nothing is connected to before it is needed.
+"""
 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from lakeflow_job_meta._internal.parallel import run_in_threads
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import BUNDLE_FILE, Project
 from lakeflow_job_meta.deployment.backend import DeployBackend, DeployContext, Deployer
-from lakeflow_job_meta.deployment.databricks_cli.client import (
-    LIMIT_SECONDS,
-    DatabricksCli,
-    check_version,
-    find_cli,
-    slow_warning,
-)
+from lakeflow_job_meta.deployment.databricks_cli import client
+from lakeflow_job_meta.deployment.databricks_cli.client import LIMIT_SECONDS, CliFailure, DatabricksCli
 from lakeflow_job_meta.deployment.databricks_cli.deployer import CliDeployer
 from lakeflow_job_meta.deployment.jobs_api.deployer import JobsApiDeployer
-from lakeflow_job_meta.deployment.many_bundles.deployer import BundlesDeployer, ManyBundlesOptions
-from lakeflow_job_meta.errors import ConfigError
+from lakeflow_job_meta.deployment.many_bundles.deployer import BundlesDeployer
+from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.layout.layout import layout_of
+from lakeflow_job_meta.planning.model import BundlePlan, parse_plan
 from lakeflow_job_meta.workspace.client import Workspace
 
 BackendName = Literal["auto", "cli", "jobs-api"]
@@ -46,34 +48,22 @@ class CliBackend:
     all_bundles: bool = False
 
     def open(self, context: DeployContext, compilation: Compilation) -> Deployer:
-        on_line = context.reporter.on_progress
-        cli = replace(self.cli, on_line=on_line, inherited=(context.lock,))
-        project = context.project
-        if project.bundles is not None:
+        cli = replace(self.cli, on_line=context.reporter.on_progress, inherited=(context.lock,))
+        if context.project.bundles is not None:
             return self._open_many(context, compilation, cli)
-        warning = slow_warning(len(compilation.jobs), cli.version)
-        if warning is not None:
-            on_line(warning)
-        return CliDeployer(cli, project, compilation, context.folder, force_lock=self.force_lock)
+        if (warning := client.slow_warning(len(compilation.jobs), cli.version)) is not None:
+            cli.on_line(warning)
+        return CliDeployer(cli, context.project, compilation, context.folder, self.force_lock)
 
     def _open_many(self, context: DeployContext, compilation: Compilation, cli: DatabricksCli) -> Deployer:
-        options = ManyBundlesOptions(self.parallel, self.all_bundles, context.options.hold_back)
-        cli = replace(cli, stop=options.stop)
+        stop = threading.Event()
+        cli = replace(cli, stop=stop)
 
         def open_bundle(name: str, unit: Compilation, folder: Path, digest: Callable[[], str]) -> CliDeployer:
             bundle = cli_of_bundle(cli, context.project, name)
-            return CliDeployer(bundle, context.project, unit, folder, force_lock=self.force_lock, digest=digest)
+            return CliDeployer(bundle, context.project, unit, folder, self.force_lock, digest)
 
-        return BundlesDeployer(
-            context.project,
-            compilation,
-            context.folder,
-            open_bundle,
-            context.known_jobs,
-            os.environ,
-            options,
-            cli.on_line,
-        )
+        return BundlesDeployer(context, compilation, open_bundle, self.parallel, self.all_bundles, stop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +95,10 @@ def open_cli(
     Raises:
         ConfigError: There is none, or it is too old.
     """
-    cli = DatabricksCli(find_cli(os.environ), project.folder, target, on_line=on_line, limit_seconds=limit_seconds)
-    return replace(cli, version=check_version(cli))
+    cli = DatabricksCli(
+        client.find_cli(os.environ), project.folder, target, on_line=on_line, limit_seconds=limit_seconds
+    )
+    return replace(cli, version=client.check_version(cli))
 
 
 def cli_of_bundle(cli: DatabricksCli, project: Project, name: str) -> DatabricksCli:
@@ -140,3 +132,26 @@ def select_backend(
                 raise
             on_fallback(f"{error} The jobs are deployed through the Jobs API.")
     return JobsApiBackend(workspace)
+
+
+def plan_live(project: Project, cli: DatabricksCli, parallel: int) -> BundlePlan:
+    """Plans a deployment of the generated files on disk of one bundle, or of all, `parallel` at a time; writes nothing.
+
+    Raises:
+        OperationFailed: The CLI failed.
+    """
+    layout, stop = layout_of(project), threading.Event()
+    names = layout.bundles_in(layout.folder)
+    calls = {name: partial(_plan_of, cli_of_bundle(replace(cli, stop=stop), project, name)) for name in names}
+    plans, failed = run_in_threads(calls, parallel, expected=(OperationFailed,), stop=stop)
+    if failed:
+        raise OperationFailed("\n".join(f"{name}: {error}" if name else str(error) for name, error in failed.items()))
+    resources = (resource for plan in plans.values() for resource in plan.resources)
+    return BundlePlan(tuple(sorted(resources, key=lambda resource: resource.name)), None, None)
+
+
+def _plan_of(cli: DatabricksCli) -> BundlePlan:
+    try:
+        return parse_plan(cli.bundle("plan", "-o", "json").stdout)
+    except CliFailure as failure:
+        raise OperationFailed(client.explain(failure)) from None

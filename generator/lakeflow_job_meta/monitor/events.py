@@ -16,7 +16,7 @@ from lakeflow_job_meta.state.history import MonitorState, Outcome
 
 
 class EventKind(str, Enum):
-    """What kind of thing happened."""
+    """What happened."""
 
     STARTED = "started"
     CHANGED = "changed"
@@ -46,13 +46,12 @@ EventSink = Callable[[Event], None]
 _MOST_REPORTED = 50
 
 
-def change_event(changed: Sequence[str], *, is_first: bool) -> Event | None:
-    """Returns the event of a reconciliation that begins; None when nothing has changed and something is tried again."""
+def change_events(changed: Sequence[str], *, is_first: bool) -> Iterator[Event]:
+    """Yields the event of a reconciliation that begins; none when nothing has changed and something is tried again."""
     if is_first:
-        return Event(EventKind.CHANGED, "Nothing is known of an earlier deployment; everything is compared.")
-    if not changed:
-        return None
-    return Event(EventKind.CHANGED, f"Changed: {', '.join(changed)}.", {"sources": list(changed)})
+        yield Event(EventKind.CHANGED, "Nothing is known of an earlier deployment; everything is compared.")
+    elif changed:
+        yield Event(EventKind.CHANGED, f"Changed: {', '.join(changed)}.", {"sources": list(changed)})
 
 
 def events_of(tick: TickResult, before: MonitorState) -> Iterator[Event]:

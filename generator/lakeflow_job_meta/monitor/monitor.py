@@ -14,13 +14,12 @@ from dataclasses import replace
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import DeployBackend
 from lakeflow_job_meta.errors import LakeflowJobMetaError
-from lakeflow_job_meta.monitor.events import Event, EventKind, EventSink, change_event, events_of
+from lakeflow_job_meta.monitor.events import Event, EventKind, EventSink, change_events, events_of
 from lakeflow_job_meta.monitor.reconcile import MonitorConfig, MonitorContext, open_context, reconcile
 from lakeflow_job_meta.monitor.retry import Clock, Retry, RetryPolicy
 from lakeflow_job_meta.monitor.tick import TickResult
 from lakeflow_job_meta.monitor.watcher import SourceVersions, source_message
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints
-from lakeflow_job_meta.state.folder import state_folder
 from lakeflow_job_meta.state.history import (
     Heartbeat,
     HistoryEntry,
@@ -39,14 +38,10 @@ class Monitor:
 
     Args:
         load: Loads the project; again before each reconciliation, since its file may have changed.
-        config: What to do.
-        select_backend: Selects how jobs are deployed.
-        sink: Takes the events.
         workspace: Where tables and volumes are; by default the one of the environment.
 
     Attributes:
         interval_seconds: After how long the next tick follows, for the heartbeat; None when none does.
-        retry: How many ticks have failed in a row, and when the next try is due.
     """
 
     def __init__(
@@ -72,8 +67,7 @@ class Monitor:
         self._last: HistoryEntry | None = None
         self._has_read_history = False
         self._attempted: SourceVersions | None = None
-        self._reported_failure = ""
-        self._history_failure = ""
+        self._reported_failure = self._history_failure = ""
         self.interval_seconds: float | None = None
         self.retry = Retry()
 
@@ -82,7 +76,7 @@ class Monitor:
         try:
             tick = self._tick()
         except LakeflowJobMetaError as error:
-            tick = TickResult.failed(self._state, _text(error))
+            tick = TickResult(Outcome.FAILED, self._state, _text(error))
         return self._finished(replace(tick, moment=self._clock.now()))
 
     def announce_end(self) -> None:
@@ -116,8 +110,7 @@ class Monitor:
         last = self._state
         changed = versions.changed_since(last.tokens)
         if self._attempted is None or versions.changed_since(self._attempted.tokens):
-            event = change_event(changed, is_first=self._last is None)
-            if event is not None:
+            for event in change_events(changed, is_first=self._last is None):
                 self._sink(event)
         self._attempted = versions
         began = self._clock.monotonic()
@@ -126,7 +119,7 @@ class Monitor:
         except LakeflowJobMetaError as error:
             # Nothing is known to be deployed: what was remembered stays, so that the change is noticed again.
             failure = _text(error)
-            tick = TickResult.failed(replace(last, jobs="", failure=failure), failure)
+            tick = TickResult(Outcome.FAILED, replace(last, jobs="", failure=failure), failure)
         for event in events_of(tick, last):
             self._sink(event)
         self._record(context, tick, self._clock.monotonic() - began)
@@ -135,13 +128,12 @@ class Monitor:
     def _idle(self, versions: SourceVersions) -> TickResult:
         failure = "\n".join(source_message(source, error) for source, error in versions.errors.items())
         if failure:
-            return TickResult.failed(self._state, failure)
+            return TickResult(Outcome.FAILED, self._state, failure)
         if not self._is_unfinished(versions):
             self._history_failure = ""
-        return TickResult.idle(self._state, self._history_failure)
+        return TickResult(Outcome.IDLE, self._state, self._history_failure)
 
     def _has_work(self, versions: SourceVersions) -> bool:
-        """Says whether there is something to do, and this is the time for it."""
         if not self._is_unfinished(versions):
             return False
         is_new = self._attempted is None or bool(versions.changed_since(self._attempted.tokens))
@@ -149,16 +141,12 @@ class Monitor:
 
     def _is_unfinished(self, versions: SourceVersions) -> bool:
         last = self._last
-        if last is None or versions.changed_since(last.state.tokens):
+        if last is None or (last.outcome is Outcome.PROPOSED and self._config.proposal is None):
             return True
-        if last.outcome is Outcome.PROPOSED and self._config.proposal is None:
-            return True
-        return bool(last.state.failure or last.state.refused)
+        return bool(versions.changed_since(last.state.tokens) or last.state.failure or last.state.refused)
 
     def _open(self) -> MonitorContext:
-        project = self._load()
-        folder = state_folder(project, self._config.target)
-        self._context = open_context(project, folder, self._config, self._fingerprints, self._workspace)
+        self._context = open_context(self._load(), self._config, self._fingerprints, self._workspace)
         return self._context
 
     def _remember(self, entry: HistoryEntry | None) -> None:
@@ -169,17 +157,9 @@ class Monitor:
 
         If it cannot be written, what was done is done again, which changes nothing.
         """
-        entry = HistoryEntry(
-            self._config.target,
-            after(self._clock.now(), self._last),
-            seconds,
-            tick.metadata_version,
-            tick.outcome,
-            len(tick.created),
-            len(tick.changed),
-            len(tick.deleted),
-            tick.state,
-        )
+        target, moment, version = self._config.target, after(self._clock.now(), self._last), tick.metadata_version
+        created, changed, deleted = len(tick.created), len(tick.changed), len(tick.deleted)
+        entry = HistoryEntry(target, moment, seconds, version, tick.outcome, created, changed, deleted, tick.state)
         if entry.repeats(self._last):
             return
         try:
@@ -191,7 +171,6 @@ class Monitor:
         self._history_failure = ""
 
     def _finished(self, tick: TickResult) -> TickResult:
-        """Sets the next try, leaves a heartbeat, and reports a failure."""
         now, state = self._clock.monotonic(), tick.state
         self.retry = self._retry_policy.after(
             self.retry,
@@ -202,7 +181,10 @@ class Monitor:
             jitter=random.random(),
         )
         try:
-            self._leave_heartbeat(tick)
+            if self._context is not None:
+                failures, interval = self.retry.failures_in_a_row, self.interval_seconds
+                beat = Heartbeat(tick.moment, tick.outcome.value, tick.failure, failures, interval)
+                write_heartbeat(self._context.folder, beat)
         except LakeflowJobMetaError as error:
             tick = replace(tick, failure="\n".join(filter(None, [tick.failure, str(error)])))
         self._report_failure(tick)
@@ -210,14 +192,7 @@ class Monitor:
             return tick
         return replace(tick, retry_seconds=max(self.retry.due - now, 0.0))
 
-    def _leave_heartbeat(self, tick: TickResult) -> None:
-        if self._context is not None:
-            failures, interval = self.retry.failures_in_a_row, self.interval_seconds
-            beat = Heartbeat(tick.moment, tick.outcome.value, tick.failure, failures, interval)
-            write_heartbeat(self._context.folder, beat)
-
     def _report_failure(self, tick: TickResult) -> None:
-        """Reports a failure once, and that it is resolved."""
         if tick.failure:
             if tick.failure != self._reported_failure:
                 details = {"failures_in_a_row": self.retry.failures_in_a_row}

@@ -53,10 +53,8 @@ class Webhook:
     """
 
     def __init__(self, url: str, project: str, sink: EventSink) -> None:
-        self._url = url
-        self._host = _host_in(url)
-        self._project = project
-        self._sink = sink
+        self._url, self._host = url, _host_in(url)
+        self._project, self._sink = project, sink
         self._waiting: deque[bytes] = deque(maxlen=_MOST_WAITING)
         self._is_down = False
 
@@ -137,6 +135,5 @@ class Notifier:
             self.send(Event(EventKind.WAITING, line))
 
     def deliver(self) -> None:
-        """Tries to send what the webhook did not take."""
         if self._webhook is not None:
             self._webhook.deliver()

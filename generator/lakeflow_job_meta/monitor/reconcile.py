@@ -1,7 +1,9 @@
 """One tick that has something to do: load the volume, compile, compare, deploy behind the gate.
 
 Runs inside the deployment lock. What fails is part of what it returns, so that everything that can be done is done: a
-source that cannot be read keeps its jobs, a broken module keeps its own, a refused deletion keeps that job.
+source that cannot be read keeps its jobs, a broken module keeps its own, a refused deletion keeps that job. Instead of
+a deployment it can write a proposal for a pull request: the generated files and the plan in Markdown, in a folder of
+their own. The files there are complete: a CI job puts them in the place of the project's own.
 """
 
 from __future__ import annotations
@@ -10,22 +12,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lakeflow_job_meta._internal.fs import write_atomically
 from lakeflow_job_meta._internal.text import count, listing
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import DeployBackend, DeployContext, DeployOptions, Reporter
 from lakeflow_job_meta.deployment.pipeline import DeployResult, PreparedDeployment, apply, prepare
 from lakeflow_job_meta.deployment.policy import Allowance, Audience
-from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError, PolicyViolation
-from lakeflow_job_meta.monitor.proposal import write_proposal
+from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError, OperationFailed, PolicyViolation
 from lakeflow_job_meta.monitor.tick import TickResult
 from lakeflow_job_meta.monitor.volume_sync import SyncResult, sync_volume
 from lakeflow_job_meta.monitor.watcher import PROJECT, TOOL, SourceVersions, SourceWatcher, source_message
+from lakeflow_job_meta.output.read_back import scan
+from lakeflow_job_meta.output.writer import FileChanges, apply_changes, changes_between
+from lakeflow_job_meta.planning.compare import compare_files
+from lakeflow_job_meta.planning.explain import as_markdown
 from lakeflow_job_meta.planning.model import Action
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints, combined_fingerprint
 from lakeflow_job_meta.sources.open import open_readers, open_table_source
 from lakeflow_job_meta.sources.volume import VolumeReader, volume_files
-from lakeflow_job_meta.state.history import History, MonitorState, shortened
+from lakeflow_job_meta.state.folder import state_folder
+from lakeflow_job_meta.state.history import History, MonitorState, Outcome, shortened
 from lakeflow_job_meta.state.store import HISTORY, JOBS, open_state_store
 from lakeflow_job_meta.tables.store import TableStore, VersionedTable
 from lakeflow_job_meta.workspace.client import Workspace
@@ -65,15 +72,19 @@ class MonitorContext:
     table: VersionedTable | None
 
 
+PROPOSED_PLAN = "plan.md"
+
+
 def open_context(
-    project: Project, folder: Path, config: MonitorConfig, fingerprints: FileFingerprints, workspace: Workspace
+    project: Project, config: MonitorConfig, fingerprints: FileFingerprints, workspace: Workspace
 ) -> MonitorContext:
     """Opens a project; nothing is connected to before it is needed.
 
     Raises:
         ConfigError: There is a volume and no control table that it could be loaded into.
     """
-    volume, table = _open_volume(project, config, workspace) if config.volume is not None else (None, None)
+    folder = state_folder(project, config.target)
+    volume, table = _open_volume(project, config.volume, workspace) if config.volume is not None else (None, None)
     readers = [*open_readers(project, workspace=workspace), *([volume] if volume is not None else [])]
     max_deletes = project.max_deletes if config.max_deletes is None else config.max_deletes
     allowance = Allowance(max_deletes, overwriting=config.overwrite_drift)
@@ -93,8 +104,7 @@ def open_context(
     )
 
 
-def _open_volume(project: Project, config: MonitorConfig, workspace: Workspace) -> tuple[VolumeReader, VersionedTable]:
-    path = str(config.volume)
+def _open_volume(project: Project, path: str, workspace: Workspace) -> tuple[VolumeReader, VersionedTable]:
     if not project.table_sources:
         raise ConfigError(
             "A volume path is loaded into a control table, but this project reads none: name one, or read the "
@@ -138,14 +148,30 @@ def reconcile(
         write_proposal(proposal, changes)
         tick = TickResult.proposed(replace(state, jobs=""), changes)
     elif state.jobs == last.jobs and not last.refused and not (changes is not None and changes.changes):
-        tick = TickResult.unchanged(_certain(state))
+        tick = TickResult.ended(Outcome.UNCHANGED, _certain(state))
     else:
-        deployment = DeployContext(
-            project, context.config.target, context.folder, lock, context.tracking, options, Reporter()
-        )
+        target, folder, tracking = context.config.target, context.folder, context.tracking
+        deployment = DeployContext(project, target, folder, lock, tracking, options, Reporter())
         result = apply(prepared, backend, deployment)
         tick = TickResult.deployed(_certain(_with_deployment(state, result, prepared)), result)
     return replace(tick, metadata_version=prepared.compilation.metadata_version, rows_loaded=synced.has_written)
+
+
+def write_proposal(folder: Path, changes: FileChanges) -> None:
+    """Writes the files as they would be with the changes, and the plan; nothing outside the folder.
+
+    Raises:
+        OperationFailed: The disk refuses, or a file of somebody else is in the way.
+    """
+    layout, copy = changes.layout, folder / changes.layout.root
+    (on_disk, _), (copied, _) = scan(layout), scan(layout, copy)
+    apply_changes(changes_between(layout, copy, copied, changes.applied_to(on_disk)))
+    path = folder / PROPOSED_PLAN
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, f"{as_markdown(compare_files(changes))}\n".encode())
+    except OSError as error:
+        raise OperationFailed(f"{str(path)!r} cannot be written: {error.strerror}.") from error
 
 
 def _load_volume(context: MonitorContext, last: MonitorState) -> tuple[SyncResult, dict[str, str]]:
@@ -162,10 +188,8 @@ def _versions_after_loading(context: MonitorContext, before: SourceVersions) -> 
     """Reads the table's new version; what changed in the volume since has not been loaded."""
     again = context.watcher.versions()
     volume = context.volume.source if context.volume is not None else ""
-    others = {source: token for source, token in again.tokens.items() if source != volume}
-    return replace(
-        again, tokens=others | {source: token for source, token in before.tokens.items() if source == volume}
-    )
+    tokens = {source: token for source, token in again.tokens.items() if source != volume}
+    return replace(again, tokens=tokens | ({volume: before.tokens[volume]} if volume in before.tokens else {}))
 
 
 def _state(
@@ -211,7 +235,6 @@ def _certain(state: MonitorState) -> MonitorState:
 
 
 def _with_deployment(state: MonitorState, result: DeployResult, prepared: PreparedDeployment) -> MonitorState:
-    """Adds what the deployment left undone."""
     refused = (*state.refused, *result.held_back, *_kept_for_an_empty_source(result, prepared))
     failure = "\n".join(filter(None, [state.failure, *result.all_problems]))
     state = replace(state, refused=refused, failure=failure)

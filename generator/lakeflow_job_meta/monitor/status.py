@@ -24,8 +24,7 @@ class Health:
     """The health of the monitor of a target.
 
     Attributes:
-        last: The newest entry of the history.
-        deployment: The newest entry in which jobs were deployed.
+        deployment: The newest entry of the history in which jobs were deployed.
         absence: Why no monitor seems to run; empty when one does.
     """
 

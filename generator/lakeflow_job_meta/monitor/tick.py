@@ -21,14 +21,12 @@ class ChangedJob:
 
 @dataclass(frozen=True, slots=True)
 class TickResult:
-    """What one tick did. Made by the constructor that is named for its outcome; a failure overrides the outcome.
+    """What one tick did; a failure overrides the outcome.
 
     Attributes:
         state: What is remembered now.
-        failure: What failed; empty when nothing did.
         created: The keys of the jobs that were created; `changed` and `deleted` likewise.
         jobs: Those that were created or changed.
-        changed_sources: The sources that had changed.
         rows_loaded: Whether files of the volume changed the control table.
         retry_seconds: In how many seconds something is tried again without a change; None when nothing is.
     """
@@ -47,48 +45,27 @@ class TickResult:
     retry_seconds: float | None = None
 
     @classmethod
-    def idle(cls, state: MonitorState, failure: str = "") -> TickResult:
-        """Nothing had changed."""
-        return cls(Outcome.IDLE, state, failure)
-
-    @classmethod
-    def failed(cls, state: MonitorState, failure: str) -> TickResult:
-        """Nothing could be done."""
-        return cls(Outcome.FAILED, state, failure)
-
-    @classmethod
-    def unchanged(cls, state: MonitorState) -> TickResult:
-        """The metadata had changed, and the same jobs come out."""
-        return cls._of(Outcome.UNCHANGED, state)
-
-    @classmethod
-    def refused(cls, state: MonitorState) -> TickResult:
-        """All that was to be done is not allowed."""
-        return cls._of(Outcome.REFUSED, state)
+    def ended(cls, outcome: Outcome, state: MonitorState) -> TickResult:
+        return cls(Outcome.FAILED if state.failure else outcome, state, state.failure)
 
     @classmethod
     def proposed(cls, state: MonitorState, changes: FileChanges) -> TickResult:
-        """The deployment was proposed."""
         created, changed, deleted = (changes.job_keys(kind) for kind in Change)
-        return replace(cls._of(Outcome.PROPOSED, state), created=created, changed=changed, deleted=deleted)
+        return replace(cls.ended(Outcome.PROPOSED, state), created=created, changed=changed, deleted=deleted)
 
     @classmethod
     def deployed(cls, state: MonitorState, result: DeployResult) -> TickResult:
         """The deployment ended, perhaps in part; unless nothing was to be deployed."""
         if not result.was_needed:
-            return cls.refused(state) if state.refused else cls.unchanged(state)
-        created, touched = result.plan.jobs(Action.CREATE), result.changed
+            return cls.ended(Outcome.REFUSED if state.refused else Outcome.UNCHANGED, state)
+        created, touched = tuple(result.plan.jobs(Action.CREATE)), result.changed
         return replace(
-            cls._of(Outcome.DEPLOYED, state),
-            created=tuple(created),
+            cls.ended(Outcome.DEPLOYED, state),
+            created=created,
             changed=tuple(key for key in touched if key not in created),
             deleted=tuple(result.plan.jobs(Action.DELETE)),
             jobs=tuple(ChangedJob(job.module_name, job.job_id) for job in result.jobs if job.bundle_key in touched),
         )
-
-    @classmethod
-    def _of(cls, outcome: Outcome, state: MonitorState) -> TickResult:
-        return cls(Outcome.FAILED if state.failure else outcome, state, state.failure)
 
     @property
     def is_healthy(self) -> bool:

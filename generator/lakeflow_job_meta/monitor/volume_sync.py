@@ -97,9 +97,7 @@ def _without(digest: str, names: Sequence[str]) -> str:
 def _still_to_load(remembered: str, digest: str) -> list[str] | None:
     """Returns the modules of a file that were not loaded when the others were; None where all are to be loaded."""
     prefix = f"{digest}{_WITHOUT}"
-    if not remembered.startswith(prefix):
-        return None
-    names: list[str] = json.loads(remembered.removeprefix(prefix))
+    names: list[str] | None = json.loads(remembered[len(prefix) :]) if remembered.startswith(prefix) else None
     return names
 
 

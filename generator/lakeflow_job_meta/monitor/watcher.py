@@ -53,39 +53,32 @@ def source_message(source: str, message: str) -> str:
     return f"{source}: {message.removeprefix(f'{source}: ')}"
 
 
+@dataclass(frozen=True, slots=True)
 class SourceWatcher:
     """Watches the sources of a project.
 
-    `options` are those of the monitor, as text: other options are a change too. Files below `leaving_out`, which the
-    monitor writes, are none.
+    Attributes:
+        options: Those of the monitor, as text: other options are a change too.
+        leaving_out: Folders that the monitor writes; their files are no change.
     """
 
-    def __init__(
-        self,
-        project: Project,
-        readers: Sequence[Reader],
-        fingerprints: FileFingerprints,
-        options: str,
-        leaving_out: Collection[Path] = (),
-    ) -> None:
-        self._project = project
-        self._readers = readers
-        self._fingerprints = fingerprints
-        self._options = options
-        self._leaving_out = {*layout_of(project).generated_folders, *leaving_out}
+    project: Project
+    readers: Sequence[Reader]
+    fingerprints: FileFingerprints
+    options: str
+    leaving_out: Collection[Path] = ()
 
     def versions(self) -> SourceVersions:
         tokens: dict[str, str] = {}
         errors: dict[str, str] = {}
-        for reader in self._readers:
+        for reader in self.readers:
             self._probe(reader, tokens, errors)
-        return SourceVersions(
-            tokens | {PROJECT: self._files_of_project(), TOOL: f"{__version__} {self._options}"}, errors
-        )
+        own = {PROJECT: self._files_of_project(), TOOL: f"{__version__} {self.options}"}
+        return SourceVersions(tokens | own, errors)
 
     def _probe(self, reader: Reader, tokens: dict[str, str], errors: dict[str, str]) -> None:
         try:
-            tokens[reader.source] = reader.probe(self._fingerprints)
+            tokens[reader.source] = reader.probe(self.fingerprints)
         except LakeflowJobMetaError as error:
             errors[reader.source] = str(error)
 
@@ -94,18 +87,14 @@ class SourceWatcher:
 
         Logs and data are left out: a monitor whose own log is here would go round and round.
         """
-        folder = self._project.folder
+        folder = self.project.folder
         if not any((folder / name).is_file() for name in (BUNDLE_FILE, PROJECT_FILE)):
             return "no project"
         try:
-            paths = [path for path in files_below(folder, self._leaving_out) if path.suffix in _SUFFIXES]
+            written = {*layout_of(self.project).generated_folders, *self.leaving_out}
+            paths = [path for path in files_below(folder, written) if path.suffix in _SUFFIXES]
         except OSError as error:
             raise OperationFailed(f"{error.filename!r} cannot be read: {error.strerror}.") from error
         names = {path.relative_to(folder).as_posix(): path for path in paths}
-        return combined_fingerprint(
-            {
-                name: self._fingerprints.of_file(path)
-                for name, path in names.items()
-                if not any(reader.contains(name) for reader in self._readers)
-            }
-        )
+        own = {name for name in names if not any(reader.contains(name) for reader in self.readers)}
+        return combined_fingerprint({name: self.fingerprints.of_file(names[name]) for name in own})

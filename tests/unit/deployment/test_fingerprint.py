@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakeflow_job_meta.deployment.databricks_cli.fingerprint import fingerprint
+from lakeflow_job_meta.deployment.databricks_cli.deployer import fingerprint
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="process groups and file locks are those of POSIX")
 

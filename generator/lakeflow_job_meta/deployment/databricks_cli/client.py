@@ -26,6 +26,7 @@ from lakeflow_job_meta.errors import ConfigError, OperationFailed
 
 FLOOR = (0, 281, 0)
 """The first version with `bundle plan -o json` and `bundle deploy --plan`."""
+_FLOOR_TEXT = ".".join(map(str, FLOOR))
 
 MANY_FILES = 300
 """From here on the CLI's time for reading one file per job matters: it grows with the square, to 69 s for 1,000."""
@@ -40,8 +41,6 @@ _ENDING = (signal.SIGINT, signal.SIGTERM)
 _SECRET = re.compile(
     r"(?i)((?:token|secret|password|authorization)\W{1,4}(?:bearer\s+)?)[^\s,;\"']{6,}|\bdapi[0-9a-f]{8,}"
 )
-
-
 _SECRET_NAME = re.compile(r"(?i)(token|secret|password|_key)$")
 _SHORTEST_SECRET = 6
 
@@ -64,12 +63,10 @@ class CliFailure(Exception):
 
     def __init__(self, what: str, result: CliResult) -> None:
         super().__init__(what)
-        self.what = what
-        self.result = result
+        self.what, self.result = what, result
 
     @property
     def trouble(self) -> Trouble:
-        """Why, where something can be done about it."""
         return trouble_in(self.result.stderr)
 
 
@@ -79,8 +76,7 @@ class DatabricksCli:
 
     Attributes:
         folder: The bundle's root.
-        target: The target; None for the bundle's default.
-        on_line: Takes each line of progress.
+        target: None for the bundle's default.
         inherited: File descriptors that its processes keep open: the deployment lock.
         version: As it reports itself; empty where it was not asked.
         stop: Ends what runs when it is set, for calls in threads, which no Ctrl-C reaches.
@@ -213,15 +209,12 @@ def without_secrets(text: str) -> str:
 def find_cli(environment: Mapping[str, str]) -> str:
     """Returns the CLI's path: DATABRICKS_CLI, or the one on PATH. Raises ConfigError if there is none."""
     named = environment.get("DATABRICKS_CLI")
-    if named:
-        found = shutil.which(named)
-        if found is None:
-            raise ConfigError(f"DATABRICKS_CLI names {named!r}, which is no program.")
-        return str(Path(found).absolute())
-    found = shutil.which("databricks", path=environment.get("PATH"))
+    found = shutil.which(named) if named else shutil.which("databricks", path=environment.get("PATH"))
+    if found is None and named:
+        raise ConfigError(f"DATABRICKS_CLI names {named!r}, which is no program.")
     if found is None:
         raise ConfigError(
-            f"The databricks CLI is not installed. Install version {_dotted(FLOOR)} or newer, as Databricks' "
+            f"The databricks CLI is not installed. Install version {_FLOOR_TEXT} or newer, as Databricks' "
             "documentation says, or name it with DATABRICKS_CLI."
         )
     return str(Path(found).absolute())
@@ -236,13 +229,13 @@ def check_version(cli: DatabricksCli) -> str:
         numbers = (int(answer["Major"]), int(answer["Minor"]), int(answer["Patch"]))
     except (ValueError, KeyError, TypeError):
         raise ConfigError(
-            f"{cli.program!r} does not answer like the databricks CLI (version {_dotted(FLOOR)} or newer is needed). "
+            f"{cli.program!r} does not answer like the databricks CLI (version {_FLOOR_TEXT} or newer is needed). "
             "The old Python package `databricks-cli` is another program."
         ) from None
     # A build from source calls itself 0.0.0-dev; whoever builds one knows what it is.
     if numbers < FLOOR and numbers != (0, 0, 0):
         raise ConfigError(
-            f"The databricks CLI {version} is too old: version {_dotted(FLOOR)} or newer is needed, for deployments "
+            f"The databricks CLI {version} is too old: version {_FLOOR_TEXT} or newer is needed, for deployments "
             "that follow a plan."
         )
     return version
@@ -257,10 +250,6 @@ def slow_warning(jobs: int, version: str) -> str | None:
         f"Warning: the databricks CLI {version} needs long for a bundle of {jobs:,} jobs. `bundles:` in job_meta.yml "
         "splits them into many bundles (docs/many-bundles.md)."
     )
-
-
-def _dotted(version: tuple[int, ...]) -> str:
-    return ".".join(map(str, version))
 
 
 def explain(failure: CliFailure, *, with_errors: bool = True) -> str:

@@ -1,20 +1,23 @@
 """Deploys the generated files of a project with the databricks CLI: validate, plan, deploy that plan, summary.
 
-What is deployed is the plan in the file that passed the gate. Nothing is retried here.
+What is deployed is the plan in the file that passed the gate. Nothing is retried here. `bundle plan` compares jobs, not
+the notebooks and SQL files that a deployment uploads. So that nothing is uploaded when nothing changed, and everything
+when something did, the contents of the project's files are remembered as one digest.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from lakeflow_job_meta._internal.fs import write_atomically
+from lakeflow_job_meta._internal.fs import files_below, write_atomically
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import JobsRejected, StalePlan
 from lakeflow_job_meta.deployment.databricks_cli.client import CliFailure, CliResult, DatabricksCli, explain
-from lakeflow_job_meta.deployment.databricks_cli.fingerprint import fingerprint
 from lakeflow_job_meta.deployment.databricks_cli.output import Trouble, diagnostics_in, forgotten_jobs
 from lakeflow_job_meta.deployment.databricks_cli.source_map import SourceMap
 from lakeflow_job_meta.errors import OperationFailed
@@ -25,52 +28,62 @@ from lakeflow_job_meta.state.tracking import DeployedJob
 _DEPLOYED = "deployed.json"
 _PLAN = "plan.json"
 _VALIDATE_SECONDS = 600
+_PIECE = 1 << 20
 
 
+def fingerprint(folder: Path) -> str:
+    """Returns a digest of the names and contents of all files below a folder, hidden ones and Delta tables left out."""
+    digest = hashlib.sha256()
+    try:
+        for path in sorted(files_below(folder), key=lambda path: path.as_posix()):
+            # A digest for each: joined contents could be cut into files in another way.
+            name = path.relative_to(folder).as_posix().encode("utf-8", "surrogateescape")
+            digest.update(hashlib.sha256(name).digest() + _digest(path))
+    except OSError as error:
+        raise OperationFailed(f"{error.filename!r} cannot be read: {error.strerror}.") from error
+    return digest.hexdigest()
+
+
+def _digest(path: Path) -> bytes:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+    return digest.digest()
+
+
+@dataclass(slots=True)
 class CliDeployer:
-    """Deploys the generated files of a project with the databricks CLI.
+    """Deploys the written files of a project with the databricks CLI.
 
-    Args:
-        cli: The CLI in the project's folder, for one target; it holds the deployment lock.
-        project: The project; its files are written.
+    Attributes:
+        cli: In the project's folder, for one target; it holds the deployment lock.
         compilation: For the locations of what goes wrong.
         folder: For plans and records.
-        force_lock: Whether to take over a lock that was left in the workspace.
         digest: Returns a digest of all that is deployed; by default of the project's files.
     """
 
-    def __init__(
-        self,
-        cli: DatabricksCli,
-        project: Project,
-        compilation: Compilation,
-        folder: Path,
-        *,
-        force_lock: bool = False,
-        digest: Callable[[], str] | None = None,
-    ) -> None:
-        self._cli = cli
-        self._digest = digest or (lambda: fingerprint(project.folder))
-        self._source_map = SourceMap(project, compilation)
-        self._keys = {*compilation.jobs.names, *compilation.kept_jobs}
-        self._folder = folder
-        self._force_lock = force_lock
-        self._planned_files: str | None = None
-        self._plan_text = ""
-        self._left_out: frozenset[str] = frozenset()
+    cli: DatabricksCli
+    project: Project
+    compilation: Compilation
+    folder: Path
+    force_lock: bool = False
+    digest: Callable[[], str] | None = None
+    _planned_files: str | None = field(default=None, init=False)
+    _plan_text: str = field(default="", init=False)
+    _left_out: frozenset[str] = field(default=frozenset(), init=False)
 
     def plan(self) -> BundlePlan:
-        """Validates the bundle, the first time, and plans."""
         if self._planned_files is None:
-            self._cli.on_line("Validating the bundle")
+            self.cli.on_line("Validating the bundle")
             # An address where nobody answers is tried in silence for as long as it is let.
-            self._bundle("validate", "--strict", limit_seconds=min(self._cli.limit_seconds, _VALIDATE_SECONDS))
-        self._planned_files = self._digest()
+            self._bundle("validate", "--strict", limit_seconds=min(self.cli.limit_seconds, _VALIDATE_SECONDS))
+        self._planned_files = self.digest() if self.digest is not None else fingerprint(self.project.folder)
         self._left_out = frozenset()
         return self._fresh_plan()
 
     def _fresh_plan(self) -> BundlePlan:
-        self._cli.on_line("Planning")
+        self.cli.on_line("Planning")
         self._plan_text = self._bundle("plan", "-o", "json").stdout
         return parse_plan(self._plan_text).leaving_out(self._left_out)
 
@@ -79,23 +92,23 @@ class CliDeployer:
         return parse_plan(self._plan_text).leaving_out(self._left_out)
 
     def is_deployed(self, plan: BundlePlan) -> bool:
-        return plan.changes_nothing() and read_record(self._folder / _DEPLOYED).get("files") == self._planned_files
+        return plan.changes_nothing() and read_record(self.folder / _DEPLOYED).get("files") == self._planned_files
 
     def deploy(self, plan: BundlePlan) -> list[str]:
-        self._cli.on_line("Deploying")
+        self.cli.on_line("Deploying")
         # The CLI cannot tell that a plan of a first deployment is stale, and would create every job twice.
         if plan.lineage is None and self._fresh_plan() != plan:
             raise StalePlan
-        arguments = ["--plan", str(self._written_plan()), *(["--force-lock"] if self._force_lock else [])]
+        arguments = ["--plan", str(self._written_plan()), *(["--force-lock"] if self.force_lock else [])]
         try:
-            result = self._cli.bundle("deploy", *arguments)
+            result = self.cli.bundle("deploy", *arguments)
         except CliFailure as failure:
             if failure.trouble is Trouble.STALE_PLAN:
                 raise StalePlan from None
             return self._located(failure)
         forgotten = forgotten_jobs(result.stderr)
         if not forgotten:
-            write_record(self._folder / _DEPLOYED, {"files": self._planned_files})
+            write_record(self.folder / _DEPLOYED, {"files": self._planned_files})
         return [
             f"{name}: error: the job could not be deleted for want of permission, and the bundle has forgotten it; "
             "delete it by hand [databricks]"
@@ -104,7 +117,7 @@ class CliDeployer:
 
     def _written_plan(self) -> Path:
         """Writes the plan for the CLI; only now, so that there is never a file of a plan that did not pass the gate."""
-        path = self._folder / _PLAN
+        path = self.folder / _PLAN
         try:
             write_atomically(path, self._narrowed_plan().encode("utf-8"), durable=False)
         except OSError as error:
@@ -112,7 +125,6 @@ class CliDeployer:
         return path
 
     def _narrowed_plan(self) -> str:
-        """Returns the plan as the CLI made it, in which what is left out is skipped."""
         if not self._left_out:
             return self._plan_text
         root = json.loads(self._plan_text)
@@ -136,17 +148,18 @@ class CliDeployer:
             )
         resources = root.get("resources") or {}
         jobs = resources.get("jobs") if isinstance(resources, dict) else None
+        keys = {*self.compilation.jobs.names, *self.compilation.kept_jobs}
         entries = {key: entry for key, entry in (jobs or {}).items() if isinstance(entry, dict)}
         return tuple(
             DeployedJob(key, str(entry["id"]), str(entry.get("name") or key), str(entry.get("url") or ""))
             for key, entry in sorted(entries.items())
-            if key in self._keys and entry.get("id") and entry.get("modified_status") != "deleted"
+            if key in keys and entry.get("id") and entry.get("modified_status") != "deleted"
         )
 
     def _bundle(self, command: str, *arguments: str, limit_seconds: float | None = None) -> CliResult:
         """Runs a command whose failure ends the deployment."""
         try:
-            return self._cli.bundle(command, *arguments, limit_seconds=limit_seconds)
+            return self.cli.bundle(command, *arguments, limit_seconds=limit_seconds)
         except CliFailure as failure:
             raise self._failed(failure) from None
 
@@ -154,7 +167,7 @@ class CliDeployer:
         """Returns the error for a failed call: about jobs, where every message is about one."""
         *problems, advice = self._located(failure)
         messages = [each for each in diagnostics_in(failure.result.stderr) if not each.is_about_warnings]
-        keys = [self._source_map.job_of(each) for each in messages]
+        keys = [SourceMap(self.project, self.compilation).job_of(each) for each in messages]
         found = frozenset(key for key in keys if key is not None)
         if found and None not in keys:
             return JobsRejected(found, problems, advice)
@@ -162,5 +175,6 @@ class CliDeployer:
 
     def _located(self, failure: CliFailure) -> list[str]:
         """Returns what went wrong, each with its location in the metadata, and last what to do."""
-        known = [each for each in diagnostics_in(failure.result.stderr) if self._source_map.covers(each)]
-        return [*map(self._source_map.located, known), explain(failure, with_errors=not known)]
+        source_map = SourceMap(self.project, self.compilation)
+        known = [each for each in diagnostics_in(failure.result.stderr) if source_map.covers(each)]
+        return [*map(source_map.located, known), explain(failure, with_errors=not known)]

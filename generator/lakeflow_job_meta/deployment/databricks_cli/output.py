@@ -33,14 +33,15 @@ class CliLocation:
     line: int
     column: int
 
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}:{self.column}"
+
 
 @dataclass(frozen=True, slots=True)
 class CliDiagnostic:
     """One message of the CLI: its severity (`Error`, `Warning` or `Recommendation`), and what it is about.
 
-    Attributes:
-        settings: Paths in the configuration, such as `resources.jobs.sales`.
-        locations: Positions in the bundle's files.
+    The `settings` are paths in the configuration, such as `resources.jobs.sales`.
     """
 
     severity: str
@@ -66,9 +67,7 @@ def _diagnostics(lines: list[str]) -> Iterator[CliDiagnostic]:
         number += 1
         if match is None:
             continue
-        message = [match["message"]]
-        settings: list[str] = []
-        locations: list[CliLocation] = []
+        message, settings, locations = [match["message"]], list[str](), list[CliLocation]()
         while number < len(lines) and lines[number].strip() and not _DIAGNOSTIC.match(lines[number]):
             detail = _DETAIL.match(lines[number])
             location = _LOCATION.match(detail["what"]) if detail and detail["kind"] == "in" else None
@@ -101,8 +100,6 @@ _TROUBLES: tuple[tuple[Trouble, re.Pattern[str]], ...] = (
         ),
     ),
 )
-
-
 _FORGOTTEN = re.compile(r"^Warn: destroying (\S+): Ignoring permission error when deleting", re.MULTILINE)
 
 

@@ -18,11 +18,7 @@ _JOB = re.compile(r"resources\.jobs\.[A-Za-z0-9_-]+")
 
 @dataclass(frozen=True, slots=True)
 class SourceMap:
-    """Maps positions in the generated files of a compilation to the metadata.
-
-    Attributes:
-        compilation: Its jobs know where each setting was written.
-    """
+    """Maps positions in the generated files of a compilation to the metadata."""
 
     project: Project
     compilation: Compilation
@@ -33,7 +29,7 @@ class SourceMap:
 
     def located(self, diagnostic: CliDiagnostic) -> str:
         """Returns a message of the CLI with its location in the metadata, or the CLI's own where there is none."""
-        found = [self.of_location(location) or _shown(location) for location in diagnostic.locations]
+        found = [self.of_location(location) or str(location) for location in diagnostic.locations]
         names = [*diagnostic.settings, *_JOB.findall(diagnostic.message)]
         found = found or [location for name in names if (location := self.of_setting(name))]
         where = next(iter([*found, *names]), "databricks")
@@ -49,7 +45,6 @@ class SourceMap:
         return key if key in self.compilation.jobs.names else None
 
     def of_location(self, location: CliLocation) -> str | None:
-        """Returns the location in the metadata of a position in a generated file."""
         file = self._job_file(location)
         text = self.compilation.files.get(file) if file is not None else None
         job = self.compilation.jobs.get(file.job_key) if file is not None else None
@@ -80,7 +75,3 @@ def _setting_at(text: str, job: Job, location: CliLocation) -> KeyPath:
     path = max(before, key=lambda path: ((positions[path].key or positions[path].value).start, len(path)), default=())
     start = next((number for number, step in enumerate(path) if step == job.key and path[number - 1] == "jobs"), None)
     return () if start is None else path[start + 1 :]
-
-
-def _shown(location: CliLocation) -> str:
-    return f"{location.path}:{location.line}:{location.column}"

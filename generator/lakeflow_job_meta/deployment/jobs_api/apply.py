@@ -44,9 +44,7 @@ class PlanExecution:
     """One execution of one plan."""
 
     def __init__(self, client: JobsClient, scope: OwnershipScope, prepared: PreparedPlan) -> None:
-        self._client = client
-        self._scope = scope
-        self._prepared = prepared
+        self._client, self._scope, self._prepared = client, scope, prepared
         self._ids = dict(prepared.ids)
         self._uploaded: set[str] = set()
         self._has_written = False

@@ -34,8 +34,7 @@ _PAGED_LISTS = ("tasks", "job_clusters", "environments", "parameters")
 class RemoteJob:
     """A job as the workspace has it; in a list of jobs its settings lack the tasks.
 
-    Attributes:
-        creator: Who created it, and runs it unless `run_as` says otherwise.
+    The `creator` runs it unless `run_as` says otherwise.
     """
 
     job_id: int
@@ -44,8 +43,7 @@ class RemoteJob:
 
     @property
     def tags(self) -> dict[str, Value]:
-        tags = self.settings.get("tags")
-        return tags if isinstance(tags, dict) else {}
+        return _map(self.settings.get("tags"))
 
     @property
     def is_of_a_bundle(self) -> bool:
@@ -59,15 +57,14 @@ class RemoteJob:
 
     @property
     def _deployment(self) -> dict[str, Value]:
-        deployment = self.settings.get("deployment")
-        return deployment if isinstance(deployment, dict) else {}
+        return _map(self.settings.get("deployment"))
 
 
+@dataclass
 class JobsClient:
     """The requests of a deployment to a workspace, which is connected to with the first call."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
+    _workspace: Workspace
 
     @property
     def host(self) -> str:
@@ -141,17 +138,13 @@ class JobsClient:
             return _map(self._workspace.client().api_client.do("POST", f"{_API}/{what}", body=body))
 
 
-def _map(answer: object) -> dict[str, Value]:
-    return cast("dict[str, Value]", answer) if isinstance(answer, dict) else {}
+def _map(value: object) -> dict[str, Value]:
+    return cast("dict[str, Value]", value) if isinstance(value, dict) else {}
 
 
 def _remote(entry: dict[str, Value]) -> RemoteJob:
-    settings = entry.get("settings")
-    return RemoteJob(
-        int(str(entry["job_id"])),
-        str(entry.get("creator_user_name") or ""),
-        dict(settings) if isinstance(settings, dict) else {},
-    )
+    creator = str(entry.get("creator_user_name") or "")
+    return RemoteJob(int(str(entry["job_id"])), creator, dict(_map(entry.get("settings"))))
 
 
 def _append(settings: dict[str, Value], more: dict[str, Value]) -> None:

@@ -18,20 +18,12 @@ from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import read_bundle_values
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import StalePlan
+from lakeflow_job_meta.deployment.jobs_api import ownership_tags
 from lakeflow_job_meta.deployment.jobs_api.apply import PlanExecution, PreparedPlan
 from lakeflow_job_meta.deployment.jobs_api.client import JobsClient, RemoteJob
-from lakeflow_job_meta.deployment.jobs_api.ownership_tags import (
-    KEY_TAG,
-    SCOPE_TAG,
-    OwnershipScope,
-    jobs_by_key,
-    key_of,
-    ownership_scope,
-    same_tags,
-)
+from lakeflow_job_meta.deployment.jobs_api.ownership_tags import KEY_TAG, SCOPE_TAG, jobs_by_key
 from lakeflow_job_meta.deployment.jobs_api.plan import JobPlan, change_of, change_without_fields, in_order
-from lakeflow_job_meta.deployment.jobs_api.references import NeedsCli, Resolver
-from lakeflow_job_meta.deployment.jobs_api.uploads import LocalFiles
+from lakeflow_job_meta.deployment.jobs_api.resolve import LocalFiles, NeedsCli, Resolver
 from lakeflow_job_meta.errors import OperationFailed, PolicyRefused
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.references import VARIABLE_PREFIX
@@ -43,59 +35,42 @@ _ONLY_IN_BUNDLES = ("permissions", "lifecycle")
 """Settings of a job in a bundle that are none of the Jobs API."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Ours:
-    """The jobs of a workspace that are ours.
-
-    Attributes:
-        by_key: Those with our tags.
-        unmarked: The ids of recorded jobs that look like ours and lack the tags, by key.
-    """
-
-    by_key: dict[str, RemoteJob]
-    unmarked: dict[str, int]
-
-
+@dataclass
 class JobsApiDeployer:
     """Deploys the jobs of a compilation through the Jobs API.
 
-    `known` is the recorded id of each job, by key; it may be incomplete or wrong.
+    Attributes:
+        known: The recorded id of each job, by key; it may be incomplete or wrong.
     """
 
-    def __init__(
-        self,
-        project: Project,
-        compilation: Compilation,
-        workspace: Workspace,
-        target: str,
-        known: Mapping[str, str],
-        on_progress: Callable[[str], None] = lambda line: None,
-    ) -> None:
-        self._project = project
-        self._compilation = compilation
-        self._client = JobsClient(workspace)
-        self._target = target
-        self._known = known
-        self._on_progress = on_progress
-        self._scope = ownership_scope(project, target)
-        self._bundle = read_bundle_values(project, target)
-        self._wanted = [job for job in compilation.jobs if not job.module.targets or target in job.module.targets]
+    project: Project
+    compilation: Compilation
+    workspace: Workspace
+    target: str
+    known: Mapping[str, str]
+    on_progress: Callable[[str], None] = lambda line: None
+
+    def __post_init__(self) -> None:
+        self._client = JobsClient(self.workspace)
+        self._scope = ownership_tags.ownership_scope(self.project, self.target)
+        self._bundle = read_bundle_values(self.project, self.target)
+        jobs = self.compilation.jobs
+        self._wanted = [job for job in jobs if not job.module.targets or self.target in job.module.targets]
         self._prepared: PreparedPlan | None = None
 
     def plan(self) -> BundlePlan:
-        self._on_progress("Reading the jobs of the workspace")
-        ours = self._our_jobs()
-        ids = {key: job.job_id for key, job in ours.by_key.items()}
-        resolver = self._resolver()
-        files = LocalFiles(
-            self._project,
-            self._compilation,
-            f"/Workspace/Users/{self._client.user_name}/.lakeflow-job-meta/{self._scope.folder}/files",
-        )
-        jobs = in_order([self._plan_of(job, ours, resolver, files) for job in self._wanted], set(ids))
+        self.on_progress("Reading the jobs of the workspace")
+        ours, unmarked = self._our_jobs()
+        ids = {key: job.job_id for key, job in ours.items()}
+        root = f"/Workspace/Users/{self._client.user_name}/.lakeflow-job-meta/{self._scope.folder}/files"
+        resolver, files = self._resolver(), LocalFiles(self.project, self.compilation, root)
+        plans = [self._plan_of(job, ours.get(job.key), unmarked.get(job.key), resolver, files) for job in self._wanted]
+        jobs = in_order(plans, set(ids))
         wanted = {job.key for job in self._wanted}
-        gone = {key: job for key, job in ours.by_key.items() if key not in wanted}
-        deletions = {key: job for key, job in gone.items() if self._may_be_deleted(key)}
+        gone = {key: job for key, job in ours.items() if key not in wanted}
+        # Nothing is deleted while any metadata is missing or unreadable.
+        is_whole, kept = not (self.compilation.missing or self.compilation.kept_labels), self.compilation.kept_jobs
+        deletions = {key: job for key, job in gone.items() if is_whole and key not in kept}
         changes = [
             *(change_of(job, self._scope, ids) for job in jobs),
             *(change_without_fields(key, Action.DELETE if key in deletions else Action.SKIP) for key in gone),
@@ -118,36 +93,29 @@ class JobsApiDeployer:
         return plan.changes_nothing() and not any(job.problem for job in jobs)
 
     def deploy(self, plan: BundlePlan) -> list[str]:
-        prepared = self._prepared_for(plan)
-        self._on_progress("Deploying")
-        return PlanExecution(self._client, self._scope, prepared).run()
+        if self._prepared is None or self._prepared.plan != plan:
+            raise StalePlan("This is not the newest plan. Plan again; nothing was changed in the workspace.")
+        self.on_progress("Deploying")
+        return PlanExecution(self._client, self._scope, self._prepared).run()
 
     def start(self, job: DeployedJob) -> None:
         self._client.start(int(job.job_id))
 
     def jobs(self) -> tuple[DeployedJob, ...]:
-        keys = {*self._compilation.jobs.names, *self._compilation.kept_jobs}
+        keys = {*self.compilation.jobs.names, *self.compilation.kept_jobs}
         found = jobs_by_key(self._client.all_jobs(), self._scope)
+        ours, host = ((key, job) for key, job in sorted(found.items()) if key in keys), self._client.host
         return tuple(
-            DeployedJob(
-                key, str(job.job_id), str(job.settings.get("name") or key), f"{self._client.host}/jobs/{job.job_id}"
-            )
-            for key, job in sorted(found.items())
-            if key in keys
+            DeployedJob(key, str(job.job_id), str(job.settings.get("name") or key), f"{host}/jobs/{job.job_id}")
+            for key, job in ours
         )
 
-    def _prepared_for(self, plan: BundlePlan) -> PreparedPlan:
-        if self._prepared is None or self._prepared.plan != plan:
-            raise StalePlan("This is not the newest plan. Plan again; nothing was changed in the workspace.")
-        return self._prepared
+    def _our_jobs(self) -> tuple[dict[str, RemoteJob], dict[str, int]]:
+        """Finds all of our jobs: by their tags, and those that no list shows by the record.
 
-    def _may_be_deleted(self, key: str) -> bool:
-        """Says whether a job without a module may be deleted: not while any metadata is missing or unreadable."""
-        compilation = self._compilation
-        return not (compilation.missing or compilation.kept_labels or key in compilation.kept_jobs)
-
-    def _our_jobs(self) -> _Ours:
-        """Finds all of our jobs: by their tags, and those that no list shows by the record."""
+        Returns:
+            Those with our tags, by key; and the ids of recorded jobs that look like ours and lack the tags, by key.
+        """
         listed = list(self._client.all_jobs())
         tagged = jobs_by_key(listed, self._scope)
         complete = self._client.jobs([job.job_id for job in tagged.values()])
@@ -156,9 +124,9 @@ class JobsApiDeployer:
         bundled = [*self._twins_in_our_bundle(listed), *(key for key, job in found.items() if job.is_of_a_bundle)]
         for wanted, recorded in self._recorded({job.job_id for job in tagged.values()}):
             key = wanted.key
-            if key_of(recorded, self._scope) == key:
+            if ownership_tags.key_of(recorded, self._scope) == key:
                 if key in found:
-                    raise OperationFailed(same_tags(key, found[key], recorded))
+                    raise OperationFailed(ownership_tags.same_tags(key, found[key], recorded))
                 found[key] = recorded
             elif recorded.is_of_a_bundle and key not in found:
                 bundled.append(key)
@@ -166,11 +134,11 @@ class JobsApiDeployer:
                 unmarked[key] = recorded.job_id
         if bundled:
             raise _deployed_by_a_bundle(bundled)
-        return _Ours(found, unmarked)
+        return found, unmarked
 
     def _recorded(self, seen: set[int]) -> list[tuple[Job, RemoteJob]]:
         """Returns the jobs that the record names and no list has shown; they may be anybody's."""
-        named = [(job, self._known.get(job.key, "")) for job in self._wanted]
+        named = [(job, self.known.get(job.key, "")) for job in self._wanted]
         unseen = [
             (job, int(text)) for job, text in named if text.isascii() and text.isdigit() and int(text) not in seen
         ]
@@ -181,7 +149,7 @@ class JobsApiDeployer:
         """Returns the keys of jobs that the bundle of this project has deployed; the CLI writes its path into them."""
         if self._bundle.name is None:
             return []
-        ending = f"/{self._bundle.name}/{self._target}/"
+        ending = f"/{self._bundle.name}/{self.target}/"
         names = [str(job.settings.get("name")) for job in listed if job.is_of_a_bundle and ending in job.bundle_path]
         # A target in development mode puts `[dev someone] ` before the name.
         plain = {name.split("] ", 1)[-1] if name.startswith("[dev ") else name for name in names}
@@ -194,36 +162,34 @@ class JobsApiDeployer:
             for name, value in os.environ.items()
             if name.startswith(VARIABLE_PREFIX) and "${" not in value
         }
-        values |= {"bundle.target": self._target, "workspace.current_user.userName": self._client.user_name}
+        values |= {"bundle.target": self.target, "workspace.current_user.userName": self._client.user_name}
         return Resolver(values if self._bundle.name is None else {**values, "bundle.name": self._bundle.name})
 
-    def _plan_of(self, job: Job, ours: _Ours, resolver: Resolver, files: LocalFiles) -> JobPlan:
-        remote = ours.by_key.get(job.key)
+    def _plan_of(
+        self, job: Job, remote: RemoteJob | None, unmarked: int | None, resolver: Resolver, files: LocalFiles
+    ) -> JobPlan:
         try:
-            if job.key in ours.unmarked:
-                raise NeedsCli(_unmarked(job.key, ours.unmarked[job.key], self._scope))
+            if unmarked is not None:
+                raise NeedsCli(
+                    f"the job {unmarked} is recorded for this module and has its name, but not our tags, so it may be "
+                    f"somebody else's. Give it the tags {KEY_TAG}={job.key} and {SCOPE_TAG}={self._scope.tag} to have "
+                    "it taken over, or rename it."
+                )
             for name in _ONLY_IN_BUNDLES:
                 if name in job.settings:
                     raise NeedsCli(f"{name!r} needs the databricks CLI: leave it out, or deploy with `ljm deploy`.")
-            found = files.of_job(job.settings)
-            settings = resolver.resolved(found.settings, {})
+            local, contents = files.of_job(job.settings)
+            settings = resolver.resolved(local, {})
             if not isinstance(settings, dict) or not isinstance(settings.get("tags", {}), dict):
                 raise NeedsCli("'tags' as a whole from a reference needs the databricks CLI: write them one by one.")
         except NeedsCli as problem:
             return JobPlan(job, {}, {}, remote, str(problem))
-        return JobPlan(job, settings, found.files, remote)
+        return JobPlan(job, settings, contents, remote)
 
 
 def _has_lost_its_tags(recorded: RemoteJob, wanted: Job) -> bool:
     """Says whether a recorded job may be ours: named like it, and marked as nobody's."""
     return SCOPE_TAG not in recorded.tags and recorded.settings.get("name") == wanted.settings.get("name")
-
-
-def _unmarked(key: str, job_id: int, scope: OwnershipScope) -> str:
-    return (
-        f"the job {job_id} is recorded for this module and has its name, but not our tags, so it may be somebody "
-        f"else's. Give it the tags {KEY_TAG}={key} and {SCOPE_TAG}={scope.tag} to have it taken over, or rename it."
-    )
 
 
 def _deployed_by_a_bundle(keys: Iterable[str]) -> PolicyRefused:

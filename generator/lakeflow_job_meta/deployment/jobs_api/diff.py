@@ -8,19 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from lakeflow_job_meta._internal.text import json_like
 from lakeflow_job_meta._internal.trees import ABSENT, Difference, KeyPath, Value, diff
 from lakeflow_job_meta.planning.model import Action, FieldChange
 
-_NAMES_OF_ITEMS = {
-    "tasks": "task_key",
-    "depends_on": "task_key",
-    "job_clusters": "job_cluster_key",
-    "environments": "environment_key",
-    "parameters": "name",
-}
+_NAMES_OF_ITEMS = {"tasks": "task_key", "depends_on": "task_key", "parameters": "name"}
+_NAMES_OF_ITEMS |= {"job_clusters": "job_cluster_key", "environments": "environment_key"}
 """Lists whose order means nothing, and what names their items."""
 
 _DEFAULTS: dict[str, tuple[Value, ...]] = {
@@ -40,15 +35,10 @@ _DEFAULTS: dict[str, tuple[Value, ...]] = {
     "edit_mode": ("EDITABLE",),
     "disable_auto_optimization": (False,),
 }
-_FILLED_IN = {
-    # Clusters API, `clusters/get`: filled in with what the cloud and the workspace prefer.
-    "aws_attributes",
-    "azure_attributes",
-    "gcp_attributes",
-    "enable_elastic_disk",
-    "data_security_mode",
-    "driver_node_type_id",
-}
+_CLOUD_SETTINGS = {"aws_attributes", "azure_attributes", "gcp_attributes"}
+_FILLED_IN = _CLOUD_SETTINGS | {"enable_elastic_disk", "data_security_mode", "driver_node_type_id"}
+"""Clusters API, `clusters/get`: filled in with what the cloud and the workspace prefer."""
+
 _STARTS = ("schedule", "trigger", "continuous")
 """What may be paused in the workspace."""
 
@@ -83,12 +73,8 @@ def field_changes(
             unknown, and it counts as a change of the metadata.
     """
     source = "GIT" if "git_source" in wanted else "WORKSPACE"
-    found = diff(_by_name(remote), _by_name(wanted))
-    return tuple(
-        _change(each, is_as_sent)
-        for each in sorted(found, key=lambda each: path_text(each.path))
-        if not _is_equivalent(each, source, creator)
-    )
+    found = sorted(diff(_by_name(remote), _by_name(wanted)), key=lambda each: path_text(each.path))
+    return tuple(_change(each, is_as_sent) for each in found if not _is_equivalent(each, source, creator))
 
 
 def path_text(path: KeyPath) -> str:
@@ -99,8 +85,7 @@ def path_text(path: KeyPath) -> str:
 
 def _change(difference: Difference, is_as_sent: bool) -> FieldChange:
     remote, wanted = _value(difference.before), _value(difference.after)
-    old = wanted if is_as_sent else remote
-    reason = "edited in the workspace" if is_as_sent else "changed"
+    old, reason = (wanted, "edited in the workspace") if is_as_sent else (remote, "changed")
     return FieldChange(path_text(difference.path), Action.UPDATE, reason, old, wanted, remote)
 
 
@@ -142,13 +127,10 @@ def _by_name(value: Value, setting: str = "") -> Value:
         return {key: _by_name(item, key) for key, item in value.items()}
     if not isinstance(value, list):
         return value
-    named = list(_named(value, _NAMES_OF_ITEMS.get(setting)))
-    if len(dict(named)) < len(value):
-        return [_by_name(item) for item in value]
-    return {key: _by_name(item) for key, item in named}
-
-
-def _named(items: list[Value], name: str | None) -> Iterator[tuple[str, Value]]:
-    for item in items:
-        if name is not None and isinstance(item, dict) and isinstance(item.get(name), str):
-            yield f"[{name}='{item[name]}']", item
+    name = _NAMES_OF_ITEMS.get(setting, "")
+    named = {
+        f"[{name}='{item[name]}']": _by_name(item)
+        for item in value
+        if isinstance(item, dict) and isinstance(item.get(name), str)
+    }
+    return [_by_name(item) for item in value] if len(named) < len(value) else named

@@ -36,12 +36,10 @@ class OwnershipScope:
 
     @property
     def tag(self) -> str:
-        """The value of `SCOPE_TAG`."""
         return f"{self.name}:{self.target}"
 
     @property
     def folder(self) -> str:
-        """The same as a relative path."""
         return f"{self.name}/{self.target}"
 
 

@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 
 from lakeflow_job_meta._internal.graphs import dependency_order
 from lakeflow_job_meta._internal.text import listing
-from lakeflow_job_meta._internal.trees import Value
+from lakeflow_job_meta._internal.trees import Value, texts_in
 from lakeflow_job_meta.deployment.jobs_api.client import RemoteJob
 from lakeflow_job_meta.deployment.jobs_api.diff import digest_of, field_changes, with_pauses_of
 from lakeflow_job_meta.deployment.jobs_api.ownership_tags import KEY_TAG, SCOPE_TAG, SENT_TAG, OwnershipScope
-from lakeflow_job_meta.deployment.jobs_api.references import Resolver, jobs_referred_to
+from lakeflow_job_meta.deployment.jobs_api.resolve import Resolver
 from lakeflow_job_meta.jobs.model import Job
+from lakeflow_job_meta.jobs.references import JOB_ID
 from lakeflow_job_meta.planning.model import Action, ResourceChange
 
 
@@ -39,11 +40,10 @@ class JobPlan:
     @property
     def needs(self) -> set[str]:
         """The keys of the jobs whose ids it holds."""
-        return jobs_referred_to(self.settings)
+        return {key for _, text in texts_in(self.settings) for key in JOB_ID.findall(text)}
 
     @property
     def location(self) -> str:
-        """The location of its module in the metadata."""
         return str(self.job.module.origin)
 
 
@@ -92,20 +92,17 @@ def change_of(plan: JobPlan, scope: OwnershipScope, ids: Mapping[str, int]) -> R
     """Returns what a deployment would do with a job; `ids` are those of all of our jobs in the workspace, by key."""
     remote = plan.remote
     if plan.problem is not None:
-        return ResourceChange(_name(plan.job.key), Action.SKIP, (), is_gone=remote is None)
+        return change_without_fields(plan.job.key, Action.SKIP, is_gone=remote is None)
     if remote is None:
         return change_without_fields(plan.job.key, Action.CREATE)
     sent = sent_settings(plan, scope, ids)
     tags = sent["tags"]
     is_as_sent = isinstance(tags, dict) and remote.tags.get(SENT_TAG) == tags[SENT_TAG]
     fields = field_changes(remote.settings, sent, creator=remote.creator, is_as_sent=is_as_sent)
-    return ResourceChange(_name(plan.job.key), Action.UPDATE if fields else Action.SKIP, fields, is_gone=False)
+    whole = change_without_fields(plan.job.key, Action.UPDATE if fields else Action.SKIP)
+    return replace(whole, fields=fields)
 
 
-def change_without_fields(key: str, action: Action) -> ResourceChange:
+def change_without_fields(key: str, action: Action, *, is_gone: bool = False) -> ResourceChange:
     """Returns what happens to a job as a whole."""
-    return ResourceChange(_name(key), action, (), is_gone=False)
-
-
-def _name(key: str) -> str:
-    return f"resources.jobs.{key}"
+    return ResourceChange(f"resources.jobs.{key}", action, (), is_gone=is_gone)

@@ -6,25 +6,20 @@ last deployment recorded.
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 
 from lakeflow_job_meta._internal.parallel import run_in_threads
 from lakeflow_job_meta._internal.text import count, listing
 from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.deployment.backend import JobsRejected, StalePlan
+from lakeflow_job_meta.deployment.backend import DeployContext, JobsRejected, StalePlan
 from lakeflow_job_meta.deployment.databricks_cli.deployer import CliDeployer
-from lakeflow_job_meta.deployment.many_bundles.records import (
-    BundleFingerprints,
-    BundleRecord,
-    bundle_state_folder,
-    read_bundle_record,
-    write_bundle_record,
-)
+from lakeflow_job_meta.deployment.many_bundles import records
+from lakeflow_job_meta.deployment.many_bundles.records import BundleFingerprints, BundleRecord
 from lakeflow_job_meta.errors import OperationFailed, PolicyRefused
 from lakeflow_job_meta.layout.generated_file import GeneratedFile
 from lakeflow_job_meta.layout.layout import layout_of
@@ -35,48 +30,31 @@ CreateDeployer = Callable[[str, Compilation, Path, Callable[[], str]], CliDeploy
 """Creates the deployer of one bundle: its name, what the compilation holds of it, its state folder, its fingerprint."""
 
 
-@dataclass(frozen=True, slots=True)
-class ManyBundlesOptions:
-    """How the bundles are deployed.
-
-    Attributes:
-        at_a_time: How many at the same time.
-        all_bundles: Whether those are planned too whose files did not change.
-        rejects: Whether jobs with which a bundle cannot be planned are reported as such, to be left out.
-        stop: Set to end everything.
-    """
-
-    at_a_time: int = 2
-    all_bundles: bool = False
-    rejects: bool = False
-    stop: threading.Event = field(default_factory=threading.Event)
-
-
 class BundlesDeployer:
-    """Brings the bundles of a project, whose files are written, into a workspace with the databricks CLI."""
+    """Brings the bundles of a project, whose files are written, into a workspace with the databricks CLI.
+
+    Deploys `at_a_time` bundles at the same time until `stop` is set; plans all only where `all_bundles`. Where the
+    context says to hold back, jobs with which a bundle cannot be planned are reported as such, to be left out.
+    """
 
     def __init__(
         self,
-        project: Project,
+        context: DeployContext,
         compilation: Compilation,
-        folder: Path,
         create_deployer: CreateDeployer,
-        recorded_jobs: Callable[[], tuple[DeployedJob, ...]],
-        environment: Mapping[str, str],
-        options: ManyBundlesOptions,
-        report: Callable[[str], None] = lambda message: None,
+        at_a_time: int,
+        all_bundles: bool,
+        stop: threading.Event,
     ) -> None:
-        self._options = options
-        self._report = report
-        self._recorded_jobs = recorded_jobs
-        layout = layout_of(project)
-        fingerprints = BundleFingerprints(project, compilation, environment)
+        self._context, self._at_a_time, self._all_bundles, self._stop = context, at_a_time, all_bundles, stop
+        layout, folder = layout_of(context.project), context.folder
+        fingerprints = BundleFingerprints(context.project, compilation, os.environ)
         views, empty = views_of(compilation), _nothing(compilation)
         self._bundle_of = dict(compilation.bundles)
         self._in_two_bundles = [key for key, bundles in layout.jobs_on_disk().items() if len(bundles) > 1]
         self._bundles = {
             name: _Bundle(
-                name, bundle_state_folder(folder, name), fingerprints, create_deployer, views.get(name) or empty
+                name, records.bundle_state_folder(folder, name), fingerprints, create_deployer, views.get(name, empty)
             )
             for name in layout.bundles_in(layout.folder)
         }
@@ -90,14 +68,13 @@ class BundlesDeployer:
             PolicyRefused: A job would be created in one bundle while it is there in another.
             OperationFailed: No bundle can be planned.
         """
-        pending = [each for each in self._bundles.values() if not each.is_over and self._is_meant(each)]
-        self._report(f"{count(len(pending), 'bundle')} of {len(self._bundles)} to plan")
+        waiting = [each for each in self._bundles.values() if not each.is_over]
+        pending = [each for each in waiting if self._all_bundles or each.is_new or each in self._touched]
+        self._context.reporter.on_progress(f"{count(len(pending), 'bundle')} of {len(self._bundles)} to plan")
         calls = {each.name: each.make_plan for each in pending}
-        done, failed = run_in_threads(
-            calls, self._options.at_a_time, expected=(OperationFailed,), stop=self._options.stop
-        )
+        done, failed = run_in_threads(calls, self._at_a_time, expected=(OperationFailed,), stop=self._stop)
         rejected = [error for error in failed.values() if isinstance(error, JobsRejected)]
-        if rejected and self._options.rejects:
+        if rejected and self._context.options.hold_back:
             keys = frozenset(key for error in rejected for key in error.keys)
             raise JobsRejected(keys, [problem for error in rejected for problem in error.problems], "")
         for name, error in failed.items():
@@ -109,9 +86,6 @@ class BundlesDeployer:
             self.leave_out(job_names(self._in_two_bundles))
         self._refuse_moved_jobs()
         return self._merged()
-
-    def _is_meant(self, bundle: _Bundle) -> bool:
-        return self._options.all_bundles or bundle.is_new or bundle in self._touched
 
     def _merged(self) -> BundlePlan:
         planned = [each.plan for each in self._touched if each.plan is not None]
@@ -134,7 +108,7 @@ class BundlesDeployer:
                 f"another, since the files were moved and not the jobs. Run `ljm bundles move {key} "
                 f"{self._bundle_of[key]} -t TARGET`, and so for each."
             )
-            if not self._options.rejects:
+            if not self._context.options.hold_back:
                 raise PolicyRefused(f"{problem} Nothing was changed in the workspace.")
             doomed[key].problems_of_planning = [problem]
             self.leave_out(job_names(moved))
@@ -155,7 +129,7 @@ class BundlesDeployer:
         """
         pending = [each for each in self._touched if not each.is_over and not each.is_deployed]
         calls = {each.name: each.deploy for each in pending}
-        _, stale = run_in_threads(calls, self._options.at_a_time, expected=(StalePlan,), stop=self._options.stop)
+        _, stale = run_in_threads(calls, self._at_a_time, expected=(StalePlan,), stop=self._stop)
         if stale:
             raise StalePlan
         return [problem for each in self._touched for problem in each.problems]
@@ -167,9 +141,8 @@ class BundlesDeployer:
             OperationFailed: A bundle was deployed and its jobs cannot be read; the next deployment does that again.
         """
         unknown = [each for each in self._bundles.values() if not each.record.jobs]
-        recorded = {job.key: job for job in self._recorded_jobs()} if unknown else {}
-        failures = [each.failure for each in self._touched if each.failure]
-        if failures:
+        recorded = {job.key: job for job in self._context.known_jobs()} if unknown else {}
+        if failures := [each.failure for each in self._touched if each.failure]:
             raise OperationFailed("\n".join(failures))
         found = {job.key: job for each in self._bundles.values() for job in each.record.jobs}
         of_unknown = {each.name for each in unknown if not each.is_recorded}
@@ -192,15 +165,13 @@ class _Bundle:
         compilation: Compilation,
     ) -> None:
         self.name = name
-        self.record = read_bundle_record(folder)
+        self.record = records.read_bundle_record(folder)
         self.plan: BundlePlan | None = None
-        self.is_over = False
-        self.is_recorded = False
+        self.is_over = self.is_recorded = False
         self.problems: list[str] = []
         self.problems_of_planning: list[str] = []
         self.failure = ""
-        self._folder = folder
-        self._fingerprint = fingerprints.of(name)
+        self._folder, self._fingerprint = folder, fingerprints.of(name)
         self._left_out = False
         self._create = partial(create_deployer, name, compilation, folder, lambda: self._fingerprint)
 
@@ -214,7 +185,6 @@ class _Bundle:
 
     @property
     def is_new(self) -> bool:
-        """Whether not all of its files are deployed, as far as is known here."""
         return self.record.digest != self._fingerprint
 
     @property
@@ -235,7 +205,6 @@ class _Bundle:
         self._left_out = self._left_out or self.plan != before
 
     def deploy(self) -> None:
-        """Deploys, and records which jobs are there now."""
         if self.plan is None:
             return
         self.problems = self.deployer.deploy(self.plan)
@@ -244,7 +213,7 @@ class _Bundle:
         try:
             self.record = BundleRecord(self._fingerprint if is_whole else "", self.deployer.jobs())
             self.is_recorded = True
-            write_bundle_record(self._folder, self.record)
+            records.write_bundle_record(self._folder, self.record)
         except OperationFailed as error:
             self.failure = str(error)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,15 +17,11 @@ from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.config.model import BUNDLE_FILE, Project
 from lakeflow_job_meta.deployment.databricks_cli.client import CliFailure, CliResult, explain
 from lakeflow_job_meta.deployment.databricks_cli.deployer import CliDeployer
-from lakeflow_job_meta.deployment.many_bundles.records import (
-    BundleRecord,
-    bundle_state_folder,
-    read_bundle_record,
-    write_bundle_record,
-)
+from lakeflow_job_meta.deployment.many_bundles import records
+from lakeflow_job_meta.deployment.many_bundles.records import BundleRecord, bundle_state_folder
 from lakeflow_job_meta.errors import OperationFailed, PolicyRefused
 from lakeflow_job_meta.layout.bundle_file import CommonConfig, read_common_config
-from lakeflow_job_meta.layout.generated_file import FileKind
+from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
 from lakeflow_job_meta.layout.layout import ManyBundles, SingleBundle
 from lakeflow_job_meta.output.read_back import scan
 from lakeflow_job_meta.output.writer import FileChange, FileChanges, apply_changes, changes_between
@@ -37,6 +33,7 @@ SINGLE = ""
 """Stands for the one bundle that the project was before it had many."""
 
 _LEAVING = ".leaving"
+_RUN_AGAIN = "Run again when that is mended; the move goes on there."
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +50,6 @@ class MoveContext:
     """Where jobs are moved.
 
     Attributes:
-        layout: Of the project.
         folder: The state folder of the target.
         call: Runs `databricks bundle` in a folder, with a command and its arguments.
         open_bundle: Creates the deployer of the bundle in a folder, with a state folder.
@@ -70,12 +66,8 @@ def apply_move(
 ) -> list[DeployedJob]:
     """Moves jobs; to be called inside the deployment lock.
 
-    Args:
-        context: Where.
-        move: Which, and where to.
-        changes: Of all generated files, with the jobs in their new bundle.
-        overwriting: Whether edits made by hand in the workspace may be overwritten.
-        report: Called with what is being done.
+    `changes` are those of all generated files, with the jobs in their new bundle. Edits made by hand in the workspace
+    are refused unless `overwriting`.
 
     Returns:
         The jobs that were moved. What the target does not have is moved as a file only.
@@ -100,9 +92,7 @@ class _Jobs:
     """Moves the jobs in the workspace."""
 
     def __init__(self, context: MoveContext, move: Move, report: Callable[[str], None]) -> None:
-        self._context = context
-        self._move = move
-        self._report = report
+        self._context, self._move, self._report = context, move, report
         self._goal = context.layout.deployment_folder(move.goal)
         self._source = _stub(context, read_common_config(context.layout.project), move)
         self._report("Reading the jobs of both bundles")
@@ -111,7 +101,12 @@ class _Jobs:
 
     def move(self) -> list[DeployedJob]:
         here, there = self._here, self._there
-        self._refuse_two(here, there)
+        for key in there:
+            if key in here and here[key].job_id != there[key].job_id:
+                raise PolicyRefused(
+                    f"Both bundles have a job {key!r} of their own ({there[key].job_id} and {here[key].job_id}). "
+                    "Unbind or delete the wrong one with the databricks CLI, and run again. Nothing was changed there."
+                )
         for key in (key for key in there if key not in here):
             self._report(f"Binding {key} in {self._move.goal}")
             self._call(self._goal, "deployment bind", key, there[key].job_id, "--auto-approve")
@@ -120,16 +115,8 @@ class _Jobs:
         for key in there:
             self._report(f"The old bundle forgets {key}")
             self._call(self._source, "deployment unbind", key)
-        self._remember(here, there)
+        self._remember()
         return [*there.values()]
-
-    def _refuse_two(self, here: Mapping[str, DeployedJob], there: Mapping[str, DeployedJob]) -> None:
-        for key in there:
-            if key in here and here[key].job_id != there[key].job_id:
-                raise PolicyRefused(
-                    f"Both bundles have a job {key!r} of their own ({there[key].job_id} and {here[key].job_id}). "
-                    "Unbind or delete the wrong one with the databricks CLI, and run again. Nothing was changed there."
-                )
 
     def refuse_edits(self) -> None:
         """Stops where the new bundle would overwrite what somebody edited in the workspace.
@@ -144,8 +131,7 @@ class _Jobs:
             return
         old = layout.deployment_folder(source or SINGLE)
         plan = parse_plan(self._call(old, "plan", "-o", "json").stdout)
-        edited = [owner.shown for owner, _ in plan.hand_edits() if owner.shown in keys]
-        if edited:
+        if edited := [owner.shown for owner, _ in plan.hand_edits() if owner.shown in keys]:
             raise PolicyRefused(
                 f"The job {edited[0]!r} was edited by hand in the workspace, and moving it would overwrite that. Take "
                 "it into the metadata and deploy, or run again with --overwrite-drift. Nothing was changed there."
@@ -156,23 +142,20 @@ class _Jobs:
         deployer = self._context.open_bundle(self._goal, self._state_of(self._move.goal))
         plan, names = deployer.plan(), job_names(keys)
         plan = deployer.leave_out({each.name for each in plan.resources if not belongs_to(each.name, names)})
-        wrong = plan.jobs(Action.CREATE, Action.DELETE, Action.RECREATE)
-        if wrong:
-            raise OperationFailed(
-                f"The databricks CLI would create or delete the job {wrong[0]!r} and not move it; stopped."
-            )
-        problems = deployer.deploy(plan)
-        if problems:
-            raise OperationFailed("\n".join([*problems, "Run again when that is mended; the move goes on there."]))
+        if wrong := plan.jobs(Action.CREATE, Action.DELETE, Action.RECREATE):
+            message = f"The databricks CLI would create or delete the job {wrong[0]!r} and not move it; stopped."
+            raise OperationFailed(message)
+        if problems := deployer.deploy(plan):
+            raise OperationFailed("\n".join([*problems, _RUN_AGAIN]))
 
-    def _remember(self, here: Mapping[str, DeployedJob], there: Mapping[str, DeployedJob]) -> None:
+    def _remember(self) -> None:
         """Records where the jobs are now; the next deployment plans both bundles again."""
-        arrived = tuple({**here, **there}.values())
-        write_bundle_record(self._state_of(self._move.goal), BundleRecord("", arrived))
+        arrived = tuple({**self._here, **self._there}.values())
+        records.write_bundle_record(self._state_of(self._move.goal), BundleRecord("", arrived))
         if self._move.source:
             folder = self._state_of(self._move.source)
-            staying = tuple(job for job in read_bundle_record(folder).jobs if job.key not in self._move.keys)
-            write_bundle_record(folder, BundleRecord("", staying))
+            staying = tuple(job for job in records.read_bundle_record(folder).jobs if job.key not in self._move.keys)
+            records.write_bundle_record(folder, BundleRecord("", staying))
 
     def _jobs_of(self, bundle: Path) -> dict[str, DeployedJob]:
         return {job.key: job for job in self._context.open_bundle(bundle, self._context.folder).jobs()}
@@ -181,9 +164,7 @@ class _Jobs:
         try:
             return self._context.call(bundle, command, *arguments)
         except CliFailure as failure:
-            raise OperationFailed(
-                f"{explain(failure)} Run again when that is mended; the move goes on there."
-            ) from None
+            raise OperationFailed(f"{explain(failure)} {_RUN_AGAIN}") from None
 
     def _state_of(self, bundle: str) -> Path:
         folder = bundle_state_folder(self._context.folder, bundle)
@@ -217,15 +198,12 @@ def _stub(context: MoveContext, common: CommonConfig, move: Move) -> Path:
 
 def _of_move(move: Move, changes: FileChanges) -> tuple[tuple[FileChange, ...], tuple[FileChange, ...]]:
     """Returns the changes of files that the move is about: what comes first, and what goes last."""
-    meant = [
-        change
-        for change in changes.changes
-        if (
-            change.file.bundle in (move.goal, move.source)
-            if change.file.kind is FileKind.BUNDLE
-            else change.file.job_key in move.keys
-        )
-    ]
+
+    def is_meant(file: GeneratedFile) -> bool:
+        is_of_bundle = file.kind is FileKind.BUNDLE
+        return file.bundle in (move.goal, move.source) if is_of_bundle else file.job_key in move.keys
+
+    meant = [change for change in changes.changes if is_meant(change.file)]
     comes = [change for change in meant if change.after is not None and change.file.bundle == move.goal]
     return tuple(comes), tuple(change for change in meant if change not in comes)
 
@@ -240,4 +218,6 @@ def recorded_bundle_of(folder: Path, key: str, goal: str) -> str | None:
     """Returns the bundle, apart from the goal of a move, in which the records of a target's state folder have a job."""
     root = bundle_state_folder(folder, "")
     others = [path for path in sorted(root.iterdir()) if path.name not in (goal, _LEAVING)] if root.is_dir() else []
-    return next((each.name for each in others if any(job.key == key for job in read_bundle_record(each).jobs)), None)
+    return next(
+        (each.name for each in others if any(job.key == key for job in records.read_bundle_record(each).jobs)), None
+    )

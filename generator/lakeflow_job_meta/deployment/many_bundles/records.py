@@ -17,7 +17,7 @@ from lakeflow_job_meta._internal.trees import value_at
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import read_bundle_file
 from lakeflow_job_meta.config.model import BUNDLE_FILE, BUNDLES_FOLDER, Project, is_inside
-from lakeflow_job_meta.deployment.databricks_cli.fingerprint import fingerprint
+from lakeflow_job_meta.deployment.databricks_cli.deployer import fingerprint
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.layout.bundle_file import read_common_config
 from lakeflow_job_meta.layout.layout import layout_of
@@ -69,17 +69,12 @@ class BundleFingerprints:
         self._libraries: dict[str, set[str]] = {}
         for job in compilation.summaries:
             self._libraries.setdefault(compilation.bundles[job.key], set()).update(job.libraries)
-        self._environment = repr(
-            sorted(each for each in environment.items() if each[0].startswith(_CHANGING_WHAT_IS_DEPLOYED))
-        )
+        names = sorted(name for name in environment if name.startswith(_CHANGING_WHAT_IS_DEPLOYED))
+        self._environment = repr([(name, environment[name]) for name in names])
         self._of_path = lru_cache(maxsize=None)(self._read)
 
     def of(self, bundle: str) -> str:
-        """Returns the fingerprint of a bundle.
-
-        Raises:
-            OperationFailed: A file cannot be read.
-        """
+        """Returns the fingerprint of a bundle; raises OperationFailed where a file cannot be read."""
         own = self._layout.deployment_folder(bundle).relative_to(self._folder).as_posix()
         paths = {own, *self._shared, *self._synced(own), *self._libraries.get(bundle, ())}
         texts = [self._environment, *(f"{path} {self._of_path(path)}" for path in sorted(paths))]
