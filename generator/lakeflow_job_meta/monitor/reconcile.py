@@ -20,7 +20,7 @@ from lakeflow_job_meta.deployment.backend import DeployBackend, DeployContext, D
 from lakeflow_job_meta.deployment.pipeline import DeployResult, PreparedDeployment, apply, prepare
 from lakeflow_job_meta.deployment.policy import Allowance, Audience
 from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError, OperationFailed, PolicyViolation
-from lakeflow_job_meta.monitor.tick import TickResult
+from lakeflow_job_meta.monitor.events import TickResult
 from lakeflow_job_meta.monitor.volume_sync import SyncResult, sync_volume
 from lakeflow_job_meta.monitor.watcher import PROJECT, TOOL, SourceVersions, SourceWatcher, source_message
 from lakeflow_job_meta.output.read_back import scan
