@@ -120,11 +120,7 @@ class BundlesDeployer:
         return all(each.is_over or each.is_deployed for each in self._touched)
 
     def deploy(self, plan: BundlePlan) -> list[str]:
-        """Deploys every bundle that was planned.
-
-        Raises:
-            StalePlan: The workspace has moved on for some; the others are deployed.
-        """
+        """Deploys every bundle that was planned. Raises StalePlan where some are stale; the others are deployed."""
         pending = [each for each in self._touched if not each.is_over and not each.is_deployed]
         calls = {each.name: each.deploy for each in pending}
         _, stale = run_in_threads(calls, self._at_a_time, expected=(StalePlan,), stop=self._stop)
@@ -135,8 +131,7 @@ class BundlesDeployer:
     def jobs(self) -> tuple[DeployedJob, ...]:
         """Returns the jobs of all bundles: as they are in those that were touched, as recorded in the others.
 
-        Raises:
-            OperationFailed: A bundle was deployed and its jobs cannot be read; the next deployment does that again.
+        Raises OperationFailed if the jobs of a deployed bundle cannot be read; the next deployment does that again.
         """
         unknown = [each for each in self._bundles.values() if not each.record.jobs]
         recorded = {job.key: job for job in self._context.known_jobs()} if unknown else {}
