@@ -18,11 +18,10 @@ from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import DeployBackend
 from lakeflow_job_meta.deployment.select_backend import BackendName, select_backend
-from lakeflow_job_meta.monitor.events import Event
+from lakeflow_job_meta.monitor.events import Event, TickResult
 from lakeflow_job_meta.monitor.loop import LoopOptions, run_loop
 from lakeflow_job_meta.monitor.monitor import Monitor
 from lakeflow_job_meta.monitor.reconcile import MonitorConfig
-from lakeflow_job_meta.monitor.tick import TickResult
 from lakeflow_job_meta.workspace.client import Workspace
 
 TARGET = "dev"

@@ -21,11 +21,10 @@ from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import DeployBackend, DeployContext, Deployer
 from lakeflow_job_meta.deployment.select_backend import BackendName, select_backend
-from lakeflow_job_meta.monitor.events import Event
+from lakeflow_job_meta.monitor.events import Event, TickResult
 from lakeflow_job_meta.monitor.monitor import Monitor
 from lakeflow_job_meta.monitor.reconcile import MonitorConfig
 from lakeflow_job_meta.monitor.retry import Clock
-from lakeflow_job_meta.monitor.tick import TickResult
 from lakeflow_job_meta.state.folder import state_folder
 from lakeflow_job_meta.state.history import History, HistoryEntry
 from lakeflow_job_meta.state.store import HISTORY, open_state_store

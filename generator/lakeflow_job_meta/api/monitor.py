@@ -14,11 +14,10 @@ from lakeflow_job_meta.config.bundle import target_of
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.select_backend import select_backend
 from lakeflow_job_meta.errors import ConfigError
-from lakeflow_job_meta.monitor.events import Event, EventKind
+from lakeflow_job_meta.monitor.events import Event, EventKind, TickResult
 from lakeflow_job_meta.monitor.loop import LoopOptions, run_loop
 from lakeflow_job_meta.monitor.monitor import Monitor
 from lakeflow_job_meta.monitor.reconcile import MonitorConfig
-from lakeflow_job_meta.monitor.tick import TickResult
 from lakeflow_job_meta.services.adhoc_project import project_of_table
 from lakeflow_job_meta.sources.open import open_table_source
 from lakeflow_job_meta.state.folder import state_folder

@@ -63,7 +63,6 @@ def command(
       ljm deploy -t dev --dry-run
       ljm deploy -t prod --max-deletes 1
       ljm deploy -t dev --run changed
-
     """
     project = params.open_project(folder)
     # By its name even when it is not given, so that both ways of naming it exclude each other.

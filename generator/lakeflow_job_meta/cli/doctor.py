@@ -43,7 +43,6 @@ def command(ctx: click.Context, folder: Path | None, target: str | None) -> None
     Examples:
       ljm doctor
       ljm doctor -t prod
-
     """
     results = [_passes(what, check) for what, check in _checks(folder, target)]
     ctx.exit(0 if all(results) else 1)

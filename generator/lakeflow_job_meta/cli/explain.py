@@ -23,7 +23,6 @@ def command(ctx: click.Context, code: str | None, show_all: bool) -> None:
     Examples:
       ljm explain dependency-cycle
       ljm explain
-
     """
     if show_all:
         click.echo(explain_all(), nl=False)

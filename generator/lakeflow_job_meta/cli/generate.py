@@ -33,7 +33,6 @@ def command(ctx: click.Context, folder: Path | None, check: bool, diff: bool, al
       ljm generate
       ljm generate --diff            show what would change
       ljm generate --check           in CI: is what was committed what the metadata says?
-
     """
     project = open_project(folder)
     compilation = compile_for_review(project)

@@ -26,7 +26,6 @@ def command(
     Examples:
       ljm history -t prod
       ljm history -t prod --limit 100 --format json
-
     """
     entries = open_history(folder, target, control_table, warehouse_id)[0].newest(limit)
     if form == "json":

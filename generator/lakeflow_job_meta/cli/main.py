@@ -98,7 +98,6 @@ def cli(ctx: click.Context) -> None:
       ljm validate                     all problems of all metadata, each with its location
       ljm generate --diff              what would change in resources/, writing nothing
       ljm generate --project pipelines
-
     """
     if os.environ.get("NO_COLOR"):
         ctx.color = False

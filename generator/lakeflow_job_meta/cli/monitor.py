@@ -79,7 +79,6 @@ def command(
       ljm monitor -t prod --once                   for a job with a trigger
       ljm monitor --control-table main.etl.control --volume-path /Volumes/main/etl/metadata
       ljm monitor -t prod --propose proposal       for a pull request instead of a deployment
-
     """
     # Commands are short and do without the collector; this one lives for months.
     gc.enable()

@@ -45,7 +45,6 @@ def command(
       ljm plan
       ljm plan --against origin/main --format markdown > comment.md
       ljm plan --live -t prod        also what was edited by hand in the workspace
-
     """
     project = open_project(folder)
     compilation = compile_for_review(project)

@@ -21,6 +21,5 @@ def command(kind: str) -> None:
     Examples:
       ljm schema > .schemas/metadata.schema.json
       ljm schema project
-
     """
     click.echo(schema_text(kind), nl=False)

@@ -49,7 +49,6 @@ def command(
     Examples:
       ljm status -t prod
       ljm status -t prod --format json
-
     """
     health = health_of(*open_history(folder, target, control_table, warehouse_id), datetime.now(timezone.utc))
     if form == "json":

@@ -32,7 +32,6 @@ def command(ctx: click.Context, folder: Path | None, form: str, fix: bool, diff:
       ljm validate --format github   annotations on a pull request
       ljm validate --diff            what --fix would change
       ljm validate --fix             misspelt settings, numbers in quotes
-
     """
     if diff and form != "text":
         raise click.UsageError("--diff and --format both write to stdout; give one of them.")

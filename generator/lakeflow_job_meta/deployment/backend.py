@@ -84,11 +84,7 @@ class Deployer(Protocol):
     """Deploys the jobs of a compilation."""
 
     def plan(self) -> BundlePlan:
-        """Plans a deployment; changes nothing.
-
-        Raises:
-            JobsRejected: The plan cannot be made because of some jobs.
-        """
+        """Plans a deployment; changes nothing. Raises JobsRejected if the plan cannot be made because of some jobs."""
 
     def leave_out(self, names: Collection[str]) -> BundlePlan:
         """Returns the newest plan in which some resources stay as they are; it is the newest from now on."""

@@ -33,12 +33,10 @@ BackendName = Literal["auto", "cli", "jobs-api"]
 
 @dataclass(frozen=True, slots=True)
 class CliBackend:
-    """Deploys the generated files with the databricks CLI, as one bundle or as many.
+    """Deploys the generated files with the databricks CLI, as one bundle or as many, `parallel` at a time.
 
-    Attributes:
-        force_lock: Whether to take over a lock that was left in the workspace.
-        parallel: Of many bundles, how many are deployed at a time.
-        all_bundles: Of many bundles, whether those are planned too whose files did not change.
+    `force_lock` takes over a lock that was left in the workspace; `all_bundles` plans those too whose files did not
+    change.
     """
 
     writes_files: ClassVar[bool] = True
@@ -90,11 +88,7 @@ def open_cli(
     on_line: Callable[[str], None] = lambda line: None,
     limit_seconds: float = LIMIT_SECONDS,
 ) -> DatabricksCli:
-    """Finds the databricks CLI and checks its version.
-
-    Raises:
-        ConfigError: There is none, or it is too old.
-    """
+    """Finds the databricks CLI and checks its version. Raises ConfigError if there is none, or it is too old."""
     cli = DatabricksCli(
         client.find_cli(os.environ), project.folder, target, on_line=on_line, limit_seconds=limit_seconds
     )
@@ -119,10 +113,8 @@ def select_backend(
 ) -> DeployBackend:
     """Returns the backend of a name; `auto` takes the CLI where there are a bundle and a CLI, else the Jobs API.
 
-    `on_fallback` takes the reason if the CLI cannot be used although there is a bundle.
-
-    Raises:
-        ConfigError: The CLI is named, and there is none that can be used.
+    `on_fallback` takes the reason if the CLI cannot be used although there is a bundle. Raises ConfigError if the CLI is
+    named, and there is none that can be used.
     """
     if name == "cli" or (name == "auto" and (project.folder / BUNDLE_FILE).is_file()):
         try:
@@ -137,8 +129,7 @@ def select_backend(
 def plan_live(project: Project, cli: DatabricksCli, parallel: int) -> BundlePlan:
     """Plans a deployment of the generated files on disk of one bundle, or of all, `parallel` at a time; writes nothing.
 
-    Raises:
-        OperationFailed: The CLI failed.
+    Raises OperationFailed if the CLI failed.
     """
     layout, stop = layout_of(project), threading.Event()
     names = layout.bundles_in(layout.folder)

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lakeflow_job_meta._internal.text import count
-from lakeflow_job_meta.monitor.events import Event, EventKind, EventSink
+from lakeflow_job_meta.monitor.events import Event, EventKind, EventSink, TickResult
 from lakeflow_job_meta.monitor.monitor import Monitor
 from lakeflow_job_meta.monitor.retry import Clock
-from lakeflow_job_meta.monitor.tick import TickResult
 
 
 @dataclass(frozen=True, slots=True)

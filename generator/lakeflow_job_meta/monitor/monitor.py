@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import DeployBackend
 from lakeflow_job_meta.errors import LakeflowJobMetaError
-from lakeflow_job_meta.monitor.events import Event, EventKind, EventSink, change_events, events_of
+from lakeflow_job_meta.monitor.events import Event, EventKind, EventSink, TickResult, change_events, events_of
 from lakeflow_job_meta.monitor.reconcile import MonitorConfig, MonitorContext, open_context, reconcile
 from lakeflow_job_meta.monitor.retry import Clock, Retry, RetryPolicy
-from lakeflow_job_meta.monitor.tick import TickResult
 from lakeflow_job_meta.monitor.watcher import SourceVersions, source_message
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints
 from lakeflow_job_meta.state.history import (
@@ -33,43 +32,33 @@ from lakeflow_job_meta.state.lock import deployment_lock
 from lakeflow_job_meta.workspace.client import Workspace
 
 
+@dataclass(eq=False)
 class Monitor:
     """Watches a project, and deploys what changes.
 
-    Args:
+    Attributes:
         load: Loads the project; again before each reconciliation, since its file may have changed.
         workspace: Where tables and volumes are; by default the one of the environment.
-
-    Attributes:
         interval_seconds: After how long the next tick follows, for the heartbeat; None when none does.
     """
 
-    def __init__(
-        self,
-        load: Callable[[], Project],
-        config: MonitorConfig,
-        select_backend: Callable[[Project], DeployBackend],
-        sink: EventSink,
-        *,
-        workspace: Workspace | None = None,
-        clock: Clock | None = None,
-        retry_policy: RetryPolicy | None = None,
-    ) -> None:
-        self._load = load
-        self._config = config
-        self._select_backend = select_backend
-        self._sink = sink
-        self._workspace = workspace or Workspace()
-        self._clock = clock or Clock()
-        self._retry_policy = retry_policy or RetryPolicy()
-        self._fingerprints = FileFingerprints(self._clock.monotonic)
+    load: Callable[[], Project]
+    config: MonitorConfig
+    select_backend: Callable[[Project], DeployBackend]
+    sink: EventSink
+    workspace: Workspace = field(default_factory=Workspace)
+    clock: Clock = field(default_factory=Clock)
+    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
+    interval_seconds: float | None = None
+    retry: Retry = field(default_factory=Retry)
+
+    def __post_init__(self) -> None:
+        self._fingerprints = FileFingerprints(self.clock.monotonic)
         self._context: MonitorContext | None = None
         self._last: HistoryEntry | None = None
         self._has_read_history = False
         self._attempted: SourceVersions | None = None
         self._reported_failure = self._history_failure = ""
-        self.interval_seconds: float | None = None
-        self.retry = Retry()
 
     def tick(self) -> TickResult:
         """Checks the sources once, and reconciles; raises nothing for what may happen in operation."""
@@ -77,7 +66,7 @@ class Monitor:
             tick = self._tick()
         except LakeflowJobMetaError as error:
             tick = TickResult(Outcome.FAILED, self._state, _text(error))
-        return self._finished(replace(tick, moment=self._clock.now()))
+        return self._finished(replace(tick, moment=self.clock.now()))
 
     def announce_end(self) -> None:
         """Leaves a last heartbeat, which says that no other is to be expected."""
@@ -97,7 +86,7 @@ class Monitor:
         if not self._has_work(versions):
             return self._idle(versions)
         self.retry = replace(self.retry, due=None)
-        with deployment_lock(context.folder, on_wait=lambda line: self._sink(Event(EventKind.WAITING, line))) as lock:
+        with deployment_lock(context.folder, on_wait=lambda line: self.sink(Event(EventKind.WAITING, line))) as lock:
             return self._reconcile(lock)
 
     def _reconcile(self, lock: int) -> TickResult:
@@ -111,18 +100,18 @@ class Monitor:
         changed = versions.changed_since(last.tokens)
         if self._attempted is None or versions.changed_since(self._attempted.tokens):
             for event in change_events(changed, is_first=self._last is None):
-                self._sink(event)
+                self.sink(event)
         self._attempted = versions
-        began = self._clock.monotonic()
+        began = self.clock.monotonic()
         try:
-            tick = reconcile(context, versions, last, lock, self._select_backend)
+            tick = reconcile(context, versions, last, lock, self.select_backend)
         except LakeflowJobMetaError as error:
             # Nothing is known to be deployed: what was remembered stays, so that the change is noticed again.
             failure = _text(error)
             tick = TickResult(Outcome.FAILED, replace(last, jobs="", failure=failure), failure)
         for event in events_of(tick, last):
-            self._sink(event)
-        self._record(context, tick, self._clock.monotonic() - began)
+            self.sink(event)
+        self._record(context, tick, self.clock.monotonic() - began)
         return replace(tick, changed_sources=changed)
 
     def _idle(self, versions: SourceVersions) -> TickResult:
@@ -137,16 +126,16 @@ class Monitor:
         if not self._is_unfinished(versions):
             return False
         is_new = self._attempted is None or bool(versions.changed_since(self._attempted.tokens))
-        return is_new or self.retry.is_due(self._clock.monotonic())
+        return is_new or self.retry.is_due(self.clock.monotonic())
 
     def _is_unfinished(self, versions: SourceVersions) -> bool:
         last = self._last
-        if last is None or (last.outcome is Outcome.PROPOSED and self._config.proposal is None):
+        if last is None or (last.outcome is Outcome.PROPOSED and self.config.proposal is None):
             return True
         return bool(versions.changed_since(last.state.tokens) or last.state.failure or last.state.refused)
 
     def _open(self) -> MonitorContext:
-        self._context = open_context(self._load(), self._config, self._fingerprints, self._workspace)
+        self._context = open_context(self.load(), self.config, self._fingerprints, self.workspace)
         return self._context
 
     def _remember(self, entry: HistoryEntry | None) -> None:
@@ -157,7 +146,7 @@ class Monitor:
 
         If it cannot be written, what was done is done again, which changes nothing.
         """
-        target, moment, version = self._config.target, after(self._clock.now(), self._last), tick.metadata_version
+        target, moment, version = self.config.target, after(self.clock.now(), self._last), tick.metadata_version
         created, changed, deleted = len(tick.created), len(tick.changed), len(tick.deleted)
         entry = HistoryEntry(target, moment, seconds, version, tick.outcome, created, changed, deleted, tick.state)
         if entry.repeats(self._last):
@@ -171,8 +160,8 @@ class Monitor:
         self._history_failure = ""
 
     def _finished(self, tick: TickResult) -> TickResult:
-        now, state = self._clock.monotonic(), tick.state
-        self.retry = self._retry_policy.after(
+        now, state = self.clock.monotonic(), tick.state
+        self.retry = self.retry_policy.after(
             self.retry,
             tick.outcome,
             is_refused=bool(state.refused),
@@ -196,10 +185,10 @@ class Monitor:
         if tick.failure:
             if tick.failure != self._reported_failure:
                 details = {"failures_in_a_row": self.retry.failures_in_a_row}
-                self._sink(Event(EventKind.FAILED, tick.failure, details))
+                self.sink(Event(EventKind.FAILED, tick.failure, details))
             self._reported_failure = tick.failure
         elif self._reported_failure and not tick.state.failure:
-            self._sink(Event(EventKind.RESOLVED, "What had failed works again.", {"failure": self._reported_failure}))
+            self.sink(Event(EventKind.RESOLVED, "What had failed works again.", {"failure": self._reported_failure}))
             self._reported_failure = ""
 
 

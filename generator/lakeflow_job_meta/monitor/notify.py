@@ -48,8 +48,7 @@ def _timestamp(now: datetime) -> str:
 class Webhook:
     """Delivers events to a URL (http or https); the sink takes one event when the webhook goes down.
 
-    Raises:
-        ConfigError: It is no such URL.
+    Raises ConfigError if it is no such URL.
     """
 
     def __init__(self, url: str, project: str, sink: EventSink) -> None:

@@ -20,7 +20,7 @@ from lakeflow_job_meta.deployment.backend import DeployBackend, DeployContext, D
 from lakeflow_job_meta.deployment.pipeline import DeployResult, PreparedDeployment, apply, prepare
 from lakeflow_job_meta.deployment.policy import Allowance, Audience
 from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError, OperationFailed, PolicyViolation
-from lakeflow_job_meta.monitor.tick import TickResult
+from lakeflow_job_meta.monitor.events import TickResult
 from lakeflow_job_meta.monitor.volume_sync import SyncResult, sync_volume
 from lakeflow_job_meta.monitor.watcher import PROJECT, TOOL, SourceVersions, SourceWatcher, source_message
 from lakeflow_job_meta.output.read_back import scan
@@ -80,8 +80,7 @@ def open_context(
 ) -> MonitorContext:
     """Opens a project; nothing is connected to before it is needed.
 
-    Raises:
-        ConfigError: There is a volume and no control table that it could be loaded into.
+    Raises ConfigError if there is a volume and no control table that it could be loaded into.
     """
     folder = state_folder(project, config.target)
     volume, table = _open_volume(project, config.volume, workspace) if config.volume is not None else (None, None)
@@ -123,10 +122,8 @@ def reconcile(
 ) -> TickResult:
     """Does everything that the metadata asks for and that needs no one's permission.
 
-    `versions` are those before anything is read, so that an edit made meanwhile is noticed by the next tick.
-
-    Raises:
-        LakeflowJobMetaError: Nothing could be done.
+    `versions` are those before anything is read, so that an edit made meanwhile is noticed by the next tick. Raises
+    LakeflowJobMetaError if nothing could be done.
     """
     project, proposal, options = context.project, context.config.proposal, context.options
     synced, failures = _load_volume(context, last)
@@ -160,8 +157,7 @@ def reconcile(
 def write_proposal(folder: Path, changes: FileChanges) -> None:
     """Writes the files as they would be with the changes, and the plan; nothing outside the folder.
 
-    Raises:
-        OperationFailed: The disk refuses, or a file of somebody else is in the way.
+    Raises OperationFailed if the disk refuses, or a file of somebody else is in the way.
     """
     layout, copy = changes.layout, folder / changes.layout.root
     (on_disk, _), (copied, _) = scan(layout), scan(layout, copy)

@@ -44,8 +44,7 @@ def sync_volume(
 ) -> SyncResult:
     """Loads new and changed files with one commit, or none; `loaded` are the `files` of the last result.
 
-    Raises:
-        LakeflowJobMetaError: The volume cannot be read, or the table cannot be written; the table is as it was.
+    Raises LakeflowJobMetaError if the volume cannot be read or the table not written; the table is as it was.
     """
     digests = reader.digests(fingerprints)
     fresh = [path for path, digest in digests.items() if loaded.get(path) != digest]

@@ -52,7 +52,7 @@ def _digest(path: Path) -> bytes:
     return digest.digest()
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class CliDeployer:
     """Deploys the written files of a project with the databricks CLI.
 

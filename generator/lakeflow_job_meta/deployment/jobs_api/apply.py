@@ -28,7 +28,6 @@ class PreparedPlan:
 
     Attributes:
         jobs: Each after those whose ids it needs.
-        deletions: The jobs to delete, by key.
         ids: Of all of our jobs that are in the workspace, by key.
         nonce: Of this plan alone, so that a request sent twice creates one job.
     """
@@ -50,11 +49,7 @@ class PlanExecution:
         self._has_written = False
 
     def run(self) -> list[str]:
-        """Carries the plan out; returns what went wrong.
-
-        Raises:
-            StalePlan: The workspace has moved on, and nothing was written yet.
-        """
+        """Carries the plan out; returns what went wrong. Raises StalePlan if it is stale and nothing was written yet."""
         plan = self._prepared.plan
         self._check_nothing_appeared(plan.jobs(Action.CREATE))
         changing = {*plan.jobs(Action.CREATE, Action.UPDATE)}

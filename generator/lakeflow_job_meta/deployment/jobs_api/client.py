@@ -60,7 +60,7 @@ class RemoteJob:
         return _map(self.settings.get("deployment"))
 
 
-@dataclass
+@dataclass(eq=False)
 class JobsClient:
     """The requests of a deployment to a workspace, which is connected to with the first call."""
 

@@ -35,7 +35,7 @@ _ONLY_IN_BUNDLES = ("permissions", "lifecycle")
 """Settings of a job in a bundle that are none of the Jobs API."""
 
 
-@dataclass
+@dataclass(eq=False)
 class JobsApiDeployer:
     """Deploys the jobs of a compilation through the Jobs API.
 

@@ -40,8 +40,7 @@ class Resolver:
     def resolved(self, value: Value, job_ids: Mapping[str, int]) -> Value:
         """Returns a value without references; those of jobs that have no id yet stay as they are.
 
-        Raises:
-            NeedsCli: A reference stands for something that is not known here.
+        Raises NeedsCli if a reference stands for something that is not known here.
         """
         if isinstance(value, dict):
             return {key: self.resolved(item, job_ids) for key, item in value.items()}
@@ -85,8 +84,7 @@ class LocalFiles:
     def of_job(self, settings: dict[str, Value]) -> tuple[dict[str, Value], dict[str, bytes]]:
         """Returns the settings of a job with paths in the workspace, and the contents of these files by path.
 
-        Raises:
-            NeedsCli: A file cannot be uploaded.
+        Raises NeedsCli if a file cannot be uploaded.
         """
         files: dict[str, bytes] = {}
         from_git = settings.get("git_source") is not None

@@ -47,15 +47,13 @@ class BundlesDeployer:
         stop: threading.Event,
     ) -> None:
         self._context, self._at_a_time, self._all_bundles, self._stop = context, at_a_time, all_bundles, stop
-        layout, folder = layout_of(context.project), context.folder
+        layout = layout_of(context.project)
         fingerprints = BundleFingerprints(context.project, compilation, os.environ)
         views, empty = views_of(compilation), _nothing(compilation)
         self._bundle_of = dict(compilation.bundles)
         self._in_two_bundles = [key for key, bundles in layout.jobs_on_disk().items() if len(bundles) > 1]
         self._bundles = {
-            name: _Bundle(
-                name, records.bundle_state_folder(folder, name), fingerprints, create_deployer, views.get(name, empty)
-            )
+            name: _Bundle(name, context.folder, fingerprints, create_deployer, views.get(name, empty))
             for name in layout.bundles_in(layout.folder)
         }
         self._touched: list[_Bundle] = []
@@ -122,11 +120,7 @@ class BundlesDeployer:
         return all(each.is_over or each.is_deployed for each in self._touched)
 
     def deploy(self, plan: BundlePlan) -> list[str]:
-        """Deploys every bundle that was planned.
-
-        Raises:
-            StalePlan: The workspace has moved on for some; the others are deployed.
-        """
+        """Deploys every bundle that was planned. Raises StalePlan where some are stale; the others are deployed."""
         pending = [each for each in self._touched if not each.is_over and not each.is_deployed]
         calls = {each.name: each.deploy for each in pending}
         _, stale = run_in_threads(calls, self._at_a_time, expected=(StalePlan,), stop=self._stop)
@@ -137,8 +131,7 @@ class BundlesDeployer:
     def jobs(self) -> tuple[DeployedJob, ...]:
         """Returns the jobs of all bundles: as they are in those that were touched, as recorded in the others.
 
-        Raises:
-            OperationFailed: A bundle was deployed and its jobs cannot be read; the next deployment does that again.
+        Raises OperationFailed if the jobs of a deployed bundle cannot be read; the next deployment does that again.
         """
         unknown = [each for each in self._bundles.values() if not each.record.jobs]
         recorded = {job.key: job for job in self._context.known_jobs()} if unknown else {}
@@ -159,21 +152,21 @@ class _Bundle:
     def __init__(
         self,
         name: str,
-        folder: Path,
+        state_folder: Path,
         fingerprints: BundleFingerprints,
         create_deployer: CreateDeployer,
         compilation: Compilation,
     ) -> None:
         self.name = name
-        self.record = records.read_bundle_record(folder)
+        self._folder, self._fingerprint = records.bundle_state_folder(state_folder, name), fingerprints.of(name)
+        self.record = records.read_bundle_record(self._folder)
         self.plan: BundlePlan | None = None
         self.is_over = self.is_recorded = False
         self.problems: list[str] = []
         self.problems_of_planning: list[str] = []
         self.failure = ""
-        self._folder, self._fingerprint = folder, fingerprints.of(name)
         self._left_out = False
-        self._create = partial(create_deployer, name, compilation, folder, lambda: self._fingerprint)
+        self._create = partial(create_deployer, name, compilation, self._folder, lambda: self._fingerprint)
 
     @cached_property
     def deployer(self) -> CliDeployer:
