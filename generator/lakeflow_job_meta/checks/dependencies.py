@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lakeflow_job_meta._internal.text import did_you_mean, quoted
 from lakeflow_job_meta.checks.context import CheckContext
-from lakeflow_job_meta.diagnostics.model import Diagnostic
+from lakeflow_job_meta.diagnostics.model import Diagnostic, nearest
 from lakeflow_job_meta.diagnostics.rules.dependencies import (
     DEPENDENCY_CYCLE,
     DUPLICATE_SOURCE,
@@ -54,7 +54,11 @@ def dependencies_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
                 others = [name for name in names if name != source.source_id]
                 hint = did_you_mean(dependency.source_id, others)
                 what = f"{quoted(source.source_id)} depends on {quoted(dependency.source_id)}"
-                yield UNKNOWN_DEPENDENCY.at(dependency.origin, f"{what}, which the module does not have{hint}")
+                yield UNKNOWN_DEPENDENCY.at(
+                    dependency.origin,
+                    f"{what}, which the module does not have{hint}",
+                    nearest(dependency.source_id, others),
+                )
 
 
 def outcomes_come_from_conditions(job: Job, context: CheckContext) -> Iterator[Diagnostic]:

@@ -8,7 +8,7 @@ from lakeflow_job_meta._internal.graphs import shortest_path
 from lakeflow_job_meta._internal.text import did_you_mean, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, value_at
 from lakeflow_job_meta.checks.context import CheckContext
-from lakeflow_job_meta.diagnostics.model import Diagnostic
+from lakeflow_job_meta.diagnostics.model import Diagnostic, nearest
 from lakeflow_job_meta.diagnostics.rules.references import RUN_JOB_CYCLE, UNKNOWN_MODULE, UNKNOWN_TARGET
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.references import JOB_ID
@@ -49,7 +49,9 @@ def targets_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
         if target not in (known or ()):
             hint = did_you_mean(target, sorted(known or ()))
             origin = job.module.origin.at("targets", number)
-            yield UNKNOWN_TARGET.at(origin, f"databricks.yml has no target {quoted(target)}{hint}")
+            yield UNKNOWN_TARGET.at(
+                origin, f"databricks.yml has no target {quoted(target)}{hint}", nearest(target, known or ())
+            )
 
 
 JOB_CHECKS = (modules_that_are_run_exist, no_circle_of_jobs, targets_exist)

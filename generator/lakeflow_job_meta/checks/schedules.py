@@ -9,7 +9,7 @@ from lakeflow_job_meta._internal.text import closest, listing, quoted
 from lakeflow_job_meta._internal.timezones import time_zones
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.checks.quartz import quartz_problem
-from lakeflow_job_meta.diagnostics.model import Diagnostic
+from lakeflow_job_meta.diagnostics.model import Diagnostic, nearest
 from lakeflow_job_meta.diagnostics.rules.jobs import BAD_CRON, BAD_TIME_ZONE, SEVERAL_TRIGGERS
 from lakeflow_job_meta.jobs.build import ACTIVE_DEFAULT_EXCLUSIVE
 from lakeflow_job_meta.jobs.model import Job
@@ -38,7 +38,9 @@ def schedules_are_right(job: Job, context: CheckContext) -> Iterator[Diagnostic]
         near = closest(zone, time_zones())
         hint = f"; did you mean {near!r}?" if near else "; use one such as 'Europe/Berlin' or 'UTC'"
         yield BAD_TIME_ZONE.at(
-            job.origin_of(("schedule", "timezone_id")), f"there is no time zone {quoted(zone)}{hint}"
+            job.origin_of(("schedule", "timezone_id")),
+            f"there is no time zone {quoted(zone)}{hint}",
+            nearest(zone, [near] if near else []),
         )
 
 
