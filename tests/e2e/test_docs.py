@@ -44,7 +44,7 @@ from lakeflow_job_meta.cli.main import cli
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.control_table.schema import COLUMNS
-from lakeflow_job_meta.diagnostics.registry import RULES
+from lakeflow_job_meta.diagnostics.rules import RULES
 from lakeflow_job_meta.jobs.task_types import TASK_TYPES
 from lakeflow_job_meta.layout.generated_file import FileKind
 from lakeflow_job_meta.schema.validator import load_schema
@@ -387,7 +387,9 @@ def in_front_of_a_workspace(workspace: FakeWorkspace, tmp_path: Path, monkeypatc
 
 
 @pytest.mark.parametrize(("page", "scene"), SCENES)
-def test_the_page_is_true(page: Path, scene: Scene, tmp_path: Path, programs: Path, request: pytest.FixtureRequest):
+def test_every_command_and_example_of_the_page_is_true(
+    page: Path, scene: Scene, tmp_path: Path, programs: Path, request: pytest.FixtureRequest
+):
     if scene.project.endswith("with a workspace"):
         request.getfixturevalue("in_front_of_a_workspace")
     folder = tmp_path / "project"
@@ -424,10 +426,19 @@ def headings_of(page: Path) -> set[str]:
 def test_what_contributors_are_sent_to_is_there():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     paths = {path for path in re.findall(r"`([\w./-]+)`", text) if "/" in path and not path.startswith(".venv/")}
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+    roots = (ROOT, ROOT / "generator" / "lakeflow_job_meta")
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
 
-    assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
-    assert set(re.findall(r"make ([a-z]+)`", text)) <= targets
+    assert [path for path in sorted(paths) if not any((root / path).exists() for root in roots)] == []
+    assert set(re.findall(r"make ([a-z-]+)`", text)) == targets
+
+
+def test_every_room_of_the_house_is_on_the_contributors_map_in_the_order_that_lint_keeps():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    layers = re.findall(r'"(\w+)"', pyproject.split("layers = [")[1].split("]")[0])
+
+    assert [room.removesuffix(".py") for room in re.findall(r"^\| `([\w.]+)/?` \|", text, re.MULTILINE)] == layers
 
 
 def page(name: str) -> str:

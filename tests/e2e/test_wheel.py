@@ -57,22 +57,22 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return bin_folder
 
 
-def test_everything_that_ships_is_inside(wheel):
+def test_the_wheel_holds_everything_that_ships(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     assert set(PACKED) <= names
     assert [name for name in names if name.startswith(("tests/", "examples/")) or name.endswith(".pyc")] == []
 
 
-def test_it_is_small(wheel):
+def test_the_wheel_is_small(wheel):
     assert wheel.stat().st_size < 500_000
 
 
 @pytest.mark.parametrize("command", ["ljm", "lakeflow-job-meta"])
-def test_it_brings_the_command(installed, tmp_path, command):
+def test_the_wheel_brings_the_command(installed, tmp_path, command):
     assert run(installed / command, "--version", cwd=tmp_path) == f"lakeflow-job-meta {__version__}\n"
 
 
-def test_it_generates_from_the_starter_that_it_brings(installed, tmp_path):
+def test_the_wheel_generates_from_the_starter_that_it_brings(installed, tmp_path):
     code = "from lakeflow_job_meta._internal.package_data import shipped; print(shipped('bundle', 'starter'))"
     starter = run(installed / "python", "-c", code, cwd=tmp_path).strip()
     assert not Path(starter).is_relative_to(REPOSITORY)

@@ -99,7 +99,7 @@ def world(project, workspace, databricks_environment) -> World:
     return World(project, workspace, databricks_environment)
 
 
-def test_twelve_varied_pipelines(world: World):
+def test_twelve_varied_pipelines_go_all_the_way_into_a_workspace_and_on(world: World):
     assert world.deploy_well() == {"create": 12}
     assert set(TASKS) < set(world.workspace.jobs.names())
     record = world.record()
@@ -141,13 +141,13 @@ def test_a_record_that_cannot_be_written_is_told_and_mended_by_the_next_run(worl
 
 
 class TestDoctor:
-    def test_says_what_is_there(self, world: World):
+    def test_doctor_says_what_is_there(self, world: World):
         result = world.project.run("doctor", "-t", "prod", **world.environment)
 
         assert result.exit_code == 0, result.stdout
         assert [line.split()[0] for line in result.stdout.splitlines()] == ["ok"] * 5
 
-    def test_looks_at_the_warehouse_of_the_tasks_and_of_a_table(self, world: World):
+    def test_doctor_looks_at_the_warehouse_of_the_tasks_and_of_a_table(self, world: World):
         world.project.write(
             "job_meta.yml",
             "metadata: [{table: main.etl.control, warehouse_id: ffffffffffffffff}]\noutput: examples/resources\n"
@@ -162,13 +162,13 @@ class TestDoctor:
         assert "wrong  warehouse ffffffffffffffff: " in result.stdout
         assert "has no SQL warehouse 'ffffffffffffffff'" in result.stdout
 
-    def test_says_what_to_do_without_a_cli(self, world: World, tmp_path: Path):
+    def test_doctor_says_what_to_do_without_a_cli(self, world: World, tmp_path: Path):
         result = world.project.run("doctor", **{**world.environment, "PATH": str(tmp_path / "empty")})
 
         assert result.exit_code == 1
         assert "wrong  databricks CLI: The databricks CLI is not installed." in result.stdout
 
-    def test_says_which_include_is_missing(self, world: World):
+    def test_doctor_says_which_include_is_missing(self, world: World):
         (world.project.path / "databricks.yml").write_text("bundle: {name: x}\n")
 
         result = world.project.run("doctor", **world.environment)

@@ -144,7 +144,9 @@ CLI_STEPS = {
 
 class TestKilledInTheFirstDeployment:
     @pytest.mark.parametrize("at", CLI_STEPS.values(), ids=CLI_STEPS)
-    def test_leaves_whole_files_and_the_next_start_makes_each_job_once(self, by_cli, at):
+    def test_a_monitor_killed_in_the_first_deployment_leaves_whole_files_and_the_next_start_creates_each_job_once(
+        self, by_cli, at
+    ):
         by_cli.kill(at)
         assert_files_are_whole(by_cli)
 
@@ -154,7 +156,9 @@ class TestKilledInTheFirstDeployment:
         assert by_cli.jobs() == FIRST_JOBS
         assert_settled(by_cli, {"create": 2})
 
-    def test_while_the_cli_deploys_the_next_start_waits_for_the_cli_and_makes_no_job_twice(self, by_cli):
+    def test_a_monitor_killed_while_the_cli_deploys_the_next_start_waits_for_the_cli_and_creates_no_job_twice(
+        self, by_cli
+    ):
         at = Interruption("lakeflow_job_meta.deployment.databricks_cli.client:DatabricksCli._wait", given="'deploy'")
         by_cli.kill(at, LJM_FAKE_CLI_SLOW="0.15")
         assert by_cli.processes() != []
@@ -194,7 +198,7 @@ API_STEPS = {
 
 class TestKilledAmidAChange:
     @pytest.mark.parametrize("at", API_STEPS.values(), ids=API_STEPS)
-    def test_the_next_start_finishes_it_and_nothing_is_lost_doubled_or_deleted(self, changed, at):
+    def test_a_change_amid_which_a_monitor_is_killed_is_finished_by_the_next_start(self, changed, at):
         before = told(changed)
         changed.kill(at)
         assert told(changed)[: len(before)] == before
@@ -232,7 +236,9 @@ class TestAskedToStop:
         ],
         ids=["looking", "compiling", "about to write jobs"],
     )
-    def test_while_it_works_it_ends_at_once_and_the_next_start_finishes(self, changed, tmp_path, place, how):
+    def test_a_monitor_stopped_while_it_works_ends_at_once_and_the_next_start_finishes(
+        self, changed, tmp_path, place, how
+    ):
         reached = tmp_path / "reached"
         monitoring = changed.start(at=Interruption(place, stays_at=str(reached)))
         wait_for(reached.exists, place)
@@ -255,7 +261,7 @@ class TestAskedToStop:
         assert_settled(changed, {"create": 1, "reset": 1})
 
     @pytest.mark.parametrize("how", STOPS)
-    def test_while_the_cli_hangs_it_ends_the_cli_too(self, by_cli, how):
+    def test_a_monitor_stopped_while_the_cli_hangs_ends_the_cli_too(self, by_cli, how):
         monitoring = by_cli.start(LJM_FAKE_CLI_HANG="plan")
         wait_for(lambda: by_cli.cli_runs("plan"), "the CLI to plan")
 
@@ -265,7 +271,7 @@ class TestAskedToStop:
         assert by_cli.jobs() == FIRST_JOBS
         assert_settled(by_cli, {"create": 2})
 
-    def test_while_the_cli_deploys_no_job_is_made_twice_by_the_next_start(self, by_cli):
+    def test_a_monitor_stopped_while_the_cli_deploys_leaves_no_job_that_the_next_start_creates_twice(self, by_cli):
         by_cli.project.write("databricks.yml", BUNDLE.replace("dev: {}", "dev: {mode: development}"))
         monitoring = by_cli.start(LJM_FAKE_CLI_SLOW="0.3")
         wait_for(lambda: by_cli.changes["create"], "the first job")
@@ -277,7 +283,7 @@ class TestAskedToStop:
         assert_settled(by_cli, {"create": 2})
 
     @pytest.mark.parametrize("how", STOPS)
-    def test_while_it_loads_a_library_its_exit_code_is_its_own(self, how):
+    def test_a_monitor_stopped_while_it_loads_a_library_has_its_own_exit_code(self, how):
         # Generated code, as dataclasses have it, is where Python would end by the signal after all.
         program = (
             "from lakeflow_job_meta.cli.stopping import end_like_ctrl_c\n"
@@ -290,7 +296,7 @@ class TestAskedToStop:
 
         assert (done.returncode, done.stdout) == (0, b"stopped\n")
 
-    def test_while_another_one_deploys_it_does_not_wait_for_that(self, changed):
+    def test_a_monitor_stopped_while_another_one_deploys_does_not_wait_for_that(self, changed):
         with deployment_lock(changed.project.path / ".lakeflow-job-meta" / "dev"):
             monitoring = changed.start()
             wait_for(lambda: str(changed.project.path / ".lakeflow-job-meta/dev/lock") in monitoring.open_files(), "it")
@@ -301,7 +307,9 @@ class TestAskedToStop:
 
 
 class TestALockThatAStoppedCliLeavesInTheWorkspace:
-    def test_is_told_with_the_remedy_and_is_taken_only_when_a_person_says_so(self, by_cli):
+    def test_a_lock_left_in_the_workspace_is_reported_with_the_remedy_and_taken_only_when_a_person_says_so(
+        self, by_cli
+    ):
         uploads = "/api/2.0/workspace-files/import-file/*/files/*"
         by_cli.workspace.faults.add(Fault("POST", uploads, FaultKind.SLOW, times=100, seconds=60))
         monitoring = by_cli.start()
@@ -325,7 +333,7 @@ class TestAWorkspaceThatDoesNotAnswer:
         workspace.faults.add(Fault("GET", path, FaultKind.SLOW, times=100, seconds=60))
 
     @pytest.mark.parametrize("path", ["/api/2.2/jobs/list", "/api/2.2/jobs/get"])
-    def test_does_not_keep_a_monitor_from_stopping(self, changed, path):
+    def test_a_workspace_that_does_not_answer_does_not_keep_a_monitor_from_stopping(self, changed, path):
         self.hang(changed.workspace, path)
         monitoring = changed.start()
         wait_for(lambda: changed.workspace.calls("GET", path), "the question")
@@ -337,14 +345,14 @@ class TestAWorkspaceThatDoesNotAnswer:
         assert changed.jobs() == CHANGED_JOBS
         assert_settled(changed, {"create": 1, "reset": 1})
 
-    def test_does_not_keep_a_monitor_with_the_cli_from_stopping(self, by_cli):
+    def test_a_workspace_that_does_not_answer_does_not_keep_a_monitor_with_the_cli_from_stopping(self, by_cli):
         self.hang(by_cli.workspace, "*")
         monitoring = by_cli.start()
         wait_for(lambda: by_cli.workspace.requests, "the first question")
 
         assert_stops_well(by_cli, monitoring, signal.SIGINT)
 
-    def test_nor_does_one_that_cannot_be_reached(self, changed):
+    def test_a_workspace_that_cannot_be_reached_does_not_keep_a_monitor_from_stopping(self, changed):
         monitoring = changed.start(DATABRICKS_HOST="http://127.0.0.1:9")
         lock = changed.project.path / ".lakeflow-job-meta/dev/lock"
         wait_for(lambda: f"process {monitoring.pid} " in lock.read_text(), "the work")

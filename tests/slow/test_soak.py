@@ -103,7 +103,7 @@ class TestIdleTicks:
 
 class TestChangingTicks:
     @pytest.mark.parametrize(("estate", "share"), [("jobs-api", 0.4), ("cli", 0.2)], indirect=["estate"])
-    def test_hold_no_more_memory_files_or_processes(self, estate, share, tmp_path):
+    def test_changing_ticks_hold_no_more_memory_files_or_processes(self, estate, share, tmp_path):
         loop = estate.loop(tmp_path / "ticks", interval_seconds=0.02)
         end, edits = time.monotonic() + SECONDS * share, 0
         while time.monotonic() < end:
@@ -127,7 +127,7 @@ class TestChangingTicks:
 class TestEndedAtAnyMoment:
     @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
     @pytest.mark.parametrize("estate", ["cli", "jobs-api"], indirect=True)
-    def test_again_and_again_the_jobs_are_in_the_end_what_the_metadata_says(self, estate, how):
+    def test_a_monitor_ended_again_and_again_leaves_the_jobs_that_the_metadata_says(self, estate, how):
         moments = random.Random(7)
         editor = threading.Thread(target=lambda: estate.edit_at_random(seed=7, seconds=SECONDS / 12, pause_seconds=0.8))
         editor.start()

@@ -110,7 +110,7 @@ def place(session: SparkSession) -> Iterator[SparkPlace]:
 class TestSpark(ControlTableContract):
     @settings(max_examples=2)
     @given(history=histories)
-    def test_it_is_a_dictionary(self, place: SparkPlace, history):
+    def test_a_table_in_spark_behaves_like_a_dictionary(self, place: SparkPlace, history):
         check_history(place, history)
 
 
@@ -124,7 +124,7 @@ class TestRecords(RecordTableContract):
 
     @settings(max_examples=2)
     @given(puts=put_histories)
-    def test_it_is_a_dictionary(self, jobs, puts):
+    def test_a_store_in_spark_behaves_like_a_dictionary(self, jobs, puts):
         check_puts(jobs, puts)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lakeflow_job_meta._internal.text import did_you_mean, quoted
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics.model import Diagnostic, nearest
-from lakeflow_job_meta.diagnostics.rules.dependencies import (
+from lakeflow_job_meta.diagnostics.rules import (
     DEPENDENCY_CYCLE,
     DUPLICATE_SOURCE,
     OUTCOME_WITHOUT_CONDITION,

@@ -43,11 +43,9 @@ class FileLookups:
         return all(self._answer(lookup) == answer for lookup, answer in noted)
 
     def is_file(self, path: str) -> bool:
-        """Returns whether there is such a file."""
         return self._noted(("kind", path)) == "file"
 
     def is_folder(self, path: str) -> bool:
-        """Returns whether there is such a folder."""
         return self._noted(("kind", path)) == "folder"
 
     def first_line(self, path: str) -> str:
@@ -59,7 +57,6 @@ class FileLookups:
         return cast("list[str]", self._noted(("beside", path)))
 
     def is_time_zone(self, name: str) -> bool:
-        """Returns whether there is such a time zone."""
         return self._noted(("time zone", name)) == "known"
 
     def _noted(self, lookup: Lookup) -> Answer:

@@ -11,7 +11,7 @@ from typing import Any, cast
 from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics.model import Diagnostic
-from lakeflow_job_meta.diagnostics.rules.jobs import TOO_MUCH
+from lakeflow_job_meta.diagnostics.rules import TOO_MUCH
 from lakeflow_job_meta.jobs.model import Job
 
 

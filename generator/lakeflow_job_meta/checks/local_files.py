@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from lakeflow_job_meta._internal.text import closest, quoted
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
-from lakeflow_job_meta.diagnostics.rules.files import MISSING_FILE, NOT_A_NOTEBOOK
+from lakeflow_job_meta.diagnostics.rules import MISSING_FILE, NOT_A_NOTEBOOK
 from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, LocalPath, local_paths, relative_to_project
 from lakeflow_job_meta.jobs.model import Job
 

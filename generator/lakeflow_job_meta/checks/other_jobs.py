@@ -9,7 +9,7 @@ from lakeflow_job_meta._internal.text import did_you_mean, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, value_at
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics.model import Diagnostic, nearest
-from lakeflow_job_meta.diagnostics.rules.references import RUN_JOB_CYCLE, UNKNOWN_MODULE, UNKNOWN_TARGET
+from lakeflow_job_meta.diagnostics.rules import RUN_JOB_CYCLE, UNKNOWN_MODULE, UNKNOWN_TARGET
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.references import JOB_ID
 

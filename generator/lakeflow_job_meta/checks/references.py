@@ -14,7 +14,7 @@ from lakeflow_job_meta._internal.text import did_you_mean, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value, texts_in
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics.model import Diagnostic
-from lakeflow_job_meta.diagnostics.rules.references import (
+from lakeflow_job_meta.diagnostics.rules import (
     NOT_UPSTREAM,
     REFERENCE_IN_SQL,
     UNKNOWN_PARAMETER,

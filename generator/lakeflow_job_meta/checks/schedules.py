@@ -10,7 +10,7 @@ from lakeflow_job_meta._internal.timezones import time_zones
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.checks.quartz import quartz_problem
 from lakeflow_job_meta.diagnostics.model import Diagnostic, nearest
-from lakeflow_job_meta.diagnostics.rules.jobs import BAD_CRON, BAD_TIME_ZONE, SEVERAL_TRIGGERS
+from lakeflow_job_meta.diagnostics.rules import BAD_CRON, BAD_TIME_ZONE, SEVERAL_TRIGGERS
 from lakeflow_job_meta.jobs.build import ACTIVE_DEFAULT_EXCLUSIVE
 from lakeflow_job_meta.jobs.model import Job
 

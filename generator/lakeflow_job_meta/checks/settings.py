@@ -9,7 +9,7 @@ from typing import cast
 from lakeflow_job_meta._internal.trees import KeyPath, Value
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics.model import Diagnostic
-from lakeflow_job_meta.diagnostics.rules.metadata import MISSING_FIELD
+from lakeflow_job_meta.diagnostics.rules import MISSING_FIELD
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.task_types import DIRECT_NOTEBOOK_FIELDS, SQL_FORMS
 from lakeflow_job_meta.schema.validator import KeyHints, compare, fields_of, is_valid_job

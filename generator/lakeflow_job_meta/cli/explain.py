@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from lakeflow_job_meta._internal.text import did_you_mean, quoted
-from lakeflow_job_meta.diagnostics.catalog import all_rules, explain, explain_all
-from lakeflow_job_meta.diagnostics.registry import RULES
+from lakeflow_job_meta.diagnostics.catalog import explain, explain_all, explanations
+from lakeflow_job_meta.diagnostics.rules import RULES
 from lakeflow_job_meta.errors import ConfigError
 
 
@@ -28,8 +28,8 @@ def command(ctx: click.Context, code: str | None, show_all: bool) -> None:
     if show_all:
         click.echo(explain_all(), nl=False)
     elif code is None:
-        for rule in all_rules():
-            click.echo(f"{rule.code:26} {rule.meaning.split('. ')[0].split(': ')[0].rstrip('.')}.")
+        for each, explanation in sorted(explanations().items()):
+            click.echo(f"{each:26} {explanation.meaning.split('. ')[0].split(': ')[0].rstrip('.')}.")
     elif code.strip("[]") in RULES:
         click.echo(explain(RULES[code.strip("[]")]), nl=False)
     else:

@@ -24,7 +24,7 @@ _COMMANDS = {
     "history": "List what the monitor did.",
     "bundles": "List the bundles of a project of many, and move jobs between them.",
     "doctor": "Check what a deployment needs, and what to do about it.",
-    "table": "Create, fill, show, export and compare a control table.",
+    "table": "Create, load, show, export and compare a control table.",
     "explain": "Explain a code: what it means, an example, and the remedy.",
     "schema": "Print a JSON Schema for editors.",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -99,13 +100,7 @@ def command(
     notifier = Notifier(partial(_log, log_format), webhook, f"{project.folder.name} ({named})")
     config = MonitorConfig(named, max_deletes, overwrite_drift, volume_path, propose)
     workspace = Workspace()
-
-    def select(project: Project) -> DeployBackend:
-        on_fallback, seconds = notifier.notice_once, float(timeout)
-        return select_backend(
-            project, named, workspace, deployer, on_fallback=on_fallback, limit_seconds=seconds, parallel=parallel
-        )
-
+    select = _selection(deployer, named, workspace, notifier.notice_once, timeout, parallel)
     ticks, failures = (1, fail_after or 1) if once else (max_iterations, fail_after)
     options = LoopOptions(float(check_interval_seconds or 60), ticks, failures)
     end_like_ctrl_c()
@@ -113,6 +108,22 @@ def command(
     result = run_loop(monitor, options, notifier.send, on_tick=lambda tick: notifier.deliver())
     is_healthy = not once or result.last is None or result.last.is_healthy
     ctx.exit(0 if result.is_success and is_healthy else 1)
+
+
+def _selection(
+    name: BackendName,
+    target: str,
+    workspace: Workspace,
+    on_fallback: Callable[[str], None],
+    timeout: int,
+    parallel: int,
+) -> Callable[[Project], DeployBackend]:
+    def select(project: Project) -> DeployBackend:
+        return select_backend(
+            project, target, workspace, name, on_fallback=on_fallback, limit_seconds=timeout, parallel=parallel
+        )
+
+    return select
 
 
 def _log(form: str, event: Event) -> None:

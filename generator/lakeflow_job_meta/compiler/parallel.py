@@ -13,16 +13,16 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import contextmanager
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, cast
 
 from lakeflow_job_meta.checks.file_lookups import FileLookups
-from lakeflow_job_meta.compiler.cache.code_fingerprint import code_fingerprint
+from lakeflow_job_meta.compiler.cache.key import code_fingerprint
 from lakeflow_job_meta.compiler.result import UnitResult
 from lakeflow_job_meta.compiler.unit import OnDone, UnitCompiler
 from lakeflow_job_meta.config.bundle import BundleDeclarations
@@ -80,11 +80,9 @@ class ParallelCompiler:
 
     @property
     def templates(self) -> Templates:
-        """As in `CompilePass`; the workers' too."""
         return self._templates | self._compiler.templates
 
     def compile_units(self, units: Sequence[SourceUnit], on_done: OnDone) -> dict[SourceUnit, UnitResult]:
-        """As in `CompilePass`."""
         work = _Work(units, self._workers)
         pool: _Pool | None = None
         try:
@@ -126,7 +124,6 @@ class _Work:
         return bool(self.left) and seconds >= self._workers.after_seconds and is_much
 
     def take_first(self) -> SourceUnit:
-        """Takes a unit from the front, for this process."""
         unit = self.left.popleft()
         self._bytes_left -= unit.size
         self._bytes_here += unit.size
@@ -146,7 +143,6 @@ class _Work:
         return taken
 
     def give_back(self, taken: Sequence[SourceUnit]) -> None:
-        """Leaves to others what was taken."""
         self.left.extend(taken)
         self._bytes_left += sum(unit.size for unit in taken)
 
@@ -165,8 +161,9 @@ class _Pool:
         self.chunks: dict[Future[None], tuple[Path, list[SourceUnit]]] = {}
         self._compiler = compiler
         self._most = most
-        self._started: tuple[ProcessPoolExecutor, TemporaryDirectory[str]] | None = None
-        self._sender = threading.Thread()
+        self._sender = ThreadPoolExecutor(1)
+        self._started: tuple[ProcessPoolExecutor, str] | None = None
+        self._at_end = ExitStack()
         self._count = 0
         self._is_usable = True
 
@@ -196,61 +193,44 @@ class _Pool:
         return templates
 
     def _hand_out(self, work: _Work, units: list[SourceUnit]) -> None:
-        # Ctrl-C interrupts the main thread only, never a process that is half started.
-        self._sender = threading.Thread(target=self._send, args=(units,))
-        self._sender.start()
-        self._sender.join()
-        if not self._is_usable:
+        try:
+            # In another thread, since Ctrl-C interrupts the main one: no process is left half started.
+            self._sender.submit(self._send, units).result()
+        # Where no process can be started (no semaphores without /dev/shm, no `sys.executable`), this one gets on alone.
+        except Exception:
+            self._is_usable = False
             work.give_back(units)
 
     def _send(self, units: list[SourceUnit]) -> None:
         self._count += 1
-        try:
-            with _python_without_current_folder():
-                executor, folder = self._started = self._started or self._start()
-                path = Path(folder.name, str(self._count))
-                path.write_bytes(pickle.dumps(units, pickle.HIGHEST_PROTOCOL))
-                # Ctrl-C goes to all processes of a terminal; a process that starts inherits what its thread blocks.
-                signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-                self.chunks[executor.submit(_compile_chunk, path)] = path, units
-        # Where no process can be started (no semaphores without /dev/shm, no `sys.executable`), this one gets on alone.
-        except Exception:
-            self._is_usable = False
+        executor, folder = self._started = self._started or self._start()
+        path = Path(folder, str(self._count))
+        path.write_bytes(pickle.dumps(units, pickle.HIGHEST_PROTOCOL))
+        # Ctrl-C goes to all processes of a terminal; a process that starts inherits what its thread blocks.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        self.chunks[executor.submit(_compile_chunk, path)] = path, units
 
-    def _start(self) -> tuple[ProcessPoolExecutor, TemporaryDirectory[str]]:
+    def _start(self) -> tuple[ProcessPoolExecutor, str]:
         # Hardly any run needs them, and they take longer to import than what that run does.
         import multiprocessing
         from concurrent.futures import ProcessPoolExecutor
 
+        # Before a new Python has the path of this one, its own begins with the current folder, and that could hold a
+        # file that is named like a module of the standard library.
+        if "PYTHONSAFEPATH" not in os.environ:
+            os.environ["PYTHONSAFEPATH"] = "1"
+            self._at_end.callback(os.environ.pop, "PYTHONSAFEPATH")
+        folder = self._at_end.enter_context(TemporaryDirectory(prefix="ljm-", ignore_cleanup_errors=True))
         arguments = (self._compiler.project, self._compiler.bundle, code_fingerprint())
         executor = ProcessPoolExecutor(self._most, multiprocessing.get_context("spawn"), _begin_worker, arguments)
-        return executor, TemporaryDirectory(prefix="ljm-", ignore_cleanup_errors=True)
+        # With a wait: a process that ends right after this would wait for a worker that got no order to end.
+        self._at_end.callback(executor.shutdown, cancel_futures=True)
+        return executor, folder
 
     def close(self) -> None:
         """Ends the workers when each has done the chunk that it is at."""
-        if self._sender.ident is not None:
-            self._sender.join()
-        if self._started is not None:
-            executor, folder = self._started
-            # With a wait: a process that ends right after this would wait for a worker that got no order to end.
-            executor.shutdown(cancel_futures=True)
-            folder.cleanup()
-
-
-@contextmanager
-def _python_without_current_folder() -> Iterator[None]:
-    """Keeps from the path of a new Python what could hold a file that is named like a module of the standard library.
-
-    What this process has in its path reaches a worker, but only after that has imported some.
-    """
-    variable = "PYTHONSAFEPATH"
-    before = os.environ.get(variable)
-    os.environ[variable] = "1"
-    try:
-        yield
-    finally:
-        del os.environ[variable]
-        os.environ.update({variable: before} if before is not None else {})
+        self._sender.shutdown()
+        self._at_end.close()
 
 
 # What follows runs in a worker.

@@ -17,8 +17,7 @@ from lakeflow_job_meta.compiler.result import UnitResult
 from lakeflow_job_meta.config.bundle import BundleDeclarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, errors_among
-from lakeflow_job_meta.diagnostics.rules.jobs import NO_ACTIVE_SOURCE
-from lakeflow_job_meta.diagnostics.rules.metadata import DUPLICATE_MODULE, JOB_KEY_COLLISION
+from lakeflow_job_meta.diagnostics.rules import DUPLICATE_MODULE, JOB_KEY_COLLISION, NO_ACTIVE_SOURCE
 from lakeflow_job_meta.diagnostics.severity import SeverityOverrides
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.units import BuiltModule, ParsedUnit, parse_unit
@@ -105,11 +104,9 @@ class UnitCompiler:
 
     @property
     def templates(self) -> set[tuple[str, str | None]]:
-        """As in `CompilePass`."""
         return set(self._renderer.project_templates.items())
 
     def compile_units(self, units: Sequence[SourceUnit], on_done: OnDone) -> dict[SourceUnit, UnitResult]:
-        """As in `CompilePass`."""
         results: dict[SourceUnit, UnitResult] = {}
         for number, unit in enumerate(units):
             if number % _UNITS_PER_REPORT == 0:

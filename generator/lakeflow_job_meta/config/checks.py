@@ -11,8 +11,7 @@ from lakeflow_job_meta._internal.text import did_you_mean, listing, quoted
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.config.model import SOURCE_KINDS, Project, is_inside
 from lakeflow_job_meta.diagnostics.model import Diagnostic
-from lakeflow_job_meta.diagnostics.registry import RULES
-from lakeflow_job_meta.diagnostics.rules.files import PROJECT_FILE_MISTAKE
+from lakeflow_job_meta.diagnostics.rules import PROJECT_FILE_MISTAKE, RULES
 from lakeflow_job_meta.tables.names import name_problem
 
 _VOLUME = re.compile(r"/Volumes/[^/]+/[^/]+/[^/]+")

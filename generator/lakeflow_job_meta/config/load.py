@@ -25,8 +25,7 @@ from lakeflow_job_meta.config.model import (
     Project,
 )
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, UnreadableDocument, in_reading_order
-from lakeflow_job_meta.diagnostics.rules.files import PROJECT_FILE_MISTAKE
-from lakeflow_job_meta.diagnostics.rules.metadata import UNKNOWN_FIELD
+from lakeflow_job_meta.diagnostics.rules import PROJECT_FILE_MISTAKE, UNKNOWN_FIELD
 from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.schema.validator import Finding, compare
 from lakeflow_job_meta.text.yaml_documents import open_yaml

@@ -130,7 +130,8 @@ def prepare(
     reporter.on_checked((*compilation.diagnostics, *conflicts), compilation.modules)
     if (compilation.errors or conflicts) and not options.keep_going:
         errors = (*compilation.errors, *conflicts)
-        raise InvalidMetadata("Nothing was deployed; --keep-going deploys the modules without errors.", errors)
+        option = options.audience.naming(keep_going=True)
+        raise InvalidMetadata(f"Nothing was deployed; {option} deploys the modules without errors.", errors)
     if changes is None:
         return PreparedDeployment(compilation, None)
     warning = changes.layout.size_warning(len(compilation.jobs))
@@ -138,7 +139,8 @@ def prepare(
         reporter.on_progress(warning)
     if options.hold_back:
         return _with_deletions_held_back(project, compilation, changes, options)
-    refuse_if_a_source_went_missing(compilation, changes, options.allowance.emptying)
+    how = options.audience.allowing(allow_empty=True)
+    refuse_if_a_source_went_missing(compilation, changes, options.allowance.emptying, how)
     return PreparedDeployment(compilation, changes)
 
 

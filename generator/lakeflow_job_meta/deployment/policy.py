@@ -27,12 +27,16 @@ class Audience(str, Enum):
     MONITOR = "run `ljm deploy` with"
     PYTHON = "call `deploy` with"
 
+    def naming(self, **options: int | bool) -> str:
+        """Returns options as they are given, such as `--max-deletes 1` or `max_deletes=1`."""
+        if self is Audience.PYTHON:
+            return ", ".join(f"{name}={value}" for name, value in options.items())
+        flags = (f"--{name.replace('_', '-')}{'' if value is True else f' {value}'}" for name, value in options.items())
+        return " ".join(flags)
+
     def allowing(self, **options: int | bool) -> str:
         """Returns how to allow something, such as `run again with --max-deletes 1`."""
-        if self is Audience.PYTHON:
-            return f"{self.value} {', '.join(f'{name}={value}' for name, value in options.items())}"
-        flags = (f"--{name.replace('_', '-')}{'' if value is True else f' {value}'}" for name, value in options.items())
-        return f"{self.value} {' '.join(flags)}"
+        return f"{self.value} {self.naming(**options)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,16 @@
-"""All rules with their explanations, for `ljm explain` and for docs/checks.md, which are one text."""
+"""What each code means, for `ljm explain`, SARIF and docs/checks.md: `catalog.yml`, read when somebody asks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 
 from lakeflow_job_meta.diagnostics.model import Rule
-from lakeflow_job_meta.diagnostics.registry import RULES
+from lakeflow_job_meta.diagnostics.rules import RULES
 
-INTRODUCTION = """\
+_INTRODUCTION = """\
 # Checks
 
 Every problem that `ljm validate` reports ends in a code in brackets. `ljm explain CODE` prints the explanation of one
@@ -26,49 +29,52 @@ an error" cannot be changed, since nothing can be generated from such metadata.
 """
 
 
-def all_rules() -> list[Rule]:
-    """Returns every rule by its code."""
-    return [RULES[code] for code in sorted(RULES)]
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a code means, and what to do about it.
+
+    Attributes:
+        wrong: A small metadata file that has this mistake; `right` is the same without it.
+        example: Stands for both where only the other files differ.
+        files: Other files that both examples need, by path; `wrong_files` and `right_files` are those of one.
+    """
+
+    meaning: str
+    remedy: str
+    wrong: str = ""
+    right: str = ""
+    example: str = ""
+    files: dict[str, str] = field(default_factory=dict)
+    wrong_files: dict[str, str] = field(default_factory=dict)
+    right_files: dict[str, str] = field(default_factory=dict)
+
+
+@cache
+def explanations() -> dict[str, Explanation]:
+    """Returns the explanation of every rule, by code."""
+    import yaml
+
+    text = Path(__file__).with_name("catalog.yml").read_text(encoding="utf-8")
+    return {code: Explanation(**entry) for code, entry in yaml.load(text, yaml.CSafeLoader).items()}
 
 
 def explain(rule: Rule) -> str:
     """Returns what a code means, with examples, in Markdown."""
-    return "\n".join(_lines(rule))
+    return "\n".join(_lines(rule, explanations()[rule.code]))
 
 
 def explain_all() -> str:
     """Returns the page of all codes."""
-    return "\n".join([INTRODUCTION, *(explain(rule) for rule in all_rules())])
+    return "\n".join([_INTRODUCTION, *(explain(RULES[code]) for code in sorted(RULES))])
 
 
-def _lines(rule: Rule) -> Iterator[str]:
+def _lines(rule: Rule, explanation: Explanation) -> Iterator[str]:
     fixed = ", always an error" if rule.is_fixed else ""
-    yield from (
-        f"## {rule.code}",
-        "",
-        f"Severity: {rule.severity.value}{fixed}.",
-        "",
-        rule.meaning,
-        "",
-        f"**Remedy.** {rule.remedy}",
-        "",
-    )
-    if rule.wrong != rule.right:
-        yield from (
-            "Wrong:",
-            "",
-            "```yaml",
-            rule.wrong.rstrip(),
-            "```",
-            "",
-            "Right:",
-            "",
-            "```yaml",
-            rule.right.rstrip(),
-            "```",
-            "",
-        )
-    for title, files_needed in (("Wrong", rule.files), ("Right", rule.right_files)):
-        if rule.files != rule.right_files:
-            for path, content in files_needed:
-                yield from (f"{title}, in `{path}`:", "", "```", content.rstrip(), "```", "")
+    yield from (f"## {rule.code}", "", f"Severity: {rule.severity.value}{fixed}.", "")
+    yield from (explanation.meaning, "", f"**Remedy.** {explanation.remedy}", "")
+    for title, metadata in (("Wrong", explanation.wrong), ("Right", explanation.right)):
+        if metadata:
+            yield from (f"{title}:", "", "```yaml", metadata.rstrip(), "```", "")
+    for title, files in (("Wrong", explanation.wrong_files), ("Right", explanation.right_files)):
+        for path, content in files.items():
+            yield from (f"{title}, in `{path}`:", "", "```", content.rstrip(), "```", "")

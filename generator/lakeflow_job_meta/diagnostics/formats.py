@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from hashlib import blake2b
 
 from lakeflow_job_meta import __version__
+from lakeflow_job_meta.diagnostics.catalog import explanations
 from lakeflow_job_meta.diagnostics.model import DOCUMENTATION, Diagnostic, Location, Severity
-from lakeflow_job_meta.diagnostics.registry import RULES
+from lakeflow_job_meta.diagnostics.rules import RULES
 
 
 def as_json(diagnostics: Sequence[Diagnostic]) -> str:
@@ -90,11 +91,11 @@ def as_sarif(diagnostics: Sequence[Diagnostic]) -> str:
 
 
 def _sarif_rule(code: str) -> dict[str, object]:
-    rule = RULES[code]
+    rule, explanation = RULES[code], explanations()[code]
     return {
         "id": code,
-        "shortDescription": {"text": rule.meaning},
-        "help": {"text": rule.remedy},
+        "shortDescription": {"text": explanation.meaning},
+        "help": {"text": explanation.remedy},
         "defaultConfiguration": {"level": rule.severity.value},
         # SARIF allows absolute addresses only.
         **({"helpUri": f"{DOCUMENTATION}#{code}"} if "://" in DOCUMENTATION else {}),

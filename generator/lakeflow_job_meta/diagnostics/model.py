@@ -225,34 +225,17 @@ class Diagnostic:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One kind of mistake.
+    """One kind of mistake; what it means stands in `catalog.yml`.
 
     Attributes:
         code: The stable name, in kebab case.
         severity: What it is unless the project file says otherwise.
-        meaning: What the code means and why it is checked, for `ljm explain`.
-        remedy: What to do about it.
-        wrong: A small metadata file that has this mistake.
-        right: The same without it.
-        files: Other files that the examples need: path in the project and content.
-        files_when_right: Where those of the right example are others; None for the same ones.
         is_fixed: Whether it is always an error, since nothing can be generated from such metadata.
     """
 
     code: str
     severity: Severity = Severity.ERROR
-    meaning: str = field(kw_only=True)
-    remedy: str = field(kw_only=True)
-    wrong: str = field(default="", kw_only=True)
-    right: str = field(default="", kw_only=True)
-    files: tuple[tuple[str, str], ...] = field(default=(), kw_only=True)
-    files_when_right: tuple[tuple[str, str], ...] | None = field(default=None, kw_only=True)
-    is_fixed: bool = field(default=False, kw_only=True)
-
-    @property
-    def right_files(self) -> tuple[tuple[str, str], ...]:
-        """The other files of the right example."""
-        return self.files if self.files_when_right is None else self.files_when_right
+    is_fixed: bool = False
 
     def at(self, origin: SourceRef, message: str, suggestion: Suggestion | None = None) -> Diagnostic:
         """Reports this mistake at a reference."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Severity, with_severity
-from lakeflow_job_meta.diagnostics.registry import RULES
+from lakeflow_job_meta.diagnostics.rules import RULES
 
 _IGNORE = re.compile(r"#\s*ljm:\s*ignore\[([\w\s,-]+)\]")
 

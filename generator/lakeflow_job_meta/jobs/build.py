@@ -14,8 +14,7 @@ from lakeflow_job_meta._internal.text import did_you_mean, either, kind_of, list
 from lakeflow_job_meta._internal.trees import KeyPath, Value, merged
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
-from lakeflow_job_meta.diagnostics.rules.jobs import NO_ACTIVE_SOURCE, TASK_KIND
-from lakeflow_job_meta.diagnostics.rules.metadata import MISSING_FIELD, UNKNOWN_FIELD, WRONG_TYPE
+from lakeflow_job_meta.diagnostics.rules import MISSING_FIELD, NO_ACTIVE_SOURCE, TASK_KIND, UNKNOWN_FIELD, WRONG_TYPE
 from lakeflow_job_meta.jobs.dependencies import Stages
 from lakeflow_job_meta.jobs.key_order import in_job_order, in_task_order
 from lakeflow_job_meta.jobs.layers import Layer, merge_layers
@@ -194,7 +193,6 @@ class _Builder:
         return next(name for name in names if name.casefold() not in used)
 
     def _iteration(self, own: Layer, key: str, source_id: str, layers: list[Layer]) -> dict[str, Value]:
-        """Builds the task that a for_each task repeats."""
         own_key = own.value.get("task_key") if isinstance(own.value, dict) else None
         inner_key = task_key(own_key) if isinstance(own_key, str) else f"{key}_iteration"
         return in_task_order({"task_key": inner_key, **self._settings(own, inner_key, source_id, layers)})

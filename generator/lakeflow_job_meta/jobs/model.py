@@ -65,7 +65,6 @@ class Job:
 
     @cached_property
     def tasks(self) -> list[dict[str, Value]]:
-        """The tasks, each as the Jobs API takes it."""
         tasks = self.settings.get("tasks")
         return [task for task in tasks if isinstance(task, dict)] if isinstance(tasks, list) else []
 

@@ -75,11 +75,9 @@ class Jobs(Sequence[Job]):
 
     @cached_property
     def names(self) -> dict[str, str]:
-        """The name of each job's module, by the job's key."""
         return {key: source.module_name for key, source in self.sources.items()}
 
     def only(self, keys: Container[str]) -> Jobs:
-        """Returns the jobs of some keys."""
         return Jobs(self.project, self.output, {key: source for key, source in self.sources.items() if key in keys})
 
     def split(self, groups: Mapping[str, str]) -> dict[str, Jobs]:

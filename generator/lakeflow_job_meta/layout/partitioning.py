@@ -16,7 +16,7 @@ from lakeflow_job_meta._internal.text import listing, quoted
 from lakeflow_job_meta._internal.trees import value_at
 from lakeflow_job_meta.config.model import Bundles
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Rule
-from lakeflow_job_meta.diagnostics.rules.bundles import BUNDLE_NAME, JOB_IN_OTHER_BUNDLE, STAYS_IN_BUNDLE, TWO_PLACES
+from lakeflow_job_meta.diagnostics.rules import BUNDLE_NAME, JOB_IN_OTHER_BUNDLE, STAYS_IN_BUNDLE, TWO_PLACES
 from lakeflow_job_meta.jobs.units import Jobs
 from lakeflow_job_meta.layout.job_summary import JobSummary, references
 

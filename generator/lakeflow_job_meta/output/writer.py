@@ -21,7 +21,7 @@ from lakeflow_job_meta._internal.text import count, listing
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic
-from lakeflow_job_meta.diagnostics.rules.files import FOREIGN_FILE
+from lakeflow_job_meta.diagnostics.rules import FOREIGN_FILE
 from lakeflow_job_meta.errors import ConfigError, OperationFailed, PolicyRefused
 from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
 from lakeflow_job_meta.layout.job_summary import JobSummary
@@ -202,7 +202,12 @@ def _foreign_files(
     )
 
 
-def refuse_if_a_source_went_missing(compilation: Compilation, changes: FileChanges, allow_empty: bool) -> None:
+def refuse_if_a_source_went_missing(
+    compilation: Compilation,
+    changes: FileChanges,
+    allow_empty: bool,
+    how_to_allow: str = "run again with --allow-empty",
+) -> None:
     """Stops when files may have come from a source that is now empty or cannot be read.
 
     Raises:
@@ -218,9 +223,9 @@ def refuse_if_a_source_went_missing(compilation: Compilation, changes: FileChang
     reasons = [f"{listing(empty)} holds no module"] if empty else []
     reasons += [f"{listing(failed)} cannot be read"] if failed else []
     remedy = (
-        "Mend that; to write the other modules meanwhile, run again with --allow-empty (those files stay)."
+        f"Mend that; to write the other modules meanwhile, {how_to_allow} (those files stay)."
         if failed
-        else "If everything is meant to go, run again with --allow-empty."
+        else f"If everything is meant to go, {how_to_allow}."
     )
     raise PolicyRefused(
         f"{' and '.join(reasons)}, but {count(len(suspicious), 'generated file')} came from metadata that is no longer "

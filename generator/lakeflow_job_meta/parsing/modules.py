@@ -13,7 +13,7 @@ from typing import cast
 
 from lakeflow_job_meta._internal.trees import KeyPath, Value
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, errors_among
-from lakeflow_job_meta.diagnostics.rules.metadata import UNUSABLE_NAME
+from lakeflow_job_meta.diagnostics.rules import UNUSABLE_NAME
 from lakeflow_job_meta.parsing.keys import job_key, job_key_problem, task_key, task_key_problem
 from lakeflow_job_meta.parsing.model import Dependency, Module, Source
 from lakeflow_job_meta.parsing.units import RawModule

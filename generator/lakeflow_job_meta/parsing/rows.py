@@ -16,7 +16,7 @@ from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value, diff
 from lakeflow_job_meta.control_table.schema import METADATA_COLUMNS, key_of
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Location, SourceRef, Subject, dotted
-from lakeflow_job_meta.diagnostics.rules.metadata import (
+from lakeflow_job_meta.diagnostics.rules import (
     BAD_JSON,
     CONFLICTING_ROWS,
     DUPLICATE_KEY,

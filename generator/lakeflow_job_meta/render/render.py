@@ -18,10 +18,10 @@ from markupsafe import Markup
 
 from lakeflow_job_meta._internal.package_data import shipped
 from lakeflow_job_meta._internal.text import quoted
-from lakeflow_job_meta._internal.trees import KeyPath, Value
+from lakeflow_job_meta._internal.trees import ABSENT, Value, diff
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Location
-from lakeflow_job_meta.diagnostics.rules.files import TEMPLATE
+from lakeflow_job_meta.diagnostics.rules import TEMPLATE
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.layout.generated_file import job_path, sql_path
 from lakeflow_job_meta.text.markers import JOB_MARKER, SQL_MARKER, one_line
@@ -169,7 +169,7 @@ class Renderer:
             raise _Wrong(f"the result cannot be read: line {faults[0].mark.line}: {faults[0].message}")
         # Only written, never read back: the fastest form in which different values, and 1 and true, are different.
         if marshal.dumps(actual, 2) != marshal.dumps(expected, 2):
-            difference = _difference(expected, actual, ())
+            difference = _difference(expected, actual)
             if difference is not None:
                 raise _Wrong(f"the template does not write the job as it is: {difference}")
 
@@ -196,24 +196,18 @@ def _only_written(value: object) -> object:
     raise _Unfiltered(f"{quoted(value)} is written without a filter; use `yaml`, `yaml_key` or `comment`")
 
 
-def _difference(expected: Value, actual: Value, path: KeyPath) -> str | None:
+def _difference(expected: Value, actual: Value) -> str | None:
     """Describes the first difference of two values; None if they are the same but for the order of keys."""
-    name = ".".join(str(step) for step in path) or "the document"
-    if isinstance(expected, dict) and isinstance(actual, dict):
-        for key in [*expected, *actual]:
-            if key not in actual:
-                return f"{name} lacks {key!r}"
-            if key not in expected:
-                return f"{name} has {key!r}, which the job does not have"
-            if (found := _difference(expected[key], actual[key], (*path, key))) is not None:
-                return found
+    found = next(diff(expected, actual), None)
+    if found is None:
         return None
-    if isinstance(expected, list) and isinstance(actual, list) and len(expected) == len(actual):
-        pairs = enumerate(zip(expected, actual, strict=True))
-        return next((f for n, (e, a) in pairs if (f := _difference(e, a, (*path, n))) is not None), None)
-    if type(expected) is type(actual) and expected == actual:
-        return None
-    return f"{name} is {quoted(actual)}, but the job has {quoted(expected)}"
+    *around, last = map(str, found.path or ("the document",))
+    name = ".".join([*around, last])
+    if found.after is ABSENT:
+        return f"{'.'.join(around) or 'the document'} lacks {last!r}"
+    if found.before is ABSENT:
+        return f"{'.'.join(around) or 'the document'} has {last!r}, which the job does not have"
+    return f"{name} is {quoted(found.after)}, but the job has {quoted(found.before)}"
 
 
 def _line_in_template(error: BaseException | None, name: str) -> int | None:

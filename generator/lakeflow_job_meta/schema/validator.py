@@ -19,8 +19,7 @@ from lakeflow_job_meta._internal.package_data import shipped
 from lakeflow_job_meta._internal.text import closest, kind_of, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Rule, SourceRef, Suggestion
-from lakeflow_job_meta.diagnostics.rules.jobs import UNKNOWN_VALUE
-from lakeflow_job_meta.diagnostics.rules.metadata import MISSING_FIELD, UNKNOWN_FIELD, WRONG_TYPE
+from lakeflow_job_meta.diagnostics.rules import MISSING_FIELD, UNKNOWN_FIELD, UNKNOWN_VALUE, WRONG_TYPE
 from lakeflow_job_meta.schema.suggestions import Advice, change_type, choose_value, rename_key, with_text_as_written
 
 Schema = dict[str, Any]

@@ -16,7 +16,7 @@ from lakeflow_job_meta._internal.trees import Value, diff
 from lakeflow_job_meta.control_table.changes import SourceKey, TableChanges, compare_rows
 from lakeflow_job_meta.control_table.schema import METADATA_COLUMNS, ControlColumn, cell_value, key_of
 from lakeflow_job_meta.diagnostics.model import Diagnostic
-from lakeflow_job_meta.diagnostics.rules.metadata import NOT_IN_A_TABLE
+from lakeflow_job_meta.diagnostics.rules import NOT_IN_A_TABLE
 from lakeflow_job_meta.parsing.units import RawModule
 from lakeflow_job_meta.tables.schema import Row, RowChanges
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, UnreadableDocument
-from lakeflow_job_meta.diagnostics.rules.metadata import UNREADABLE
+from lakeflow_job_meta.diagnostics.rules import UNREADABLE
 from lakeflow_job_meta.parsing.units import RawModule, SourceUnit
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints
 

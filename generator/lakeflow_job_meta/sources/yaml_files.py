@@ -17,7 +17,7 @@ from lakeflow_job_meta._internal.fs import is_glob, walk
 from lakeflow_job_meta._internal.text import kind_of
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
-from lakeflow_job_meta.diagnostics.rules.metadata import UNREADABLE
+from lakeflow_job_meta.diagnostics.rules import UNREADABLE
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.parsing.units import RawModule, SourceUnit, UnitContent, digest_of
 from lakeflow_job_meta.schema.suggestions import rename_key

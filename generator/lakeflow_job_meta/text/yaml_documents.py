@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lakeflow_job_meta._internal.trees import KeyPath, value_at
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Location, SourceRef, Subject, UnreadableDocument, dotted
-from lakeflow_job_meta.diagnostics.rules.metadata import DUPLICATE_KEY, NOT_A_VALUE, UNREADABLE
+from lakeflow_job_meta.diagnostics.rules import DUPLICATE_KEY, NOT_A_VALUE, UNREADABLE
 from lakeflow_job_meta.text.yaml_errors import Fault, Mark
 from lakeflow_job_meta.text.yaml_reader import YamlText, read_yaml
 

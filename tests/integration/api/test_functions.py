@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -22,7 +21,7 @@ from lakeflow_job_meta import (
     plan,
     validate,
 )
-from support.project_folder import ProjectFolder, module
+from support.project_folder import REPOSITORY, ProjectFolder, module
 
 pytest_plugins = ["support.workspace_fixtures", "fakes.databricks_cli.fixtures"]
 
@@ -82,7 +81,7 @@ class TestNames:
             assert getattr(lakeflow_job_meta, name).__doc__, name
 
     def test_every_public_name_is_on_the_page(self):
-        page = (Path(__file__).parent.parent / "docs" / "python.md").read_text(encoding="utf-8")
+        page = (REPOSITORY / "docs" / "python.md").read_text(encoding="utf-8")
 
         assert [name for name in dir(lakeflow_job_meta) if name not in page and name != "__version__"] == []
 
@@ -215,7 +214,18 @@ class TestDeploy:
         with pytest.raises(InvalidMetadata) as invalid:
             deploy(project, "dev")
         assert [problem.location.path for problem in invalid.value.diagnostics] == ["metadata/stock.yml"]
+        assert "keep_going=True deploys the modules without errors." in str(invalid.value)
         assert isinstance(invalid.value, LakeflowJobMetaError)
         assert workspace.jobs.names() == []
 
         assert [job.module_name for job in deploy(project, "dev", keep_going=True).jobs] == ["sales"]
+
+    @pytest.mark.parametrize("databricks_command", ["stand-in"], indirect=True)
+    def test_a_source_that_became_empty_is_refused_with_the_parameter_that_allows_it(self, deployable: ProjectFolder):
+        project = load_project(deployable.path)
+        deploy(project, "dev")
+        for name in ("sales", "stock"):
+            (deployable.path / "metadata" / f"{name}.yml").unlink()
+
+        with pytest.raises(PolicyRefused, match="call `deploy` with allow_empty=True"):
+            deploy(project, "dev")

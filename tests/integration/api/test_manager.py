@@ -87,7 +87,7 @@ def write(name: str, order: int = 1, path: str = "a.yml") -> str:
 
 
 class TestTable:
-    def test_it_is_made_once(self, manager):
+    def test_the_table_is_created_once(self, manager):
         assert manager.ensure_exists() is True
         assert manager.ensure_exists() is False
         assert (manager.get_all_modules(), manager.current_version()) == ([], 0)
@@ -97,7 +97,7 @@ class TestTable:
         assert "job_config" not in manager.table.read().columns
 
     @pytest.mark.parametrize("method", ["get_all_modules", "current_version"])
-    def test_it_must_be_there(self, manager, method):
+    def test_a_table_that_does_not_exist_is_an_error(self, manager, method):
         with pytest.raises(TableMissing):
             getattr(manager, method)()
 
@@ -106,7 +106,7 @@ class TestTable:
         with pytest.raises(ConfigError, match="is no name of a table"):
             MetadataManager(name, workspace.warehouse_id, workspace=connection)
 
-    def test_a_name_needs_a_warehouse(self, monkeypatch):
+    def test_a_table_by_name_needs_a_warehouse(self, monkeypatch):
         monkeypatch.delenv("DATABRICKS_WAREHOUSE_ID", raising=False)
         with pytest.raises(ConfigError, match="DATABRICKS_WAREHOUSE_ID"):
             MetadataManager(CONTROL)
@@ -220,7 +220,7 @@ def switch_off(manager: MetadataManager, folder: str | None) -> None:
 
 
 class TestVolumes:
-    def test_all_files_are_one_commit(self, made, volume, monkeypatch):
+    def test_all_files_of_a_volume_are_one_commit(self, made, volume, monkeypatch):
         monkeypatch.chdir(REPOSITORY)  # the examples need its project file
         shutil.copyfile(EXAMPLES, volume / "examples.yaml")
         (volume / "more").mkdir()
@@ -233,7 +233,7 @@ class TestVolumes:
         assert made.sync_from_volume(VOLUME) == rows
         assert made.current_version() == 1
 
-    def test_prune_removes_rows(self, made, volume):
+    def test_prune_removes_rows_that_no_file_has(self, made, volume):
         (volume / "a.yml").write_text(ONE_MODULE.format(name="sales", order=1))
         made.sync_from_volume(VOLUME)
         one = ONE_MODULE.format(name="sales", order=1).rstrip().rpartition("\n")[0]

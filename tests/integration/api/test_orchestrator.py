@@ -84,7 +84,7 @@ def ids(jobs: list) -> dict[str, int]:
 
 
 class TestAllModules:
-    def test_are_made_recorded_and_started(self, world):
+    def test_all_modules_are_created_recorded_and_started(self, world):
         world.put(row("sales"), row("stock"))
 
         jobs = world.orchestrator().run_all_modules(auto_run=True)
@@ -167,7 +167,7 @@ class TestAllModules:
 
 
 class TestOneModule:
-    def test_is_made_and_then_updated(self, world):
+    def test_one_module_is_created_and_then_updated(self, world):
         world.put(row("sales"), row("stock"))
 
         first = world.orchestrator().create_or_update_job("sales")

@@ -158,7 +158,7 @@ class TestUsage:
         assert done.returncode == 2
         assert done.stderr == "error: The current folder was deleted; change to another one, or give --project.\n"
 
-    def test_a_project_may_be_named(self, project, tmp_path):
+    def test_a_project_may_be_named_by_an_option(self, project, tmp_path):
         project.write("metadata/a.yml", module("a"))
         result = project.run("--project", "project", "generate", cwd=tmp_path)
         assert result.stdout == "create resources/jobs/a.yml\n"
@@ -178,32 +178,32 @@ class TestUsage:
 
 
 class TestExitCodes:
-    def test_0_when_all_is_well(self, project):
+    def test_the_exit_code_is_0_when_all_is_well(self, project):
         project.write("metadata/a.yml", module("a"))
         assert project.run("validate").exit_code == 0
         assert project.run("generate").exit_code == 0
         assert project.run("generate", "--check").exit_code == 0
 
-    def test_0_when_there_are_warnings_only(self, project):
+    def test_the_exit_code_is_0_when_there_are_warnings_only(self, project):
         project.write("metadata/a.yml", module("a") + "        is_active: false\n")
         result = project.run("validate")
         assert (result.exit_code, result.codes) == (0, ["no-active-source"])
 
     @pytest.mark.parametrize("arguments", [["validate"], ["generate"], ["generate", "--check"], ["generate", "--diff"]])
-    def test_1_when_there_is_an_error(self, project, arguments):
+    def test_the_exit_code_is_1_when_there_is_an_error(self, project, arguments):
         project.write("metadata/a.yml", module("a").replace("execution_order: 1", "execution_order: x"))
         assert project.run(*arguments).exit_code == 1
 
-    def test_1_when_check_finds_a_difference(self, project):
+    def test_the_exit_code_is_1_when_check_finds_a_difference(self, project):
         project.write("metadata/a.yml", module("a"))
         assert project.run("generate", "--check").exit_code == 1
 
     @pytest.mark.parametrize("arguments", [["validate"], ["generate"]])
-    def test_2_when_the_project_file_is_wrong(self, project, arguments):
+    def test_the_exit_code_is_2_when_the_project_file_is_wrong(self, project, arguments):
         project.write("job_meta.yml", "nonsense: 1\n")
         assert project.run(*arguments).exit_code == 2
 
-    def test_3_when_a_safety_rule_refuses(self, project):
+    def test_the_exit_code_is_3_when_a_safety_rule_refuses(self, project):
         project.write("metadata/a.yml", module("a"))
         project.run("generate")
         (project.path / "metadata" / "a.yml").unlink()

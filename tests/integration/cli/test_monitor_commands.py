@@ -67,7 +67,7 @@ class TestOnce:
         assert kinds(second) == []
         assert commands.names == ["sales", "stock"]
 
-    def test_nothing_is_on_stdout(self, commands: World):
+    def test_monitor_once_prints_nothing_on_stdout(self, commands: World):
         assert look(commands).stdout == ""
 
     @pytest.mark.parametrize(
@@ -358,7 +358,7 @@ class TestHistory:
         look(commands)
         return commands
 
-    def test_is_listed_newest_first_without_looks_that_found_nothing(self, three: World):
+    def test_history_is_listed_newest_first_without_looks_that_found_nothing(self, three: World):
         look(three)
 
         lines = three.project.ljm("history", "-t", "dev").stdout.splitlines()
@@ -368,7 +368,7 @@ class TestHistory:
         assert "0 created, 1 changed, 0 deleted" in lines[1]
         assert lines[2].endswith("control@1")
 
-    def test_as_json_holds_the_same(self, three: World):
+    def test_history_as_json_holds_the_same(self, three: World):
         listed = json.loads(three.project.ljm("history", "-t", "dev", "--format", "json", "--limit", "2").stdout)
 
         assert [entry["outcome"] for entry in listed] == ["unchanged", "deployed"]
@@ -423,7 +423,7 @@ class TestProposals:
         assert result.exit_code == 0, result.stderr
         assert (tmp_path / "proposal" / "plan.md").exists()
 
-    def test_follow_the_metadata(self, commands: World, tmp_path):
+    def test_proposals_follow_the_metadata(self, commands: World, tmp_path):
         self.propose(commands, tmp_path / "proposal")
         commands.put(module_row("new"), module_row("sales", notebook="/Workspace/new"))
 
@@ -552,7 +552,7 @@ class TestTheWebhook:
         ("kind", "is_sent"),
         [(kind, kind.value in ("refused", "quarantined", "failed", "healed")) for kind in EventKind],
     )
-    def test_gets_only_some_kinds(self, receiver: Receiver, kind, is_sent):
+    def test_the_webhook_can_get_only_some_kinds_of_events(self, receiver: Receiver, kind, is_sent):
         Webhook(receiver.url, "x", lambda event: None).send(Event(kind, "text"))
         assert receiver.events == ([kind.value] if is_sent else [])
 
@@ -715,11 +715,11 @@ class TestMetadataMonitor:
         assert (monitor.proposal_folder / "resources" / "jobs" / "sales.yml").exists()
 
     @pytest.mark.parametrize("seconds", [0, -1])
-    def test_an_interval_must_be_one(self, notebook: World, tmp_path, seconds):
+    def test_what_is_no_interval_is_refused(self, notebook: World, tmp_path, seconds):
         with pytest.raises(ConfigError, match="at least 1"):
             self.monitor_of(notebook, tmp_path, check_interval_seconds=seconds)
 
-    def test_is_made_from_widgets(self, notebook: World, tmp_path):
+    def test_a_metadata_monitor_is_created_from_widgets(self, notebook: World, tmp_path):
         table = str(tmp_path / "etl" / "control")
         widgets = Utilities(control_table=f" {table} ", check_interval_seconds="1", max_iterations="1", volume_path="")
 
@@ -734,7 +734,7 @@ class TestMetadataMonitor:
         assert (monitor.check_interval_seconds, monitor.max_iterations) == (60, None)
 
     @pytest.mark.parametrize("values", [{}, {"control_table": ""}, {"control_table": "  "}])
-    def test_the_table_must_be_given(self, notebook: World, values):
+    def test_a_metadata_monitor_needs_its_table(self, notebook: World, values):
         with pytest.raises(ConfigError, match="'control_table' is missing or empty"):
             MetadataMonitor.from_widgets(Utilities(**values))
 

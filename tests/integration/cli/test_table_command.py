@@ -141,7 +141,7 @@ class TestLoad:
         assert {"metadata/c.yml:2:5", "metadata/c.yml:3:5"} <= {problem.place for problem in result.errors}
         assert DeltaTable(filled.folder).version() == 1
 
-    def test_a_mistake_is_told_once(self, filled, project):
+    def test_a_mistake_in_loaded_metadata_is_reported_once(self, filled, project):
         project.write(
             "metadata/a.yml", TWO_SOURCES.replace("{notebook_path: /Workspace/b", "{max_retry: 1, notebook_path: /b")
         )
@@ -149,12 +149,12 @@ class TestLoad:
         assert result.stderr.count("[unknown-field]") == 1
 
     @pytest.mark.parametrize("metadata", ["nope.yml", "nope/"])
-    def test_metadata_that_is_not_there(self, filled, metadata):
+    def test_metadata_that_is_not_there_is_an_error(self, filled, metadata):
         result = filled("load", metadata)
         assert result.exit_code == 1
         assert "there is no such file or folder" in result.stderr
 
-    def test_targets_are_refused(self, filled, project):
+    def test_targets_are_refused_when_a_table_is_loaded(self, filled, project):
         project.write("metadata/a.yml", TWO_SOURCES.replace("    sources:", "    targets: [dev]\n    sources:"))
         result = filled("load", "metadata")
         assert (result.exit_code, set(result.codes)) == (1, {"not-in-a-table"})
@@ -174,19 +174,19 @@ class TestLoad:
 
 
 class TestShow:
-    def test_all_modules(self, filled):
+    def test_table_show_lists_all_modules(self, filled):
         DeltaTable(filled.folder).update(predicate="source_id = 'a'", updates={"is_active": "false"})
         result = filled("show")
         assert (result.exit_code, result.stdout, result.stderr) == (0, "sales: 2 sources, 1 active\n", "")
 
-    def test_one_module(self, filled):
+    def test_table_show_can_be_of_one_module(self, filled):
         DeltaTable(filled.folder).update(predicate="source_id = 'a'", updates={"is_active": "false"})
         assert filled("show", "sales").stdout == (
             'a (inactive): order 1, {"notebook_path": "/Workspace/a"}\n'
             'b: order 2, {"notebook_path": "/Workspace/b"}\n'
         )  # fmt: skip
 
-    def test_rows_as_json(self, filled):
+    def test_table_show_gives_rows_as_json(self, filled):
         rows = json.loads(filled("show", "--format", "json").stdout)
         assert [each["source_id"] for each in rows] == ["a", "b"]
         assert rows[0]["description"] == "Größe."
@@ -196,7 +196,7 @@ class TestShow:
         assert result.exit_code == 1
         assert f"{filled.name} has no module 'salse'; did you mean 'sales'?" in result.stderr
 
-    def test_an_empty_table(self, ljm):
+    def test_table_show_of_an_empty_table_prints_nothing(self, ljm):
         ljm("create")
         assert ljm("show").stdout == ""
         assert ljm("show", "--format", "json").stdout == "[]\n"
@@ -215,7 +215,7 @@ class TestExport:
         assert filled("load", "exported.yml", "--prune").stdout == ""
         assert DeltaTable(filled.folder).version() == 1
 
-    def test_some_modules(self, filled, project):
+    def test_table_export_can_be_of_some_modules(self, filled, project):
         project.write("metadata/b.yml", module("stock"))
         filled("load", "metadata")
         assert "sales" not in filled("export", "stock").stdout
@@ -229,20 +229,20 @@ class TestExport:
 
 
 class TestHistory:
-    def test_the_newest_versions_come_first(self, filled):
+    def test_table_history_has_the_newest_versions_first(self, filled):
         lines = filled("history").stdout.splitlines()
         assert [line.split()[0] for line in lines] == ["1", "0"]
         assert re.fullmatch(r" +1  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC  MERGE( by someone@example\.com)?", lines[0])
         assert len(filled("history", "--limit", "1").stdout.splitlines()) == 1
 
-    def test_as_json(self, filled):
+    def test_table_history_can_be_json(self, filled):
         entries = json.loads(filled("history", "--format", "json").stdout)
         assert [(entry["version"], entry["operation"]) for entry in entries] == [(1, "MERGE"), (0, "CREATE TABLE")]
         assert set(entries[0]) == {"version", "timestamp", "operation", "user"}
 
 
 class TestDiff:
-    def test_what_changed_since_a_version(self, filled, project):
+    def test_table_diff_shows_what_changed_since_a_version(self, filled, project):
         project.write("metadata/a.yml", TWO_SOURCES.replace("/Workspace/b", "/Workspace/c"))
         filled("load", "metadata")
         result = filled("diff", "1")
@@ -295,7 +295,7 @@ class TestUsage:
         assert "Traceback" not in result.stderr
 
     @pytest.mark.parametrize("command", ["create", "load", "show", "export", "history", "diff"])
-    def test_help(self, project, command):
+    def test_every_table_command_has_help(self, project, command):
         result = project.ljm("table", command, "--help")
         assert result.exit_code == 0
         assert "Examples:" in result.stdout
@@ -326,7 +326,7 @@ class TestUsage:
         assert project.ljm("table", "create", "--table", CONTROL).exit_code == 0
 
     @pytest.mark.parametrize("content", ["", "x", "{"])
-    def test_what_is_no_table(self, project, content):
+    def test_what_is_no_table_is_an_error(self, project, content):
         project.write("data/t/_delta_log/00000000000000000000.json", content)
         for command in (("show",), ("history",), ("export",), ("diff", "0")):
             result = project.ljm("table", *command, "--delta", "data/t")
@@ -343,11 +343,12 @@ class TestUsage:
 class TestProcess:
     """The whole way as a process of its own: nothing of this process helps it."""
 
-    def test_by_path(self, project):
+    def test_a_process_creates_loads_and_exports_a_table_by_its_path(self, project):
         project.write("metadata/a.yml", TWO_SOURCES)
         self.walk(project, "--delta", "data/control")
 
-    def test_over_a_warehouse(self, project, workspace, environment):
+    @pytest.mark.slow
+    def test_a_process_creates_loads_and_exports_a_table_over_a_warehouse(self, project, workspace, environment):
         project.write("metadata/a.yml", TWO_SOURCES)
         self.walk(project, "--table", CONTROL, "--warehouse-id", workspace.warehouse_id, **environment)
 
@@ -439,7 +440,7 @@ class TestReaders:
         assert read_from_all.ljm("generate").exit_code in (1, 3)
         assert read_from_all.generated() == before
 
-    def test_rows_have_their_places(self, read_from_all, workspace):
+    def test_problems_in_rows_have_their_places(self, read_from_all, workspace):
         write_table(
             workspace.table_path(CONTROL),
             [row("a", "from_table", transformation_config='{"notebook_path": "/a", "max_retry": 1}')],

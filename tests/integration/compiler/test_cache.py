@@ -122,7 +122,7 @@ class TestWhatIsRemembered:
         assert compiled == []
         assert project.everything() == before
 
-    def test_what_is_gone_is_forgotten(self, project):
+    def test_modules_that_are_gone_are_forgotten_by_the_cache(self, project):
         size = (project.path / CACHE).stat().st_size
         (project.path / "metadata/sales.yml").unlink()
 
@@ -147,7 +147,7 @@ class TestWhatIsRemembered:
 
         assert not (project.path / ".lakeflow-job-meta").exists()
 
-    def test_git_ignores_it(self, project):
+    def test_git_ignores_the_cache(self, project):
         assert project.read(".lakeflow-job-meta/.gitignore") == "*\n"
 
 
@@ -265,7 +265,7 @@ class TestDamage:
 
     @settings(max_examples=examples(200))
     @given(st.binary(max_size=300), st.randoms(use_true_random=False))
-    def test_no_content_makes_it_fail(self, content: bytes, chance: random.Random):
+    def test_no_content_of_the_cache_makes_a_run_fail(self, content: bytes, chance: random.Random):
         good = bytearray(encode(CacheContent({"k": UnitResult((("a", "a"),), {"jobs/a.yml": "é"}, ())}, {"t": None})))
         good[chance.randrange(len(good))] ^= 1 + chance.randrange(255)
 
@@ -275,11 +275,11 @@ class TestDamage:
     @pytest.mark.parametrize(
         "path", ["../x", "jobs/../../x.yml", "/etc/passwd", "jobs/a/b.yml", "jobs/.a.yml", "sql/a.sql", "jobs/a.yml\n"]
     )
-    def test_it_cannot_name_a_file_elsewhere(self, path):
+    def test_the_cache_cannot_name_a_file_elsewhere(self, path):
         assert decode(encode(CacheContent({"k": UnitResult((("a", "a"),), {path: "x"}, ())}, {}))) == CacheContent()
 
     @pytest.mark.parametrize("text", ["", "plain", "\ud800", "日本\n", "\x00"])
-    def test_it_gives_back_what_was_put_in(self, text):
+    def test_the_cache_gives_back_what_was_put_in(self, text):
         result = UnitResult(
             (("Über Sales", "a"),), {"jobs/a.yml": text, "sql/a/b.sql": "x"}, ((("kind", "b.py"), "file"),)
         )

@@ -157,7 +157,7 @@ class TestItsVersion:
         with pytest.raises(ConfigError, match=r"does not answer like the databricks CLI.*databricks-cli"):
             check_version(make_cli(f"cat <<'END'\n{said}\nEND\n"))
 
-    def test_it_is_asked_in_json(self, make_cli):
+    def test_the_version_of_the_cli_is_asked_for_in_json(self, make_cli):
         with pytest.raises(ConfigError):
             check_version(cli := make_cli('echo "$@" > asked'))
 
@@ -181,7 +181,7 @@ class TestRunningIt:
     def test_without_a_target_the_bundle_decides(self, make_cli):
         assert make_cli('echo "$@"').bundle("plan", limit_seconds=SECONDS).stdout == "bundle plan\n"
 
-    def test_the_environment_passes_through(self, make_cli, monkeypatch):
+    def test_the_environment_passes_through_to_the_cli(self, make_cli, monkeypatch):
         monkeypatch.setenv("BUNDLE_VAR_warehouse_id", "abc")
         monkeypatch.setenv("DATABRICKS_CONFIG_PROFILE", "mine")
 
@@ -189,7 +189,7 @@ class TestRunningIt:
             "abc mine\n"
         )
 
-    def test_it_cannot_ask_anything(self, make_cli):
+    def test_the_cli_cannot_ask_the_user_anything(self, make_cli):
         assert make_cli("read answer || echo nobody").run([], SECONDS).stdout == "nobody\n"
 
     def test_both_outputs_are_kept_apart_and_whole(self, make_cli):
@@ -217,7 +217,7 @@ class TestRunningIt:
 
         assert (raised.value.what, raised.value.result) == ("bundle plan", CliResult(1, "", "Error: no\n"))
 
-    def test_one_that_was_killed_failed(self, make_cli):
+    def test_a_cli_that_was_killed_has_failed(self, make_cli):
         with pytest.raises(CliFailure) as raised:
             make_cli("kill -9 $$").bundle("plan", limit_seconds=SECONDS)
 
@@ -241,7 +241,7 @@ class TestProgress:
 
         assert seen == ["one", "two"]
 
-    def test_data_is_not_progress(self, make_cli):
+    def test_data_on_stdout_is_not_progress(self, make_cli):
         seen: list[str] = []
         make_cli("echo data; echo said >&2", on_line=seen.append).run([], SECONDS)
         assert seen == ["said"]
@@ -287,7 +287,7 @@ class TestTheTimeLimit:
 
         assert not is_running(number_in(cli.folder / "pid"))
 
-    def test_ends_all_that_it_started(self, make_cli):
+    def test_the_time_limit_ends_all_that_the_cli_started(self, make_cli):
         # What a shell starts in the background does not hear Ctrl-C, and the shell itself ends at once.
         cli = make_cli("sleep 600 & echo $! > child; wait")
 

@@ -166,7 +166,7 @@ class TestDeletions:
 
 
 class TestHandEdits:
-    def test_one_is_refused_with_its_value_until_it_may_be_overwritten(self, deployed):
+    def test_an_edit_by_hand_is_refused_with_its_value_until_it_may_be_overwritten(self, deployed):
         deployed.workspace.jobs.edit(deployed.job_id("two"), max_concurrent_runs=7)
 
         refused = deployed.deploy()
@@ -179,7 +179,7 @@ class TestHandEdits:
         assert deployed.changes == {"reset": 1}
         assert deployed.workspace.jobs.by_name("two").settings.get("max_concurrent_runs", 1) == 1
 
-    def test_one_that_was_taken_into_the_metadata_is_none(self, deployed):
+    def test_an_edit_that_was_taken_into_the_metadata_is_no_edit_any_more(self, deployed):
         deployed.workspace.jobs.edit(deployed.job_id("two"), max_concurrent_runs=7)
         text = module("two").replace("    sources:", "    job_config: {max_concurrent_runs: 7}\n    sources:")
         deployed.project.write("metadata/two.yml", text)
@@ -199,7 +199,7 @@ class TestHandEdits:
         (task,) = deployed.workspace.jobs.by_name("two").settings["tasks"]
         assert task["run_job_task"] == {"job_id": deployed.job_id("one")}
 
-    def test_one_in_a_task_that_goes_is_refused_too(self, deployed):
+    def test_an_edit_in_a_task_that_goes_is_refused_too(self, deployed):
         deployed.project.write("metadata/two.yml", TWO_TASKS)
         deployed.deploy_well()
         deployed.workspace.jobs.edit_task(
@@ -225,7 +225,7 @@ modules:
 
 
 class TestDryRun:
-    def test_stops_after_the_gate(self, deployed):
+    def test_a_dry_run_stops_after_the_gate(self, deployed):
         deployed.module("four")
 
         result = deployed.deploy_well("--dry-run")
@@ -235,7 +235,7 @@ class TestDryRun:
         assert deployed.changes == {}
         assert "four" not in deployed.record()
 
-    def test_is_refused_as_the_deployment_would_be(self, deployed):
+    def test_a_dry_run_is_refused_as_the_deployment_would_be(self, deployed):
         deployed.remove("two")
         assert deployed.deploy("--dry-run").exit_code == 3
 
@@ -250,7 +250,7 @@ class TestRun:
         started = [run.job_id for run in deployed.workspace.jobs.runs]
         assert sorted(started) == sorted(deployed.job_id(name) for name in names)
 
-    def test_nothing_changed_starts_nothing(self, deployed):
+    def test_run_changed_starts_nothing_where_nothing_changed(self, deployed):
         deployed.deploy_well("--run", "changed")
         assert deployed.workspace.jobs.runs == []
 
@@ -267,7 +267,7 @@ class TestBrokenModules:
     def break_two(self, world: World) -> None:
         world.project.write("metadata/two.yml", module("two").replace("execution_order", "exection_order"))
 
-    def test_stop_everything(self, deployed):
+    def test_broken_modules_stop_everything(self, deployed):
         self.break_two(deployed)
         deployed.module("one", notebook="/Workspace/new")
         deployed.disturb("")
@@ -278,7 +278,7 @@ class TestBrokenModules:
         assert "--keep-going" in result.stderr
         assert (deployed.changes, deployed.calls) == ({}, [])
 
-    def test_keep_their_job_while_the_others_go_on_if_asked(self, deployed):
+    def test_broken_modules_keep_their_job_while_the_others_go_on_if_asked(self, deployed):
         self.break_two(deployed)
         deployed.module("one", notebook="/Workspace/new")
 
@@ -370,7 +370,7 @@ class TestSomebodyElse:
 
 class TestTheCliFails:
     @pytest.mark.parametrize("command", few(["deploy"], ["validate", "plan", "summary"]))
-    def test_one_that_hangs_is_ended_in_time_and_the_next_run_converges(self, world, command):
+    def test_a_cli_that_hangs_is_ended_in_time_and_the_next_run_converges(self, world, command):
         world.module("one")
         world.disturb(f'[ "$2" = {command} ] && exec sleep 600')
 
@@ -386,7 +386,7 @@ class TestTheCliFails:
         "said", few(["{", '{"resources": null}'], ["", "[]", "null", '{"resources": {"jobs": null}}'])
     )
     @pytest.mark.parametrize("command", ["plan", "summary"])
-    def test_one_that_prints_something_else_is_told_in_a_sentence(self, world, command, said):
+    def test_a_cli_that_prints_something_else_is_reported_in_a_sentence(self, world, command, said):
         world.module("one")
         world.disturb(f'[ "$2" = {command} ] && {{ echo {shlex.quote(said)}; exit 0; }}')
 
@@ -399,7 +399,7 @@ class TestTheCliFails:
         assert (world.changes, set(world.record())) == ({"create": 1}, {"one"})
 
     @pytest.mark.parametrize("command", few(["deploy"], ["validate", "plan", "summary"]))
-    def test_one_that_is_killed_leaves_nothing_that_the_next_run_does_not_mend(self, world, command):
+    def test_a_cli_that_is_killed_leaves_nothing_that_the_next_run_does_not_mend(self, world, command):
         world.module("one")
         world.disturb(f'[ "$2" = {command} ] && kill -9 $$')
 
@@ -420,7 +420,7 @@ class TestTheCliFails:
         world.deploy_well()
         assert world.changes == {"create": 1}
 
-    def test_what_it_finds_wrong_is_told_at_the_place_in_the_metadata(self, world):
+    def test_what_the_cli_finds_wrong_is_reported_at_the_place_in_the_metadata(self, world):
         world.project.write("notebook.py", "print('without the header of a notebook')\n")
         world.module("one", notebook="notebook.py")
 
@@ -430,7 +430,7 @@ class TestTheCliFails:
         assert re.search(r"^metadata/one\.yml:\d+:\d+: error: .*\[[a-z-]+\]$", result.stderr, flags=re.MULTILINE)
         assert world.changes == {}
 
-    def test_a_missing_one_changes_not_even_the_files(self, world):
+    def test_a_missing_cli_changes_not_even_the_files(self, world):
         world.module("one")
         before = world.project.everything()
 
@@ -440,7 +440,7 @@ class TestTheCliFails:
         assert "not installed" in result.stderr
         assert world.project.everything() == before
 
-    def test_one_that_is_too_old_is_refused(self, world):
+    def test_a_cli_that_is_too_old_is_refused(self, world):
         world.module("one")
         said = '{"Version": "0.200.0", "Major": 0, "Minor": 200, "Patch": 0}'
         world.disturb(f'[ "$1" = version ] && {{ echo {shlex.quote(said)}; exit 0; }}')

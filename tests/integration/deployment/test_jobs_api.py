@@ -110,7 +110,7 @@ class TestADeployment:
         assert tags.pop("lakeflow_job_meta_sent")
         assert tags == {"team": "etl", "lakeflow_job_meta_key": "stock", "lakeflow_job_meta_scope": "project:dev"}
 
-    def test_tells_which_jobs_are_there(self, deployed):
+    def test_a_deployment_lists_the_jobs_that_are_there(self, deployed):
         (sales, _) = deployed.deployer().jobs()
 
         job_id = str(deployed.id_of("sales"))
@@ -167,7 +167,7 @@ class TestADeployment:
         assert site.deploy() == []
         assert site.plan().changes_nothing()
 
-    def test_is_of_one_target(self, deployed):
+    def test_a_deployment_is_of_one_target(self, deployed):
         deployer = deployed.deployer("prod")
 
         assert deployer.plan().jobs(Action.CREATE) == ["sales", "stock"]
@@ -439,7 +439,7 @@ class TestWhatPeopleDoInTheWorkspace:
         assert job.settings["tasks"][0]["notebook_task"]["notebook_path"] == "/Workspace/b"
         assert site.plan().changes_nothing()
 
-    def test_unless_the_metadata_says_otherwise(self, site):
+    def test_a_pause_by_hand_is_refused_where_the_metadata_says_otherwise(self, site):
         site.module("sales", job_config=self.SCHEDULE.replace("}", ", pause_status: UNPAUSED}"))
         site.deploy()
         self.pause(site)
@@ -697,7 +697,7 @@ class TestComparison:
     @pytest.mark.parametrize(
         "remote", [{"timeout_seconds": 5}, {"run_as": {"user_name": "you"}}, {"queue": {"enabled": True}}]
     )
-    def test_what_somebody_added_is_one(self, remote):
+    def test_what_somebody_added_to_a_job_is_a_difference(self, remote):
         assert self.compare(remote, {}) == [*remote]
 
     @given(st.integers())

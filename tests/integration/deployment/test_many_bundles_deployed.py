@@ -72,14 +72,14 @@ class TestWhatIsTouched:
         assert roots == {"etl_part_001", "etl_part_002", "etl_part_003"}
         assert {key: row["job_id"] for key, row in deployed.record().items()} == ids(deployed)
 
-    def test_nothing_when_nothing_changed_not_even_a_question(self, deployed):
+    def test_no_bundle_is_touched_when_nothing_changed_not_even_by_a_question(self, deployed):
         result = deployed.deploy_well()
 
         assert deployed.calls == []
         assert "Nothing to deploy" in result.stderr
         assert len(result.stdout.splitlines()) == 6
 
-    def test_one_bundle_when_one_module_changed_and_the_others_stay_recorded(self, deployed):
+    def test_one_bundle_is_touched_when_one_module_changed_and_the_others_stay_recorded(self, deployed):
         deployed.module("c", notebook="/Workspace/new")
         deployed.deploy_well()
 
@@ -87,14 +87,14 @@ class TestWhatIsTouched:
         assert deployed.calls == ["validate", "plan", "deploy", "summary"]
         assert {key: row["job_id"] for key, row in deployed.record().items()} == ids(deployed)
 
-    def test_those_that_upload_a_file_that_changed(self, deployed):
+    def test_bundles_that_upload_a_file_that_changed_are_touched(self, deployed):
         deployed.project.write("notebooks/lib.py", "x = 1\n")
         deployed.deploy_well()
 
         assert deployed.calls.count("deploy") == 1
         assert [path for path in deployed.workspace.tree.paths() if path.endswith("/files/notebooks/lib.py")]
 
-    def test_all_when_the_shared_file_or_a_variable_changed(self, deployed):
+    def test_all_bundles_are_touched_when_the_shared_file_or_a_variable_changed(self, deployed):
         deployed.project.write("shared.yml", SHARED.replace("default: a", "default: b"))
         deployed.deploy_well()
         deployed.deploy_well()
@@ -103,7 +103,7 @@ class TestWhatIsTouched:
         assert deployed.calls.count("deploy") == 6
         assert deployed.changes == {}
 
-    def test_all_are_planned_if_asked_for_so_that_edits_by_hand_are_found(self, deployed):
+    def test_all_bundles_are_planned_if_asked_for_so_that_edits_by_hand_are_found(self, deployed):
         deployed.workspace.jobs.edit(deployed.job_id("e"), max_concurrent_runs=7)
 
         assert deployed.deploy().exit_code == 0
@@ -132,7 +132,7 @@ class TestWhatIsTouched:
 
 
 class TestTheGate:
-    def test_counts_the_deletions_of_all_bundles_before_anything_is_deployed(self, deployed):
+    def test_the_gate_counts_the_deletions_of_all_bundles_before_anything_is_deployed(self, deployed):
         for name in "ac":
             deployed.remove(name)
         deployed.module("e", notebook="/Workspace/new")
@@ -152,7 +152,7 @@ class TestTheGate:
 
         assert deployed.workspace.jobs.names() == ["a", "b", "c", "d"]
 
-    def test_refuses_files_that_were_moved_without_their_job(self, deployed):
+    def test_the_gate_refuses_files_that_were_moved_without_their_job(self, deployed):
         folder = deployed.project.path / "bundles"
         (folder / "part_001/resources/jobs/b.yml").rename(folder / "part_003/resources/jobs/b.yml")
         refused = deployed.deploy("--max-deletes", "9")
@@ -163,7 +163,7 @@ class TestTheGate:
 
 
 class TestOneOfSeveralFails:
-    def test_the_others_are_deployed_and_the_next_run_mends_it(self, deployed):
+    def test_where_one_bundle_fails_the_others_are_deployed_and_the_next_run_mends_it(self, deployed):
         for name in "ace":
             deployed.module(name, notebook="/Workspace/new")
         deployed.workspace.jobs.refusals["c"] = "This job is not wanted."
@@ -179,7 +179,7 @@ class TestOneOfSeveralFails:
         assert deployed.calls.count("deploy") == 1
         assert deployed.changes == {"reset": 3}
 
-    def test_one_that_cannot_be_planned_keeps_no_other_from_it(self, deployed):
+    def test_a_bundle_that_cannot_be_planned_keeps_no_other_from_it(self, deployed):
         for name in "ace":
             deployed.module(name, notebook="/Workspace/new")
         deployed.disturb('case "$PWD $2" in *part_002*plan) echo "Error: no" >&2; exit 1;; esac')
@@ -236,7 +236,7 @@ class TestMoving:
     def move(self, world: World, *arguments: str) -> Result:
         return world.ljm("bundles", "move", *arguments, "-t", "dev")
 
-    def test_the_list_tells_what_is_where(self, deployed):
+    def test_the_list_of_bundles_shows_what_is_where(self, deployed):
         deployed.remove("f")
         deployed.ljm("generate")
 
@@ -244,7 +244,7 @@ class TestMoving:
             "part_001  2 jobs, room for 0\npart_002  2 jobs, room for 0\npart_003  1 job, room for 1\n"
         )
 
-    def test_a_job_keeps_its_id_and_runs_the_files_of_its_new_bundle(self, deployed):
+    def test_a_job_that_moves_keeps_its_id_and_runs_the_files_of_its_new_bundle(self, deployed):
         before = ids(deployed)
         result = self.move(deployed, "a", "part_002")
 
@@ -295,7 +295,7 @@ class TestMoving:
 
     @pytest.mark.parametrize("moment", few(["after"], ["before"]))
     @pytest.mark.parametrize("step", few(["bind"], ["summary", "plan", "validate", "deploy", "unbind"]))
-    def test_one_that_is_killed_anywhere_is_finished_by_the_next(self, deployed, step, moment):
+    def test_a_move_that_is_killed_anywhere_is_finished_by_the_next(self, deployed, step, moment):
         before = ids(deployed)
         call = '"$CLI" "$@";' if moment == "after" else ""
         deployed.disturb(f'case "$2 $3" in {step}*|"deployment {step}") {call} kill -9 $PPID; exit 1;; esac')
@@ -314,7 +314,7 @@ class TestMoving:
         assert set(deployed.changes) <= {"reset"}
 
     @pytest.mark.slow
-    def test_a_second_target_follows_with_the_same_command(self, deployed):
+    def test_a_second_target_follows_a_move_with_the_same_command(self, deployed):
         deployed.deploy_well("-t", "prod")
         assert self.move(deployed, "a", "part_002").exit_code == 0
         refused = deployed.deploy("-t", "prod")
@@ -327,6 +327,7 @@ class TestMoving:
         assert deployed.changes == {"create": 6, "reset": 2}
 
 
+@pytest.mark.slow
 def test_from_one_bundle_to_many_no_job_is_lost(world):
     world.project.write("job_meta.yml", "{}\n")
     world.project.write("databricks.yml", "bundle: {name: etl}\ninclude: [shared.yml, resources/jobs/*.yml]\n")
@@ -364,7 +365,7 @@ def test_a_single_bundle_that_is_too_big_is_told_with_the_setting_that_parts_it(
 
 
 @pytest.mark.parametrize("command", ["validate", "generate", "plan"])
-def test_a_single_bundle_that_is_nearly_full_is_told_by_every_command(project, command, monkeypatch):
+def test_a_single_bundle_that_is_nearly_full_is_reported_by_every_command(project, command, monkeypatch):
     project.write("metadata/a.yml", module("a"))
     project.write("metadata/b.yml", module("b"))
     assert "Warning" not in project.ljm(command).stderr
@@ -375,7 +376,9 @@ def test_a_single_bundle_that_is_nearly_full_is_told_by_every_command(project, c
     assert "`bundles:` in job_meta.yml" in project.ljm(command).stderr
 
 
-def test_and_by_each_deployment_but_not_in_a_project_of_many(project, monkeypatch):
+def test_a_single_bundle_that_is_nearly_full_is_reported_by_each_deployment_but_not_in_a_project_of_many(
+    project, monkeypatch
+):
     monkeypatch.setattr(layout, "NEARLY_FULL", 1)
     project.write("metadata/a.yml", module("a"))
     told: list[str] = []

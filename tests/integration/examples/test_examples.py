@@ -7,7 +7,6 @@ import json
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,13 +60,13 @@ def shop(project) -> ProjectFolder:
     return project
 
 
-def test_jobs(shop, snapshot: SnapshotAssertion):
+def test_every_generated_job_is_as_it_was_reviewed(shop, snapshot: SnapshotAssertion):
     for name, text in shop.texts().items():
         if name.startswith("jobs/"):
             assert text == snapshot(name=name[5:-4], extension_class=YamlFile)
 
 
-def test_inline_sql(shop, snapshot: SnapshotAssertion):
+def test_every_inline_query_is_as_it_was_reviewed(shop, snapshot: SnapshotAssertion):
     for name, text in shop.texts().items():
         if name.startswith("sql/"):
             assert text == snapshot(name=name[4:-4].replace("/", "."), extension_class=SqlFile)
@@ -141,7 +140,7 @@ class TestFiles:
         assert [path for path in paths if not (file.parent / path).is_file()] == []
 
     @pytest.mark.parametrize("notebook", sorted(EXAMPLES.rglob("*.ipynb")), ids=lambda path: path.name)
-    def test_notebooks_of_jupyter_are_valid(self, notebook):
+    def test_example_notebooks_are_valid_notebooks_of_jupyter(self, notebook):
         content = json.loads(notebook.read_text(encoding="utf-8"))
         nbformat = pytest.importorskip("nbformat")
         nbformat.validate(content)
@@ -170,19 +169,3 @@ class TestStarter:
         assert (result.exit_code, result.problems) == (0, [])
         assert len(starter.generated()) == 2
         assert starter.ljm("generate", "--check").exit_code == 0
-
-
-class TestDemo:
-    def test_make_run_ends_with_a_diff_of_one_line(self, tmp_path):
-        for name in ("examples", "databricks.yml"):
-            source = REPOSITORY / name
-            (shutil.copytree if source.is_dir() else shutil.copyfile)(source, tmp_path / name)
-        done = subprocess.run(
-            [sys.executable, str(tmp_path / "examples" / "demo.py")], capture_output=True, text=True, timeout=120
-        )
-        assert (done.returncode, done.stderr.count("error")) == (0, 0), done.stderr
-        diff = done.stdout.split("generate --diff")[1].split("\n== ")[0]
-        changed = [line for line in diff.split("\n") if line[:1] in "+-" and line[:3] not in ("+++", "---") and line]
-        assert changed == ["+          max_retries: 3"]
-        assert "update resources/jobs/bronze_to_silver.yml" in done.stdout
-        assert Path(tmp_path / "build" / "demo" / "resources" / "jobs" / "bronze_to_silver.yml").is_file()

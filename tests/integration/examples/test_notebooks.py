@@ -57,7 +57,7 @@ def run(workspace: FakeWorkspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     return run_notebook
 
 
-def test_jobs_on_demand(run, workspace, tmp_path, capsys):
+def test_the_notebook_of_jobs_on_demand_creates_and_runs_the_jobs(run, workspace, tmp_path, capsys):
     metadata = tmp_path / "pipelines.yml"
     metadata.write_text(module("sales", notebook="/Workspace/sales"), encoding="utf-8")
 
@@ -68,7 +68,7 @@ def test_jobs_on_demand(run, workspace, tmp_path, capsys):
     assert f"sales: job {workspace.jobs.by_name('sales').job_id}" in capsys.readouterr().out
 
 
-def test_the_monitor_as_one_task_of_a_job(run, workspace):
+def test_the_notebook_of_the_monitor_loads_the_volume_and_creates_the_jobs(run, workspace):
     volume = workspace.files.create_volume("main", "etl", "metadata")
     (volume / "pipelines.yml").write_text(module("sales", notebook="/Workspace/sales"), encoding="utf-8")
 

@@ -190,7 +190,7 @@ class TestWhereJobsGo:
 
 
 class TestFilesOfABundle:
-    def test_it_takes_along_what_its_jobs_need_and_nothing_of_others(self, many):
+    def test_a_bundle_takes_along_what_its_jobs_need_and_nothing_of_others(self, many):
         for path in ("notebooks/deep/a.py", "alone.py"):
             many.write(path, "# Databricks notebook source\n")
         many.write("sql/q.sql", "SELECT 1\n")
@@ -318,7 +318,7 @@ class TestMistakes:
             ("{by: domain, include: [nothing.yml]}", "there is no file 'nothing.yml'"),
         ],
     )
-    def test_in_the_project_file_are_told_at_their_place(self, many, bundles, message):
+    def test_mistakes_in_the_project_file_are_reported_at_their_place(self, many, bundles, message):
         many.write("job_meta.yml", f"bundles: {bundles}\n")
         result = many.ljm("validate")
 
@@ -342,7 +342,7 @@ class TestMistakes:
             ),
         ],
     )
-    def test_in_what_the_bundles_share_are_told(self, many, files, message):
+    def test_mistakes_in_what_the_bundles_share_are_reported(self, many, files, message):
         many.write("metadata/a.yml", module("a"))
         for path, text in files.items():
             many.write(path, text)

@@ -341,7 +341,7 @@ class TestJobsThatTheCliFindsFaultWith:
         with_cli.changes.clear()
         return with_cli
 
-    def test_stay_as_they_are_in_quarantine_and_the_others_are_deployed(self, lenient: World):
+    def test_jobs_that_the_cli_finds_fault_with_stay_in_quarantine_and_the_others_are_deployed(self, lenient: World):
         lenient.project.write("metadata/sales.yml", BRAND_NEW.format("sales"))
         lenient.project.write("metadata/more.yml", BRAND_NEW.format("more"))
         lenient.file("stock", "/Workspace/new")
@@ -357,7 +357,7 @@ class TestJobsThatTheCliFindsFaultWith:
         assert "jobs/more.yml" not in lenient.project.generated()
         assert watching.looks() == "idle"
 
-    def test_heal_by_themselves(self, lenient: World):
+    def test_jobs_that_the_cli_finds_fault_with_are_deployed_once_they_are_repaired(self, lenient: World):
         lenient.project.write("metadata/sales.yml", BRAND_NEW.format("sales"))
         watching = lenient.monitor("cli")
         watching.tick()

@@ -295,7 +295,7 @@ class TestFailures:
         assert watching.looks() == "deployed"
         assert down.notebook("sales") == "/Workspace/2"
 
-    def test_a_restart_tries_at_once(self, down: World):
+    def test_after_failures_a_restart_tries_at_once(self, down: World):
         down.monitor().tick()
         down.comes_back()
 

@@ -210,7 +210,7 @@ class TestForeignFiles:
         assert result.exit_code == 1
         assert project.generated() == {name: project.read(f"resources/{name}"), "jobs/other.yml": _text_of(project)}
 
-    def test_others_are_never_touched(self, project):
+    def test_files_that_are_not_generated_are_never_touched(self, project):
         mine = {
             "resources/jobs/mine.yml": "resources: {}\n",
             "resources/jobs/mine.txt": "x",

@@ -46,7 +46,7 @@ class TestTheCommand:
     def test_after_generating_there_is_nothing_to_tell(self, generated):
         assert generated.ljm("plan", "--check").stdout == ("0 jobs to create, 0 to change, 0 to delete, 2 unchanged.\n")
 
-    def test_nothing_is_written(self, generated):
+    def test_a_plan_writes_nothing(self, generated):
         generated.write("metadata/sales.yml", SALES.replace("execution_order: 1\n", "execution_order: 2\n"))
         before = generated.everything()
 
@@ -160,7 +160,7 @@ class TestAgainst:
         assert committed.ljm("plan").stdout.startswith("0 jobs to create")
         assert committed.ljm("plan", "--against", "main").stdout.startswith("+ job returns: created\n")
 
-    def test_any_revision_may_be_named(self, committed):
+    def test_a_plan_may_be_against_any_revision(self, committed):
         first = git(committed.path, "rev-parse", "HEAD")
         committed.write("metadata/sales.yml", SALES.replace("SELECT 1", "SELECT 2"))
         committed.ljm("generate")

@@ -16,7 +16,7 @@ from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.control_table.changes import Kind, compare_rows
 from lakeflow_job_meta.control_table.schema import CONTROL_TABLE, METADATA_COLUMNS, key_of
-from lakeflow_job_meta.diagnostics.rules.metadata import NOT_IN_A_TABLE
+from lakeflow_job_meta.diagnostics.rules import NOT_IN_A_TABLE
 from lakeflow_job_meta.errors import InvalidMetadata, OperationFailed
 from lakeflow_job_meta.parsing.rows import modules_of_rows
 from lakeflow_job_meta.parsing.units import RawModule, SourceUnit, UnitContent
@@ -415,13 +415,13 @@ class TestWriting:
 class TestTargets:
     """The examples of the rule `not-in-a-table`."""
 
-    def test_the_wrong_example_is_refused_at_its_place(self):
+    def test_targets_are_refused_in_a_table_at_their_place(self):
         (problem,) = not_in_a_table(read(NOT_IN_A_TABLE.wrong))
         assert str(problem) == (
             "a.yml:3:5: error: a control table has no column for 'targets' [not-in-a-table]"
         )  # fmt: skip
 
-    def test_the_right_example_is_not(self):
+    def test_a_module_without_targets_is_loaded(self):
         assert not_in_a_table(read(NOT_IN_A_TABLE.right)) == []
 
 
@@ -470,7 +470,7 @@ class TestExport:
             '          notebook_path: "/Workspace/a"\n'
         )
 
-    def test_some_modules_can_be_chosen(self, table):
+    def test_some_modules_can_be_exported_alone(self, table):
         load(table, read([module("a"), module("a", name="stock")]), prune=False, dry_run=False)
         (found,) = read(export(table, ["stock"]))
         assert found.value["module_name"] == "stock"  # type: ignore[index, call-overload]
@@ -534,12 +534,12 @@ class TestChanges:
         assert changes.modules == {name: _module_kind(name, before, after) for name in touched}
 
     @given(_states)
-    def test_nothing_changes_in_another_order(self, state):
+    def test_rows_in_another_order_are_no_change(self, state):
         changes = compare_rows(rows_of(state), reversed(rows_of(state)))
         assert (changes.sources, changes.modules) == ((), {})
 
     @given(_states, _states)
-    def test_there_and_back_is_the_opposite(self, before, after):
+    def test_changes_there_and_back_are_the_opposite_of_each_other(self, before, after):
         opposite = {Kind.NEW: Kind.DELETED, Kind.ACTIVATED: Kind.DEACTIVATED, Kind.UPDATED: Kind.UPDATED}
         opposite |= {back: there for there, back in opposite.items()}
         there = compare_rows(rows_of(before), rows_of(after))

@@ -85,7 +85,7 @@ class TestListing:
 
     @pytest.mark.parametrize("kind", [FaultKind.UNAVAILABLE, FaultKind.TOO_MANY_REQUESTS, FaultKind.CONNECTION_RESET],
                              ids=lambda kind: kind.name)  # fmt: skip
-    def test_what_passes_is_waited_for(self, workspace, volume, read, kind):
+    def test_a_listing_waits_for_what_passes(self, workspace, volume, read, kind):
         fill(volume, "a.yml", "b.yml")
         workspace.faults.add(Fault("GET", DIRECTORIES, kind))
         workspace.faults.add(Fault("GET", FILES, kind))

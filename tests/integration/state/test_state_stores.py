@@ -55,7 +55,7 @@ class TestLocal(RecordTableContract):
 
     @settings(max_examples=examples(15))
     @given(puts=put_histories)
-    def test_it_is_a_dictionary(self, jobs, puts):
+    def test_a_local_store_behaves_like_a_dictionary(self, jobs, puts):
         check_puts(jobs, puts)
 
     def test_it_is_one_file_named_after_the_suffix(self, jobs, tmp_path):
@@ -71,7 +71,7 @@ class TestLocal(RecordTableContract):
         assert "new" in kept
         assert "r0" not in kept
 
-    def test_jobs_are_all_kept(self, jobs):
+    def test_jobs_in_a_local_store_are_all_kept(self, jobs):
         jobs.write(RowChanges([job(f"j{number}") for number in range(1100)]))
         assert len(jobs.rows()) == 1100
 
@@ -112,7 +112,7 @@ class TestDelta(RecordTableContract):
 
     @settings(max_examples=examples(6))
     @given(puts=put_histories)
-    def test_it_is_a_dictionary(self, jobs, puts):
+    def test_a_delta_store_behaves_like_a_dictionary(self, jobs, puts):
         check_puts(jobs, puts)
 
     def test_a_table_that_somebody_is_just_making_is_waited_for(self, jobs, tmp_path):
@@ -218,7 +218,7 @@ class TestWarehouse(RecordTableContract):
 
     @settings(max_examples=examples(5))
     @given(puts=put_histories)
-    def test_it_is_a_dictionary(self, jobs, puts):
+    def test_a_store_over_a_warehouse_behaves_like_a_dictionary(self, jobs, puts):
         check_puts(jobs, puts)
 
     def test_nothing_to_do_asks_nothing(self, jobs, workspace):

@@ -72,7 +72,7 @@ class TestDelta(ControlTableContract):
 
     @settings(max_examples=examples(15))
     @given(history=histories)
-    def test_it_is_a_dictionary(self, place: DeltaPlace, history):
+    def test_a_delta_table_behaves_like_a_dictionary(self, place: DeltaPlace, history):
         check_history(place, history)
 
 
@@ -87,5 +87,5 @@ class TestWarehouse(ControlTableContract):
 
     @settings(max_examples=examples(10))
     @given(history=histories)
-    def test_it_is_a_dictionary(self, place: WarehousePlace, history):
+    def test_a_table_over_a_warehouse_behaves_like_a_dictionary(self, place: WarehousePlace, history):
         check_history(place, history)

@@ -174,7 +174,7 @@ class TestUnreadable:
         assert problem.code == "unreadable"
 
     @pytest.mark.parametrize("content", ["", "{", "not json\n", '{"commitInfo": {}}\n', "\x00\x01"])
-    def test_a_log_that_is_garbage(self, control, content):
+    def test_a_log_that_is_garbage_is_an_error(self, control, content):
         control.write(f"{TABLE}/_delta_log/00000000000000000000.json", content)
         (problem,) = control.ljm("validate").errors
         assert problem.code == "unreadable"

@@ -254,7 +254,7 @@ FATAL = (
 class TestFaults:
     @pytest.mark.parametrize("kind", [*BEFORE_THE_WORK, *AFTER_THE_WORK], ids=lambda kind: kind.name)
     @pytest.mark.parametrize("operation", ["DESCRIBE TABLE", "DESCRIBE HISTORY", "SELECT", "MERGE"])
-    def test_what_passes_is_waited_for(self, filled, workspace, kind, operation):
+    def test_a_fault_that_passes_is_waited_for(self, filled, workspace, kind, operation):
         workspace.faults.add(Fault("POST", STATEMENTS, kind, times=2, body_contains=operation, retry_after=1))
         filled.write(RowChanges([{**row("new"), **OPTIONAL}], [("sales", "s00")]))
         assert ids(filled) == [*("new",), *(f"s{number:02}" for number in range(1, 25))]
@@ -390,25 +390,25 @@ class TestCommandLine:
 
         return run
 
-    def test_a_missing_table(self, ljm):
+    def test_the_command_line_reports_a_missing_table(self, ljm):
         result = ljm("show")
         assert (result.exit_code, result.stdout) == (1, "")
         assert f"{CONTROL}: there is no such table; make it with `ljm table create`" in result.stderr
 
     @pytest.mark.parametrize(("warehouse", "words"), [("fedcba9876543210", "does not exist"), ("nope", "not a valid")])
-    def test_an_unknown_warehouse(self, ljm, warehouse, words):
+    def test_the_command_line_reports_an_unknown_warehouse(self, ljm, warehouse, words):
         result = ljm("show", warehouse=warehouse)
         assert result.exit_code == 1
         assert words in result.stderr
 
-    def test_an_expired_token(self, ljm, workspace):
+    def test_the_command_line_reports_an_expired_token(self, ljm, workspace):
         workspace.identity.expired = True
         result = ljm("show")
         assert result.exit_code == 1
         assert "does not accept the login" in result.stderr
         assert "Renew the token or the profile." in result.stderr
 
-    def test_a_wrong_token(self, ljm, monkeypatch):
+    def test_the_command_line_reports_a_wrong_token(self, ljm, monkeypatch):
         monkeypatch.setenv("DATABRICKS_TOKEN", "dapi-wrong-secret")
         result = ljm("show")
         assert result.exit_code == 1
@@ -416,14 +416,14 @@ class TestCommandLine:
         assert "Invalid access token" in result.stderr
 
     @pytest.mark.parametrize(("command", "privilege"), [("show", "SELECT"), ("history", "SELECT")])
-    def test_no_permission(self, ljm, control, workspace, command, privilege):
+    def test_the_command_line_reports_a_missing_permission(self, ljm, control, workspace, command, privilege):
         workspace.engine.tables.denied.add((CONTROL, privilege))
         result = ljm(command)
         assert result.exit_code == 1
         assert "INSUFFICIENT_PERMISSIONS" in result.stderr
 
     @pytest.mark.parametrize("kind", [FaultKind.INTERNAL_ERROR, FaultKind.BAD_GATEWAY, FaultKind.TRUNCATED_BODY])
-    def test_a_workspace_that_is_broken(self, ljm, control, workspace, kind):
+    def test_the_command_line_reports_a_workspace_that_is_broken(self, ljm, control, workspace, kind):
         workspace.faults.add(Fault("POST", STATEMENTS, kind, times=99))
         result = ljm("show")
         assert result.exit_code == 1

@@ -57,7 +57,7 @@ class TestDiagnostics:
         assert recommendation.severity == "Recommendation"
         assert recommendation.locations[0] == CliLocation("databricks.yml", 3, 1)
 
-    def test_several_places_are_all_kept(self):
+    def test_several_places_of_a_message_are_all_kept(self):
         (found,) = diagnostics_in("Error: multiple resources\n  at a\n  at b\n  in x.yml:1:2\n  in y z.yml:3:4\n")
 
         assert found.settings == ("a", "b")
@@ -83,7 +83,7 @@ class TestDiagnostics:
             st.tuples(st.sampled_from(["Error", "Warning"]), st.text("abc é:", min_size=1).map(str.strip)), max_size=5
         )
     )
-    def test_every_message_is_found(self, messages):
+    def test_every_message_of_the_cli_is_found(self, messages):
         text = "\n".join(f"{severity}: {message}x\n  in a.yml:1:2\n" for severity, message in messages)
 
         assert [(each.severity, each.message) for each in diagnostics_in(text)] == [
@@ -149,7 +149,7 @@ TROUBLES = {
 
 class TestTrouble:
     @pytest.mark.parametrize(("stderr", "trouble"), TROUBLES.values(), ids=TROUBLES)
-    def test_is_recognised_by_the_words_of_the_cli(self, stderr, trouble):
+    def test_trouble_is_recognised_by_the_words_of_the_cli(self, stderr, trouble):
         assert trouble_in(stderr) is trouble
 
     @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ class TestTrouble:
             ("connection refused", "check its address, the network and the proxy"),
         ],
     )
-    def test_says_what_to_do(self, name, advice):
+    def test_trouble_with_the_cli_says_what_to_do(self, name, advice):
         text = explain(CliFailure("bundle deploy", CliResult(1, "", TROUBLES[name][0])))
 
         assert text.startswith("`databricks bundle deploy` failed: ")
@@ -176,5 +176,5 @@ class TestTrouble:
     def test_one_that_said_nothing_is_told_by_its_code(self):
         assert "exit code -9" in explain(CliFailure("bundle plan", CliResult(-9, "", "")))
 
-    def test_a_long_text_is_cut(self):
+    def test_a_long_text_of_the_cli_is_cut(self):
         assert len(explain(CliFailure("bundle plan", CliResult(1, "", f"Error: {'x' * 100_000}")))) < 1_000

@@ -39,7 +39,7 @@ class TestTheFingerprint:
 
         assert fingerprint(one) != fingerprint(other)
 
-    def test_the_names_of_folders_count(self, project):
+    def test_the_names_of_folders_count_for_the_fingerprint(self, project):
         before = fingerprint(project.path)
         project.write("notebooks/a.py", "1")
         first = fingerprint(project.path)

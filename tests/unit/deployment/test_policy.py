@@ -43,7 +43,7 @@ class TestTheGate:
         ],
         ids=["nothing", "creations and updates", "gone already", "a change", "a default of Databricks", "permissions"],
     )
-    def test_lets_pass_what_the_metadata_asks_for(self, plan):
+    def test_the_gate_lets_pass_what_the_metadata_asks_for(self, plan):
         refuse_violations(plan, Allowance())
 
     def test_refuses_a_deletion_and_names_the_job_and_the_flag(self):
@@ -101,7 +101,7 @@ class TestTheGate:
 
         assert "resources that are not jobs ('resources.schemas.gold')" in refusal(plan, deletions=9, emptying=True)
 
-    def test_gives_all_reasons_at_once(self):
+    def test_the_gate_gives_all_reasons_at_once(self):
         text = refusal(plan_of(a="delete", b="recreate", c=EDITED))
 
         assert [word in text for word in ("--max-deletes 1", "create again 'b'", "--overwrite-drift")] == [True] * 3
@@ -111,7 +111,7 @@ class TestTheGate:
         st.integers(0, 7),
         st.booleans(),
     )
-    def test_never_lets_more_jobs_go_than_allowed(self, actions, deletions, emptying):
+    def test_the_gate_never_lets_more_jobs_go_than_allowed(self, actions, deletions, emptying):
         doomed = [*actions.values()].count("delete")
         is_fine = doomed <= deletions and (emptying or doomed == 0 or doomed < len(actions))
 

@@ -74,7 +74,7 @@ class TestPlaces:
         assert found.startswith("metadata/sales.yml:")
 
     @pytest.mark.parametrize("path", ["databricks.yml", "resources/jobs/other.yml", "jobs/sales.yml", "../x.yml"])
-    def test_other_files_have_none(self, places, path):
+    def test_a_file_that_is_not_generated_has_no_place_in_the_metadata(self, places, path):
         assert places.of_location(CliLocation(path, 1, 1)) is None
 
     def test_a_message_is_told_at_the_place_in_the_metadata(self, places):

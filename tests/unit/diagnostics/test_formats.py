@@ -17,7 +17,7 @@ from lakeflow_job_meta.diagnostics.model import (
     Suggestion,
     SuggestionKind,
 )
-from lakeflow_job_meta.diagnostics.registry import RULES
+from lakeflow_job_meta.diagnostics.rules import RULES
 from support.project_folder import REPOSITORY, ProjectFolder, module
 from support.tables import row, write_table
 

@@ -8,9 +8,10 @@ import pytest
 
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.config.load import load_project
-from lakeflow_job_meta.diagnostics import catalog as rulebook
+from lakeflow_job_meta.diagnostics import rules
+from lakeflow_job_meta.diagnostics.catalog import explain_all, explanations
 from lakeflow_job_meta.diagnostics.model import Rule
-from lakeflow_job_meta.diagnostics.registry import RULES
+from lakeflow_job_meta.diagnostics.rules import RULES
 from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.output.writer import plan_changes
 from support.project_folder import REPOSITORY
@@ -18,12 +19,11 @@ from support.project_folder import REPOSITORY
 ONLY_IN_TABLES = {"bad-json", "conflicting-rows", "not-in-a-table", "row-without-module"}
 """Mistakes of rows and of loading them; test_rows.py and test_table_load.py have their examples."""
 
-WITH_EXAMPLES = [rule for rule in rulebook.all_rules() if rule.code not in ONLY_IN_TABLES]
-each_rule = pytest.mark.parametrize("rule", WITH_EXAMPLES, ids=lambda rule: rule.code)
+each_rule = pytest.mark.parametrize("code", sorted(RULES.keys() - ONLY_IN_TABLES))
 
 
-def codes_of(folder: Path, metadata: str, files: tuple[tuple[str, str], ...]) -> list[str]:
-    for path, content in (("metadata/example.yml", metadata), *files):
+def codes_of(folder: Path, metadata: str, files: dict[str, str]) -> list[str]:
+    for path, content in {"metadata/example.yml": metadata, **files}.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(content, encoding="utf-8")
     try:
@@ -36,22 +36,37 @@ def codes_of(folder: Path, metadata: str, files: tuple[tuple[str, str], ...]) ->
 
 
 @each_rule
-def test_the_wrong_example_has_this_mistake_and_no_other(rule: Rule, tmp_path: Path):
-    assert set(codes_of(tmp_path, rule.wrong, rule.files)) == {rule.code}
+def test_the_wrong_example_of_a_rule_has_its_mistake_and_no_other(code: str, tmp_path: Path):
+    explanation = explanations()[code]
+
+    found = codes_of(
+        tmp_path, explanation.wrong or explanation.example, {**explanation.files, **explanation.wrong_files}
+    )
+
+    assert set(found) == {code}
 
 
 @each_rule
-def test_the_right_example_has_no_mistake(rule: Rule, tmp_path: Path):
-    assert codes_of(tmp_path, rule.right, rule.right_files) == []
+def test_the_right_example_of_a_rule_has_no_mistake(code: str, tmp_path: Path):
+    explanation = explanations()[code]
+
+    found = codes_of(
+        tmp_path, explanation.right or explanation.example, {**explanation.files, **explanation.right_files}
+    )
+
+    assert found == []
 
 
-def test_every_rule_says_what_it_means_and_what_to_do():
-    assert all(rule.meaning.endswith(".") and rule.remedy.endswith(".") for rule in RULES.values())
+def test_every_rule_is_registered_and_explained():
+    defined = {rule.code for rule in vars(rules).values() if isinstance(rule, Rule)}
+
+    assert set(RULES) == set(explanations()) == defined
+    assert all(each.meaning.endswith(".") and each.remedy.endswith(".") for each in explanations().values())
 
 
 def test_the_documentation_is_what_explain_prints():
     page = REPOSITORY / "docs" / "checks.md"
-    assert page.read_text(encoding="utf-8") == rulebook.explain_all(), "run: ljm explain --all > docs/checks.md"
+    assert page.read_text(encoding="utf-8") == explain_all(), "run: ljm explain --all > docs/checks.md"
 
 
 @pytest.mark.parametrize(

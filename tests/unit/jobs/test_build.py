@@ -308,7 +308,7 @@ class TestPaths:
 
 
 class TestDefaults:
-    def test_they_are_merged_into_what_the_module_says_key_by_key(self, project):
+    def test_defaults_are_merged_into_what_the_module_says_key_by_key(self, project):
         project.write(
             "job_meta.yml",
             "defaults: {job: {tags: {team: a, layer: x}, email_notifications: {on_failure: [a@b.c]}, "
@@ -324,7 +324,7 @@ class TestDefaults:
         assert job["email_notifications"] == {"on_failure": ["d@e.f"]}
         assert job["max_concurrent_runs"] == 1
 
-    def test_null_takes_one_away(self, project):
+    def test_null_takes_a_default_away(self, project):
         project.write("job_meta.yml", "defaults: {job: {timeout_seconds: 5, tags: {a: b}}, task: {max_retries: 3}}")
         job = project.job(
             module()
@@ -335,7 +335,7 @@ class TestDefaults:
         assert "max_retries" not in job["tasks"][0]
         assert job["tags"] == {"a": "b"}
 
-    def test_null_takes_one_away_inside_a_map_too(self, project):
+    def test_null_takes_a_default_away_inside_a_map_too(self, project):
         project.write("job_meta.yml", "defaults: {job: {tags: {a: b, c: d}}}")
         job = project.job(module().replace("    sources:", "    job_config: {tags: {a: null}}\n    sources:"))
         assert job["tags"] == {"c": "d"}
@@ -416,11 +416,11 @@ class TestNames:
     def test_a_job_is_named_after_its_module(self, project):
         assert project.job(module("'sales / 2024'"))["name"] == "sales / 2024"
 
-    def test_a_pattern_may_say_otherwise(self, project):
+    def test_a_pattern_of_the_project_may_name_jobs(self, project):
         project.write("job_meta.yml", 'naming: {job_name: "Metadata_Driven_ETL_{module_name} ${bundle.target}"}')
         assert project.job(module())["name"] == "Metadata_Driven_ETL_sales ${bundle.target}"
 
-    def test_a_module_may_say_otherwise(self, project):
+    def test_a_module_may_name_its_job(self, project):
         project.write("job_meta.yml", 'naming: {job_name: "x {module_name}"}')
         assert (
             project.job(module().replace("    sources:", "    job_config: {name: mine}\n    sources:"))["name"]
@@ -430,7 +430,7 @@ class TestNames:
     def test_a_module_name_is_never_taken_for_a_pattern(self, project):
         assert project.job(module("'{module_name} {x} %s {0}'"))["name"] == "{module_name} {x} %s {0}"
 
-    def test_the_description_is_the_module_s(self, project):
+    def test_the_description_of_a_job_is_that_of_its_module(self, project):
         job = project.job(module().replace("    sources:", "    description: Sales.\n    sources:"))
         assert job["description"] == "Sales."
 

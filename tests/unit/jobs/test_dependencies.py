@@ -147,7 +147,7 @@ class TestDependsOn:
         module = module_of(source("c", None, ["b"]), source("b", None, ["a"]), source("x", 3), source("a", 1))
         assert [each.source_id for each in Stages(module).in_order()] == ["a", "b", "c", "x"]
 
-    def test_outcomes_are_kept(self, project):
+    def test_outcomes_of_dependencies_are_kept(self, project):
         job = project.job(
             """\
             modules:

@@ -23,7 +23,7 @@ estates = st.fixed_dictionaries(
 
 class TestAssignment:
     @given(estates, st.randoms())
-    def test_depends_on_no_order(self, estate, random):
+    def test_the_bundle_of_a_job_depends_on_no_order(self, estate, random):
         new = sorted(estate["new"] - estate["placed"].keys())
         first = assign(estate["placed"], new, estate["runs"], estate["limit"])
         random.shuffle(new)
@@ -41,7 +41,7 @@ class TestAssignment:
         assert all(after[name] <= max(estate["limit"], before[name]) for name in after)
 
     @given(estates)
-    def test_puts_together_what_runs_each_other(self, estate):
+    def test_jobs_that_run_each_other_share_a_bundle(self, estate):
         new = estate["new"] - estate["placed"].keys()
         runs = {key: others for key, others in estate["runs"].items() if key in new}
         found = assign({}, new, runs, estate["limit"])

@@ -120,7 +120,7 @@ class TestEntries:
         assert not is_missing or read.state == MonitorState()
 
     @given(entries)
-    def test_without_values_can_be_read(self, entry):
+    def test_entries_without_values_can_be_read(self, entry):
         row = dict.fromkeys(entry.as_row())
 
         read = entry_of_row({**row, "run_id": "1", "target": "dev"})
@@ -139,7 +139,7 @@ class TestEntries:
         assert after(moment + moved, last) > last.started
 
     @given(st.lists(st.text(max_size=2000), max_size=20))
-    def test_keep_no_endless_errors(self, errors):
+    def test_entries_keep_no_endless_errors(self, errors):
         kept = shortened(errors * 100)
 
         assert len(kept) <= 1000

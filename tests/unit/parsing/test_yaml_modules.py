@@ -321,7 +321,7 @@ class TestTogether:
         (problem,) = project.problems(f"modules: [{{module_name: sales, {sources}}}]")
         assert ": error: " in problem
 
-    def test_a_long_value_is_cut(self, project):
+    def test_a_long_value_is_cut_in_a_message(self, project):
         project.write("metadata/sales.yml", module(f'"{"1" * 100_000}"'))
         result = project.ljm("validate")
         assert len(result.stderr) < 2000
@@ -458,7 +458,7 @@ def _jobs(compilation: Compilation) -> list[tuple]:
 class TestYamlAndRows:
     @settings(max_examples=examples(40))
     @given(module_lists)
-    def test_give_the_same_jobs(self, tmp_path_factory, modules):
+    def test_yaml_and_rows_give_the_same_jobs(self, tmp_path_factory, modules):
         project = _next_folder(tmp_path_factory)
         project.write("job_meta.yml", "defaults: {warehouse_id: w}\ncontrol_table: c\n")
         project.write("metadata/sales.yml", to_yaml({"modules": modules}) + "\n")

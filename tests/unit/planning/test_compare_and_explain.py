@@ -358,7 +358,7 @@ class TestMarkdown:
         assert "max_concurrent_runs: 1 -> 2" in folded
         assert "max_concurrent_runs" not in text.split("<details>")[0]
 
-    def test_no_change_is_one_line(self):
+    def test_no_change_is_one_line_of_markdown(self):
         plan = compare([job()], [job()])
         assert as_markdown(plan) == "### Jobs: 0 jobs to create, 0 to change, 0 to delete, 1 unchanged\n"
 
@@ -375,7 +375,7 @@ class TestMarkdown:
         assert text.count("<details>") == text.count("</details>")
         assert len(re.findall(r"^```$", text, flags=re.MULTILINE)) == 2 * text.count("<details>")
 
-    def test_other_formats_are_never_cut(self):
+    def test_formats_other_than_markdown_are_never_cut(self):
         assert len(json.loads(as_json(BIG))["jobs"]) == 400
         assert "+ job job_99: created" in as_text(BIG)
 

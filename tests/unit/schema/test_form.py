@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import SourceRef, UnreadableDocument
-from lakeflow_job_meta.diagnostics.rules.metadata import UNUSABLE_NAME
+from lakeflow_job_meta.diagnostics.rules import UNUSABLE_NAME
 from lakeflow_job_meta.jobs.build import build_job
 from lakeflow_job_meta.parsing.modules import ParsedModule, parse_module
 from lakeflow_job_meta.parsing.units import RawModule

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="process groups and f
 
 
 class TestTheLock:
-    def test_says_who_holds_it_once_and_goes_on_when_it_is_free(self, tmp_path):
+    def test_the_lock_says_who_holds_it_once_and_goes_on_when_it_is_free(self, tmp_path):
         told: list[str] = []
         with deployment_lock(tmp_path) as handle:
             copy = os.dup(handle)  # as a CLI that outlives us has it
@@ -41,7 +41,7 @@ class TestTheLock:
             rf"Waiting for the deployment of process {os.getpid()} on \S+, begun \d{{4}}-\d\d-\d\d .* UTC\.", message
         )
 
-    def test_gives_up_after_its_time_and_says_what_to_do(self, tmp_path):
+    def test_the_lock_gives_up_after_its_time_and_says_what_to_do(self, tmp_path):
         slept: list[float] = []
         with (
             deployment_lock(tmp_path),
@@ -54,7 +54,7 @@ class TestTheLock:
 
         assert sum(slept) == 60
 
-    def test_is_free_after_an_error_and_whatever_the_file_says(self, tmp_path):
+    def test_the_lock_is_free_after_an_error_and_whatever_the_file_says(self, tmp_path):
         (tmp_path / "lock").write_bytes(b"\xff" * 10_000)
         with pytest.raises(RuntimeError), deployment_lock(tmp_path):
             raise RuntimeError
@@ -62,7 +62,7 @@ class TestTheLock:
         with deployment_lock(tmp_path, wait_seconds=0):
             assert (tmp_path / "lock").read_text().startswith(f"the deployment of process {os.getpid()} on ")
 
-    def test_a_file_that_cannot_be_opened_is_one_sentence(self, tmp_path):
+    def test_a_lock_file_that_cannot_be_opened_is_one_sentence(self, tmp_path):
         (tmp_path / "lock").mkdir()
 
         with pytest.raises(OperationFailed, match="lock"), deployment_lock(tmp_path):
@@ -70,14 +70,14 @@ class TestTheLock:
 
 
 class TestRecords:
-    def test_are_written_whole(self, tmp_path):
+    def test_records_are_written_whole(self, tmp_path):
         path = tmp_path / "jobs.json"
         write_record(path, {"a": "ä"})
 
         assert read_record(path) == {"a": "ä"}
         assert [each.name for each in tmp_path.iterdir()] == ["jobs.json"]
 
-    def test_a_crash_while_writing_leaves_the_old_one(self, tmp_path):
+    def test_a_crash_while_writing_leaves_the_old_record(self, tmp_path):
         path = tmp_path / "jobs.json"
         write_record(path, {"old": 1})
 
@@ -87,11 +87,11 @@ class TestRecords:
         assert read_record(path) == {"old": 1}
 
     @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b'"x"'])
-    def test_a_damaged_one_says_nothing(self, tmp_path, content):
+    def test_a_damaged_record_says_nothing(self, tmp_path, content):
         (tmp_path / "jobs.json").write_bytes(content)
         assert read_record(tmp_path / "jobs.json") == {}
 
-    def test_a_disk_that_refuses_is_one_sentence(self, tmp_path):
+    def test_a_disk_that_refuses_a_record_is_one_sentence(self, tmp_path):
         (tmp_path / "jobs.json").mkdir()
         with pytest.raises(OperationFailed, match=r"jobs\.json' cannot be written: "):
             write_record(tmp_path / "jobs.json", {})
@@ -127,7 +127,7 @@ class TestRecords:
         assert known_jobs(records, "prod") == ()
 
     @pytest.mark.parametrize("target", [None, "dev", "a b", "a/b", "ä", ".", ".."])
-    def test_are_in_a_folder_of_the_project_that_git_ignores(self, project, target):
+    def test_records_are_in_a_folder_of_the_project_that_git_ignores(self, project, target):
         folder = state_folder(load_project(project.path), target)
 
         root = project.path / ".lakeflow-job-meta"

@@ -51,7 +51,7 @@ REFUSED = [
 
 class TestNames:
     @pytest.mark.parametrize("name", REFUSED, ids=repr)
-    def test_what_is_no_name_is_refused(self, name):
+    def test_what_is_no_name_of_a_table_is_refused(self, name):
         with pytest.raises(ConfigError, match="is no name of a table"):
             quote_name(name)
         assert name_problem(name) is not None
@@ -74,7 +74,7 @@ class TestNames:
             ("a" * MAX_PART, f"`{'a' * MAX_PART}`"),
         ],
     )
-    def test_every_part_is_quoted(self, name, quoted):
+    def test_every_part_of_a_table_s_name_is_quoted(self, name, quoted):
         assert quote_name(name) == quoted
 
     @given(st.lists(st.text(st.characters(exclude_categories=("Cc", "Cs"), exclude_characters="/"),
@@ -85,7 +85,7 @@ class TestNames:
         assert quote_name(name) == name
 
     @given(st.text(st.sampled_from("ab.`;' -\n/ü"), max_size=12))
-    def test_whatever_is_quoted_is_safe(self, name):
+    def test_whatever_name_is_quoted_is_safe(self, name):
         """Between backticks there is no backtick that is not doubled, and nothing outside of them but dots."""
         if name_problem(name) is not None:
             return

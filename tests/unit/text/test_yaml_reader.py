@@ -130,7 +130,7 @@ class TestRefused:
             ("x: &k a\n*k : 1\n‸*k : 2\n", "'a' is given twice"),
         ],
     )
-    def test_a_key_that_stands_twice(self, marked, words):
+    def test_a_key_that_stands_twice_is_refused(self, marked, words):
         assert_refused(marked, "duplicate-key", words)
 
     @pytest.mark.parametrize(
@@ -146,24 +146,24 @@ class TestRefused:
             ("n: &k 1\n‸*k : x\n", "a key must be text"),
         ],
     )
-    def test_a_key_that_is_not_text(self, marked, words):
+    def test_a_key_that_is_not_text_is_refused(self, marked, words):
         assert_refused(marked, "value", words)
 
     @pytest.mark.parametrize("second", ["---\nb: 2\n", "--- {}\n", "...\n---\nb: 2\n"])
-    def test_several_documents(self, second):
+    def test_several_documents_are_refused(self, second):
         kind, message = fault_of("a: 1\n" + second)
         assert kind == "syntax"
         assert "a second document starts here" in message
 
     @pytest.mark.parametrize("marked", ["&a [‸*a]", "&a {b: [1, {c: ‸*a}]}", "x: &a\n  y: &b\n    z: ‸*a\n"])
-    def test_an_alias_inside_its_own_anchor(self, marked):
+    def test_an_alias_inside_its_own_anchor_is_refused(self, marked):
         assert_refused(marked, "syntax", "never ends")
 
-    def test_an_alias_without_an_anchor(self):
+    def test_an_alias_without_an_anchor_is_refused(self):
         assert_refused("a: ‸*nowhere\n", "syntax", "no anchor &nowhere")
 
     @pytest.mark.parametrize("opener", ["[", "{"])
-    def test_a_bomb_of_aliases(self, opener):
+    def test_a_bomb_of_aliases_is_refused(self, opener):
         lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
         for n in range(1, 30):
             items = [f"{f'k{k}: ' if opener == '{' else ''}*a{n - 1}" for k in range(10)]
@@ -172,7 +172,7 @@ class TestRefused:
         assert kind == "limit"
         assert f"{MAX_VALUES_FROM_ALIASES:,}" in message
 
-    def test_a_bomb_of_merge_keys(self):
+    def test_a_bomb_of_merge_keys_is_refused(self):
         wide = ", ".join(f"k{n}: 1" for n in range(1000))
         text = f"a: &a {{{wide}}}\n" + "".join(f"b{n}: {{<<: *a}}\n" for n in range(1000))
         assert fault_of(text)[0] == "limit"
@@ -193,30 +193,30 @@ class TestRefused:
             ("a: ‸!!int x\n", "'x' is not what the tag !!int says"),
         ],
     )
-    def test_an_unknown_tag(self, marked, words):
+    def test_an_unknown_tag_is_refused(self, marked, words):
         assert_refused(marked, "value", words)
 
     @pytest.mark.parametrize("text", [".inf", "-.inf", "+.INF", ".nan", ".NaN", "1e400", "-1e999", "9" * 400])
-    def test_a_number_that_a_job_cannot_have(self, text):
+    def test_a_number_that_a_job_cannot_have_is_refused(self, text):
         assert_refused(f"a: ‸{text}\n", "value", "quote it if text is meant")
 
     @pytest.mark.parametrize("text", ["9223372036854775808", "-9223372036854775809", "99999999999999999999"])
-    def test_a_whole_number_beyond_64_bits_which_other_readers_take_for_a_fraction(self, text):
+    def test_a_whole_number_beyond_64_bits_is_refused_which_other_readers_take_for_a_fraction(self, text):
         assert_refused(f"a: ‸{text}\n", "value", "quote it if text is meant")
 
     @pytest.mark.parametrize(("opener", "closer"), [("[", "]"), ("{a: ", "}")])
-    def test_nesting_beyond_the_limit(self, opener, closer):
+    def test_nesting_beyond_the_limit_is_refused(self, opener, closer):
         assert read_yaml(opener * MAX_DEPTH + closer * MAX_DEPTH).faults == []
         kind, message = fault_of(opener * (MAX_DEPTH + 1) + closer * (MAX_DEPTH + 1))
         assert (kind, message) == ("limit", f"nested deeper than {MAX_DEPTH} levels")
 
-    def test_a_text_beyond_the_limit(self):
+    def test_a_text_beyond_the_limit_is_refused(self):
         kind, message = fault_of("#" * (MAX_CHARACTERS + 1))
         assert kind == "limit"
         assert "split it" in message
 
     @pytest.mark.parametrize("marked", ["a:\n‸\tb: 1\n", "a:\n  b: 1\n‸\tc: 2\n"])
-    def test_a_tab_in_the_indentation(self, marked):
+    def test_a_tab_in_the_indentation_is_refused(self, marked):
         text, place = at_caret(marked)
         (fault,) = read_yaml(text).faults
         assert (fault.kind, fault.mark.line) == ("syntax", int(place.split(":")[0]))
@@ -224,13 +224,13 @@ class TestRefused:
 
     @pytest.mark.parametrize("character", ["\x00", "\x1b", "\ufffe"])
     @pytest.mark.parametrize("before", ["a: ", "a: x\nb: ", "a: 日本語\nb: 😀 "])
-    def test_a_control_character_at_its_place(self, character, before):
+    def test_a_control_character_is_refused_at_its_place(self, character, before):
         assert_refused(f"{before}‸{character}x\n", "syntax", "a character that YAML does not allow")
 
     @pytest.mark.parametrize(
         "text", [r'a: "\z"', r'a: "\xg0"', r'a: "\u12"', r'a: "\ud800"', r'a: "\U00110000"', 'a: "\\']
     )
-    def test_a_bad_escape(self, text):
+    def test_a_bad_escape_is_refused(self, text):
         assert fault_of(text)[0] == "syntax"
 
     @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ class TestRefused:
         assert words in message
 
     @pytest.mark.parametrize("text", ["<<: 1\n", "<<: [1, {a: 1}]\n", "<<: text\n", "x: &x [1]\ny: {<<: *x}\n"])
-    def test_a_merge_key_with_something_else_than_maps(self, text):
+    def test_a_merge_key_with_something_else_than_maps_is_refused(self, text):
         assert fault_of(text)[0] == "value"
 
     def test_all_faults_of_a_text_are_found_at_once(self):
@@ -421,7 +421,7 @@ class TestAnyText:
     @example("? &a [x]\n: *a\n")
     @example("{? {? {? : }}}")
     @example("[<<, <<: 1]")
-    def test_no_text_is_too_much(self, text):
+    def test_any_text_is_read_or_refused_without_a_crash(self, text):
         for with_positions in (False, True):
             content = read_yaml(text, with_positions=with_positions)
             assert content.locate(("a", 0, "b"), of_key=True).start.line >= 1
@@ -440,7 +440,7 @@ class TestAnyText:
         assert [fault.mark for fault in plain.faults] == [fault.mark for fault in with_positions.faults]
 
     @given(any_text)
-    def test_no_value_is_infinite(self, text):
+    def test_no_value_that_is_read_is_infinite(self, text):
         def leaves(value: object) -> list[object]:
             if isinstance(value, dict):
                 return [leaf for each in value.values() for leaf in leaves(each)]

@@ -213,12 +213,12 @@ class TestKeys:
 
 class TestRefused:
     @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
-    def test_a_number_that_is_not_finite(self, number):
+    def test_a_number_that_is_not_finite_is_refused(self, number):
         with pytest.raises(Unwritable, match="no number"):
             to_yaml({"a": [number]})
 
     @pytest.mark.parametrize("text", ["\ud800", "a\udfffb", "\ude00\ud83d", "a\nb\ud83d\nc"])
-    def test_half_a_surrogate_pair(self, text):
+    def test_half_a_surrogate_pair_is_refused(self, text):
         with pytest.raises(Unwritable, match="surrogate"):
             to_yaml(text)
         with pytest.raises(Unwritable, match="surrogate"):

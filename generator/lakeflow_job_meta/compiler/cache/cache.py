@@ -42,11 +42,9 @@ class CompilationCache:
 
     @property
     def templates(self) -> set[tuple[str, str | None]]:
-        """As in `CompilePass`."""
         return self._inner.templates
 
     def compile_units(self, units: Sequence[SourceUnit], on_done: OnDone) -> dict[SourceUnit, UnitResult]:
-        """As in `CompilePass`."""
         stored = self._load()
         results = {unit: result for unit in units if (result := self._recall(unit, stored)) is not None}
         results |= self._inner.compile_units([unit for unit in units if unit not in results], on_done)

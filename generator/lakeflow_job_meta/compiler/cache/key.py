@@ -1,19 +1,24 @@
 """Everything that all units depend on, as one digest: this tool, its libraries, the project file, the bundle.
 
-What only some units depend on (files, time zones) is not in here; it is noted with their results.
+Reads the tool's own files. What only some units depend on (files, time zones) is noted with their results.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from dataclasses import fields
+from functools import cache
+from pathlib import Path
 
 from lakeflow_job_meta._internal.hashing import content_digest
-from lakeflow_job_meta.compiler.cache.code_fingerprint import code_fingerprint
+from lakeflow_job_meta._internal.package_data import shipped
 from lakeflow_job_meta.config.bundle import BundleDeclarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.text.yaml_documents import YamlDocument
 
+_LIBRARIES = ("jinja2", "jsonschema_rs", "markupsafe", "py_yaml12", "pyyaml")
 _NOT_IN_RESULTS = ("folder", "origin")
 """Of a project; what is looked up below its folder is noted with the result."""
 
@@ -32,3 +37,23 @@ def _values(record: Project | BundleDeclarations) -> Iterator[tuple[str, object]
         value = getattr(record, each.name)
         if each.name not in _NOT_IN_RESULTS:
             yield each.name, sorted(value) if isinstance(value, frozenset) else value
+
+
+@cache
+def code_fingerprint() -> bytes:
+    """Returns a digest of all code and data that makes the results; a version would miss a change between releases.
+
+    It is computed once, of the files as they are then, and stays the same for as long as the process lives.
+    """
+    package = Path(__file__).parents[2]
+    files = [*package.rglob("*.py"), *shipped("templates").glob("*.j2"), *shipped("schemas").glob("*.json")]
+    contents = [piece for path in sorted(files) for piece in (path.name.encode(), path.read_bytes())]
+    return content_digest(sys.version.encode(), repr(sorted(_libraries())).encode(), *contents)
+
+
+def _libraries() -> Iterator[str]:
+    """Yields names and versions of libraries as their folders give them; importing them all would take much longer."""
+    for folder in filter(os.path.isdir, sys.path):
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if entry.name.endswith(".dist-info")]
+        yield from (name for name in names if name.split("-")[0].lower() in _LIBRARIES)

@@ -1,1 +1,0 @@
-"""The rules, by subject. Data only."""
