@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lakeflow_job_meta._internal.text import did_you_mean, listing, quoted
 from lakeflow_job_meta.checks.context import CheckContext
-from lakeflow_job_meta.diagnostics.model import Diagnostic
+from lakeflow_job_meta.diagnostics.model import Diagnostic, nearest
 from lakeflow_job_meta.diagnostics.rules import NO_COMPUTE, PLACEHOLDER, TWO_COMPUTES, UNDEFINED_COMPUTE
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.task_types import BY_BLOCK, COMPUTE_FIELDS, Compute
@@ -26,7 +26,8 @@ def compute_is_defined(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
                 where = (
                     f"; {setting!r} in 'job_config' defines none" if not known else did_you_mean(name, sorted(known))
                 )
-                yield UNDEFINED_COMPUTE.at(job.origin_of((*path, field)), f"no {noun} {quoted(name)} is defined{where}")
+                message = f"no {noun} {quoted(name)} is defined{where}"
+                yield UNDEFINED_COMPUTE.at(job.origin_of((*path, field)), message, nearest(name, known))
 
 
 def tasks_have_compute(job: Job, context: CheckContext) -> Iterator[Diagnostic]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lakeflow_job_meta._internal.text import did_you_mean, quoted
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics import rules
-from lakeflow_job_meta.diagnostics.model import Diagnostic
+from lakeflow_job_meta.diagnostics.model import Diagnostic, nearest
 from lakeflow_job_meta.jobs.dependencies import find_cycles
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.parsing.model import Source
@@ -47,7 +47,9 @@ def dependencies_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
                 others = [name for name in names if name != source.source_id]
                 hint = did_you_mean(dependency.source_id, others)
                 what = f"{quoted(source.source_id)} depends on {quoted(dependency.source_id)}"
-                yield rules.UNKNOWN_DEPENDENCY.at(dependency.origin, f"{what}, which the module does not have{hint}")
+                near = nearest(dependency.source_id, others)
+                message = f"{what}, which the module does not have{hint}"
+                yield rules.UNKNOWN_DEPENDENCY.at(dependency.origin, message, near)
 
 
 def outcomes_come_from_conditions(job: Job, context: CheckContext) -> Iterator[Diagnostic]:

@@ -14,7 +14,7 @@ from lakeflow_job_meta._internal.text import did_you_mean, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value, texts_in, value_at
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics import rules
-from lakeflow_job_meta.diagnostics.model import Diagnostic
+from lakeflow_job_meta.diagnostics.model import Diagnostic, nearest
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.references import JOB_ID, JOB_PARAMETER, REFERENCE, REFERENCE_KINDS, TASK_VALUE
 from lakeflow_job_meta.jobs.task_types import INLINE_SQL
@@ -143,7 +143,8 @@ def targets_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
         if target not in (known or ()):
             hint = did_you_mean(target, sorted(known or ()))
             origin = job.module.origin.at("targets", number)
-            yield rules.UNKNOWN_TARGET.at(origin, f"databricks.yml has no target {quoted(target)}{hint}")
+            message = f"databricks.yml has no target {quoted(target)}{hint}"
+            yield rules.UNKNOWN_TARGET.at(origin, message, nearest(target, known or ()))
 
 
 JOB_CHECKS = (

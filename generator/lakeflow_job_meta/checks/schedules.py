@@ -14,7 +14,7 @@ from functools import lru_cache
 from lakeflow_job_meta._internal.text import did_you_mean, listing, quoted
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.checks.file_lookups import time_zones
-from lakeflow_job_meta.diagnostics.model import Diagnostic
+from lakeflow_job_meta.diagnostics.model import Diagnostic, nearest
 from lakeflow_job_meta.diagnostics.rules import BAD_CRON, BAD_TIME_ZONE, SEVERAL_TRIGGERS
 from lakeflow_job_meta.jobs.build import ACTIVE_DEFAULT_EXCLUSIVE
 from lakeflow_job_meta.jobs.model import Job
@@ -42,7 +42,7 @@ def schedules_are_right(job: Job, context: CheckContext) -> Iterator[Diagnostic]
     if isinstance(zone, str) and "${" not in zone and not (_OFFSET.fullmatch(zone) or context.files.is_time_zone(zone)):
         hint = did_you_mean(zone, time_zones(), otherwise="; use one such as 'Europe/Berlin' or 'UTC'")
         origin = job.origin_of(("schedule", "timezone_id"))
-        yield BAD_TIME_ZONE.at(origin, f"there is no time zone {quoted(zone)}{hint}")
+        yield BAD_TIME_ZONE.at(origin, f"there is no time zone {quoted(zone)}{hint}", nearest(zone, time_zones()))
 
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")

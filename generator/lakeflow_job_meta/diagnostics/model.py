@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-from lakeflow_job_meta._internal.text import json_like
+from lakeflow_job_meta._internal.text import closest, json_like
 from lakeflow_job_meta._internal.trees import KeyPath, Value
 
 DOCUMENTATION = "docs/checks.md"
@@ -124,6 +124,9 @@ class SuggestionKind(str, Enum):
 _BARE = re.compile(r"(?!(?:true|false|yes|no|on|off|y|n|null)\Z)[a-z_][a-z0-9_.-]*", re.IGNORECASE)
 """Text that every reader of YAML takes for text without quotes."""
 
+_SCALAR = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|(?![{\[|>*&!?"']|- )(?:(?!:(?:\s|\Z)).)+""")
+"""A key or value in quotes or plain, and not a map or list, a block of text, an alias, an anchor or a tag."""
+
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
@@ -136,10 +139,10 @@ class Suggestion:
     def written_for(self, old: str) -> str | None:
         """Returns what to write for a key or value of YAML or JSON, in quotes of the same kind.
 
-        None for what cannot be replaced in place: a map, a list, a block of text, an alias, an anchor or a tag.
+        None for what cannot be replaced in place, such as a map or an alias.
         """
         new = self.replacement
-        if not old or old[0] in "{[|>*&!?" or isinstance(new, (dict, list)):
+        if not _SCALAR.fullmatch(old) or isinstance(new, (dict, list)):
             return None
         if not isinstance(new, str):
             return json_like(new)
@@ -148,6 +151,12 @@ class Suggestion:
         if old[0] not in "'\"" and _BARE.fullmatch(new):
             return new
         return '"' + "".join(map(_in_quotes, new)) + '"'
+
+
+def nearest(word: str, known: Iterable[str]) -> Suggestion | None:
+    """Suggests the known value that was probably meant; a person has to decide."""
+    match = closest(word, known)
+    return Suggestion(SuggestionKind.REPLACE_VALUE, match) if match is not None else None
 
 
 def _in_quotes(character: str) -> str:

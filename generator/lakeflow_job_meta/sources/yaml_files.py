@@ -14,12 +14,13 @@ from functools import partial
 from pathlib import Path
 
 from lakeflow_job_meta._internal.fs import is_glob, walk
-from lakeflow_job_meta._internal.text import did_you_mean, kind_of
+from lakeflow_job_meta._internal.text import kind_of
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
 from lakeflow_job_meta.diagnostics.rules import UNREADABLE
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.parsing.units import RawModule, SourceUnit, UnitContent, digest_of
+from lakeflow_job_meta.schema.suggestions import rename_key
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints, combined_fingerprint
 from lakeflow_job_meta.sources.interface import SourceSnapshot
 from lakeflow_job_meta.text.yaml_documents import YamlDocument, decode_yaml, read_bytes
@@ -138,10 +139,10 @@ def _modules_of(root: Value, origin: SourceRef) -> tuple[list[RawModule], list[D
         return [], [UNREADABLE.at(origin, "the file is empty; it needs a list 'modules:'")]
     if not isinstance(root, dict):
         return [], [UNREADABLE.at(origin, f"a metadata file is a map with 'modules:', but this is {kind_of(root)}")]
+    advices = {key: rename_key(key, _FILE_KEYS, root) for key in root if key not in _FILE_KEYS}
     problems = [
-        UNREADABLE.at(origin.key(key), f"unknown key {key!r} in a metadata file{did_you_mean(key, _FILE_KEYS)}")
-        for key in root
-        if key not in _FILE_KEYS
+        UNREADABLE.at(origin.key(key), f"unknown key {key!r} in a metadata file{advice}", suggestion)
+        for key, (advice, suggestion) in advices.items()
     ]
     modules = root.get("modules")
     if not isinstance(modules, list):

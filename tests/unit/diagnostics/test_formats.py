@@ -18,7 +18,7 @@ from lakeflow_job_meta.diagnostics.model import (
     SuggestionKind,
 )
 from lakeflow_job_meta.diagnostics.rules import RULES
-from support.project_folder import REPOSITORY, ProjectFolder
+from support.project_folder import REPOSITORY, ProjectFolder, module
 from support.tables import row, write_table
 
 METADATA = """\
@@ -81,6 +81,39 @@ class TestNames:
     def test_a_missing_field_is_named_though_the_range_is_of_its_map(self, project):
         project.write("metadata/a.yml", "modules:\n  - module_name: sales # x\n    description: y\n")
         assert shown(project) == [("missing-field", "module_name: sales", "sales", None, "sources")]
+
+
+class TestSuggestions:
+    def test_a_known_name_that_is_near_is_suggested_and_left_to_a_person(self, project):
+        text = """\
+modules:
+  - module_name: sales
+    job_config: {schedule: {quartz_cron_expression: "0 0 2 * * ?", timezone_id: Europe/Amsterdm}}
+    targets: [prd]
+    sources:
+      - source_id: orders2
+        execution_order: 1
+        transformation_config: {notebook_path: /Workspace/a}
+      - source_id: last
+        depends_on: [order, {source_id: order}]
+        transformation_config: {notebook_path: /Workspace/a}
+"""
+        project.write("metadata/a.yml", text)
+        suggested = {
+            (problem.code, problem.text, problem.suggestion.replacement, problem.suggested_text)
+            for problem in project.compile().diagnostics
+            if problem.suggestion is not None and not problem.suggestion.is_safe
+        }
+        assert suggested == {
+            ("bad-time-zone", "Europe/Amsterdm", "Europe/Amsterdam", '"Europe/Amsterdam"'),
+            ("unknown-target", "prd", "prod", "prod"),
+            ("unknown-dependency", "order", "orders2", "orders2"),
+            ("unknown-dependency", "{source_id: order}", "orders2", None),
+        }
+
+    def test_a_misspelt_key_of_the_file_can_be_renamed(self, project):
+        project.write("metadata/a.yml", module("a").replace("modules:", "modlues:"))
+        assert project.ljm("validate", "--fix").exit_code == 0
 
 
 class TestJson:
@@ -187,6 +220,11 @@ class TestWrittenText:
             ("&x 5", "5", None),
             ("*x", "5", None),
             ("", "x", None),
+            ("source_id: x", "y", None),
+            ('"source_id": "x"', "y", None),
+            ("- x", "y", None),
+            ("'a''b'", "c", "'c'"),
+            ("a:b", "c", "c"),
             ("a", ["x"], None),
         ],
     )
