@@ -113,8 +113,8 @@ def select_backend(
 ) -> DeployBackend:
     """Returns the backend of a name; `auto` takes the CLI where there are a bundle and a CLI, else the Jobs API.
 
-    `on_fallback` takes the reason if the CLI cannot be used although there is a bundle. Raises ConfigError if the CLI is
-    named, and there is none that can be used.
+    `on_fallback` takes the reason if the CLI cannot be used although there is a bundle. Raises ConfigError if the CLI
+    is named, and there is none that can be used.
     """
     if name == "cli" or (name == "auto" and (project.folder / BUNDLE_FILE).is_file()):
         try:

@@ -49,7 +49,7 @@ class PlanExecution:
         self._has_written = False
 
     def run(self) -> list[str]:
-        """Carries the plan out; returns what went wrong. Raises StalePlan if it is stale and nothing was written yet."""
+        """Carries the plan out; returns what went wrong. Raises StalePlan if it is stale and nothing was written."""
         plan = self._prepared.plan
         self._check_nothing_appeared(plan.jobs(Action.CREATE))
         changing = {*plan.jobs(Action.CREATE, Action.UPDATE)}
