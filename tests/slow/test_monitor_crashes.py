@@ -286,7 +286,7 @@ class TestAskedToStop:
     def test_a_monitor_stopped_while_it_loads_a_library_has_its_own_exit_code(self, how):
         # Generated code, as dataclasses have it, is where Python would end by the signal after all.
         program = (
-            "from lakeflow_job_meta.cli.stopping import end_like_ctrl_c\n"
+            "from lakeflow_job_meta.cli.run import end_like_ctrl_c\n"
             "end_like_ctrl_c()\n"
             f"try: exec('import signal; signal.raise_signal({int(STOPS[how])})')\n"
             "except KeyboardInterrupt: print('stopped')"
