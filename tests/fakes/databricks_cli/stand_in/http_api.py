@@ -160,8 +160,9 @@ class Api:
                     raise ConnectionError("EOF")
                 lines = [line.decode("latin-1").partition(":") for line in iter(answer.readline, b"\r\n") if line]
                 headers = {name.lower(): value.strip() for name, _, value in lines}
-                content = answer.read()
-        if len(content) < int(headers.get("content-length", 0)):
+                length = int(headers.get("content-length", 0))
+                content = answer.read(length)
+        if len(content) < length:
             raise ApiFailure(method, f"{self.host}{target}", 0, "", "response body: unexpected EOF")
         return int(status[1]), headers, content
 
