@@ -31,9 +31,13 @@ from lakeflow_job_meta.parsing.units import SourceUnit
 
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing.process import BaseProcess
 
 TURN_SECONDS = 0.01
 """A worker waits as long for its next units, or until this process has done the unit that it is at."""
+
+LIVENESS_SECONDS = 1.0
+"""After so long without an answer it is asked whether there is still a worker."""
 
 Templates = set[tuple[str, str | None]]
 
@@ -174,7 +178,10 @@ class _Pool:
             The project's templates as workers have seen them.
         """
         templates: Templates = set()
-        done, _ = wait(self.chunks, None if not work.left else 0, return_when=FIRST_COMPLETED)
+        done, _ = wait(self.chunks, 0 if work.left else LIVENESS_SECONDS, return_when=FIRST_COMPLETED)
+        if not (done or work.left or _live_workers()):
+            # A chunk that is sent while the pool breaks is never answered.
+            self._give_up(work)
         for future in done:
             path, units = self.chunks.pop(future)
             try:
@@ -191,6 +198,12 @@ class _Pool:
         while self._is_usable and work.left and len(self.chunks) < 2 * self._most:
             self._hand_out(work, work.take_chunk())
         return templates
+
+    def _give_up(self, work: _Work) -> None:
+        self._is_usable = False
+        for _, units in self.chunks.values():
+            work.give_back(units)
+        self.chunks.clear()
 
     def _hand_out(self, work: _Work, units: list[SourceUnit]) -> None:
         try:
@@ -228,9 +241,18 @@ class _Pool:
         return executor, folder
 
     def close(self) -> None:
-        """Ends the workers when each has done the chunk that it is at."""
+        """Ends the workers when each has done the chunk that it is at; at once where one has failed."""
         self._sender.shutdown()
+        # A pool that breaks waits for a worker that was started meanwhile, and that nobody tells to end.
+        for worker in [] if self._is_usable else _live_workers():
+            worker.kill()
         self._at_end.close()
+
+
+def _live_workers() -> list[BaseProcess]:
+    from multiprocessing import active_children
+
+    return active_children()
 
 
 # What follows runs in a worker.

@@ -10,6 +10,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import fields
 from multiprocessing import spawn
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from lakeflow_job_meta.checks.file_lookups import FileLookups
 from lakeflow_job_meta.cli import params
 from lakeflow_job_meta.compiler import parallel
 from lakeflow_job_meta.compiler.cache import cache
@@ -24,6 +26,7 @@ from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.parallel import ParallelCompiler, Workers
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.compiler.unit import UnitCompiler
+from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.parsing.units import SourceUnit, UnitContent
 from support.project_folder import ProjectFolder, module
@@ -279,7 +282,7 @@ def test_workers_take_less_and_less_by_size_and_one_unit_at_least():
     assert work.take_chunk() == [units[5]]
 
 
-MODULES = 4000
+MODULES = 5_000
 
 
 @pytest.fixture(scope="module")
@@ -353,7 +356,7 @@ class TestProcesses:
             assert command.wait() == 0
         assert_end(children)
 
-    @pytest.mark.parametrize("delay", [0, 0.3])
+    @pytest.mark.parametrize("delay", [0, 0.1])
     def test_end_in_order_on_ctrl_c(self, big_project, delay):
         with validation(big_project, SCRIPT) as (command, children):
             time.sleep(delay)
@@ -368,3 +371,20 @@ class TestProcesses:
             command.kill()
             command.wait()
         assert_end(children)
+
+
+def test_a_chunk_that_no_worker_will_ever_answer_is_compiled_here(project, monkeypatch):
+    loaded = load_project(project.path)
+    compiler = UnitCompiler(loaded, read_bundle_declarations(loaded), FileLookups(loaded.folder))
+    unit = SourceUnit("metadata/a.yml", None, lambda: UnitContent(()))
+    work = parallel._Work([unit], AT_ONCE)
+    work.take_first()
+    pool = parallel._Pool(compiler, 1)
+    pool.chunks[Future()] = Path("nowhere"), [unit]
+    monkeypatch.setattr(parallel, "LIVENESS_SECONDS", 0.01)
+
+    pool.exchange(work)
+
+    assert list(work.left) == [unit]
+    assert not pool.chunks
+    pool.close()
