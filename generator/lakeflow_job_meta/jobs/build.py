@@ -51,7 +51,7 @@ def build_job(module: Module, project: Project, output: str) -> Built:
     stages = Stages(module)
     sources = stages.in_order()
     if not sources:
-        message = f"the module {quoted(module.module_name)} has no active source, so no job is made of it"
+        message = f"the module {quoted(module.module_name)} has no active source, so no job is created from it"
         return Built(None, (NO_ACTIVE_SOURCE.at(module.origin.key("sources"), message),))
     builder = _Builder(module, project, output, stages)
     settings, layers = builder.job_settings()
