@@ -24,6 +24,7 @@ from fakes.databricks_cli import cli_environment
 from fakes.workspace import FakeWorkspace, Fault, FaultKind
 
 pytest_plugins = ["fakes.databricks_cli.fixtures"]
+pytestmark = pytest.mark.slow
 
 SECONDS = 60
 

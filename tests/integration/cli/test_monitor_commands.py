@@ -31,6 +31,7 @@ from lakeflow_job_meta.monitor.notify import Webhook
 from support.connections import VOLUME
 from support.monitor_fixtures import World, broken_row, lines_of_json, module_row
 from support.project_folder import Result, module
+from support.slow import few
 
 pytest_plugins = ["support.workspace_fixtures", "support.monitor_fixtures"]
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="file locks and signals are those of POSIX")
@@ -185,7 +186,9 @@ class TestTheLoop:
         ).is_success
         assert len(watching.told("failed")) == 4
 
-    @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+    @pytest.mark.parametrize(
+        "sent", few([pytest.param(signal.SIGINT, id="Ctrl-C")], [pytest.param(signal.SIGTERM, id="SIGTERM")])
+    )
     def test_being_stopped_ends_it_in_good_order(self, commands: World, sent):
         with monitor_process(commands) as process:
             wait_until(lambda: commands.names == ["sales", "stock"] and len(commands.history) == 1)

@@ -334,6 +334,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_leave_a_whole_cache(project):
     for number in range(3):
         project.write("metadata/stock.yml", module("stock", notebook=f"/Workspace/{number}"))
@@ -553,4 +554,4 @@ def _bundles(project: ProjectFolder) -> dict[str, bytes]:
 
 
 TestEdits = Edits.TestCase
-TestEdits.settings = settings(max_examples=examples(30), stateful_step_count=15, deadline=None)
+TestEdits.settings = settings(max_examples=examples(30), stateful_step_count=examples(15), deadline=None)

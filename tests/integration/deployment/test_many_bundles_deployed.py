@@ -94,6 +94,7 @@ class TestWhatIsTouched:
         assert deployed.calls.count("deploy") == 1
         assert [path for path in deployed.workspace.tree.paths() if path.endswith("/files/notebooks/lib.py")]
 
+    @pytest.mark.slow
     def test_all_bundles_are_touched_when_the_shared_file_or_a_variable_changed(self, deployed):
         deployed.project.write("shared.yml", SHARED.replace("default: a", "default: b"))
         deployed.deploy_well()
@@ -204,9 +205,8 @@ class TestOneOfSeveralFails:
         assert deployed.changes == {"reset": 3}
 
 
-@pytest.mark.parametrize(
-    "sent", few([pytest.param(signal.SIGINT, id="Ctrl-C")], [pytest.param(signal.SIGTERM, id="SIGTERM")])
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 def test_being_stopped_ends_all_that_runs_within_ten_seconds(deployed, tmp_path, sent):
     for name in "ace":
         deployed.module(name, notebook="/Workspace/new")
@@ -258,6 +258,7 @@ class TestMoving:
         assert deployed.changes == {"reset": 1}
         assert {key: row["job_id"] for key, row in deployed.record().items()} == before
 
+    @pytest.mark.slow
     def test_modules_that_run_each_other_move_together(self, deployed):
         before = ids(deployed)
         text = module("a").replace("notebook_path: /Workspace/a", "run_job_task: {module_name: b}")

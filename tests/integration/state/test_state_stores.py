@@ -123,6 +123,7 @@ class TestDelta(RecordTableContract):
 
         assert jobs.rows() == [job()]
 
+    @pytest.mark.slow
     def test_many_commits_are_not_many_files_to_open(self, history, tmp_path):
         for number in range(60):
             history.write(RowChanges([tick(f"r{number}", number)]))

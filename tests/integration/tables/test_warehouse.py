@@ -344,6 +344,7 @@ def dead_host() -> Iterator[str]:
 
 
 class TestNobodyThere:
+    @pytest.mark.slow
     def test_a_dead_host_is_named_within_the_limit(self, dead_host):
         def client() -> WorkspaceClient:
             return WorkspaceClient(
