@@ -37,9 +37,7 @@ from lakeflow_job_meta.workspace.client import Workspace
 class PreparedDeployment:
     """Metadata that was compiled and may be deployed; nothing was written yet.
 
-    Attributes:
-        changes: Of the generated files; None where files are not what is deployed.
-        violations: The deletions of files that were held back.
+    The `changes` of files are None where files are not deployed; `violations` are the deletions that were held back.
     """
 
     compilation: Compilation

@@ -13,11 +13,9 @@ from lakeflow_job_meta.monitor.retry import Clock
 
 @dataclass(frozen=True, slots=True)
 class LoopOptions:
-    """How often, and for how long: None never ends.
+    """How often, from the beginning of one tick to that of the next, and for how long: None never ends.
 
-    Attributes:
-        interval_seconds: From the beginning of one tick to the beginning of the next.
-        fail_after: After how many failures in a row to end.
+    Ends after `fail_after` failures in a row.
     """
 
     interval_seconds: float = 60.0

@@ -48,15 +48,10 @@ class RetryPolicy:
     def after(
         self, retry: Retry, outcome: Outcome, *, is_refused: bool, is_failing: bool, now: float, jitter: float
     ) -> Retry:
-        """Returns the next try after a tick.
+        """Returns the next try after a tick, of which `retry` is the one before it.
 
-        Args:
-            retry: The one before the tick.
-            outcome: Of the tick.
-            is_refused: Whether something is refused.
-            is_failing: Whether an earlier failure is still unresolved.
-            now: By the monotonic clock.
-            jitter: From 0 to 1; so that two monitors do not keep trying at the same time.
+        `is_failing` says whether an earlier failure is still unresolved. `now` is by the monotonic clock; `jitter` is
+        from 0 to 1, so that two monitors do not keep trying at the same time.
         """
         if outcome is Outcome.FAILED:
             failures = retry.failures_in_a_row + 1

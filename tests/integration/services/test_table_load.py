@@ -16,7 +16,7 @@ from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.control_table.changes import Kind, compare_rows
 from lakeflow_job_meta.control_table.schema import CONTROL_TABLE, METADATA_COLUMNS, key_of
-from lakeflow_job_meta.diagnostics.rules import NOT_IN_A_TABLE
+from lakeflow_job_meta.diagnostics.catalog import explanations
 from lakeflow_job_meta.errors import InvalidMetadata, OperationFailed
 from lakeflow_job_meta.parsing.rows import modules_of_rows
 from lakeflow_job_meta.parsing.units import RawModule, SourceUnit, UnitContent
@@ -415,13 +415,13 @@ class TestTargets:
     """The examples of the rule `not-in-a-table`."""
 
     def test_targets_are_refused_in_a_table_at_their_place(self):
-        (problem,) = not_in_a_table(read(NOT_IN_A_TABLE.wrong))
+        (problem,) = not_in_a_table(read(explanations()["not-in-a-table"].wrong))
         assert str(problem) == (
             "a.yml:3:5: error: a control table has no column for 'targets' [not-in-a-table]"
         )  # fmt: skip
 
     def test_a_module_without_targets_is_loaded(self):
-        assert not_in_a_table(read(NOT_IN_A_TABLE.right)) == []
+        assert not_in_a_table(read(explanations()["not-in-a-table"].right)) == []
 
 
 class TestExport:

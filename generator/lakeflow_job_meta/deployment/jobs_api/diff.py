@@ -65,12 +65,8 @@ def field_changes(
 ) -> tuple[FieldChange, ...]:
     """Returns every setting that a reset would change.
 
-    Args:
-        remote: As the workspace has it.
-        wanted: As it would be sent.
-        creator: Of the job; `run_as` may name that user without being set.
-        is_as_sent: Whether the same was sent last time. Then whatever differs was edited by hand; otherwise that is
-            unknown, and it counts as a change of the metadata.
+    `run_as` may name the creator of the job without being set. `is_as_sent` says whether the same was sent last time:
+    then whatever differs was edited by hand; otherwise that is unknown, and it counts as a change of the metadata.
     """
     source = "GIT" if "git_source" in wanted else "WORKSPACE"
     found = sorted(diff(_by_name(remote), _by_name(wanted)), key=lambda each: path_text(each.path))

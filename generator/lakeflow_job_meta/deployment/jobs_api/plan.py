@@ -27,7 +27,6 @@ class JobPlan:
     Attributes:
         settings: With the paths of uploaded files; references to jobs are still in.
         files: Contents by path in the workspace.
-        remote: As the workspace had it when it was planned.
         problem: Why it stays as it is; None if it can be deployed.
     """
 
