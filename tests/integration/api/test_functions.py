@@ -110,6 +110,7 @@ class TestNames:
 
         assert run(code) == "True lakeflow_job_meta.api.functions\n"
 
+    @pytest.mark.slow
     def test_the_types_hold_for_a_caller_that_is_checked_strictly(self, tmp_path):
         (tmp_path / "caller.py").write_text(CALLER, encoding="utf-8")
 

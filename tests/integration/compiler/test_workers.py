@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from multiprocessing import spawn
 from pathlib import Path
@@ -307,14 +307,22 @@ def validation(folder: Path, program: list[str]) -> Iterator[tuple[subprocess.Po
         [*program, "--project", str(folder), "validate"], stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as command:
         try:
-            children = Path(f"/proc/{command.pid}/task/{command.pid}/children")
             # One is the tracker of semaphores that Python starts beside the workers.
-            while len(found := children.read_text().split()) < 2:
+            while len(found := children_of(command.pid)) < 2:
                 assert command.poll() is None, "no worker was started"
                 time.sleep(0.01)
-            yield command, [int(number) for number in found]
+            yield command, found
         finally:
             command.kill()
+
+
+def children_of(process: int) -> list[int]:
+    """Returns the children of all threads of a process; those of one that has ended are soon the main thread's."""
+    found = []
+    for task in Path(f"/proc/{process}/task").glob("*"):
+        with suppress(OSError):
+            found += map(int, (task / "children").read_text().split())
+    return found
 
 
 def assert_end(processes: list[int]) -> None:

@@ -260,14 +260,15 @@ class TestUnknown:
 
 
 class TestSize:
+    @pytest.mark.no_cover
     @pytest.mark.parametrize("backwards", [False, True])
     def test_a_chain_of_a_thousand_sources_takes_no_time_to_speak_of(self, backwards):
         chain = [source("s0", 1), *(source(f"s{n}", None, [f"s{n - 1}"]) for n in range(1, 1000))]
         module = module_of(*(reversed(chain) if backwards else chain))
-        begin = time.perf_counter()
+        begin = time.process_time()
         assert [each.source_id for each in Stages(module).in_order()] == [f"s{n}" for n in range(1000)]
         assert find_cycles(module) == []
-        assert time.perf_counter() - begin < 5
+        assert time.process_time() - begin < 5
 
     def test_a_circle_of_a_thousand_sources_is_found(self):
         module = module_of(*(source(f"s{n}", None, [f"s{(n + 1) % 1000}"]) for n in range(1000)))
