@@ -25,10 +25,8 @@ def rows(modules: int) -> list[Row]:
 def write_table(path: Path, made: list[Row]) -> None:
     """Writes rows as a Delta table, in place of one that is there."""
     columns = ["source_id", "module_name", *(name for name in made[0] if name not in ("source_id", "module_name"))]
-    arrays = {
-        name: arrow.Array([row[name] for row in made], _KINDS.get(name, arrow.DataType.utf8())) for name in columns
-    }
-    write_deltalake(path, arrow.Table.from_pydict(arrays), mode="overwrite")
+    arrays = [arrow.Array([row[name] for row in made], _KINDS.get(name, arrow.DataType.utf8())) for name in columns]
+    write_deltalake(path, arrow.RecordBatch.from_arrays(arrays, names=columns), mode="overwrite")
 
 
 def write_yaml(folder: Path, made: list[Row]) -> None:

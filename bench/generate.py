@@ -126,20 +126,21 @@ def _once(what: str, size: int, arguments: list[str]) -> Figure:
         seconds = time.perf_counter() - begin
         process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, "the benchmark's jobs are meant to be right"
-    kilobytes = usage.ru_maxrss / (1024 if sys.platform == "darwin" else 1)
-    return Figure(what, size, seconds, usage.ru_utime + usage.ru_stime, max(kilobytes, memory.peak()) / 1024)
+    # Not `usage.ru_maxrss`: Linux counts the memory of the process that started it, the benchmark, as its own.
+    megabytes = peak / 1024 if (peak := memory.peak()) else None
+    return Figure(what, size, seconds, usage.ru_utime + usage.ru_stime, megabytes)
 
 
 def _tick(what: str, size: int, folder: Path) -> Figure:
     """Looks at a project as the monitor does between two changes; what it needs only once is not measured."""
     project = load_project(folder)
     watch = SourceWatcher(project, open_readers(project), FileFingerprints(), "")
-    first = watch.look()
+    first = watch.versions()
     time.sleep(SETTLING_SECONDS)
-    assert watch.look() == first, "nobody has changed anything"
+    assert watch.versions() == first, "nobody has changed anything"
     begin, began = time.perf_counter(), time.process_time()
     for _ in range(_LOOKS):
-        watch.look()
+        watch.versions()
     seconds, processor = time.perf_counter() - begin, time.process_time() - began
     return Figure(what, size, seconds / _LOOKS, processor / _LOOKS)
 
@@ -167,11 +168,11 @@ class _Memory:
         with suppress(OSError):
             while True:
                 children = (folder / "task" / str(self._process) / "children").read_text().split()
-                found = [_resident(int(number)) for number in (self._process, *children)]
+                found = [_resident(self._process), *(_resident(int(number)) for number in children)]
                 if not found[0]:
                     return
                 self._peak = max(self._peak, sum(found))
-                time.sleep(0.02)
+                time.sleep(0.005)
 
 
 def _resident(process: int) -> int:

@@ -53,7 +53,7 @@ def _fake_warehouse(folder: Path) -> Iterator[tuple[Path, VersionedTable]]:
     tests = str(Path(__file__).parent.parent / "tests")
     sys.path.insert(0, tests)
     try:
-        from fakes.workspace import FakeWorkspace  # type: ignore[import-not-found]
+        from fakes.workspace import FakeWorkspace
     finally:
         sys.path.remove(tests)
     with FakeWorkspace(folder) as workspace:
