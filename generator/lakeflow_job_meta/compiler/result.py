@@ -68,6 +68,11 @@ class Compilation:
             dict.fromkeys([*unread, *sorted(self.kept_labels), *sorted(self.broken_jobs.difference(existing))])
         )
 
+    def is_unread(self, label: str) -> bool:
+        """Returns whether a label is of a file or table that could not be read in whole."""
+        is_failing = any(snapshot.is_unreadable for snapshot in self.missing)
+        return label in self.kept_labels or (is_failing and self.may_be_of_missing(label))
+
     def may_be_of_missing(self, label: str) -> bool:
         """Returns whether a file may come from a source that is empty or could not be read.
 

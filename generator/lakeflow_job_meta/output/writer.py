@@ -151,7 +151,15 @@ def plan_changes(project: Project, compilation: Compilation, *, is_moving: bool 
         kept=tuple(sorted(kept)),
         orphans=tuple(label for file, label in orphans.items() if file.job_key not in compilation.kept_jobs),
         diagnostics=_foreign_files(layout, compilation, in_the_way),
-        waiting=tuple(sorted({file.job_key for file in orphans if file in kept and file.job_key not in staying})),
+        waiting=tuple(
+            sorted(
+                {
+                    file.job_key
+                    for file, label in orphans.items()
+                    if file in kept and file.job_key not in staying and not compilation.is_unread(label)
+                }
+            )
+        ),
         hiding_places=hiding_places,
         losing_tasks=tuple(sorted(losing)),
     )
