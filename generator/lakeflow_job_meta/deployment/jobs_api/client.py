@@ -89,7 +89,7 @@ class JobsClient:
     def user_name(self) -> str:
         with workspace_errors(self._workspace):
             name = self._workspace.client().current_user.me().user_name
-        if not name:
+        if not isinstance(name, str) or not name:
             raise OperationFailed(f"{self.host} does not say who is logged in. Check the login.")
         return name
 
@@ -218,8 +218,8 @@ class JobsClient:
 
     def _remote(self, entry: object) -> RemoteJob:
         job = _map(entry)
-        settings = job.get("settings") or {}
-        if not isinstance(settings, dict) or not isinstance(settings.get("tags") or {}, dict):
+        settings = {} if job.get("settings") is None else job["settings"]
+        if not isinstance(settings, dict) or not isinstance(settings.get("tags", {}), dict):
             raise not_understood(self.host, "a job whose settings or tags are no map")
         created = job.get("created_time")
         creator = str(job.get("creator_user_name") or "")

@@ -80,7 +80,7 @@ class JobsApiDeployer:
         self.on_progress("Reading the jobs of the workspace")
         ours, reasons = self._our_jobs()
         ids = {key: job.job_id for key, job in ours.items()}
-        resolver, files = self._resolver(), LocalFiles(self.project, self.compilation, self._root_of(self._scope.tag))
+        resolver, files = self._resolver(), LocalFiles(self.project, self.compilation, self._root)
         plans = [self._plan_of(job, ours.get(job.key), reasons.get(job.key), resolver, files) for job in self._wanted]
         recorded = self._recorded_keys()
         jobs = self._with_bases(in_order(plans, set(ids)), recorded, ids)
@@ -98,16 +98,19 @@ class JobsApiDeployer:
         self._prepared = PreparedPlan(plan, jobs, deletions, ids, self._records, unrecorded)
         return plan
 
-    def _root_of(self, tag: str) -> str:
-        """Returns the folder in the workspace for the files of a scope."""
-        return f"{self._folder_of(tag)}/files"
+    @property
+    def _folder(self) -> str:
+        """The folder of the scope in the workspace, with the files of the project."""
+        folder = ownership_tags.folder_of(self._scope.tag)
+        return f"/Workspace/Users/{self._client.user_name}/.lakeflow-job-meta/{folder}"
 
-    def _folder_of(self, tag: str) -> str:
-        return f"/Workspace/Users/{self._client.user_name}/.lakeflow-job-meta/{ownership_tags.folder_of(tag)}"
+    @property
+    def _root(self) -> str:
+        return f"{self._folder}/files"
 
     @property
     def _records(self) -> str:
-        return f"{self._folder_of(self._scope.tag)}/sent"
+        return f"{self._folder}/sent"
 
     def _recorded_keys(self) -> set[str]:
         """Returns the keys of the jobs of which the workspace keeps what was sent last."""
@@ -118,11 +121,11 @@ class JobsApiDeployer:
     ) -> tuple[JobPlan, ...]:
         """Returns the jobs with what was sent last; what the workspace keeps of that is read where it is needed."""
         compared = [job for job in jobs if job.remote is not None and job.problem is None]
-        bases = {job.job.key: last_sent(job, self._scope, ids, self._root_of) for job in compared}
+        bases = {job.job.key: last_sent(job, self._scope, ids, self._root) for job in compared}
         unknown = [job for job in compared if bases[job.job.key] is None and job.job.key in recorded]
         records = self._client.records([f"{self._records}/{job.job.key}.json" for job in unknown])
         for job, record in zip(unknown, records, strict=True):
-            bases[job.job.key] = last_sent(job, self._scope, ids, self._root_of, record.get("sent"))
+            bases[job.job.key] = last_sent(job, self._scope, ids, self._root, record.get("sent"))
         return tuple(replace(job, base=bases.get(job.job.key)) for job in jobs)
 
     def leave_out(self, names: Collection[str]) -> BundlePlan:
@@ -143,7 +146,7 @@ class JobsApiDeployer:
         if self._prepared is None or self._prepared.plan != plan:
             raise StalePlan("This is not the newest plan. Plan again; nothing was changed in the workspace.")
         self.on_progress("Deploying")
-        lease = Lease(self._client, f"{self._folder_of(self._scope.tag)}/lease")
+        lease = Lease(self._client, f"{self._folder}/lease")
         execution = PlanExecution(self._client, self._scope, self._prepared, lease, self.on_progress)
         lease.take()
         try:

@@ -6,8 +6,10 @@ Takes jobs whose files and references are known, and the jobs of the workspace; 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 
 from lakeflow_job_meta._internal.graphs import dependency_order
 from lakeflow_job_meta._internal.text import listing
@@ -54,6 +56,10 @@ class JobPlan:
         return str(self.job.module.origin)
 
 
+_ROOT = re.compile(r"/Workspace/Users/[^/]+/\.lakeflow-job-meta/[^/]+/[^/]+/files(?=/)")
+"""Where this and older releases upload files."""
+
+
 def located_message(location: str, sentence: str) -> str:
     """Returns what went wrong, as a line of diagnostics."""
     return f"{location}: error: {sentence} [databricks]"
@@ -96,16 +102,19 @@ def sent_settings(plan: JobPlan, scope: OwnershipScope, ids: Mapping[str, int]) 
 
 
 def last_sent(
-    plan: JobPlan, scope: OwnershipScope, ids: Mapping[str, int], root_of: Callable[[str], str], kept: Value = None
+    plan: JobPlan, scope: OwnershipScope, ids: Mapping[str, int], root: str, kept: Value = None
 ) -> dict[str, Value] | None:
     """Returns the settings that were sent last, as far as that is known.
 
-    They are those of now if the digest says so, also under the tag and in the folder (`root_of` a tag) that the job had
-    before; else what the workspace has `kept`.
+    They are those of now if the digest says so, also under the tag that the job had before, and with files that were
+    uploaded to another folder than `root`, such as that of another login; else what the workspace has `kept`.
     """
-    before = str(plan.remote.tags.get(SCOPE_TAG)) if plan.remote is not None else scope.tag
-    for tag in dict.fromkeys((scope.tag, before)):
-        settings = sent_settings(_moved(plan, root_of(scope.tag), root_of(tag)), replace(scope, tag=tag), ids)
+    if plan.remote is None:
+        return None
+    tags = dict.fromkeys((scope.tag, str(plan.remote.tags.get(SCOPE_TAG))))
+    roots = dict.fromkeys((root, *_ROOT.findall(json.dumps(plan.remote.settings, ensure_ascii=False))))
+    for tag, other in product(tags, roots):
+        settings = sent_settings(_moved(plan, root, other), replace(scope, tag=tag), ids)
         if sent_digest(settings) == plan.digest:
             return settings
     for entry in kept if isinstance(kept, list) else []:
