@@ -32,7 +32,7 @@ from lakeflow_job_meta.deployment.jobs_api.plan import (
     last_sent,
 )
 from lakeflow_job_meta.deployment.jobs_api.resolve import LocalFiles, NeedsCli, Resolver
-from lakeflow_job_meta.errors import PolicyRefused
+from lakeflow_job_meta.errors import InvalidMetadata, LakeflowJobMetaError, PolicyRefused
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.references import VARIABLE_PREFIX
 from lakeflow_job_meta.planning.model import Action, BundlePlan
@@ -68,13 +68,18 @@ class JobsApiDeployer:
 
     @cached_property
     def _scope(self) -> OwnershipScope:
-        project = self.project
-        return ownership_tags.ownership_scope(
-            project,
-            self.target,
-            self._bundle.name,
-            lambda: open_table_source(project.table_sources[0], project.folder, workspace=self.workspace).identity(),
-        )
+        return ownership_tags.ownership_scope(self.project, self.target, self._bundle.name, self._table_id)
+
+    def _table_id(self) -> str:
+        source, folder = self.project.table_sources[0], self.project.folder
+        try:
+            return open_table_source(source, folder, workspace=self.workspace).identity()
+        except LakeflowJobMetaError as error:
+            raise InvalidMetadata(
+                "Without a bundle name the control table says which jobs are this project's, and it cannot be read: "
+                f"{error} Nothing was changed in the workspace.",
+                tuple(self.compilation.errors),
+            ) from None
 
     def plan(self) -> BundlePlan:
         self.on_progress("Reading the jobs of the workspace")
