@@ -162,7 +162,7 @@ class PlanExecution:
 
     def _remove_twins(self, key: str) -> None:
         for twin in self._created(key):
-            if self.ids.get(key, twin.job_id) != twin.job_id:
+            if self.ids.setdefault(key, twin.job_id) != twin.job_id:
                 self._send(partial(self._client.delete, twin.job_id), partial(self._is_gone, twin))
                 self._report(
                     f"{key}: the workspace lost an answer and has created two jobs; {twin.job_id} was removed."

@@ -132,9 +132,7 @@ class JobsClient:
         self._post(f"{_API}/delete", {"job_id": job_id})
 
     def start(self, job_id: int) -> None:
-        with workspace_errors(self._workspace):
-            body = {"job_id": job_id, "idempotency_token": uuid4().hex}
-            self._workspace.client().api_client.do("POST", f"{_API}/run-now", body=body)
+        self._do("POST", f"{_API}/run-now", body={"job_id": job_id, "idempotency_token": uuid4().hex})
 
     def upload(self, path: str, content: bytes) -> None:
         """Writes a file or notebook of the workspace, folders included, over what is there."""
@@ -154,11 +152,10 @@ class JobsClient:
     def read_record(self, path: str) -> dict[str, Value]:
         """Returns what a small JSON file says; nothing if it is missing or damaged."""
         try:
-            answer = self._get(f"{_FILES}/export", {"path": path, "format": "AUTO"})
-            record = json.loads(base64.b64decode(str(answer.get("content") or "")))
+            answer = self._do("GET", f"{_FILES}/export", query={"path": path, "format": "AUTO"})
+            return _map(json.loads(base64.b64decode(str(answer.get("content") or ""))))
         except (ResourceMissing, ValueError):
             return {}
-        return _map(record)
 
     def records(self, paths: Sequence[str]) -> list[dict[str, Value]]:
         """Returns what small JSON files say, as `read_record` does; several are requested at once."""
@@ -168,7 +165,7 @@ class JobsClient:
     def files_in(self, folder: str) -> list[str]:
         """Returns the names of what is in a folder; nothing if there is no such folder."""
         try:
-            entries = self._get(f"{_FILES}/list", {"path": folder}).get("objects") or []
+            entries = self._do("GET", f"{_FILES}/list", query={"path": folder}).get("objects") or []
         except ResourceMissing:
             return []
         if not isinstance(entries, list):
@@ -184,18 +181,15 @@ class JobsClient:
 
     def _make_folder(self, folder: str) -> None:
         if folder not in self._folders:
-            with workspace_errors(self._workspace):
-                self._workspace.client().workspace.mkdirs(folder)
+            self._do("POST", f"{_FILES}/mkdirs", body={"path": folder})
             self._folders.add(folder)
 
     def _pages(self, what: str, query: dict[str, str | int]) -> Iterator[dict[str, Value]]:
         """Yields the pages of an answer; raises OperationFailed if they come again, or never end."""
         tokens = {""}
         while len(tokens) <= _MOST_PAGES:
-            answer = self._get(f"{_API}/{what}", query)
-            yield answer
-            token = str(answer.get("next_page_token") or "")
-            if not token:
+            yield (answer := self._do("GET", f"{_API}/{what}", query=query))
+            if not (token := str(answer.get("next_page_token") or "")):
                 return
             if token in tokens:
                 break
@@ -203,18 +197,16 @@ class JobsClient:
             query = {**query, "page_token": token}
         raise not_understood(self.host, f"jobs/{what}: the pages do not end")
 
-    def _get(self, path: str, query: dict[str, str | int]) -> dict[str, Value]:
+    def _post(self, path: str, body: dict[str, Value]) -> dict[str, Value]:
+        data = _SentOnce(json.dumps(body, allow_nan=False).encode("ascii"))
+        return self._do("POST", path, data=data, headers={"Content-Type": "application/json"})
+
+    def _do(self, method: str, path: str, **request: object) -> dict[str, Value]:
         with workspace_errors(self._workspace):
-            answer = self._workspace.client().api_client.do("GET", path, query=dict(query))
+            answer = self._workspace.client().api_client.do(method, path, **request)  # type: ignore[arg-type]
         if not isinstance(answer, dict):
             raise not_understood(self.host, f"{path}: no map")
         return answer
-
-    def _post(self, path: str, body: dict[str, Value]) -> dict[str, Value]:
-        with workspace_errors(self._workspace):
-            data = _SentOnce(json.dumps(body, allow_nan=False).encode("ascii"))
-            headers = {"Content-Type": "application/json"}
-            return _map(self._workspace.client().api_client.do("POST", path, data=data, headers=headers))
 
     def _remote(self, entry: object) -> RemoteJob:
         job = _map(entry)

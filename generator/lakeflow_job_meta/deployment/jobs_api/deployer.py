@@ -85,9 +85,9 @@ class JobsApiDeployer:
         self.on_progress("Reading the jobs of the workspace")
         ours, reasons = self._our_jobs()
         ids = {key: job.job_id for key, job in ours.items()}
-        resolver, files = self._resolver(), LocalFiles(self.project, self.compilation, self._root)
+        resolver, files = self._resolver(), LocalFiles(self.project, self.compilation, f"{self._folder}/files")
         plans = [self._plan_of(job, ours.get(job.key), reasons.get(job.key), resolver, files) for job in self._wanted]
-        recorded = self._recorded_keys()
+        recorded = {name.removesuffix(".json") for name in self._client.files_in(f"{self._folder}/sent")}
         jobs = self._with_bases(in_order(plans, set(ids)), recorded, ids)
         wanted = {job.key for job in self._wanted}
         gone = {key: job for key, job in ours.items() if key not in wanted}
@@ -100,7 +100,7 @@ class JobsApiDeployer:
         ]
         plan = BundlePlan(tuple(sorted(changes, key=lambda change: change.name)), None, None)
         unrecorded = tuple(job for job in jobs if job.job.key not in recorded and job.base is not None)
-        self._prepared = PreparedPlan(plan, jobs, deletions, ids, self._records, unrecorded)
+        self._prepared = PreparedPlan(plan, jobs, deletions, ids, f"{self._folder}/sent", unrecorded)
         return plan
 
     @property
@@ -109,28 +109,16 @@ class JobsApiDeployer:
         folder = ownership_tags.folder_of(self._scope.tag)
         return f"/Workspace/Users/{self._client.user_name}/.lakeflow-job-meta/{folder}"
 
-    @property
-    def _root(self) -> str:
-        return f"{self._folder}/files"
-
-    @property
-    def _records(self) -> str:
-        return f"{self._folder}/sent"
-
-    def _recorded_keys(self) -> set[str]:
-        """Returns the keys of the jobs of which the workspace keeps what was sent last."""
-        return {name.removesuffix(".json") for name in self._client.files_in(self._records)}
-
     def _with_bases(
         self, jobs: tuple[JobPlan, ...], recorded: Collection[str], ids: Mapping[str, int]
     ) -> tuple[JobPlan, ...]:
         """Returns the jobs with what was sent last; what the workspace keeps of that is read where it is needed."""
         compared = [job for job in jobs if job.remote is not None and job.problem is None]
-        bases = {job.job.key: last_sent(job, self._scope, ids, self._root) for job in compared}
+        bases = {job.job.key: last_sent(job, self._scope, ids, f"{self._folder}/files") for job in compared}
         unknown = [job for job in compared if bases[job.job.key] is None and job.job.key in recorded]
-        records = self._client.records([f"{self._records}/{job.job.key}.json" for job in unknown])
+        records = self._client.records([f"{self._folder}/sent/{job.job.key}.json" for job in unknown])
         for job, record in zip(unknown, records, strict=True):
-            bases[job.job.key] = last_sent(job, self._scope, ids, self._root, record.get("sent"))
+            bases[job.job.key] = last_sent(job, self._scope, ids, f"{self._folder}/files", record.get("sent"))
         return tuple(replace(job, base=bases.get(job.job.key)) for job in jobs)
 
     def leave_out(self, names: Collection[str]) -> BundlePlan:
@@ -191,25 +179,20 @@ class JobsApiDeployer:
         tagged = jobs_by_key(seen, self._scope, self.known)
         complete = self._client.jobs([job.job_id for job in tagged.values()])
         found = {key: job for key, job in zip(tagged, complete, strict=True) if job is not None}
-        by_id = {str(job.job_id): job for job in seen}
-        recorded = {job.key: by_id[self.known[job.key]] for job in self._wanted if self.known.get(job.key) in by_id}
-        others = {key: job for key, job in recorded.items() if key not in found}
+        names = {job.key: job.settings.get("name") for job in self._wanted if job.key not in found}
+        recorded = {job_id: key for key, job_id in self.known.items()}
         bundled = [*self._twins_in_our_bundle(seen), *(key for key, job in found.items() if job.is_of_a_bundle)]
-        bundled += [key for key, job in others.items() if job.is_of_a_bundle]
+        reasons: dict[str, str] = {}
+        for job in seen:
+            doubtful = ownership_tags.doubtful_key_of(job, self._scope, self.known)
+            key = doubtful or recorded.get(str(job.job_id), "")
+            if key in names and job.is_of_a_bundle:
+                bundled.append(key)
+            elif key in names and (doubtful or (SCOPE_TAG not in job.tags and job.settings.get("name") == names[key])):
+                reasons[key] = ownership_tags.not_surely_ours(key, job, self._scope)
         if bundled:
             raise _deployed_by_a_bundle(bundled)
-        names = {job.key: job.settings.get("name") for job in self._wanted}
-        doubtful = {ownership_tags.doubtful_key_of(job, self._scope, self.known): job for job in seen}
-        reasons = {
-            key: ownership_tags.lost_tags(key, job, self._scope)
-            for key, job in others.items()
-            if SCOPE_TAG not in job.tags and job.settings.get("name") == names[key]
-        }
-        return found, reasons | {
-            key: ownership_tags.not_surely_ours(key, job, self._scope)
-            for key, job in doubtful.items()
-            if key is not None and key not in found
-        }
+        return found, reasons
 
     def _twins_in_our_bundle(self, listed: list[RemoteJob]) -> list[str]:
         """Returns the keys of jobs that the bundle of this project has deployed; the CLI writes its path into them."""

@@ -55,7 +55,7 @@ class Lease:
         except OperationFailed:
             # Somebody else was faster, or the answer was lost.
             self._refuse_if_held(self._number)
-            if self._record(self._number).get("nonce") != self._nonce:
+            if self.client.read_record(self._path(self._number)).get("nonce") != self._nonce:
                 raise
         _HELD.add(self._nonce)
         for number in numbers:
@@ -65,10 +65,10 @@ class Lease:
         """Makes the lease last, before a write; raises OperationFailed if it expired and somebody else has taken it."""
         if self.clock() - self._renewed < _RENEWED_AFTER_SECONDS:
             return
-        if (newest := max(self._numbers(), default=0)) != self._number:
+        if max(self._numbers(), default=0) != self._number:
             raise OperationFailed(
-                f"this deployment stood still for so long that {_holder(self._record(newest))} took its place; what is "
-                "left was not deployed. Run again."
+                "this deployment stood still for so long that another one took its place; what is left was not "
+                "deployed. Run again."
             )
         self._renewed = self.clock()
         self.client.upload(self._path(self._number), self._content())
@@ -83,24 +83,15 @@ class Lease:
         return []
 
     def _refuse_if_held(self, number: int) -> None:
-        record = self._record(number) if number else {}
-        if not self._is_held(record):
-            return
-        until = datetime.fromtimestamp(_seconds(record), timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
-        raise OperationFailed(
-            f"{_holder(record)} deploys this project at the moment; nothing was changed in the workspace. Run again "
-            f"when that has ended. If it has died, run again after {until}, or delete {self._path(number)}."
-        )
-
-    def _is_held(self, record: dict[str, Value]) -> bool:
-        if not record or record.get("has_ended") or record.get("nonce") == self._nonce:
-            return False
-        process = record.get("process")
-        is_here = record.get("machine") == _machine() and isinstance(process, int)
-        is_left = is_here and record.get("nonce") not in _HELD
-        if is_left and isinstance(process, int) and (process == os.getpid() or not is_running(process)):
-            return False
-        return _seconds(record) > self.clock()
+        record = self.client.read_record(self._path(number)) if number else {}
+        expires = record.get("expires")
+        is_number = isinstance(expires, (int, float)) and self.clock() < expires < self.clock() + 10 * LEASE_SECONDS
+        if is_number and not record.get("has_ended") and record.get("nonce") != self._nonce and not _is_left(record):
+            raise OperationFailed(
+                f"{record.get('holder')} deploys this project at the moment; nothing was changed in the workspace. Run "
+                f"again when that has ended. If it has died, run again {LEASE_SECONDS // 60} minutes after it was last "
+                f"seen, or delete {self._path(number)}."
+            )
 
     def _numbers(self) -> list[int]:
         found = (re.fullmatch(r"([0-9]{1,18})\.json", name) for name in self.client.files_in(self.folder))
@@ -109,25 +100,19 @@ class Lease:
     def _path(self, number: int) -> str:
         return f"{self.folder}/{number}.json"
 
-    def _record(self, number: int) -> dict[str, Value]:
-        return self.client.read_record(self._path(number))
-
     def _content(self, *, has_ended: bool = False) -> bytes:
-        begun = datetime.fromtimestamp(self._renewed, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
-        holder = f"Process {os.getpid()} on {socket.gethostname()}, last seen {begun},"
+        seen = datetime.fromtimestamp(self._renewed, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+        holder = f"Process {os.getpid()} on {socket.gethostname()}, last seen {seen},"
         record = {"nonce": self._nonce, "holder": holder, "machine": _machine(), "process": os.getpid()}
-        expires = self._renewed + LEASE_SECONDS
-        return json.dumps({**record, "expires": expires, "has_ended": has_ended}).encode("ascii")
+        return json.dumps({**record, "expires": self._renewed + LEASE_SECONDS, "has_ended": has_ended}).encode("ascii")
 
 
-def _holder(record: dict[str, Value]) -> str:
-    return str(record.get("holder") or "Somebody else")
-
-
-def _seconds(record: dict[str, Value]) -> float:
-    """Returns when a lease expires; one that says nothing sensible has."""
-    expires = record.get("expires")
-    return expires if isinstance(expires, (int, float)) and 0 <= expires < time.time() + 10 * LEASE_SECONDS else 0
+def _is_left(record: dict[str, Value]) -> bool:
+    """Whether a lease was left behind on this machine, by a process that runs no more or by this one."""
+    process = record.get("process")
+    if record.get("machine") != _machine() or not isinstance(process, int) or record.get("nonce") in _HELD:
+        return False
+    return process == os.getpid() or not is_running(process)
 
 
 def _machine() -> str:

@@ -51,9 +51,8 @@ class OwnershipScope:
 
     def may_be(self, tag: str) -> bool:
         """Whether a tag may be of this project or of another one whose folder has the same name."""
-        name, digest = self.folder_tag.rsplit(":", 1)[0].rsplit("-", 1)[0], len("0123456789ab")
-        pattern = rf"{re.escape(name)}-[0-9a-f]{{{digest}}}:{re.escape(self.tag.split(':')[-1])}"
-        return tag == self.old_tag or re.fullmatch(pattern, tag) is not None
+        name, _, target = self.folder_tag.rpartition(":")
+        return tag == self.old_tag or (tag.rpartition(":")[0][:-12], tag.rpartition(":")[2]) == (name[:-12], target)
 
 
 def ownership_scope(project: Project, target: str, bundle: str | None, table_id: Callable[[], str]) -> OwnershipScope:
@@ -121,23 +120,13 @@ def same_tags(key: str, one: RemoteJob, other: RemoteJob) -> str:
     )
 
 
-def lost_tags(key: str, job: RemoteJob, scope: OwnershipScope) -> str:
-    """Says why a job stays as it is that the record names, and that has none of our tags."""
-    return (
-        f"the job {job.job_id} is recorded for this module and has its name, but not our tags, so it may be somebody "
-        f"else's. {_way_out(key, scope)}, or rename it."
-    )
-
-
 def not_surely_ours(key: str, job: RemoteJob, scope: OwnershipScope) -> str:
-    """Says why a job stays as it is that another project may have deployed."""
-    named = "" if scope.tag.startswith("bundle:") else " Give this project a name (bundle.name in databricks.yml)."
+    """Says why a job stays as it is that may be somebody else's, and what to do."""
+    tag = job.tags.get(SCOPE_TAG)
+    what = "is recorded for this module and has its name, but not our tags" if tag is None else "is for such a module"
+    other = "" if tag is None else f", but has the tag {SCOPE_TAG}={tag} of another project or of an older release"
+    named = "" if scope.tag.startswith("bundle:") else "Give this project a name (bundle.name in databricks.yml). "
     return (
-        f"the job {job.job_id} has the key of this module and the tag {SCOPE_TAG}={job.tags[SCOPE_TAG]}, which is not "
-        f"{scope.tag}: it may be another project's.{named} {_way_out(key, scope)}; if it is another project's, deploy "
-        "that one first, or rename the module."
+        f"the job {job.job_id} {what}{other}, so it may be somebody else's. {named}Give it the tags {KEY_TAG}={key} "
+        f"and {SCOPE_TAG}={scope.tag} to have it taken over, or rename the one or the other."
     )
-
-
-def _way_out(key: str, scope: OwnershipScope) -> str:
-    return f"Give it the tags {KEY_TAG}={key} and {SCOPE_TAG}={scope.tag} to have it taken over"
