@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -26,7 +27,7 @@ from lakeflow_job_meta.deployment.jobs_api.lease import LEASE_SECONDS, Lease
 from lakeflow_job_meta.errors import OperationFailed, PolicyRefused
 from support.connections import connect
 from support.jobs_api_site import FOLDER, SCOPE, Site
-from support.project_folder import ProjectFolder
+from support.project_folder import REPOSITORY, ProjectFolder
 from support.tables import row, write_table
 
 pytest_plugins = ["support.workspace_fixtures", "support.jobs_api_fixtures"]
@@ -507,3 +508,13 @@ class TestAnEditByHand:
         assert edited == {
             f"x.{key}" for key in "abc" if remote.get(key) != sent.get(key) and remote.get(key) != wanted.get(key)
         }
+
+
+def test_each_promise_of_the_documentation_names_a_test_that_is_here():
+    page = (REPOSITORY / "docs" / "deployment.md").read_text()
+    promised = page.split("### What is promised there")[1].split("\n## ")[0]
+    named = re.findall(r"`((?:test_|Test)\w+)`", promised)
+
+    here = Path(__file__).read_text()
+    assert len(named) > 10
+    assert [name for name in named if f"def {name}(" not in here and f"class {name}:" not in here] == []
