@@ -16,16 +16,18 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fakes.workspace import Fault, FaultKind
+from fakes.workspace import FakeWorkspace, Fault, FaultKind, SleeplessClock
 from lakeflow_job_meta.deployment.backend import StalePlan
 from lakeflow_job_meta.deployment.jobs_api.client import JobsClient
 from lakeflow_job_meta.deployment.jobs_api.diff import digest_of, field_changes
 from lakeflow_job_meta.deployment.jobs_api.lease import LEASE_SECONDS, Lease
+from lakeflow_job_meta.deployment.policy import Allowance, policy_violations, resources_of
 from lakeflow_job_meta.errors import OperationFailed, PolicyRefused
 from support.connections import connect
+from support.examples import examples
 from support.jobs_api_site import FOLDER, SCOPE, Site
 from support.project_folder import REPOSITORY, ProjectFolder
 from support.tables import row, write_table
@@ -80,6 +82,16 @@ class TestAWriteWhoseAnswerIsLost:
         assert any("has created two jobs" in line and "was removed" in line for line in lines)
         (task,) = site.workspace.jobs.by_name("runs").settings["tasks"]
         assert task["run_job_task"] == {"job_id": site.id_of("sales")}
+        assert site.plan().changes_nothing()
+
+    def test_that_arrives_only_in_the_next_deployment_leaves_one_job(self, site):
+        site.module("sales")
+        site.workspace.faults.add(Fault("POST", CREATE, FaultKind.CONNECTION_RESET_BEFORE_WORK))
+        site.workspace.faults.add(Fault("POST", CREATE, FaultKind.FORBIDDEN))
+        assert len(site.deploy()) == 1
+
+        assert site.deploy() == []
+        assert site.workspace.jobs.names() == ["sales"]
         assert site.plan().changes_nothing()
 
     @pytest.mark.parametrize("kind", LOST)
@@ -508,6 +520,76 @@ class TestAnEditByHand:
         assert edited == {
             f"x.{key}" for key in "abc" if remote.get(key) != sent.get(key) and remote.get(key) != wanted.get(key)
         }
+
+
+STEPS = st.one_of(
+    st.tuples(st.just("metadata"), st.sampled_from("ab"), st.integers(1, 3)),
+    st.tuples(st.just("remove"), st.sampled_from("ab"), st.just(0)),
+    st.tuples(st.just("by hand"), st.sampled_from("ab"), st.integers(4, 6)),
+    st.tuples(st.just("record lost"), st.just(""), st.just(0)),
+    st.tuples(st.sampled_from(["*/jobs/create", "*/jobs/reset", "*/jobs/delete", "*/import"]), st.just(""), st.just(0)),
+)
+FAULTS = st.sampled_from([*LOST, FaultKind.CONNECTION_RESET_BEFORE_WORK, FaultKind.FORBIDDEN])
+
+
+class History:
+    """What happens to two modules, `a` and `b`; the last word of a person about a job is never lost."""
+
+    def __init__(self, folder: Path, workspace: FakeWorkspace) -> None:
+        self.site = Site(ProjectFolder(folder), workspace, connect(workspace, SleeplessClock()))
+        self.edits: dict[str, int] = {}
+        self.site.module("keep")
+
+    def step(self, what: str, module: str, number: int, kind: FaultKind) -> None:
+        there = module in self.site.workspace.jobs.names()
+        if what == "metadata":
+            self.site.module(module, job_config=f"max_concurrent_runs: {number}")
+        elif what == "remove":
+            (self.site.project.path / f"metadata/{module}.yml").unlink(missing_ok=True)
+        elif what == "by hand" and there:
+            self.site.workspace.jobs.edit(self.site.id_of(module), max_concurrent_runs=number)
+            self.edits[module] = number
+        elif what == "record lost":
+            self.site.known = {}
+        elif what.startswith("*/"):
+            self.site.workspace.faults.add(Fault("POST", what, kind))
+
+    def deploy(self) -> None:
+        deployer = self.site.deployer()
+        plan = deployer.plan()
+        allowed = Allowance(deletions=9)
+        plan = deployer.leave_out(resources_of(policy_violations(plan, allowed)))
+        if not deployer.is_deployed(plan):
+            with suppress(OperationFailed, StalePlan):
+                deployer.deploy(plan)
+        self.site.known = {job.key: job.job_id for job in deployer.jobs()}
+        deleted = self.edits.keys() - {*self.site.workspace.jobs.names()}
+        self.edits = {module: number for module, number in self.edits.items() if module not in deleted}
+
+    def check(self) -> None:
+        jobs = self.site.workspace.jobs
+        assert len(jobs.names()) == len({*jobs.names()})
+        for module, number in self.edits.items():
+            assert jobs.by_name(module).settings["max_concurrent_runs"] == number
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@given(st.lists(st.tuples(STEPS, FAULTS), max_size=12))
+@settings(max_examples=examples(60))
+def test_histories_of_edits_faults_and_lost_records_double_no_job_and_lose_no_edit(tmp_path_factory, steps):
+    folder = tmp_path_factory.mktemp("history")
+    with FakeWorkspace(folder / "workspace") as workspace:
+        history = History(folder / "project", workspace)
+        history.deploy()
+        for (what, module, number), kind in steps:
+            history.step(what, module, number, kind)
+            history.deploy()
+            history.check()
+        workspace.faults.clear()
+        history.deploy()
+        written = {path.stem for path in (history.site.project.path / "metadata").iterdir()}
+        assert {*workspace.jobs.names()} == written
 
 
 def test_each_promise_of_the_documentation_names_a_test_that_is_here():

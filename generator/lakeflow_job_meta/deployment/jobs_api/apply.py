@@ -73,7 +73,6 @@ class PlanExecution:
         self._lease, self._report = lease, report
         self.ids = dict(prepared.ids)
         self._uploaded: set[str] = set()
-        self._in_doubt: dict[str, str] = {}
         self._has_written = False
 
     def run(self) -> list[str]:
@@ -92,8 +91,8 @@ class PlanExecution:
         for job_plan in self._prepared.unrecorded:
             settings = sent_settings(job_plan, self._scope, self._prepared.ids)
             problems += self._attempted(partial(self._record, job_plan, settings), job_plan.location)
-        for key in self._in_doubt:
-            problems += self._attempted(partial(self._remove_twins, key), f"resources.jobs.{key}")
+        if new := plan.jobs(Action.CREATE):
+            problems += self._attempted(partial(self._remove_twins, new), f"resources.jobs.{new[0]}")
         return problems
 
     def _check_nothing_appeared(self, new: list[str]) -> None:
@@ -146,27 +145,23 @@ class PlanExecution:
             self.ids[key] = self._client.create(settings)
 
         def has_arrived() -> bool:
-            self._in_doubt[key] = sent_digest(settings)
-            if twins := self._created(key):
-                self.ids[key] = twins[0].job_id
-            return bool(twins)
+            ours = (job for job in self._client.all_jobs() if self._is_ours(job) and job.tags[KEY_TAG] == key)
+            made = [(job.created, job.job_id) for job in ours if job.tags.get(SENT_TAG) == sent_digest(settings)]
+            if made:
+                self.ids[key] = min(made)[1]
+            return bool(made)
 
         self._send(write, has_arrived)
 
-    def _created(self, key: str) -> list[RemoteJob]:
-        """Returns the jobs that this execution has created for a key, oldest first: the plan has found none."""
-        digest = self._in_doubt[key]
-        ours = (job for job in self._client.all_jobs() if self._is_ours(job) and job.tags[KEY_TAG] == key)
-        created = (job for job in ours if job.tags.get(SENT_TAG) == digest)
-        return sorted(created, key=lambda job: (job.created, job.job_id))
-
-    def _remove_twins(self, key: str) -> None:
-        for twin in self._created(key):
-            if self.ids.setdefault(key, twin.job_id) != twin.job_id:
-                self._send(partial(self._client.delete, twin.job_id), partial(self._is_gone, twin))
-                self._report(
-                    f"{key}: the workspace lost an answer and has created two jobs; {twin.job_id} was removed."
-                )
+    def _remove_twins(self, new: list[str]) -> None:
+        """Removes second jobs of keys that had none before: requests of ours arrived that had seemed to be lost."""
+        for job in [each for each in self._client.all_jobs() if self._is_ours(each)]:
+            key = str(job.tags[KEY_TAG])
+            if key not in new or job.creator != self._client.user_name:
+                continue
+            if self.ids.setdefault(key, job.job_id) != job.job_id:
+                self._send(partial(self._client.delete, job.job_id), partial(self._is_gone, job))
+                self._report(f"{key}: the workspace lost an answer and has created two jobs; {job.job_id} was removed.")
 
     def _reset(self, planned: RemoteJob, settings: dict[str, Value]) -> None:
         def has_arrived() -> bool:
