@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from lakeflow_job_meta.cli.params import compile_for_review, format_option, open_project, parallel_option, target_option
-from lakeflow_job_meta.cli.report import show_count, show_text
+from lakeflow_job_meta.cli.report import echo, show_count, show_text
 from lakeflow_job_meta.cli.run import end_like_ctrl_c
 from lakeflow_job_meta.deployment.select_backend import open_cli, plan_live
 from lakeflow_job_meta.diagnostics.model import errors_among
@@ -56,9 +56,7 @@ def command(
         end_like_ctrl_c()
     bundle_plan = plan_live(project, open_cli(project, target), parallel) if live else None
     if bundle_plan is not None and changes.changes:
-        click.echo(
-            "The files on disk are older than the metadata; --live is about the files. Run `ljm generate`.", err=True
-        )
-    click.echo(FORMATS[form](plan, bundle_plan))
+        echo("The files on disk are older than the metadata; --live is about the files. Run `ljm generate`.", err=True)
+    echo(FORMATS[form](plan, bundle_plan))
     show_count(diagnostics, compilation.modules)
     ctx.exit(1 if errors_among(diagnostics) or (check and plan.changes) else 0)

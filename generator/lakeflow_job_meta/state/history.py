@@ -17,7 +17,7 @@ from datetime import datetime, timedelta, timezone
 from enum import Enum
 from pathlib import Path
 
-from lakeflow_job_meta.errors import PolicyViolation
+from lakeflow_job_meta.errors import OperationFailed, PolicyViolation
 from lakeflow_job_meta.state.folder import read_record, write_record
 from lakeflow_job_meta.tables.schema import Row, RowChanges
 from lakeflow_job_meta.tables.store import TableStore
@@ -26,6 +26,7 @@ _HEARTBEAT = "monitor.json"
 _MOST_ERRORS = 1000
 _LONGEST_ERROR = 500
 _LONGEST_SUMMARY = 2000
+_LATEST = datetime(9000, 1, 1, tzinfo=timezone.utc)
 
 
 class Outcome(str, Enum):
@@ -187,7 +188,13 @@ class History:
 def after(moment: datetime, last: HistoryEntry | None) -> datetime:
     """Returns the moment for a new entry, to the millisecond and later than the last one's."""
     cut = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-    return cut if last is None else max(cut, last.started + timedelta(milliseconds=1))
+    if last is None:
+        return cut
+    if last.started > _LATEST:
+        raise OperationFailed(
+            f"The newest entry of the history is dated {last.started:%Y-%m-%d}, so that none can follow it; delete it."
+        )
+    return max(cut, last.started + timedelta(milliseconds=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +232,7 @@ def read_heartbeat(folder: Path) -> Heartbeat | None:
     interval = record.get("interval_seconds")
     try:
         return Heartbeat(
-            datetime.fromisoformat(str(record["moment"])),
+            datetime.fromisoformat(str(record["moment"])).astimezone(timezone.utc),
             str(record["outcome"]),
             str(record["failure"]),
             int(str(record["failures_in_a_row"])),
@@ -233,5 +240,5 @@ def read_heartbeat(folder: Path) -> Heartbeat | None:
             int(str(record["process"])),
             str(record["host"]),
         )
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError, RecursionError):
         return None
