@@ -29,10 +29,9 @@ from lakeflow_job_meta.text.markers import one_line
 FOR_PEOPLE = frozenset({EventKind.REFUSED, EventKind.QUARANTINED, EventKind.FAILED, EventKind.RESOLVED})
 """What the webhook gets."""
 
-_LIMIT_SECONDS = 5.0
-"""For one call as a whole, from the first connection to the last byte of the answer."""
-_ROUND_SECONDS = 20.0
-"""After so long the events that still wait are left to the next round."""
+LIMIT_SECONDS = 5.0
+_CALLS_OF_A_ROUND = 4
+"""For so many calls that take their time; the events that still wait then are left to the next round."""
 _MOST_WAITING = 100
 """So many undelivered events are kept; the oldest go first."""
 
@@ -58,10 +57,15 @@ def _timestamp(now: datetime) -> str:
 class Webhook:
     """Delivers events to a URL (http or https); the sink takes one event when the webhook goes down.
 
-    Raises ConfigError if it is no such URL.
+    Args:
+        limit_seconds: For one call as a whole, from the first connection to the end of the answer's header.
+
+    Raises:
+        ConfigError: It is no such URL.
     """
 
-    def __init__(self, url: str, project: str, sink: EventSink) -> None:
+    def __init__(self, url: str, project: str, sink: EventSink, limit_seconds: float = LIMIT_SECONDS) -> None:
+        self._limit_seconds = limit_seconds
         self._url, self._host = url, _host_in(url)
         self._project, self._sink = project, sink
         self._waiting: deque[bytes] = deque(maxlen=_MOST_WAITING)
@@ -75,13 +79,13 @@ class Webhook:
 
     def deliver(self) -> None:
         """Sends what is waiting; stops at the first that cannot be delivered."""
-        end = time.monotonic() + _ROUND_SECONDS
+        end = time.monotonic() + self._limit_seconds * _CALLS_OF_A_ROUND
         while self._waiting and time.monotonic() < end:
             if self._call is not None and not self._call.ends_within(0):
                 return  # what the last round has started does not end, whatever is done about it
             self._call = _Call(self._url, self._waiting[0])
-            is_over = self._call.ends_within(_LIMIT_SECONDS)
-            problem = self._call.problem if is_over else f"no answer within {_LIMIT_SECONDS:.0f} seconds"
+            is_over = self._call.ends_within(self._limit_seconds)
+            problem = self._call.problem if is_over else f"no answer within {self._limit_seconds:g} seconds"
             if problem is not None:
                 if not self._is_down:
                     text = f"The webhook at {self._host} does not take events ({problem}); they are sent again later."
@@ -128,7 +132,7 @@ class _Call:
     def _run(self) -> None:
         try:
             opener = urllib.request.build_opener(_Connecting(self._connections), _NoRedirect)
-            with opener.open(self._request, timeout=_LIMIT_SECONDS):
+            with opener.open(self._request, timeout=LIMIT_SECONDS):
                 self.problem = None
         except urllib.error.HTTPError as error:
             error.close()

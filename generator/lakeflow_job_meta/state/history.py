@@ -17,7 +17,7 @@ from datetime import datetime, timedelta, timezone
 from enum import Enum
 from pathlib import Path
 
-from lakeflow_job_meta.errors import OperationFailed, PolicyViolation
+from lakeflow_job_meta.errors import PolicyViolation
 from lakeflow_job_meta.state.folder import read_record, write_record
 from lakeflow_job_meta.tables.schema import Row, RowChanges
 from lakeflow_job_meta.tables.store import TableStore
@@ -26,7 +26,6 @@ _HEARTBEAT = "monitor.json"
 _MOST_ERRORS = 1000
 _LONGEST_ERROR = 500
 _LONGEST_SUMMARY = 2000
-_LATEST = datetime(9000, 1, 1, tzinfo=timezone.utc)
 
 
 class Outcome(str, Enum):
@@ -188,13 +187,7 @@ class History:
 def after(moment: datetime, last: HistoryEntry | None) -> datetime:
     """Returns the moment for a new entry, to the millisecond and later than the last one's."""
     cut = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-    if last is None:
-        return cut
-    if last.started > _LATEST:
-        raise OperationFailed(
-            f"The newest entry of the history is dated {last.started:%Y-%m-%d}, so that none can follow it; delete it."
-        )
-    return max(cut, last.started + timedelta(milliseconds=1))
+    return cut if last is None else max(cut, last.started + timedelta(milliseconds=1))
 
 
 @dataclass(frozen=True, slots=True)

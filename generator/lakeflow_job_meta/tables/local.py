@@ -44,7 +44,7 @@ class LocalTable(TableStore):
         try:
             rows = [{name: _from_json(value, name in moments) for name, value in row.items()} for row in found]
             return _OpenFile(self._path, self.schema, [self.schema.restored(self.name, row) for row in rows])
-        except (OperationFailed, ValueError, OverflowError) as error:
+        except (OperationFailed, ValueError) as error:
             raise self._damaged(str(error)) from None
 
     def _create(self, columns: Sequence[Column]) -> None:

@@ -106,7 +106,6 @@ class ResourceMissing(OperationFailed):
 
 def _clean(error: Exception) -> str:
     """Returns an error's text without the SDK's list of its configuration, on one line and cut."""
-    text = re.split(r"\.?\s*(?:Config: |host=)", foreign_message(without_secrets(str(error)), 4000))[0][:400].rstrip(
-        ". "
-    )
+    said = foreign_message(without_secrets(str(error)), 4000)
+    text = re.split(r"\.?\s*(?:Config: |host=)", said)[0][:400].rstrip(". ")
     return f"{text}." if text else f"{type(error).__name__}."
