@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from lakeflow_job_meta.cli import generate
 from support.monitor_fixtures import World, module_row
 from support.project_folder import ProjectFolder, module
+from support.somebody import project_of_somebody
 
 pytest_plugins = ["support.workspace_fixtures", "support.monitor_fixtures"]
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="file locks are those of POSIX")
@@ -163,16 +163,9 @@ class TestNamesThatNoFileCanHave:
 class TestAFolderThatMayNotBeEntered:
     @pytest.fixture
     def shut_out(self) -> Iterator[ProjectFolder]:
-        """A project that is read by somebody who is not root, whom nothing keeps out."""
-        with tempfile.TemporaryDirectory() as folder:
-            project = ProjectFolder(Path(folder) / "project")
-            user = os.geteuid()
-            for path in (folder, project.path) if user == 0 else ():
-                os.chown(path, 65534, -1)
-            os.seteuid(65534 if user == 0 else user)
+        """A project that is read by somebody whom a folder can keep out."""
+        with project_of_somebody() as project:
             yield project
-            os.seteuid(user)
-            project.path.chmod(0o700)
 
     def test_below_which_a_notebook_lies_is_a_diagnostic(self, shut_out: ProjectFolder):
         notebook = shut_out.write("closed/a.py", "# Databricks notebook source\n")
