@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from functools import cache
 
 MASK = "***"
 _SECRET = re.compile(
@@ -32,10 +33,15 @@ _REFERENCE = re.compile(r"\{\{[^{}]*\}\}|\$\{[^{}]*\}")
 def without_secrets(text: str) -> str:
     """Returns text without the secrets of the environment, what looks like a token, and the login in a URL."""
     for name, value in os.environ.items():
-        if _SECRET_VARIABLE.search(name) and len(value) >= _SHORTEST_SECRET:
+        if len(value) >= _SHORTEST_SECRET and _is_secret_variable(name):
             text = text.replace(value, MASK)
     text = _SECRET.sub(lambda match: f"{match.group(1) or ''}{MASK}", text)
     return _LOGIN_IN_URL.sub(f"{MASK}@", text)
+
+
+@cache
+def _is_secret_variable(name: str) -> bool:
+    return _SECRET_VARIABLE.search(name) is not None
 
 
 def without_login(url: str) -> str:

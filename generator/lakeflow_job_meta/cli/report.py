@@ -130,7 +130,8 @@ def _excerpt(diagnostic: Diagnostic) -> str:
     if not line or location.line is None or location.column is None:
         return ""
     start = max(0, location.column - _WIDEST_LINE // 2)
-    shown = one_line(line.replace("\t", " "))[start : start + _WIDEST_LINE]
+    # One space for each, so that the carets stand below what they are about.
+    shown = "".join(each if each.isprintable() else " " for each in line)[start : start + _WIDEST_LINE]
     number = f"{location.line:5d} | "
     first = location.column - 1 - start
     is_longer = location.end_line is not None and location.end_line > location.line

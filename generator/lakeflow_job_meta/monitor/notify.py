@@ -115,10 +115,9 @@ class _Call:
 
     def __init__(self, url: str, body: bytes) -> None:
         self.problem: str | None = "no answer"
-        self._request = urllib.request.Request(url, body, {"Content-Type": "application/json"}, method="POST")
         self._connections: list[http.client.HTTPConnection] = []
         self._is_over = threading.Event()
-        threading.Thread(target=self._run, daemon=True).start()
+        threading.Thread(target=self._run, args=(url, body), daemon=True).start()
 
     def ends_within(self, seconds: float) -> bool:
         """Waits for the end, and closes the connection if it does not come; says whether it has come."""
@@ -129,10 +128,11 @@ class _Call:
                 connection.sock.shutdown(socket.SHUT_RDWR)
         return is_in_time
 
-    def _run(self) -> None:
+    def _run(self, url: str, body: bytes) -> None:
         try:
+            request = urllib.request.Request(url, body, {"Content-Type": "application/json"}, method="POST")
             opener = urllib.request.build_opener(_Connecting(self._connections), _NoRedirect)
-            with opener.open(self._request, timeout=LIMIT_SECONDS):
+            with opener.open(request, timeout=LIMIT_SECONDS):
                 self.problem = None
         except urllib.error.HTTPError as error:
             error.close()
