@@ -111,10 +111,11 @@ def show_count(diagnostics: Sequence[Diagnostic], modules: int, closing: str = "
     click.echo(f"{click.style(found, fg=colour, bold=True)} in {count(modules, 'module')}{closing}.", err=True)
 
 
-def show_diff(lines: Iterable[str]) -> None:
-    """Writes a unified diff to stdout."""
+def show_diff(lines: Iterable[str], *, is_patch: bool = False) -> None:
+    """Writes a unified diff to stdout; one that is to be applied as it is, where that is no terminal."""
+    is_raw = is_patch and not sys.stdout.isatty()
     for line in lines:
-        click.echo(click.style(printable(line), fg=_DIFF_COLOURS.get(line[:1])))
+        click.echo(click.style(line if is_raw else printable(line), fg=_DIFF_COLOURS.get(line[:1])))
 
 
 def _headline(diagnostic: Diagnostic) -> str:
