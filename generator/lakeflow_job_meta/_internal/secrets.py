@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterable
 from functools import cache
+from typing import cast
 
 MASK = "***"
 _SECRET = re.compile(
@@ -65,7 +66,8 @@ def is_secret_path(path: str | Iterable[str | int]) -> bool:
 
 def names_a_secret(value: object) -> bool:
     """Says whether a value is an entry of a list of parameters, such as `{name: password, default: x}`."""
-    return isinstance(value, dict) and any(is_secret_name(value.get(name)) for name in ("name", "key"))
+    is_entry = isinstance(value, dict) and value.keys() <= {"name", "key", "default", "value"}
+    return is_entry and any(is_secret_name(cast("dict[str, object]", value).get(name)) for name in ("name", "key"))
 
 
 def is_secret_option(value: object) -> bool:

@@ -84,6 +84,14 @@ class TestValues:
     def test_that_are_more_than_a_reference_are_masked(self, value):
         assert masked(value, ("password",)) == MASK
 
+    def test_of_a_job_that_is_only_named_after_secrets_stay(self):
+        job = {"name": "Rotate tokens", "max_concurrent_runs": 5, "tags": {"team": "etl"}}
+
+        (difference,) = diff(job, job | {"max_concurrent_runs": 7})
+
+        assert masked(job) == job
+        assert str(difference) == "max_concurrent_runs: 5 -> 7"
+
     @given(trees())
     def test_of_any_form_keep_their_form(self, value):
         def form(value: object) -> object:
