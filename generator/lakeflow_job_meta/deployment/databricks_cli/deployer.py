@@ -119,12 +119,18 @@ class CliDeployer:
         # The CLI cannot tell that a plan of a first deployment is stale, and would create every job twice.
         if plan.lineage is None and self._fresh_plan() != plan:
             raise StalePlan
+        plan_file = self._written_plan()
+        arguments = ["--plan", str(plan_file), *(["--force-lock"] if self.force_lock else [])]
         try:
-            result = self._deploy_by_plan()
+            result = self.cli.bundle("deploy", *arguments)
         except CliFailure as failure:
             if failure.trouble is Trouble.STALE_PLAN:
                 raise StalePlan from None
             return self._located(failure)
+        finally:
+            # It has secrets in it, so it goes; should the disk refuse, it is for its owner alone.
+            with suppress(OSError):
+                plan_file.unlink()
         forgotten = forgotten_jobs(result.stderr)
         if not forgotten:
             write_record(self.folder / _DEPLOYED, {"files": self._planned_files})
@@ -134,19 +140,11 @@ class CliDeployer:
             for name in forgotten
         ]
 
-    def _deploy_by_plan(self) -> CliResult:
-        """Writes the plan for the CLI; only now, so that there is never a file of a plan that did not pass the gate.
-
-        It has the values of the bundle's variables in it, secrets too, so it goes when it has been carried out.
-        """
+    def _written_plan(self) -> Path:
+        """Writes the plan for the CLI; only now, so that there is never a file of a plan that did not pass the gate."""
         path = self.folder / _PLAN
         write_private(path, self._narrowed_plan().encode("utf-8"), is_durable=False)
-        try:
-            return self.cli.bundle("deploy", "--plan", str(path), *(["--force-lock"] if self.force_lock else []))
-        finally:
-            # It is for its owner alone, should the disk refuse.
-            with suppress(OSError):
-                path.unlink()
+        return path
 
     def _narrowed_plan(self) -> str:
         if not self._left_out:
