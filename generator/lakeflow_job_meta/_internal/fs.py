@@ -65,23 +65,35 @@ def is_good_glob(pattern: str) -> bool:
     return bool(steps[0]) and all("**" not in step or step == "**" for step in steps)
 
 
-def write_new(path: str | Path, content: bytes, *, durable: bool) -> None:
+def kind_of_path(path: Path) -> str:
+    """Returns `file`, `folder`, or nothing: also for what cannot be looked at, and for a name that no file can have.
+
+    pathlib raises for a name of more than 255 bytes, and below a folder that may not be entered.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return ""
+    return "folder" if stat.S_ISDIR(mode) else "file" if stat.S_ISREG(mode) else ""
+
+
+def write_new(path: str | Path, content: bytes, *, durable: bool, mode: int = 0o666) -> None:
     """Writes a file that is not there yet; a durable one is on the disk when this returns.
 
     Raises:
         OSError: The disk refuses, or there is such a file.
     """
-    with os.fdopen(os.open(path, _NEW, 0o666), "wb") as file:
+    with os.fdopen(os.open(path, _NEW, mode), "wb") as file:
         file.write(content)
         if durable:
             file.flush()
             os.fsync(file.fileno())
 
 
-def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
+def write_atomically(path: Path, content: bytes, *, durable: bool = True, is_private: bool = False) -> None:
     """Writes a file whole: a reader, and a crash, find the old content or the new one. Its mode stays.
 
-    A durable one survives a power failure right after.
+    A durable one survives a power failure right after. A private one is only for its owner, also where it was not.
 
     Raises:
         OSError: The disk refuses; the old file is as it was.
@@ -89,9 +101,10 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> Non
     temporary = path.with_name(f"{path.name}-{os.getpid()}.tmp")
     try:
         temporary.unlink(missing_ok=True)
-        write_new(temporary, content, durable=durable)
+        write_new(temporary, content, durable=durable, mode=0o600 if is_private else 0o666)
         with suppress(FileNotFoundError):
-            temporary.chmod(stat.S_IMODE(path.stat().st_mode))
+            if not is_private:
+                temporary.chmod(stat.S_IMODE(path.stat().st_mode))
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

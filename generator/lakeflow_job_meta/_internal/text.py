@@ -3,16 +3,43 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 LONGEST_QUOTE = 60
+_STACK = re.compile(
+    r"(?i)\n\s*(?:\d+: |(?:stack )?backtrace|jvm stacktrace|caused by: )"
+    r"|\s+at (?:[\w$]+\.)+[\w$<>]+\((?:[\w$]+\.(?:java|scala|kt)|native method|unknown source)"
+)
 _FEW = 12
+_HARMLESS = "\n\t\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+"""What Python does not take for printable, and may be printed: line feeds, tabs and spaces."""
 
 
 def quoted(value: object) -> str:
     """Returns a value as it may stand in a message: in quotes, on one line, cut when it is long."""
     text = repr(value) if isinstance(value, str) else json_like(value)
     return text if len(text) <= LONGEST_QUOTE else f"{text[: LONGEST_QUOTE - 4]}...{text[-1]}"
+
+
+def printable(text: str) -> str:
+    """Returns text as it may go to a terminal: whatever could control one, or turn the direction of text, is escaped.
+
+    Line feeds and tabs stay. JSON stays JSON with the same values.
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() or each in _HARMLESS else _escaped(each) for each in text)
+
+
+def foreign_message(text: str, longest: int) -> str:
+    """Returns what a library or server says, on one line and cut, without the stack in Rust or Java that follows."""
+    return " ".join(_STACK.split(text, maxsplit=1)[0].split())[:longest]
+
+
+def _escaped(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
 
 
 def json_like(value: object) -> str:

@@ -10,6 +10,7 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Union
 
+from lakeflow_job_meta._internal.secrets import is_secret_option, masked, names_a_secret
 from lakeflow_job_meta._internal.text import quoted
 
 Scalar = str | int | float | bool | None
@@ -69,33 +70,43 @@ ABSENT = object()
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One setting that differs; `before` is `ABSENT` where it is new, `after` where it is gone."""
+    """One setting that differs; `before` is `ABSENT` where it is new, `after` where it is gone.
+
+    `is_secret` says that it may hold a secret although its path does not say so: the value of a parameter in a list.
+    """
 
     path: KeyPath
     before: object
     after: object
+    is_secret: bool = False
+
+    @property
+    def shown(self) -> tuple[object, object]:
+        """What was before and what is after, as it may be shown."""
+        before, after = (masked(each, self.path, is_secret=self.is_secret) for each in (self.before, self.after))
+        return before, after
 
     def __str__(self) -> str:
-        name = ".".join(str(step) for step in self.path) or "value"
-        if self.before is ABSENT:
-            return f"{name}: {quoted(self.after)} (new)"
-        if self.after is ABSENT:
-            return f"{name}: {quoted(self.before)} (gone)"
-        return f"{name}: {quoted(self.before)} -> {quoted(self.after)}"
+        name, (before, after) = ".".join(str(step) for step in self.path) or "value", self.shown
+        if before is ABSENT:
+            return f"{name}: {quoted(after)} (new)"
+        if after is ABSENT:
+            return f"{name}: {quoted(before)} (gone)"
+        return f"{name}: {quoted(before)} -> {quoted(after)}"
 
 
-def diff(before: Value, after: Value, path: KeyPath = ()) -> Iterator[Difference]:
+def diff(before: Value, after: Value, path: KeyPath = (), *, is_secret: bool = False) -> Iterator[Difference]:
     """Yields every setting in which two values differ: maps key by key, lists as a whole if their lengths differ."""
     if isinstance(before, dict) and isinstance(after, dict):
+        is_secret = is_secret or names_a_secret(before) or names_a_secret(after)
         for key in {**before, **after}:
-            if key not in before:
-                yield Difference((*path, key), ABSENT, after[key])
-            elif key not in after:
-                yield Difference((*path, key), before[key], ABSENT)
+            if key in before and key in after:
+                yield from diff(before[key], after[key], (*path, key), is_secret=is_secret)
             else:
-                yield from diff(before[key], after[key], (*path, key))
+                yield Difference((*path, key), before.get(key, ABSENT), after.get(key, ABSENT), is_secret)
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         for number, (one, other) in enumerate(zip(before, after, strict=True)):
-            yield from diff(one, other, (*path, number))
+            hidden = is_secret or (number > 0 and is_secret_option(after[number - 1]))
+            yield from diff(one, other, (*path, number), is_secret=hidden)
     elif type(before) is not type(after) or before != after:
-        yield Difference(path, before, after)
+        yield Difference(path, before, after, is_secret)

@@ -7,11 +7,14 @@ was concluded from it can be cached for as long as the answers are the same.
 from __future__ import annotations
 
 import importlib.util
+import os
 import zoneinfo
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import cast
+
+from lakeflow_job_meta._internal.fs import kind_of_path
 
 Answer = str | list[str]
 Lookup = tuple[str, str]
@@ -64,8 +67,7 @@ class FileLookups:
 
 
 def _kind(folder: Path, path: str) -> str:
-    full = folder / path
-    return "file" if full.is_file() else "folder" if full.is_dir() else ""
+    return kind_of_path(folder / path)
 
 
 def _first_line(folder: Path, path: str) -> str:
@@ -78,9 +80,11 @@ def _first_line(folder: Path, path: str) -> str:
 
 def _beside(folder: Path, path: str) -> list[str]:
     parent = (folder / path).parent
-    if not parent.is_dir():
+    try:
+        names = sorted(os.listdir(parent))  # noqa: PTH208
+    except (OSError, ValueError):  # no such folder, or none that may be listed
         return []
-    return [(Path(path).parent / other.name).as_posix() for other in sorted(parent.iterdir()) if other.is_file()]
+    return [(Path(path).parent / name).as_posix() for name in names if kind_of_path(parent / name) == "file"]
 
 
 @cache

@@ -10,7 +10,7 @@ import click
 
 from lakeflow_job_meta._internal.text import count, did_you_mean, quoted
 from lakeflow_job_meta.cli.params import open_project, overwrite_drift_option, target_option, timeout_option
-from lakeflow_job_meta.cli.report import show_progress, show_text
+from lakeflow_job_meta.cli.report import echo, show_progress, show_text
 from lakeflow_job_meta.cli.run import end_like_ctrl_c
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.result import Compilation
@@ -54,7 +54,7 @@ def list_bundles(folder: Path | None) -> None:
     for name in layout.bundles_in(layout.folder):
         jobs = len(layout.job_keys(name))
         room = f", room for {max(limit - jobs, 0)}" if limit is not None else ""
-        click.echo(f"{name}  {count(jobs, 'job')}{room}")
+        echo(f"{name}  {count(jobs, 'job')}{room}")
 
 
 @command.command("move")
@@ -107,7 +107,7 @@ def move(
             moved = apply_move(context, each, changes, overwriting=overwrite_drift, report=show_progress)
             ids = {job.key: job.job_id for job in moved}
             for key in each.keys:
-                click.echo(f"{key}  {each.goal}  {ids.get(key, 'file only')}")
+                echo(f"{key}  {each.goal}  {ids.get(key, 'file only')}")
 
 
 def _moves(

@@ -9,7 +9,7 @@ import click
 
 from lakeflow_job_meta._internal.text import count
 from lakeflow_job_meta.cli import params
-from lakeflow_job_meta.cli.report import show_count, show_json, show_progress, show_text
+from lakeflow_job_meta.cli.report import echo, show_count, show_json, show_progress, show_text
 from lakeflow_job_meta.cli.run import end_like_ctrl_c
 from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.deployment.backend import DeployOptions, Reporter
@@ -82,8 +82,8 @@ def command(
         raise OperationFailed(error.args[0]) from None
     _show_jobs(result.jobs, form)
     for line in (*result.all_problems, *(each.reason for each in (*result.held_back, *result.left_behind))):
-        click.echo(line, err=True)
-    click.echo(_summary(result, dry_run), err=True)
+        echo(line, err=True)
+    echo(_summary(result, dry_run), err=True)
     failed = bool(result.compilation.errors or result.all_problems or result.left_behind)
     if to_run and not dry_run and not result.problems:
         changed = set(result.changed)
@@ -102,7 +102,7 @@ def _show_jobs(jobs: Sequence[TrackedJob], form: str) -> None:
         show_json([{"module": j.module_name, "job_id": j.job_id, "name": j.job_name, "url": j.url} for j in jobs])
         return
     for job in jobs:
-        click.echo(f"{job.module_name}  {job.job_id}  {job.url}".rstrip())
+        echo(f"{job.module_name}  {job.job_id}  {job.url}".rstrip())
 
 
 def _summary(result: DeployResult, dry_run: bool) -> str:
@@ -123,7 +123,7 @@ def _started(result: DeployResult, job: DeployedJob) -> bool:
     try:
         result.deployer.start(job)
     except OperationFailed as failure:
-        click.echo(f"{job.key}: {failure}", err=True)
+        echo(f"{job.key}: {failure}", err=True)
         return False
-    click.echo(f"Started {job.name}.", err=True)
+    echo(f"Started {job.name}.", err=True)
     return True

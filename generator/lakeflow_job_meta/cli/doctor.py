@@ -13,10 +13,12 @@ from pathlib import Path
 import click
 
 from lakeflow_job_meta import __version__
+from lakeflow_job_meta._internal.secrets import without_secrets
+from lakeflow_job_meta._internal.text import printable
 from lakeflow_job_meta._internal.trees import value_at
 from lakeflow_job_meta.cli.params import open_project, target_option
 from lakeflow_job_meta.config.model import MetadataSource
-from lakeflow_job_meta.deployment.databricks_cli.client import DatabricksCli, check_version, find_cli, without_secrets
+from lakeflow_job_meta.deployment.databricks_cli.client import DatabricksCli, check_version, find_cli
 from lakeflow_job_meta.errors import LakeflowJobMetaError, OperationFailed
 from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.sources.open import open_table_source
@@ -50,9 +52,9 @@ def command(ctx: click.Context, folder: Path | None, target: str | None) -> None
 
 def _passes(what: str, check: Callable[[], str]) -> bool:
     try:
-        click.echo(f"{click.style('ok', fg='green')}     {what}: {check()}")
+        click.echo(f"{click.style('ok', fg='green')}     {what}: {printable(without_secrets(check()))}")
     except LakeflowJobMetaError as error:
-        click.echo(f"{click.style('wrong', fg='red')}  {what}: {error}")
+        click.echo(f"{click.style('wrong', fg='red')}  {what}: {printable(without_secrets(str(error)))}")
         return False
     return True
 

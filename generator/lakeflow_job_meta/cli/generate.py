@@ -8,7 +8,7 @@ import click
 
 from lakeflow_job_meta._internal.text import count
 from lakeflow_job_meta.cli.params import compile_for_review, open_project
-from lakeflow_job_meta.cli.report import ProgressBar, show_count, show_diff, show_text
+from lakeflow_job_meta.cli.report import ProgressBar, echo, show_count, show_diff, show_text
 from lakeflow_job_meta.deployment.policy import kept_files
 from lakeflow_job_meta.output import writer
 from lakeflow_job_meta.output.writer import Change, FileChanges, plan_changes
@@ -49,7 +49,7 @@ def command(ctx: click.Context, folder: Path | None, check: bool, diff: bool, al
     if not diff:
         _show_changes(changes, written=not check)
     for held_back in kept_files(changes):
-        click.echo(held_back.reason, err=True)
+        echo(held_back.reason, err=True)
     show_count(diagnostics, compilation.modules)
     differs = check and bool(changes.changes)
     ctx.exit(1 if compilation.errors or changes.diagnostics or differs else 0)
@@ -61,4 +61,4 @@ def _show_changes(changes: FileChanges, *, written: bool) -> None:
         click.echo(f"{kind} {changes.layout.in_project(change.file)}")
     kept = f", {len(changes.kept)} kept" if changes.kept else ""
     done = "changed" if written else "to change"
-    click.echo(f"{count(len(changes.changes), 'file')} {done}, {changes.unchanged} unchanged{kept}.", err=True)
+    echo(f"{count(len(changes.changes), 'file')} {done}, {changes.unchanged} unchanged{kept}.", err=True)

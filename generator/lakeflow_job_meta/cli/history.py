@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from lakeflow_job_meta.cli.params import control_table_options, format_option
-from lakeflow_job_meta.cli.report import show_json
+from lakeflow_job_meta.cli.report import echo, show_json
 from lakeflow_job_meta.cli.status import entry_as_object, open_history
 from lakeflow_job_meta.state.history import HistoryEntry
 
@@ -32,7 +32,7 @@ def command(
         show_json([entry_as_object(entry) for entry in entries])
         return
     for entry in entries:
-        click.echo(_line(entry))
+        echo(_line(entry))
 
 
 def _line(entry: HistoryEntry) -> str:

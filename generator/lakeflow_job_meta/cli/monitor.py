@@ -13,6 +13,7 @@ import click
 
 from lakeflow_job_meta.cli import params
 from lakeflow_job_meta.cli.params import optional_number, optional_text
+from lakeflow_job_meta.cli.report import echo
 from lakeflow_job_meta.cli.run import end_like_ctrl_c
 from lakeflow_job_meta.config.bundle import target_of
 from lakeflow_job_meta.config.model import Project
@@ -110,4 +111,4 @@ def _selection(
 
 
 def _log(form: str, event: Event) -> None:
-    click.echo(LOG_FORMATS[form](event, datetime.now(timezone.utc)), err=True)
+    echo(LOG_FORMATS[form](event, datetime.now(timezone.utc)), err=True)

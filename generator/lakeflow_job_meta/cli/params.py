@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import click
 
-from lakeflow_job_meta.cli.report import ProgressBar
+from lakeflow_job_meta.cli.report import ProgressBar, echo
 from lakeflow_job_meta.cli.run import is_command_line
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.parallel import workers_of_this_machine
@@ -97,7 +97,7 @@ def compile_for_review(project: Project) -> Compilation:
     """Compiles all metadata for a command that does not deploy, and warns when the bundle nears its limit."""
     compilation = compile_metadata(project)
     if (warning := layout_of(project).size_warning(len(compilation.jobs))) is not None:
-        click.echo(warning, err=True)
+        echo(warning, err=True)
     return compilation
 
 
@@ -108,5 +108,5 @@ def compile_metadata(project: Project, contents: Mapping[str, bytes] | None = No
     """
     workers = workers_of_this_machine() if is_command_line(sys.modules["__main__"]) else None
     with ProgressBar() as progress:
-        report = partial(click.echo, err=True)
+        report = partial(echo, err=True)
         return compile_project(project, progress.update, report, contents=contents, workers=workers)

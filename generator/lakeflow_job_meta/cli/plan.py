@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from lakeflow_job_meta.cli.params import compile_for_review, format_option, open_project, parallel_option, target_option
-from lakeflow_job_meta.cli.report import show_count, show_text
+from lakeflow_job_meta.cli.report import echo, show_count, show_text
 from lakeflow_job_meta.cli.run import end_like_ctrl_c
 from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.model import Project
@@ -64,11 +64,11 @@ def command(
         cli = open_cli(project, target)
         bundle_plan = plan_live(project, cli, parallel)
         for left in jobs_left_behind(cli, bundle_plan, _recorded_jobs(project, target)):
-            click.echo(left.reason, err=True)
+            echo(left.reason, err=True)
         if changes.changes:
             advice = "The files on disk are older than the metadata; --live is about the files. Run `ljm generate`."
-            click.echo(advice, err=True)
-    click.echo(FORMATS[form](plan, bundle_plan))
+            echo(advice, err=True)
+    echo(FORMATS[form](plan, bundle_plan))
     show_count(diagnostics, compilation.modules)
     ctx.exit(1 if errors_among(diagnostics) or (check and plan.changes) else 0)
 

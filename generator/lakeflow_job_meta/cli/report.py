@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 
 import click
 
-from lakeflow_job_meta._internal.text import count
+from lakeflow_job_meta._internal.secrets import without_secrets
+from lakeflow_job_meta._internal.text import count, printable
 from lakeflow_job_meta.diagnostics.formats import FORMATS
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Severity, errors_among
 from lakeflow_job_meta.text.markers import one_line
@@ -26,9 +27,19 @@ _EVERY_SECONDS = 0.1
 _CLEAR = "\r\x1b[K"
 
 
+def echo(text: str, *, err: bool = False) -> None:
+    """Writes text and a line feed; nothing in it controls the terminal, whatever the metadata or a file holds."""
+    click.echo(printable(text), err=err)
+
+
+def show_error(text: str) -> None:
+    """Writes what ended the command to stderr."""
+    click.echo(click.style("error: ", fg="red", bold=True) + printable(without_secrets(text)), err=True)
+
+
 def show_progress(line: str) -> None:
     """Shows what is being done."""
-    click.echo(click.style(line, dim=True), err=True)
+    click.echo(click.style(printable(line), dim=True), err=True)
 
 
 class ProgressBar:
@@ -57,7 +68,7 @@ class ProgressBar:
 
 def show_json(value: object) -> None:
     """Writes a value to stdout as JSON."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
 FORMAT_OPTION = click.option(
@@ -76,9 +87,9 @@ def show(
     if form == "text":
         show_text(diagnostics)
     elif text := FORMATS[form](diagnostics):
-        click.echo(text)
+        echo(text)
     for note in notes:
-        click.echo(one_line(note), err=True)
+        echo(one_line(note), err=True)
     show_count(diagnostics, modules, closing)
 
 
@@ -100,16 +111,17 @@ def show_count(diagnostics: Sequence[Diagnostic], modules: int, closing: str = "
     click.echo(f"{click.style(found, fg=colour, bold=True)} in {count(modules, 'module')}{closing}.", err=True)
 
 
-def show_diff(lines: Iterable[str]) -> None:
-    """Writes a unified diff to stdout."""
+def show_diff(lines: Iterable[str], *, is_patch: bool = False) -> None:
+    """Writes a unified diff to stdout; one that is to be applied as it is, where that is no terminal."""
+    is_raw = is_patch and not sys.stdout.isatty()
     for line in lines:
-        click.echo(click.style(line, fg=_DIFF_COLOURS.get(line[:1])))
+        click.echo(click.style(line if is_raw else printable(line), fg=_DIFF_COLOURS.get(line[:1])))
 
 
 def _headline(diagnostic: Diagnostic) -> str:
-    location = click.style(one_line(str(diagnostic.location)), bold=True)
+    location = click.style(printable(one_line(str(diagnostic.location))), bold=True)
     severity = click.style(diagnostic.severity.value, fg=_COLOURS[diagnostic.severity], bold=True)
-    message = one_line(diagnostic.message)[:_LONGEST_MESSAGE]
+    message = printable(one_line(diagnostic.message)[:_LONGEST_MESSAGE])
     return f"{location}: {severity}: {message} {click.style(f'[{diagnostic.code}]', dim=True)}"
 
 
@@ -119,7 +131,8 @@ def _excerpt(diagnostic: Diagnostic) -> str:
     if not line or location.line is None or location.column is None:
         return ""
     start = max(0, location.column - _WIDEST_LINE // 2)
-    shown = one_line(line.replace("\t", " "))[start : start + _WIDEST_LINE]
+    # One space for each, so that the carets stand below what they are about.
+    shown = "".join(each if each.isprintable() else " " for each in line)[start : start + _WIDEST_LINE]
     number = f"{location.line:5d} | "
     first = location.column - 1 - start
     is_longer = location.end_line is not None and location.end_line > location.line

@@ -71,21 +71,31 @@ def run(command: click.Command) -> int:
         _drop_output()
         return 1
     except LakeflowJobMetaError as error:
-        if error.diagnostics:
-            from lakeflow_job_meta.cli.report import show_text
+        from lakeflow_job_meta.cli.report import show_error, show_text
 
-            show_text(error.diagnostics)
-        click.echo(click.style("error: ", fg="red", bold=True) + str(error.args[0]), err=True)
+        show_text(error.diagnostics)
+        show_error(str(error.args[0]))
         return error.exit_code
-    except OSError as error:
-        # An error of a file is reported where it is opened; without a name it is the output itself.
-        if error.filename is not None or error.errno not in _FULL:
-            raise
+    except Exception as error:
+        return _unexpected(error)
+    return code if isinstance(code, int) else 0
+
+
+def _unexpected(error: Exception) -> int:
+    """Says what ended the command although nobody expected it; with LJM_DEBUG, Python shows its traceback."""
+    # An error of a file is reported where it is opened; without a name it is the output itself.
+    if isinstance(error, OSError) and error.filename is None and error.errno in _FULL:
         _drop_output()
         with suppress(OSError):
             click.echo(f"error: The output cannot be written: {error.strerror}.", err=True)
         return 1
-    return code if isinstance(code, int) else 0
+    if os.environ.get("LJM_DEBUG"):
+        raise error
+    from lakeflow_job_meta.cli.report import show_error
+    from lakeflow_job_meta.state.crash_report import internal_error
+
+    show_error(internal_error(error))
+    return 1
 
 
 def _open_what_is_closed() -> None:

@@ -10,10 +10,10 @@ import click
 
 from lakeflow_job_meta._internal.text import count
 from lakeflow_job_meta.cli.params import control_table_options, format_option, open_monitored_project
-from lakeflow_job_meta.cli.report import show_json
+from lakeflow_job_meta.cli.report import echo, show_json
 from lakeflow_job_meta.config.bundle import target_of
 from lakeflow_job_meta.monitor.status import Health, health_of
-from lakeflow_job_meta.state.folder import state_folder
+from lakeflow_job_meta.state.folder import state_folder_path
 from lakeflow_job_meta.state.history import History, HistoryEntry
 from lakeflow_job_meta.state.store import HISTORY, open_state_store
 
@@ -24,7 +24,7 @@ def open_history(
     """Opens the history of a target; returns its state folder and name as well."""
     project = open_monitored_project(folder, control_table, warehouse_id)
     named = target_of(project, target)
-    state = state_folder(project, named)
+    state = state_folder_path(project, named)
     return History(open_state_store(project, state, HISTORY), named), state, named
 
 
@@ -54,7 +54,7 @@ def command(
     if form == "json":
         show_json(_as_object(health))
     else:
-        click.echo("\n".join(_lines(health)))
+        echo("\n".join(_lines(health)))
     ctx.exit(0 if health.is_healthy else 1)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ import click
 
 from lakeflow_job_meta._internal.text import count, did_you_mean, quoted
 from lakeflow_job_meta.cli.params import open_project
-from lakeflow_job_meta.cli.report import show_text
+from lakeflow_job_meta.cli.report import echo, show_json, show_text
 from lakeflow_job_meta.config.model import MetadataSource, Project
 from lakeflow_job_meta.control_table.changes import compare_versions
 from lakeflow_job_meta.control_table.schema import is_active, key_of
@@ -55,7 +54,7 @@ class _TableOption:
 
 
 def _report(message: str) -> None:
-    click.echo(message, err=True)
+    echo(message, err=True)
 
 
 def _with_table_option(command: Callable[..., None]) -> Callable[..., None]:
@@ -128,7 +127,7 @@ def load_(chosen: _TableOption, metadata: tuple[str, ...], prune: bool, dry_run:
     show_text(warnings)
     plan = load(table, modules, prune=prune, dry_run=dry_run)
     for line in plan.changes.lines():
-        click.echo(line)
+        echo(line)
     for module, source in () if prune else plan.stale:
         _report(f"not in the YAML: source {quoted(source)} of {quoted(module)}; --prune deletes it")
     changed = count(len(plan.changes.sources), "row")
@@ -155,18 +154,18 @@ def show(chosen: _TableOption, module: str | None, form: str) -> None:
         raise OperationFailed(f"{table.name} has no module {quoted(module)}{did_you_mean(module, names)}")
     shown = [row for row in rows if module in (None, row.get("module_name"))]
     if form == "json":
-        click.echo(json.dumps(shown, indent=2, ensure_ascii=False, default=str))
+        show_json(shown)
     elif module is None:
         for each in names:
             sources = [row for row in shown if key_of(row)[0] == each]
             active = sum(is_active(row) for row in sources)
-            click.echo(f"{each}: {count(len(sources), 'source')}, {active} active")
+            echo(f"{each}: {count(len(sources), 'source')}, {active} active")
     else:
         for row in shown:
             state = "" if is_active(row) else " (inactive)"
             order = row.get("execution_order")
             when = f"depends on {row.get('depends_on')}" if order is None else f"order {order}"
-            click.echo(f"{row['source_id']}{state}: {when}, {row['transformation_config']}")
+            echo(f"{row['source_id']}{state}: {when}, {row['transformation_config']}")
 
 
 @command.command("export")
@@ -199,11 +198,11 @@ def history(chosen: _TableOption, limit: int, form: str) -> None:
     commits = chosen.open().history(limit)
     if form == "json":
         entries = [{**asdict(commit), "timestamp": commit.timestamp.isoformat()} for commit in commits]
-        click.echo(json.dumps(entries, indent=2))
+        show_json(entries)
         return
     for commit in commits:
         by = f" by {commit.user}" if commit.user else ""
-        click.echo(f"{commit.version:>6}  {commit.timestamp:%Y-%m-%d %H:%M:%S %Z}  {commit.operation}{by}")
+        echo(f"{commit.version:>6}  {commit.timestamp:%Y-%m-%d %H:%M:%S %Z}  {commit.operation}{by}")
 
 
 @command.command("diff")
@@ -221,5 +220,5 @@ def diff(chosen: _TableOption, before: int, after: int | None) -> None:
     """
     changes = compare_versions(chosen.open(), before, after)
     for line in changes.lines():
-        click.echo(line)
+        echo(line)
     _report(f"{count(len(changes.modules), 'module')} changed.")

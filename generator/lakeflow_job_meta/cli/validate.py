@@ -39,7 +39,7 @@ def command(ctx: click.Context, folder: Path | None, form: str, fix: bool, diff:
     compilation = compile_for_review(project)
     done = planned = plan_fixes(project, compilation, partial(compile_metadata, project)) if fix or diff else Fixes()
     if diff:
-        show_diff(line for file in planned.files for line in file.diff())
+        show_diff((line for file in planned.files for line in file.diff()), is_patch=True)
     elif planned.files:
         done = apply_fixes(project, planned)
         compilation = compile_metadata(project) if done.files else compilation

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import cast
 
+from lakeflow_job_meta._internal.fs import kind_of_path
 from lakeflow_job_meta._internal.text import count
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.config import model
@@ -29,7 +30,7 @@ def find_project_folder(start: Path) -> Path:
         ConfigError: There is none.
     """
     for folder in (start, *start.parents):
-        if (folder / model.PROJECT_FILE).is_file() or (folder / model.BUNDLE_FILE).is_file():
+        if "file" in (kind_of_path(folder / model.PROJECT_FILE), kind_of_path(folder / model.BUNDLE_FILE)):
             return folder
     raise ConfigError(
         f"No project here: neither {str(start)!r} nor a folder above it holds {model.PROJECT_FILE} or "
@@ -43,11 +44,15 @@ def load_project(folder: Path) -> model.Project:
     Raises:
         ConfigError: With every mistake in the file as a diagnostic.
     """
-    if not folder.is_dir():
+    if kind_of_path(folder) != "folder":
         raise ConfigError(f"There is no folder {str(folder)!r}; name the bundle's folder with --project DIR.")
     folder = folder.resolve()
     path = folder / model.PROJECT_FILE
-    if not path.exists():
+    try:
+        is_there = path.exists()
+    except OSError as error:
+        raise ConfigError(f"{str(path)!r} cannot be read: {error.strerror}.") from None
+    if not is_there:
         return model.Project(folder, SourceRef(UnreadableDocument(model.PROJECT_FILE)))
     document, problems = open_yaml(path, model.PROJECT_FILE)
     if document is None:

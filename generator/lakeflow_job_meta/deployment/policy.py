@@ -99,7 +99,7 @@ def policy_violations(
     yield from _other_losses(plan)
     edits = [] if allowed.overwriting else list(plan.hand_edits())
     if edits:
-        shown = "; ".join(f"{owner.shown}: {field.path} is {quoted(field.remote)}" for owner, field in edits[:10])
+        shown = "; ".join(f"{owner.shown}: {field.path} is {quoted(field.shown.remote)}" for owner, field in edits[:10])
         more = f" and {len(edits) - 10} more" if len(edits) > 10 else ""
         yield PolicyViolation(
             f"{count(len(edits), 'setting')} changed in the workspace since the last deployment would be overwritten "

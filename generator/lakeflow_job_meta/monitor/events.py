@@ -10,9 +10,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from enum import Enum
 
+from lakeflow_job_meta._internal.secrets import without_secrets
 from lakeflow_job_meta._internal.text import count, listing
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.deployment.pipeline import DeployResult
+from lakeflow_job_meta.errors import PolicyViolation
 from lakeflow_job_meta.output.writer import Change, FileChanges
 from lakeflow_job_meta.planning.model import Action
 from lakeflow_job_meta.state.history import MonitorState, Outcome
@@ -73,6 +75,17 @@ class TickResult:
             deleted=tuple(result.plan.jobs(Action.DELETE)),
             jobs=tuple(ChangedJob(job.module_name, job.job_id) for job in result.jobs if job.bundle_key in touched),
         )
+
+    def without_secrets(self) -> TickResult:
+        """Returns the same, with nothing in its texts that looks like a secret: they go to logs, tables and chats."""
+        state = self.state
+        refused = tuple(
+            PolicyViolation(without_secrets(each.sentence), without_secrets(each.remedy), each.jobs)
+            for each in state.refused
+        )
+        errors, failure = tuple(map(without_secrets, state.errors)), without_secrets(state.failure)
+        state = replace(state, errors=errors, failure=failure, refused=refused)
+        return replace(self, state=state, failure=without_secrets(self.failure))
 
     @property
     def is_healthy(self) -> bool:

@@ -1,8 +1,8 @@
 """A monitor of one project and target: watches the metadata, and reconciles the jobs with it when something changed.
 
 Where nothing changed, a tick costs one request to each source, and nothing else. What was deployed last is remembered
-in the history, so that a restart or another machine goes on from there. A tick never raises for what may happen in
-operation: it returns as a failed one, and is tried again after a while.
+in the history, so that a restart or another machine goes on from there. A tick never raises: whatever goes wrong, it
+returns as a failed one, and is tried again after a while.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from lakeflow_job_meta.monitor.reconcile import MonitorConfig, MonitorContext, o
 from lakeflow_job_meta.monitor.retry import Clock, Retry, RetryPolicy
 from lakeflow_job_meta.monitor.watcher import SourceVersions, source_message
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints
+from lakeflow_job_meta.state.crash_report import internal_error
 from lakeflow_job_meta.state.history import (
     Heartbeat,
     HistoryEntry,
@@ -61,11 +62,11 @@ class Monitor:
         self._reported_failure = self._history_failure = ""
 
     def tick(self) -> TickResult:
-        """Checks the sources once, and reconciles; raises nothing for what may happen in operation."""
+        """Checks the sources once, and reconciles; whatever goes wrong is the outcome."""
         try:
             tick = self._tick()
-        except LakeflowJobMetaError as error:
-            tick = TickResult(Outcome.FAILED, self._state, _text(error))
+        except Exception as error:
+            tick = TickResult(Outcome.FAILED, self._state, self._failure(error)).without_secrets()
         return self._finished(replace(tick, moment=self.clock.now()))
 
     def announce_end(self) -> None:
@@ -105,10 +106,11 @@ class Monitor:
         began = self.clock.monotonic()
         try:
             tick = reconcile(context, versions, last, lock, self.select_backend)
-        except LakeflowJobMetaError as error:
+        except Exception as error:
             # Nothing is known to be deployed: what was remembered stays, so that the change is noticed again.
-            failure = _text(error)
+            failure = self._failure(error)
             tick = TickResult(Outcome.FAILED, replace(last, jobs="", failure=failure), failure)
+        tick = tick.without_secrets()
         for event in events_of(tick, last):
             self.sink(event)
         self._record(context, tick, self.clock.monotonic() - began)
@@ -117,7 +119,7 @@ class Monitor:
     def _idle(self, versions: SourceVersions) -> TickResult:
         failure = "\n".join(source_message(source, error) for source, error in versions.errors.items())
         if failure:
-            return TickResult(Outcome.FAILED, self._state, failure)
+            return TickResult(Outcome.FAILED, self._state, failure).without_secrets()
         if not self._is_unfinished(versions):
             self._history_failure = ""
         return TickResult(Outcome.IDLE, self._state, self._history_failure)
@@ -134,6 +136,12 @@ class Monitor:
             return True
         state = last.state
         return bool(versions.changed_since(state.tokens) or state.failure or state.refused or state.leaving)
+
+    def _failure(self, error: Exception) -> str:
+        """Returns what failed; of what nobody expected, also where the traceback is."""
+        if isinstance(error, LakeflowJobMetaError):
+            return _text(error)
+        return internal_error(error, self._context.folder if self._context is not None else None)
 
     def _open(self) -> MonitorContext:
         self._context = open_context(self.load(), self.config, self._fingerprints, self.workspace)

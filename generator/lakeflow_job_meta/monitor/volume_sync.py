@@ -96,8 +96,11 @@ def _without(digest: str, names: Sequence[str]) -> str:
 def _still_to_load(remembered: str, digest: str) -> list[str] | None:
     """Returns the modules of a file that were not loaded when the others were; None where all are to be loaded."""
     prefix = f"{digest}{_WITHOUT}"
-    names: list[str] | None = json.loads(remembered[len(prefix) :]) if remembered.startswith(prefix) else None
-    return names
+    try:
+        names = json.loads(remembered[len(prefix) :]) if remembered.startswith(prefix) else None
+    except (ValueError, RecursionError):
+        return None
+    return [str(name) for name in names] if isinstance(names, list) else None
 
 
 def _path(raw: RawModule) -> str:

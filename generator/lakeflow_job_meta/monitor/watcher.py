@@ -88,9 +88,9 @@ class SourceWatcher:
         Logs and data are left out: a monitor whose own log is here would go round and round.
         """
         folder = self.project.folder
-        if not any((folder / name).is_file() for name in (BUNDLE_FILE, PROJECT_FILE)):
-            return "no project"
         try:
+            if not any((folder / name).is_file() for name in (BUNDLE_FILE, PROJECT_FILE)):
+                return "no project"
             written = {*layout_of(self.project).generated_folders, *self.leaving_out}
             paths = [path for path in files_below(folder, written) if path.suffix in _SUFFIXES]
         except OSError as error:

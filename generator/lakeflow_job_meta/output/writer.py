@@ -58,7 +58,8 @@ class FileChange:
         """Yields the lines of a unified diff with the file's path in its header."""
         old = "/dev/null" if self.before is None else f"a/{path}"
         new = "/dev/null" if self.after is None else f"b/{path}"
-        before, after = ((text or "").splitlines() for text in (self.before, self.after))
+        # Not splitlines, which takes a form feed or a carriage return for the end of a line.
+        before, after = (text.removesuffix("\n").split("\n") if text else [] for text in (self.before, self.after))
         yield from difflib.unified_diff(before, after, old, new, lineterm="")
 
 

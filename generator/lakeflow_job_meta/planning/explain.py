@@ -14,7 +14,7 @@ from lakeflow_job_meta._internal.text import count, listing, quoted
 from lakeflow_job_meta._internal.trees import ABSENT, Difference
 from lakeflow_job_meta.output.writer import Change
 from lakeflow_job_meta.planning.compare import JobChange, Plan, TaskChange
-from lakeflow_job_meta.planning.model import Action, BundlePlan, ResourceChange
+from lakeflow_job_meta.planning.model import Action, BundlePlan, FieldChange, ResourceChange
 from lakeflow_job_meta.text.markers import one_line
 
 MARKDOWN_LIMIT = 60_000
@@ -35,7 +35,7 @@ def summary(plan: Plan) -> str:
 def as_text(plan: Plan, live: BundlePlan | None = None) -> str:
     """Returns the plan in lines, the summary last, and after it what the workspace has."""
     lines = [one_line(line) for change in plan.changes for line in _job_lines(change)]
-    return "\n".join([*lines, f"{summary(plan)}.", *(workspace_lines(live) if live is not None else ())])
+    return "\n".join([*lines, f"{summary(plan)}.", *(map(one_line, workspace_lines(live)) if live is not None else ())])
 
 
 def _job_lines(change: JobChange) -> Iterator[str]:
@@ -96,7 +96,7 @@ def _task(task: TaskChange) -> dict[str, object]:
 
 
 def _difference(difference: Difference) -> dict[str, object]:
-    values = {"old": difference.before, "new": difference.after}
+    values = dict(zip(("old", "new"), difference.shown, strict=True))
     return {"path": [*difference.path], **{name: value for name, value in values.items() if value is not ABSENT}}
 
 
@@ -136,10 +136,10 @@ def workspace_lines(plan: BundlePlan) -> Iterator[str]:
     yield f"In the workspace: {_counts(changing)}."
     for resource in changing:
         yield f"{_WORKSPACE_SIGNS.get(resource.action, '~')} {resource.shown}: {resource.action.value}"
-        written = [field for field in resource.fields if field.action is not Action.SKIP]
+        written = [field.shown for field in resource.fields if field.action is not Action.SKIP]
         lines = (f"    {field.path}: {quoted(field.remote)} -> {quoted(field.new)}" for field in written)
         yield from lines if resource.action not in _WORKSPACE_SIGNS else ()
-    edits = list(plan.hand_edits())
+    edits = _shown_edits(plan)
     if edits:
         yield "Changed in the workspace since the last deployment, and overwritten by the next:"
         yield from (
@@ -157,9 +157,13 @@ def _workspace_object(plan: BundlePlan) -> dict[str, object]:
         ],
         "hand_edits": [
             {"job": owner.shown, "path": field.path, "deployed": field.old, "workspace": field.remote}
-            for owner, field in plan.hand_edits()
+            for owner, field in _shown_edits(plan)
         ],
     }
+
+
+def _shown_edits(plan: BundlePlan) -> list[tuple[ResourceChange, FieldChange]]:
+    return [(owner, field.shown) for owner, field in plan.hand_edits()]
 
 
 def _counts(changing: list[ResourceChange]) -> str:

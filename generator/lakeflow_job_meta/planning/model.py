@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import cast
 
+from lakeflow_job_meta._internal.secrets import masked
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.errors import OperationFailed
 
@@ -57,6 +58,12 @@ class FieldChange:
         if self.action is Action.SKIP or self.remote == self.new:
             return False
         return not _covers(self.remote, self.old) if self.new is None else self.remote != self.old
+
+    @property
+    def shown(self) -> FieldChange:
+        """The same with its values as they may be shown."""
+        old, new, remote = (cast(Value, masked(each, self.path)) for each in (self.old, self.new, self.remote))
+        return replace(self, old=old, new=new, remote=remote)
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,7 +185,8 @@ def _in_words(difference: Difference) -> str:
         return f"{around} lacks {path[-1]!r}"
     if difference.before is ABSENT:
         return f"{around} has {path[-1]!r}, which the job does not have"
-    return f"{name} is {quoted(difference.after)}, but the job has {quoted(difference.before)}"
+    before, after = difference.shown
+    return f"{name} is {quoted(after)}, but the job has {quoted(before)}"
 
 
 def _line_in_template(error: BaseException, name: str) -> int | None:

@@ -17,6 +17,7 @@ from functools import cache
 from typing import Any, cast
 
 from lakeflow_job_meta._internal.fs import shipped
+from lakeflow_job_meta._internal.secrets import MASK, is_secret_path
 from lakeflow_job_meta._internal.text import closest, kind_of, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Rule, SourceRef, Suggestion
@@ -264,7 +265,8 @@ def _mistake(value: Value, expected: Schema, path: KeyPath, name: str) -> Findin
         return Finding(rule, path, False, f"{name} cannot be {shown}{advice}", suggestion)
     if not _has_type(value, expected.get("type")):
         advice, suggestion = change_type(value, expected["type"])
-        message = f"{name} must be {_TYPES[expected['type']][1]}, not {kind_of(value)}{advice}"
+        shown = MASK if is_secret_path(path) else kind_of(value)
+        message = f"{name} must be {_TYPES[expected['type']][1]}, not {shown}{advice}"
         return Finding(WRONG_TYPE, path, False, message, suggestion)
     limit = _broken_limit(value, expected)
     return Finding(UNKNOWN_VALUE, path, False, f"{name} {limit}") if limit is not None else None

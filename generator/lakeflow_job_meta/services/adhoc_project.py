@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from lakeflow_job_meta._internal.fs import kind_of_path
 from lakeflow_job_meta.config.load import find_project_folder, load_project
 from lakeflow_job_meta.config.model import BUNDLE_FILE, MetadataSource, Project
 from lakeflow_job_meta.errors import ConfigError
@@ -37,9 +38,9 @@ def project_of_table(control_table: str, warehouse_id: str | None = None, folder
 
 def project_around(path: Path) -> Project:
     """Returns the project that a path is in; outside of one, jobs may name files that are not here."""
-    start = path.absolute() if path.is_dir() else path.absolute().parent
+    start = path.absolute() if kind_of_path(path) == "folder" else path.absolute().parent
     found = _nearest_project(start, must_be_there=False)
-    return found or _without_file_checks(load_project(start if start.is_dir() else Path.cwd()))
+    return found or _without_file_checks(load_project(start if kind_of_path(start) == "folder" else Path.cwd()))
 
 
 def _nearest_project(start: Path, *, must_be_there: bool) -> Project | None:

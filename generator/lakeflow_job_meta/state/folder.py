@@ -1,4 +1,7 @@
-"""The folder `.lakeflow-job-meta/`: locks, plans and records of deployments, and the cache; git ignores it."""
+"""The folder `.lakeflow-job-meta/`: locks, plans and records of deployments, and the cache; git ignores it.
+
+It is for its owner alone: a plan has the values of the bundle's variables in it.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import json
 import os
 import re
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from lakeflow_job_meta._internal.fs import write_atomically
@@ -22,34 +26,59 @@ def state_folder(project: Project, target: str | None) -> Path:
     A control table without a project around it, as in a notebook, has a folder of the user's own for temporary files:
     the current folder may be read-only there, or have no locks, and nothing but a lock and a heartbeat is kept.
     """
-    folder = make_state_root(project) / re.sub(r"[^A-Za-z0-9_-]", "_", target or "default")
-    _create(folder)
+    make_state_root(project)
+    folder = state_folder_path(project, target)
+    make_private(folder)
     return folder
+
+
+def state_folder_path(project: Project, target: str | None) -> Path:
+    """Returns where the folder for one target is, for who only reads; it may not be there."""
+    return _root(project) / re.sub(r"[^A-Za-z0-9_-]", "_", target or "default")
 
 
 def make_state_root(project: Project) -> Path:
     """Returns the folder itself, and creates it; raises OperationFailed where the disk refuses."""
     root = _root(project)
-    _create(root, ignored_by_git=True)
+    if root.parent == temporary_folder():
+        make_private(root.parent)
+    make_private(root)
+    try:
+        ignore = root / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+    except OSError as error:
+        raise OperationFailed(f"{str(root)!r} cannot be written to: {error.strerror}.") from error
     return root
 
 
-def _create(folder: Path, *, ignored_by_git: bool = False) -> None:
+def make_private(folder: Path) -> None:
+    """Creates a folder for its owner alone, and closes one that is open to others; its parents are as usual."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        ignore = folder / ".gitignore"
-        if ignored_by_git and not ignore.exists():
-            ignore.write_text("*\n", encoding="utf-8")
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.stat()
+        if os.name == "posix" and found.st_mode & 0o077 and found.st_uid == os.getuid():
+            # Some file systems, such as that of notebooks in a workspace, have no modes.
+            with suppress(OSError):
+                folder.chmod(0o700)
     except OSError as error:
         raise OperationFailed(f"{str(folder)!r} cannot be created: {error.strerror}.") from error
 
 
-def _root(project: Project) -> Path:
-    if any((project.folder / name).exists() for name in (BUNDLE_FILE, PROJECT_FILE)):
-        return project.folder / FOLDER
-    name = project.control_table or str(project.folder)
+def temporary_folder() -> Path:
+    """Returns the user's own folder among the temporary files of this machine; it may not be there."""
     user = f"lakeflow-job-meta-{os.getuid()}" if hasattr(os, "getuid") else "lakeflow-job-meta"
-    return Path(tempfile.gettempdir(), user, hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:16])
+    return Path(tempfile.gettempdir(), user)
+
+
+def _root(project: Project) -> Path:
+    try:
+        if any((project.folder / name).exists() for name in (BUNDLE_FILE, PROJECT_FILE)):
+            return project.folder / FOLDER
+    except OSError as error:
+        raise OperationFailed(f"{str(project.folder)!r} cannot be read: {error.strerror}.") from error
+    name = project.control_table or str(project.folder)
+    return temporary_folder() / hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def write_record(path: Path, record: object, *, is_durable: bool = True) -> None:
@@ -57,9 +86,13 @@ def write_record(path: Path, record: object, *, is_durable: bool = True) -> None
 
     A durable one survives a power failure right after. Raises OperationFailed where the disk refuses.
     """
-    content = json.dumps(record, indent=2, ensure_ascii=False).encode("utf-8")
+    write_private(path, json.dumps(record, indent=2, ensure_ascii=False).encode("utf-8"), is_durable=is_durable)
+
+
+def write_private(path: Path, content: bytes, *, is_durable: bool = True) -> None:
+    """Writes a file of the state folder whole, for its owner alone. Raises OperationFailed where the disk refuses."""
     try:
-        write_atomically(path, content, durable=is_durable)
+        write_atomically(path, content, durable=is_durable, is_private=True)
     except OSError as error:
         raise OperationFailed(f"{str(path)!r} cannot be written: {error.strerror}.") from error
 
@@ -68,6 +101,6 @@ def read_record(path: Path) -> dict[str, object]:
     """Reads a small JSON file; one that is missing or damaged is as good as empty."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}

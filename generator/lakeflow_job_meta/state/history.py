@@ -228,7 +228,7 @@ def read_heartbeat(folder: Path) -> Heartbeat | None:
     interval = record.get("interval_seconds")
     try:
         return Heartbeat(
-            datetime.fromisoformat(str(record["moment"])),
+            datetime.fromisoformat(str(record["moment"])).astimezone(timezone.utc),
             str(record["outcome"]),
             str(record["failure"]),
             int(str(record["failures_in_a_row"])),
@@ -236,5 +236,5 @@ def read_heartbeat(folder: Path) -> Heartbeat | None:
             int(str(record["process"])),
             str(record["host"]),
         )
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError, RecursionError):
         return None

@@ -15,8 +15,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from lakeflow_job_meta.errors import OperationFailed
+from lakeflow_job_meta.text.markers import one_line
 
 WAIT_SECONDS = 300
+_LONGEST_HOLDER = 200
 
 
 @contextmanager
@@ -33,13 +35,13 @@ def deployment_lock(
     """
     path = folder / "lock"
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise OperationFailed(f"The lock {str(path)!r} cannot be opened: {error.strerror}.") from error
     try:
         waited = 0.0
         while not _try_to_lock(handle, path):
-            holder = _read(path) or "another deployment"
+            holder = one_line(_read(path))[:_LONGEST_HOLDER] or "another deployment"
             if waited == 0:
                 on_wait(f"Waiting for {holder}.")
             if waited >= wait_seconds:

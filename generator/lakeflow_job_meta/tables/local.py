@@ -80,8 +80,8 @@ class _OpenFile:
         written = [{name: _to_json(value) for name, value in row.items()} for row in kept]
         content = json.dumps(written, indent=2, ensure_ascii=False).encode()
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(self._path, content)
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_atomically(self._path, content, is_private=True)
         except OSError as error:
             raise OperationFailed(f"{str(self._path)!r} cannot be written: {error.strerror}.") from error
 

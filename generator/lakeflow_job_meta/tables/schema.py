@@ -274,8 +274,8 @@ def _fraction(value: object) -> object:
 
 
 def _moment(value: object) -> object:
-    """A warehouse returns milliseconds, so no kind of table keeps more."""
-    if not isinstance(value, datetime) or value.tzinfo is None:
+    """A warehouse returns milliseconds, so no kind of table keeps more; at the ends of time there is no arithmetic."""
+    if not isinstance(value, datetime) or value.tzinfo is None or not 1 < value.year < 9999:
         return None
     return value.astimezone(timezone.utc).replace(microsecond=value.microsecond // 1000 * 1000)
 

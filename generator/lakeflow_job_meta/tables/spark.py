@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from lakeflow_job_meta._internal.text import foreign_message
 from lakeflow_job_meta.tables.schema import Row
 from lakeflow_job_meta.tables.sql import Statement, statement_error
 
@@ -43,8 +44,7 @@ class SparkExecutor:
             frame = self.session.sql(statement.text, args=dict(statement.parameters) or None)
             return [_plain(row.asDict(recursive=True)) for row in frame.collect()]
         except PySparkException as error:
-            message = " ".join(str(error).split("\n\nJVM stacktrace")[0].split())[:500]
-            raise statement_error("Spark", message) from None
+            raise statement_error("Spark", foreign_message(str(error), 500)) from None
 
 
 def _plain(row: dict[str, Any]) -> Row:

@@ -16,6 +16,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, cast
 
 from lakeflow_job_meta._internal.parallel import attempts
+from lakeflow_job_meta._internal.text import foreign_message
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.tables.schema import Row
 from lakeflow_job_meta.tables.sql import Statement, statement_error
@@ -152,7 +153,7 @@ def _state(response: StatementResponse) -> str:
 def _message(response: StatementResponse) -> str:
     error = response.status.error if response.status is not None else None
     text = error.message if error is not None and error.message else f"it ended as {_state(response)}"
-    return " ".join(text.split())[:500]
+    return foreign_message(text, 500)
 
 
 def _timestamp(text: str) -> datetime:

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
+from lakeflow_job_meta._internal.secrets import without_login, without_secrets
+from lakeflow_job_meta._internal.text import foreign_message
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
 
 if TYPE_CHECKING:
@@ -41,8 +43,8 @@ class Workspace:
 
     @property
     def host(self) -> str:
-        """The workspace's address, for messages."""
-        return str(self.client().config.host)
+        """The workspace's address, for messages and links."""
+        return without_login(str(self.client().config.host))
 
 
 def _default_client() -> WorkspaceClient:
@@ -135,5 +137,6 @@ def not_understood(host: str, what: str) -> AnswerLost:
 
 def _clean(error: Exception) -> str:
     """Returns an error's text without the SDK's list of its configuration, on one line and cut."""
-    text = re.split(r"\.?\s*(?:Config: |host=)", " ".join(str(error).split()))[0][:400].rstrip(". ")
+    said = foreign_message(without_secrets(str(error)), 4000)
+    text = re.split(r"\.?\s*(?:Config: |host=)", said)[0][:400].rstrip(". ")
     return f"{text}." if text else f"{type(error).__name__}."

@@ -158,16 +158,18 @@ class Tree:
         return Response.of_json({})
 
     def _import_file(self, request: Request) -> Response:
-        self._put(request.groups["path"], request.body, request.query.get("overwrite") == "true")
+        taken = ApiError(409, "ALREADY_EXISTS", f"Path ({request.groups['path']}) already exists.")
+        self._put(request.groups["path"], request.body, request.query.get("overwrite") == "true", taken)
         return Response.of_json({})
 
     def _import(self, request: Request) -> Response:
         fields = _form(request) if "multipart" in request.headers.get("content-type", "") else _decoded(request.json())
         content = fields["content"]
-        self._put(str(fields["path"]), content, str(fields.get("overwrite", "")).lower() == "true")
+        taken = ApiError(400, "RESOURCE_ALREADY_EXISTS", f"Path ({fields['path']}) already exists.")
+        self._put(str(fields["path"]), content, str(fields.get("overwrite", "")).lower() == "true", taken)
         return Response.of_json({})
 
-    def _put(self, given: str, content: bytes, overwrite: bool) -> None:
+    def _put(self, given: str, content: bytes, overwrite: bool, taken: ApiError) -> None:
         path = _normal(given)
         if _parent(path) not in self._items:
             raise ApiError(404, "NOT_FOUND", f"The parent folder ({_parent(given)}) does not exist.")
@@ -176,7 +178,7 @@ class Tree:
             path = re.sub(r"\.[A-Za-z]+\Z", "", path)
         found = self._items.get(path)
         if found and (not overwrite or found.kind == "DIRECTORY"):
-            raise ApiError(400, "RESOURCE_ALREADY_EXISTS", f"Path ({given}) already exists.")
+            raise taken
         if found:
             new.object_id = found.object_id
         self._items[path] = new

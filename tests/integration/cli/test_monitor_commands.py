@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -24,10 +24,11 @@ import pytest
 
 from fakes.workspace import Fault, FaultKind
 from lakeflow_job_meta import MetadataMonitor
-from lakeflow_job_meta.errors import ConfigError
+from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.monitor.events import Event, EventKind
 from lakeflow_job_meta.monitor.loop import LoopOptions, run_loop
 from lakeflow_job_meta.monitor.notify import Webhook
+from lakeflow_job_meta.state.lock import deployment_lock
 from support.connections import VOLUME
 from support.monitor_fixtures import World, broken_row, lines_of_json, module_row
 from support.project_folder import Result, module
@@ -464,6 +465,7 @@ class Receiver(HTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.bodies: list[dict] = []
         self.status = 200
+        self.on_event: Callable[[], None] = lambda: None
         self.url = f"http://127.0.0.1:{self.server_address[1]}/secret-path?token=secret-token"
 
     @property
@@ -478,7 +480,14 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.server.status == 200:
             self.server.bodies.append(json.loads(body))
+        self.server.on_event()
         self.send_response(self.server.status)
+        if self.server.status in (301, 302, 307):
+            self.send_header("Location", self.server.url)
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.send_response(200)
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
@@ -522,6 +531,7 @@ class TestTheWebhook:
 
         for event in [*watching.events]:
             hook.send(event)
+        hook.deliver()
 
         assert receiver.events == ["failed", "healed"]
 
@@ -539,7 +549,7 @@ class TestTheWebhook:
         receiver.status = 503
         for number in range(3):
             hook.send(Event(EventKind.FAILED, f"failure {number}"))
-        hook.deliver()
+            hook.deliver()
 
         receiver.status = 200
         hook.deliver()
@@ -556,7 +566,9 @@ class TestTheWebhook:
         [(kind, kind.value in ("refused", "quarantined", "failed", "healed")) for kind in EventKind],
     )
     def test_the_webhook_can_get_only_some_kinds_of_events(self, receiver: Receiver, kind, is_sent):
-        Webhook(receiver.url, "x", lambda event: None).send(Event(kind, "text"))
+        hook = Webhook(receiver.url, "x", lambda event: None)
+        hook.send(Event(kind, "text"))
+        hook.deliver()
         assert receiver.events == ([kind.value] if is_sent else [])
 
     @pytest.mark.parametrize(
@@ -571,6 +583,7 @@ class TestTheWebhook:
             told.append(Event(EventKind.UNDELIVERED, str(error)))
         else:
             hook.send(Event(EventKind.FAILED, "text"))
+            hook.deliver()
 
         (event,) = told
         assert "secret" not in event.text
@@ -588,10 +601,68 @@ class TestTheWebhook:
 
             thread = threading.Thread(target=answer)
             thread.start()
-            Webhook(f"http://127.0.0.1:{server.getsockname()[1]}/", "x", told.append).send(Event(EventKind.FAILED, "x"))
+            hook = Webhook(f"http://127.0.0.1:{server.getsockname()[1]}/", "x", told.append)
+            hook.send(Event(EventKind.FAILED, "x"))
+            hook.deliver()
             thread.join()
 
         assert [event.kind.value for event in told] == ["undelivered"]
+
+    def test_one_that_sends_a_byte_now_and_then_is_given_up_after_its_time(self, monkeypatch):
+        monkeypatch.setenv("NO_PROXY", "*")
+        told: list[Event] = []
+        is_closed = threading.Event()
+        with socket.create_server(("127.0.0.1", 0)) as server:
+
+            def drip() -> None:
+                connection, _ = server.accept()
+                with connection, suppress(OSError):
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+                    while True:
+                        time.sleep(0.02)
+                        connection.sendall(b"x")
+                is_closed.set()
+
+            threading.Thread(target=drip, daemon=True).start()
+            hook = Webhook(f"http://127.0.0.1:{server.getsockname()[1]}/", "x", told.append, limit_seconds=0.3)
+            hook.send(Event(EventKind.FAILED, "x"))
+            began = time.monotonic()
+            hook.deliver()
+            seconds = time.monotonic() - began
+
+        assert seconds < 5
+        assert "no answer within 0.3 seconds" in told[0].text
+        assert is_closed.wait(10), "the connection is still open"
+
+    @pytest.mark.parametrize("status", [301, 302, 307])
+    def test_a_redirect_is_no_delivery(self, receiver: Receiver, status):
+        told: list[Event] = []
+        hook = Webhook(receiver.url, "x", told.append)
+        receiver.status = status
+        hook.send(Event(EventKind.FAILED, "text"))
+        hook.deliver()
+        assert f"status {status}, a redirect" in told[0].text
+        assert "secret" not in told[0].text
+
+        receiver.status = 200
+        hook.deliver()
+
+        assert receiver.events == ["failed"]
+
+    def test_events_are_sent_when_the_deployment_lock_is_free(self, commands: World, receiver: Receiver):
+        free: list[bool] = []
+
+        def try_to_lock() -> None:
+            with suppress(OperationFailed), deployment_lock(commands.state_folder, wait_seconds=0):
+                free.append(True)
+
+        receiver.on_event = try_to_lock
+        commands.put(broken_row("sales"))
+
+        look(commands, "--webhook", receiver.url)
+
+        assert receiver.events == ["quarantined"]
+        assert free == [True]
 
     @pytest.mark.parametrize("url", ["secret", "ftp://secret", "http://", "https:///secret", "http://[secret"])
     def test_what_is_no_url_exits_2_and_is_not_shown(self, commands: World, url):

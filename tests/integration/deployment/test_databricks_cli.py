@@ -20,6 +20,7 @@ from textwrap import dedent
 import pytest
 from hypothesis import given
 
+from lakeflow_job_meta._internal.secrets import without_secrets
 from lakeflow_job_meta.deployment.databricks_cli import client as databricks_cli
 from lakeflow_job_meta.deployment.databricks_cli.client import (
     CliFailure,
@@ -28,7 +29,6 @@ from lakeflow_job_meta.deployment.databricks_cli.client import (
     check_version,
     explain,
     find_cli,
-    without_secrets,
 )
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.state.lock import deployment_lock

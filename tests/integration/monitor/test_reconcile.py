@@ -327,6 +327,22 @@ class TestHandEdits:
         assert [refusal.jobs for refusal in tick.state.refused] == [("sales",)]
         assert "sales: max_concurrent_runs is 7" in "".join(watching.told("refused"))
 
+    def test_that_are_secrets_are_in_no_event_and_not_in_the_history(self, deployed: World):
+        notebook = {"notebook_path": "/Workspace/sales", "base_parameters": {"db_password": "{{secrets/etl/db}}"}}
+        deployed.put(module_row("sales", transformation_config=notebook))
+        watching = deployed.monitor()
+        watching.tick()
+        edited = notebook | {"base_parameters": {"db_password": "hunter2"}}
+        job = deployed.workspace.jobs.by_name("sales")
+        deployed.workspace.jobs.edit_task(job.job_id, "a", notebook_task=edited)
+        deployed.put(module_row("stock", notebook="/Workspace/new"))
+
+        tick = watching.tick()
+
+        (told,) = watching.told("refused")
+        assert "base_parameters.db_password is '***'" in told
+        assert "hunter2" not in f"{watching.events} {tick} {[entry.as_row() for entry in deployed.history]}"
+
 
 BRAND_NEW = """\
 modules:

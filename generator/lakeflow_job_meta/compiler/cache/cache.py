@@ -73,7 +73,7 @@ class CompilationCache:
             self._path.parent.mkdir(exist_ok=True)
             for leftover in self._path.parent.glob(f"{self._path.name}-*.tmp"):
                 leftover.unlink(missing_ok=True)
-            write_atomically(self._path, encode(CacheContent(kept, templates)), durable=False)
+            write_atomically(self._path, encode(CacheContent(kept, templates)), durable=False, is_private=True)
 
     @property
     def _path(self) -> Path:

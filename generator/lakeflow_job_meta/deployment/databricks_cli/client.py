@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from lakeflow_job_meta._internal.secrets import without_secrets
 from lakeflow_job_meta.deployment.databricks_cli.output import Trouble, diagnostics_in, trouble_in
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
 
@@ -38,11 +39,6 @@ LIMIT_SECONDS = 1800.0
 _POLL_SECONDS = 0.05
 _GRACE_SECONDS = 8.0
 _ENDING = (signal.SIGINT, signal.SIGTERM)
-_SECRET = re.compile(
-    r"(?i)((?:token|secret|password|authorization)\W{1,4}(?:bearer\s+)?)[^\s,;\"']{6,}|\bdapi[0-9a-f]{8,}"
-)
-_SECRET_NAME = re.compile(r"(?i)(token|secret|password|_key)$")
-_SHORTEST_SECRET = 6
 _MISSING = re.compile(r"Job \d+ does not exist")
 """Jobs API, `jobs/get` of a job that is not there."""
 
@@ -215,14 +211,6 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def without_secrets(text: str) -> str:
-    """Returns text without the secrets of the environment, and without what looks like a token."""
-    for name, value in os.environ.items():
-        if _SECRET_NAME.search(name) and len(value) >= _SHORTEST_SECRET:
-            text = text.replace(value, "***")
-    return _SECRET.sub(lambda match: f"{match.group(1) or ''}***", text)
-
-
 def find_cli(environment: Mapping[str, str]) -> str:
     """Returns the CLI's path: DATABRICKS_CLI, or the one on PATH. Raises ConfigError if there is none."""
     named = environment.get("DATABRICKS_CLI")
@@ -244,7 +232,7 @@ def check_version(cli: DatabricksCli) -> str:
         answer = json.loads(result.stdout)
         version = str(answer["Version"])
         numbers = (int(answer["Major"]), int(answer["Minor"]), int(answer["Patch"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise ConfigError(
             f"{cli.program!r} does not answer like the databricks CLI (version {_FLOOR_TEXT} or newer is needed). "
             "The old Python package `databricks-cli` is another program."

@@ -10,10 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lakeflow_job_meta._internal.fs import files_below, write_atomically
+from lakeflow_job_meta._internal.fs import files_below
+from lakeflow_job_meta._internal.secrets import without_login
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import read_bundle_values
 from lakeflow_job_meta.config.model import Project
@@ -27,7 +29,7 @@ from lakeflow_job_meta.deployment.jobs_api.ownership_tags import ownership_scope
 from lakeflow_job_meta.deployment.policy import Twin
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.planning.model import Action, BundlePlan, belongs_to, parse_plan
-from lakeflow_job_meta.state.folder import read_record, write_record
+from lakeflow_job_meta.state.folder import read_record, write_private, write_record
 from lakeflow_job_meta.state.tracking import DeployedJob
 
 _DEPLOYED = "deployed.json"
@@ -55,6 +57,24 @@ def _digest(path: Path) -> bytes:
         while piece := file.read(_PIECE):
             digest.update(piece)
     return digest.digest()
+
+
+def jobs_in_summary(text: str) -> list[DeployedJob]:
+    """Returns the jobs that `bundle summary -o json` lists as deployed, by key.
+
+    Raises:
+        OperationFailed: It has another form: what is not understood is not taken for jobs that are gone.
+    """
+    try:
+        return [
+            DeployedJob(key, str(int(str(job["id"]))), str(job.get("name") or key), without_login(job.get("url") or ""))
+            for key, job in sorted(((json.loads(text).get("resources") or {}).get("jobs") or {}).items())
+            if job.get("id") and job.get("modified_status") != "deleted"
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        raise OperationFailed(
+            "The output of `databricks bundle summary` is not understood; run again to record the jobs."
+        ) from None
 
 
 @dataclass(eq=False, slots=True)
@@ -104,13 +124,18 @@ class CliDeployer:
         # The CLI cannot tell that a plan of a first deployment is stale, and would create every job twice.
         if plan.lineage is None and self._fresh_plan() != plan:
             raise StalePlan
-        arguments = ["--plan", str(self._written_plan()), *(["--force-lock"] if self.force_lock else [])]
+        plan_file = self._written_plan()
+        arguments = ["--plan", str(plan_file), *(["--force-lock"] if self.force_lock else [])]
         try:
             result = self.cli.bundle("deploy", *arguments)
         except CliFailure as failure:
             if failure.trouble is Trouble.STALE_PLAN:
                 raise StalePlan from None
             return self._located(failure)
+        finally:
+            # It has secrets in it, so it goes; should the disk refuse, it is for its owner alone.
+            with suppress(OSError):
+                plan_file.unlink()
         forgotten = forgotten_jobs(result.stderr)
         if not forgotten:
             write_record(self.folder / _DEPLOYED, {"files": self._planned_files})
@@ -123,10 +148,7 @@ class CliDeployer:
     def _written_plan(self) -> Path:
         """Writes the plan for the CLI; only now, so that there is never a file of a plan that did not pass the gate."""
         path = self.folder / _PLAN
-        try:
-            write_atomically(path, self._narrowed_plan().encode("utf-8"), durable=False)
-        except OSError as error:
-            raise OperationFailed(f"The plan cannot be written to {str(path)!r}: {error.strerror}.") from error
+        write_private(path, self._narrowed_plan().encode("utf-8"), is_durable=False)
         return path
 
     def _narrowed_plan(self) -> str:
@@ -173,23 +195,8 @@ class CliDeployer:
 
     def jobs(self) -> tuple[DeployedJob, ...]:
         result = self._bundle("summary", "-o", "json")
-        try:
-            root = json.loads(result.stdout)
-        except ValueError:
-            root = None
-        if not isinstance(root, dict):
-            raise OperationFailed(
-                "The output of `databricks bundle summary` is not understood; run again to record the jobs."
-            )
-        resources = root.get("resources") or {}
-        jobs = resources.get("jobs") if isinstance(resources, dict) else None
         keys = {*self.compilation.jobs.names, *self.compilation.kept_jobs}
-        entries = {key: entry for key, entry in (jobs or {}).items() if isinstance(entry, dict)}
-        return tuple(
-            DeployedJob(key, str(entry["id"]), str(entry.get("name") or key), str(entry.get("url") or ""))
-            for key, entry in sorted(entries.items())
-            if key in keys and entry.get("id") and entry.get("modified_status") != "deleted"
-        )
+        return tuple(job for job in jobs_in_summary(result.stdout) if job.key in keys)
 
     def _bundle(self, command: str, *arguments: str, limit_seconds: float | None = None) -> CliResult:
         """Runs a command whose failure ends the deployment."""

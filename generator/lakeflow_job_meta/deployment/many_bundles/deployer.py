@@ -25,6 +25,7 @@ from lakeflow_job_meta.errors import OperationFailed, PolicyRefused
 from lakeflow_job_meta.layout.generated_file import GeneratedFile
 from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.planning.model import Action, BundlePlan, ResourceChange, job_names
+from lakeflow_job_meta.state.folder import make_private
 from lakeflow_job_meta.state.tracking import DeployedJob
 
 CreateDeployer = Callable[[str, Compilation, Path, Callable[[], str]], CliDeployer]
@@ -185,10 +186,7 @@ class _Bundle:
 
     @cached_property
     def deployer(self) -> CliDeployer:
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OperationFailed(f"{str(self._folder)!r} cannot be created: {error.strerror}.") from error
+        make_private(self._folder)
         return self._create()
 
     @property

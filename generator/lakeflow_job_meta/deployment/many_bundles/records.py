@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
+from lakeflow_job_meta._internal.fs import kind_of_path
 from lakeflow_job_meta._internal.trees import value_at
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import read_bundle_file
@@ -25,6 +27,7 @@ from lakeflow_job_meta.state.folder import read_record, write_record
 from lakeflow_job_meta.state.tracking import DeployedJob
 
 _FILE = "bundle.json"
+_JOB_ID = re.compile("[0-9]{1,19}")
 _CHANGING_WHAT_IS_DEPLOYED = ("BUNDLE_VAR_", "DATABRICKS_HOST", "DATABRICKS_CONFIG_PROFILE")
 
 
@@ -46,12 +49,14 @@ def read_bundle_record(folder: Path) -> BundleRecord:
     record = read_record(folder / _FILE)
     entries = record.get("jobs")
     jobs = [DeployedJob(**entry) for entry in entries if _is_job(entry)] if isinstance(entries, list) else []
-    return BundleRecord(str(record.get("digest") or ""), tuple(jobs))
+    digest = record.get("digest")
+    return BundleRecord(digest if isinstance(digest, str) else "", tuple(jobs))
 
 
 def _is_job(entry: object) -> bool:
     names = {field.name for field in fields(DeployedJob)}
-    return isinstance(entry, dict) and set(entry) == names and all(isinstance(each, str) for each in entry.values())
+    is_whole = isinstance(entry, dict) and set(entry) == names and all(isinstance(each, str) for each in entry.values())
+    return is_whole and _JOB_ID.fullmatch(cast("dict[str, str]", entry)["job_id"]) is not None
 
 
 def write_bundle_record(folder: Path, record: BundleRecord) -> None:
@@ -93,10 +98,9 @@ class BundleFingerprints:
 
     def _read(self, name: str) -> str:
         path = self._folder / name
-        if not is_inside(name) or not path.exists():
-            return ""
-        if path.is_dir():
-            return fingerprint(path)
+        kind = kind_of_path(path) if is_inside(name) else ""
+        if kind != "file":
+            return fingerprint(path) if kind == "folder" else ""
         try:
             return hashlib.sha256(path.read_bytes()).hexdigest()
         except OSError as error:

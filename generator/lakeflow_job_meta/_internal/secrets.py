@@ -1,0 +1,99 @@
+"""What must not be shown: values of settings whose names speak of secrets, and secrets that stand in a text. Pure.
+
+`key` is such a name too, unless it is known to name something else, as `task_key` and `primary_key` do.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from functools import cache
+from typing import cast
+
+MASK = "***"
+_SECRET = re.compile(
+    r"(?i)((?:token|secret|password|passwd|authorization|(?:api|access|account|private)[_-]?key)\W{1,4}(?:bearer\s+)?)"
+    r"[^\s,;\"']{6,}|\bdapi[0-9a-f]{8,}"
+)
+_LOGIN_IN_URL = re.compile(r"(?<=://)[^/?#\s'\"]+@")
+_SECRET_VARIABLE = re.compile(r"(?i)(token|secret|password|_key)$")
+_SHORTEST_SECRET = 6
+
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_SECRET_WORD = re.compile(r"[a-z]*(?:password|passwd|passphrase|pwd|secret|token|credential|apikey)s?")
+_OTHER_KEYS = frozenset(
+    {"task", "cluster", "environment", "variables", "primary", "foreign", "merge", "business", "natural", "surrogate"}
+    | {"partition", "sort", "join", "unique", "dedup", "composite", "hash", "row", "public"}
+)
+_BY_KEY = re.compile(r"\[\w*_key='[^']*'\]")
+"""In a path of a setting, the task or cluster that it belongs to: `tasks[task_key='load_tokens'].max_retries`."""
+_REFERENCE = re.compile(r"\{\{[^{}]*\}\}|\$\{[^{}]*\}")
+
+
+def without_secrets(text: str) -> str:
+    """Returns text without the secrets of the environment, what looks like a token, and the login in a URL."""
+    for name, value in os.environ.items():
+        if len(value) >= _SHORTEST_SECRET and _is_secret_variable(name):
+            text = text.replace(value, MASK)
+    text = _SECRET.sub(lambda match: f"{match.group(1) or ''}{MASK}", text)
+    return _LOGIN_IN_URL.sub(f"{MASK}@", text)
+
+
+@cache
+def _is_secret_variable(name: str) -> bool:
+    return _SECRET_VARIABLE.search(name) is not None
+
+
+def without_login(url: str) -> str:
+    """Returns a URL without user and password, so that it can be shown and still be followed."""
+    return _LOGIN_IN_URL.sub("", url)
+
+
+def is_secret_name(name: object) -> bool:
+    """Says whether a setting or parameter of this name may hold a secret."""
+    words = [word.lower() for word in _WORDS.findall(name)] if isinstance(name, str) else []
+    if any(_SECRET_WORD.fullmatch(word) for word in words):
+        return True
+    return words[-1:] in (["key"], ["keys"]) and not _OTHER_KEYS.intersection(words[-2:-1])
+
+
+def is_secret_path(path: str | Iterable[str | int]) -> bool:
+    """Says whether a setting may hold a secret: one of the names that lead to it says so."""
+    text = path if isinstance(path, str) else ".".join(map(str, path))
+    return any(map(is_secret_name, re.findall(r"[\w-]+", _BY_KEY.sub("", text))))
+
+
+def names_a_secret(value: object) -> bool:
+    """Says whether a value is an entry of a list of parameters, such as `{name: password, default: x}`."""
+    is_entry = isinstance(value, dict) and value.keys() <= {"name", "key", "default", "value"}
+    return is_entry and any(is_secret_name(cast("dict[str, object]", value).get(name)) for name in ("name", "key"))
+
+
+def is_secret_option(value: object) -> bool:
+    """Says whether a parameter, such as `--password`, says that the next one may be a secret."""
+    return isinstance(value, str) and value.startswith("-") and "=" not in value and is_secret_name(value)
+
+
+def masked(value: object, path: str | Iterable[str | int] = (), *, is_secret: bool = False) -> object:
+    """Returns a setting's value as it may be shown.
+
+    References to secrets and variables stay: they say where a secret is, not what it is.
+    """
+    is_secret = is_secret or is_secret_path(path)
+    if isinstance(value, dict):
+        hidden = is_secret or names_a_secret(value)
+        return {
+            key: item if hidden and key in ("name", "key") else masked(item, (str(key),), is_secret=hidden)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        before = [None, *value]
+        return [
+            masked(item, is_secret=is_secret or is_secret_option(option))
+            for option, item in zip(before, value, strict=False)
+        ]
+    if not is_secret:
+        return without_secrets(value) if isinstance(value, str) else value
+    is_harmless = value is None or isinstance(value, bool) or not isinstance(value, (str, int, float))
+    return value if is_harmless or (isinstance(value, str) and _REFERENCE.fullmatch(value)) else MASK
