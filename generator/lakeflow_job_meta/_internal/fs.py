@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Collection, Iterator
@@ -11,6 +12,11 @@ from pathlib import Path
 _PACKAGE = Path(__file__).parents[1]
 _IN_WHEEL = _PACKAGE / "_shipped"
 _NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
+_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+_PIECE = 64 * 1024
+MAX_BYTES = 64 * 1024 * 1024
+"""Of a file of text; a larger one is nothing that anybody wrote."""
+
 _NOT_OF_THE_PROJECT = ("__pycache__", "node_modules")
 _MARKS_OF_OTHER_THINGS = ("_delta_log", "pyvenv.cfg")
 """What lies in a Delta table, which changes by itself, and in a virtual environment."""
@@ -60,9 +66,34 @@ def is_glob(pattern: str) -> bool:
 
 
 def is_good_glob(pattern: str) -> bool:
-    """Says whether a pattern means the same to everybody: relative, `**` only as a whole step."""
+    """Says whether a pattern means the same to everybody: relative, `**` as a whole step, no `..` behind a wildcard."""
     steps = pattern.replace(os.sep, "/").split("/")
-    return bool(steps[0]) and all("**" not in step or step == "**" for step in steps)
+    first = next((number for number, step in enumerate(steps) if is_glob(step)), len(steps))
+    return bool(steps[0]) and ".." not in steps[first:] and all("**" not in step or step == "**" for step in steps)
+
+
+def read_file(path: str | Path, limit: int = MAX_BYTES) -> bytes:
+    """Returns the content of a regular file; a pipe might never answer, and a device never end.
+
+    Raises:
+        OSError: It cannot be read, is no regular file, or has more bytes than `limit`, counted while it is read.
+    """
+    handle = os.open(path, _READ)
+    try:
+        found = os.fstat(handle)
+        if stat.S_ISDIR(found.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is a device, a pipe or a socket, and no regular file", str(path))
+        size, pieces = found.st_size, list[bytes]()
+        while size <= limit and (piece := os.read(handle, max(found.st_size, _PIECE))):
+            pieces.append(piece)
+            size = max(size, sum(map(len, pieces)))
+    finally:
+        os.close(handle)
+    if size > limit:
+        raise OSError(errno.EFBIG, f"it has {size:,} bytes, and {limit:,} are the limit", str(path))
+    return b"".join(pieces)
 
 
 def write_new(path: str | Path, content: bytes, *, durable: bool) -> None:

@@ -470,19 +470,19 @@ class TestBadInput:
     @pytest.mark.parametrize("what", ["metadata", "metadata/a.yml"])
     def test_what_may_not_be_read_is_an_error_for_root_too(self, project, monkeypatch, what):
         project.write("metadata/a.yml", module("a"))
-        real_open, real_scan = Path.read_bytes, os.scandir
+        real_open, real_scan = os.open, os.scandir
 
-        def read_bytes(path: Path) -> bytes:
-            if path.as_posix().endswith(what):
+        def opened(path: str | Path, *arguments: int) -> int:
+            if str(path).endswith(what):
                 raise PermissionError(13, "Permission denied", str(path))
-            return real_open(path)
+            return real_open(path, *arguments)
 
         def scandir(path: str | Path) -> object:
             if str(path).endswith(what):
                 raise PermissionError(13, "Permission denied", str(path))
             return real_scan(path)
 
-        monkeypatch.setattr(Path, "read_bytes", read_bytes)
+        monkeypatch.setattr(os, "open", opened)
         monkeypatch.setattr(os, "scandir", scandir)
         result = project.ljm("validate")
         assert [problem.code for problem in result.errors] == ["unreadable"]
