@@ -17,8 +17,8 @@ from lakeflow_job_meta.config.model import BUNDLE_FILE, Project
 from lakeflow_job_meta.text.markers import JOB_MARKER
 from lakeflow_job_meta.text.yaml_reader import read_yaml
 
-_LONGEST_LINE = 8192
-"""In bytes; the marker names a path or a table, and no system has paths of more than half of that."""
+_LONGEST_LINE = 32768
+"""In bytes; the marker names a path or a table, no system has paths of more than 4096, and six stand for one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ class TestOneRule:
     def test_a_star_ends_at_a_slash_and_two_stand_for_any_number_of_folders(self, steps, names):
         steps = steps if any("*" in step for step in steps[:-1]) else [*steps, "*"]
         # As a regular expression over names that each end with a slash.
-        parts = {"**": "(?:[^/]+/)*"} | {step: step.replace("*", "[^/]*") + "/" for step in steps if step != "**"}
+        parts = {"**": "(?:[^/]+/)*"} | {step: step.replace("*", "[^/]*") + "/" for step in {*steps, "*"} - {"**"}}
         last = [parts["*"]] if steps[-1] == "**" else []  # what ends in `**` means the files in those folders
         expected = re.fullmatch("".join([*(parts[step] for step in steps), *last]), "/".join([*names, ""])) is not None
 
