@@ -16,6 +16,8 @@ _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) 
 _PIECE = 64 * 1024
 MAX_BYTES = 64 * 1024 * 1024
 """Of a file of text; a larger one is nothing that anybody wrote."""
+MAX_BYTES_OF_ANY = 1 << 30
+"""Of a file that is taken as it is, such as a wheel or the cache."""
 
 _NOT_OF_THE_PROJECT = ("__pycache__", "node_modules")
 _MARKS_OF_OTHER_THINGS = ("_delta_log", "pyvenv.cfg")
@@ -78,22 +80,38 @@ def read_file(path: str | Path, limit: int = MAX_BYTES) -> bytes:
     Raises:
         OSError: It cannot be read, is no regular file, or has more bytes than `limit`, counted while it is read.
     """
-    handle = os.open(path, _READ)
+    handle, size = _opened(path)
     try:
-        found = os.fstat(handle)
-        if stat.S_ISDIR(found.st_mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(errno.EINVAL, "it is a device, a pipe or a socket, and no regular file", str(path))
-        size, pieces = found.st_size, list[bytes]()
-        while size <= limit and (piece := os.read(handle, max(found.st_size, _PIECE))):
+        pieces, read = list[bytes](), 0
+        while max(size, read) <= limit and (piece := os.read(handle, max(size, _PIECE))):
             pieces.append(piece)
-            size = max(size, sum(map(len, pieces)))
+            read += len(piece)
     finally:
         os.close(handle)
-    if size > limit:
-        raise OSError(errno.EFBIG, f"it has {size:,} bytes, and {limit:,} are the limit", str(path))
+    if max(size, read) > limit:
+        raise OSError(errno.EFBIG, f"it has {max(size, read):,} bytes, and {limit:,} are the limit", str(path))
     return b"".join(pieces)
+
+
+def read_start(path: str | Path, size: int) -> bytes:
+    """Returns the first bytes of a regular file; raises OSError as `read_file` does."""
+    handle, _ = _opened(path)
+    try:
+        return os.read(handle, size)
+    finally:
+        os.close(handle)
+
+
+def _opened(path: str | Path) -> tuple[int, int]:
+    """Opens a regular file, and returns its size too; nothing but that is waited for."""
+    handle = os.open(path, _READ)
+    found = os.fstat(handle)
+    if stat.S_ISREG(found.st_mode):
+        return handle, found.st_size
+    os.close(handle)
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise OSError(errno.EINVAL, "it is a device, a pipe or a socket, and no regular file", str(path))
 
 
 def write_new(path: str | Path, content: bytes, *, durable: bool) -> None:

@@ -7,11 +7,14 @@ was concluded from it can be cached for as long as the answers are the same.
 from __future__ import annotations
 
 import importlib.util
+import re
 import zoneinfo
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import cast
+
+from lakeflow_job_meta._internal.fs import read_start
 
 Answer = str | list[str]
 Lookup = tuple[str, str]
@@ -70,10 +73,10 @@ def _kind(folder: Path, path: str) -> str:
 
 def _first_line(folder: Path, path: str) -> str:
     try:
-        with (folder / path).open(encoding="utf-8-sig", errors="replace") as file:
-            return file.readline(200).rstrip("\r\n")
+        start = read_start(folder / path, 1024).decode("utf-8-sig", "replace")
     except OSError:
         return ""
+    return re.split("[\r\n]", start, maxsplit=1)[0][:200]
 
 
 def _beside(folder: Path, path: str) -> list[str]:

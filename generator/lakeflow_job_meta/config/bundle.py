@@ -6,12 +6,13 @@ resources that Python code makes) is None, and nothing is then said about it: th
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeGuard
 
+from lakeflow_job_meta._internal.fs import MAX_BYTES, is_glob, read_file, read_start
+from lakeflow_job_meta._internal.listing import FilePattern
 from lakeflow_job_meta._internal.trees import Scalar, Value
 from lakeflow_job_meta.config.model import BUNDLE_FILE, Project
 from lakeflow_job_meta.text.markers import JOB_MARKER
@@ -130,27 +131,37 @@ def holds_resources(file: dict[str, Value]) -> bool:
 
 
 def _included(folder: Path, root: dict[str, Value]) -> Iterator[tuple[Path | None, dict[str, Value] | None]]:
-    """Yields the included files by their paths; a pattern that is not understood has none."""
-    patterns = root.get("include")
+    """Yields the included files by their paths; a pattern that is not understood has none.
+
+    Beyond the limit of one file they are not read: nobody means that much.
+    """
+    patterns, left = root.get("include"), MAX_BYTES
     for pattern in patterns if isinstance(patterns, list) else []:
         if not isinstance(pattern, str) or Path(pattern).is_absolute():
             yield None, None
             continue
-        outside = pattern.split("../")
-        start = folder.joinpath(*[".."] * (len(outside) - 1))
-        for path in sorted(start.glob(outside[-1]), key=str) if outside[-1] else []:
+        for path in _named(folder, pattern):
             if not _is_generated(path):
-                yield path, read_bundle_file(path)
+                content = _content(path, left)
+                left -= len(content or b"")
+                yield path, _parsed(content)
+
+
+def _named(folder: Path, pattern: str) -> list[Path]:
+    """Returns the files that a pattern names; where they cannot be listed, itself as a file that nobody can read."""
+    path = folder / pattern
+    try:
+        if is_glob(pattern):
+            return [Path(found) for _, found in FilePattern(folder, pattern, with_hidden=True).files()]
+        path.stat()
+    except OSError as error:
+        return [] if isinstance(error, FileNotFoundError) and not is_glob(pattern) else [path]
+    return [path]
 
 
 def _is_generated(path: Path) -> bool:
-    """Looks at the first line; there are thousands of such files, and a file object costs twice as much."""
     try:
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            line = os.read(handle, _LONGEST_LINE).split(b"\n", 1)[0]
-        finally:
-            os.close(handle)
+        line = read_start(path, _LONGEST_LINE).split(b"\n", 1)[0]
     except OSError:
         return False
     return JOB_MARKER.label_in(line.decode("utf-8", "replace")) is not None
@@ -158,11 +169,22 @@ def _is_generated(path: Path) -> bool:
 
 def read_bundle_file(path: Path) -> dict[str, Value] | None:
     """Returns what a file of a bundle says; None if it cannot be read."""
+    return _parsed(_content(path, MAX_BYTES))
+
+
+def _content(path: Path, limit: int) -> bytes | None:
     try:
-        content = read_yaml(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError):
+        return read_file(path, limit)
+    except OSError:
         return None
-    return content.value if content.is_usable and isinstance(content.value, dict) else None
+
+
+def _parsed(content: bytes | None) -> dict[str, Value] | None:
+    try:
+        found = read_yaml((content or b"").decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        return None
+    return found.value if found.is_usable and isinstance(found.value, dict) else None
 
 
 def _with_targets(file: dict[str, Value]) -> list[dict[str, Value]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lakeflow_job_meta._internal.text import listing
 from lakeflow_job_meta._internal.trees import Value, value_at
+from lakeflow_job_meta.config.bundle import read_bundle_file
 from lakeflow_job_meta.config.model import BUNDLE_FILE, BUNDLES_FOLDER, Bundles, Project
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.jobs.units import Jobs
@@ -20,7 +21,6 @@ from lakeflow_job_meta.layout.bundle_file import bundle_file, read_common_config
 from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
 from lakeflow_job_meta.layout.job_summary import JobSummary, summarize_job
 from lakeflow_job_meta.layout.partitioning import Partitioning, partition
-from lakeflow_job_meta.text.yaml_reader import read_yaml
 
 NEARLY_FULL = 4000
 """The CLI keeps 2.1 MB of state per 1,000 jobs and reads it by an API that is limited to 10 MB: about 4,700 jobs."""
@@ -179,7 +179,7 @@ class SingleBundle(BundleLayout):
             raise OperationFailed(
                 f"there is no {BUNDLE_FILE} in {str(path.parent)!r}; bundle/starter of this project has one."
             )
-        include = value_at(read_yaml(path.read_text("utf-8", "replace")).value, ("include",))[1]
+        include = value_at(read_bundle_file(path), ("include",))[1]
         if not isinstance(include, list) or wanted not in include:
             raise OperationFailed(
                 f"{BUNDLE_FILE} does not include the generated files; add `- {wanted}` below 'include:'."

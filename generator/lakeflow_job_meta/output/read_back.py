@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
+from lakeflow_job_meta._internal.fs import read_file
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta._internal.trees import Value, value_at
 from lakeflow_job_meta.config.model import Project
@@ -56,10 +57,8 @@ def scan(layout: BundleLayout, folder: Path | None = None) -> tuple[dict[Generat
 
 def _text_of(path: str) -> str:
     """Returns a file's text; nothing where it is no UTF-8, and so is not ours."""
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
-        content = file.read()
     try:
-        return content.decode("utf-8")
+        return read_file(path).decode("utf-8")
     except UnicodeDecodeError:
         return ""
 

@@ -14,10 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from lakeflow_job_meta._internal.fs import read_file
-
-_MAX_BYTES = 1 << 30
-"""Of a file of the project, such as a wheel."""
+from lakeflow_job_meta._internal.fs import MAX_BYTES_OF_ANY, read_file
 
 SETTLING_SECONDS = 3.0
 """The coarsest clock of a file system ticks every two seconds (FAT); volumes and object stores every one."""
@@ -60,7 +57,7 @@ class FileFingerprints:
         try:
             found = path.stat()
             stamp = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev)
-            return self.digest(str(path), stamp, partial(read_file, path, _MAX_BYTES))
+            return self.digest(str(path), stamp, partial(read_file, path, MAX_BYTES_OF_ANY))
         except OSError as error:
             self._known.pop(str(path), None)
             return f"unreadable: {error.strerror}"

@@ -307,7 +307,8 @@ class TestTogether:
         assert {2, 3, 5, 6, 7, 8} <= set(lines)
 
     def test_a_key_that_is_given_twice_does_not_hide_the_other_mistakes_of_its_line(self, project):
-        source = "{source_id: a, source_id: b, execution_order: first, transformation_config: {notebook_path: /a, max_retry: 1}}"
+        config = "{notebook_path: /a, max_retry: 1}"
+        source = f"{{source_id: a, source_id: b, execution_order: first, transformation_config: {config}}}"
         problems = project.problems(f"modules: [{{module_name: sales, sources: [{source}]}}]\n")
         codes = sorted(problem.split(" ")[-1] for problem in problems)
         assert codes == ["[duplicate-key]", "[unknown-field]", "[wrong-type]"]

@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
+from lakeflow_job_meta._internal.fs import MAX_BYTES_OF_ANY, read_file
 from lakeflow_job_meta._internal.trees import value_at
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import read_bundle_file
@@ -98,6 +99,6 @@ class BundleFingerprints:
         if path.is_dir():
             return fingerprint(path)
         try:
-            return hashlib.sha256(path.read_bytes()).hexdigest()
+            return hashlib.sha256(read_file(path, MAX_BYTES_OF_ANY)).hexdigest()
         except OSError as error:
             raise OperationFailed(f"{name!r} cannot be read: {error.strerror}.") from error
