@@ -155,7 +155,10 @@ def sync_folder(folder: Path) -> None:
     """
     if os.name != "posix" or not folder.is_dir():
         return
-    handle = os.open(folder, os.O_RDONLY)
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        return  # somebody has removed it meanwhile
     try:
         os.fsync(handle)
     finally:

@@ -148,3 +148,34 @@ class TestLabels:
         file.write_text("modules: [")
         assert project.ljm("generate").exit_code == 1
         assert project.generated() == before
+
+
+FILES = {
+    "job_meta.yml": "metadata: [{yaml: metadata}]\ntemplates: {job: templates/job.yml.j2}\n",
+    "databricks.yml": "bundle: {name: x}\ninclude: [resources/jobs/*.yml, more.yml]\n",
+    "more.yml": "variables: {a: {default: b}}\n",
+    "metadata/a.yml": module("a", notebook="src/nb.py"),
+    "metadata/b.yml": module("b").replace(
+        "notebook_path: /Workspace/a", "sql_task: {warehouse_id: w, sql_query: 'SELECT 1'}"
+    ),
+    "src/nb.py": "# Databricks notebook source\n",
+    "templates/job.yml.j2": "{{ marker }}\n{% include 'lakeflow_job_meta/job.yml.j2' %}\n",
+}
+
+
+class TestWhatIsNoFile:
+    @pytest.mark.timeout(60)
+    @pytest.mark.parametrize("target", ["/dev/zero", "pipe"])
+    @pytest.mark.parametrize("name", [*FILES, "resources/jobs/a.yml", "resources/sql/b/a.sql"])
+    def test_a_device_or_a_pipe_in_the_place_of_any_file_ends_in_a_sentence(self, project, name, target):
+        for file, text in FILES.items():
+            if file not in ("templates/job.yml.j2", "job_meta.yml") or file == name:
+                project.write(file, text)
+        project.ljm("generate")
+        os.mkfifo(project.path / "pipe")
+        (project.path / name).unlink()
+        (project.path / name).symlink_to(project.path / target)
+        for command in (["validate"], ["generate"], ["plan", "--against", "HEAD"], ["validate", "--fix"]):
+            result = project.ljm(*command)
+            assert "Traceback" not in result.stderr
+            assert result.exit_code in (0, 1, 2, 3)
