@@ -74,6 +74,11 @@ class World:
             encoding="utf-8",
         )
 
+    def databricks(self, *arguments: str) -> None:
+        """Runs the databricks CLI itself in the project."""
+        folder, environment = self.project.path, self.environment_of()
+        subprocess.run([self.command, *arguments], cwd=folder, env=environment, check=True, capture_output=True)
+
     def deploy(self, *arguments: str, **environment: str) -> Result:
         return self.ljm("deploy", "-t", "dev", *arguments, **environment)
 

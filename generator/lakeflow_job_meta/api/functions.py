@@ -143,6 +143,7 @@ def deploy(
     max_deletes: int | None = None,
     allow_empty: bool = False,
     overwrite_drift: bool = False,
+    allow_duplicates: bool = False,
     keep_going: bool = False,
     dry_run: bool = False,
     backend: BackendName = "auto",
@@ -156,6 +157,7 @@ def deploy(
         max_deletes: How many jobs may be deleted; by default as the project file says.
         allow_empty: Whether a source, or the whole bundle, may have become empty.
         overwrite_drift: Whether edits made by hand in the workspace may be overwritten.
+        allow_duplicates: Whether jobs may be created although the workspace seems to have them.
         keep_going: Whether modules without errors are deployed although others have some.
         dry_run: Whether to stop after the gate.
         backend: `cli`, `jobs-api`, or `auto`: the databricks CLI where there are a bundle and a CLI.
@@ -167,7 +169,7 @@ def deploy(
         OperationFailed: It failed before anything was deployed.
     """
     allowed = project.max_deletes if max_deletes is None else max_deletes
-    allowance = Allowance(allowed, allow_empty, overwrite_drift)
+    allowance = Allowance(allowed, allow_empty, overwrite_drift, allow_duplicates)
     options = DeployOptions(allowance, keep_going, dry_run=dry_run, audience=Audience.PYTHON)
     return run_deployment(project, target_of(project, target), options, backend=backend, workspace=workspace)
 

@@ -28,6 +28,7 @@ from lakeflow_job_meta.state.tracking import DeployedJob, TrackedJob
 @click.option("--keep-going", is_flag=True, help="Deploy the other modules although some have errors.")
 @click.option("--allow-empty", is_flag=True, help="Go on although a whole source, or the whole bundle, is empty.")
 @params.overwrite_drift_option
+@click.option("--allow-duplicates", is_flag=True, help="Create jobs although the workspace seems to have them.")
 @click.option("--dry-run", is_flag=True, help="Stop after the gate; nothing is changed in the workspace.")
 @click.option("--force-lock", is_flag=True, help="Take over a deployment lock that was left in the workspace.")
 @click.option("--run", "to_run", type=click.Choice(["changed", "all"]), help="Start the jobs afterwards.")
@@ -45,6 +46,7 @@ def command(
     keep_going: bool,
     allow_empty: bool,
     overwrite_drift: bool,
+    allow_duplicates: bool,
     dry_run: bool,
     force_lock: bool,
     to_run: str | None,
@@ -56,7 +58,8 @@ def command(
     """Generate, check with the databricks CLI, pass the safety gate, and deploy.
 
     Runs `bundle validate --strict` and `bundle plan`, refuses what nobody has allowed (deletions, overwriting what was
-    edited by hand), and deploys exactly the plan that passed. Lists module, job id and URL of every job.
+    edited by hand, creating what is there), and deploys exactly the plan that passed. Lists module, job id and URL of
+    every job.
 
     \b
     Examples:
@@ -69,7 +72,8 @@ def command(
     cli = open_cli(project, target or read_bundle_declarations(project).default_target, show_progress, timeout)
     end_like_ctrl_c()
     allowed = project.max_deletes if max_deletes is None else max_deletes
-    options = DeployOptions(Allowance(allowed, allow_empty, overwrite_drift), keep_going=keep_going, dry_run=dry_run)
+    allowance = Allowance(allowed, allow_empty, overwrite_drift, allow_duplicates)
+    options = DeployOptions(allowance, keep_going=keep_going, dry_run=dry_run)
     backend = CliBackend(cli, force_lock, parallel, all_bundles)
     reporter = Reporter(show_progress, _show)
     try:
@@ -77,10 +81,10 @@ def command(
     except InvalidMetadata as error:  # the reporter has shown the mistakes
         raise OperationFailed(error.args[0]) from None
     _show_jobs(result.jobs, form)
-    for problem in result.all_problems:
-        click.echo(problem, err=True)
+    for line in (*result.all_problems, *(each.reason for each in (*result.held_back, *result.left_behind))):
+        click.echo(line, err=True)
     click.echo(_summary(result, dry_run), err=True)
-    failed = bool(result.compilation.errors or result.all_problems)
+    failed = bool(result.compilation.errors or result.all_problems or result.left_behind)
     if to_run and not dry_run and not result.problems:
         changed = set(result.changed)
         started = [_started(result, job) for job in result.deployed if to_run == "all" or job.key in changed]

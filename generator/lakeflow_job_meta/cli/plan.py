@@ -9,11 +9,16 @@ import click
 from lakeflow_job_meta.cli.params import compile_for_review, format_option, open_project, parallel_option, target_option
 from lakeflow_job_meta.cli.report import show_count, show_text
 from lakeflow_job_meta.cli.run import end_like_ctrl_c
-from lakeflow_job_meta.deployment.select_backend import open_cli, plan_live
+from lakeflow_job_meta.config.bundle import read_bundle_declarations
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.deployment.select_backend import jobs_left_behind, open_cli, plan_live
 from lakeflow_job_meta.diagnostics.model import errors_among
 from lakeflow_job_meta.output.writer import plan_changes
 from lakeflow_job_meta.planning.compare import compare_files
 from lakeflow_job_meta.planning.explain import FORMATS
+from lakeflow_job_meta.state.folder import state_folder
+from lakeflow_job_meta.state.store import JOBS, open_state_store
+from lakeflow_job_meta.state.tracking import DeployedJob, known_jobs
 
 
 @click.command("plan")
@@ -54,11 +59,20 @@ def command(
     plan = compare_files(changes, against)
     if live:
         end_like_ctrl_c()
-    bundle_plan = plan_live(project, open_cli(project, target), parallel) if live else None
-    if bundle_plan is not None and changes.changes:
-        click.echo(
-            "The files on disk are older than the metadata; --live is about the files. Run `ljm generate`.", err=True
-        )
+    bundle_plan = None
+    if live:
+        cli = open_cli(project, target)
+        bundle_plan = plan_live(project, cli, parallel)
+        for left in jobs_left_behind(cli, bundle_plan, _recorded_jobs(project, target)):
+            click.echo(left.reason, err=True)
+        if changes.changes:
+            advice = "The files on disk are older than the metadata; --live is about the files. Run `ljm generate`."
+            click.echo(advice, err=True)
     click.echo(FORMATS[form](plan, bundle_plan))
     show_count(diagnostics, compilation.modules)
     ctx.exit(1 if errors_among(diagnostics) or (check and plan.changes) else 0)
+
+
+def _recorded_jobs(project: Project, target: str | None) -> tuple[DeployedJob, ...]:
+    target = target or read_bundle_declarations(project).default_target
+    return known_jobs(open_state_store(project, state_folder(project, target), JOBS), target or "")

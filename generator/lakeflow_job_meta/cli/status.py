@@ -71,7 +71,7 @@ def _lines(health: Health) -> Iterator[str]:
         yield f"No heartbeat: {health.absence}."
     for title, lines in (
         ("Failed", health.failures),
-        ("Refused", [refusal.reason for refusal in state.refused]),
+        ("Refused", [refusal.reason for refusal in health.refused]),
         (f"In quarantine ({count(len(state.broken), 'module')})", [*(state.errors or state.broken)]),
     ):
         if lines:
@@ -101,7 +101,7 @@ def _as_object(health: Health) -> dict[str, object]:
         "absence": health.absence or None,
         "failures": health.failures,
         "failures_in_a_row": 0 if beat is None else beat.failures_in_a_row,
-        "refused": [{"jobs": list(refusal.jobs), "reason": refusal.reason} for refusal in state.refused],
+        "refused": [{"jobs": list(refusal.jobs), "reason": refusal.reason} for refusal in health.refused],
         "quarantined": {"modules": list(state.broken), "errors": list(state.errors)},
     }
 

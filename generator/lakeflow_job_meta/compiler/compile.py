@@ -124,6 +124,10 @@ def _summed_up(
         sum(len(result.modules) for result in results),
         tuple(dict.fromkeys(name for result in results for name in result.broken)),
         tuple(summary for result in results for summary in result.summaries),
+        broken_jobs=frozenset(
+            key for result in results if result.broken for name, key in result.modules if key and name in result.broken
+        ),
+        loose_tasks=frozenset(key for result in results for key in result.loose_tasks),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from lakeflow_job_meta.checks.file_lookups import Answer, Lookup
@@ -22,12 +22,14 @@ class Compilation:
         files: The text of every file of a job.
         diagnostics: Everything to report, by location.
         kept_jobs: Keys of jobs that stay as they are, since their module is broken or has nothing active.
-        kept_labels: Files and tables that could not be read in whole; all that came from them stays as it is.
+        kept_labels: Files and tables of which not all modules are known, so that none of theirs counts as gone.
         missing: Sources that are empty or could not be read; `present` are the others.
         modules: How many modules there are, broken ones among them.
         broken: The names of the modules with an error; where a name could not be read, the file or table.
         summaries: Summaries of the jobs for their bundles, in a project of many bundles.
         bundles: The bundle of each job by its key, in a project of many bundles.
+        broken_jobs: Keys of the jobs of broken modules, as far as they are known.
+        loose_tasks: Keys of the tasks of sources whose module is not known.
     """
 
     jobs: Jobs
@@ -41,6 +43,8 @@ class Compilation:
     broken: tuple[str, ...] = ()
     summaries: tuple[JobSummary, ...] = ()
     bundles: Mapping[str, str] = field(default_factory=dict)
+    broken_jobs: frozenset[str] = frozenset()
+    loose_tasks: frozenset[str] = frozenset()
 
     @property
     def metadata_version(self) -> str:
@@ -53,16 +57,21 @@ class Compilation:
         """The diagnostics that are errors."""
         return errors_among(self.diagnostics)
 
-    def keeps(self, job_key: str, label: str) -> bool:
-        """Returns whether a generated file must stay although no job has it.
+    def hiding_places(self, existing: Collection[str]) -> tuple[str, ...]:
+        """Returns where a module may be that seems to be gone: no job is deleted while there is such a place.
 
-        Args:
-            job_key: The job that it belongs to.
-            label: The source that its marker names.
+        These are sources, files and tables that could not be read in whole, and broken modules that have no job of
+        their own yet: each may be a module under a new name. `existing` are the keys of the jobs that there are.
         """
-        if job_key in self.kept_jobs or label in self.kept_labels:
-            return True
-        return any(snapshot.is_unreadable for snapshot in self.missing) and self.may_be_of_missing(label)
+        unread = (snapshot.source for snapshot in self.missing if snapshot.is_unreadable)
+        return tuple(
+            dict.fromkeys([*unread, *sorted(self.kept_labels), *sorted(self.broken_jobs.difference(existing))])
+        )
+
+    def is_unread(self, label: str) -> bool:
+        """Returns whether a label is of a file or table that could not be read in whole."""
+        is_failing = any(snapshot.is_unreadable for snapshot in self.missing)
+        return label in self.kept_labels or (is_failing and self.may_be_of_missing(label))
 
     def may_be_of_missing(self, label: str) -> bool:
         """Returns whether a file may come from a source that is empty or could not be read.
@@ -86,6 +95,7 @@ class UnitResult:
         broken: The names of the modules with an error; where a name could not be read, the file or table.
         is_whole: Whether all modules of the unit could be read.
         summaries: Summaries of the jobs that have files, in a project of many bundles.
+        loose_tasks: Keys of the tasks of sources whose module is not known.
     """
 
     modules: tuple[tuple[str | None, str | None], ...]
@@ -96,6 +106,7 @@ class UnitResult:
     broken: tuple[str, ...] = ()
     is_whole: bool = True
     summaries: tuple[JobSummary, ...] = ()
+    loose_tasks: frozenset[str] = frozenset()
 
     @property
     def is_good(self) -> bool:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.deployment.policy import Allowance, Audience
+from lakeflow_job_meta.deployment.policy import Allowance, Audience, Twin
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.planning.model import BundlePlan
@@ -29,6 +29,8 @@ class DeployOptions:
         keep_going: Whether modules without errors are deployed although others have some.
         hold_back: Whether what would be refused is left as it is, and the rest deployed.
         dry_run: Whether to stop after the gate.
+        leaving: The keys of jobs that were to be deleted a while ago already; no others are. None where that is no
+            matter.
     """
 
     allowance: Allowance = field(default_factory=Allowance)
@@ -36,6 +38,11 @@ class DeployOptions:
     hold_back: bool = False
     dry_run: bool = False
     audience: Audience = Audience.COMMAND
+    leaving: frozenset[str] | None = None
+
+    def unconfirmed(self, doomed: Collection[str]) -> frozenset[str]:
+        """Returns which of some deletions are to wait: a file that moves to another folder is gone for a moment."""
+        return frozenset() if self.leaving is None else frozenset(doomed) - self.leaving
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +98,17 @@ class Deployer(Protocol):
 
     def is_deployed(self, plan: BundlePlan) -> bool:
         """Says whether jobs and their files are in the workspace as the metadata has them."""
+
+    def twins(
+        self, plan: BundlePlan, recorded: Sequence[DeployedJob], deployed: Sequence[DeployedJob] = ()
+    ) -> list[Twin]:
+        """Returns the jobs of the workspace that the newest plan would create a second time.
+
+        When it was carried out, those that are there beside the ones that were `deployed`.
+        """
+
+    def living(self, jobs: Sequence[DeployedJob]) -> list[DeployedJob]:
+        """Returns which of some recorded jobs are in the workspace, or may be."""
 
     def deploy(self, plan: BundlePlan) -> list[str]:
         """Carries out the newest plan, and no more.

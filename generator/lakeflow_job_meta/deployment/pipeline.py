@@ -7,7 +7,7 @@ that passed the gate. Nothing is retried but a plan that became stale, and that 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from lakeflow_job_meta.compiler.compile import compile_project
@@ -22,14 +22,29 @@ from lakeflow_job_meta.deployment.backend import (
     Reporter,
     StalePlan,
 )
-from lakeflow_job_meta.deployment.policy import policy_violations, refuse_violations, refused_deletions, resources_of
+from lakeflow_job_meta.deployment.policy import (
+    doubled_jobs,
+    kept_files,
+    left_behind,
+    policy_violations,
+    protected_changes,
+    refuse,
+    refused_deletions,
+    resources_of,
+)
 from lakeflow_job_meta.errors import InvalidMetadata, LakeflowJobMetaError, OperationFailed, PolicyViolation
-from lakeflow_job_meta.output.writer import FileChanges, apply_changes, plan_changes, refuse_if_a_source_went_missing
-from lakeflow_job_meta.planning.model import Action, BundlePlan
+from lakeflow_job_meta.output.writer import (
+    Change,
+    FileChanges,
+    apply_changes,
+    plan_changes,
+    refuse_if_a_source_went_missing,
+)
+from lakeflow_job_meta.planning.model import Action, BundlePlan, job_names
 from lakeflow_job_meta.state.folder import state_folder
 from lakeflow_job_meta.state.lock import deployment_lock
 from lakeflow_job_meta.state.store import JOBS, open_state_store
-from lakeflow_job_meta.state.tracking import DeployedJob, TrackedJob, record_jobs
+from lakeflow_job_meta.state.tracking import DeployedJob, TrackedJob, read_left_behind, record_jobs, write_left_behind
 from lakeflow_job_meta.workspace.client import Workspace
 
 
@@ -37,12 +52,16 @@ from lakeflow_job_meta.workspace.client import Workspace
 class PreparedDeployment:
     """Metadata that was compiled and may be deployed; nothing was written yet.
 
-    The `changes` of files are None where files are not deployed; `violations` are the deletions that were held back.
+    Attributes:
+        changes: Of files; None where files are not deployed.
+        violations: The changes that were held back.
+        waiting: The keys of jobs whose deletion is to be confirmed by the next tick.
     """
 
     compilation: Compilation
     changes: FileChanges | None
     violations: tuple[PolicyViolation, ...] = ()
+    waiting: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +76,8 @@ class DeployResult:
         jobs: The same as recorded for the target.
         record_problem: Why the jobs could not be recorded; the next deployment does it.
         rejected: The jobs that were left as they are, since the databricks CLI found something wrong with them.
+        waiting: The keys of jobs whose deletion is to be confirmed by the next tick.
+        left_behind: Recorded jobs that the metadata no longer has, nothing has deleted, and nothing will.
     """
 
     compilation: Compilation
@@ -69,6 +90,8 @@ class DeployResult:
     jobs: tuple[TrackedJob, ...] = ()
     record_problem: str = ""
     rejected: JobsRejected | None = None
+    waiting: frozenset[str] = frozenset()
+    left_behind: tuple[PolicyViolation, ...] = ()
 
     @property
     def all_problems(self) -> tuple[str, ...]:
@@ -131,21 +154,28 @@ def prepare(
         return PreparedDeployment(compilation, None)
     if (warning := changes.layout.size_warning(len(compilation.jobs))) is not None:
         reporter.on_progress(warning)
+    held_back = tuple(kept_files(changes))
     if options.hold_back:
-        return _with_deletions_held_back(project, compilation, changes, options)
+        return _with_deletions_held_back(project, compilation, changes, held_back, options)
     how = options.audience.allowing(allow_empty=True)
     refuse_if_a_source_went_missing(compilation, changes, options.allowance.emptying, how)
-    return PreparedDeployment(compilation, changes)
+    return PreparedDeployment(compilation, changes, held_back)
 
 
 def _with_deletions_held_back(
-    project: Project, compilation: Compilation, changes: FileChanges, options: DeployOptions
+    project: Project,
+    compilation: Compilation,
+    changes: FileChanges,
+    held_back: tuple[PolicyViolation, ...],
+    options: DeployOptions,
 ) -> PreparedDeployment:
-    violations = tuple(refused_deletions(changes, compilation, options.allowance))
-    if held := {key for violation in violations for key in violation.jobs}:
+    refused = tuple(refused_deletions(changes, compilation, options.allowance))
+    held = {key for violation in refused for key in violation.jobs}
+    waiting = options.unconfirmed({*changes.job_keys(Change.DELETE)} - held)
+    if held or waiting:
         # All of a job stays with it: its inline SQL, and what its bundle takes along for it.
-        changes = plan_changes(project, replace(compilation, kept_jobs=compilation.kept_jobs | held))
-    return PreparedDeployment(compilation, changes, violations)
+        changes = plan_changes(project, replace(compilation, kept_jobs=compilation.kept_jobs | held | waiting))
+    return PreparedDeployment(compilation, changes, (*held_back, *refused), waiting)
 
 
 def apply(prepared: PreparedDeployment, backend: DeployBackend, context: DeployContext) -> DeployResult:
@@ -159,52 +189,100 @@ def apply(prepared: PreparedDeployment, backend: DeployBackend, context: DeployC
     if changes is not None:
         apply_changes(changes)
     try:
-        result = _deploy(backend.open(context, compilation), compilation, context.options)
+        result = _deploy(backend.open(context, compilation), compilation, context)
     except JobsRejected as rejected:
         undone = changes.undone_for(rejected.keys) if changes is not None else None
         if undone is None or not undone.changes or not context.options.hold_back:
             raise
         apply_changes(undone)
-        result = _deploy(backend.open(context, compilation), compilation, context.options)
-        result = replace(result, rejected=rejected)
+        # Where there was no file before, nothing of the job is deployed, and it stays as it is.
+        kept = replace(compilation, kept_jobs=compilation.kept_jobs | rejected.keys)
+        result = _deploy(backend.open(context, compilation), kept, context)
+        result = replace(result, compilation=compilation, rejected=rejected)
+    waiting, held_back = prepared.waiting | result.waiting, (*prepared.violations, *result.held_back)
+    result = replace(result, waiting=waiting, held_back=held_back)
     return result if context.options.dry_run else _recorded(result, context)
 
 
-def _deploy(deployer: Deployer, compilation: Compilation, options: DeployOptions) -> DeployResult:
-    plan, held_back = _gated_plan(deployer, options)
+def _deploy(deployer: Deployer, compilation: Compilation, context: DeployContext) -> DeployResult:
+    plan, held_back, waiting = _gated_plan(deployer, compilation, context)
     is_needed = not deployer.is_deployed(plan)
     problems: list[str] = []
-    if is_needed and not options.dry_run:
+    if is_needed and not context.options.dry_run:
         try:
             problems = deployer.deploy(plan)
         except StalePlan:
-            plan, held_back = _gated_plan(deployer, options)
+            plan, held_back, waiting = _gated_plan(deployer, compilation, context)
             try:
                 problems = deployer.deploy(plan)
             except StalePlan:
                 advice = "Somebody else deploys at the same time, twice now; run again when that has ended."
                 raise OperationFailed(advice) from None
-    jobs = () if options.dry_run else deployer.jobs()
-    return DeployResult(compilation, plan, is_needed, (*plan.problems, *problems), held_back, deployer, jobs)
+    jobs = () if context.options.dry_run else deployer.jobs()
+    problems = [*plan.problems, *problems]
+    return DeployResult(
+        compilation, plan, is_needed, tuple(problems), held_back, deployer, jobs, waiting=frozenset(waiting)
+    )
 
 
-def _gated_plan(deployer: Deployer, options: DeployOptions) -> tuple[BundlePlan, tuple[PolicyViolation, ...]]:
-    plan, allowed = deployer.plan(), options.allowance
-    held_back = tuple(policy_violations(plan, allowed, options.audience)) if options.hold_back else ()
-    if held_back:
-        plan = deployer.leave_out(resources_of(held_back))
-    refuse_violations(plan, allowed, options.audience)
-    return plan, held_back
+def _gated_plan(
+    deployer: Deployer, compilation: Compilation, context: DeployContext
+) -> tuple[BundlePlan, tuple[PolicyViolation, ...], frozenset[str]]:
+    """Returns a plan that passed the gate, what was left out of it, and the deletions that wait."""
+    options = context.options
+    plan = deployer.plan()
+    recorded = _recorded_jobs(context) if plan.jobs(Action.CREATE, Action.DELETE) else ()
+    protected = tuple(protected_changes(plan, compilation, {job.key for job in recorded}))
+    if protected:
+        plan = deployer.leave_out(resources_of(protected))
+    twins = deployer.twins(plan, recorded) if plan.jobs(Action.CREATE) else []
+    violations = [
+        *doubled_jobs(twins, options.allowance, options.audience),
+        *policy_violations(plan, options.allowance, options.audience),
+    ]
+    if not options.hold_back:
+        refuse(violations)
+        return plan, protected, frozenset()
+    if violations:
+        plan = deployer.leave_out(resources_of(violations))
+    waiting = options.unconfirmed(plan.jobs(Action.DELETE))
+    if waiting:
+        plan = deployer.leave_out(job_names(waiting))
+    refuse([*policy_violations(plan, options.allowance, options.audience)])
+    return plan, (*protected, *violations), waiting
+
+
+def _recorded_jobs(context: DeployContext) -> tuple[DeployedJob, ...]:
+    try:
+        return context.known_jobs()
+    except LakeflowJobMetaError:
+        return ()  # it is reported when it is written; what the workspace says of its jobs counts without it
+
+
+def _doubled(result: DeployResult, context: DeployContext, known_ids: Collection[str]) -> list[DeployedJob]:
+    """Returns jobs that are there twice, since the CLI sent a request again whose first one had done its work."""
+    is_in_doubt = result.plan.jobs(Action.CREATE) and not context.options.allowance.doubling
+    twins = result.deployer.twins(result.plan, (), result.deployed) if is_in_doubt else []
+    known_ids = {*known_ids, *(twin.job_id for twin in twins)}
+    still = result.deployer.living([job for job in read_left_behind(context.folder) if job.job_id not in known_ids])
+    return [*(DeployedJob(twin.key, twin.job_id, twin.name, "") for twin in twins), *still]
 
 
 def _recorded(result: DeployResult, context: DeployContext) -> DeployResult:
     """Records the jobs; a record that cannot be written is a problem that the next deployment mends."""
     modules, version = result.compilation.jobs.names, result.compilation.metadata_version
-    staying = result.plan.jobs(Action.SKIP)
-    tracking, target = context.tracking, context.target or ""
+    tracking, target, plan = context.tracking, context.target or "", result.plan
+    staying = plan.jobs(*(action for action in Action if action is not Action.DELETE))
     try:
-        jobs = record_jobs(tracking, target, result.deployed, modules, result.changed, version, staying)
+        gone = [job for job in context.known_jobs() if job.key not in {*staying, *(job.key for job in result.deployed)}]
+        deleted = () if result.problems else plan.jobs(Action.DELETE)
+        left = result.deployer.living([job for job in gone if job.key not in deleted])
+        jobs = record_jobs(
+            tracking, target, result.deployed, modules, result.changed, version, [*staying, *(job.key for job in left)]
+        )
+        left += _doubled(result, context, {job.job_id for job in (*result.deployed, *left)})
+        write_left_behind(context.folder, left)
     except LakeflowJobMetaError as error:
         problem = f"the jobs are deployed, but could not be recorded: {error} Run again. [record]"
         return replace(result, record_problem=f"{tracking.name}: error: {problem}")
-    return replace(result, jobs=tuple(jobs))
+    return replace(result, jobs=tuple(jobs), left_behind=tuple(map(left_behind, left)))

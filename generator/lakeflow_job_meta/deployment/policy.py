@@ -7,7 +7,7 @@ itself deletes a job that left the configuration without a question.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -17,6 +17,7 @@ from lakeflow_job_meta.errors import PolicyRefused, PolicyViolation
 from lakeflow_job_meta.layout.generated_file import FileKind
 from lakeflow_job_meta.output.writer import FileChanges
 from lakeflow_job_meta.planning.model import Action, BundlePlan, job_names
+from lakeflow_job_meta.state.tracking import DeployedJob
 from lakeflow_job_meta.text.markers import JOB_MARKER
 
 
@@ -41,16 +42,50 @@ class Audience(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What a person has allowed: how many deletions, deleting all jobs at once, overwriting edits made by hand."""
+    """What a person has allowed: how many deletions, deleting all jobs at once, overwriting edits made by hand.
+
+    `doubling` is to create jobs although the workspace seems to have them.
+    """
 
     deletions: int = 0
     emptying: bool = False
     overwriting: bool = False
+    doubling: bool = False
 
 
-def refuse_violations(plan: BundlePlan, allowed: Allowance, audience: Audience = Audience.COMMAND) -> None:
-    """Raises PolicyRefused, with every reason and what would allow it, for a plan that does what nobody has allowed."""
-    violations = list(policy_violations(plan, allowed, audience))
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """A job of the workspace that a plan would create a second time: the key there, and what shows it.
+
+    Attributes:
+        job_id: Of the job that is there.
+        evidence: Such as `it is recorded for this module`.
+    """
+
+    key: str
+    job_id: str
+    name: str
+    evidence: str
+
+
+def doubled_jobs(twins: Iterable[Twin], allowed: Allowance, audience: Audience) -> Iterator[PolicyViolation]:
+    """Yields the creations of jobs that the workspace has already."""
+    found = [] if allowed.doubling else list(twins)
+    if found:
+        shown = "; ".join(
+            f"{twin.key}: job {twin.job_id} ({quoted(twin.name)}), {twin.evidence}" for twin in found[:10]
+        )
+        more = f"; and {len(found) - 10} more" if len(found) > 10 else ""
+        yield PolicyViolation(
+            f"{count(len(found), 'job')} would be created although the workspace has them ({shown}{more}).",
+            "Take each over with `databricks bundle deployment bind KEY ID` and deploy again, or delete the one there; "
+            f"if it is another job, {audience.allowing(allow_duplicates=True)}.",
+            tuple(dict.fromkeys(twin.key for twin in found)),
+        )
+
+
+def refuse(violations: Sequence[PolicyViolation]) -> None:
+    """Raises PolicyRefused, with every reason and what would allow it, if a plan does what nobody has allowed."""
     if violations:
         reasons = " ".join(violation.reason for violation in violations)
         raise PolicyRefused(f"{reasons} Nothing was changed in the workspace.", violations)
@@ -87,9 +122,9 @@ def _job_deletions(plan: BundlePlan, allowed: Allowance, audience: Audience) -> 
 
 
 def _other_losses(plan: BundlePlan) -> Iterator[PolicyViolation]:
-    """Yields what no option allows."""
-    deleted = [each for each in plan.resources if each.action is Action.DELETE and each.job_key is None]
-    if others := tuple(each.name for each in deleted if ".permissions" not in each.name):
+    """Yields what no option allows: a secret scope, say, loses its secrets also where it is created again."""
+    lost = (each for each in plan.resources if each.action in (Action.DELETE, Action.RECREATE) and not each.is_gone)
+    if others := tuple(each.name for each in lost if each.job_key is None and not each.is_access):
         sentence = f"This deployment would delete resources that are not jobs ({listing(others)})."
         yield PolicyViolation(sentence, "Deploy that by hand with the databricks CLI.", others)
     if again := tuple(plan.jobs(Action.RECREATE)):
@@ -97,6 +132,61 @@ def _other_losses(plan: BundlePlan) -> Iterator[PolicyViolation]:
             f"This deployment would delete and create again {listing(again)}, and their run history would be lost."
         )
         yield PolicyViolation(sentence, "Deploy that by hand with the databricks CLI if it is meant.", again)
+
+
+def protected_changes(
+    plan: BundlePlan, compilation: Compilation, recorded: Collection[str] = ()
+) -> Iterator[PolicyViolation]:
+    """Yields what is left out of every plan, whatever was allowed, since the metadata does not ask for it.
+
+    That is what a missing file, and not the metadata, makes the bundle lose. `recorded` are the keys of recorded jobs.
+    """
+    doomed = plan.jobs(Action.DELETE)
+    if kept := tuple(key for key in doomed if key in compilation.kept_jobs):
+        reason = "since its module is there, and has errors or nothing active"
+        yield PolicyViolation(
+            f"The job of {listing(kept)} stays, {reason}.", "Run `ljm generate` once it has none.", kept
+        )
+    existing = {*recorded, *plan.jobs(*(action for action in Action if action is not Action.CREATE))}
+    if gone := tuple(key for key in doomed if key not in kept):
+        yield from waiting_jobs(gone, compilation.hiding_places(existing))
+    lost = {f"tasks[task_key='{key}']" for key in compilation.loose_tasks}
+    losing = (
+        each.job_key
+        for each in plan.resources
+        if each.job_key is not None and any(field.path in lost and field.new is None for field in each.fields)
+    )
+    if keys := tuple(losing):
+        yield losing_tasks(keys)
+
+
+def losing_tasks(keys: tuple[str, ...]) -> PolicyViolation:
+    """Says why jobs stay as they are that would lose a task."""
+    sentence = f"{listing(keys)} would lose a task whose source is there, but has lost its module_name."
+    return PolicyViolation(sentence, "Mend that row first.", keys)
+
+
+def waiting_jobs(keys: tuple[str, ...], hiding_places: tuple[str, ...]) -> Iterator[PolicyViolation]:
+    """Yields why jobs stay whose modules may be in places that are not known in whole."""
+    if keys and hiding_places:
+        places = f"what has errors or cannot be read ({listing(hiding_places)})"
+        sentence = f"{listing(keys)} left the metadata, and may have moved to {places}."
+        yield PolicyViolation(sentence, "Mend that first; until then no job is deleted.", keys)
+
+
+def kept_files(changes: FileChanges) -> Iterator[PolicyViolation]:
+    """Yields which generated files stay, since nobody can say where their modules are now, or all of their sources."""
+    yield from waiting_jobs(changes.waiting, changes.hiding_places)
+    if changes.losing_tasks:
+        yield losing_tasks(changes.losing_tasks)
+
+
+def left_behind(job: DeployedJob) -> PolicyViolation:
+    """Says that a job of this project is there, although no bundle has it, so that no deployment deletes it."""
+    sentence = (
+        f"The job {job.job_id} ({quoted(job.name)}) is no longer any module's job, was not deleted, and still runs."
+    )
+    return PolicyViolation(sentence, f"Delete it by hand{f': {job.url}' if job.url else ''}.", (job.key,))
 
 
 def resources_of(violations: Iterable[PolicyViolation]) -> set[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,9 +22,11 @@ from lakeflow_job_meta.deployment.databricks_cli.client import LIMIT_SECONDS, Cl
 from lakeflow_job_meta.deployment.databricks_cli.deployer import CliDeployer
 from lakeflow_job_meta.deployment.jobs_api.deployer import JobsApiDeployer
 from lakeflow_job_meta.deployment.many_bundles.deployer import BundlesDeployer
-from lakeflow_job_meta.errors import ConfigError, OperationFailed
+from lakeflow_job_meta.deployment.policy import left_behind
+from lakeflow_job_meta.errors import ConfigError, OperationFailed, PolicyViolation
 from lakeflow_job_meta.layout.layout import layout_of
-from lakeflow_job_meta.planning.model import BundlePlan, parse_plan
+from lakeflow_job_meta.planning.model import Action, BundlePlan, parse_plan
+from lakeflow_job_meta.state.tracking import DeployedJob
 from lakeflow_job_meta.workspace.client import Workspace
 
 BackendName = Literal["auto", "cli", "jobs-api"]
@@ -124,6 +126,12 @@ def select_backend(
                 raise
             on_fallback(f"{error} The jobs are deployed through the Jobs API.")
     return JobsApiBackend(workspace)
+
+
+def jobs_left_behind(cli: DatabricksCli, plan: BundlePlan, recorded: Sequence[DeployedJob]) -> list[PolicyViolation]:
+    """Returns what a live plan cannot show: recorded jobs that are in the workspace, and of no bundle any more."""
+    planned = set(plan.jobs(*Action))
+    return [left_behind(job) for job in recorded if job.key not in planned and cli.has_job(job.job_id)]
 
 
 def plan_live(project: Project, cli: DatabricksCli, parallel: int) -> BundlePlan:

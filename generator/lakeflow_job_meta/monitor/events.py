@@ -127,6 +127,9 @@ def events_of(tick: TickResult, before: MonitorState) -> Iterator[Event]:
     for refusal in state.refused:
         if refusal not in before.refused:
             yield Event(EventKind.REFUSED, refusal.reason, {"jobs": list(refusal.jobs)})
+    if leaving := [key for key in state.leaving if key not in before.leaving]:
+        text = f"{listing(leaving)} left the metadata; deleted by the next tick unless it comes back."
+        yield Event(EventKind.WAITING, text, {"jobs": [*leaving]})
     known_errors, still_broken = set(before.errors), set(state.broken)
     fresh = [error for error in state.errors if error not in known_errors]
     for error in fresh[:_MOST_REPORTED]:

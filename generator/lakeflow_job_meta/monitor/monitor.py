@@ -132,7 +132,8 @@ class Monitor:
         last = self._last
         if last is None or (last.outcome is Outcome.PROPOSED and self.config.proposal is None):
             return True
-        return bool(versions.changed_since(last.state.tokens) or last.state.failure or last.state.refused)
+        state = last.state
+        return bool(versions.changed_since(state.tokens) or state.failure or state.refused or state.leaving)
 
     def _open(self) -> MonitorContext:
         self._context = open_context(self.load(), self.config, self._fingerprints, self.workspace)

@@ -125,7 +125,9 @@ def reconcile(
     `versions` are those before anything is read, so that an edit made meanwhile is noticed by the next tick. Raises
     LakeflowJobMetaError if nothing could be done.
     """
-    project, proposal, options = context.project, context.config.proposal, context.options
+    project, proposal = context.project, context.config.proposal
+    seen = frozenset([*last.leaving, *(key for refusal in last.refused for key in refusal.jobs)])
+    options = replace(context.options, leaving=seen) if proposal is None else context.options
     synced, failures = _load_volume(context, last)
     if synced.has_written:
         versions = _versions_after_loading(context, versions)
@@ -144,7 +146,7 @@ def reconcile(
             raise AssertionError("a proposal is of files")
         write_proposal(proposal, changes)
         tick = TickResult.proposed(replace(state, jobs=""), changes)
-    elif state.jobs == last.jobs and not last.refused and not (changes is not None and changes.changes):
+    elif state.jobs == last.jobs and not (last.refused or last.leaving or (changes is not None and changes.changes)):
         tick = TickResult.ended(Outcome.UNCHANGED, _certain(state))
     else:
         target, folder, tracking = context.config.target, context.folder, context.tracking
@@ -231,9 +233,9 @@ def _certain(state: MonitorState) -> MonitorState:
 
 
 def _with_deployment(state: MonitorState, result: DeployResult, prepared: PreparedDeployment) -> MonitorState:
-    refused = (*state.refused, *result.held_back, *_kept_for_an_empty_source(result, prepared))
+    refused = (*result.held_back, *result.left_behind, *_kept_for_an_empty_source(result, prepared))
     failure = "\n".join(filter(None, [state.failure, *result.all_problems]))
-    state = replace(state, refused=refused, failure=failure)
+    state = replace(state, refused=refused, failure=failure, leaving=tuple(sorted(result.waiting)))
     if result.rejected is None:
         return state
     names = [name for key, name in result.compilation.jobs.names.items() if key in result.rejected.keys]

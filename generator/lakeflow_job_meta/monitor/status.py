@@ -12,7 +12,10 @@ from datetime import datetime
 from pathlib import Path
 
 from lakeflow_job_meta._internal.parallel import is_running
+from lakeflow_job_meta.deployment.policy import left_behind
+from lakeflow_job_meta.errors import PolicyViolation
 from lakeflow_job_meta.state.history import Heartbeat, History, HistoryEntry, MonitorState, Outcome, read_heartbeat
+from lakeflow_job_meta.state.tracking import read_left_behind
 
 _MOST_ENTRIES = 100
 _PATIENCE_SECONDS = 900.0
@@ -26,6 +29,7 @@ class Health:
     Attributes:
         deployment: The newest entry of the history in which jobs were deployed.
         absence: Why no monitor seems to run; empty when one does.
+        left_behind: Jobs that the last deployment from this machine found, and nothing deletes.
     """
 
     target: str
@@ -33,6 +37,12 @@ class Health:
     deployment: HistoryEntry | None
     heartbeat: Heartbeat | None
     absence: str
+    left_behind: tuple[PolicyViolation, ...] = ()
+
+    @property
+    def refused(self) -> tuple[PolicyViolation, ...]:
+        """What is left for a person to allow or to do."""
+        return tuple(dict.fromkeys([*self.state.refused, *self.left_behind]))
 
     @property
     def state(self) -> MonitorState:
@@ -48,7 +58,7 @@ class Health:
     def is_healthy(self) -> bool:
         """Whether a monitor runs, and nothing is left for a person to do."""
         state = self.state
-        return not (self.absence or self.failures or state.broken or state.errors or state.refused)
+        return not (self.absence or self.failures or state.broken or state.errors or self.refused)
 
 
 def health_of(history: History, folder: Path, target: str, now: datetime) -> Health:
@@ -57,7 +67,8 @@ def health_of(history: History, folder: Path, target: str, now: datetime) -> Hea
     heartbeat = read_heartbeat(folder)
     deployments = (entry for entry in entries if _has_deployed(entry))
     absence = "; ".join(_absences(entries, heartbeat, now))
-    return Health(target, next(iter(entries), None), next(deployments, None), heartbeat, absence)
+    left = tuple(map(left_behind, read_left_behind(folder)))
+    return Health(target, next(iter(entries), None), next(deployments, None), heartbeat, absence, left)
 
 
 def _has_deployed(entry: HistoryEntry) -> bool:

@@ -34,6 +34,13 @@ class GeneratedJob:
     targets: tuple[str, ...]
     sql: dict[str, str]
 
+    @property
+    def tasks(self) -> dict[str, dict[str, Value]]:
+        """The settings of each task by its key."""
+        tasks = self.settings.get("tasks")
+        listed = [task for task in tasks if isinstance(task, dict)] if isinstance(tasks, list) else []
+        return {str(task.get("task_key")): task for task in listed}
+
 
 def scan(layout: BundleLayout, folder: Path | None = None) -> tuple[dict[GeneratedFile, str], list[str]]:
     """Returns the texts of the generated files of a layout, below its root or a copy of that.

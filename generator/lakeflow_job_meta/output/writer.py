@@ -71,7 +71,9 @@ class FileChanges:
     Attributes:
         folder: The root of the generated files, or a copy of it.
         changes: Creations and updates by path, then deletions.
-        kept: Files that no job asks for, but that must stay.
+        kept: Files that stay as they are, although no job asks for them or one asks for something else.
+        waiting: Keys of jobs that are no longer in the metadata, and may be in one of the `hiding_places`.
+        losing_tasks: Keys of jobs that would lose a task whose source is there, but no longer says of which module.
         orphans: Where the files say they come from that no job asks for, kept ones among them.
         diagnostics: What keeps a file from being written.
     """
@@ -83,6 +85,9 @@ class FileChanges:
     kept: tuple[GeneratedFile, ...] = ()
     orphans: tuple[str, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
+    waiting: tuple[str, ...] = ()
+    hiding_places: tuple[str, ...] = ()
+    losing_tasks: tuple[str, ...] = ()
 
     def undone_for(self, jobs: Collection[str]) -> FileChanges:
         """Returns the changes that bring the files of some jobs back to what they were before these changes."""
@@ -134,11 +139,13 @@ def plan_changes(project: Project, compilation: Compilation, *, is_moving: bool 
         for file, text in on_disk.items()
         if file not in wanted and file.kind is not FileKind.BUNDLE
     }
+    hiding_places = compilation.hiding_places({file.job_key for file in on_disk})
+    losing = _losing_loose_tasks(compilation, on_disk, wanted)
+    staying = {*in_the_way, *compilation.kept_jobs, *losing}
     kept = {
-        file: on_disk[file]
-        for file, label in orphans.items()
-        if file.job_key in in_the_way or compilation.keeps(file.job_key, label)
+        file: text for file, text in on_disk.items() if file.job_key in staying or (hiding_places and file in orphans)
     }
+    wanted = {file: text for file, text in wanted.items() if file.job_key not in staying}
     wanted |= _bundle_files(layout, compilation, kept, on_disk, blocked)
     changing = {file: text for file, text in on_disk.items() if file not in kept}
     return replace(
@@ -146,7 +153,32 @@ def plan_changes(project: Project, compilation: Compilation, *, is_moving: bool 
         kept=tuple(sorted(kept)),
         orphans=tuple(label for file, label in orphans.items() if file.job_key not in compilation.kept_jobs),
         diagnostics=_foreign_files(layout, compilation, in_the_way),
+        waiting=tuple(
+            sorted(
+                {
+                    file.job_key
+                    for file, label in orphans.items()
+                    if file in kept and file.job_key not in staying and not compilation.is_unread(label)
+                }
+            )
+        ),
+        hiding_places=hiding_places,
+        losing_tasks=tuple(sorted(losing)),
     )
+
+
+def _losing_loose_tasks(
+    compilation: Compilation, on_disk: Mapping[GeneratedFile, str], wanted: Mapping[GeneratedFile, str]
+) -> set[str]:
+    if not compilation.loose_tasks:
+        return set()
+    changing = {file: text for file, text in on_disk.items() if wanted.get(file, text) != text}
+    after = jobs_in({file: wanted[file] for file in changing})
+    return {
+        key
+        for key, job in jobs_in(changing).items()
+        if compilation.loose_tasks & (job.tasks.keys() - after[key].tasks.keys())
+    }
 
 
 def changes_between(
@@ -167,7 +199,8 @@ def _bundle_files(
     blocked: Collection[str],
 ) -> dict[GeneratedFile, str]:
     """Returns the bundles' own files, of which none may be somebody else's."""
-    jobs = ((compilation.bundles[job.key], job) for job in compilation.summaries)
+    keys = {file.job_key for file in kept}
+    jobs = ((compilation.bundles[job.key], job) for job in compilation.summaries if job.key not in keys)
     files = layout.bundle_files(itertools.chain(jobs, _kept_jobs(layout, kept)), on_disk)
     for file in files:
         if layout.path_of(file).casefold() in blocked:

@@ -116,7 +116,9 @@ def _written(rows: list[Row]) -> bytes | None:
 def _without_module(label: str, rows: list[Row]) -> UnitContent:
     message = "the row has no module_name, so it belongs to no job"
     origins = (SourceRef(TableModule(label, rows, {}), ("sources", number)) for number in range(len(rows)))
-    return UnitContent((), tuple(rules.ROW_WITHOUT_MODULE.at(origin, message) for origin in origins), is_whole=False)
+    problems = tuple(rules.ROW_WITHOUT_MODULE.at(origin, message) for origin in origins)
+    ids = tuple(source for row in rows if (source := _text(row, "source_id")) is not None)
+    return UnitContent((), problems, is_whole=False, loose_sources=ids)
 
 
 def _module(label: str, rows: list[Row], group_column: str | None) -> UnitContent:

@@ -33,11 +33,13 @@ class UnitContent:
 
     Attributes:
         is_whole: Whether all modules of the unit are among `modules`; if not, jobs that came from it must stay.
+        loose_sources: The ids of sources whose module is not known.
     """
 
     modules: tuple[RawModule, ...]
     diagnostics: tuple[Diagnostic, ...] = ()
     is_whole: bool = True
+    loose_sources: tuple[str, ...] = ()
 
 
 class SourceUnit:

@@ -92,7 +92,7 @@ def compare_jobs(before: Mapping[str, GeneratedJob], after: Mapping[str, Generat
 
 
 def _created(job: GeneratedJob, gone: Mapping[str, GeneratedJob]) -> JobChange:
-    tasks = tuple(TaskChange(key, Change.CREATE) for key in _tasks(job))
+    tasks = tuple(TaskChange(key, Change.CREATE) for key in job.tasks)
     likeness = {key: _likeness(job, other) for key, other in gone.items()}
     nearest = max(likeness, key=lambda key: likeness[key], default=None)
     renamed = nearest if nearest is not None and likeness[nearest] >= _ALIKE else None
@@ -107,7 +107,7 @@ def _likeness(one: GeneratedJob, other: GeneratedJob) -> float:
 
 def _comparable(job: GeneratedJob) -> dict[str, tuple[str, list[str | None]]]:
     folder = sql_path(job.key, "").removesuffix(".sql")
-    tasks = _tasks(job).items()
+    tasks = job.tasks.items()
     return {key: (json.dumps(task, sort_keys=True).replace(folder, "sql/"), _sql_of(job, task)) for key, task in tasks}
 
 
@@ -126,14 +126,8 @@ def _without(left_out: str, settings: dict[str, Value]) -> dict[str, Value]:
     return {key: value for key, value in settings.items() if key != left_out}
 
 
-def _tasks(job: GeneratedJob) -> dict[str, dict[str, Value]]:
-    tasks = job.settings.get("tasks")
-    listed = [task for task in tasks if isinstance(task, dict)] if isinstance(tasks, list) else []
-    return {str(task.get("task_key")): task for task in listed}
-
-
 def _task_changes(old: GeneratedJob, new: GeneratedJob) -> Iterator[TaskChange]:
-    before, after = _tasks(old), _tasks(new)
+    before, after = old.tasks, new.tasks
     for key in {**before, **after}:
         if key not in after or key not in before:
             yield TaskChange(key, Change.CREATE if key in after else Change.DELETE)

@@ -12,6 +12,8 @@ from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.errors import OperationFailed
 
 _JOBS = "resources.jobs."
+_DOTS = 2
+"""In the name of a resource, such as `resources.jobs.sales`."""
 
 
 class Action(str, Enum):
@@ -70,6 +72,11 @@ class ResourceChange:
     def job_key(self) -> str | None:
         """None for another resource, and for the permissions of a job."""
         return job_key_in(self.name)
+
+    @property
+    def is_access(self) -> bool:
+        """Whether it is who may use another resource, such as `resources.jobs.sales.permissions`."""
+        return self.name.rpartition(".")[2] in ("permissions", "grants") and self.name.count(".") > _DOTS
 
     @property
     def shown(self) -> str:

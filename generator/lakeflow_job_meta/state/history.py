@@ -51,6 +51,7 @@ class MonitorState:
         refused: Changes that a person would have to allow.
         files: Of the volume that is loaded into the control table: what was loaded of each file, by path.
         failure: What failed; empty when nothing did.
+        leaving: Keys of jobs that left the metadata, and are deleted by the next tick if they have not come back.
     """
 
     tokens: Mapping[str, str] = field(default_factory=dict)
@@ -60,6 +61,7 @@ class MonitorState:
     refused: tuple[PolicyViolation, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     failure: str = ""
+    leaving: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,7 @@ def _state(text: object) -> MonitorState:
             tuple(PolicyViolation(str(entry["reason"]), "", _list(entry["jobs"])) for entry in root["refused"]),
             _texts(root["files"]),
             str(root["failure"]),
+            _list(root.get("leaving", ())),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return MonitorState()

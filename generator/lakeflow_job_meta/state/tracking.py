@@ -7,14 +7,17 @@ deployment and record heals with the next one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timezone
+from pathlib import Path
 
+from lakeflow_job_meta.state.folder import read_record, write_record
 from lakeflow_job_meta.state.store import JOBS
 from lakeflow_job_meta.tables.schema import Row, RowChanges
 from lakeflow_job_meta.tables.store import TableStore
 
+_LEFT_BEHIND = "left_behind.json"
 _SAME = ("module_name", "job_id", "job_name", "url")
 
 
@@ -57,6 +60,23 @@ def known_jobs(store: TableStore, target: str) -> tuple[DeployedJob, ...]:
         DeployedJob(str(row["bundle_key"]), str(row["job_id"]), str(row["job_name"] or ""), str(row["url"] or ""))
         for row in store.rows()
         if row["target"] == target
+    )
+
+
+def write_left_behind(folder: Path, jobs: Sequence[DeployedJob]) -> None:
+    """Remembers in a state folder the jobs that nothing deletes, for commands that do not ask the workspace."""
+    path = folder / _LEFT_BEHIND
+    if jobs or path.exists():
+        write_record(path, {"jobs": [asdict(job) for job in jobs]})
+
+
+def read_left_behind(folder: Path) -> tuple[DeployedJob, ...]:
+    """Reads them; none where nothing can be read."""
+    jobs = read_record(folder / _LEFT_BEHIND).get("jobs")
+    return tuple(
+        DeployedJob(*(str(job.get(field.name) or "") for field in fields(DeployedJob)))
+        for job in (jobs if isinstance(jobs, list) else [])
+        if isinstance(job, dict)
     )
 
 

@@ -74,6 +74,11 @@ class Tree:
             self.make_folder(_parent(_normal(path)))
             self._items[_normal(path)] = self._file(path, content)
 
+    def remove(self, path: str) -> None:
+        """Removes a file."""
+        with self._lock:
+            del self._items[_normal(path)]
+
     def make_folder(self, path: str) -> None:
         """Makes a folder and those above it.
 

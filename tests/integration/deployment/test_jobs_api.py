@@ -20,7 +20,7 @@ from lakeflow_job_meta.deployment.backend import Deployer, StalePlan
 from lakeflow_job_meta.deployment.jobs_api.deployer import JobsApiDeployer
 from lakeflow_job_meta.deployment.jobs_api.diff import field_changes, path_text
 from lakeflow_job_meta.deployment.jobs_api.ownership_tags import ownership_scope
-from lakeflow_job_meta.deployment.policy import Allowance, refuse_violations
+from lakeflow_job_meta.deployment.policy import Allowance, policy_violations, refuse
 from lakeflow_job_meta.diagnostics.model import SourceRef
 from lakeflow_job_meta.errors import OperationFailed, PolicyRefused
 from lakeflow_job_meta.planning.explain import workspace_lines
@@ -64,7 +64,7 @@ class Site:
         """Deploys through the gate, and keeps a record."""
         deployer: Deployer = self.deployer()
         plan = deployer.plan()
-        refuse_violations(plan, Allowance(**allowed))
+        refuse([*policy_violations(plan, Allowance(**allowed))])
         problems = deployer.deploy(plan)
         self.known = {job.key: job.job_id for job in deployer.jobs()}
         return problems

@@ -118,10 +118,16 @@ class TestDeletions:
         assert watching.kinds == []
         assert len(deployed.history) == 2
 
-    def test_it_is_done_when_so_many_are_allowed(self, deployed: World):
+    def test_one_that_is_allowed_waits_for_the_next_tick_in_case_the_module_is_being_moved(self, deployed: World):
         deployed.remove("sales")
+        watching = deployed.monitor(max_deletes=1)
 
-        assert deployed.monitor(max_deletes=1).looks() == "deployed"
+        tick = watching.tick()
+
+        assert tick.is_healthy
+        assert deployed.names == ["sales", "stock"]
+        assert watching.told("waiting") == ["'sales' left the metadata; deleted by the next tick unless it comes back."]
+        assert watching.looks() == "deployed"
         assert deployed.changes == {"delete": 1}
         assert deployed.history[0].deleted == 1
 

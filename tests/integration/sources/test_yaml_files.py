@@ -94,14 +94,6 @@ class TestUnreadable:
         assert "metadata/team" in result.stderr
         assert project.generated() == before
 
-    def test_a_module_that_is_gone_from_a_source_that_was_read_goes_although_another_one_cannot_be_read(self, project):
-        project.write("job_meta.yml", "metadata: [{yaml: nowhere}, {yaml: metadata/*.yml}]\n")
-        project.write("metadata/a.yml", module("a"))
-        project.write("metadata/b.yml", module("b"))
-        project.ljm("generate", "--allow-empty")
-        (project.path / "metadata" / "b.yml").unlink()
-        assert "delete resources/jobs/b.yml" in project.ljm("generate").stdout
-
 
 class TestNothingIsPassedOver:
     def test_a_file_whose_suffix_is_in_capitals_is_read(self, project):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakeflow_job_meta.deployment.policy import Allowance, refuse_violations
+from lakeflow_job_meta.deployment.policy import Allowance, policy_violations, refuse
 from lakeflow_job_meta.errors import PolicyRefused
 from lakeflow_job_meta.planning.model import BundlePlan, parse_plan
 
@@ -21,7 +21,7 @@ def plan_of(**jobs: str | dict) -> BundlePlan:
 
 def refusal(plan: BundlePlan, **allowed: object) -> str:
     with pytest.raises(PolicyRefused) as raised:
-        refuse_violations(plan, Allowance(**allowed))
+        refuse([*policy_violations(plan, Allowance(**allowed))])
     assert str(raised.value).endswith("Nothing was changed in the workspace.")
     assert raised.value.exit_code == 3
     return str(raised.value)
@@ -44,7 +44,7 @@ class TestTheGate:
         ids=["nothing", "creations and updates", "gone already", "a change", "a default of Databricks", "permissions"],
     )
     def test_the_gate_lets_pass_what_the_metadata_asks_for(self, plan):
-        refuse_violations(plan, Allowance())
+        refuse([*policy_violations(plan, Allowance())])
 
     def test_refuses_a_deletion_and_names_the_job_and_the_flag(self):
         text = refusal(plan_of(sales="delete", stock="skip"))
@@ -57,7 +57,7 @@ class TestTheGate:
 
         assert "would delete 3 jobs ('a', 'b', 'c'); 2 allowed" in refusal(plan, deletions=2)
         assert "--max-deletes 3" in refusal(plan, deletions=2)
-        refuse_violations(plan, Allowance(deletions=3))
+        refuse([*policy_violations(plan, Allowance(deletions=3))])
 
     def test_refuses_to_leave_no_job_however_many_deletions_are_allowed(self):
         plan = plan_of(a="delete", b="delete")
@@ -67,7 +67,7 @@ class TestTheGate:
         assert "no job at all" in text
         assert "--allow-empty" in text
         assert "--max-deletes" not in text
-        refuse_violations(plan, Allowance(deletions=2, emptying=True))
+        refuse([*policy_violations(plan, Allowance(deletions=2, emptying=True))])
 
     def test_permission_to_empty_is_no_permission_to_delete(self):
         assert "--max-deletes 1" in refusal(plan_of(a="delete"), emptying=True)
@@ -78,7 +78,7 @@ class TestTheGate:
         assert "1 setting changed in the workspace since the last deployment would be overwritten" in text
         assert "(a: max_retries is 5)" in text
         assert "--overwrite-drift" in text
-        refuse_violations(plan_of(a=EDITED), Allowance(overwriting=True))
+        refuse([*policy_violations(plan_of(a=EDITED), Allowance(overwriting=True))])
 
     def test_many_edits_are_counted_and_not_all_listed(self):
         text = refusal(plan_of(**{f"job_{number}": EDITED for number in range(30)}))
@@ -88,7 +88,7 @@ class TestTheGate:
         assert len(text) < 2_000
 
     def test_what_is_deleted_anyway_has_no_edits_to_keep(self):
-        refuse_violations(plan_of(a={**EDITED, "action": "delete"}, b="skip"), Allowance(deletions=1))
+        refuse([*policy_violations(plan_of(a={**EDITED, "action": "delete"}, b="skip"), Allowance(deletions=1))])
 
     def test_refuses_to_make_a_job_again_whatever_is_allowed(self):
         text = refusal(plan_of(a="recreate"), deletions=9, emptying=True, overwriting=True)
@@ -116,6 +116,29 @@ class TestTheGate:
         is_fine = doomed <= deletions and (emptying or doomed == 0 or doomed < len(actions))
 
         if is_fine:
-            refuse_violations(plan_of(**actions), Allowance(deletions, emptying))
+            refuse([*policy_violations(plan_of(**actions), Allowance(deletions, emptying))])
         else:
             refusal(plan_of(**actions), deletions=deletions, emptying=emptying)
+
+
+class TestOtherResources:
+    @pytest.mark.parametrize("action", ["delete", "recreate"])
+    @pytest.mark.parametrize("name", ["secret_scopes.keys", "apps.shop", "registered_models.churn", "schemas.raw"])
+    def test_what_is_no_job_is_neither_deleted_nor_deleted_and_created_again(self, name, action):
+        plan = parse_plan(json.dumps({"plan": {f"resources.{name}": {"action": action}}}))
+
+        text = refusal(plan, deletions=9, emptying=True, overwriting=True, doubling=True)
+
+        assert f"would delete resources that are not jobs ('resources.{name}')" in text
+
+    @pytest.mark.parametrize("name", ["jobs.a.permissions", "schemas.raw.grants"])
+    def test_who_may_use_a_resource_may_change(self, name):
+        plan = parse_plan(json.dumps({"plan": {f"resources.{name}": {"action": "delete"}}}))
+
+        refuse([*policy_violations(plan, Allowance())])
+
+    @pytest.mark.parametrize("name", ["schemas.grants", "volumes.permissions"])
+    def test_a_resource_named_like_that_is_one(self, name):
+        plan = parse_plan(json.dumps({"plan": {f"resources.{name}": {"action": "delete"}}}))
+
+        assert f"resources.{name}" in refusal(plan)

@@ -43,6 +43,8 @@ _SECRET = re.compile(
 )
 _SECRET_NAME = re.compile(r"(?i)(token|secret|password|_key)$")
 _SHORTEST_SECRET = 6
+_MISSING = re.compile(r"Job \d+ does not exist")
+"""Jobs API, `jobs/get` of a job that is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +101,25 @@ class DatabricksCli:
             CliFailure: It ended with another code than 0.
             OperationFailed: It did not end in time, or could not be started.
         """
+        return self._checked(f"bundle {command}", arguments, limit_seconds)
+
+    def all_jobs(self) -> str:
+        """Returns all jobs of the bundle's workspace that the user may see, as JSON; raises as `bundle` does."""
+        return self._checked("jobs list", ["--expand-tasks", "-o", "json"], None).stdout
+
+    def has_job(self, job_id: str) -> bool:
+        """Says whether a job is in the bundle's workspace; it counts as being there until it is known not to be."""
+        try:
+            self._checked("jobs get", [job_id, "-o", "json"], None)
+        except CliFailure as failure:
+            return not _MISSING.search(failure.result.stderr)
+        return True
+
+    def _checked(self, command: str, arguments: Sequence[str], limit_seconds: float | None) -> CliResult:
         target = ("--target", self.target) if self.target is not None else ()
-        result = self.run(["bundle", *command.split(), *arguments, *target], limit_seconds or self.limit_seconds)
+        result = self.run([*command.split(), *arguments, *target], limit_seconds or self.limit_seconds)
         if result.code != 0:
-            raise CliFailure(f"bundle {command}", result)
+            raise CliFailure(command, result)
         return result
 
     def run(self, arguments: Sequence[str], limit_seconds: float) -> CliResult:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,10 @@ from lakeflow_job_meta.deployment.backend import JobsRejected, StalePlan
 from lakeflow_job_meta.deployment.databricks_cli.client import CliFailure, CliResult, DatabricksCli, explain
 from lakeflow_job_meta.deployment.databricks_cli.output import Trouble, diagnostics_in, forgotten_jobs
 from lakeflow_job_meta.deployment.databricks_cli.source_map import SourceMap
+from lakeflow_job_meta.deployment.databricks_cli.twins import created_jobs, find_twins, owned_ids, remote_jobs
+from lakeflow_job_meta.deployment.jobs_api.client import RemoteJob
+from lakeflow_job_meta.deployment.jobs_api.ownership_tags import ownership_scope
+from lakeflow_job_meta.deployment.policy import Twin
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.planning.model import Action, BundlePlan, belongs_to, parse_plan
 from lakeflow_job_meta.state.folder import read_record, write_record
@@ -132,6 +136,34 @@ class CliDeployer:
             if belongs_to(name, self._left_out):
                 entry["action"] = Action.SKIP.value
         return json.dumps(root)
+
+    def twins(
+        self, plan: BundlePlan, recorded: Sequence[DeployedJob], deployed: Sequence[DeployedJob] = ()
+    ) -> list[Twin]:
+        return self.twins_among(self.workspace_jobs(), plan, recorded, deployed)
+
+    def twins_among(
+        self,
+        jobs: Sequence[RemoteJob],
+        plan: BundlePlan,
+        recorded: Sequence[DeployedJob],
+        deployed: Sequence[DeployedJob],
+    ) -> list[Twin]:
+        """Returns as `twins` does those of some jobs of the workspace."""
+        created = created_jobs(self._plan_text, plan.jobs(Action.CREATE))
+        owned = owned_ids(self._plan_text).union(int(job.job_id) for job in deployed)
+        return find_twins(created, jobs, owned, recorded, ownership_scope(self.project, self.cli.target or ""))
+
+    def workspace_jobs(self) -> list[RemoteJob]:
+        """Returns the jobs of the workspace that the bundle is for, with their tasks."""
+        self.cli.on_line("Reading the jobs of the workspace")
+        try:
+            return remote_jobs(self.cli.all_jobs())
+        except CliFailure as failure:
+            raise self._failed(failure) from None
+
+    def living(self, jobs: Sequence[DeployedJob]) -> list[DeployedJob]:
+        return [job for job in jobs if self.cli.has_job(job.job_id)]
 
     def start(self, job: DeployedJob) -> None:
         self._bundle("run", job.key, "--no-wait")

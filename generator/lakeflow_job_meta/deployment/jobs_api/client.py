@@ -84,7 +84,7 @@ class JobsClient:
         while True:
             answer = self._get("list", query)
             entries = answer.get("jobs")
-            yield from map(_remote, cast("list[dict[str, Value]]", entries or []))
+            yield from map(remote_job, cast("list[dict[str, Value]]", entries or []))
             if not answer.get("next_page_token"):
                 return
             query = {**query, "page_token": str(answer["next_page_token"])}
@@ -93,10 +93,10 @@ class JobsClient:
         """Returns one job with all of its settings; None if there is none."""
         try:
             first = self._get("get", {"job_id": job_id})
-            job, answer = _remote(first), first
+            job, answer = remote_job(first), first
             while answer.get("next_page_token"):
                 answer = self._get("get", {"job_id": job_id, "page_token": str(answer["next_page_token"])})
-                _append(job.settings, _remote(answer).settings)
+                _append(job.settings, remote_job(answer).settings)
             return job
         except ResourceMissing:
             return None
@@ -142,7 +142,8 @@ def _map(value: object) -> dict[str, Value]:
     return cast("dict[str, Value]", value) if isinstance(value, dict) else {}
 
 
-def _remote(entry: dict[str, Value]) -> RemoteJob:
+def remote_job(entry: dict[str, Value]) -> RemoteJob:
+    """Reads a job as the Jobs API answers it."""
     creator = str(entry.get("creator_user_name") or "")
     return RemoteJob(int(str(entry["job_id"])), creator, dict(_map(entry.get("settings"))))
 

@@ -9,7 +9,7 @@ not changed as well, since just a digest of what was sent last is kept.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lakeflow_job_meta._internal.text import listing
@@ -24,6 +24,7 @@ from lakeflow_job_meta.deployment.jobs_api.client import JobsClient, RemoteJob
 from lakeflow_job_meta.deployment.jobs_api.ownership_tags import KEY_TAG, SCOPE_TAG, jobs_by_key
 from lakeflow_job_meta.deployment.jobs_api.plan import JobPlan, change_of, change_without_fields, in_order
 from lakeflow_job_meta.deployment.jobs_api.resolve import LocalFiles, NeedsCli, Resolver
+from lakeflow_job_meta.deployment.policy import Twin
 from lakeflow_job_meta.errors import OperationFailed, PolicyRefused
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.references import VARIABLE_PREFIX
@@ -91,6 +92,15 @@ class JobsApiDeployer:
     def is_deployed(self, plan: BundlePlan) -> bool:
         jobs = self._prepared.jobs if self._prepared is not None else ()
         return plan.changes_nothing() and not any(job.problem for job in jobs)
+
+    def twins(
+        self, plan: BundlePlan, recorded: Sequence[DeployedJob], deployed: Sequence[DeployedJob] = ()
+    ) -> list[Twin]:
+        return []  # planning has looked for our jobs, and refuses where it finds one that is not ours alone
+
+    def living(self, jobs: Sequence[DeployedJob]) -> list[DeployedJob]:
+        found = self._client.jobs([int(job.job_id) for job in jobs])
+        return [job for job, remote in zip(jobs, found, strict=True) if remote is not None]
 
     def deploy(self, plan: BundlePlan) -> list[str]:
         if self._prepared is None or self._prepared.plan != plan:

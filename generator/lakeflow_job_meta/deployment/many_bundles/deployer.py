@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from lakeflow_job_meta.deployment.backend import DeployContext, JobsRejected, St
 from lakeflow_job_meta.deployment.databricks_cli.deployer import CliDeployer
 from lakeflow_job_meta.deployment.many_bundles import records
 from lakeflow_job_meta.deployment.many_bundles.records import BundleFingerprints, BundleRecord
+from lakeflow_job_meta.deployment.policy import Twin
 from lakeflow_job_meta.errors import OperationFailed, PolicyRefused
 from lakeflow_job_meta.layout.generated_file import GeneratedFile
 from lakeflow_job_meta.layout.layout import layout_of
@@ -115,6 +116,20 @@ class BundlesDeployer:
         for each in self._touched:
             each.leave_out(names)
         return self._merged()
+
+    def twins(
+        self, plan: BundlePlan, recorded: Sequence[DeployedJob], deployed: Sequence[DeployedJob] = ()
+    ) -> list[Twin]:
+        planned = [each for each in self._touched if each.plan is not None and each.plan.jobs(Action.CREATE)]
+        if not planned:
+            return []
+        jobs = planned[0].deployer.workspace_jobs()
+        found = (each.deployer.twins_among(jobs, each.plan, recorded, deployed) for each in planned if each.plan)
+        return [twin for twins in found for twin in twins]
+
+    def living(self, jobs: Sequence[DeployedJob]) -> list[DeployedJob]:
+        anyone = next(iter(self._bundles.values()), None)
+        return anyone.deployer.living(jobs) if anyone is not None and jobs else []
 
     def is_deployed(self, plan: BundlePlan) -> bool:
         return all(each.is_over or each.is_deployed for each in self._touched)

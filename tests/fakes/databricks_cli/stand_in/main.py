@@ -162,6 +162,29 @@ def _run(options: argparse.Namespace) -> Outcome:
     return "", 0
 
 
+def _jobs_list(options: argparse.Namespace) -> Outcome:
+    session = _Session(options)
+    session.load()
+    jobs: list[Any] = []
+    query = {"limit": "100", **({"expand_tasks": "true"} if options.expand_tasks else {})}
+    while True:
+        page = session.api.get("/api/2.2/jobs/list", **query)
+        jobs += page.get("jobs") or []
+        if not page.get("next_page_token"):
+            return _json(jobs), 0
+        query["page_token"] = page["next_page_token"]
+
+
+def _jobs_get(options: argparse.Namespace) -> Outcome:
+    session = _Session(options)
+    session.load()
+    try:
+        return _json(session.api.get("/api/2.2/jobs/get", job_id=options.id)), 0
+    except ApiFailure as failure:
+        say(f"Error: {failure.message}")
+        return "", 1
+
+
 class _Session:
     """One command in one bundle."""
 
@@ -274,6 +297,9 @@ def _parser() -> argparse.ArgumentParser:
 
     add(commands, "version", _version)
     add(commands.add_parser("current-user").add_subparsers(required=True), "me", _me)
+    jobs = commands.add_parser("jobs").add_subparsers(required=True)
+    add(jobs, "list", _jobs_list).add_argument("--expand-tasks", action="store_true")
+    add(jobs, "get", _jobs_get).add_argument("id")
     bundle = commands.add_parser("bundle", parents=[common]).add_subparsers(required=True)
     add(bundle, "validate", _validate).add_argument("--strict", action="store_true")
     add(bundle, "plan", _plan)

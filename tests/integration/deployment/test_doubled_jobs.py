@@ -1,0 +1,208 @@
+"""A job that the workspace has is not created a second time, however the bundle has lost it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fakes.workspace import Fault, FaultKind
+from lakeflow_job_meta.config.load import load_project
+from lakeflow_job_meta.deployment.jobs_api.ownership_tags import KEY_TAG, SCOPE_TAG, ownership_scope
+from support.deployments import COMMANDS, KeptWorld, World, new_world
+from support.project_folder import module
+
+NAMED_A = module("new").replace("    sources:", "    job_config: {name: a}\n    sources:")
+
+
+@pytest.fixture(scope="module", params=COMMANDS)
+def kept(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeptWorld]:
+    with new_world(request.param, tmp_path_factory.mktemp("deployed")) as world:
+        for name in ("a", "b"):
+            world.module(name)
+        world.deploy_well()
+        yield KeptWorld(world)
+
+
+@pytest.fixture
+def deployed(kept: KeptWorld) -> World:
+    """The jobs `a` and `b`, deployed."""
+    return kept.restored()
+
+
+def lose_state(world: World) -> None:
+    """Takes from the bundle all that it knows of its jobs, here and in the workspace; the jobs stay."""
+    for folder in (".databricks", ".lakeflow-job-meta"):
+        shutil.rmtree(world.project.path / folder, ignore_errors=True)
+    for path in list(world.workspace.tree.paths()):
+        if "/.bundle/" in path and path.endswith(".json"):
+            world.workspace.tree.remove(path)
+
+
+def assert_refused(world: World, *evidence: str) -> None:
+    world.forget()
+    result = world.deploy()
+    assert result.exit_code == 3, result.stderr
+    for words in ("would be created although the workspace has them", "bundle deployment bind KEY ID", *evidence):
+        assert words in result.stderr
+    assert world.changes == {}
+
+
+class TestTheBundleHasLostAJob:
+    def test_whose_state_is_lost_is_refused_with_the_id_that_is_there(self, deployed: World):
+        lose_state(deployed)
+
+        assert_refused(
+            deployed, f"a: job {deployed.job_id('a')} ('a'), which this bundle has deployed, though its state"
+        )
+
+    def test_it_is_found_by_the_record_under_whatever_name(self, deployed: World):
+        record = deployed.project.read(".lakeflow-job-meta/dev/jobs.json")
+        lose_state(deployed)
+        deployed.project.write(".lakeflow-job-meta/dev/jobs.json", record)
+        job_id = deployed.job_id("a")
+        deployed.workspace.jobs.edit(job_id, name="renamed", deployment=None)
+
+        assert_refused(deployed, f"a: job {job_id} ('renamed'), which is recorded for this module")
+
+    def test_a_bundle_under_a_new_name_in_a_fresh_checkout_is_refused(self, deployed: World):
+        for folder in (".databricks", ".lakeflow-job-meta"):
+            shutil.rmtree(deployed.project.path / folder, ignore_errors=True)
+        text = deployed.project.read("databricks.yml")
+        renamed = text.replace("name: test", "name: renamed")
+        assert renamed != text
+        deployed.project.write("databricks.yml", renamed)
+
+        assert_refused(
+            deployed, f"b: job {deployed.job_id('b')} ('b'), which has the same tasks and is of the bundle at"
+        )
+
+    def test_a_person_may_say_that_it_is_another_job(self, deployed: World):
+        lose_state(deployed)
+        deployed.forget()
+
+        deployed.deploy_well("--allow-duplicates")
+
+        assert deployed.changes == {"create": 2}
+
+    def test_taking_it_over_is_the_way_out(self, deployed: World):
+        lose_state(deployed)
+        deployed.deploy()
+        ids = {key: deployed.job_id(key) for key in ("a", "b")}
+        for key, job_id in ids.items():
+            deployed.databricks("bundle", "deployment", "bind", key, str(job_id), "--auto-approve", "-t", "dev")
+        deployed.forget()
+
+        deployed.deploy_well()
+
+        assert deployed.changes["create"] == 0
+        assert {key: deployed.job_id(key) for key in ("a", "b")} == ids
+
+    def test_the_monitor_holds_it_back_and_goes_on_with_the_rest(self, deployed: World):
+        lose_state(deployed)
+        deployed.workspace.jobs.remove(deployed.job_id("b"))
+        deployed.forget()
+
+        deployed.ljm("monitor", "--once", "-t", "dev")
+
+        assert deployed.changes == {"create": 1}
+        assert deployed.workspace.jobs.names() == ["a", "b"]
+
+
+class TestNoTwin:
+    def test_a_job_of_the_same_name_of_another_bundle_is_no_twin(self, deployed: World):
+        path = "/Workspace/Users/someone@example.com/.bundle/other/dev/state/metadata.json"
+        other = deployed.job_id("a")
+        deployed.workspace.jobs.edit(other, name="c", deployment={"kind": "BUNDLE", "metadata_file_path": path})
+        (task,) = deployed.workspace.jobs.by_name("c").settings["tasks"]
+        deployed.workspace.jobs.edit(other, tasks=[{**task, "task_key": "something_else"}])
+        deployed.remove("a")
+        deployed.module("c")
+
+        deployed.deploy_well("--max-deletes", "1", "--overwrite-drift")
+
+        assert deployed.changes["create"] == 1
+
+    def test_a_job_that_somebody_made_by_hand_is_no_twin(self, deployed: World):
+        deployed.workspace.jobs.edit(deployed.job_id("b"), name="c", deployment=None)
+        deployed.module("c")
+
+        deployed.deploy_well("--overwrite-drift")
+
+        assert sorted(deployed.workspace.jobs.names()) == ["a", "b", "c"]
+
+    def test_a_module_under_a_new_name_is_no_twin_of_its_old_job(self, deployed: World):
+        deployed.project.write("metadata/new.yml", NAMED_A)
+        deployed.remove("a")
+
+        deployed.deploy_well("--max-deletes", "1")
+
+    def test_two_modules_may_have_jobs_of_one_name(self, deployed: World):
+        deployed.project.write("metadata/new.yml", NAMED_A)
+
+        deployed.deploy_well()
+
+        assert sorted(deployed.workspace.jobs.names()) == ["a", "a", "b"]
+
+    def test_a_job_deleted_by_hand_is_created_again(self, deployed: World):
+        deployed.workspace.jobs.remove(deployed.job_id("a"))
+
+        deployed.deploy_well()
+
+        assert deployed.workspace.jobs.names() == ["a", "b"]
+
+
+class TestTheJobsApiBefore:
+    def test_what_was_deployed_without_a_cli_is_not_created_by_the_cli(self, deployed: World):
+        job_id = deployed.job_id("a")
+        job = deployed.workspace.jobs.by_name("a")
+        scope = ownership_scope(load_project(deployed.project.path), "dev")
+        tags = {KEY_TAG: "a", SCOPE_TAG: scope.tag}
+        lose_state(deployed)
+        deployed.workspace.jobs.edit(job_id, deployment=None, tags=tags, tasks=job.settings["tasks"])
+
+        assert_refused(deployed, f"a: job {job_id} ('a'), which the Jobs API has deployed")
+
+
+class TestAnAnswerThatIsLost:
+    """The CLI sends a request again whose connection broke, and the first may have done its work."""
+
+    @pytest.fixture(params=COMMANDS)
+    def doubled(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+        with new_world(request.param, tmp_path) as world:
+            world.module("a")
+            fault = Fault("POST", "/api/2.2/jobs/create", FaultKind.CONNECTION_RESET_AFTER_WORK, times=1)
+            world.workspace.faults.add(fault)
+            yield world
+
+    def test_a_second_job_of_one_run_is_named_until_it_is_gone(self, doubled: World):
+        first = doubled.deploy()
+        jobs = doubled.workspace.jobs.all()
+        if len(jobs) == 1:  # the CLI did not send it again, and does not know its job
+            assert first.exit_code == 1
+            assert_refused(doubled, "which this bundle has deployed, though its state does not have it")
+            return
+        owned = str(doubled.record()["a"]["job_id"])
+        (other,) = {str(job.job_id) for job in jobs} - {owned}
+        for result in (first, doubled.deploy()):
+            assert result.exit_code == 1
+            assert (
+                f"The job {other} ('a') is no longer any module's job, was not deleted, and still runs" in result.stderr
+            )
+
+        doubled.workspace.jobs.remove(int(other))
+        doubled.deploy_well()
+
+
+def test_a_workspace_that_cannot_be_listed_stops_a_deployment_that_creates(deployed: World):
+    deployed.module("c")
+    deployed.workspace.faults.add(Fault("GET", "/api/2.2/jobs/list", FaultKind.FORBIDDEN, times=99))
+    deployed.forget()
+
+    result = deployed.deploy()
+
+    assert result.exit_code == 1
+    assert "`databricks jobs list` failed" in result.stderr
+    assert deployed.changes == {}
