@@ -181,12 +181,16 @@ API_STEPS = {
     "with the lock taken": Interruption("lakeflow_job_meta.monitor.monitor:reconcile"),
     "after compiling": Interruption("lakeflow_job_meta.monitor.reconcile:compile_project", after=True),
     "after the plan": Interruption("lakeflow_job_meta.deployment.pipeline:_gated_plan", after=True),
+    "with the lease taken": Interruption(
+        "lakeflow_job_meta.deployment.jobs_api.client:JobsClient.create_file", after=True
+    ),
     "with the first job written": Interruption(
-        "lakeflow_job_meta.deployment.jobs_api.client:JobsClient._post", after=True
+        "lakeflow_job_meta.deployment.jobs_api.client:JobsClient._post", after=True, given="/jobs/"
     ),
     "before the second job is written": Interruption(
-        "lakeflow_job_meta.deployment.jobs_api.client:JobsClient._post", call=2
+        "lakeflow_job_meta.deployment.jobs_api.client:JobsClient._post", call=2, given="/jobs/"
     ),
+    "before the lease ends": Interruption("lakeflow_job_meta.deployment.jobs_api.lease:Lease.end"),
     "after the deployment": Interruption("lakeflow_job_meta.deployment.pipeline:_deploy", after=True),
     "while the jobs are recorded": Interruption(
         "lakeflow_job_meta.tables.delta:_OpenDeltaTable.merge", given="bundle_key", until_file="control_jobs"

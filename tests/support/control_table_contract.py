@@ -204,6 +204,11 @@ class ControlTableContract:
         assert (after.number, before.number) == (0, 0)
         assert after != before
 
+    def test_what_tells_it_from_other_tables_stays_while_its_rows_change(self, place: Place, table: VersionedTable):
+        before = table.identity()
+        table.write(upserts(full()))
+        assert place.open().identity() == before
+
     def test_a_read_can_be_pinned_to_a_version(self, table: VersionedTable):
         table.write(upserts(full(execution_order=1)))
         table.write(RowChanges([full(execution_order=2)], [("sales", "b")]))

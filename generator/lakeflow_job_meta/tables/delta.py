@@ -104,6 +104,9 @@ class DeltaFiles(VersionedTable):
         with self._explaining():
             return self._open().version
 
+    def identity(self) -> str:
+        return self.version().stamp
+
     def read(self, version: int | None = None, *, also: Sequence[str] = ()) -> Snapshot:
         with self._explaining():
             table = self._open()

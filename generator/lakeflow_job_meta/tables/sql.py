@@ -14,12 +14,15 @@ from datetime import datetime, timezone
 from typing import Protocol
 
 from lakeflow_job_meta.errors import OperationFailed
-from lakeflow_job_meta.tables.names import name_beside, quote_name, quote_part
+from lakeflow_job_meta.tables.names import name_beside, quote_name, quote_part, split_name
 from lakeflow_job_meta.tables.schema import Column, KeyedRows, Row, TableSchema, TableUnusable, merge_terms
 from lakeflow_job_meta.tables.store import Commit, OpenTable, Snapshot, TableMissing, TableVersion, VersionedTable
 
 MAX_WRITE_CHARACTERS = 15_000_000
 """Databricks takes statements of up to 16 MiB, parameters among them; one write is one statement."""
+
+_PARTS_OF_A_FULL_NAME = 3
+"""Catalog, schema and table: unique in a workspace."""
 
 _MISSING = (
     "TABLE_OR_VIEW_NOT_FOUND",
@@ -97,6 +100,14 @@ class SqlTable(VersionedTable):
         if not commits:
             raise TableUnusable(self.name, "it has no history; a control table must be a Delta table")
         return TableVersion(commits[0].version, commits[0].timestamp.isoformat())
+
+    def identity(self) -> str:
+        """Returns the name with catalog and schema; for a shorter one, the id of the Delta table (DESCRIBE DETAIL)."""
+        parts = split_name(self.name)
+        if len(parts) == _PARTS_OF_A_FULL_NAME:
+            return ".".join(parts).casefold()
+        with self._explaining_missing():
+            return str(self._executor.run(Statement(f"DESCRIBE DETAIL {self._quoted}"))[0]["id"])
 
     def read(self, version: int | None = None, *, also: Sequence[str] = ()) -> Snapshot:
         if version is not None:

@@ -189,6 +189,10 @@ class VersionedTable(TableStore):
         """Returns the newest version, by one cheap request; raises OperationFailed where there is none to reach."""
 
     @abstractmethod
+    def identity(self) -> str:
+        """Returns what tells this table from all others, however a project names it; it stays while rows change."""
+
+    @abstractmethod
     def read(self, version: int | None = None, *, also: Sequence[str] = ()) -> Snapshot:
         """Returns all rows of the newest version, or of an older one, as they are stored.
 

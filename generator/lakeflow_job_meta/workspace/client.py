@@ -72,11 +72,25 @@ def _default_client() -> WorkspaceClient:
 
 @contextmanager
 def workspace_errors(workspace: Workspace) -> Iterator[None]:
-    """Turns what the SDK raises into one sentence each."""
+    """Turns what the SDK raises into one sentence each.
+
+    Raises:
+        AnswerLost: It cannot be reached, is busy, failed, or answers something that the API does not document; what was
+            asked for may have been done all the same.
+        ResourceMissing: It does not have what was asked for.
+        OperationFailed: It refuses.
+    """
     client = workspace.client()
     from databricks.sdk.errors.base import DatabricksError
-    from databricks.sdk.errors.platform import NotFound, PermissionDenied, Unauthenticated
-    from requests.exceptions import RequestException
+    from databricks.sdk.errors.platform import (
+        BadRequest,
+        NotFound,
+        NotImplemented,
+        PermissionDenied,
+        ResourceConflict,
+        Unauthenticated,
+    )
+    from requests.exceptions import JSONDecodeError, RequestException
 
     host = workspace.host
     try:
@@ -90,16 +104,33 @@ def workspace_errors(workspace: Workspace) -> Iterator[None]:
     except NotFound as error:
         raise ResourceMissing(f"{host} does not have it: {_clean(error)}") from None
     except DatabricksError as error:
-        raise OperationFailed(f"{host} answered with an error: {_clean(error)}") from None
+        kind = OperationFailed if isinstance(error, (BadRequest, NotImplemented, ResourceConflict)) else AnswerLost
+        raise kind(f"{host} answered with an error: {_clean(error)}") from None
+    except JSONDecodeError:
+        raise not_understood(host, "no JSON") from None
     except (TimeoutError, RequestException, RuntimeError) as error:
-        raise OperationFailed(
+        raise AnswerLost(
             f"{host} could not be reached within {client.config.retry_timeout_seconds or RETRY_SECONDS} seconds "
             f"({type(error.__cause__ or error).__name__}). Check the address, the network and the proxy."
         ) from None
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise not_understood(host, f"{type(error).__name__}: {_clean(error)}") from error
 
 
 class ResourceMissing(OperationFailed):
     """Something is not in the workspace."""
+
+
+class AnswerLost(OperationFailed):
+    """A request got no answer, or none that says whether it was carried out: that has to be looked up."""
+
+
+def not_understood(host: str, what: str) -> AnswerLost:
+    """Returns the exception for an answer that is not of the form that the API documents."""
+    return AnswerLost(
+        f"{host} answers something that is not understood ({what}). Is the address that of a workspace, and is there "
+        "no proxy or login page in between?"
+    )
 
 
 def _clean(error: Exception) -> str:

@@ -26,6 +26,8 @@ class FaultKind(str, Enum):
     UNAVAILABLE_AFTER_WORK = "503, although the work was done"
     CONNECTION_RESET = "the connection breaks, nothing was done"
     CONNECTION_RESET_AFTER_WORK = "the connection breaks, although the work was done"
+    CONNECTION_RESET_BEFORE_WORK = "the connection breaks, and the work is done after that of the next request there"
+    ANSWERED = "the work is done, the answer is another one"
     SLOW = "the work is done at once, the answer comes late"
     TRUNCATED_BODY = "the work is done, the connection ends amid the answer"
     UNAUTHENTICATED = "401, as when a token has expired"
@@ -45,6 +47,7 @@ class Fault:
         after: How many matching requests it lets pass before.
         body_contains: Text that the body must have, e.g. a part of a SQL statement.
         seconds: How late the answer is (SLOW).
+        answer: What is answered in place of JSON of the API (ANSWERED).
         retry_after: The seconds in the header Retry-After (429 and 503); None leaves the header out.
     """
 
@@ -56,6 +59,7 @@ class Fault:
     body_contains: str = ""
     seconds: float = 0.0
     retry_after: int | None = 1
+    answer: bytes = b""
 
     def meets(self, request: Request) -> bool:
         """Whether the fault is for this request; only links expire."""
@@ -138,11 +142,13 @@ _INSTEAD: dict[FaultKind, Callable[[Fault], Response]] = {
     FaultKind.BAD_GATEWAY: lambda _: Response(502, _GATEWAY_PAGE, content_type="text/html"),
     FaultKind.UNAVAILABLE: _unavailable,
     FaultKind.CONNECTION_RESET: lambda _: _RESET,
+    FaultKind.CONNECTION_RESET_BEFORE_WORK: lambda _: _RESET,
     FaultKind.UNAUTHENTICATED: _error(401, "UNAUTHENTICATED", "The access token has expired."),
     FaultKind.FORBIDDEN: _error(403, "PERMISSION_DENIED", "User does not have permission for this operation."),
 }
 _AFTERWARDS: dict[FaultKind, Callable[[Fault, Response], Response]] = {
     FaultKind.UNAVAILABLE_AFTER_WORK: lambda fault, _: _unavailable(fault),
     FaultKind.CONNECTION_RESET_AFTER_WORK: lambda _, __: _RESET,
+    FaultKind.ANSWERED: lambda fault, _: Response(200, fault.answer),
     FaultKind.TRUNCATED_BODY: lambda _, response: replace(response, delivery=Delivery.TRUNCATED),
 }

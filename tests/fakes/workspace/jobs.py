@@ -56,7 +56,6 @@ class Job:
         creator: The user who made it.
         created_time: When, in milliseconds since 1970.
         access: Who may do what, as entries of `access_control_list` with one `permission_level` each.
-        token: The idempotency token it was made with, or the empty text.
     """
 
     job_id: int
@@ -64,7 +63,6 @@ class Job:
     creator: str
     created_time: int
     access: list[dict[str, str]]
-    token: str = ""
 
     @property
     def name(self) -> str:
@@ -197,14 +195,12 @@ class Jobs:
 
     def _create(self, request: Request) -> Response:
         settings = request.json()
-        token = str(settings.pop("idempotency_token", ""))
-        for job in self._jobs.values():
-            if token and job.token == token:
-                return Response.of_json({"job_id": job.job_id})
+        # Only `run-now` and `runs/submit` know an idempotency token: the same request again makes another job.
+        settings.pop("idempotency_token", None)
         access = _access_of(settings.pop("access_control_list", None) or [])
         self._accept(settings)
         user = self.identity.user_name
-        job = Job(self._next_id(), settings, user, int(time.time() * 1000), _owned(access, user), token)
+        job = Job(self._next_id(), settings, user, int(time.time() * 1000), _owned(access, user))
         self._jobs[job.job_id] = job
         self.writes["create"] += 1
         return Response.of_json({"job_id": job.job_id})

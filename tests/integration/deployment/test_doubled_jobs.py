@@ -158,7 +158,7 @@ class TestTheJobsApiBefore:
     def test_what_was_deployed_without_a_cli_is_not_created_by_the_cli(self, deployed: World):
         job_id = deployed.job_id("a")
         job = deployed.workspace.jobs.by_name("a")
-        scope = ownership_scope(load_project(deployed.project.path), "dev")
+        scope = ownership_scope(load_project(deployed.project.path), "dev", "test", str)
         tags = {KEY_TAG: "a", SCOPE_TAG: scope.tag}
         lose_state(deployed)
         deployed.workspace.jobs.edit(job_id, deployment=None, tags=tags, tasks=job.settings["tasks"])

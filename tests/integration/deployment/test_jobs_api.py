@@ -5,96 +5,27 @@ The real SDK talks to a fake workspace on loopback.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakes.workspace import FakeWorkspace, Fault, FaultKind
+from fakes.workspace import Fault, FaultKind
 from lakeflow_job_meta.config.bundle import read_bundle_values
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.deployment.backend import Deployer, StalePlan
-from lakeflow_job_meta.deployment.jobs_api.deployer import JobsApiDeployer
+from lakeflow_job_meta.deployment.backend import StalePlan
 from lakeflow_job_meta.deployment.jobs_api.diff import field_changes, path_text
-from lakeflow_job_meta.deployment.jobs_api.ownership_tags import ownership_scope
-from lakeflow_job_meta.deployment.policy import Allowance, policy_violations, refuse
+from lakeflow_job_meta.deployment.jobs_api.ownership_tags import folder_of, ownership_scope
 from lakeflow_job_meta.diagnostics.model import SourceRef
 from lakeflow_job_meta.errors import OperationFailed, PolicyRefused
 from lakeflow_job_meta.planning.explain import workspace_lines
-from lakeflow_job_meta.planning.model import Action, BundlePlan
-from lakeflow_job_meta.workspace.client import Workspace
-from support.project_folder import ProjectFolder, module
+from lakeflow_job_meta.planning.model import Action
+from support.jobs_api_site import ROOT, SCOPE, Site
+from support.project_folder import module
 
-pytest_plugins = ["support.workspace_fixtures"]
-
-ROOT = "/Workspace/Users/someone@example.com/.lakeflow-job-meta/project/dev/files"
-
-
-@dataclass
-class Site:
-    """A project that is deployed to a workspace; what its deployments recorded is known to the next."""
-
-    project: ProjectFolder
-    workspace: FakeWorkspace
-    connection: Workspace
-    known: dict[str, str] = field(default_factory=dict)
-
-    def module(self, name: str, config: str = "notebook_path: /Workspace/a", job_config: str = "") -> None:
-        job = f"    job_config: {{{job_config}}}\n" if job_config else ""
-        text = (
-            f"modules:\n  - module_name: {name}\n{job}    sources:\n      - source_id: a\n"
-            f"        execution_order: 1\n        transformation_config: {{{config}}}\n"
-        )
-        self.project.write(f"metadata/{name}.yml", text)
-
-    def remove(self, name: str) -> None:
-        (self.project.path / "metadata" / f"{name}.yml").unlink()
-
-    def deployer(self, target: str = "dev") -> JobsApiDeployer:
-        project = load_project(self.project.path)
-        return JobsApiDeployer(project, self.project.compile(), self.connection, target, self.known)
-
-    def plan(self) -> BundlePlan:
-        return self.deployer().plan()
-
-    def deploy(self, **allowed: object) -> list[str]:
-        """Deploys through the gate, and keeps a record."""
-        deployer: Deployer = self.deployer()
-        plan = deployer.plan()
-        refuse([*policy_violations(plan, Allowance(**allowed))])
-        problems = deployer.deploy(plan)
-        self.known = {job.key: job.job_id for job in deployer.jobs()}
-        return problems
-
-    def actions(self) -> dict[str, str]:
-        return {change.name.removeprefix("resources.jobs."): change.action.value for change in self.plan().resources}
-
-    def changes(self) -> dict[str, int]:
-        """What was written since the last call."""
-        changes = dict(self.workspace.jobs.changes)
-        self.workspace.jobs.writes.clear()
-        return changes
-
-    def id_of(self, name: str) -> int:
-        return self.workspace.jobs.by_name(name).job_id
-
-
-@pytest.fixture
-def site(tmp_path: Path, workspace: FakeWorkspace, connection: Workspace) -> Site:
-    return Site(ProjectFolder(tmp_path / "project"), workspace, connection)
-
-
-@pytest.fixture
-def deployed(site: Site) -> Site:
-    """A site with two jobs in the workspace."""
-    site.module("sales")
-    site.module("stock")
-    assert site.deploy() == []
-    assert site.changes() == {"create": 2}
-    return site
+pytest_plugins = ["support.workspace_fixtures", "support.jobs_api_fixtures"]
 
 
 class TestADeployment:
@@ -108,7 +39,7 @@ class TestADeployment:
         assert site.workspace.jobs.names() == ["sales", "stock"]
         tags = site.workspace.jobs.by_name("stock").settings["tags"]
         assert tags.pop("lakeflow_job_meta_sent")
-        assert tags == {"team": "etl", "lakeflow_job_meta_key": "stock", "lakeflow_job_meta_scope": "project:dev"}
+        assert tags == {"team": "etl", "lakeflow_job_meta_key": "stock", "lakeflow_job_meta_scope": SCOPE}
 
     def test_a_deployment_lists_the_jobs_that_are_there(self, deployed):
         (sales, _) = deployed.deployer().jobs()
@@ -168,6 +99,7 @@ class TestADeployment:
         assert site.plan().changes_nothing()
 
     def test_a_deployment_is_of_one_target(self, deployed):
+        deployed.known = {}
         deployer = deployed.deployer("prod")
 
         assert deployer.plan().jobs(Action.CREATE) == ["sales", "stock"]
@@ -210,11 +142,11 @@ class TestWhichJobIsOurs:
         (problem,) = deployed.deploy()
 
         assert problem.startswith("metadata/sales.yml:2:")
-        assert "lakeflow_job_meta_scope=project:dev" in problem
+        assert f"lakeflow_job_meta_scope={SCOPE}" in problem
         assert deployed.changes() == {}
 
     def test_it_is_taken_over_once_a_person_has_given_it_the_tags(self, deployed):
-        tags = {"lakeflow_job_meta_key": "sales", "lakeflow_job_meta_scope": "project:dev"}
+        tags = {"lakeflow_job_meta_key": "sales", "lakeflow_job_meta_scope": SCOPE}
         deployed.workspace.jobs.edit(deployed.id_of("sales"), tags=tags)
 
         assert deployed.deploy() == []
@@ -238,8 +170,9 @@ class TestWhichJobIsOurs:
     def test_the_job_of_another_project_or_target_is_somebody_elses(self, deployed):
         deployed.workspace.jobs.edit(
             deployed.id_of("stock"),
-            tags={"lakeflow_job_meta_key": "stock", "lakeflow_job_meta_scope": "project:prod"},
+            tags={"lakeflow_job_meta_key": "stock", "lakeflow_job_meta_scope": "bundle:test:prod"},
         )
+        del deployed.known["stock"]
 
         assert deployed.actions() == {"sales": "skip", "stock": "create"}
 
@@ -383,7 +316,9 @@ class TestWhatGoesWrong:
     def test_a_file_that_cannot_be_uploaded_keeps_its_job_from_being_made(self, site):
         site.module("sales", "sql_task: {warehouse_id: abc, sql_query: SELECT 1}")
         site.module("stock")
-        site.workspace.faults.add(Fault("POST", "/api/2.0/workspace/import", FaultKind.FORBIDDEN))
+        site.workspace.faults.add(
+            Fault("POST", "/api/2.0/workspace/import", FaultKind.FORBIDDEN, body_contains="resources/sql")
+        )
 
         (problem,) = site.deploy()
         assert problem.startswith("metadata/sales.yml:2:")
@@ -463,12 +398,15 @@ class TestWhatPeopleDoInTheWorkspace:
         ((owner, edit),) = deployed.plan().hand_edits()
         assert (owner.shown, edit.path, edit.remote) == ("sales", "queue", {"enabled": True})
 
-    def test_an_edit_beside_a_change_of_the_metadata_is_an_update(self, deployed):
+    def test_so_is_one_beside_a_change_of_the_metadata(self, deployed):
         deployed.workspace.jobs.edit_task(deployed.id_of("sales"), "a", max_retries=5)
         deployed.module("sales", "notebook_path: /Workspace/b")
 
-        assert list(deployed.plan().hand_edits()) == []
-        assert deployed.deploy() == []
+        ((_, edit),) = deployed.plan().hand_edits()
+        assert (edit.path, edit.old, edit.remote, edit.new) == ("tasks[task_key='a'].max_retries", None, 5, None)
+        with pytest.raises(PolicyRefused):
+            deployed.deploy()
+        assert deployed.changes() == {}
 
 
 class TestReferences:
@@ -603,7 +541,7 @@ class TestFiles:
         site.module("stock")
 
         assert site.deploy() == []
-        assert site.workspace.tree.writes == []
+        assert site.uploads() == []
 
     def test_a_notebook_of_the_project_is_uploaded_and_named_without_its_suffix(self, site):
         site.project.write("notebooks/load.py", "# Databricks notebook source\nprint(1)\n")
@@ -658,7 +596,7 @@ class TestFiles:
 
         (problem,) = site.deploy()
         assert "no single file of the project" in problem
-        assert site.workspace.tree.paths() == []
+        assert site.uploads() == []
 
     def test_a_folder_needs_the_cli(self, site):
         site.project.write("dbt/dbt_project.yml", "name: x\n")
@@ -671,7 +609,7 @@ class TestFiles:
 
 class TestComparison:
     def compare(self, remote: dict, wanted: dict) -> list[str]:
-        return [each.path for each in field_changes(remote, wanted, creator="me", is_as_sent=False)]
+        return [each.path for each in field_changes(remote, wanted, creator="me", base=None)]
 
     def test_the_order_of_named_things_means_nothing(self):
         tasks = [{"task_key": "a", "depends_on": [{"task_key": "x"}, {"task_key": "y"}]}, {"task_key": "b"}]
@@ -712,9 +650,11 @@ class TestComparison:
 @given(st.text(), st.text())
 def test_a_scope_fits_into_a_tag_and_a_path(name, target):
     project = Project(Path("x"), SourceRef(None), control_table=name or "x")  # type: ignore[arg-type]
-    scope = ownership_scope(project, target)
+    for scope in (ownership_scope(project, target, name, str), ownership_scope(project, target, None, lambda: name)):
+        folder = folder_of(scope.tag)
 
-    assert len(scope.tag) <= 255
-    assert scope.tag.isascii()
-    assert scope.folder.count("/") == 1
-    assert ".." not in scope.folder.split("/")
+        assert len(scope.tag) <= 255
+        assert scope.tag.isascii()
+        assert scope.tag.count(":") == 2
+        assert folder.count("/") == 1
+        assert ".." not in folder.split("/")

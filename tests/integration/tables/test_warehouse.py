@@ -7,10 +7,12 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.core import Config
+from deltalake import DeltaTable
 
 from fakes.workspace import FakeWorkspace, Fault, FaultKind, SqlError, State, Warehouse
 from lakeflow_job_meta.control_table.schema import CONTROL_TABLE
@@ -41,6 +43,13 @@ def filled(control: SqlTable, workspace: FakeWorkspace) -> SqlTable:
     return control
 
 
+class ShortNames(WarehouseExecutor):
+    """A warehouse whose current catalog and schema are those of the control table."""
+
+    def run(self, statement: Statement) -> list[Row]:
+        return super().run(replace(statement, text=statement.text.replace("`control`", "main.etl.control")))
+
+
 def ids(table: SqlTable) -> list[str]:
     return sorted(str(each["source_id"]) for each in table.read().rows)
 
@@ -53,6 +62,18 @@ class TestStatements:
     def test_the_version_costs_one_request(self, filled, workspace):
         filled.version()
         assert [(call.method, call.path) for call in workspace.requests] == [("POST", STATEMENTS)]
+
+    def test_a_full_name_tells_a_table_from_others_however_it_is_written_and_without_a_request(
+        self, workspace, connection, clock
+    ):
+        names = ("main.etl.control", "Main.`etl`.CONTROL")
+        assert {table_of(workspace, connection, clock, name).identity() for name in names} == {"main.etl.control"}
+        assert workspace.requests == []
+
+    def test_a_shorter_name_is_not_enough_for_that(self, control, workspace, connection, clock):
+        table_id = DeltaTable(workspace.table_path(CONTROL)).metadata().id
+        executor = ShortNames(connection, workspace.warehouse_id, sleep=clock.sleep)
+        assert SqlTable("control", CONTROL_TABLE, executor).identity() == str(table_id)
 
     def test_a_write_is_one_merge_and_no_value_is_in_its_text(self, control, workspace):
         control.write(RowChanges([{**row("it's me", source_type="hidden"), **OPTIONAL}], [("gone", "gone too")]))

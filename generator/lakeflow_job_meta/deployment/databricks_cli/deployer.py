@@ -15,6 +15,7 @@ from pathlib import Path
 
 from lakeflow_job_meta._internal.fs import files_below, write_atomically
 from lakeflow_job_meta.compiler.result import Compilation
+from lakeflow_job_meta.config.bundle import read_bundle_values
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import JobsRejected, StalePlan
 from lakeflow_job_meta.deployment.databricks_cli.client import CliFailure, CliResult, DatabricksCli, explain
@@ -152,7 +153,9 @@ class CliDeployer:
         """Returns as `twins` does those of some jobs of the workspace."""
         created = created_jobs(self._plan_text, plan.jobs(Action.CREATE))
         owned = owned_ids(self._plan_text).union(int(job.job_id) for job in deployed)
-        return find_twins(created, jobs, owned, recorded, ownership_scope(self.project, self.cli.target or ""))
+        target = self.cli.target or ""
+        scope = ownership_scope(self.project, target, read_bundle_values(self.project, target).name, lambda: "")
+        return find_twins(created, jobs, owned, recorded, scope)
 
     def workspace_jobs(self) -> list[RemoteJob]:
         """Returns the jobs of the workspace that the bundle is for, with their tasks."""

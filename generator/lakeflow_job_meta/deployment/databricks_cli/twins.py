@@ -57,8 +57,8 @@ def _entries(plan: str) -> dict[str, Value]:
 def remote_jobs(text: str) -> list[RemoteJob]:
     """Reads the answer of `databricks jobs list`; raises OperationFailed for an unknown form."""
     try:
-        return [remote_job(entry) for entry in json.loads(text) or []]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        return [remote_job("The databricks CLI", entry) for entry in json.loads(text) or []]
+    except (ValueError, TypeError, RecursionError) as error:
         raise OperationFailed(
             f"The output of `databricks jobs list` is not understood ({type(error).__name__}), so nobody knows whether "
             "the jobs to create are there already; nothing was deployed."
@@ -86,7 +86,7 @@ def find_twins(
     by_name: dict[object, list[RemoteJob]] = defaultdict(list)
     for job in others:
         by_name[str(job.settings.get("name"))].append(job)
-    of_us = {key: job for job in others if (key := ids.get(str(job.job_id)) or key_of(job, scope)) is not None}
+    of_us = {key: job for job in others if (key := ids.get(str(job.job_id)) or key_of(job, scope, {})) is not None}
     found = (next(_twins(each, of_us, by_name, ids), None) for each in created)
     return [twin for twin in found if twin is not None]
 

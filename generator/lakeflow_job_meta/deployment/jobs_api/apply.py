@@ -1,25 +1,38 @@
 """Carries one plan out through the Jobs API, job by job.
 
-Reads each job again right before it is written, and writes nothing over what has changed since the plan. A job that
-fails does not block the others. It never creates a job twice, and deletes only what the plan lists.
+Reads each job again right before it is written, and writes nothing over what has changed since the plan. A write whose
+answer is lost is sent again only after a look at the workspace has shown that it did not arrive. A job that fails does
+not block the others. It deletes only what the plan lists, and what it has itself created twice.
 """
 
 from __future__ import annotations
 
-import hashlib
-import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
+from lakeflow_job_meta._internal.parallel import attempts
 from lakeflow_job_meta._internal.text import listing
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.deployment.backend import StalePlan
 from lakeflow_job_meta.deployment.jobs_api.client import JobsClient, RemoteJob
-from lakeflow_job_meta.deployment.jobs_api.ownership_tags import OwnershipScope, jobs_by_key
-from lakeflow_job_meta.deployment.jobs_api.plan import JobPlan, located_message, sent_settings
+from lakeflow_job_meta.deployment.jobs_api.diff import field_changes
+from lakeflow_job_meta.deployment.jobs_api.lease import Lease
+from lakeflow_job_meta.deployment.jobs_api.ownership_tags import KEY_TAG, SCOPE_TAG, SENT_TAG, OwnershipScope
+from lakeflow_job_meta.deployment.jobs_api.plan import (
+    JobPlan,
+    located_message,
+    sent_digest,
+    sent_record,
+    sent_settings,
+)
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.planning.model import Action, BundlePlan
+from lakeflow_job_meta.workspace.client import AnswerLost
+
+_LOOKS = 4
+_PAUSE_SECONDS = 2
+"""After the first lost answer; longer after each more. The workspace may still be at work on what it did not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +42,36 @@ class PreparedPlan:
     Attributes:
         jobs: Each after those whose ids it needs.
         ids: Of all of our jobs that are in the workspace, by key.
-        nonce: Of this plan alone, so that a request sent twice creates one job.
+        records: Folder in the workspace for what was sent last.
+        unrecorded: Jobs that are as they were sent, and of which that is not kept yet.
     """
 
     plan: BundlePlan
     jobs: tuple[JobPlan, ...]
     deletions: Mapping[str, RemoteJob]
     ids: Mapping[str, int]
-    nonce: str = field(default_factory=lambda: uuid.uuid4().hex)
+    records: str
+    unrecorded: tuple[JobPlan, ...] = ()
 
 
 class PlanExecution:
-    """One execution of one plan."""
+    """One execution of one plan, under a lease.
 
-    def __init__(self, client: JobsClient, scope: OwnershipScope, prepared: PreparedPlan) -> None:
+    Attributes:
+        ids: Of all of our jobs that are in the workspace, by key.
+    """
+
+    def __init__(
+        self,
+        client: JobsClient,
+        scope: OwnershipScope,
+        prepared: PreparedPlan,
+        lease: Lease,
+        report: Callable[[str], None],
+    ) -> None:
         self._client, self._scope, self._prepared = client, scope, prepared
-        self._ids = dict(prepared.ids)
+        self._lease, self._report = lease, report
+        self.ids = dict(prepared.ids)
         self._uploaded: set[str] = set()
         self._has_written = False
 
@@ -60,13 +87,21 @@ class PlanExecution:
             elif job_plan.job.key in changing:
                 problems += self._attempted(partial(self._deploy, job_plan), job_plan.location)
         for key, job in sorted(self._prepared.deletions.items()):
-            problems += self._attempted(partial(self._delete, job), f"resources.jobs.{key}")
+            problems += self._attempted(partial(self._delete, key, job), f"resources.jobs.{key}")
+        for job_plan in self._prepared.unrecorded:
+            settings = sent_settings(job_plan, self._scope, self._prepared.ids)
+            problems += self._attempted(partial(self._record, job_plan, settings), job_plan.location)
+        if new := plan.jobs(Action.CREATE):
+            problems += self._attempted(partial(self._remove_twins, new), f"resources.jobs.{new[0]}")
         return problems
 
     def _check_nothing_appeared(self, new: list[str]) -> None:
-        there = jobs_by_key(self._client.all_jobs(), self._scope) if new else {}
+        there = {job.tags[KEY_TAG] for job in self._client.all_jobs() if self._is_ours(job)} if new else set()
         if appeared := [key for key in new if key in there]:
             raise StalePlan(f"Somebody else has created {listing(appeared)}. Nothing was changed in the workspace.")
+
+    def _is_ours(self, job: RemoteJob) -> bool:
+        return job.tags.get(SCOPE_TAG) == self._scope.tag and isinstance(job.tags.get(KEY_TAG), str)
 
     def _attempted(self, act: Callable[[], None], location: str) -> list[str]:
         try:
@@ -76,42 +111,95 @@ class PlanExecution:
         return []
 
     def _deploy(self, job_plan: JobPlan) -> None:
-        if missing := sorted(job_plan.needs - set(self._ids)):
+        if missing := sorted(job_plan.needs - set(self.ids)):
             raise OperationFailed(f"it runs {listing(missing)}, which could not be created; the next run creates both.")
-        settings = sent_settings(job_plan, self._scope, self._ids)
+        settings = sent_settings(job_plan, self._scope, self.ids)
         if job_plan.remote is not None:
             self._check_is_as_planned(self._client.job(job_plan.remote.job_id), job_plan.remote)
         self._upload(job_plan)
+        self._record(job_plan, settings)
         self._has_written = True
         if job_plan.remote is None:
-            self._ids[job_plan.job.key] = self._create(job_plan.job.key, settings)
+            self._create(job_plan.job.key, settings)
         else:
-            self._client.reset(job_plan.remote.job_id, settings)
+            self._reset(job_plan.remote, settings)
 
-    def _create(self, key: str, settings: dict[str, Value]) -> int:
-        token = hashlib.sha256("\n".join([self._scope.tag, key, self._prepared.nonce]).encode()).hexdigest()
-        try:
-            return self._client.create(settings, token)
-        except OperationFailed:
-            # The job may be there although the answer said otherwise, or never came.
-            created = jobs_by_key(self._client.all_jobs(), self._scope).get(key)
-            if created is None:
-                raise
-            return created.job_id
+    def _send(self, write: Callable[[], None], has_arrived: Callable[[], bool]) -> None:
+        """Sends a write, and again only where a look has shown that the one before did not arrive."""
+        lost: AnswerLost | None = None
+        for is_last in attempts(_LOOKS, pause_seconds=_PAUSE_SECONDS, sleep=self._client.sleep):
+            if lost is not None and has_arrived():
+                return
+            if lost is not None and is_last:
+                raise lost
+            self._lease.renew()
+            try:
+                write()
+            except AnswerLost as error:
+                lost = error
+            else:
+                return
+
+    def _create(self, key: str, settings: dict[str, Value]) -> None:
+        def write() -> None:
+            self.ids[key] = self._client.create(settings)
+
+        def has_arrived() -> bool:
+            ours = (job for job in self._client.all_jobs() if self._is_ours(job) and job.tags[KEY_TAG] == key)
+            made = [(job.created, job.job_id) for job in ours if job.tags.get(SENT_TAG) == sent_digest(settings)]
+            if made:
+                self.ids[key] = min(made)[1]
+            return bool(made)
+
+        self._send(write, has_arrived)
+
+    def _remove_twins(self, new: list[str]) -> None:
+        """Removes second jobs of keys that had none before: requests of ours arrived that had seemed to be lost."""
+        for job in [each for each in self._client.all_jobs() if self._is_ours(each)]:
+            key = str(job.tags[KEY_TAG])
+            if key not in new or job.creator != self._client.user_name:
+                continue
+            if self.ids.setdefault(key, job.job_id) != job.job_id:
+                self._send(partial(self._client.delete, job.job_id), partial(self._is_gone, job))
+                self._report(f"{key}: the workspace lost an answer and has created two jobs; {job.job_id} was removed.")
+
+    def _reset(self, planned: RemoteJob, settings: dict[str, Value]) -> None:
+        def has_arrived() -> bool:
+            now = self._client.job(planned.job_id)
+            if now is not None and not field_changes(now.settings, settings, creator=now.creator, base=settings):
+                return True
+            self._check_is_as_planned(now, planned)
+            return False
+
+        self._send(partial(self._client.reset, planned.job_id, settings), has_arrived)
 
     def _upload(self, job_plan: JobPlan) -> None:
         for path, content in job_plan.files.items():
             if path not in self._uploaded:
-                self._has_written = True
-                self._client.upload(path, content)
+                self._write_file(path, content)
                 self._uploaded.add(path)
 
-    def _delete(self, job: RemoteJob) -> None:
-        now = self._client.job(job.job_id)
+    def _record(self, job_plan: JobPlan, settings: dict[str, Value]) -> None:
+        """Keeps what is sent, before it is: a hand edit is known by it as long as the job says that it was sent."""
+        self._write_file(self._record_of(job_plan.job.key), sent_record(job_plan, settings))
+
+    def _record_of(self, key: str) -> str:
+        return f"{self._prepared.records}/{key}.json"
+
+    def _write_file(self, path: str, content: bytes) -> None:
+        self._has_written = True
+        self._send(partial(self._client.upload, path, content), lambda: False)
+
+    def _delete(self, key: str, planned: RemoteJob) -> None:
+        now = self._client.job(planned.job_id)
         if now is not None:
-            self._check_is_as_planned(now, job)
+            self._check_is_as_planned(now, planned)
             self._has_written = True
-            self._client.delete(job.job_id)
+            self._send(partial(self._client.delete, planned.job_id), partial(self._is_gone, planned))
+        self._client.delete_file(self._record_of(key))
+
+    def _is_gone(self, job: RemoteJob) -> bool:
+        return self._client.job(job.job_id) is None
 
     def _check_is_as_planned(self, now: RemoteJob | None, planned: RemoteJob) -> None:
         if now is not None and now.settings == planned.settings:

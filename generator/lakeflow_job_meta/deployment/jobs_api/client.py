@@ -1,15 +1,17 @@
 """The Jobs API and the workspace's files, as plain maps: no setting is lost in a dataclass that lacks it.
 
-Takes and returns settings as the API does, with the pages of a long answer put together. It never decides anything, and
-repeats nothing that the SDK does not repeat itself.
+Takes and returns settings as the API does, with the pages of a long answer put together. Reads are repeated by the SDK;
+what writes is sent once (`AnswerLost` says that it may have arrived), since the SDK would repeat it without a look.
 """
 
 from __future__ import annotations
 
+import base64
 import io
+import json
 import posixpath
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import cast
 from uuid import uuid4
@@ -17,14 +19,18 @@ from uuid import uuid4
 from lakeflow_job_meta._internal.parallel import run_in_threads
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.errors import OperationFailed
-from lakeflow_job_meta.workspace.client import ResourceMissing, Workspace, workspace_errors
+from lakeflow_job_meta.workspace.client import ResourceMissing, Workspace, not_understood, workspace_errors
 
 _API = "/api/2.2/jobs"
+_FILES = "/api/2.0/workspace"
 _JOBS_IN_A_PAGE = 100
 """Jobs API 2.2, `jobs/list`: at most 100 jobs in an answer."""
 
 _AT_ONCE = 8
 """So many requests side by side; Databricks slows down who sends far more."""
+
+_MOST_PAGES = 1000
+"""A workspace keeps at most 12,000 jobs (resource limits of Databricks): an answer of more pages never ends."""
 
 _PAGED_LISTS = ("tasks", "job_clusters", "environments", "parameters")
 """Jobs API 2.2, `jobs/get`: these lists come in pages of 100."""
@@ -34,12 +40,13 @@ _PAGED_LISTS = ("tasks", "job_clusters", "environments", "parameters")
 class RemoteJob:
     """A job as the workspace has it; in a list of jobs its settings lack the tasks.
 
-    The `creator` runs it unless `run_as` says otherwise.
+    The `creator` runs it unless `run_as` says otherwise; `created` is in milliseconds since 1970.
     """
 
     job_id: int
     creator: str
     settings: dict[str, Value]
+    created: int = 0
 
     @property
     def tags(self) -> dict[str, Value]:
@@ -60,11 +67,19 @@ class RemoteJob:
         return _map(self.settings.get("deployment"))
 
 
+class _SentOnce(io.BytesIO):
+    """The body of a request that the SDK cannot rewind, and therefore never sends a second time."""
+
+    def seekable(self) -> bool:
+        return False
+
+
 @dataclass(eq=False)
 class JobsClient:
     """The requests of a deployment to a workspace, which is connected to with the first call."""
 
     _workspace: Workspace
+    _folders: set[str] = field(default_factory=set)
 
     @property
     def host(self) -> str:
@@ -74,78 +89,149 @@ class JobsClient:
     def user_name(self) -> str:
         with workspace_errors(self._workspace):
             name = self._workspace.client().current_user.me().user_name
-        if not name:
+        if not isinstance(name, str) or not name:
             raise OperationFailed(f"{self.host} does not say who is logged in. Check the login.")
         return name
 
+    def sleep(self, seconds: float) -> None:
+        """Waits on the clock of the SDK."""
+        self._workspace.client().config.clock.sleep(seconds)
+
     def all_jobs(self) -> Iterator[RemoteJob]:
         """Yields every job that the user may see, without its tasks."""
-        query: dict[str, str | int] = {"limit": _JOBS_IN_A_PAGE}
-        while True:
-            answer = self._get("list", query)
-            entries = answer.get("jobs")
-            yield from map(remote_job, cast("list[dict[str, Value]]", entries or []))
-            if not answer.get("next_page_token"):
-                return
-            query = {**query, "page_token": str(answer["next_page_token"])}
+        for answer in self._pages("list", {"limit": _JOBS_IN_A_PAGE}):
+            entries = answer.get("jobs") or []
+            if not isinstance(entries, list):
+                raise not_understood(self.host, "jobs/list: 'jobs' is no list")
+            yield from map(self._remote, entries)
 
     def job(self, job_id: int) -> RemoteJob | None:
         """Returns one job with all of its settings; None if there is none."""
         try:
-            first = self._get("get", {"job_id": job_id})
-            job, answer = remote_job(first), first
-            while answer.get("next_page_token"):
-                answer = self._get("get", {"job_id": job_id, "page_token": str(answer["next_page_token"])})
-                _append(job.settings, remote_job(answer).settings)
-            return job
+            first, *others = map(self._remote, self._pages("get", {"job_id": job_id}))
         except ResourceMissing:
             return None
+        for other in others:
+            _append(first.settings, other.settings)
+        return first
 
     def jobs(self, job_ids: Sequence[int]) -> list[RemoteJob | None]:
         """Returns jobs as `job` does, in the order of their ids; several are requested at once."""
         found, _ = run_in_threads({job_id: partial(self.job, job_id) for job_id in job_ids}, _AT_ONCE)
         return [found[job_id] for job_id in job_ids]
 
-    def create(self, settings: dict[str, Value], token: str) -> int:
-        """Creates a job; the same token (at most 64 characters) never creates two."""
-        return int(str(self._post("create", {**settings, "idempotency_token": token})["job_id"]))
+    def create(self, settings: dict[str, Value]) -> int:
+        """Creates a job; each request that arrives creates one, since `jobs/create` knows no idempotency token."""
+        return _job_id(self.host, self._post(f"{_API}/create", settings))
 
     def reset(self, job_id: int, settings: dict[str, Value]) -> None:
         """Gives a job these settings and no others."""
-        self._post("reset", {"job_id": job_id, "new_settings": settings})
+        self._post(f"{_API}/reset", {"job_id": job_id, "new_settings": settings})
 
     def delete(self, job_id: int) -> None:
-        self._post("delete", {"job_id": job_id})
+        self._post(f"{_API}/delete", {"job_id": job_id})
 
     def start(self, job_id: int) -> None:
-        self._post("run-now", {"job_id": job_id, "idempotency_token": uuid4().hex})
+        self._do("POST", f"{_API}/run-now", body={"job_id": job_id, "idempotency_token": uuid4().hex})
 
     def upload(self, path: str, content: bytes) -> None:
         """Writes a file or notebook of the workspace, folders included, over what is there."""
+        self._make_folder(posixpath.dirname(path))
         with workspace_errors(self._workspace):
             from databricks.sdk.service.workspace import ImportFormat
 
             files = self._workspace.client().workspace
-            files.mkdirs(posixpath.dirname(path))
             files.upload(path, io.BytesIO(content), format=ImportFormat.AUTO, overwrite=True)
 
-    def _get(self, what: str, query: dict[str, str | int]) -> dict[str, Value]:
-        with workspace_errors(self._workspace):
-            return _map(self._workspace.client().api_client.do("GET", f"{_API}/{what}", query=dict(query)))
+    def create_file(self, path: str, content: bytes) -> None:
+        """Creates a small file, folders included; raises OperationFailed if it is there already, and leaves it."""
+        self._make_folder(posixpath.dirname(path))
+        text = base64.b64encode(content).decode("ascii")
+        self._post(f"{_FILES}/import", {"path": path, "format": "AUTO", "overwrite": False, "content": text})
 
-    def _post(self, what: str, body: dict[str, Value]) -> dict[str, Value]:
+    def read_record(self, path: str) -> dict[str, Value]:
+        """Returns what a small JSON file says; nothing if it is missing or damaged."""
+        try:
+            answer = self._do("GET", f"{_FILES}/export", query={"path": path, "format": "AUTO"})
+            return _map(json.loads(base64.b64decode(str(answer.get("content") or ""))))
+        except (ResourceMissing, ValueError):
+            return {}
+
+    def records(self, paths: Sequence[str]) -> list[dict[str, Value]]:
+        """Returns what small JSON files say, as `read_record` does; several are requested at once."""
+        found, _ = run_in_threads({path: partial(self.read_record, path) for path in paths}, _AT_ONCE)
+        return [found[path] for path in paths]
+
+    def files_in(self, folder: str) -> list[str]:
+        """Returns the names of what is in a folder; nothing if there is no such folder."""
+        try:
+            entries = self._do("GET", f"{_FILES}/list", query={"path": folder}).get("objects") or []
+        except ResourceMissing:
+            return []
+        if not isinstance(entries, list):
+            raise not_understood(self.host, "workspace/list: 'objects' is no list")
+        return [posixpath.basename(str(_map(entry).get("path"))) for entry in entries]
+
+    def delete_file(self, path: str) -> None:
+        """Deletes a file of the workspace; one that is not there is as good as deleted."""
+        try:
+            self._post(f"{_FILES}/delete", {"path": path})
+        except ResourceMissing:
+            return
+
+    def _make_folder(self, folder: str) -> None:
+        if folder not in self._folders:
+            self._do("POST", f"{_FILES}/mkdirs", body={"path": folder})
+            self._folders.add(folder)
+
+    def _pages(self, what: str, query: dict[str, str | int]) -> Iterator[dict[str, Value]]:
+        """Yields the pages of an answer; raises OperationFailed if they come again, or never end."""
+        tokens = {""}
+        while len(tokens) <= _MOST_PAGES:
+            yield (answer := self._do("GET", f"{_API}/{what}", query=query))
+            if not (token := str(answer.get("next_page_token") or "")):
+                return
+            if token in tokens:
+                break
+            tokens.add(token)
+            query = {**query, "page_token": token}
+        raise not_understood(self.host, f"jobs/{what}: the pages do not end")
+
+    def _post(self, path: str, body: dict[str, Value]) -> dict[str, Value]:
+        data = _SentOnce(json.dumps(body, allow_nan=False).encode("ascii"))
+        return self._do("POST", path, data=data, headers={"Content-Type": "application/json"})
+
+    def _do(self, method: str, path: str, **request: object) -> dict[str, Value]:
         with workspace_errors(self._workspace):
-            return _map(self._workspace.client().api_client.do("POST", f"{_API}/{what}", body=body))
+            answer = self._workspace.client().api_client.do(method, path, **request)  # type: ignore[arg-type]
+        if not isinstance(answer, dict):
+            raise not_understood(self.host, f"{path}: no map")
+        return answer
+
+    def _remote(self, entry: object) -> RemoteJob:
+        return remote_job(self.host, entry)
+
+
+def remote_job(host: str, entry: object) -> RemoteJob:
+    """Reads a job as the Jobs API of a host answers it; raises OperationFailed for another form."""
+    job = _map(entry)
+    settings = {} if job.get("settings") is None else job["settings"]
+    if not isinstance(settings, dict) or not isinstance(settings.get("tags", {}), dict):
+        raise not_understood(host, "a job whose settings or tags are no map")
+    created = job.get("created_time")
+    creator = str(job.get("creator_user_name") or "")
+    return RemoteJob(_job_id(host, job), creator, dict(settings), created if isinstance(created, int) else 0)
+
+
+def _job_id(host: str, answer: dict[str, Value]) -> int:
+    text = str(answer.get("job_id"))
+    if not (text.isascii() and text.isdigit()):
+        raise not_understood(host, "a job without an id")
+    return int(text)
 
 
 def _map(value: object) -> dict[str, Value]:
     return cast("dict[str, Value]", value) if isinstance(value, dict) else {}
-
-
-def remote_job(entry: dict[str, Value]) -> RemoteJob:
-    """Reads a job as the Jobs API answers it."""
-    creator = str(entry.get("creator_user_name") or "")
-    return RemoteJob(int(str(entry["job_id"])), creator, dict(_map(entry.get("settings"))))
 
 
 def _append(settings: dict[str, Value], more: dict[str, Value]) -> None:

@@ -2,8 +2,8 @@
 
 Takes a compilation, and creates, resets and deletes exactly the jobs of one project and target, known by their tags.
 A job that needs what only the CLI can do (permissions, folders, most references) stays as it is and is reported.
-Presets and overrides of a target are not applied. A hand edit is known as one only while the metadata of its job has
-not changed as well, since just a digest of what was sent last is kept.
+Presets and overrides of a target are not applied. What was sent last is kept in the workspace, a file for each job, so
+that a hand edit is known as one whatever else has changed.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from lakeflow_job_meta._internal.text import listing
 from lakeflow_job_meta._internal.trees import Scalar
@@ -21,14 +22,22 @@ from lakeflow_job_meta.deployment.backend import StalePlan
 from lakeflow_job_meta.deployment.jobs_api import ownership_tags
 from lakeflow_job_meta.deployment.jobs_api.apply import PlanExecution, PreparedPlan
 from lakeflow_job_meta.deployment.jobs_api.client import JobsClient, RemoteJob
-from lakeflow_job_meta.deployment.jobs_api.ownership_tags import KEY_TAG, SCOPE_TAG, jobs_by_key
-from lakeflow_job_meta.deployment.jobs_api.plan import JobPlan, change_of, change_without_fields, in_order
+from lakeflow_job_meta.deployment.jobs_api.lease import Lease
+from lakeflow_job_meta.deployment.jobs_api.ownership_tags import SCOPE_TAG, OwnershipScope, jobs_by_key
+from lakeflow_job_meta.deployment.jobs_api.plan import (
+    JobPlan,
+    change_of,
+    change_without_fields,
+    in_order,
+    last_sent,
+)
 from lakeflow_job_meta.deployment.jobs_api.resolve import LocalFiles, NeedsCli, Resolver
 from lakeflow_job_meta.deployment.policy import Twin
-from lakeflow_job_meta.errors import OperationFailed, PolicyRefused
+from lakeflow_job_meta.errors import InvalidMetadata, LakeflowJobMetaError, PolicyRefused
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.references import VARIABLE_PREFIX
 from lakeflow_job_meta.planning.model import Action, BundlePlan
+from lakeflow_job_meta.sources.open import open_table_source
 from lakeflow_job_meta.state.tracking import DeployedJob
 from lakeflow_job_meta.workspace.client import Workspace
 
@@ -53,20 +62,34 @@ class JobsApiDeployer:
 
     def __post_init__(self) -> None:
         self._client = JobsClient(self.workspace)
-        self._scope = ownership_tags.ownership_scope(self.project, self.target)
         self._bundle = read_bundle_values(self.project, self.target)
         jobs = self.compilation.jobs
         self._wanted = [job for job in jobs if not job.module.targets or self.target in job.module.targets]
         self._prepared: PreparedPlan | None = None
 
+    @cached_property
+    def _scope(self) -> OwnershipScope:
+        return ownership_tags.ownership_scope(self.project, self.target, self._bundle.name, self._table_id)
+
+    def _table_id(self) -> str:
+        source, folder = self.project.table_sources[0], self.project.folder
+        try:
+            return open_table_source(source, folder, workspace=self.workspace).identity()
+        except LakeflowJobMetaError as error:
+            raise InvalidMetadata(
+                "Without a bundle name the control table says which jobs are this project's, and it cannot be read: "
+                f"{error} Nothing was changed in the workspace.",
+                tuple(self.compilation.errors),
+            ) from None
+
     def plan(self) -> BundlePlan:
         self.on_progress("Reading the jobs of the workspace")
-        ours, unmarked = self._our_jobs()
+        ours, reasons = self._our_jobs()
         ids = {key: job.job_id for key, job in ours.items()}
-        root = f"/Workspace/Users/{self._client.user_name}/.lakeflow-job-meta/{self._scope.folder}/files"
-        resolver, files = self._resolver(), LocalFiles(self.project, self.compilation, root)
-        plans = [self._plan_of(job, ours.get(job.key), unmarked.get(job.key), resolver, files) for job in self._wanted]
-        jobs = in_order(plans, set(ids))
+        resolver, files = self._resolver(), LocalFiles(self.project, self.compilation, f"{self._folder}/files")
+        plans = [self._plan_of(job, ours.get(job.key), reasons.get(job.key), resolver, files) for job in self._wanted]
+        recorded = {name.removesuffix(".json") for name in self._client.files_in(f"{self._folder}/sent")}
+        jobs = self._with_bases(in_order(plans, set(ids)), recorded, ids)
         wanted = {job.key for job in self._wanted}
         gone = {key: job for key, job in ours.items() if key not in wanted}
         # Nothing is deleted while any metadata is missing or unreadable.
@@ -77,8 +100,27 @@ class JobsApiDeployer:
             *(change_without_fields(key, Action.DELETE if key in deletions else Action.SKIP) for key in gone),
         ]
         plan = BundlePlan(tuple(sorted(changes, key=lambda change: change.name)), None, None)
-        self._prepared = PreparedPlan(plan, jobs, deletions, ids)
+        unrecorded = tuple(job for job in jobs if job.job.key not in recorded and job.base is not None)
+        self._prepared = PreparedPlan(plan, jobs, deletions, ids, f"{self._folder}/sent", unrecorded)
         return plan
+
+    @property
+    def _folder(self) -> str:
+        """The folder of the scope in the workspace, with the files of the project."""
+        folder = ownership_tags.folder_of(self._scope.tag)
+        return f"/Workspace/Users/{self._client.user_name}/.lakeflow-job-meta/{folder}"
+
+    def _with_bases(
+        self, jobs: tuple[JobPlan, ...], recorded: Collection[str], ids: Mapping[str, int]
+    ) -> tuple[JobPlan, ...]:
+        """Returns the jobs with what was sent last; what the workspace keeps of that is read where it is needed."""
+        compared = [job for job in jobs if job.remote is not None and job.problem is None]
+        bases = {job.job.key: last_sent(job, self._scope, ids, f"{self._folder}/files") for job in compared}
+        unknown = [job for job in compared if bases[job.job.key] is None and job.job.key in recorded]
+        records = self._client.records([f"{self._folder}/sent/{job.job.key}.json" for job in unknown])
+        for job, record in zip(unknown, records, strict=True):
+            bases[job.job.key] = last_sent(job, self._scope, ids, f"{self._folder}/files", record.get("sent"))
+        return tuple(replace(job, base=bases.get(job.job.key)) for job in jobs)
 
     def leave_out(self, names: Collection[str]) -> BundlePlan:
         if self._prepared is None:
@@ -91,7 +133,8 @@ class JobsApiDeployer:
 
     def is_deployed(self, plan: BundlePlan) -> bool:
         jobs = self._prepared.jobs if self._prepared is not None else ()
-        return plan.changes_nothing() and not any(job.problem for job in jobs)
+        unrecorded = self._prepared is not None and self._prepared.unrecorded
+        return plan.changes_nothing() and not unrecorded and not any(job.problem for job in jobs)
 
     def twins(
         self, plan: BundlePlan, recorded: Sequence[DeployedJob], deployed: Sequence[DeployedJob] = ()
@@ -106,54 +149,60 @@ class JobsApiDeployer:
         if self._prepared is None or self._prepared.plan != plan:
             raise StalePlan("This is not the newest plan. Plan again; nothing was changed in the workspace.")
         self.on_progress("Deploying")
-        return PlanExecution(self._client, self._scope, self._prepared).run()
+        lease = Lease(self._client, f"{self._folder}/lease")
+        execution = PlanExecution(self._client, self._scope, self._prepared, lease, self.on_progress)
+        lease.take()
+        try:
+            problems = execution.run()
+        finally:
+            left_behind = lease.end()
+        self.known = {**self.known, **{key: str(job_id) for key, job_id in execution.ids.items()}}
+        return [*problems, *left_behind]
 
     def start(self, job: DeployedJob) -> None:
         self._client.start(int(job.job_id))
 
     def jobs(self) -> tuple[DeployedJob, ...]:
         keys = {*self.compilation.jobs.names, *self.compilation.kept_jobs}
-        found = jobs_by_key(self._client.all_jobs(), self._scope)
+        found = jobs_by_key(self._seen(), self._scope, self.known)
         ours, host = ((key, job) for key, job in sorted(found.items()) if key in keys), self._client.host
         return tuple(
             DeployedJob(key, str(job.job_id), str(job.settings.get("name") or key), f"{host}/jobs/{job.job_id}")
             for key, job in ours
         )
 
-    def _our_jobs(self) -> tuple[dict[str, RemoteJob], dict[str, int]]:
-        """Finds all of our jobs: by their tags, and those that no list shows by the record.
+    def _seen(self) -> list[RemoteJob]:
+        """Returns the jobs that the workspace lists, and recorded ones that it has and does not list."""
+        listed = list(self._client.all_jobs())
+        ids = {str(job.job_id) for job in listed}
+        unlisted = [int(text) for text in self.known.values() if text.isascii() and text.isdigit() and text not in ids]
+        return [*listed, *(job for job in self._client.jobs(unlisted) if job is not None)]
+
+    def _our_jobs(self) -> tuple[dict[str, RemoteJob], dict[str, str]]:
+        """Finds all of our jobs, with all of their settings.
 
         Returns:
-            Those with our tags, by key; and the ids of recorded jobs that look like ours and lack the tags, by key.
+            Those that are ours, by key; and why a job of the metadata must stay as it is, by key: one that the record
+            names, or that has our key, may be ours and may be somebody else's.
         """
-        listed = list(self._client.all_jobs())
-        tagged = jobs_by_key(listed, self._scope)
+        seen = self._seen()
+        tagged = jobs_by_key(seen, self._scope, self.known)
         complete = self._client.jobs([job.job_id for job in tagged.values()])
         found = {key: job for key, job in zip(tagged, complete, strict=True) if job is not None}
-        unmarked: dict[str, int] = {}
-        bundled = [*self._twins_in_our_bundle(listed), *(key for key, job in found.items() if job.is_of_a_bundle)]
-        for wanted, recorded in self._recorded({job.job_id for job in tagged.values()}):
-            key = wanted.key
-            if ownership_tags.key_of(recorded, self._scope) == key:
-                if key in found:
-                    raise OperationFailed(ownership_tags.same_tags(key, found[key], recorded))
-                found[key] = recorded
-            elif recorded.is_of_a_bundle and key not in found:
+        names = {job.key: job.settings.get("name") for job in self._wanted if job.key not in found}
+        recorded = {job_id: key for key, job_id in self.known.items()}
+        bundled = [*self._twins_in_our_bundle(seen), *(key for key, job in found.items() if job.is_of_a_bundle)]
+        reasons: dict[str, str] = {}
+        for job in seen:
+            doubtful = ownership_tags.doubtful_key_of(job, self._scope, self.known)
+            key = doubtful or recorded.get(str(job.job_id), "")
+            if key in names and job.is_of_a_bundle:
                 bundled.append(key)
-            elif key not in found and _has_lost_its_tags(recorded, wanted):
-                unmarked[key] = recorded.job_id
+            elif key in names and (doubtful or (SCOPE_TAG not in job.tags and job.settings.get("name") == names[key])):
+                reasons[key] = ownership_tags.not_surely_ours(key, job, self._scope)
         if bundled:
             raise _deployed_by_a_bundle(bundled)
-        return found, unmarked
-
-    def _recorded(self, seen: set[int]) -> list[tuple[Job, RemoteJob]]:
-        """Returns the jobs that the record names and no list has shown; they may be anybody's."""
-        named = [(job, self.known.get(job.key, "")) for job in self._wanted]
-        unseen = [
-            (job, int(text)) for job, text in named if text.isascii() and text.isdigit() and int(text) not in seen
-        ]
-        remote = self._client.jobs([job_id for _, job_id in unseen])
-        return [(job, found) for (job, _), found in zip(unseen, remote, strict=True) if found is not None]
+        return found, reasons
 
     def _twins_in_our_bundle(self, listed: list[RemoteJob]) -> list[str]:
         """Returns the keys of jobs that the bundle of this project has deployed; the CLI writes its path into them."""
@@ -176,15 +225,11 @@ class JobsApiDeployer:
         return Resolver(values if self._bundle.name is None else {**values, "bundle.name": self._bundle.name})
 
     def _plan_of(
-        self, job: Job, remote: RemoteJob | None, unmarked: int | None, resolver: Resolver, files: LocalFiles
+        self, job: Job, remote: RemoteJob | None, reason: str | None, resolver: Resolver, files: LocalFiles
     ) -> JobPlan:
         try:
-            if unmarked is not None:
-                raise NeedsCli(
-                    f"the job {unmarked} is recorded for this module and has its name, but not our tags, so it may be "
-                    f"somebody else's. Give it the tags {KEY_TAG}={job.key} and {SCOPE_TAG}={self._scope.tag} to have "
-                    "it taken over, or rename it."
-                )
+            if reason is not None:
+                raise NeedsCli(reason)
             for name in _ONLY_IN_BUNDLES:
                 if name in job.settings:
                     raise NeedsCli(f"{name!r} needs the databricks CLI: leave it out, or deploy with `ljm deploy`.")
@@ -195,11 +240,6 @@ class JobsApiDeployer:
         except NeedsCli as problem:
             return JobPlan(job, {}, {}, remote, str(problem))
         return JobPlan(job, settings, contents, remote)
-
-
-def _has_lost_its_tags(recorded: RemoteJob, wanted: Job) -> bool:
-    """Says whether a recorded job may be ours: named like it, and marked as nobody's."""
-    return SCOPE_TAG not in recorded.tags and recorded.settings.get("name") == wanted.settings.get("name")
 
 
 def _deployed_by_a_bundle(keys: Iterable[str]) -> PolicyRefused:

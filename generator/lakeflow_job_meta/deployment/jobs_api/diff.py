@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import cast
 
 from lakeflow_job_meta._internal.text import json_like
-from lakeflow_job_meta._internal.trees import ABSENT, Difference, KeyPath, Value, diff
+from lakeflow_job_meta._internal.trees import ABSENT, Difference, KeyPath, Value, diff, value_at
 from lakeflow_job_meta.planning.model import Action, FieldChange
 
 _NAMES_OF_ITEMS = {"tasks": "task_key", "depends_on": "task_key", "parameters": "name"}
@@ -39,6 +41,10 @@ _CLOUD_SETTINGS = {"aws_attributes", "azure_attributes", "gcp_attributes"}
 _FILLED_IN = _CLOUD_SETTINGS | {"enable_elastic_disk", "data_security_mode", "driver_node_type_id"}
 """Clusters API, `clusters/get`: filled in with what the cloud and the workspace prefer."""
 
+OUR_TAGS = "lakeflow_job_meta_"
+"""What the names of our own tags begin with; a change of those is no edit of a setting."""
+
+_UNSURE = "perhaps edited in the workspace: what was sent last is not known"
 _STARTS = ("schedule", "trigger", "continuous")
 """What may be paused in the workspace."""
 
@@ -61,28 +67,58 @@ def with_pauses_of(remote: Mapping[str, Value], wanted: dict[str, Value]) -> dic
 
 
 def field_changes(
-    remote: dict[str, Value], wanted: dict[str, Value], *, creator: str, is_as_sent: bool
+    remote: dict[str, Value], wanted: dict[str, Value], *, creator: str, base: dict[str, Value] | None
 ) -> tuple[FieldChange, ...]:
-    """Returns every setting that a reset would change.
+    """Returns every setting that a reset would change, compared three ways.
 
-    `run_as` may name the creator of the job without being set. `is_as_sent` says whether the same was sent last time:
-    then whatever differs was edited by hand; otherwise that is unknown, and it counts as a change of the metadata.
+    `run_as` may name the creator of the job without being set. `base` is what was sent last: where the workspace
+    differs from it, somebody has edited it. None if that is not known: then every difference may be an edit.
     """
     source = "GIT" if "git_source" in wanted else "WORKSPACE"
-    found = sorted(diff(_by_name(remote), _by_name(wanted)), key=lambda each: path_text(each.path))
-    return tuple(_change(each, is_as_sent) for each in found if not _is_equivalent(each, source, creator))
+    there, ours, sent = _by_name(remote), _by_name(wanted), _by_name(base)
+    found = _differences(there, ours, source, creator)
+    if not found or base is None:
+        return tuple(map(_unsure, found))
+    edits = [each.path for each in _differences(there, sent, source, creator) if not _is_our_tag(each.path)]
+    paths = {each.path: None for each in found}
+    for each in found:
+        # Of a block that is replaced as a whole, the edits inside are named one by one.
+        paths |= dict.fromkeys(edit for edit in edits if edit[: len(each.path)] == each.path)
+    return tuple(
+        _change(path, _at(there, path), _at(ours, path), _at(sent, path), any(path[: len(e)] == e for e in edits))
+        for path in paths
+    )
+
+
+def _differences(remote: Value, wanted: Value, source: str, creator: str) -> list[Difference]:
+    found = sorted(diff(remote, wanted), key=lambda each: path_text(each.path))
+    return [each for each in found if not _is_equivalent(each, source, creator)]
+
+
+def _change(path: KeyPath, remote: Value, wanted: Value, sent: Value, is_edit: bool) -> FieldChange:
+    old, reason = (sent, "edited in the workspace") if is_edit else (remote, "changed")
+    return FieldChange(path_text(path), Action.UPDATE, reason, old, wanted, remote)
+
+
+def _unsure(difference: Difference) -> FieldChange:
+    remote, wanted = _value(difference.before), _value(difference.after)
+    if _is_our_tag(difference.path):
+        return _change(difference.path, remote, wanted, None, is_edit=False)
+    return replace(_change(difference.path, remote, wanted, wanted, is_edit=True), reason=_UNSURE)
+
+
+def _is_our_tag(path: KeyPath) -> bool:
+    return path[0] == "tags" and str(path[-1]).startswith(OUR_TAGS)
+
+
+def _at(tree: Value, path: KeyPath) -> Value:
+    return cast("Value", value_at(tree, path)[1])
 
 
 def path_text(path: KeyPath) -> str:
     """Returns a path as the databricks CLI writes it, such as `tasks[task_key='a'].max_retries`."""
     steps = [f"[{step}]" if isinstance(step, int) else step for step in path]
     return "".join(step if step.startswith("[") else f".{step}" for step in steps).removeprefix(".")
-
-
-def _change(difference: Difference, is_as_sent: bool) -> FieldChange:
-    remote, wanted = _value(difference.before), _value(difference.after)
-    old, reason = (wanted, "edited in the workspace") if is_as_sent else (remote, "changed")
-    return FieldChange(path_text(difference.path), Action.UPDATE, reason, old, wanted, remote)
 
 
 def _value(side: object) -> Value:

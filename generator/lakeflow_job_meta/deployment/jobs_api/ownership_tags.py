@@ -1,13 +1,15 @@
 """Tags that mark a job of the workspace as belonging to a project, a target and a module. Pure.
 
-A tag stays with its job whatever happens to records elsewhere. Only what carries our tags is ever touched.
+A tag stays with its job whatever happens to records elsewhere. Only what carries our tags is ever touched; a tag that
+another project can have as well counts only for a job that our record names by its id.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+import socket
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from lakeflow_job_meta._internal.text import quoted
@@ -29,23 +31,47 @@ _NOT_IN_TAG = re.compile(r"[^A-Za-z0-9_.-]+")
 
 @dataclass(frozen=True, slots=True)
 class OwnershipScope:
-    """One target of one project, which is named by its control table or its folder."""
+    """One target of one project.
 
-    name: str
-    target: str
+    Attributes:
+        tag: `bundle:NAME:TARGET`, or `table:ID:TARGET` for a control table outside of a bundle. What has neither is
+            known by the machine and the path of its folder: `folder:NAME-DIGEST:TARGET`.
+        folder_tag: The last one, which a project may have had before it got a bundle.
+        old_tag: `NAME:TARGET` as older releases wrote it, where two projects could have the same.
+    """
 
-    @property
-    def tag(self) -> str:
-        return f"{self.name}:{self.target}"
+    tag: str
+    folder_tag: str
+    old_tag: str
 
-    @property
-    def folder(self) -> str:
-        return f"{self.name}/{self.target}"
+    def was(self, tag: str) -> bool:
+        """Whether a job that the record of this project knows may be tagged so: before an update, or of its table."""
+        is_of_table = tag.startswith("table:") and not self.tag.startswith("folder:")
+        return tag == self.old_tag or (is_of_table and tag.split(":")[-1] == self.tag.split(":")[-1])
+
+    def may_be(self, tag: str) -> bool:
+        """Whether a tag may be of this project or of another one whose folder has the same name."""
+        name, _, target = self.folder_tag.rpartition(":")
+        return tag == self.old_tag or (tag.rpartition(":")[0][:-12], tag.rpartition(":")[2]) == (name[:-12], target)
 
 
-def ownership_scope(project: Project, target: str) -> OwnershipScope:
-    """Returns the scope of a project's target."""
-    return OwnershipScope(_tag_value(project.control_table or project.folder.name), _tag_value(target))
+def ownership_scope(project: Project, target: str, bundle: str | None, table_id: Callable[[], str]) -> OwnershipScope:
+    """Returns the scope of a project's target, with the name of its bundle, or what its control table says it is."""
+    end = _tag_value(target)
+    where = hashlib.sha256(f"{socket.gethostname()}\n{project.folder}".encode("utf-8", "surrogateescape")).hexdigest()
+    folder_tag = f"folder:{_tag_value(project.folder.name)}-{where[:12]}:{end}"
+    tag = folder_tag
+    if bundle is not None:
+        tag = f"bundle:{_tag_value(bundle)}:{end}"
+    elif project.table_sources:
+        tag = f"table:{_tag_value(table_id())}:{end}"
+    return OwnershipScope(tag, folder_tag, f"{_tag_value(project.control_table or project.folder.name)}:{end}")
+
+
+def folder_of(tag: str) -> str:
+    """Returns the folder in the workspace for what belongs to a scope, such as `bundle-sales/dev`."""
+    name, _, target = tag.rpartition(":")
+    return f"{name.replace(':', '-')}/{target}"
 
 
 def _tag_value(text: str) -> str:
@@ -56,17 +82,28 @@ def _tag_value(text: str) -> str:
     return f"{clean[: _LONGEST_VALUE - 13]}-{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:12]}"
 
 
-def key_of(job: RemoteJob, scope: OwnershipScope) -> str | None:
-    """Returns the key of a job that is ours; None for one of somebody else."""
-    key = job.tags.get(KEY_TAG)
-    return key if isinstance(key, str) and job.tags.get(SCOPE_TAG) == scope.tag else None
+def key_of(job: RemoteJob, scope: OwnershipScope, known: Mapping[str, str]) -> str | None:
+    """Returns the key of a job that is ours; None for one of somebody else. `known` are recorded ids by key."""
+    key, tag = job.tags.get(KEY_TAG), job.tags.get(SCOPE_TAG)
+    if not (isinstance(key, str) and isinstance(tag, str)):
+        return None
+    is_recorded = known.get(key) == str(job.job_id)
+    return key if tag in (scope.tag, scope.folder_tag) or (is_recorded and scope.was(tag)) else None
 
 
-def jobs_by_key(jobs: Iterable[RemoteJob], scope: OwnershipScope) -> dict[str, RemoteJob]:
+def doubtful_key_of(job: RemoteJob, scope: OwnershipScope, known: Mapping[str, str]) -> str | None:
+    """Returns the key of a job that may be ours: the record or the tag says so, but not both; else None."""
+    key, tag = job.tags.get(KEY_TAG), job.tags.get(SCOPE_TAG)
+    if not (isinstance(key, str) and isinstance(tag, str)) or key_of(job, scope, known) is not None:
+        return None
+    return key if known.get(key) == str(job.job_id) or scope.may_be(tag) else None
+
+
+def jobs_by_key(jobs: Iterable[RemoteJob], scope: OwnershipScope, known: Mapping[str, str]) -> dict[str, RemoteJob]:
     """Returns the jobs that are ours by key. Raises OperationFailed if two have the same."""
     found: dict[str, RemoteJob] = {}
     for job in jobs:
-        key = key_of(job, scope)
+        key = key_of(job, scope, known)
         if key is not None and key in found and found[key].job_id != job.job_id:
             raise OperationFailed(same_tags(key, found[key], job))
         if key is not None:
@@ -80,4 +117,16 @@ def same_tags(key: str, one: RemoteJob, other: RemoteJob) -> str:
     return (
         f"The jobs {first} and {second} both say that they are the job {quoted(key)} of this project, perhaps because "
         f"one was cloned. Delete the wrong one, or take the tag {KEY_TAG!r} from it; nothing was changed."
+    )
+
+
+def not_surely_ours(key: str, job: RemoteJob, scope: OwnershipScope) -> str:
+    """Says why a job stays as it is that may be somebody else's, and what to do."""
+    tag = job.tags.get(SCOPE_TAG)
+    what = "is recorded for this module and has its name, but not our tags" if tag is None else "is for such a module"
+    other = "" if tag is None else f", but has the tag {SCOPE_TAG}={tag} of another project or of an older release"
+    named = "" if scope.tag.startswith("bundle:") else "Give this project a name (bundle.name in databricks.yml). "
+    return (
+        f"the job {job.job_id} {what}{other}, so it may be somebody else's. {named}Give it the tags {KEY_TAG}={key} "
+        f"and {SCOPE_TAG}={scope.tag} to have it taken over, or rename the one or the other."
     )

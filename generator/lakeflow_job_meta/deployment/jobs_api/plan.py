@@ -5,8 +5,11 @@ Takes jobs whose files and references are known, and the jobs of the workspace; 
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 
 from lakeflow_job_meta._internal.graphs import dependency_order
 from lakeflow_job_meta._internal.text import listing
@@ -28,6 +31,7 @@ class JobPlan:
         settings: With the paths of uploaded files; references to jobs are still in.
         files: Contents by path in the workspace.
         problem: Why it stays as it is; None if it can be deployed.
+        base: The settings that were sent last; None if that is not known.
     """
 
     job: Job
@@ -35,6 +39,12 @@ class JobPlan:
     files: dict[str, bytes]
     remote: RemoteJob | None
     problem: str | None = None
+    base: dict[str, Value] | None = None
+
+    @property
+    def digest(self) -> str:
+        """The digest of what was sent last, as the job's tag says."""
+        return str(self.remote.tags.get(SENT_TAG)) if self.remote is not None else ""
 
     @property
     def needs(self) -> set[str]:
@@ -44,6 +54,10 @@ class JobPlan:
     @property
     def location(self) -> str:
         return str(self.job.module.origin)
+
+
+_ROOT = re.compile(r"/Workspace/Users/[^/]+/\.lakeflow-job-meta/[^/]+/[^/]+/files(?=/)")
+"""Where this and older releases upload files."""
 
 
 def located_message(location: str, sentence: str) -> str:
@@ -87,6 +101,50 @@ def sent_settings(plan: JobPlan, scope: OwnershipScope, ids: Mapping[str, int]) 
     return settings if plan.remote is None else with_pauses_of(plan.remote.settings, settings)
 
 
+def last_sent(
+    plan: JobPlan, scope: OwnershipScope, ids: Mapping[str, int], root: str, kept: Value = None
+) -> dict[str, Value] | None:
+    """Returns the settings that were sent last, as far as that is known.
+
+    They are those of now if the digest says so, also under the tag that the job had before, and with files that were
+    uploaded to another folder than `root`, such as that of another login; else what the workspace has `kept`.
+    """
+    if plan.remote is None:
+        return None
+    tags = dict.fromkeys((scope.tag, str(plan.remote.tags.get(SCOPE_TAG))))
+    roots = dict.fromkeys((root, *_ROOT.findall(json.dumps(plan.remote.settings, ensure_ascii=False))))
+    for tag, other in product(tags, roots):
+        settings = sent_settings(_moved(plan, root, other), replace(scope, tag=tag), ids)
+        if sent_digest(settings) == plan.digest:
+            return settings
+    for entry in kept if isinstance(kept, list) else []:
+        if isinstance(entry, dict) and entry.get("digest") == plan.digest:
+            found = entry.get("settings")
+            return found if isinstance(found, dict) else None
+    return None
+
+
+def sent_digest(settings: Mapping[str, Value]) -> str:
+    """Returns the digest that settings carry in our tag."""
+    tags = settings.get("tags")
+    return str(tags.get(SENT_TAG)) if isinstance(tags, dict) else ""
+
+
+def sent_record(plan: JobPlan, settings: dict[str, Value]) -> bytes:
+    """Returns what the workspace keeps beside a job: the settings to send, and those that the job has until then."""
+    sent: dict[str, dict[str, Value]] = {} if plan.base is None else {plan.digest: plan.base}
+    sent[sent_digest(settings)] = settings
+    return json.dumps({"sent": [{"digest": digest, "settings": each} for digest, each in sent.items()]}).encode("ascii")
+
+
+def _moved(plan: JobPlan, root: str, other: str) -> JobPlan:
+    if root == other:
+        return plan
+    text = json.dumps(plan.settings, ensure_ascii=False).replace(f"{root}/", f"{other}/")
+    files = {path.replace(f"{root}/", f"{other}/"): content for path, content in plan.files.items()}
+    return replace(plan, settings=json.loads(text), files=files)
+
+
 def change_of(plan: JobPlan, scope: OwnershipScope, ids: Mapping[str, int]) -> ResourceChange:
     """Returns what a deployment would do with a job; `ids` are those of all of our jobs in the workspace, by key."""
     remote = plan.remote
@@ -94,10 +152,7 @@ def change_of(plan: JobPlan, scope: OwnershipScope, ids: Mapping[str, int]) -> R
         return change_without_fields(plan.job.key, Action.SKIP, is_gone=remote is None)
     if remote is None:
         return change_without_fields(plan.job.key, Action.CREATE)
-    sent = sent_settings(plan, scope, ids)
-    tags = sent["tags"]
-    is_as_sent = isinstance(tags, dict) and remote.tags.get(SENT_TAG) == tags[SENT_TAG]
-    fields = field_changes(remote.settings, sent, creator=remote.creator, is_as_sent=is_as_sent)
+    fields = field_changes(remote.settings, sent_settings(plan, scope, ids), creator=remote.creator, base=plan.base)
     whole = change_without_fields(plan.job.key, Action.UPDATE if fields else Action.SKIP)
     return replace(whole, fields=fields)
 
