@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Collection, Iterator
@@ -11,6 +12,13 @@ from pathlib import Path
 _PACKAGE = Path(__file__).parents[1]
 _IN_WHEEL = _PACKAGE / "_shipped"
 _NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
+_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+_PIECE = 64 * 1024
+MAX_BYTES = 64 * 1024 * 1024
+"""Of a file of text; a larger one is nothing that anybody wrote."""
+MAX_BYTES_OF_ANY = 1 << 30
+"""Of a file that is taken as it is, such as a wheel or the cache."""
+
 _NOT_OF_THE_PROJECT = ("__pycache__", "node_modules")
 _MARKS_OF_OTHER_THINGS = ("_delta_log", "pyvenv.cfg")
 """What lies in a Delta table, which changes by itself, and in a virtual environment."""
@@ -60,9 +68,50 @@ def is_glob(pattern: str) -> bool:
 
 
 def is_good_glob(pattern: str) -> bool:
-    """Says whether a pattern means the same to everybody: relative, `**` only as a whole step."""
+    """Says whether a pattern means the same to everybody: relative, `**` as a whole step, no `..` behind a wildcard."""
     steps = pattern.replace(os.sep, "/").split("/")
-    return bool(steps[0]) and all("**" not in step or step == "**" for step in steps)
+    first = next((number for number, step in enumerate(steps) if is_glob(step)), len(steps))
+    return bool(steps[0]) and ".." not in steps[first:] and all("**" not in step or step == "**" for step in steps)
+
+
+def read_file(path: str | Path, limit: int = MAX_BYTES) -> bytes:
+    """Returns the content of a regular file; a pipe might never answer, and a device never end.
+
+    Raises:
+        OSError: It cannot be read, is no regular file, or has more bytes than `limit`, counted while it is read.
+    """
+    handle, size = _opened(path)
+    try:
+        pieces, read = list[bytes](), 0
+        while max(size, read) <= limit and (piece := os.read(handle, max(size, _PIECE))):
+            pieces.append(piece)
+            read += len(piece)
+    finally:
+        os.close(handle)
+    if max(size, read) > limit:
+        raise OSError(errno.EFBIG, f"it has {max(size, read):,} bytes, and {limit:,} are the limit", str(path))
+    return b"".join(pieces)
+
+
+def read_start(path: str | Path, size: int) -> bytes:
+    """Returns the first bytes of a regular file; raises OSError as `read_file` does."""
+    handle, _ = _opened(path)
+    try:
+        return os.read(handle, size)
+    finally:
+        os.close(handle)
+
+
+def _opened(path: str | Path) -> tuple[int, int]:
+    """Opens a regular file, and returns its size too; nothing but that is waited for."""
+    handle = os.open(path, _READ)
+    found = os.fstat(handle)
+    if stat.S_ISREG(found.st_mode):
+        return handle, found.st_size
+    os.close(handle)
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise OSError(errno.EINVAL, "it is a device, a pipe or a socket, and no regular file", str(path))
 
 
 def kind_of_path(path: Path) -> str:
@@ -119,7 +168,10 @@ def sync_folder(folder: Path) -> None:
     """
     if os.name != "posix" or not folder.is_dir():
         return
-    handle = os.open(folder, os.O_RDONLY)
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        return  # somebody has removed it meanwhile
     try:
         os.fsync(handle)
     finally:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import zoneinfo
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import cast
 
-from lakeflow_job_meta._internal.fs import kind_of_path
+from lakeflow_job_meta._internal.fs import kind_of_path, read_start
 
 Answer = str | list[str]
 Lookup = tuple[str, str]
@@ -72,10 +73,10 @@ def _kind(folder: Path, path: str) -> str:
 
 def _first_line(folder: Path, path: str) -> str:
     try:
-        with (folder / path).open(encoding="utf-8-sig", errors="replace") as file:
-            return file.readline(200).rstrip("\r\n")
+        start = read_start(folder / path, 1024).decode("utf-8-sig", "replace")
     except OSError:
         return ""
+    return re.split("[\r\n]", start, maxsplit=1)[0][:200]
 
 
 def _beside(folder: Path, path: str) -> list[str]:

@@ -1,15 +1,22 @@
-"""Files of the project that jobs name: they exist, and a notebook is one that Databricks takes for one."""
+"""Files of the project that jobs name: they exist, and a notebook is one that Databricks takes for one.
+
+Also the names of those that are generated.
+"""
 
 from __future__ import annotations
 
+import os
 import posixpath
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from lakeflow_job_meta._internal.fs import is_glob
 from lakeflow_job_meta._internal.text import did_you_mean, quoted
 from lakeflow_job_meta.checks.context import CheckContext
+from lakeflow_job_meta.config.model import is_inside
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
-from lakeflow_job_meta.diagnostics.rules import MISSING_FILE, NOT_A_NOTEBOOK
+from lakeflow_job_meta.diagnostics.rules import MISSING_FILE, NOT_A_NOTEBOOK, RESERVED_NAME
 from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, LocalPath, local_paths, relative_to_project
 from lakeflow_job_meta.jobs.model import Job
 
@@ -17,6 +24,8 @@ _COMMENTS = {".py": "#", ".r": "#", ".sql": "--", ".scala": "//"}
 _HEADERS = {suffix: f"{comment} Databricks notebook source" for suffix, comment in _COMMENTS.items()}
 _BUILT = (".whl", ".jar", ".egg", ".zip", ".tar.gz")
 """These are often made by the bundle's own build, so they need not exist yet."""
+_RESERVED = re.compile(r"(?i)con|prn|aux|nul|(com|lpt)[1-9]")
+"""https://learn.microsoft.com/windows/win32/fileio/naming-a-file"""
 
 
 def local_files_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
@@ -31,9 +40,17 @@ def _problems(found: LocalPath, origin: SourceRef, context: CheckContext) -> Ite
     path, files = relative_to_project(found.path, context.output), context.files
     if path.startswith(f"{context.output}/sql/") or path.lower().endswith(_BUILT) or is_glob(path):
         return
+    if not is_inside(path) and not _is_synced(path, context):
+        if context.bundle.synced is not None:
+            how = "move it there, or name its folder below 'sync: {paths: [...]}' in databricks.yml"
+            yield MISSING_FILE.at(
+                origin, f"{quoted(path)} is outside the project, which is all that is deployed; {how}"
+            )
+        return
     what = "folder" if found.setting[-1] == "project_directory" else "file"
     if not (files.is_folder(path) if what == "folder" else files.is_file(path)):
-        hint = did_you_mean(path, files.beside(path), otherwise="; paths are relative to the project folder")
+        beside = files.beside(path) if is_inside(path) else []
+        hint = did_you_mean(path, beside, otherwise="; paths are relative to the project folder")
         yield MISSING_FILE.at(origin, f"there is no {what} {quoted(path)} in the project{hint}")
     elif found.setting[-2:] == ("notebook_task", "notebook_path"):
         if (problem := _notebook_problem(path, context)) is not None:
@@ -41,6 +58,28 @@ def _problems(found: LocalPath, origin: SourceRef, context: CheckContext) -> Ite
     elif found.setting[-1] == "python_file" and files.first_line(path) == _HEADERS[".py"]:
         message = f"{quoted(path)} is a notebook, but this task runs a plain Python file; use notebook_path"
         yield NOT_A_NOTEBOOK.at(origin, message)
+
+
+def _is_synced(path: str, context: CheckContext) -> bool:
+    """Whether a path outside the project is in a folder that the bundle takes along; others are not looked at."""
+    folder = context.project.folder
+    full = Path(os.path.normpath(folder / path))
+    return any(full.is_relative_to(os.path.normpath(folder / each)) for each in context.bundle.synced or ())
+
+
+def names_suit_every_disk(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+    """Warns of generated files that Windows cannot have, whatever their suffix."""
+    if _RESERVED.fullmatch(job.key):
+        yield _reserved(job.module.origin.at("module_name"), f"jobs/{job.key}.yml", "module")
+    written = {file.name for file in job.sql_files}
+    for path, task in job.all_tasks:
+        name = str(task.get("task_key"))
+        if name in written and _RESERVED.fullmatch(name):
+            yield _reserved(job.origin_of((*path, "task_key")), f"sql/{job.key}/{name}.sql", "source")
+
+
+def _reserved(origin: SourceRef, file: str, what: str) -> Diagnostic:
+    return RESERVED_NAME.at(origin, f"Windows can have no file {file!r}; rename the {what} if anybody is to work there")
 
 
 def _notebook_problem(path: str, context: CheckContext) -> str | None:
@@ -53,4 +92,4 @@ def _notebook_problem(path: str, context: CheckContext) -> str | None:
     return None if context.files.first_line(path) == header else f"its first line must be {header!r}"
 
 
-JOB_CHECKS = (local_files_exist,)
+JOB_CHECKS = (local_files_exist, names_suit_every_disk)

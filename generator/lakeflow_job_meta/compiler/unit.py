@@ -17,7 +17,13 @@ from lakeflow_job_meta.compiler.result import UnitResult
 from lakeflow_job_meta.config.bundle import BundleDeclarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, errors_among
-from lakeflow_job_meta.diagnostics.rules import DUPLICATE_MODULE, JOB_KEY_COLLISION, NO_ACTIVE_SOURCE, SeverityOverrides
+from lakeflow_job_meta.diagnostics.rules import (
+    DUPLICATE_KEY,
+    DUPLICATE_MODULE,
+    JOB_KEY_COLLISION,
+    NO_ACTIVE_SOURCE,
+    SeverityOverrides,
+)
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.units import BuiltModule, ParsedUnit, parse_unit
 from lakeflow_job_meta.layout.job_summary import JobSummary
@@ -140,7 +146,7 @@ class UnitCompiler:
         others = links.others if links else None
         context = CheckContext(self.project, self.layout.output, self.bundle, self.files.noting(), others)
         found = _Findings(diagnostics=self._severity.apply(content.diagnostics))
-        damaged = {_line(diagnostic) for diagnostic in found.diagnostics}
+        damaged = {_line(each) for each in found.diagnostics if not _is_read_all_the_same(each)}
         # All checks come before the first rendering, which would be for nothing where a check needs the other modules.
         checked = [
             (module.parsed, *_checked(module, context, links.collision_of(module.parsed) if links else []))
@@ -193,6 +199,11 @@ def _checked(
     if built.job is not None:
         problems += _without_follow_ups(check_job(built.job, context), problems)
     return None if parsed.is_broken else built.job, problems
+
+
+def _is_read_all_the_same(diagnostic: Diagnostic) -> bool:
+    """Whether nothing is missing because of a problem: of a key that YAML has twice, the first value was read."""
+    return diagnostic.code == DUPLICATE_KEY.code and diagnostic.location.is_file
 
 
 def _loose_tasks(unit: ParsedUnit) -> frozenset[str]:

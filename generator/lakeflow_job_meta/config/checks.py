@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from typing import cast
 
 from lakeflow_job_meta._internal.fs import is_glob, is_good_glob
+from lakeflow_job_meta._internal.listing import FilePattern
 from lakeflow_job_meta._internal.text import did_you_mean, listing, quoted
 from lakeflow_job_meta._internal.trees import Value
-from lakeflow_job_meta.config.model import SOURCE_KINDS, Project, is_inside
+from lakeflow_job_meta.config.model import BUNDLES_FOLDER, SOURCE_KINDS, Project, is_inside
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.diagnostics.rules import PROJECT_FILE_MISTAKE, RULES
 from lakeflow_job_meta.tables.names import name_problem
@@ -61,6 +62,19 @@ def _sources_are_there_once(project: Project, value: dict[str, Value]) -> Iterat
 def _output_is_inside(project: Project, value: dict[str, Value]) -> Iterator[Diagnostic]:
     if not is_inside(project.output) or project.output == ".":
         yield _at(project, "'output' must be a folder inside the project, such as `resources`", "output")
+    elif any(step.startswith(".") for step in project.output.split("/")):
+        yield _at(project, "'output' must not be a hidden folder: what lies in one is not deployed", "output")
+
+
+def _output_holds_no_metadata(project: Project, value: dict[str, Value]) -> Iterator[Diagnostic]:
+    """Refuses an output folder where a generated file would be read as metadata, or lie in a table."""
+    bundle = "" if project.bundles is None else f"{BUNDLES_FOLDER}/x/"
+    for number, source in enumerate(project.metadata):
+        pattern = FilePattern(project.folder, source.location)
+        if source.kind in ("yaml", "delta") and pattern.covers(f"{bundle}{project.output}/jobs/x.yml"):
+            message = f"the generated files in {quoted(project.output)} would be among the metadata in "
+            path = ("metadata", number, source.kind) if "metadata" in value else ("output",)
+            yield _at(project, f"{message}{quoted(source.location)}; give one of them another folder", *path)
 
 
 def _job_name_tells_modules_apart(project: Project, value: dict[str, Value]) -> Iterator[Diagnostic]:
@@ -112,6 +126,7 @@ _CHECKS: tuple[_Check, ...] = (
     _sources_are_clear,
     _sources_are_there_once,
     _output_is_inside,
+    _output_holds_no_metadata,
     _job_name_tells_modules_apart,
     _bundles_are_clear,
     _template_exists,

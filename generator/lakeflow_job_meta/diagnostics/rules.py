@@ -59,6 +59,7 @@ NOT_UPSTREAM = Rule("not-upstream")
 PROJECT_FILE_MISTAKE = Rule("project-file", is_fixed=True)
 MISSING_FILE = Rule("missing-file")
 NOT_A_NOTEBOOK = Rule("not-a-notebook")
+RESERVED_NAME = Rule("reserved-name", Severity.WARNING)
 TEMPLATE = Rule("template", is_fixed=True)
 FOREIGN_FILE = Rule("foreign-file", is_fixed=True)
 

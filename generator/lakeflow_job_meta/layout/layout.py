@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lakeflow_job_meta._internal.text import listing
 from lakeflow_job_meta._internal.trees import Value, value_at
+from lakeflow_job_meta.config.bundle import read_bundle_file
 from lakeflow_job_meta.config.model import BUNDLE_FILE, BUNDLES_FOLDER, Bundles, Project
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.jobs.units import Jobs
@@ -20,7 +21,6 @@ from lakeflow_job_meta.layout.bundle_file import bundle_file, read_common_config
 from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
 from lakeflow_job_meta.layout.job_summary import JobSummary, summarize_job
 from lakeflow_job_meta.layout.partitioning import Partitioning, partition
-from lakeflow_job_meta.text.yaml_reader import read_yaml
 
 NEARLY_FULL = 4000
 """The CLI keeps 2.1 MB of state per 1,000 jobs and reads it by an API that is limited to 10 MB: about 4,700 jobs."""
@@ -87,6 +87,7 @@ class BundleLayout(ABC):
         There are thousands, so all of it is plain text: a `Path` costs more than reading the file.
         """
         for bundle in self.bundles_in(Path(root)):
+            self.refuse_outside(self._folders(root, bundle), root)
             for name, path, is_file in _entries(f"{root}/{bundle}") if bundle else ():
                 if name == BUNDLE_FILE:
                     yield GeneratedFile(bundle, FileKind.BUNDLE), path, is_file
@@ -95,6 +96,7 @@ class BundleLayout(ABC):
                 if name.endswith(".yml") and name[0] != ".":
                     yield GeneratedFile(bundle, FileKind.JOB, name[:-4]), path, is_file
             for job_key, inside, _ in _entries(f"{folder}sql"):
+                self.refuse_outside([inside] if os.path.islink(inside) else [], root)  # noqa: PTH114
                 for name, path, is_file in _entries(inside):
                     if name.endswith(".sql") and name[0] != ".":
                         yield GeneratedFile(bundle, FileKind.SQL, job_key, name[:-4]), path, is_file
@@ -102,12 +104,34 @@ class BundleLayout(ABC):
     def folders_in(self, root: Path) -> Iterator[Path]:
         """Yields the folders that generated files lie in, in the root or a copy."""
         for bundle in self.bundles_in(root):
-            output = root / self.prefix(bundle)
-            yield from (root / bundle, output / "jobs", *output.glob("sql/*"))
+            folders = self._folders(str(root), bundle)
+            below = [path for _, path, is_file in _entries(folders[-1]) if not is_file]
+            self.refuse_outside([*folders, *filter(os.path.islink, below)], str(root))
+            yield from map(Path, [*folders[:-1], *below])
+
+    def _folders(self, root: str, bundle: str) -> tuple[str, str, str]:
+        output = f"{root}/{self.prefix(bundle)}"
+        return f"{root}/{bundle}".rstrip("/"), f"{output}jobs", f"{output}sql"
+
+    def refuse_outside(self, folders: Iterable[str], root: str) -> None:
+        """Raises ConfigError for a folder of generated files, in the root or a copy, that a link leads out of it."""
+        home = os.path.realpath(self.project.folder if root == str(self.folder) else root)
+        for folder in folders:
+            real = os.path.realpath(folder)
+            is_dangling = os.path.islink(folder) and not os.path.isdir(real)  # noqa: PTH112, PTH114
+            if is_dangling or not f"{real}/".startswith(f"{home.rstrip('/')}/"):
+                raise ConfigError(
+                    f"{os.path.relpath(folder, self.project.folder)!r} leads to {real!r}, which is no folder of the "
+                    "project, so nothing is read, written or deleted there. Make it a folder instead of a link, or "
+                    "name another 'output' in job_meta.yml."
+                )
 
     def job_keys(self, bundle: str) -> list[str]:
-        found = (self.folder / f"{self.prefix(bundle)}jobs").glob("*.yml")
-        return sorted(path.stem for path in found if not path.name.startswith("."))
+        folder = f"{self.folder}/{self.prefix(bundle)}jobs"
+        try:
+            return [name[:-4] for name, _, _ in _entries(folder) if name.endswith(".yml") and name[0] != "."]
+        except OSError as error:
+            raise OperationFailed(f"The folder {folder!r} cannot be read: {error.strerror}.") from error
 
     def jobs_on_disk(self) -> dict[str, tuple[str, ...]]:
         """Returns the bundles that hold a file of a job, by its key; more than one after a move that was cut off."""
@@ -179,7 +203,7 @@ class SingleBundle(BundleLayout):
             raise OperationFailed(
                 f"there is no {BUNDLE_FILE} in {str(path.parent)!r}; bundle/starter of this project has one."
             )
-        include = value_at(read_yaml(path.read_text("utf-8", "replace")).value, ("include",))[1]
+        include = value_at(read_bundle_file(path), ("include",))[1]
         if not isinstance(include, list) or wanted not in include:
             raise OperationFailed(
                 f"{BUNDLE_FILE} does not include the generated files; add `- {wanted}` below 'include:'."
@@ -273,10 +297,11 @@ def many_bundles_of(project: Project) -> ManyBundles:
 
 def _entries(folder: str) -> list[tuple[str, str, bool]]:
     """Returns name, path and whether it is a file of all that is in a folder; nothing if there is no such folder."""
-    if not os.path.isdir(folder):  # noqa: PTH112
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(
+                (entry.name, entry.path, entry.is_file(follow_symlinks=False) or os.path.isfile(entry.path))  # noqa: PTH113
+                for entry in entries
+            )
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    with os.scandir(folder) as entries:
-        return sorted(
-            (entry.name, entry.path, entry.is_file(follow_symlinks=False) or os.path.isfile(entry.path))  # noqa: PTH113
-            for entry in entries
-        )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
+from lakeflow_job_meta._internal.fs import read_file
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta._internal.trees import Value, value_at
 from lakeflow_job_meta.config.model import Project
@@ -51,6 +52,8 @@ def scan(layout: BundleLayout, folder: Path | None = None) -> tuple[dict[Generat
     try:
         for file, path, is_file in layout.candidates(str(folder or layout.folder)):
             text = _text_of(path) if is_file else ""
+            if text is None:
+                continue
             if label_of(file, text) is None:
                 foreign.append(layout.path_of(file))
             else:
@@ -61,14 +64,14 @@ def scan(layout: BundleLayout, folder: Path | None = None) -> tuple[dict[Generat
     return found, foreign
 
 
-def _text_of(path: str) -> str:
-    """Returns a file's text; nothing where it is no UTF-8, and so is not ours."""
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
-        content = file.read()
+def _text_of(path: str) -> str | None:
+    """Returns a file's text; an empty one where it is no UTF-8, and so is not ours, None where it is gone by now."""
     try:
-        return content.decode("utf-8")
+        return read_file(path).decode("utf-8")
     except UnicodeDecodeError:
         return ""
+    except FileNotFoundError:
+        return None
 
 
 def label_of(file: GeneratedFile, text: str) -> str | None:

@@ -8,9 +8,11 @@ of generated files is ever written, and a file without our marker is never overw
 from __future__ import annotations
 
 import difflib
+import errno
 import itertools
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -258,6 +260,7 @@ def apply_changes(
     """Writes everything: new contents beside the old first, then all renames, then deletions.
 
     Raises:
+        ConfigError: A link leads out of the project; nothing was written.
         OperationFailed: The disk refused; every file is whole, and the next run finishes the work.
     """
     paths = [(change, f"{changes.folder}/{changes.layout.path_of(change.file)}") for change in changes.changes]
@@ -265,12 +268,11 @@ def apply_changes(
     prepared: list[tuple[str, str]] = []
     try:
         _remove_leftovers(changes.layout, changes.folder)
-        for folder in {os.path.dirname(path) for _, path in writes}:  # noqa: PTH120
-            Path(folder).mkdir(parents=True, exist_ok=True)
+        changes.layout.refuse_outside({os.path.dirname(path) for _, path in paths}, str(changes.folder))  # noqa: PTH120
         for number, (text, path) in enumerate(writes):
             # Before the file is there: most of the time goes by while one is written, so that is when Ctrl-C comes.
             prepared.append((_temporary_beside(path), path))
-            write_new(prepared[-1][0], text.encode("utf-8"), durable=len(writes) <= _SYNC_EACH)
+            _write_temporary(prepared[-1][0], text, durable=len(writes) <= _SYNC_EACH)
             if number % 100 == 0:
                 on_progress("Writing files", number, len(writes))
         if len(writes) > _SYNC_EACH and hasattr(os, "sync"):
@@ -288,12 +290,25 @@ def apply_changes(
         ) from error
     finally:
         for temporary, _ in prepared:
-            Path(temporary).unlink(missing_ok=True)
+            with suppress(FileNotFoundError, NotADirectoryError):  # its folder could not be made
+                Path(temporary).unlink()
 
 
 def _temporary_beside(path: str) -> str:
     """Returns a name beside a file; in plain text, since there are thousands."""
     return f"{os.path.dirname(path)}/{_TEMPORARY}{os.getpid()}-{next(_numbers)}.tmp"  # noqa: PTH120
+
+
+def _write_temporary(path: str, text: str, *, durable: bool, tries: int = 5) -> None:
+    """Writes a new file and, where there is none, its folder; another run beside this one may remove that at once."""
+    try:
+        write_new(path, text.encode("utf-8"), durable=durable)
+    except FileNotFoundError:
+        if tries == 1:
+            raise
+        with suppress(FileNotFoundError, FileExistsError):
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        _write_temporary(path, text, durable=durable, tries=tries - 1)
 
 
 def _delete(changes: Sequence[tuple[FileChange, str]]) -> None:
@@ -305,8 +320,16 @@ def _delete(changes: Sequence[tuple[FileChange, str]]) -> None:
         if str(path).casefold() not in written:
             path.unlink(missing_ok=True)
     for folder in {path.parent for file, path in gone if file.kind is FileKind.SQL}:
-        if not any(folder.iterdir()):
-            folder.rmdir()
+        _remove_if_empty(folder)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError as error:
+        # Somebody's file is in it, or another run beside this one was faster.
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+            raise
 
 
 def _remove_leftovers(layout: BundleLayout, root: Path) -> None:

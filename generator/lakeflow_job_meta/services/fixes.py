@@ -14,7 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from lakeflow_job_meta._internal.fs import write_atomically
+from lakeflow_job_meta._internal.fs import read_file, write_atomically
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic
@@ -94,7 +94,7 @@ def apply_fixes(project: Project, fixes: Fixes) -> Fixes:
         # A link stays one.
         path = (project.folder / file.path).resolve()
         try:
-            if path.read_bytes() != file.before:
+            if read_file(path) != file.before:
                 left.append(_not_applied(file.path, _CHANGED))
             elif not os.access(path, os.W_OK):
                 left.append(_not_applied(file.path, "the file is read-only"))
@@ -145,7 +145,7 @@ class _Planner:
             return "not in a metadata file"
         if path not in self._refused and path not in self.files:
             try:
-                content = (self._project.folder / path).read_bytes()
+                content = read_file(self._project.folder / path)
             except OSError:
                 content = b""
             self.files[path] = FileFix(path, content, content)

@@ -11,7 +11,10 @@ import hashlib
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+
+from lakeflow_job_meta._internal.fs import MAX_BYTES_OF_ANY, read_file
 
 SETTLING_SECONDS = 3.0
 """The coarsest clock of a file system ticks every two seconds (FAT); volumes and object stores every one."""
@@ -54,7 +57,7 @@ class FileFingerprints:
         try:
             found = path.stat()
             stamp = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev)
-            return self.digest(str(path), stamp, path.read_bytes)
+            return self.digest(str(path), stamp, partial(read_file, path, MAX_BYTES_OF_ANY))
         except OSError as error:
             self._known.pop(str(path), None)
             return f"unreadable: {error.strerror}"

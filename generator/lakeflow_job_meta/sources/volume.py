@@ -7,13 +7,15 @@ vanishes between listing and reading means that the folder is listed again.
 from __future__ import annotations
 
 import os
+import posixpath
 from collections.abc import Collection, Hashable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-from lakeflow_job_meta._internal.fs import walk
+from lakeflow_job_meta._internal.fs import MAX_BYTES, read_file
+from lakeflow_job_meta._internal.listing import FilePattern
 from lakeflow_job_meta._internal.parallel import attempts
 from lakeflow_job_meta.errors import LakeflowJobMetaError, OperationFailed
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints, combined_fingerprint
@@ -59,7 +61,8 @@ class FilesApi:
     def read(self, path: str) -> bytes:
         with workspace_errors(self.workspace):
             contents = self.workspace.client().files.download(path).contents
-            return b"" if contents is None else contents.read()
+            # One byte more, by which it is known that there is more.
+            return b"" if contents is None else contents.read(MAX_BYTES + 1)
 
 
 class MountedFiles:
@@ -69,14 +72,14 @@ class MountedFiles:
         if not Path(folder).is_dir():
             raise ResourceMissing(f"there is no folder {folder!r}")
         try:
-            found = sorted(Path(parent, name) for parent, _, names in walk(Path(folder)) for name in names)
-            return [VolumeFile(path.as_posix(), _stamp(path.stat())) for path in found if path.is_file()]
+            found = FilePattern(Path(folder), ".").files()
+            return [VolumeFile(Path(folder, label).as_posix(), _stamp(os.stat(path))) for label, path in found]  # noqa: PTH116
         except OSError as error:
             raise OperationFailed(f"{folder!r} cannot be listed: {error.strerror} ({error.filename})") from error
 
     def read(self, path: str) -> bytes:
         try:
-            return Path(path).read_bytes()
+            return read_file(path)
         except FileNotFoundError:
             raise ResourceMissing(f"there is no file {path!r}") from None
         except OSError as error:
@@ -104,7 +107,8 @@ class VolumeReader:
     """
 
     def __init__(self, folder: str, files: VolumeFiles | None = None) -> None:
-        self.source = folder.rstrip("/")
+        self.source = posixpath.normpath(folder)
+        self._pattern = FilePattern(Path(self.source), ".", YAML_SUFFIXES)
         self._given_files = files
 
     def read(self) -> SourceSnapshot:
@@ -138,9 +142,7 @@ class VolumeReader:
         return self._given_files or volume_files(self.source)
 
     def _listing(self) -> list[VolumeFile]:
-        """Lists the YAML files, those that are hidden or in a hidden folder left out."""
-        found = [file for file in self._files.listing(self.source) if file.path.endswith(YAML_SUFFIXES)]
-        return [file for file in found if "/." not in file.path.removeprefix(self.source)]
+        return [file for file in self._files.listing(self.source) if self.contains(file.path)]
 
     def _file_contents(self) -> dict[str, bytes]:
         """Reads every YAML file of one listing; starts again when one of them is gone meanwhile."""
@@ -154,4 +156,5 @@ class VolumeReader:
         raise AssertionError("unreachable")
 
     def contains(self, label: str) -> bool:
-        return label.startswith(f"{self.source}/")
+        inside = f"{self.source}/"
+        return label.startswith(inside) and self._pattern.covers(label.removeprefix(inside))

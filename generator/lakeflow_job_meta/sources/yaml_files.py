@@ -5,15 +5,13 @@ Reads the disk, changes nothing. A file that cannot be parsed is reported and th
 
 from __future__ import annotations
 
-import fnmatch
-import glob
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from lakeflow_job_meta._internal.fs import is_glob, walk
+from lakeflow_job_meta._internal.listing import FilePattern
 from lakeflow_job_meta._internal.text import kind_of
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
@@ -32,18 +30,16 @@ _FILE_KEYS = ("metadata_version", "modules")
 
 
 class YamlReader:
-    """Reads the modules of a file, a folder, or a glob (`*`, `?`, `[...]`, `**`), relative to the project's folder."""
+    """Reads the modules of the files that a `FilePattern` names, relative to the project's folder."""
 
     def __init__(self, project_folder: Path, pattern: str) -> None:
         self.project_folder = project_folder
         self.source = pattern
-        # In plain text: the monitor calls `contains` for every file of the project with each tick.
-        self._normal_path = os.path.normpath(pattern).replace(os.sep, "/")
-        self._inside = "" if self._normal_path == "." else f"{self._normal_path.rstrip('/')}/"
+        self._pattern = FilePattern(project_folder, pattern, YAML_SUFFIXES)
 
     def read(self) -> SourceSnapshot:
         try:
-            units = [self._unit(file) for file in self._files()]
+            units = [_unit(label, path) for label, path in self._files()]
         except OperationFailed as error:
             return SourceSnapshot.unreadable(self, str(error))
         return SourceSnapshot(self.source, tuple(units), (), False, self.contains)
@@ -53,48 +49,25 @@ class YamlReader:
             files = self._files()
         except OperationFailed as error:
             raise OperationFailed(f"{self.source}: {error}") from None
-        return combined_fingerprint({self._label(file): fingerprints.of_file(file) for file in files})
+        return combined_fingerprint({label: fingerprints.of_file(Path(path)) for label, path in files})
 
-    def _unit(self, file: Path) -> SourceUnit:
-        label = self._label(file)
-        content, problems = read_bytes(file, label)
-        if content is None:
-            return SourceUnit(label, None, partial(_unread, problems))
-        return unit_of_file(label, content)
-
-    def _files(self) -> list[Path]:
-        """Returns the files by path; the text of OperationFailed does not name the source."""
-        path = self.project_folder / self.source
+    def _files(self) -> list[tuple[str, str]]:
+        """Returns label and path of each file; the text of OperationFailed does not name the source."""
         try:
-            if is_glob(self.source):
-                # Unlike pathlib's, this glob takes absolute patterns and `**` for files in every version of Python.
-                names = glob.iglob(self.source, root_dir=self.project_folder, recursive=True)  # noqa: PTH207
-                named = {self.project_folder / name for name in names}
-                files = {file for file in named if file.suffix in YAML_SUFFIXES and file.is_file()}
-            elif path.is_dir():
-                files = set(_below(path))
-            elif path.exists():
-                files = {path}
-            else:
-                raise OperationFailed(_MISSING)
+            return self._pattern.files()
         except OSError as error:
-            raise OperationFailed(f"cannot be read: {error.strerror or error}") from None
-        return sorted(files, key=lambda file: file.as_posix())
-
-    def _label(self, file: Path) -> str:
-        return os.path.relpath(file, self.project_folder).replace(os.sep, "/")
+            if isinstance(error, FileNotFoundError) and error.filename == self._pattern.base:
+                raise OperationFailed(_MISSING) from None
+            where = os.path.relpath(error.filename or self._pattern.base, self.project_folder).replace(os.sep, "/")
+            raise OperationFailed(f"cannot be read: {error.strerror} ({where})") from None
 
     def contains(self, label: str) -> bool:
-        if is_glob(self.source):
-            return fnmatch.fnmatchcase(label, self.source.replace("**/", "*"))
-        return label == self._normal_path or label.startswith(self._inside)
+        return self._pattern.covers(label)
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    for parent, folders, files in walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        named = (Path(parent, name) for name in files if name.endswith(YAML_SUFFIXES) and name[0] != ".")
-        yield from (path for path in named if path.is_file() or path.is_symlink())
+def _unit(label: str, path: str) -> SourceUnit:
+    content, problems = read_bytes(Path(path), label)
+    return SourceUnit(label, None, partial(_unread, problems)) if content is None else unit_of_file(label, content)
 
 
 def unit_of_file(label: str, content: bytes) -> SourceUnit:

@@ -13,7 +13,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from lakeflow_job_meta._internal.fs import write_atomically
+from lakeflow_job_meta._internal.fs import read_file, write_atomically
 from lakeflow_job_meta.config.model import BUNDLE_FILE, PROJECT_FILE, Project
 from lakeflow_job_meta.errors import OperationFailed
 
@@ -100,7 +100,7 @@ def write_private(path: Path, content: bytes, *, is_durable: bool = True) -> Non
 def read_record(path: Path) -> dict[str, object]:
     """Reads a small JSON file; one that is missing or damaged is as good as empty."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(read_file(path))
     except (OSError, ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
+from lakeflow_job_meta._internal.fs import read_file
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.text.markers import one_line
 
@@ -81,6 +82,6 @@ def _try_to_lock(handle: int, path: Path) -> bool:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8", errors="replace").strip()
+        return read_file(path).decode("utf-8", "replace").strip()
     except OSError:
         return ""

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from lakeflow_job_meta._internal.fs import write_atomically
+from lakeflow_job_meta._internal.fs import read_file, write_atomically
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.tables.schema import Column, KeyedRows, Row, TableSchema
 from lakeflow_job_meta.tables.store import OpenTable, TableMissing, TableStore
@@ -31,7 +31,7 @@ class LocalTable(TableStore):
 
     def _open(self) -> OpenTable:
         try:
-            found = json.loads(self._path.read_text(encoding="utf-8"))
+            found = json.loads(read_file(self._path))
         except FileNotFoundError:
             raise TableMissing(self.name, "there is no such file") from None
         except OSError as error:

@@ -6,13 +6,13 @@ import re
 from functools import cached_property
 from pathlib import Path
 
+from lakeflow_job_meta._internal.fs import MAX_BYTES, read_file
 from lakeflow_job_meta._internal.trees import KeyPath, value_at
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Location, SourceRef, Subject, UnreadableDocument, dotted
 from lakeflow_job_meta.diagnostics.rules import DUPLICATE_KEY, NOT_A_VALUE, UNREADABLE
 from lakeflow_job_meta.text.yaml_errors import Fault, Mark
 from lakeflow_job_meta.text.yaml_reader import YamlText, read_yaml
 
-MAX_BYTES = 64 * 1024 * 1024
 LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 """What ends a line in YAML 1.1, and so in the parser's marks."""
 
@@ -71,16 +71,11 @@ def open_yaml(path: Path, label: str) -> tuple[YamlDocument | None, list[Diagnos
 
 
 def read_bytes(path: Path, label: str) -> tuple[bytes | None, list[Diagnostic]]:
-    """Reads a file as it is, unless it is too large; otherwise like `open_yaml`."""
+    """Reads a file as it is; otherwise like `open_yaml`."""
     try:
-        size = path.stat().st_size
-        return (path.read_bytes(), []) if size <= MAX_BYTES else _too_large(label, size)
+        return read_file(path), []
     except OSError as error:
         return _unreadable(label, f"cannot be read: {error.strerror or error}")
-
-
-def _too_large(label: str, size: int) -> tuple[None, list[Diagnostic]]:
-    return _unreadable(label, f"the file has {size:,} bytes; the limit is {MAX_BYTES:,}: split it")
 
 
 def _unreadable(label: str, message: str) -> tuple[None, list[Diagnostic]]:
@@ -90,7 +85,7 @@ def _unreadable(label: str, message: str) -> tuple[None, list[Diagnostic]]:
 def decode_yaml(content: bytes, label: str) -> tuple[YamlDocument | None, list[Diagnostic]]:
     """Takes a file's content for text; otherwise like `open_yaml`."""
     if len(content) > MAX_BYTES:
-        return _too_large(label, len(content))
+        return _unreadable(label, f"cannot be read: it has more than {MAX_BYTES:,} bytes, which are the limit")
     try:
         return YamlDocument(label, content.decode("utf-8-sig")), []
     except UnicodeDecodeError as error:

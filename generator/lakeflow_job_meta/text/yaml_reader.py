@@ -324,6 +324,7 @@ class _Reader:
             return
         if top is not None and top.is_merge and top.has_key and isinstance(anchored.value, dict):
             top.merges.append((anchored.value, anchored.path))
+            top.size += anchored.size
             top.has_key = top.is_merge = False
             return
         if self.with_positions:

@@ -470,19 +470,19 @@ class TestBadInput:
     @pytest.mark.parametrize("what", ["metadata", "metadata/a.yml"])
     def test_what_may_not_be_read_is_an_error_for_root_too(self, project, monkeypatch, what):
         project.write("metadata/a.yml", module("a"))
-        real_open, real_scan = Path.read_bytes, os.scandir
+        real_open, real_scan = os.open, os.scandir
 
-        def read_bytes(path: Path) -> bytes:
-            if path.as_posix().endswith(what):
+        def opened(path: str | Path, *arguments: int) -> int:
+            if str(path).endswith(what):
                 raise PermissionError(13, "Permission denied", str(path))
-            return real_open(path)
+            return real_open(path, *arguments)
 
         def scandir(path: str | Path) -> object:
             if str(path).endswith(what):
                 raise PermissionError(13, "Permission denied", str(path))
             return real_scan(path)
 
-        monkeypatch.setattr(Path, "read_bytes", read_bytes)
+        monkeypatch.setattr(os, "open", opened)
         monkeypatch.setattr(os, "scandir", scandir)
         result = project.ljm("validate")
         assert [problem.code for problem in result.errors] == ["unreadable"]
@@ -511,6 +511,20 @@ PROJECT_MISTAKES = {
     "a source twice": ("metadata: ‸[{yaml: x}, {yaml: x}]\n", "named twice"),
     "an output that is no text": ("output: ‸5\n", "'output' must be text"),
     "an output outside": ("output: ‸../x\n", "must be a folder inside the project"),
+    "a hidden output": ("output: ‸.git\n", "must not be a hidden folder"),
+    "the state folder as output": ("output: ‸.lakeflow-job-meta/dev\n", "must not be a hidden folder"),
+    "metadata as output": ("output: ‸metadata\n", "would be among the metadata in 'metadata'"),
+    "an output in the metadata": (
+        "output: meta/out\nmetadata: [{yaml: ‸meta}]\n",
+        "would be among the metadata in 'meta'",
+    ),
+    "all of the project as metadata": ("metadata: [{yaml: ‸.}]\n", "the generated files in 'resources' would be"),
+    "a glob that finds generated files": ("metadata: [{yaml: ‸'**/*.yml'}]\n", "give one of them another folder"),
+    "a table as output": ("output: data/t\nmetadata: [{delta: ‸data/t}]\n", "would be among the metadata in 'data/t'"),
+    "bundles as metadata": (
+        "bundles: {jobs_per_bundle: 9}\nmetadata: [{yaml: ‸bundles}]\n",
+        "would be among the metadata in 'bundles'",
+    ),
     "a job setting that is unknown": ("defaults: {job: {‸schedul: {}}}\n", "did you mean 'schedule'?"),
     "a job setting of the wrong kind": ("defaults: {job: {max_concurrent_runs: ‸x}}\n", "must be a whole number"),
     "a task setting that is unknown": ("defaults: {task: {‸max_retry: 1}}\n", "did you mean 'max_retries'?"),

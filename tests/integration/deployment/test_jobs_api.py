@@ -590,6 +590,7 @@ class TestFiles:
         assert site.workspace.tree.read(f"{ROOT}/dist/etl.whl") == b"wheel"
 
     def test_a_file_outside_the_project_is_not_read(self, site):
+        site.project.write("databricks.yml", site.project.read("databricks.yml") + "sync: {paths: [., ..]}\n")
         site.project.write("../secret.py", "# Databricks notebook source\n")
         site.module("sales", "notebook_path: ../secret.py")
 

@@ -296,6 +296,7 @@ class TestPaths:
         assert built["notebook_task"]["notebook_path"] == "../notebooks/a.py"
 
     def test_a_path_does_not_depend_on_the_folder_that_the_command_runs_in(self, project, monkeypatch):
+        project.write("databricks.yml", "bundle: {name: x}\nsync: {paths: [., ../outside]}\n")
         project.write("../outside/a.py", NOTEBOOK)
         project.write("metadata/sales.yml", module(notebook="../outside/a.py"))
         written = []

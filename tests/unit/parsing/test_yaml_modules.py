@@ -306,6 +306,13 @@ class TestTogether:
         assert lines == sorted(lines)
         assert {2, 3, 5, 6, 7, 8} <= set(lines)
 
+    def test_a_key_that_is_given_twice_does_not_hide_the_other_mistakes_of_its_line(self, project):
+        config = "{notebook_path: /a, max_retry: 1}"
+        source = f"{{source_id: a, source_id: b, execution_order: first, transformation_config: {config}}}"
+        problems = project.problems(f"modules: [{{module_name: sales, sources: [{source}]}}]\n")
+        codes = sorted(problem.split(" ")[-1] for problem in problems)
+        assert codes == ["[duplicate-key]", "[unknown-field]", "[wrong-type]"]
+
     def test_mistakes_of_all_files_are_told_in_the_order_of_the_files(self, project):
         for name in ("b", "a", "sub/c"):
             project.write(f"metadata/{name}.yml", module(name[-1]).replace("a}", "a, x: 1}"))

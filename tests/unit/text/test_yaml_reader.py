@@ -177,6 +177,23 @@ class TestRefused:
         text = f"a: &a {{{wide}}}\n" + "".join(f"b{n}: {{<<: *a}}\n" for n in range(1000))
         assert fault_of(text)[0] == "limit"
 
+    @pytest.mark.parametrize("merged", ["*a{}", "[*a{}]", "{{<<: *a{}}}", "{{k: *a{}}}"])
+    def test_a_bomb_of_aliases_that_are_merged_on_their_way_is_refused(self, merged):
+        lines = ["a0: &a0 {k: x}"]
+        for n in range(12):
+            lines.append(f"m{n}: &m{n} {{<<: {merged.format(n)}}}")
+            lines.append(f"a{n + 1}: &a{n + 1} {{k: [{', '.join([f'*m{n}'] * 10)}]}}")
+        kind, message = fault_of("\n".join(lines))
+        assert kind == "limit"
+        assert f"{MAX_VALUES_FROM_ALIASES:,}" in message
+
+    def test_merging_counts_as_much_as_repeating(self):
+        text = "a: &a {b: 1, c: [1, 2]}\nm: &m {<<: *a}\n"
+        for repeat in ("*m", "{<<: *m}"):
+            found = read_yaml(text + "".join(f"k{n}: {repeat}\n" for n in range(20_000)))
+            assert [fault.kind for fault in found.faults] == ["limit"]
+            assert 16_000 < found.faults[0].mark.line < 17_000  # six values each
+
     def test_a_few_aliases_are_fine(self):
         text = "a: &a {b: 1, c: [1, 2]}\n" + "".join(f"k{n}: *a\n" for n in range(1000))
         assert value_of(text)["k999"] == {"b": 1, "c": [1, 2]}

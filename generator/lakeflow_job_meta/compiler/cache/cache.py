@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from lakeflow_job_meta._internal.fs import write_atomically
+from lakeflow_job_meta._internal.fs import MAX_BYTES_OF_ANY, read_file, write_atomically
 from lakeflow_job_meta._internal.hashing import content_digest
 from lakeflow_job_meta.compiler.cache.codec import CacheContent, decode, encode
 from lakeflow_job_meta.compiler.cache.key import cache_key
@@ -88,7 +88,7 @@ class CompilationCache:
 
     def _load(self) -> CacheContent:
         try:
-            stored = decode(self._path.read_bytes())
+            stored = decode(read_file(self._path, MAX_BYTES_OF_ANY))
         except OSError:
             return CacheContent()
         same = all(digest == self._digest_of_template(name) for name, digest in stored.templates.items())
@@ -96,7 +96,7 @@ class CompilationCache:
 
     def _digest_of_template(self, name: str) -> str | None:
         try:
-            return _template_digest((self._project.folder / name).read_text(encoding="utf-8"))
+            return _template_digest(read_file(self._project.folder / name).decode("utf-8"))
         except (OSError, ValueError):
             return None
 

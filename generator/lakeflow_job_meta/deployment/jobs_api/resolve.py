@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
+from lakeflow_job_meta._internal.fs import MAX_BYTES_OF_ANY, read_file
 from lakeflow_job_meta._internal.text import json_like, quoted
 from lakeflow_job_meta._internal.trees import Scalar, Value
 from lakeflow_job_meta.compiler.result import Compilation
@@ -130,7 +130,7 @@ class LocalFiles:
             if text is not None:
                 return text.encode("utf-8")
         try:
-            return Path(self.project.folder, local).read_bytes()
+            return read_file(self.project.folder / local, MAX_BYTES_OF_ANY)
         except OSError as error:
             raise NeedsCli(
                 f"{quoted(local)} cannot be read ({error.strerror}), so it cannot be uploaded: name a file of the "

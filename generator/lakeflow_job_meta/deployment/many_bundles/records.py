@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
-from lakeflow_job_meta._internal.fs import kind_of_path
+from lakeflow_job_meta._internal.fs import MAX_BYTES_OF_ANY, kind_of_path, read_file
 from lakeflow_job_meta._internal.trees import value_at
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import read_bundle_file
@@ -102,6 +102,6 @@ class BundleFingerprints:
         if kind != "file":
             return fingerprint(path) if kind == "folder" else ""
         try:
-            return hashlib.sha256(path.read_bytes()).hexdigest()
+            return hashlib.sha256(read_file(path, MAX_BYTES_OF_ANY)).hexdigest()
         except OSError as error:
             raise OperationFailed(f"{name!r} cannot be read: {error.strerror}.") from error
