@@ -44,10 +44,9 @@ def dependencies_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
             if dependency.source_id == source.source_id:
                 yield rules.DEPENDENCY_CYCLE.at(dependency.origin, f"{quoted(source.source_id)} waits for itself")
             elif dependency.source_id not in names:
-                others = [name for name in names if name != source.source_id]
-                hint = did_you_mean(dependency.source_id, others)
+                hint = did_you_mean(dependency.source_id, names, besides=source.source_id)
                 what = f"{quoted(source.source_id)} depends on {quoted(dependency.source_id)}"
-                near = nearest(dependency.source_id, others)
+                near = nearest(dependency.source_id, names, besides=source.source_id)
                 message = f"{what}, which the module does not have{hint}"
                 yield rules.UNKNOWN_DEPENDENCY.at(dependency.origin, message, near)
 

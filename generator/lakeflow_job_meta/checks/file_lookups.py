@@ -7,6 +7,8 @@ was concluded from it can be cached for as long as the answers are the same.
 from __future__ import annotations
 
 import importlib.util
+import os
+import posixpath
 import zoneinfo
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -48,7 +50,7 @@ class FileLookups:
 
     def beside(self, path: str) -> list[str]:
         """Returns the files in the folder of `path`, for the closest match."""
-        return cast("list[str]", self._noted(("beside", path)))
+        return cast("list[str]", self._noted(("files in", posixpath.dirname(path))))
 
     def is_time_zone(self, name: str) -> bool:
         return self._noted(("time zone", name)) == "known"
@@ -76,11 +78,12 @@ def _first_line(folder: Path, path: str) -> str:
         return ""
 
 
-def _beside(folder: Path, path: str) -> list[str]:
-    parent = (folder / path).parent
-    if not parent.is_dir():
+def _files_in(folder: Path, path: str) -> list[str]:
+    try:
+        with os.scandir(folder / path) as entries:
+            return sorted(posixpath.join(path, entry.name) for entry in entries if entry.is_file())
+    except OSError:
         return []
-    return [(Path(path).parent / other.name).as_posix() for other in sorted(parent.iterdir()) if other.is_file()]
 
 
 @cache
@@ -105,6 +108,6 @@ def _time_zone(folder: Path, name: str) -> str:
 LOOKUPS: dict[str, Callable[[Path, str], Answer]] = {
     "kind": _kind,
     "first line": _first_line,
-    "beside": _beside,
+    "files in": _files_in,
     "time zone": _time_zone,
 }

@@ -153,9 +153,9 @@ class Suggestion:
         return '"' + "".join(map(_in_quotes, new)) + '"'
 
 
-def nearest(word: str, known: Iterable[str]) -> Suggestion | None:
-    """Suggests the known value that was probably meant; a person has to decide."""
-    match = closest(word, known)
+def nearest(word: str, known: Iterable[str], *, besides: str | None = None) -> Suggestion | None:
+    """Suggests the known value that was probably meant, `besides` one of them; a person has to decide."""
+    match = closest(word, known, besides)
     return Suggestion(SuggestionKind.REPLACE_VALUE, match) if match is not None else None
 
 
