@@ -128,6 +128,13 @@ def listing(words: Iterable[str], most: int = 10) -> str:
     return shown if len(all_words) <= most else f"{shown} and {len(all_words) - most} more"
 
 
+def circle(names: list[str]) -> str:
+    """Returns `a -> b -> a` for the nodes of a circle; of a long one the middle is left out."""
+    left_out = len(names) - 2 * _FEW
+    shown = names if left_out <= 0 else [*names[:_FEW], f"({left_out:,} more)", *names[-_FEW:]]
+    return " -> ".join([*shown, names[0]])
+
+
 def either(words: Iterable[str]) -> str:
     """Returns `'a', 'b' or 'c'`."""
     *first, last = (repr(word) for word in words)

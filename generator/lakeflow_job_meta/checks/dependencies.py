@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lakeflow_job_meta._internal.text import did_you_mean, quoted
+from lakeflow_job_meta._internal.text import circle, did_you_mean, quoted
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics import rules
 from lakeflow_job_meta.diagnostics.model import Diagnostic, nearest
@@ -70,14 +70,13 @@ def outcomes_come_from_conditions(job: Job, context: CheckContext) -> Iterator[D
 
 def dependencies_have_no_cycle(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses circles, by depends_on alone or together with execution_order; each is named once."""
+    written = {source.source_id: number for number, source in reversed([*enumerate(job.module.sources)])}
     for cycle in find_cycles(job.module):
         names = [source.source_id for source in cycle]
         if len(cycle) == 1 and any(names[0] == dependency.source_id for dependency in cycle[0].depends_on or ()):
             continue  # `dependencies_exist` has reported that already
-        written = [source.source_id for source in job.module.sources]
-        start = names.index(min(names, key=written.index))
-        names = [*names[start:], *names[:start]]
-        shown = " -> ".join([*names, names[0]])
+        start = names.index(min(names, key=written.__getitem__))
+        shown = circle([*names[start:], *names[:start]])
         yield rules.DEPENDENCY_CYCLE.at(cycle[start].origin.key("depends_on"), f"sources wait for each other: {shown}")
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from lakeflow_job_meta._internal.graphs import reachable, shortest_path
-from lakeflow_job_meta._internal.text import did_you_mean, quoted
+from lakeflow_job_meta._internal.text import circle, did_you_mean, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value, texts_in, value_at
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics import rules
@@ -132,7 +132,7 @@ def no_circle_of_jobs(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses jobs that run each other in a circle; each job of the circle is reported."""
     for path, key in jobs_run_by(job):
         if (back := shortest_path(key, job.key, context.others.runs)) is not None:
-            shown = " -> ".join([job.key, *back])
+            shown = circle([job.key, *back[:-1]])
             yield rules.RUN_JOB_CYCLE.at(job.origin_of(path), f"jobs run each other without end: {shown}")
 
 
