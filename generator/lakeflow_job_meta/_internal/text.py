@@ -107,9 +107,7 @@ def _pieces(word: str) -> set[str]:
     return {marked[at : at + 3] for at in range(len(marked) - 2)}
 
 
-def did_you_mean(
-    word: str, known: Iterable[str], otherwise: str | None = None, *, besides: str | None = None
-) -> str:
+def did_you_mean(word: str, known: Iterable[str], otherwise: str | None = None, *, besides: str | None = None) -> str:
     """Returns `; did you mean 'x'?`; where none is near `otherwise`, or without it the choices if they are few."""
     choices = tuple(known)
     match = closest(word, choices, besides)
