@@ -123,7 +123,7 @@ def _ranges(text: str) -> dict[KeyPath, tuple[int, int, int]]:
         path, start = pending.pop()
         for key_at, key, at, end in _members(text, start):
             found[(*path, key)] = key_at, at, end
-            pending.append(((*path, key), at))
+            pending.append((inside, at))
     return found
 
 
