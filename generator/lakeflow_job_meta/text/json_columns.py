@@ -122,7 +122,8 @@ def _ranges(text: str) -> dict[KeyPath, tuple[int, int, int]]:
     while pending:
         path, start = pending.pop()
         for key_at, key, at, end in _members(text, start):
-            found[(*path, key)] = key_at, at, end
+            inside = (*path, key)
+            found[inside] = key_at, at, end
             pending.append((inside, at))
     return found
 
