@@ -7,7 +7,6 @@ of generated files is ever written, and a file without our marker is never overw
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -27,6 +26,7 @@ from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
 from lakeflow_job_meta.layout.job_summary import JobSummary
 from lakeflow_job_meta.layout.layout import BundleLayout, layout_of
 from lakeflow_job_meta.output.read_back import jobs_in, label_of, scan
+from lakeflow_job_meta.text.diffs import unified_diff
 
 _TEMPORARY = ".ljm-"
 _numbers = itertools.count()
@@ -59,7 +59,7 @@ class FileChange:
         old = "/dev/null" if self.before is None else f"a/{path}"
         new = "/dev/null" if self.after is None else f"b/{path}"
         before, after = ((text or "").splitlines() for text in (self.before, self.after))
-        yield from difflib.unified_diff(before, after, old, new, lineterm="")
+        yield from unified_diff(before, after, old, new, end="")
 
 
 @dataclass(frozen=True, slots=True)
