@@ -54,7 +54,7 @@ NULL: Schema = {"type": "null"}
 FREE_OBJECT: Schema = {"type": "object"}
 # The grammar of `databricks bundle`: a segment is a letter, then letters, digits, hyphens and underscores.
 SEGMENT = "[a-zA-Z][a-zA-Z0-9_-]*"
-REFERENCE = rf"^\$\{{{SEGMENT}(\.{SEGMENT}(\[[0-9]+\])*)*(\[[0-9]+\])*\}}$"
+REFERENCE = rf"^\$\{{{SEGMENT}((\.{SEGMENT}(\[[0-9]+\])*)+|(\[[0-9]+\])*)\}}$"
 
 SHARED_DEFINITIONS: dict[str, Schema] = {
     "reference": described(

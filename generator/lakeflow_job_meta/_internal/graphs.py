@@ -6,8 +6,8 @@ row. Results depend on the order of the nodes and edges alone.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from graphlib import CycleError, TopologicalSorter
 from typing import TypeVar
 
 _Node = TypeVar("_Node")
@@ -15,22 +15,25 @@ _Node = TypeVar("_Node")
 
 def cycles(edges: Mapping[_Node, Iterable[_Node]]) -> Iterator[list[_Node]]:
     """Yields cycles that share no node, each in the direction of its edges, until the rest of the graph has none."""
-    while cycle := _first_cycle(edges):
-        yield cycle
-        edges = {node: others for node, others in edges.items() if node not in cycle}
-
-
-def _first_cycle(edges: Mapping[_Node, Iterable[_Node]]) -> list[_Node]:
-    # All nodes first, and each as the predecessor of those it leads to: that is the order in which graphlib searches.
-    sorter = TopologicalSorter[_Node](dict.fromkeys(edges, ()))
-    for node, other in ((node, other) for node, others in edges.items() for other in others if other in edges):
-        sorter.add(other, node)
-    try:
-        sorter.prepare()
-    except CycleError as error:
-        found: list[_Node] = error.args[1]
-        return found[:-1]
-    return []
+    done: set[_Node] = set()
+    for start in edges:
+        # Depth first; each node on the path with its edges that are still to be followed.
+        path = {start: iter(edges[start])} if start not in done else {}
+        while path:
+            node = next(reversed(path))
+            other = next((other for other in path[node] if other in edges and other not in done), None)
+            if other is None:
+                gone = [node]
+            elif other not in path:
+                path[other] = iter(edges[other])
+                continue
+            else:
+                gone = list(path)
+                gone = gone[gone.index(other) :]
+                yield gone
+            done.update(gone)
+            for each in gone:
+                del path[each]
 
 
 def reachable(starts: Iterable[_Node], edges: Mapping[_Node, Iterable[_Node]]) -> list[_Node]:
@@ -72,11 +75,23 @@ def dependency_order(
     Returns:
         The sorted nodes, and those that need something that never comes or each other.
     """
+    given = set(present)
+    missing = {node: set(needed) - given for node, needed in needs.items()}
+    needed_by: defaultdict[_Node, list[_Node]] = defaultdict(list)
+    for node, others in missing.items():
+        for other in others:
+            needed_by[other].append(node)
+    places = {node: number for number, node in enumerate(needs)}
     ordered: list[_Node] = []
-    known, waiting = set(present), dict(needs)
-    while ready := [node for node, needed in waiting.items() if known.issuperset(needed)]:
+    ready = [node for node in needs if not missing[node]]
+    while ready:
         ordered += ready
-        known.update(ready)
+        following = []
         for node in ready:
-            del waiting[node]
-    return ordered, list(waiting)
+            for other in needed_by[node]:
+                missing[other].remove(node)
+                if not missing[other]:
+                    following.append(other)
+        ready = sorted(following, key=places.__getitem__)
+    done = set(ordered)
+    return ordered, [node for node in needs if node not in done]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable
+from difflib import SequenceMatcher
+from functools import lru_cache
 
 LONGEST_QUOTE = 60
 _STACK = re.compile(
@@ -14,6 +16,13 @@ _STACK = re.compile(
 _FEW = 12
 _HARMLESS = "\n\t\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 """What Python does not take for printable, and may be printed: line feeds, tabs and spaces."""
+
+_COMPARED = 100
+"""Of a word, so many characters are compared with others; of more words than this, the likely ones alone."""
+
+_LIKELY = 20
+_MOST_POSTINGS = 2_000
+_CLOSE = 0.6
 
 
 def quoted(value: object) -> str:
@@ -64,21 +73,77 @@ def kind_of(value: object) -> str:
     return json_like(value)
 
 
-def closest(word: str, known: Iterable[str]) -> str | None:
-    """Returns the known word that was probably meant, None if none is near."""
-    choices = {choice.casefold(): choice for choice in known}
-    found = difflib.get_close_matches(word.casefold()[:100], choices, n=1, cutoff=0.6)
-    return choices[found[0]] if found else None
+def closest(word: str, known: Iterable[str], besides: str | None = None) -> str | None:
+    """Returns the known word that was probably meant, `besides` one of them; None if none is near.
+
+    What a mistake costs hardly depends on how many words are known, if they come in the same order each time.
+    """
+    return _closest(word.casefold()[:_COMPARED], tuple(known), besides)
 
 
-def did_you_mean(word: str, known: Iterable[str], otherwise: str | None = None) -> str:
+@lru_cache(maxsize=1024)
+def _closest(word: str, known: tuple[str, ...], besides: str | None) -> str | None:
+    words = _Words.of(known)
+    found = most_alike(word, (other for other in words.likely(word) if words.folded[other] != besides))
+    return words.folded[found[1]] if found is not None else None
+
+
+def most_alike(word: str, others: Iterable[str]) -> tuple[float, str] | None:
+    """Returns how alike the nearest of some words is, from 0.6 to 1, and that word; None if none is so near."""
+    matcher = SequenceMatcher(b=word)
+    best = _CLOSE, ""
+    for other in others:
+        matcher.set_seq1(other)
+        # Cheap upper limits first.
+        if matcher.real_quick_ratio() >= best[0] and matcher.quick_ratio() >= best[0]:
+            best = max(best, (matcher.ratio(), other))
+    return best if best[1] else None
+
+
+class _Words:
+    """Words that others are compared with, by what is in them: pieces of three letters."""
+
+    def __init__(self, words: tuple[str, ...]) -> None:
+        self.folded = {word.casefold(): word for word in words}
+        self._by_piece: defaultdict[str, list[str]] = defaultdict(list)
+        for word in self.folded if len(self.folded) > _COMPARED else ():
+            for piece in _pieces(word):
+                self._by_piece[piece].append(word)
+
+    @staticmethod
+    @lru_cache(maxsize=8)
+    def of(words: tuple[str, ...]) -> _Words:
+        return _Words(words)
+
+    def likely(self, word: str) -> Iterable[str]:
+        """Returns few words that may be near, the likely first: those that share the pieces that are the rarest."""
+        if len(self.folded) <= _COMPARED:
+            return self.folded
+        shared: Counter[str] = Counter()
+        left = _MOST_POSTINGS
+        for _, piece in sorted((len(self._by_piece[piece]), piece) for piece in _pieces(word) & self._by_piece.keys()):
+            shared.update(self._by_piece[piece][:left])
+            left -= len(self._by_piece[piece])
+            if left <= 0:
+                break
+        return [found for found, _ in shared.most_common(_LIKELY)]
+
+
+def _pieces(word: str) -> set[str]:
+    marked = f"\0{word[:_COMPARED]}\0"
+    return {marked[at : at + 3] for at in range(len(marked) - 2)}
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str | None = None, *, besides: str | None = None) -> str:
     """Returns `; did you mean 'x'?`; where none is near `otherwise`, or without it the choices if they are few."""
-    choices = list(known)
-    match = closest(word, choices)
+    choices = tuple(known)
+    match = closest(word, choices, besides)
     if match is not None:
         return f"; did you mean {match!r}?"
-    listed = f"; known: {listing(choices, _FEW)}" if 0 < len(choices) <= _FEW else ""
-    return listed if otherwise is None else otherwise
+    if otherwise is not None:
+        return otherwise
+    others = [choice for choice in choices[: _FEW + 2] if choice != besides]
+    return f"; known: {listing(others, _FEW)}" if 0 < len(others) <= _FEW else ""
 
 
 def listing(words: Iterable[str], most: int = 10) -> str:
@@ -86,6 +151,13 @@ def listing(words: Iterable[str], most: int = 10) -> str:
     all_words = [repr(word) for word in words]
     shown = ", ".join(all_words[:most])
     return shown if len(all_words) <= most else f"{shown} and {len(all_words) - most} more"
+
+
+def circle(names: list[str]) -> str:
+    """Returns `a -> b -> a` for the nodes of a circle; of a long one the middle is left out."""
+    left_out = len(names) - 2 * _FEW
+    shown = names if left_out <= 0 else [*names[:_FEW], f"({left_out:,} more)", *names[-_FEW:]]
+    return " -> ".join([*shown, names[0]])
 
 
 def either(words: Iterable[str]) -> str:

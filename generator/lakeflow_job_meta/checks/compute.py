@@ -18,14 +18,13 @@ _PLACEHOLDERS = ("your-", "your_", "your ", "<", "todo", "tbd", "xxx", "changeme
 
 def compute_is_defined(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses keys of job clusters and environments that the job does not define."""
-    for path, task in job.all_tasks:
-        for field, (setting, noun) in _DEFINED_IN.items():
-            name = task.get(field)
-            known = job.named(setting, field) if name is not None else None
-            if isinstance(name, str) and "${" not in name and known is not None and name not in known:
-                where = (
-                    f"; {setting!r} in 'job_config' defines none" if not known else did_you_mean(name, sorted(known))
-                )
+    for field, (setting, noun) in _DEFINED_IN.items():
+        named = [(path, task[field]) for path, task in job.all_tasks if task.get(field) is not None]
+        defined = job.named(setting, field) if named else None
+        known = sorted(defined or ())
+        for path, name in named if defined is not None else ():
+            if isinstance(name, str) and "${" not in name and name not in (defined or ()):
+                where = f"; {setting!r} in 'job_config' defines none" if not known else did_you_mean(name, known)
                 message = f"no {noun} {quoted(name)} is defined{where}"
                 yield UNDEFINED_COMPUTE.at(job.origin_of((*path, field)), message, nearest(name, known))
 

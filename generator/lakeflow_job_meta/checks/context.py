@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from lakeflow_job_meta.checks.file_lookups import FileLookups
 from lakeflow_job_meta.config.bundle import BundleDeclarations
@@ -12,7 +13,7 @@ from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.jobs.model import Job
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, since checks ask again and again for what is sorted once
 class OtherModules:
     """The other modules, as far as checks need them.
 
@@ -24,6 +25,14 @@ class OtherModules:
     keys: Mapping[str, str] = field(default_factory=dict)
     runs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     job_keys: frozenset[str] = frozenset()
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        return tuple(sorted(self.keys))
+
+    @cached_property
+    def sorted_job_keys(self) -> tuple[str, ...]:
+        return tuple(sorted(self.job_keys))
 
 
 class NeedsOthers(Exception):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lakeflow_job_meta._internal.text import did_you_mean, quoted
+from lakeflow_job_meta._internal.text import circle, did_you_mean, quoted
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics import rules
 from lakeflow_job_meta.diagnostics.model import Diagnostic, nearest
@@ -44,10 +44,9 @@ def dependencies_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
             if dependency.source_id == source.source_id:
                 yield rules.DEPENDENCY_CYCLE.at(dependency.origin, f"{quoted(source.source_id)} waits for itself")
             elif dependency.source_id not in names:
-                others = [name for name in names if name != source.source_id]
-                hint = did_you_mean(dependency.source_id, others)
+                hint = did_you_mean(dependency.source_id, names, besides=source.source_id)
                 what = f"{quoted(source.source_id)} depends on {quoted(dependency.source_id)}"
-                near = nearest(dependency.source_id, others)
+                near = nearest(dependency.source_id, names, besides=source.source_id)
                 message = f"{what}, which the module does not have{hint}"
                 yield rules.UNKNOWN_DEPENDENCY.at(dependency.origin, message, near)
 
@@ -71,14 +70,13 @@ def outcomes_come_from_conditions(job: Job, context: CheckContext) -> Iterator[D
 
 def dependencies_have_no_cycle(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses circles, by depends_on alone or together with execution_order; each is named once."""
+    written = {source.source_id: number for number, source in reversed([*enumerate(job.module.sources)])}
     for cycle in find_cycles(job.module):
         names = [source.source_id for source in cycle]
         if len(cycle) == 1 and any(names[0] == dependency.source_id for dependency in cycle[0].depends_on or ()):
             continue  # `dependencies_exist` has reported that already
-        written = [source.source_id for source in job.module.sources]
-        start = names.index(min(names, key=written.index))
-        names = [*names[start:], *names[:start]]
-        shown = " -> ".join([*names, names[0]])
+        start = names.index(min(names, key=written.__getitem__))
+        shown = circle([*names[start:], *names[:start]])
         yield rules.DEPENDENCY_CYCLE.at(cycle[start].origin.key("depends_on"), f"sources wait for each other: {shown}")
 
 

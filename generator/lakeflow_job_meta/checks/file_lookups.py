@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import posixpath
 import re
 import zoneinfo
 from collections.abc import Callable, Iterable
@@ -52,7 +53,7 @@ class FileLookups:
 
     def beside(self, path: str) -> list[str]:
         """Returns the files in the folder of `path`, for the closest match."""
-        return cast("list[str]", self._noted(("beside", path)))
+        return cast("list[str]", self._noted(("files in", posixpath.dirname(path))))
 
     def is_time_zone(self, name: str) -> bool:
         return self._noted(("time zone", name)) == "known"
@@ -79,13 +80,12 @@ def _first_line(folder: Path, path: str) -> str:
     return re.split("[\r\n]", start, maxsplit=1)[0][:200]
 
 
-def _beside(folder: Path, path: str) -> list[str]:
-    parent = (folder / path).parent
+def _files_in(folder: Path, path: str) -> list[str]:
     try:
-        names = sorted(os.listdir(parent))  # noqa: PTH208
-    except (OSError, ValueError):  # no such folder, or none that may be listed
+        with os.scandir(folder / path) as entries:
+            return sorted(posixpath.join(path, entry.name) for entry in entries if entry.is_file())
+    except OSError:
         return []
-    return [(Path(path).parent / name).as_posix() for name in names if kind_of_path(parent / name) == "file"]
 
 
 @cache
@@ -110,6 +110,6 @@ def _time_zone(folder: Path, name: str) -> str:
 LOOKUPS: dict[str, Callable[[Path, str], Answer]] = {
     "kind": _kind,
     "first line": _first_line,
-    "beside": _beside,
+    "files in": _files_in,
     "time zone": _time_zone,
 }

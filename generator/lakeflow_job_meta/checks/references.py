@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from lakeflow_job_meta._internal.graphs import reachable, shortest_path
-from lakeflow_job_meta._internal.text import did_you_mean, quoted
+from lakeflow_job_meta._internal.text import circle, did_you_mean, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value, texts_in, value_at
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics import rules
@@ -62,7 +62,7 @@ def _resource_problem(kind: str, key: str, shown: str, context: CheckContext) ->
         return None
     known = sorted(other for other_kind, other in declared if other_kind == kind)
     if kind == "jobs":
-        known = [*sorted(context.others.job_keys), *known]
+        known = [*context.others.sorted_job_keys, *known]
         return f"{shown} names a job that no module and no file of the bundle makes{did_you_mean(key, known)}"
     return f"{shown} names nothing in the bundle{did_you_mean(key, known)}"
 
@@ -97,7 +97,7 @@ def task_values_come_from_upstream(job: Job, texts: Texts) -> Iterator[Diagnosti
     for path, name in found:
         key = str(job.tasks[int(path[1])]["task_key"])
         if name not in before:
-            hint = did_you_mean(name, [other for other in before if other != key])
+            hint = did_you_mean(name, before, besides=key)
             yield rules.NOT_UPSTREAM.at(job.origin_of(path), f"the job has no task {quoted(name)}{hint}")
         elif name not in reachable(before[key], before):
             message = f"{key!r} does not wait for {name!r}, so there is no value of it yet; add it to 'depends_on'"
@@ -123,7 +123,7 @@ def modules_that_are_run_exist(job: Job, context: CheckContext) -> Iterator[Diag
     for path, _ in job.all_tasks:
         name = job.written_in_task(path, "run_job_task", "module_name")
         if isinstance(name, str) and name not in context.others.keys:
-            hint = did_you_mean(name, sorted(set(context.others.keys) - {job.module.module_name}))
+            hint = did_you_mean(name, context.others.names, besides=job.module.module_name)
             origin = job.origin_of((*path, "run_job_task", "job_id"))
             yield rules.UNKNOWN_MODULE.at(origin, f"there is no module {quoted(name)}{hint}")
 
@@ -132,7 +132,7 @@ def no_circle_of_jobs(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses jobs that run each other in a circle; each job of the circle is reported."""
     for path, key in jobs_run_by(job):
         if (back := shortest_path(key, job.key, context.others.runs)) is not None:
-            shown = " -> ".join([job.key, *back])
+            shown = circle([job.key, *back[:-1]])
             yield rules.RUN_JOB_CYCLE.at(job.origin_of(path), f"jobs run each other without end: {shown}")
 
 

@@ -40,9 +40,10 @@ def schedules_are_right(job: Job, context: CheckContext) -> Iterator[Diagnostic]
     if isinstance(cron, str) and "${" not in cron and (problem := quartz_problem(cron)):
         yield BAD_CRON.at(job.origin_of(("schedule", "quartz_cron_expression")), problem)
     if isinstance(zone, str) and "${" not in zone and not (_OFFSET.fullmatch(zone) or context.files.is_time_zone(zone)):
-        hint = did_you_mean(zone, time_zones(), otherwise="; use one such as 'Europe/Berlin' or 'UTC'")
+        zones = sorted(time_zones())
+        hint = did_you_mean(zone, zones, otherwise="; use one such as 'Europe/Berlin' or 'UTC'")
         origin = job.origin_of(("schedule", "timezone_id"))
-        yield BAD_TIME_ZONE.at(origin, f"there is no time zone {quoted(zone)}{hint}", nearest(zone, time_zones()))
+        yield BAD_TIME_ZONE.at(origin, f"there is no time zone {quoted(zone)}{hint}", nearest(zone, zones))
 
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")

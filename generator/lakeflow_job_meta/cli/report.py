@@ -14,8 +14,8 @@ import click
 
 from lakeflow_job_meta._internal.secrets import without_secrets
 from lakeflow_job_meta._internal.text import count, printable
-from lakeflow_job_meta.diagnostics.formats import FORMATS
-from lakeflow_job_meta.diagnostics.model import Diagnostic, Severity, errors_among
+from lakeflow_job_meta.diagnostics.formats import FORMATS, MOST_SHOWN
+from lakeflow_job_meta.diagnostics.model import Diagnostic, Severity, errors_among, foremost
 from lakeflow_job_meta.text.markers import one_line
 
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
@@ -88,18 +88,32 @@ def show(
         show_text(diagnostics)
     elif text := FORMATS[form](diagnostics):
         echo(text)
-    for note in notes:
+    if form == "github":
+        _show_left(len(diagnostics))
+    lines = [*notes]
+    for note in lines[:MOST_SHOWN]:
         echo(one_line(note), err=True)
+    if len(lines) > MOST_SHOWN:
+        echo(f"... and {len(lines) - MOST_SHOWN:,} more that are not applied.", err=True)
     show_count(diagnostics, modules, closing)
 
 
-def show_text(diagnostics: Iterable[Diagnostic]) -> None:
-    """Writes one line for each diagnostic to stderr; on a terminal also the line it is about, with a caret."""
+def show_text(diagnostics: Sequence[Diagnostic]) -> None:
+    """Writes one line for each diagnostic to stderr; on a terminal also the line it is about, with a caret.
+
+    Of very many only the foremost are shown.
+    """
     with_source = sys.stderr.isatty()
-    for diagnostic in diagnostics:
+    for diagnostic in foremost(diagnostics, MOST_SHOWN):
         click.echo(_headline(diagnostic), err=True)
         if with_source:
             click.echo(_excerpt(diagnostic), err=True, nl=False)
+    _show_left(len(diagnostics))
+
+
+def _show_left(found: int) -> None:
+    if found > MOST_SHOWN:
+        click.echo(f"... and {found - MOST_SHOWN:,} more; 'ljm validate --format json' has all.", err=True)
 
 
 def show_count(diagnostics: Sequence[Diagnostic], modules: int, closing: str = "") -> None:
@@ -132,7 +146,7 @@ def _excerpt(diagnostic: Diagnostic) -> str:
         return ""
     start = max(0, location.column - _WIDEST_LINE // 2)
     # One space for each, so that the carets stand below what they are about.
-    shown = "".join(each if each.isprintable() else " " for each in line)[start : start + _WIDEST_LINE]
+    shown = "".join(each if each.isprintable() else " " for each in line[start : start + _WIDEST_LINE])
     number = f"{location.line:5d} | "
     first = location.column - 1 - start
     is_longer = location.end_line is not None and location.end_line > location.line

@@ -9,8 +9,11 @@ from hashlib import blake2b
 
 from lakeflow_job_meta import __version__
 from lakeflow_job_meta.diagnostics.catalog import explanations
-from lakeflow_job_meta.diagnostics.model import DOCUMENTATION, Diagnostic, Location, Severity
+from lakeflow_job_meta.diagnostics.model import DOCUMENTATION, Diagnostic, Location, Severity, foremost
 from lakeflow_job_meta.diagnostics.rules import RULES
+
+MOST_SHOWN = 200
+"""What is for people shows as many diagnostics; what is for programs has all."""
 
 
 def as_json(diagnostics: Sequence[Diagnostic]) -> str:
@@ -36,8 +39,8 @@ def _subject(diagnostic: Diagnostic) -> dict[str, str | None]:
 
 
 def as_github(diagnostics: Sequence[Diagnostic]) -> str:
-    """Returns workflow commands, which GitHub shows as annotations on a pull request."""
-    return "\n".join(_annotation(diagnostic) for diagnostic in diagnostics)
+    """Returns workflow commands, which GitHub shows as annotations on a pull request; of very many the foremost."""
+    return "\n".join(_annotation(diagnostic) for diagnostic in foremost(diagnostics, MOST_SHOWN))
 
 
 def _annotation(diagnostic: Diagnostic) -> str:

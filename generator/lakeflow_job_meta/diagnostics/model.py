@@ -8,7 +8,7 @@ names up only when there is something to report. Nothing here prints, and nothin
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
@@ -153,9 +153,9 @@ class Suggestion:
         return '"' + "".join(map(_in_quotes, new)) + '"'
 
 
-def nearest(word: str, known: Iterable[str]) -> Suggestion | None:
-    """Suggests the known value that was probably meant; a person has to decide."""
-    match = closest(word, known)
+def nearest(word: str, known: Iterable[str], *, besides: str | None = None) -> Suggestion | None:
+    """Suggests the known value that was probably meant, `besides` one of them; a person has to decide."""
+    match = closest(word, known, besides)
     return Suggestion(SuggestionKind.REPLACE_VALUE, match) if match is not None else None
 
 
@@ -234,6 +234,12 @@ class Rule:
 def errors_among(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     """Returns those that are errors."""
     return [diagnostic for diagnostic in diagnostics if diagnostic.severity is Severity.ERROR]
+
+
+def foremost(diagnostics: Sequence[Diagnostic], most: int) -> Sequence[Diagnostic]:
+    """Returns as many as a person can read, in their order: errors, and warnings where errors leave room for them."""
+    errors_first = sorted(range(len(diagnostics)), key=lambda n: diagnostics[n].severity is not Severity.ERROR)
+    return [diagnostics[n] for n in sorted(errors_first[:most])]
 
 
 def in_reading_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:

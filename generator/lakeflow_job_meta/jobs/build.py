@@ -70,6 +70,7 @@ class _Builder:
         self.output = output
         self.stages = stages
         self.sql_files: list[SqlFile] = []
+        self.sql_names: set[str] = set()
         self.problems: list[Diagnostic] = []
         self.from_git = (merged(project.defaults.job, module.job_config) or {}).get("git_source") is not None  # type: ignore[union-attr]
 
@@ -133,6 +134,7 @@ class _Builder:
             layers += self._default_warehouse(block, own.prefix)
         sql_name = self._sql_name(key)
         if isinstance(block.get(task_types.INLINE_SQL), str):
+            self.sql_names.add(sql_name.casefold())
             self.sql_files.append(SqlFile(sql_name, str(block[task_types.INLINE_SQL])))
         if kind.block == "for_each_task" and isinstance(block.get("task"), dict):
             path = (kind.block, "task")
@@ -152,9 +154,8 @@ class _Builder:
 
     def _sql_name(self, key: str) -> str:
         """Names the file of a task's inline SQL: by its key, unless a file of the job has that name on some disk."""
-        used = {file.name.casefold() for file in self.sql_files}
         names = (key if number == 1 else f"{key}_{number}" for number in itertools.count(1))
-        return next(name for name in names if name.casefold() not in used)
+        return next(name for name in names if name.casefold() not in self.sql_names)
 
     def _iteration(self, own: Layer, key: str, source_id: str, layers: list[Layer]) -> dict[str, Value]:
         own_key = own.value.get("task_key") if isinstance(own.value, dict) else None

@@ -5,10 +5,10 @@ Pure. Inactive sources are looked through: who waits for one waits for what that
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from lakeflow_job_meta._internal.graphs import cycles
+from lakeflow_job_meta._internal.graphs import cycles, dependency_order
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.parsing.model import Module, Source
 
@@ -67,15 +67,17 @@ class Stages:
     def _ranks(self) -> dict[str, float]:
         """Places each source; one without `execution_order` half a stage behind what it waits for."""
         ranks = {s.source_id: float(s.execution_order) for s in self._sources if s.execution_order is not None}
-        waiting = [source for source in self._sources if source.execution_order is None]
-        while waiting:
-            unplaced = {source.source_id for source in waiting}
-            ready = [source for source in waiting if not unplaced.intersection(_names(source))]
-            for source in ready or waiting:
-                before = [ranks[name] + 0.5 for name in _names(source) if name in ranks]
-                ranks[source.source_id] = max(before, default=float("-inf"))
-            waiting = [source for source in waiting if source.source_id not in ranks]
+        waiting = {source.source_id: source for source in self._sources if source.execution_order is None}
+        for source in _in_order_of_waiting(waiting):
+            before = [ranks[name] + 0.5 for name in _names(source) if name in ranks]
+            ranks[source.source_id] = max(before, default=float("-inf"))
         return ranks
+
+
+def _in_order_of_waiting(waiting: Mapping[str, Source]) -> list[Source]:
+    """Returns sources so that each comes after those that it waits for; then as written what waits in a circle."""
+    ordered, circle = dependency_order({name: [o for o in _names(s) if o in waiting] for name, s in waiting.items()})
+    return [waiting[name] for name in (*ordered, *circle)]
 
 
 def _names(source: Source) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _SEGMENT = r"[a-zA-Z][a-zA-Z0-9_-]*"
-REFERENCE = re.compile(rf"\$\{{({_SEGMENT}(?:\.{_SEGMENT}(?:\[[0-9]+\])*)*(?:\[[0-9]+\])*)\}}")
+REFERENCE = re.compile(rf"\$\{{({_SEGMENT}(?:(?:\.{_SEGMENT}(?:\[[0-9]+\])*)+|(?:\[[0-9]+\])*))\}}")
 """Any `${...}` that the CLI takes for a reference; what stands between the braces is group 1."""
 
 REFERENCE_KINDS = ("bundle", "workspace", "var", "variables", "artifacts", "resources")

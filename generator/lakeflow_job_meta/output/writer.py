@@ -7,7 +7,6 @@ of generated files is ever written, and a file without our marker is never overw
 
 from __future__ import annotations
 
-import difflib
 import errno
 import itertools
 import os
@@ -29,6 +28,7 @@ from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
 from lakeflow_job_meta.layout.job_summary import JobSummary
 from lakeflow_job_meta.layout.layout import BundleLayout, layout_of
 from lakeflow_job_meta.output.read_back import jobs_in, label_of, scan
+from lakeflow_job_meta.text.diffs import unified_diff
 
 _TEMPORARY = ".ljm-"
 _numbers = itertools.count()
@@ -62,7 +62,7 @@ class FileChange:
         new = "/dev/null" if self.after is None else f"b/{path}"
         # Not splitlines, which takes a form feed or a carriage return for the end of a line.
         before, after = (text.removesuffix("\n").split("\n") if text else [] for text in (self.before, self.after))
-        yield from difflib.unified_diff(before, after, old, new, lineterm="")
+        yield from unified_diff(before, after, old, new, end="")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from lakeflow_job_meta.diagnostics.model import Diagnostic, Location, SourceRef,
 from lakeflow_job_meta.parsing.units import RawModule, SourceUnit, UnitContent, digest_of
 from lakeflow_job_meta.tables.schema import Row
 from lakeflow_job_meta.text.json_columns import locate_in_json, read_json
-from lakeflow_job_meta.text.yaml_errors import Fault
+from lakeflow_job_meta.text.yaml_errors import Fault, lines_of
 
 _MODULE_COLUMNS = [column.name for column in METADATA_COLUMNS if column.of_module]
 _SOURCE_COLUMNS = [column.name for column in METADATA_COLUMNS if not column.of_module]
@@ -55,7 +55,7 @@ class TableModule:
         if column not in _JSON_COLUMNS or not isinstance(text, str) or read_json(text)[1] is not None:
             return Location(f"{name}.{column}", is_file=False), None
         start, end = locate_in_json(text, inside[1:], of_key=of_key)
-        return Location(f"{name}.{column}", *start, False, *end), text.split("\n")[start.line - 1]
+        return Location(f"{name}.{column}", *start, False, *end), lines_of(text)[start.line - 1]
 
     def subject(self, path: KeyPath) -> Subject:
         module = _text(self._rows[0], "module_name")
@@ -189,7 +189,7 @@ def _read(row: Row, column: str) -> tuple[Value, Fault | None]:
 def _bad_cell(row: Row, column: str, origin: SourceRef, fault: Fault) -> Diagnostic:
     rule = {"duplicate-key": rules.DUPLICATE_KEY, "value": rules.NOT_A_VALUE}.get(fault.kind, rules.BAD_JSON)
     cell = origin.location()
-    lines = str(row[column]).split("\n")
+    lines = lines_of(str(row[column]))
     line = lines[fault.mark.line - 1] if fault.mark.line <= len(lines) else None
     location = Location(cell.path, *fault.mark, False, *(fault.end or (None, None)))
     return rule.report(location, line, origin.document.subject(origin.path), fault.message)

@@ -6,8 +6,10 @@ Pure, but for `compare_files`, which reads generated files.
 from __future__ import annotations
 
 import json
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from lakeflow_job_meta._internal.trees import Difference, Value, diff, texts_in
 from lakeflow_job_meta.layout.generated_file import sql_path
@@ -77,38 +79,51 @@ def compare_files(changes: FileChanges, revision: str | None = None) -> Plan:
 
 def compare_jobs(before: Mapping[str, GeneratedJob], after: Mapping[str, GeneratedJob]) -> Plan:
     """Returns what changes from one set of jobs to another."""
-    gone = {key: job for key, job in before.items() if key not in after}
+    gone = _Gone({key: job for key, job in before.items() if key not in after})
     changes: list[JobChange] = []
     for key in sorted({*before, *after}):
         if key not in after:
             changes.append(JobChange(key, Change.DELETE))
         elif key not in before:
-            created = _created(after[key], gone)
-            gone.pop(created.renamed_from or "", None)
-            changes.append(created)
+            tasks = tuple(TaskChange(task, Change.CREATE) for task in after[key].tasks)
+            changes.append(JobChange(key, Change.CREATE, tasks=tasks, renamed_from=gone.take(after[key])))
         elif (change := _changed(before[key], after[key])) is not None:
             changes.append(change)
     return Plan(tuple(changes), sum(key in before for key in after) - sum(c.kind is Change.UPDATE for c in changes))
 
 
-def _created(job: GeneratedJob, gone: Mapping[str, GeneratedJob]) -> JobChange:
-    tasks = tuple(TaskChange(key, Change.CREATE) for key in job.tasks)
-    likeness = {key: _likeness(job, other) for key, other in gone.items()}
-    nearest = max(likeness, key=lambda key: likeness[key], default=None)
-    renamed = nearest if nearest is not None and likeness[nearest] >= _ALIKE else None
-    return JobChange(job.key, Change.CREATE, tasks=tasks, renamed_from=renamed)
+class _Gone:
+    """The jobs that are no more, by their tasks, so that none is compared with those that share nothing with it."""
+
+    def __init__(self, jobs: Mapping[str, GeneratedJob]) -> None:
+        self._tasks = {key: _comparable(job) for key, job in jobs.items()}
+        self._places = {key: number for number, key in enumerate(jobs)}
+        self._having: defaultdict[object, dict[str, None]] = defaultdict(dict)
+        for key, tasks in self._tasks.items():
+            for each in (tasks, *tasks):
+                self._having[each][key] = None
+
+    def take(self, job: GeneratedJob) -> str | None:
+        """Returns the job that is most like a new one and alike enough, and forgets it; the first of several."""
+        tasks = _comparable(job)
+        alike: Mapping[str, int] = {key: len(tasks) for key in islice(self._having[tasks], 1)} if tasks else {}
+        alike = alike or Counter(key for task in tasks for key in self._having[task])
+        likeness = {key: shared / max(len(tasks), len(self._tasks[key])) for key, shared in alike.items()}
+        nearest = max(likeness, key=lambda key: (likeness[key], -self._places[key]), default=None)
+        if nearest is None or likeness[nearest] < _ALIKE:
+            return None
+        for each in (self._tasks[nearest], *self._tasks[nearest]):
+            del self._having[each][nearest]
+        return nearest
 
 
-def _likeness(one: GeneratedJob, other: GeneratedJob) -> float:
-    """Returns how much of their tasks two jobs share, from 0 to 1; the files of inline SQL bear the job's name."""
-    ours, theirs = _comparable(one), _comparable(other)
-    return sum(theirs.get(key) == task for key, task in ours.items()) / max(len(ours), len(theirs), 1)
-
-
-def _comparable(job: GeneratedJob) -> dict[str, tuple[str, list[str | None]]]:
+def _comparable(job: GeneratedJob) -> frozenset[str]:
+    """Returns the tasks of a job, each as one text; the files of inline SQL bear the job's name."""
     folder = sql_path(job.key, "").removesuffix(".sql")
-    tasks = job.tasks.items()
-    return {key: (json.dumps(task, sort_keys=True).replace(folder, "sql/"), _sql_of(job, task)) for key, task in tasks}
+    return frozenset(
+        json.dumps(task, sort_keys=True).replace(folder, "sql/") + json.dumps(_sql_of(job, task))
+        for task in job.tasks.values()
+    )
 
 
 def _changed(old: GeneratedJob, new: GeneratedJob) -> JobChange | None:

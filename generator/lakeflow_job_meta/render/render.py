@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import marshal
 import traceback
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, cast
 
 from markupsafe import Markup
@@ -25,16 +25,14 @@ from lakeflow_job_meta.diagnostics.rules import TEMPLATE
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.layout.generated_file import job_path, sql_path
 from lakeflow_job_meta.text.markers import JOB_MARKER, SQL_MARKER, one_line
-from lakeflow_job_meta.text.yaml_reader import read_yaml
+from lakeflow_job_meta.text.yaml_reader import misread_by_go_yaml, read_yaml
 from lakeflow_job_meta.text.yaml_writer import Unwritable, to_yaml, to_yaml_key
 
 if TYPE_CHECKING:
-    from jinja2 import Environment, Template
+    from lakeflow_job_meta.render.sandbox import OverLimit, Sandbox
 
 OWN_TEMPLATE = "job.yml.j2"
 SHIPPED_PREFIX = "lakeflow_job_meta"
-
-_FILTERS_THAT_BYPASS = ("safe", "escape", "e", "forceescape", "urlize", "xmlattr", "tojson", "mark_safe")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +58,7 @@ class Renderer:
         self._project = project
         self._name = project.job_template or f"{SHIPPED_PREFIX}/{OWN_TEMPLATE}"
         self.project_templates: dict[str, str | None] = {}
+        self._over_limit: OverLimit | None = None
 
     def render(self, job: Job) -> Rendered:
         """Renders one job: its YAML file, and a file for each piece of inline SQL."""
@@ -80,47 +79,33 @@ class Renderer:
         return Rendered(files)
 
     @cached_property
-    def _template(self) -> Template:
-        from jinja2 import FunctionLoader, StrictUndefined
-        from jinja2.sandbox import ImmutableSandboxedEnvironment
+    def _sandbox(self) -> Sandbox:
+        # Most runs find all files in the cache, and do without Jinja.
+        from lakeflow_job_meta.render.sandbox import Sandbox
 
-        environment = ImmutableSandboxedEnvironment(
-            loader=FunctionLoader(lambda name: self._source(environment, name)),
-            auto_reload=False,
-            undefined=StrictUndefined,
-            finalize=_only_written,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-            # Jinja's own word for "this may be written as it is" is Markup, which macros and blocks give on.
-            autoescape=True,
-        )
-        for name in _FILTERS_THAT_BYPASS:
-            environment.filters.pop(name, None)
-        environment.filters["yaml"] = lambda value, indent=0: Markup(to_yaml(value, indent))
-        environment.filters["yaml_key"] = lambda value: Markup(to_yaml_key(value))
-        environment.filters["comment"] = lambda value: Markup(f"# {one_line(str(value))}")
-        return environment.get_template(self._name)
+        sandbox = Sandbox(self._source)
+        sandbox.filters["yaml"] = lambda value, indent=0: Markup(to_yaml(value, indent))
+        sandbox.filters["yaml_key"] = lambda value: Markup(to_yaml_key(value))
+        sandbox.filters["comment"] = lambda value: Markup(f"# {one_line(str(value))}")
+        return sandbox
 
-    def _source(self, environment: Environment, name: str) -> tuple[str, str, None] | None:
+    def _source(self, name: str) -> tuple[str, str] | None:
         """Finds a template: one of ours, or one of the project's, which is kept and stays the same for the run."""
-        from jinja2 import FileSystemLoader, PrefixLoader, TemplateNotFound
+        from lakeflow_job_meta.render.sandbox import read_template
 
-        try:
-            ours = PrefixLoader({SHIPPED_PREFIX: FileSystemLoader(shipped("templates"))})
-            text, file, _ = ours.get_source(environment, name)
-        except TemplateNotFound:
-            if name not in self.project_templates:
-                self.project_templates[name] = None
-                with suppress(TemplateNotFound):
-                    found = FileSystemLoader(self._project.folder).get_source(environment, name)
-                    self.project_templates[name] = found[0]
-            known = self.project_templates[name]
-            return None if known is None else (known, str(self._project.folder / name), None)
-        return text, str(file), None
+        ours = shipped("templates")
+        if name == f"{SHIPPED_PREFIX}/{OWN_TEMPLATE}":
+            return (ours / OWN_TEMPLATE).read_text(encoding="utf-8"), str(ours / OWN_TEMPLATE)
+        if name not in self.project_templates:
+            is_named = name == self._name
+            self.project_templates[name] = read_template(self._project.folder, name, is_named=is_named)
+        known = self.project_templates[name]
+        return None if known is None else (known, str(self._project.folder / name))
 
     def _render(self, job: Job, marker: str) -> str:
         from jinja2 import TemplateError, TemplateNotFound
+
+        from lakeflow_job_meta.render.sandbox import OverLimit, TemplateRefused
 
         view = {
             "key": job.key,
@@ -131,9 +116,15 @@ class Renderer:
             "source": job.module.label,
         }
         try:
-            return str(self._template.render(job=view, marker=Markup(marker)))
+            if self._over_limit is not None:
+                # What takes so long for one job would take that long for each.
+                raise _Wrong(str(self._over_limit)) from self._over_limit
+            return self._sandbox.render_within_limits(self._name, job=view, marker=Markup(marker))
         except (Unwritable, _Wrong):
             raise
+        except TemplateRefused as error:
+            self._over_limit = error if isinstance(error, OverLimit) else None
+            raise _Wrong(str(error)) from error
         except TemplateNotFound as error:
             raise _Wrong(f"there is no template {quoted(error.name)}") from error
         except TemplateError as error:
@@ -152,7 +143,7 @@ class Renderer:
             actual, faults = cast(Value, yaml12.parse_yaml(text)), []
         else:
             read = read_yaml(text)
-            actual, faults = read.value, read.faults
+            actual, faults = read.value, read.faults or list(islice(misread_by_go_yaml(text), 1))
         if faults:
             raise _Wrong(f"the result cannot be read: line {faults[0].mark.line}: {faults[0].message}")
         # Only written, never read back: the fastest form in which different values, and 1 and true, are different.
@@ -167,15 +158,6 @@ def _document(job: Job) -> Value:
     if not job.module.targets:
         return {"resources": resources}
     return {"targets": {target: {"resources": resources} for target in job.module.targets}}
-
-
-def _only_written(value: object) -> object:
-    """Refuses whatever reaches the output without a filter."""
-    from jinja2 import Undefined
-
-    if isinstance(value, (Markup, Undefined)):
-        return value
-    raise _Wrong(f"{quoted(value)} is written without a filter; use `yaml`, `yaml_key` or `comment`")
 
 
 def _in_words(difference: Difference) -> str:

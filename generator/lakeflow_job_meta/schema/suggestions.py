@@ -10,8 +10,9 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from difflib import SequenceMatcher
+from functools import lru_cache
 
-from lakeflow_job_meta._internal.text import closest, did_you_mean, json_like
+from lakeflow_job_meta._internal.text import closest, did_you_mean, json_like, most_alike
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Suggestion, SuggestionKind
 from lakeflow_job_meta.text.yaml_reader import read_yaml
@@ -27,11 +28,17 @@ _BOOLEANS = {**dict.fromkeys(("true", "yes", "on", "y"), True), **dict.fromkeys(
 
 def rename_key(key: str, known: Collection[str], present: Collection[str]) -> Advice:
     """Advises on a key that is none of the known ones, in a map where those of `present` stand."""
-    match = _same_word(key, known) or closest(key, known)
+    match, is_unambiguous = _meant(key, tuple(known))
     if match is None:
         return did_you_mean(key, known), None
-    is_safe = match not in present and _is_unambiguous(key, match, known)
+    is_safe = match not in present and is_unambiguous
     return f"; did you mean {match!r}?", Suggestion(SuggestionKind.RENAME_KEY, match, is_safe)
+
+
+@lru_cache(maxsize=1024)  # many modules often have the same mistake
+def _meant(key: str, known: tuple[str, ...]) -> tuple[str | None, bool]:
+    match = _same_word(key, known) or closest(key, known)
+    return match, match is not None and _is_unambiguous(key, match, known)
 
 
 def choose_value(value: Value, choices: list[Value]) -> Advice:
@@ -96,6 +103,7 @@ def _bare(word: str) -> str:
 def _is_unambiguous(word: str, match: str, known: Iterable[str]) -> bool:
     if _bare(word) == _bare(match):
         return True
-    alike = {other: SequenceMatcher(None, other.casefold(), word.casefold()[:100]).ratio() for other in known}
-    others = (likeness for other, likeness in alike.items() if other != match)
-    return alike[match] >= max(_CLEARLY_CLOSE, max(others, default=0.0) + _CLEARLY_CLOSER)
+    word = word.casefold()[:100]
+    likeness = SequenceMatcher(None, match.casefold(), word).ratio()
+    second = most_alike(word, (other.casefold() for other in known if other != match))
+    return likeness >= max(_CLEARLY_CLOSE, second[0] + _CLEARLY_CLOSER if second is not None else 0.0)

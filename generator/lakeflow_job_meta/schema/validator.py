@@ -193,7 +193,8 @@ class _Walk:
     ) -> Iterator[Finding]:
         keys = [key for key in value if key not in known]
         hints = self.hints_at(path) if keys else KeyHints()
-        advised = {key: self._advice(key, known, hints, {*value, *hints.present}) for key in keys}
+        present = {*value, *hints.present}
+        advised = {key: self._advice(key, known, hints, present) for key in keys}
         uses = Counter(suggestion.replacement for _, suggestion in advised.values() if suggestion is not None)
         for key, (advice, suggestion) in advised.items():
             if suggestion is not None and uses[suggestion.replacement] > 1:

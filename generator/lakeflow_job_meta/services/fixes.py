@@ -7,7 +7,6 @@ fixed is gone. Only `apply_fixes` writes, and only files that are still as they 
 from __future__ import annotations
 
 import codecs
-import difflib
 import os
 import re
 from collections import Counter, defaultdict
@@ -20,6 +19,7 @@ from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.parsing.units import digest_of
+from lakeflow_job_meta.text.diffs import unified_diff
 from lakeflow_job_meta.text.yaml_edits import fix_yaml
 
 _MOST_PASSES = 10
@@ -40,7 +40,7 @@ class FileFix:
     def diff(self) -> Iterator[str]:
         """Yields the lines of a unified diff that `patch` and `git apply` take."""
         before, after = (_lines(content.decode()) for content in (self.before, self.after))
-        for line in difflib.unified_diff(before, after, f"a/{self.path}", f"b/{self.path}"):
+        for line in unified_diff(before, after, f"a/{self.path}", f"b/{self.path}", end="\n"):
             yield line.removesuffix("\n")
             if not line.endswith("\n"):
                 yield "\\ No newline at end of file"

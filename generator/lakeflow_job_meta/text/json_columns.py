@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 from json.decoder import scanstring  # type: ignore[attr-defined]
@@ -33,8 +34,8 @@ class _Duplicate(ValueError):
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise _Duplicate(next(key for key in keys if keys.count(key) > 1))
+        counted = Counter(key for key, _ in pairs)
+        raise _Duplicate(next(key for key in counted if counted[key] > 1))
     return result
 
 
@@ -99,21 +100,36 @@ def locate_in_json(text: str, path: KeyPath, *, of_key: bool) -> Span:
 
     The range of a map or list of several lines ends with its first line.
     """
-    start = _skip(text, 0)
-    for number, step in enumerate(path):
-        found = next(((key_at, at) for key_at, key, at in _members(text, start) if key == step), None)
-        if found is None:
-            break
-        key, start = found
-        if of_key and number == len(path) - 1:
-            start = key
-    end = _LENIENT.raw_decode(text, start)[1]
-    first_line = text[start:end].partition("\n")[0].rstrip(" \t\r,:")
+    ranges = _ranges(text)
+    length = next(length for length in range(len(path), -1, -1) if path[:length] in ranges)
+    key_at, start, end = ranges[path[:length]]
+    if of_key and length == len(path):
+        start, end = key_at, _LENIENT.raw_decode(text, key_at)[1]
+    line_end = text.find("\n", start, end)
+    first_line = text[start : end if line_end < 0 else line_end].rstrip(" \t\r,:")
     return Span(mark_at(text, start), mark_at(text, start + len(first_line)))
 
 
-def _members(text: str, start: int) -> Iterator[tuple[int, str | int, int]]:
-    """Yields the members of a map or list: the position of the key, the key (or index), the position of the value."""
+@lru_cache(maxsize=16)
+def _ranges(text: str) -> dict[KeyPath, tuple[int, int, int]]:
+    """Returns of each value by its path: where its key starts (itself where it has none), where it starts, and its end.
+
+    All at once, since a text with one mistake often has many.
+    """
+    start = _skip(text, 0)
+    found: dict[KeyPath, tuple[int, int, int]] = {(): (start, start, _LENIENT.raw_decode(text, start)[1])}
+    pending: list[tuple[KeyPath, int]] = [((), start)]
+    while pending:
+        path, start = pending.pop()
+        for key_at, key, at, end in _members(text, start):
+            inside = (*path, key)
+            found[inside] = key_at, at, end
+            pending.append((inside, at))
+    return found
+
+
+def _members(text: str, start: int) -> Iterator[tuple[int, str | int, int, int]]:
+    """Yields the members of a map or list: where the key starts, the key (or index), and where its value is."""
     opener = text[start : start + 1]
     if opener not in ("{", "["):
         return
@@ -124,8 +140,9 @@ def _members(text: str, start: int) -> Iterator[tuple[int, str | int, int]]:
         if opener == "{":
             key, at = scanstring(text, at + 1)
             at = _skip(text, _skip(text, at) + 1)
-        yield key_at, key, at
-        at = _skip(text, _LENIENT.raw_decode(text, at)[1])
+        end = _LENIENT.raw_decode(text, at)[1]
+        yield key_at, key, at, end
+        at = _skip(text, end)
         at = _skip(text, at + 1) if text[at] == "," else at
         index += 1
 
@@ -136,12 +153,12 @@ def _mark_of_duplicate(text: str) -> Mark:
     while pending:
         seen: set[str | int] = set()
         inside = []
-        for key_at, key, at in _members(text, pending.pop(0)):
+        for key_at, key, at, _ in _members(text, pending.pop()):
             if key in seen:
                 return mark_at(text, key_at)
             seen.add(key)
             inside.append(at)
-        pending = inside + pending
+        pending += reversed(inside)
     return Mark(1, 1)
 
 

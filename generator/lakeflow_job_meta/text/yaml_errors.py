@@ -6,7 +6,10 @@ A position comes in as a mark of the parser or an offset; marks, spans and fault
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
 from typing import NamedTuple
 
 import yaml
@@ -51,8 +54,20 @@ class Fault:
 
 def mark_at(text: str, offset: int) -> Mark:
     """Returns the position of a character by its offset; lines end with a line feed."""
-    before = text[:offset]
-    return Mark(before.count("\n") + 1, offset - before.rfind("\n"))
+    starts = _line_starts(text)
+    line = bisect_right(starts, offset)
+    return Mark(line, offset - starts[line - 1] + 1)
+
+
+@lru_cache(maxsize=16)
+def lines_of(text: str) -> list[str]:
+    """Returns the lines of a text, the same each time: many mistakes may be in one, and it may be long."""
+    return text.split("\n")
+
+
+@lru_cache(maxsize=16)
+def _line_starts(text: str) -> list[int]:
+    return [0, *accumulate(len(line) + 1 for line in lines_of(text)[:-1])]
 
 
 def syntax_fault(error: yaml.YAMLError, text: str) -> Fault:

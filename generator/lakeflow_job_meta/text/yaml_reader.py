@@ -7,6 +7,7 @@ process. Never raises for what stands in the text.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -22,6 +23,7 @@ from lakeflow_job_meta.text.yaml_scalars import (
     KNOWN_TAGS,
     OTHER_THAN_TEXT,
     UnusableScalar,
+    is_text_to_go_yaml,
     plain_scalar,
     tagged_scalar,
 )
@@ -155,6 +157,21 @@ def read_yaml(text: str, *, with_positions: bool = False) -> YamlText:
     except _Unusable as error:
         reader.result.faults.append(error.fault)
     return reader.result
+
+
+def misread_by_go_yaml(text: str) -> Iterator[Fault]:
+    """Yields what the databricks CLI would read as another value than `read_yaml`, in a text without other faults.
+
+    That is text which it takes for something else, tags, and the merge of a list of maps, where its last one wins.
+    """
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        mark = _span(_range_of(event)).start
+        if getattr(event, "tag", None) is not None:
+            yield Fault("value", mark, "a tag stands here; write the value without one")
+        elif isinstance(event, yaml.ScalarEvent) and event.style == "":
+            is_text = isinstance(plain_scalar(event.value), str)
+            if is_text and not is_text_to_go_yaml(event.value):
+                yield Fault("value", mark, f"the databricks CLI does not take {quoted(event.value)} for text")
 
 
 class _Unusable(Exception):

@@ -54,6 +54,26 @@ def plain_scalar(text: str) -> Scalar:
     raise UnusableScalar(f"the number {quoted(text)} is too large; quote it if text is meant")
 
 
+# The CLI reads with go.yaml.in/yaml/v3 (`resolve` in its resolve.go), and takes dates from it (libs/dyn/yamlloader).
+_GO_INTEGER = re.compile(r"[-+]?(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][0-9]*)|0b[-+]?[01]+|0o[-+]?[0-7]+")
+_GO_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_GO_DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ][0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}.*)?")
+
+
+def is_text_to_go_yaml(text: str) -> bool:
+    """Says whether the databricks CLI takes a scalar without quotes and tag for text, as `plain_scalar` may do.
+
+    What only looks like a date, or is a number out of its range, counts as one.
+    """
+    if text in _CONSTANTS or text == "<<":
+        return False
+    if text[0] not in "+-.0123456789":
+        return True
+    digits = text.replace("_", "")
+    numbers = (_GO_INTEGER.fullmatch(digits), _GO_FLOAT.fullmatch(digits), _NOT_FINITE.fullmatch(text))
+    return not any(numbers) and not _GO_DATE.fullmatch(text)
+
+
 def tagged_scalar(value: Scalar, text: str, tag: str) -> Scalar:
     """Returns `value`, which `text` has without its tag, as the tag demands it; raises UnusableScalar if it cannot."""
     expected = _TYPES.get(tag)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -217,6 +218,32 @@ class TestStreams:
         assert project.run("validate").stdout == ""
         assert project.run("generate", "--diff").stdout.startswith("--- /dev/null\n")
         assert project.run("generate").stdout == "create resources/jobs/a.yml\n"
+
+    @pytest.mark.parametrize("arguments", [["validate"], ["generate"], ["plan"]])
+    def test_of_very_many_problems_the_first_200_are_shown_and_all_are_counted(self, project, arguments):
+        project.write("metadata/m.yml", "modules:\n" + "  - {}\n" * 150)
+        result = project.ljm(*arguments)
+        assert result.exit_code == 1
+        assert result.stderr.count("[missing-field]") == 200
+        assert "... and 100 more; 'ljm validate --format json' has all.\n" in result.stderr
+        assert result.stderr.endswith("300 errors, 0 warnings in 150 modules.\n")
+
+    def test_an_error_is_shown_however_many_warnings_stand_before_it(self, project):
+        warned = (
+            "  - {{module_name: m{}, sources: [{{source_id: s, execution_order: 1, is_active: false, "
+            "transformation_config: {{notebook_path: /Workspace/x}}}}]}}\n"
+        )
+        project.write("metadata/m.yml", "modules:\n" + "".join(map(warned.format, range(250))) + "  - {}\n")
+        result = project.ljm("validate")
+        assert result.stderr.count(": error: ") == 2
+        assert result.stderr.count(": warning: ") == 198
+
+    def test_programs_get_all_problems_and_annotations_are_as_few_as_text(self, project):
+        project.write("metadata/m.yml", "modules:\n" + "  - {}\n" * 150)
+        assert len(json.loads(project.ljm("validate", "--format", "json").stdout)) == 300
+        annotated = project.ljm("validate", "--format", "github")
+        assert annotated.stdout.count("::error ") == 200
+        assert "... and 100 more" in annotated.stderr
 
     def test_the_closing_line_counts_errors_and_warnings(self, project):
         project.write("metadata/a.yml", module("a").replace("execution_order: 1", "execution_order: x"))

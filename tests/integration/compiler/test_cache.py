@@ -212,13 +212,13 @@ class TestWhatItDependsOn:
         project.write(
             "mine.yml.j2",
             '{% extends "lakeflow_job_meta/job.yml.j2" %}\n'
-            '{% block before_job %}{% include "note.txt" ignore missing %}{% endblock %}\n',
+            '{% block before_job %}{% include "note.j2" ignore missing %}{% endblock %}\n',
         )
         assert project.ljm("generate").problems == []
         assert "# note" not in project.read("resources/jobs/sales.yml")
 
         for note in ("# note 1\n", "# note 2\n"):
-            project.write("note.txt", note)
+            project.write("note.j2", note)
             assert project.ljm("generate").problems == []
             assert note in project.read("resources/jobs/sales.yml")
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +14,7 @@ from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import SourceRef, UnreadableDocument
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.parsing.model import Module
+from lakeflow_job_meta.render import sandbox
 from lakeflow_job_meta.render.render import Renderer
 from support.examples import examples
 from support.project_folder import module
@@ -154,8 +158,55 @@ FAILING = {
     "never ends": (WHOLE + "{% for x in range(10 ** 9) %}{% endfor %}\n", 6, "range"),
     "includes a file that is not there": (WHOLE + "{% include 'nothing.j2' %}\n", 6, "nothing.j2"),
     "includes a file outside the project": (WHOLE + "{% include '../../../etc/passwd' %}\n", 6, "etc/passwd"),
+    "loops without end": (
+        WHOLE + "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}\n",
+        6,
+        "takes longer than",
+    ),
+    "loops without end in a recursion": (
+        WHOLE + "{% for x in [1, 1] recursive %}{% if loop.depth < 60 %}{{ loop([1, 1]) }}{% endif %}{% endfor %}\n",
+        6,
+        "takes longer than",
+    ),
+    "calls itself without end": (
+        WHOLE + "{% macro m(n) %}{% if n %}{{ m(n - 1) }}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(60) }}\n",
+        6,
+        "takes longer than",
+    ),
+    "writes without end": (
+        WHOLE + "# {% for a in range(99999) %}{{ job.settings | string | yaml }}{% endfor %}\n",
+        None,
+        "writes more than 2,000,000 characters",
+    ),
+    "multiplies a text": (WHOLE + "{% set x = 'a' * 10 ** 9 %}\n", 6, "too large a value, with '*'"),
+    "multiplies a list": (WHOLE + "{% set x = [0] * 10 ** 9 %}\n", 6, "too large a value, with '*'"),
+    "has an immense power": (WHOLE + "{% set x = 10 ** (10 ** 10) %}\n", 6, "too large a value, with '**'"),
+    "doubles a text": (WHOLE + "{% set x = 'ab' %}" + "{% set x = x ~ x %}" * 60 + "\n", 6, "joins a text"),
+    "doubles a list": (WHOLE + "{% set x = [0] %}" + "{% set x = x + x %}" * 60 + "\n", 6, "with '+'"),
+    "includes metadata": (WHOLE + "{% include 'metadata/sales.yml' %}\n", 6, "'metadata/sales.yml' is no template"),
+    "includes settings of the machine": (WHOLE + "{% include '.env' %}\n", 6, "'.env' is no template"),
+    "imports a key": (WHOLE + "{% import 'key.pem' as key %}\n", 6, "'key.pem' is no template"),
+    "extends a file": ("{% extends 'key.pem' %}\n", 1, "'key.pem' is no template"),
+    "includes a link out of the project": (WHOLE + "{% include 'out.j2' %}\n", 6, "leads out of the project"),
+    "includes a link to no template": (WHOLE + "{% include 'in.j2' %}\n", 6, "'in.j2' is no template"),
+    "includes what is too large": (WHOLE + "{% include 'large.j2' %}\n", 6, "more than 2,000,000 bytes"),
+    "includes a pipe": (WHOLE + "{% include 'pipe.j2' %}\n", 6, "there is no template 'pipe.j2'"),
     "imports itself": (WHOLE + "{% include 'templates/mine.yml.j2' %}\n", None, "the template failed"),
 }
+
+
+OTHER_THAN_TEXT_TO_GO_YAML = [
+    *("0123", "08", "00", "-0x1", "0X1f", "0B1", "0b1", "-0b1", "0b-1", "-0o7", "0o-7", "0O7", "1_000", "1_", "+_1"),
+    *("1_0.5", ".1_0", "000.5", "1e_3", "2024-01-01", "2024-1-1", "2024-01-01 10:00:00", "2024-01-01T10:00:00Z", "<<"),
+    *("2024-01-01t1:1:1.5Z", "2024-01-01T10:00:00+01:00", "1", "-0", "0o17", "0x1F", "1.", ".5", "1e3"),
+    *("true", "FALSE", "null", "~"),
+]
+"""What go-yaml 3.0.4 gives another tag than `!!str`, as a run of it has shown."""
+
+TEXT_TO_GO_YAML = [
+    *("yes", "no", "on", "off", "y", "N", "=", "tRUE", "1:30", "12:30:45", "0b2", "0o8", "0x", "_1", ".e5", ".", "+"),
+    *("infinity", "nan", "+inf", "2024-01", "24-01-01", "1.2.3", "10.4.x-scala2.12", "-a", "/Workspace/x", "a b"),
+]
 
 
 class TestRefused:
@@ -171,15 +222,73 @@ class TestRefused:
         assert project.generated() == {}
 
     @pytest.mark.parametrize("what", FAILING)
-    def test_a_template_that_fails_is_told_with_its_line(self, with_template, what):
+    def test_a_template_that_fails_is_told_with_its_line(self, with_template, monkeypatch, what):
         text, line, words = FAILING[what]
         project = with_template(text)
+        if "takes longer" in words:
+            monkeypatch.setattr(sandbox, "MOST_SECONDS", 0.5)
+        for name in (".env", "key.pem", "../outside.j2", "large.j2"):
+            project.write(name, "# secret\n" * (250_000 if name == "large.j2" else 1))
+        (project.path / "in.j2").symlink_to("key.pem")
+        (project.path / "out.j2").symlink_to("../outside.j2")
+        os.mkfifo(project.path / "pipe.j2")
         result = project.ljm("generate")
         (problem,) = result.errors
         assert problem.code == "template"
         assert problem.place == f"templates/mine.yml.j2:{line}" or line is None
         assert words in problem.message
         assert project.generated() == {}
+
+    def test_a_template_that_is_stopped_for_one_job_is_not_started_for_the_others(self, with_template, monkeypatch):
+        project = with_template(FAILING["loops without end"][0])
+        for number in range(20):
+            project.write(f"metadata/{number}.yml", module(f"m{number}"))
+        monkeypatch.setattr(sandbox, "MOST_SECONDS", 1.0)
+        started = time.monotonic()
+        assert len(project.ljm("generate").errors) == 1
+        assert time.monotonic() - started < 5
+
+    def test_other_templates_of_the_project_may_be_included_and_imported(self, with_template):
+        project = with_template(
+            "{% extends 'parts/base.jinja' %}{% block before_job %}{% include 'parts/head.j2' %}{% endblock %}\n"
+        )
+        project.write("parts/base.jinja", '{% extends "lakeflow_job_meta/job.yml.j2" %}')
+        project.write("parts/head.j2", "{% import 'parts/x.jinja2' as x %}{{ x.head(job) }}")
+        project.write("parts/x.jinja2", "{% macro head(job) %}{{ ('of ' ~ job.key) | comment }}\n{% endmacro %}")
+        assert project.ljm("generate").errors == []
+        assert project.read("resources/jobs/sales.yml").split("\n")[1] == "# of sales"
+
+    @pytest.mark.parametrize("text", OTHER_THAN_TEXT_TO_GO_YAML)
+    @pytest.mark.parametrize("where", ["a: {}", "a: [b, {}]", "a: {{ b: {} }}"])
+    def test_the_quotes_of_a_text_that_the_cli_would_take_for_something_else_cannot_be_left_out(
+        self, with_template, text, where
+    ):
+        project = with_template("{{ marker }}\nresources:\n  jobs:\n    sales:\n      " + where.format(text) + "\n")
+        renderer = Renderer(Project(project.path, NOWHERE, job_template="templates/mine.yml.j2"))
+        value = read_12(where.format(f'"{text}"'))
+        (problem,) = renderer.render(job_of(value)).diagnostics
+        assert problem.code == "template"
+
+    @pytest.mark.parametrize("text", TEXT_TO_GO_YAML)
+    def test_text_may_stand_without_quotes_where_the_cli_takes_it_for_text(self, with_template, text):
+        project = with_template(f"{{{{ marker }}}}\nresources:\n  jobs:\n    sales:\n      a: {text}\n")
+        renderer = Renderer(Project(project.path, NOWHERE, job_template="templates/mine.yml.j2"))
+        assert renderer.render(job_of({"a": text})).diagnostics == ()
+
+    @pytest.mark.parametrize(
+        ("written", "value"),
+        [
+            ("a: !!str 5", {"a": "5"}),
+            ("a: ! 5", {"a": "5"}),
+            ("<<: [{a: 1}, {a: 2}]", {"a": 1}),
+            ("1_0: a", {"1_0": "a"}),
+        ],
+    )
+    def test_what_the_cli_would_read_in_another_way_is_refused(self, with_template, written, value):
+        project = with_template(f"{{{{ marker }}}}\nresources:\n  jobs:\n    sales:\n      {written}\n")
+        renderer = Renderer(Project(project.path, NOWHERE, job_template="templates/mine.yml.j2"))
+        (problem,) = renderer.render(job_of(value)).diagnostics
+        assert "the result cannot be read: line 5" in problem.message
 
     def test_one_broken_template_is_told_once_however_many_jobs_there_are(self, with_template):
         project = with_template(WHOLE + "{{ nonsense | yaml }}\n")
