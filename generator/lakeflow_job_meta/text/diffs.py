@@ -12,11 +12,16 @@ _AROUND = 3
 class _Matcher(SequenceMatcher[str]):
     """Compares window by window, since comparing all lines with all takes minutes where many of many differ."""
 
+    def __init__(self, before: Sequence[str], after: Sequence[str]) -> None:
+        super().__init__(None, before, after)
+        self._lines = before, after
+
     def get_matching_blocks(self) -> list[Match]:
+        ours, theirs = self._lines
         blocks: list[Match] = []
         before, after, size = 0, 0, _WINDOW
-        while before < len(self.a) and after < len(self.b):
-            one, other = self.a[before : before + size], self.b[after : after + size]
+        while before < len(ours) and after < len(theirs):
+            one, other = ours[before : before + size], theirs[after : after + size]
             found = SequenceMatcher(None, one, other).get_matching_blocks()[:-1]
             for a, b, length in found:
                 last = blocks[-1] if blocks else Match(0, 0, 0)
@@ -24,18 +29,18 @@ class _Matcher(SequenceMatcher[str]):
                     blocks[-1] = Match(last.a, last.b, last.size + length)
                 else:
                     blocks.append(Match(before + a, after + b, length))
-            if before + size >= len(self.a) and after + size >= len(self.b):
+            if before + size >= len(ours) and after + size >= len(theirs):
                 break
             if found:
                 before, after = blocks[-1].a + blocks[-1].size, blocks[-1].b + blocks[-1].size
             # What was inserted may be longer than a window.
             size = _WINDOW if found else 2 * size
-        return [*blocks, Match(len(self.a), len(self.b), 0)]
+        return [*blocks, Match(len(ours), len(theirs), 0)]
 
 
 def unified_diff(before: Sequence[str], after: Sequence[str], old: str, new: str, end: str) -> Iterator[str]:
     """Yields the lines of a unified diff, the headers with `end` behind them: as `difflib.unified_diff` does."""
-    for number, group in enumerate(_Matcher(None, before, after).get_grouped_opcodes(_AROUND)):
+    for number, group in enumerate(_Matcher(before, after).get_grouped_opcodes(_AROUND)):
         if number == 0:
             yield from (f"--- {old}{end}", f"+++ {new}{end}")
         (_, start, _, start_after, _), (_, _, stop, _, stop_after) = group[0], group[-1]
