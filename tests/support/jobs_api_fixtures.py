@@ -18,7 +18,7 @@ def site(tmp_path: Path, workspace: FakeWorkspace, connection: Workspace) -> Sit
 
 
 @pytest.fixture
-def deployed(site: Site) -> Site:
+def two_jobs(site: Site) -> Site:
     """A site with two jobs in the workspace."""
     site.module("sales")
     site.module("stock")

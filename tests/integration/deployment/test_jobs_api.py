@@ -41,51 +41,51 @@ class TestADeployment:
         assert tags.pop("lakeflow_job_meta_sent")
         assert tags == {"team": "etl", "lakeflow_job_meta_key": "stock", "lakeflow_job_meta_scope": SCOPE}
 
-    def test_a_deployment_lists_the_jobs_that_are_there(self, deployed):
-        (sales, _) = deployed.deployer().jobs()
+    def test_a_deployment_lists_the_jobs_that_are_there(self, two_jobs):
+        (sales, _) = two_jobs.deployer().jobs()
 
-        job_id = str(deployed.id_of("sales"))
+        job_id = str(two_jobs.id_of("sales"))
         assert (sales.key, sales.job_id, sales.name) == ("sales", job_id, "sales")
-        assert sales.url == f"{deployed.workspace.url}/jobs/{job_id}"
+        assert sales.url == f"{two_jobs.workspace.url}/jobs/{job_id}"
 
-    def test_writes_nothing_when_nothing_has_changed(self, deployed):
-        deployer = deployed.deployer()
+    def test_writes_nothing_when_nothing_has_changed(self, two_jobs):
+        deployer = two_jobs.deployer()
         plan = deployer.plan()
 
         assert plan.changes_nothing()
         assert deployer.is_deployed(plan)
         assert deployer.deploy(plan) == []
-        assert deployed.changes() == {}
+        assert two_jobs.changes() == {}
 
-    def test_resets_only_the_job_that_changed(self, deployed):
-        deployed.module("sales", "notebook_path: /Workspace/b, max_retries: 2")
+    def test_resets_only_the_job_that_changed(self, two_jobs):
+        two_jobs.module("sales", "notebook_path: /Workspace/b, max_retries: 2")
 
-        lines = list(workspace_lines(deployed.plan()))
+        lines = list(workspace_lines(two_jobs.plan()))
         assert lines[:2] == ["In the workspace: 1 to update.", "~ sales: update"]
         assert "    tasks[task_key='a'].max_retries: null -> 2" in lines
-        assert deployed.deploy() == []
+        assert two_jobs.deploy() == []
 
-        assert deployed.changes() == {"reset": 1}
-        (task,) = deployed.workspace.jobs.by_name("sales").settings["tasks"]
+        assert two_jobs.changes() == {"reset": 1}
+        (task,) = two_jobs.workspace.jobs.by_name("sales").settings["tasks"]
         assert (task["notebook_task"]["notebook_path"], task["max_retries"]) == ("/Workspace/b", 2)
-        assert deployed.plan().changes_nothing()
+        assert two_jobs.plan().changes_nothing()
 
-    def test_deletes_the_job_of_a_module_that_is_gone_when_a_person_allows_it(self, deployed):
-        deployed.remove("stock")
+    def test_deletes_the_job_of_a_module_that_is_gone_when_a_person_allows_it(self, two_jobs):
+        two_jobs.remove("stock")
 
-        assert deployed.actions() == {"sales": "skip", "stock": "delete"}
+        assert two_jobs.actions() == {"sales": "skip", "stock": "delete"}
         with pytest.raises(PolicyRefused, match="would delete 1 job"):
-            deployed.deploy()
-        assert deployed.deploy(deletions=1) == []
+            two_jobs.deploy()
+        assert two_jobs.deploy(deletions=1) == []
 
-        assert deployed.changes() == {"delete": 1}
-        assert deployed.workspace.jobs.names() == ["sales"]
+        assert two_jobs.changes() == {"delete": 1}
+        assert two_jobs.workspace.jobs.names() == ["sales"]
 
-    def test_makes_a_job_again_that_was_deleted_by_hand(self, deployed):
-        deployed.workspace.jobs.remove(deployed.id_of("sales"))
+    def test_makes_a_job_again_that_was_deleted_by_hand(self, two_jobs):
+        two_jobs.workspace.jobs.remove(two_jobs.id_of("sales"))
 
-        assert deployed.deploy() == []
-        assert deployed.changes() == {"create": 1}
+        assert two_jobs.deploy() == []
+        assert two_jobs.changes() == {"create": 1}
 
     def test_reads_jobs_of_more_than_one_page(self, site):
         tasks = "".join(
@@ -98,9 +98,9 @@ class TestADeployment:
         assert site.deploy() == []
         assert site.plan().changes_nothing()
 
-    def test_a_deployment_is_of_one_target(self, deployed):
-        deployed.known = {}
-        deployer = deployed.deployer("prod")
+    def test_a_deployment_is_of_one_target(self, two_jobs):
+        two_jobs.known = {}
+        deployer = two_jobs.deployer("prod")
 
         assert deployer.plan().jobs(Action.CREATE) == ["sales", "stock"]
         assert deployer.jobs() == ()
@@ -113,17 +113,17 @@ class TestADeployment:
 
 
 class TestWhichJobIsOurs:
-    def test_a_lost_record_makes_no_duplicate(self, deployed):
-        deployed.known = {}
+    def test_a_lost_record_makes_no_duplicate(self, two_jobs):
+        two_jobs.known = {}
 
-        assert deployed.deploy() == []
-        assert deployed.changes() == {}
+        assert two_jobs.deploy() == []
+        assert two_jobs.changes() == {}
 
     @pytest.mark.parametrize("recorded", ["1", "not a number", ""])
-    def test_a_record_of_a_job_that_does_not_exist_is_passed_over(self, deployed, recorded):
-        deployed.known = {"sales": recorded}
+    def test_a_record_of_a_job_that_does_not_exist_is_passed_over(self, two_jobs, recorded):
+        two_jobs.known = {"sales": recorded}
 
-        assert deployed.plan().changes_nothing()
+        assert two_jobs.plan().changes_nothing()
 
     def test_a_record_of_somebody_elses_job_touches_nothing_of_it(self, site):
         other = site.connection.client().api_client.do("POST", "/api/2.2/jobs/create", body={"name": "theirs"})
@@ -136,55 +136,55 @@ class TestWhichJobIsOurs:
         assert site.changes() == {"create": 1}
         assert site.workspace.jobs.by_name("theirs").settings == {"name": "theirs"}
 
-    def test_a_recorded_job_of_the_same_name_without_tags_gets_no_twin(self, deployed):
-        deployed.workspace.jobs.edit(deployed.id_of("sales"), tags={})
+    def test_a_recorded_job_of_the_same_name_without_tags_gets_no_twin(self, two_jobs):
+        two_jobs.workspace.jobs.edit(two_jobs.id_of("sales"), tags={})
 
-        (problem,) = deployed.deploy()
+        (problem,) = two_jobs.deploy()
 
         assert problem.startswith("metadata/sales.yml:2:")
         assert f"lakeflow_job_meta_scope={SCOPE}" in problem
-        assert deployed.changes() == {}
+        assert two_jobs.changes() == {}
 
-    def test_it_is_taken_over_once_a_person_has_given_it_the_tags(self, deployed):
+    def test_it_is_taken_over_once_a_person_has_given_it_the_tags(self, two_jobs):
         tags = {"lakeflow_job_meta_key": "sales", "lakeflow_job_meta_scope": SCOPE}
-        deployed.workspace.jobs.edit(deployed.id_of("sales"), tags=tags)
+        two_jobs.workspace.jobs.edit(two_jobs.id_of("sales"), tags=tags)
 
-        assert deployed.deploy() == []
-        assert deployed.changes() == {"reset": 1}
+        assert two_jobs.deploy() == []
+        assert two_jobs.changes() == {"reset": 1}
 
-    def test_a_wrong_record_of_a_bundles_job_does_not_matter_where_ours_is_there(self, deployed):
+    def test_a_wrong_record_of_a_bundles_job_does_not_matter_where_ours_is_there(self, two_jobs):
         body = {"name": "theirs", "deployment": {"kind": "BUNDLE"}}
-        made = deployed.connection.client().api_client.do("POST", "/api/2.2/jobs/create", body=body)
-        deployed.known["sales"] = str(made["job_id"])
+        made = two_jobs.connection.client().api_client.do("POST", "/api/2.2/jobs/create", body=body)
+        two_jobs.known["sales"] = str(made["job_id"])
 
-        assert deployed.plan().changes_nothing()
+        assert two_jobs.plan().changes_nothing()
 
-    def test_it_is_found_among_jobs_of_many_pages(self, deployed):
-        client = deployed.connection.client().api_client
+    def test_it_is_found_among_jobs_of_many_pages(self, two_jobs):
+        client = two_jobs.connection.client().api_client
         for number in range(205):
             client.do("POST", "/api/2.2/jobs/create", body={"name": f"other {number}"})
-        deployed.known = {}
+        two_jobs.known = {}
 
-        assert deployed.plan().changes_nothing()
+        assert two_jobs.plan().changes_nothing()
 
-    def test_the_job_of_another_project_or_target_is_somebody_elses(self, deployed):
-        deployed.workspace.jobs.edit(
-            deployed.id_of("stock"),
+    def test_the_job_of_another_project_or_target_is_somebody_elses(self, two_jobs):
+        two_jobs.workspace.jobs.edit(
+            two_jobs.id_of("stock"),
             tags={"lakeflow_job_meta_key": "stock", "lakeflow_job_meta_scope": "bundle:test:prod"},
         )
-        del deployed.known["stock"]
+        del two_jobs.known["stock"]
 
-        assert deployed.actions() == {"sales": "skip", "stock": "create"}
+        assert two_jobs.actions() == {"sales": "skip", "stock": "create"}
 
-    def test_two_jobs_with_the_same_tags_stop_the_deployment(self, deployed):
-        settings = deployed.workspace.jobs.by_name("sales").settings
-        clone = deployed.connection.client().api_client.do("POST", "/api/2.2/jobs/create", body=settings)
+    def test_two_jobs_with_the_same_tags_stop_the_deployment(self, two_jobs):
+        settings = two_jobs.workspace.jobs.by_name("sales").settings
+        clone = two_jobs.connection.client().api_client.do("POST", "/api/2.2/jobs/create", body=settings)
 
         with pytest.raises(OperationFailed) as raised:
-            deployed.plan()
+            two_jobs.plan()
 
         assert str(clone["job_id"]) in str(raised.value)
-        assert deployed.known["sales"] in str(raised.value)
+        assert two_jobs.known["sales"] in str(raised.value)
 
     def test_a_job_that_a_bundle_has_deployed_is_never_made_a_second_time(self, site):
         body = {"name": "sales", "deployment": {"kind": "BUNDLE", "metadata_file_path": "/Workspace/x"}}
@@ -204,11 +204,11 @@ class TestWhichJobIsOurs:
         with pytest.raises(PolicyRefused, match="ljm deploy"):
             site.plan()
 
-    def test_a_job_of_ours_that_a_bundle_took_over_is_refused(self, deployed):
-        deployed.workspace.jobs.edit(deployed.id_of("sales"), deployment={"kind": "BUNDLE"})
+    def test_a_job_of_ours_that_a_bundle_took_over_is_refused(self, two_jobs):
+        two_jobs.workspace.jobs.edit(two_jobs.id_of("sales"), deployment={"kind": "BUNDLE"})
 
         with pytest.raises(PolicyRefused, match="'sales'"):
-            deployed.plan()
+            two_jobs.plan()
 
 
 class TestWhatGoesWrong:
@@ -240,28 +240,28 @@ class TestWhatGoesWrong:
         assert site.deploy() == []
         assert site.changes() == {"create": 1}
 
-    def test_a_job_that_changed_since_the_plan_makes_the_plan_stale(self, deployed):
-        deployed.module("sales", "notebook_path: /Workspace/b")
-        deployer = deployed.deployer()
+    def test_a_job_that_changed_since_the_plan_makes_the_plan_stale(self, two_jobs):
+        two_jobs.module("sales", "notebook_path: /Workspace/b")
+        deployer = two_jobs.deployer()
         plan = deployer.plan()
-        deployed.workspace.jobs.edit(deployed.id_of("sales"), max_concurrent_runs=7)
+        two_jobs.workspace.jobs.edit(two_jobs.id_of("sales"), max_concurrent_runs=7)
 
         with pytest.raises(StalePlan):
             deployer.deploy(plan)
-        assert deployed.changes() == {}
+        assert two_jobs.changes() == {}
 
-    def test_after_the_first_write_such_a_job_is_a_problem_of_its_own(self, deployed):
-        deployed.module("sales", "notebook_path: /Workspace/b")
-        deployed.module("stock", "notebook_path: /Workspace/b")
-        deployer = deployed.deployer()
+    def test_after_the_first_write_such_a_job_is_a_problem_of_its_own(self, two_jobs):
+        two_jobs.module("sales", "notebook_path: /Workspace/b")
+        two_jobs.module("stock", "notebook_path: /Workspace/b")
+        deployer = two_jobs.deployer()
         plan = deployer.plan()
-        deployed.workspace.jobs.edit(deployed.id_of("stock"), max_concurrent_runs=7)
+        two_jobs.workspace.jobs.edit(two_jobs.id_of("stock"), max_concurrent_runs=7)
 
         (problem,) = deployer.deploy(plan)
 
         assert problem.startswith("metadata/stock.yml:2:")
         assert "run again" in problem
-        assert deployed.changes() == {"reset": 1}
+        assert two_jobs.changes() == {"reset": 1}
 
     def test_a_job_that_somebody_else_made_since_the_plan_makes_it_stale(self, site):
         site.module("sales")
@@ -273,29 +273,29 @@ class TestWhatGoesWrong:
             deployer.deploy(plan)
         assert site.workspace.jobs.names() == ["sales"]
 
-    def test_a_job_that_changed_since_the_plan_is_not_deleted(self, deployed):
-        deployed.remove("stock")
-        deployer = deployed.deployer()
+    def test_a_job_that_changed_since_the_plan_is_not_deleted(self, two_jobs):
+        two_jobs.remove("stock")
+        deployer = two_jobs.deployer()
         plan = deployer.plan()
-        deployed.workspace.jobs.edit(deployed.id_of("stock"), max_concurrent_runs=7)
+        two_jobs.workspace.jobs.edit(two_jobs.id_of("stock"), max_concurrent_runs=7)
 
         with pytest.raises(StalePlan):
             deployer.deploy(plan)
-        assert deployed.workspace.jobs.names() == ["sales", "stock"]
+        assert two_jobs.workspace.jobs.names() == ["sales", "stock"]
 
-    def test_a_job_that_is_gone_already_needs_no_deletion(self, deployed):
-        deployed.remove("stock")
-        deployer = deployed.deployer()
+    def test_a_job_that_is_gone_already_needs_no_deletion(self, two_jobs):
+        two_jobs.remove("stock")
+        deployer = two_jobs.deployer()
         plan = deployer.plan()
-        deployed.workspace.jobs.remove(deployed.id_of("stock"))
+        two_jobs.workspace.jobs.remove(two_jobs.id_of("stock"))
 
         assert deployer.deploy(plan) == []
 
-    def test_a_deletion_that_is_refused_is_told_with_the_name_of_the_job(self, deployed):
-        deployed.remove("stock")
-        deployed.workspace.faults.add(Fault("POST", "/api/2.2/jobs/delete", FaultKind.FORBIDDEN))
+    def test_a_deletion_that_is_refused_is_told_with_the_name_of_the_job(self, two_jobs):
+        two_jobs.remove("stock")
+        two_jobs.workspace.faults.add(Fault("POST", "/api/2.2/jobs/delete", FaultKind.FORBIDDEN))
 
-        (problem,) = deployed.deploy(deletions=1)
+        (problem,) = two_jobs.deploy(deletions=1)
         assert problem.startswith("resources.jobs.stock: error: ")
 
     def test_a_list_of_jobs_that_cannot_be_read_makes_nothing(self, site):
@@ -306,12 +306,12 @@ class TestWhatGoesWrong:
             site.deploy()
         assert site.changes() == {}
 
-    def test_a_job_that_cannot_be_read_makes_nothing(self, deployed):
-        deployed.workspace.faults.add(Fault("GET", "/api/2.2/jobs/get", FaultKind.FORBIDDEN))
+    def test_a_job_that_cannot_be_read_makes_nothing(self, two_jobs):
+        two_jobs.workspace.faults.add(Fault("GET", "/api/2.2/jobs/get", FaultKind.FORBIDDEN))
 
         with pytest.raises(OperationFailed):
-            deployed.deploy()
-        assert deployed.changes() == {}
+            two_jobs.deploy()
+        assert two_jobs.changes() == {}
 
     def test_a_file_that_cannot_be_uploaded_keeps_its_job_from_being_made(self, site):
         site.module("sales", "sql_task: {warehouse_id: abc, sql_query: SELECT 1}")
@@ -324,10 +324,10 @@ class TestWhatGoesWrong:
         assert problem.startswith("metadata/sales.yml:2:")
         assert site.workspace.jobs.names() == ["stock"]
 
-    def test_only_the_newest_plan_is_deployed(self, deployed):
-        old = deployed.plan()
-        deployed.module("shops")
-        deployer = deployed.deployer()
+    def test_only_the_newest_plan_is_deployed(self, two_jobs):
+        old = two_jobs.plan()
+        two_jobs.module("shops")
+        deployer = two_jobs.deployer()
         deployer.plan()
 
         with pytest.raises(StalePlan):
@@ -346,11 +346,11 @@ class TestWhatGoesWrong:
 
         assert site.actions() == {"sales": "skip", "stock": "skip"}
 
-    def test_a_broken_module_keeps_its_job(self, deployed):
-        deployed.module("stock", "no_such_block: 1")
+    def test_a_broken_module_keeps_its_job(self, two_jobs):
+        two_jobs.module("stock", "no_such_block: 1")
 
-        assert deployed.actions() == {"sales": "skip", "stock": "skip"}
-        assert [job.key for job in deployed.deployer().jobs()] == ["sales", "stock"]
+        assert two_jobs.actions() == {"sales": "skip", "stock": "skip"}
+        assert [job.key for job in two_jobs.deployer().jobs()] == ["sales", "stock"]
 
 
 class TestWhatPeopleDoInTheWorkspace:
@@ -382,31 +382,31 @@ class TestWhatPeopleDoInTheWorkspace:
         with pytest.raises(PolicyRefused, match=r"schedule\.pause_status is 'PAUSED'"):
             site.deploy()
 
-    def test_a_hand_edit_is_told_and_not_overwritten(self, deployed):
-        deployed.workspace.jobs.edit_task(deployed.id_of("sales"), "a", max_retries=5)
+    def test_a_hand_edit_is_told_and_not_overwritten(self, two_jobs):
+        two_jobs.workspace.jobs.edit_task(two_jobs.id_of("sales"), "a", max_retries=5)
 
         with pytest.raises(PolicyRefused, match=r"sales: tasks\[task_key='a'\]\.max_retries is 5"):
-            deployed.deploy()
-        assert deployed.changes() == {}
-        assert deployed.deploy(overwriting=True) == []
-        assert deployed.changes() == {"reset": 1}
-        assert "max_retries" not in deployed.workspace.jobs.by_name("sales").settings["tasks"][0]
+            two_jobs.deploy()
+        assert two_jobs.changes() == {}
+        assert two_jobs.deploy(overwriting=True) == []
+        assert two_jobs.changes() == {"reset": 1}
+        assert "max_retries" not in two_jobs.workspace.jobs.by_name("sales").settings["tasks"][0]
 
-    def test_so_is_a_setting_that_metadata_never_had(self, deployed):
-        deployed.workspace.jobs.edit(deployed.id_of("sales"), queue={"enabled": True})
+    def test_so_is_a_setting_that_metadata_never_had(self, two_jobs):
+        two_jobs.workspace.jobs.edit(two_jobs.id_of("sales"), queue={"enabled": True})
 
-        ((owner, edit),) = deployed.plan().hand_edits()
+        ((owner, edit),) = two_jobs.plan().hand_edits()
         assert (owner.shown, edit.path, edit.remote) == ("sales", "queue", {"enabled": True})
 
-    def test_so_is_one_beside_a_change_of_the_metadata(self, deployed):
-        deployed.workspace.jobs.edit_task(deployed.id_of("sales"), "a", max_retries=5)
-        deployed.module("sales", "notebook_path: /Workspace/b")
+    def test_so_is_one_beside_a_change_of_the_metadata(self, two_jobs):
+        two_jobs.workspace.jobs.edit_task(two_jobs.id_of("sales"), "a", max_retries=5)
+        two_jobs.module("sales", "notebook_path: /Workspace/b")
 
-        ((_, edit),) = deployed.plan().hand_edits()
+        ((_, edit),) = two_jobs.plan().hand_edits()
         assert (edit.path, edit.old, edit.remote, edit.new) == ("tasks[task_key='a'].max_retries", None, 5, None)
         with pytest.raises(PolicyRefused):
-            deployed.deploy()
-        assert deployed.changes() == {}
+            two_jobs.deploy()
+        assert two_jobs.changes() == {}
 
 
 class TestReferences:

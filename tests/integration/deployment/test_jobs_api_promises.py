@@ -95,31 +95,31 @@ class TestAWriteWhoseAnswerIsLost:
         assert site.plan().changes_nothing()
 
     @pytest.mark.parametrize("kind", LOST)
-    def test_resets_a_job_to_what_the_metadata_says(self, deployed, kind):
-        deployed.module("sales", "notebook_path: /Workspace/b")
-        deployed.workspace.faults.add(Fault("POST", RESET, kind))
+    def test_resets_a_job_to_what_the_metadata_says(self, two_jobs, kind):
+        two_jobs.module("sales", "notebook_path: /Workspace/b")
+        two_jobs.workspace.faults.add(Fault("POST", RESET, kind))
 
-        assert deployed.deploy() == []
-        assert deployed.plan().changes_nothing()
+        assert two_jobs.deploy() == []
+        assert two_jobs.plan().changes_nothing()
 
-    def test_does_not_overwrite_what_somebody_did_in_the_meantime(self, deployed, clock, monkeypatch):
-        deployed.module("sales", "notebook_path: /Workspace/b")
-        deployed.workspace.faults.add(Fault("POST", RESET, FaultKind.CONNECTION_RESET))
-        job_id = deployed.id_of("sales")
-        monkeypatch.setattr(clock, "sleep", lambda seconds: deployed.workspace.jobs.edit(job_id, timeout_seconds=7))
+    def test_does_not_overwrite_what_somebody_did_in_the_meantime(self, two_jobs, clock, monkeypatch):
+        two_jobs.module("sales", "notebook_path: /Workspace/b")
+        two_jobs.workspace.faults.add(Fault("POST", RESET, FaultKind.CONNECTION_RESET))
+        job_id = two_jobs.id_of("sales")
+        monkeypatch.setattr(clock, "sleep", lambda seconds: two_jobs.workspace.jobs.edit(job_id, timeout_seconds=7))
 
-        (problem,) = deployed.deploy()
+        (problem,) = two_jobs.deploy()
 
         assert "was changed in the workspace while this deployment ran" in problem
-        assert deployed.workspace.jobs.by_name("sales").settings["timeout_seconds"] == 7
+        assert two_jobs.workspace.jobs.by_name("sales").settings["timeout_seconds"] == 7
 
     @pytest.mark.parametrize("kind", LOST)
-    def test_deletes_a_job(self, deployed, kind):
-        deployed.remove("stock")
-        deployed.workspace.faults.add(Fault("POST", DELETE, kind))
+    def test_deletes_a_job(self, two_jobs, kind):
+        two_jobs.remove("stock")
+        two_jobs.workspace.faults.add(Fault("POST", DELETE, kind))
 
-        assert deployed.deploy(deletions=1) == []
-        assert deployed.workspace.jobs.names() == ["sales"]
+        assert two_jobs.deploy(deletions=1) == []
+        assert two_jobs.workspace.jobs.names() == ["sales"]
 
     @pytest.mark.parametrize("kind", [FaultKind.CONNECTION_RESET, FaultKind.TOO_MANY_REQUESTS])
     def test_uploads_a_file(self, site, kind):
@@ -132,26 +132,26 @@ class TestAWriteWhoseAnswerIsLost:
 
 class TestAListWithoutJobsThatAreThere:
     @pytest.mark.parametrize("answer", [b"{}", b'{"jobs": []}', b'{"jobs": null}', b"null", b""])
-    def test_creates_no_job_a_second_time(self, deployed, answer):
-        deployed.workspace.faults.add(Fault("GET", "*/jobs/list", FaultKind.ANSWERED, times=100, answer=answer))
+    def test_creates_no_job_a_second_time(self, two_jobs, answer):
+        two_jobs.workspace.faults.add(Fault("GET", "*/jobs/list", FaultKind.ANSWERED, times=100, answer=answer))
 
-        assert deployed.deploy() == []
-        assert deployed.changes() == {}
-        assert set(deployed.known) == {"sales", "stock"}
+        assert two_jobs.deploy() == []
+        assert two_jobs.changes() == {}
+        assert set(two_jobs.known) == {"sales", "stock"}
 
-    def test_loses_no_job_of_the_record_that_waits_for_its_deletion(self, deployed):
-        deployed.remove("stock")
-        deployed.workspace.faults.add(Fault("GET", "*/jobs/list", FaultKind.ANSWERED, times=100, answer=b"{}"))
+    def test_loses_no_job_of_the_record_that_waits_for_its_deletion(self, two_jobs):
+        two_jobs.remove("stock")
+        two_jobs.workspace.faults.add(Fault("GET", "*/jobs/list", FaultKind.ANSWERED, times=100, answer=b"{}"))
 
-        assert deployed.actions() == {"sales": "skip", "stock": "delete"}
+        assert two_jobs.actions() == {"sales": "skip", "stock": "delete"}
 
     @pytest.mark.parametrize("answer", [b"[]", b"[1]", b'"x"', b"1", b"<html>", b'{"jobs": 1}', b'{"jobs": [1]}'])
-    def test_of_another_form_stops_the_deployment_with_a_sentence(self, deployed, answer):
-        deployed.workspace.faults.add(Fault("GET", "*/jobs/list", FaultKind.ANSWERED, times=100, answer=answer))
+    def test_of_another_form_stops_the_deployment_with_a_sentence(self, two_jobs, answer):
+        two_jobs.workspace.faults.add(Fault("GET", "*/jobs/list", FaultKind.ANSWERED, times=100, answer=answer))
 
         with pytest.raises(OperationFailed, match="answers something that is not understood"):
-            deployed.deploy()
-        assert deployed.changes() == {}
+            two_jobs.deploy()
+        assert two_jobs.changes() == {}
 
 
 class TestAnAnswerOfAnotherForm:
@@ -166,24 +166,24 @@ class TestAnAnswerOfAnotherForm:
             {"job_id": 1.5},
         ],
     )
-    def test_about_a_job_is_a_sentence(self, deployed, job):
+    def test_about_a_job_is_a_sentence(self, two_jobs, job):
         answer = json.dumps({"jobs": [job]}).encode()
-        deployed.workspace.faults.add(Fault("GET", "*/jobs/list", FaultKind.ANSWERED, answer=answer))
+        two_jobs.workspace.faults.add(Fault("GET", "*/jobs/list", FaultKind.ANSWERED, answer=answer))
 
         with pytest.raises(OperationFailed, match="not understood"):
-            deployed.plan()
+            two_jobs.plan()
 
     @pytest.mark.parametrize("path", ["*/Me", "*/jobs/get", "*/workspace/list", "*/workspace/mkdirs", "*/import"])
     @pytest.mark.parametrize("answer", [b"<html>", b"[1]", b"1", b'{"userName": [1], "objects": 1, "settings": 1}'])
-    def test_to_any_request_is_a_sentence_and_no_job_is_created_twice(self, deployed, path, answer):
-        deployed.module("shops", "sql_task: {warehouse_id: abc, sql_query: SELECT 1}")
-        deployed.workspace.faults.add(Fault("*", path, FaultKind.ANSWERED, times=100, answer=answer))
+    def test_to_any_request_is_a_sentence_and_no_job_is_created_twice(self, two_jobs, path, answer):
+        two_jobs.module("shops", "sql_task: {warehouse_id: abc, sql_query: SELECT 1}")
+        two_jobs.workspace.faults.add(Fault("*", path, FaultKind.ANSWERED, times=100, answer=answer))
 
         with suppress(OperationFailed, StalePlan):
-            deployed.deploy()
-        deployed.workspace.faults.clear()
-        assert deployed.deploy() == []
-        assert deployed.workspace.jobs.names() == ["sales", "shops", "stock"]
+            two_jobs.deploy()
+        two_jobs.workspace.faults.clear()
+        assert two_jobs.deploy() == []
+        assert two_jobs.workspace.jobs.names() == ["sales", "shops", "stock"]
 
     @pytest.mark.parametrize("answer", [b"<html>", b"[1]", b"{}", b'{"job_id": []}'])
     def test_to_a_creation_leaves_one_job(self, site, answer):
@@ -193,12 +193,12 @@ class TestAnAnswerOfAnotherForm:
         assert site.deploy() == []
         assert site.workspace.jobs.names() == ["sales"]
 
-    def test_with_pages_that_come_again_ends(self, deployed):
+    def test_with_pages_that_come_again_ends(self, two_jobs):
         answer = b'{"jobs": [], "next_page_token": "again"}'
-        deployed.workspace.faults.add(Fault("GET", "*/jobs/*", FaultKind.ANSWERED, times=9999, answer=answer))
+        two_jobs.workspace.faults.add(Fault("GET", "*/jobs/*", FaultKind.ANSWERED, times=9999, answer=answer))
 
         with pytest.raises(OperationFailed, match="the pages do not end"):
-            deployed.plan()
+            two_jobs.plan()
 
     def test_with_ever_new_pages_ends(self, connection, monkeypatch):
         pages = ({"next_page_token": str(number)} for number in range(10**9))
@@ -217,38 +217,38 @@ class TestTwoDeploymentsAtOnce:
         held = {"nonce": "n", "holder": "Process 7 on elsewhere", "machine": "m", "process": 7, "expires": 2e9}
         site.workspace.tree.write(f"{FOLDER}/lease/3.json", json.dumps({**held, **values}).encode())
 
-    def test_the_second_one_is_refused_with_who_deploys_and_the_way_out(self, deployed):
-        deployed.module("shops")
+    def test_the_second_one_is_refused_with_who_deploys_and_the_way_out(self, two_jobs):
+        two_jobs.module("shops")
         expires = time.time() + LEASE_SECONDS
-        self.written_by(deployed, expires=expires)
+        self.written_by(two_jobs, expires=expires)
 
         with pytest.raises(OperationFailed) as refused:
-            deployed.deploy()
+            two_jobs.deploy()
 
         assert str(refused.value).startswith("Process 7 on elsewhere deploys this project at the moment; nothing")
         assert f"or delete {FOLDER}/lease/3.json" in str(refused.value)
-        assert deployed.changes() == {}
+        assert two_jobs.changes() == {}
 
     @pytest.mark.parametrize("values", [{"has_ended": True}, {"expires": 1}, {"expires": "x"}, {"expires": 1e300}])
-    def test_a_lease_that_has_ended_or_says_nothing_sensible_is_followed_by_the_next(self, deployed, values):
-        deployed.module("shops")
-        self.written_by(deployed, **values)
+    def test_a_lease_that_has_ended_or_says_nothing_sensible_is_followed_by_the_next(self, two_jobs, values):
+        two_jobs.module("shops")
+        self.written_by(two_jobs, **values)
 
-        assert deployed.deploy() == []
-        assert self.numbers(deployed) == ["4.json"]
+        assert two_jobs.deploy() == []
+        assert self.numbers(two_jobs) == ["4.json"]
 
     def numbers(self, site: Site) -> list[str]:
         return [path.rsplit("/", 1)[1] for path in site.workspace.tree.paths(f"{FOLDER}/lease")]
 
-    def test_a_damaged_lease_is_followed_by_the_next(self, deployed):
-        deployed.module("shops")
-        deployed.workspace.tree.write(f"{FOLDER}/lease/3.json", b"{")
+    def test_a_damaged_lease_is_followed_by_the_next(self, two_jobs):
+        two_jobs.module("shops")
+        two_jobs.workspace.tree.write(f"{FOLDER}/lease/3.json", b"{")
 
-        assert deployed.deploy() == []
+        assert two_jobs.deploy() == []
 
-    def test_of_two_that_take_over_at_once_one_has_the_lease(self, deployed):
-        self.written_by(deployed, expires=1)
-        first, second = self.lease(deployed), self.lease(deployed)
+    def test_of_two_that_take_over_at_once_one_has_the_lease(self, two_jobs):
+        self.written_by(two_jobs, expires=1)
+        first, second = self.lease(two_jobs), self.lease(two_jobs)
         seen_before = second._numbers()
         first.take()
         second._numbers = lambda: seen_before
@@ -256,7 +256,7 @@ class TestTwoDeploymentsAtOnce:
         with pytest.raises(OperationFailed, match="deploys this project at the moment"):
             second.take()
 
-    def test_a_lease_of_a_process_that_died_on_this_machine_is_taken_over_at_once(self, deployed):
+    def test_a_lease_of_a_process_that_died_on_this_machine_is_taken_over_at_once(self, two_jobs):
         program = (
             "import os, sys; from pathlib import Path; from fakes.workspace import *; "
             "from lakeflow_job_meta.deployment.jobs_api.client import JobsClient; "
@@ -266,61 +266,61 @@ class TestTwoDeploymentsAtOnce:
         )
         environment = {
             **os.environ,
-            "DATABRICKS_HOST": deployed.workspace.url,
-            "DATABRICKS_TOKEN": deployed.workspace.token,
+            "DATABRICKS_HOST": two_jobs.workspace.url,
+            "DATABRICKS_TOKEN": two_jobs.workspace.token,
             "PYTHONPATH": str(Path(__file__).parents[2]),
         }
         assert subprocess.run([sys.executable, "-c", program], env=environment, check=False).returncode == 9
-        deployed.module("shops")
+        two_jobs.module("shops")
 
-        assert deployed.deploy() == []
+        assert two_jobs.deploy() == []
 
-    def test_a_lease_whose_end_could_not_be_said_does_not_hold_up_its_own_process(self, deployed):
-        deployed.module("shops")
-        deployed.workspace.faults.add(
+    def test_a_lease_whose_end_could_not_be_said_does_not_hold_up_its_own_process(self, two_jobs):
+        two_jobs.module("shops")
+        two_jobs.workspace.faults.add(
             Fault("POST", "*/import", FaultKind.FORBIDDEN, times=99, body_contains='has_ended": true')
         )
-        (problem,) = deployed.deploy()
+        (problem,) = two_jobs.deploy()
         assert "could not be ended" in problem
-        deployed.workspace.faults.clear()
-        deployed.module("more")
+        two_jobs.workspace.faults.clear()
+        two_jobs.module("more")
 
-        assert deployed.deploy() == []
+        assert two_jobs.deploy() == []
 
-    def test_a_deployment_that_stood_still_too_long_writes_nothing_more(self, deployed):
+    def test_a_deployment_that_stood_still_too_long_writes_nothing_more(self, two_jobs):
         moments = [1000.0]
-        lease = self.lease(deployed, clock=lambda: moments[-1])
+        lease = self.lease(two_jobs, clock=lambda: moments[-1])
         lease.take()
         moments.append(5000.0)
-        self.written_by(deployed)
+        self.written_by(two_jobs)
 
         with pytest.raises(OperationFailed, match="another one took its place"):
             lease.renew()
 
-    def test_a_lease_is_renewed_while_its_deployment_goes_on(self, deployed):
+    def test_a_lease_is_renewed_while_its_deployment_goes_on(self, two_jobs):
         moments = [1000.0]
-        lease = self.lease(deployed, clock=lambda: moments[-1])
+        lease = self.lease(two_jobs, clock=lambda: moments[-1])
         lease.take()
         moments.append(1000.0 + LEASE_SECONDS - 1)
         lease.renew()
 
-        (path,) = deployed.workspace.tree.paths(f"{FOLDER}/lease")
-        assert json.loads(deployed.workspace.tree.read(path))["expires"] == moments[-1] + LEASE_SECONDS
+        (path,) = two_jobs.workspace.tree.paths(f"{FOLDER}/lease")
+        assert json.loads(two_jobs.workspace.tree.read(path))["expires"] == moments[-1] + LEASE_SECONDS
 
-    def test_a_creation_lease_whose_answer_is_lost_is_held(self, deployed):
-        deployed.module("shops")
-        deployed.workspace.faults.add(
+    def test_a_creation_lease_whose_answer_is_lost_is_held(self, two_jobs):
+        two_jobs.module("shops")
+        two_jobs.workspace.faults.add(
             Fault("POST", "*/import", FaultKind.CONNECTION_RESET_AFTER_WORK, body_contains="/lease/")
         )
 
-        assert deployed.deploy() == []
+        assert two_jobs.deploy() == []
 
-    def test_a_plan_and_a_deployment_without_changes_take_no_lease(self, deployed):
-        deployed.workspace.tree.writes.clear()
-        deployer = deployed.deployer()
+    def test_a_plan_and_a_deployment_without_changes_take_no_lease(self, two_jobs):
+        two_jobs.workspace.tree.writes.clear()
+        deployer = two_jobs.deployer()
 
         assert deployer.is_deployed(deployer.plan())
-        assert deployed.workspace.tree.writes == []
+        assert two_jobs.workspace.tree.writes == []
 
 
 class TestTwoProjects:
@@ -328,15 +328,15 @@ class TestTwoProjects:
         folder = ProjectFolder(site.project.path.parent / name / "project")
         return Site(folder, site.workspace, site.connection)
 
-    def test_of_one_folder_name_have_jobs_of_their_own(self, deployed):
-        other = self.other(deployed, "elsewhere")
+    def test_of_one_folder_name_have_jobs_of_their_own(self, two_jobs):
+        other = self.other(two_jobs, "elsewhere")
         other.project.write("databricks.yml", "bundle: {name: other}\ntargets: {dev: {}}\n")
         other.module("sales", "notebook_path: /Workspace/theirs")
 
         assert other.actions() == {"sales": "create"}
         assert other.deploy() == []
         assert other.plan().changes_nothing()
-        assert deployed.plan().changes_nothing()
+        assert two_jobs.plan().changes_nothing()
 
     def test_without_a_name_neither_overwrite_nor_delete_each_others_jobs(self, site):
         other = self.other(site, "elsewhere")
@@ -387,15 +387,15 @@ class TestJobsWithTagsOfAnOlderRelease:
         files = {path.replace("/bundle-test/dev/", "/project/dev/"): content for path, content in plan.files.items()}
         return digest_of({**json.loads(text), "tags": OLD}, files)
 
-    def test_are_carried_over_once_where_the_record_knows_them(self, deployed):
-        self.as_of_old(deployed)
+    def test_are_carried_over_once_where_the_record_knows_them(self, two_jobs):
+        self.as_of_old(two_jobs)
 
-        assert deployed.actions() == {"sales": "update", "stock": "skip"}
-        assert deployed.deploy() == []
+        assert two_jobs.actions() == {"sales": "update", "stock": "skip"}
+        assert two_jobs.deploy() == []
 
-        assert deployed.workspace.jobs.by_name("sales").settings["tags"]["lakeflow_job_meta_scope"] == SCOPE
-        assert deployed.changes() == {"reset": 1}
-        assert deployed.plan().changes_nothing()
+        assert two_jobs.workspace.jobs.by_name("sales").settings["tags"]["lakeflow_job_meta_scope"] == SCOPE
+        assert two_jobs.changes() == {"reset": 1}
+        assert two_jobs.plan().changes_nothing()
 
     def test_and_uploaded_files_are_carried_over_without_a_hand_edit(self, site):
         site.module("sales", "sql_task: {warehouse_id: abc, sql_query: SELECT 1}")
@@ -408,40 +408,40 @@ class TestJobsWithTagsOfAnOlderRelease:
         assert site.deploy() == []
         assert site.plan().changes_nothing()
 
-    def test_keep_the_edits_that_were_made_by_hand(self, deployed):
-        self.as_of_old(deployed)
-        deployed.workspace.jobs.edit(deployed.id_of("sales"), timeout_seconds=9)
+    def test_keep_the_edits_that_were_made_by_hand(self, two_jobs):
+        self.as_of_old(two_jobs)
+        two_jobs.workspace.jobs.edit(two_jobs.id_of("sales"), timeout_seconds=9)
 
         with pytest.raises(PolicyRefused, match="timeout_seconds is 9"):
-            deployed.deploy()
+            two_jobs.deploy()
 
-    def test_are_neither_touched_nor_doubled_where_no_record_knows_them(self, deployed):
-        self.as_of_old(deployed)
-        deployed.known = {}
+    def test_are_neither_touched_nor_doubled_where_no_record_knows_them(self, two_jobs):
+        self.as_of_old(two_jobs)
+        two_jobs.known = {}
 
-        (problem,) = deployed.deploy()
+        (problem,) = two_jobs.deploy()
 
         assert "the tag lakeflow_job_meta_scope=project:dev of another project or of an older release" in problem
         assert f"Give it the tags lakeflow_job_meta_key=sales and lakeflow_job_meta_scope={SCOPE}" in problem
-        assert deployed.changes() == {}
+        assert two_jobs.changes() == {}
 
-    def test_a_project_that_was_renamed_creates_nothing_beside_its_jobs(self, deployed):
-        deployed.project.write("databricks.yml", "bundle: {name: renamed}\ntargets: {dev: {}}\n")
+    def test_a_project_that_was_renamed_creates_nothing_beside_its_jobs(self, two_jobs):
+        two_jobs.project.write("databricks.yml", "bundle: {name: renamed}\ntargets: {dev: {}}\n")
 
-        problems = deployed.deploy()
+        problems = two_jobs.deploy()
 
         assert len(problems) == 2
         assert all("bundle:renamed:dev" in problem for problem in problems)
-        assert deployed.changes() == {}
+        assert two_jobs.changes() == {}
 
 
 class TestAnEditByHand:
-    def test_beside_a_change_of_the_same_setting_is_refused(self, deployed):
-        deployed.workspace.jobs.edit_task(deployed.id_of("sales"), "a", notebook_task={"notebook_path": "/mine"})
-        deployed.module("sales", "notebook_path: /Workspace/b")
+    def test_beside_a_change_of_the_same_setting_is_refused(self, two_jobs):
+        two_jobs.workspace.jobs.edit_task(two_jobs.id_of("sales"), "a", notebook_task={"notebook_path": "/mine"})
+        two_jobs.module("sales", "notebook_path: /Workspace/b")
 
         with pytest.raises(PolicyRefused, match=r"notebook_path is '/mine'"):
-            deployed.deploy()
+            two_jobs.deploy()
 
     def test_inside_of_a_task_that_the_metadata_takes_away_is_refused(self, site):
         two = "    sources: [{source_id: a, execution_order: 1, transformation_config: {notebook_path: /a}}, "
@@ -454,18 +454,18 @@ class TestAnEditByHand:
         with pytest.raises(PolicyRefused, match=r"tasks\[task_key='b'\]\.max_retries is 4"):
             site.deploy()
 
-    def test_that_the_metadata_takes_over_is_none(self, deployed):
-        deployed.workspace.jobs.edit_task(deployed.id_of("sales"), "a", max_retries=2)
-        deployed.module("sales", "notebook_path: /Workspace/b, max_retries: 2")
+    def test_that_the_metadata_takes_over_is_none(self, two_jobs):
+        two_jobs.workspace.jobs.edit_task(two_jobs.id_of("sales"), "a", max_retries=2)
+        two_jobs.module("sales", "notebook_path: /Workspace/b, max_retries: 2")
 
-        assert deployed.deploy() == []
+        assert two_jobs.deploy() == []
 
-    def test_is_known_to_another_machine(self, deployed):
-        deployed.workspace.jobs.edit(deployed.id_of("sales"), timeout_seconds=9)
-        deployed.module("sales", "notebook_path: /Workspace/b")
-        deployed.known = {}
+    def test_is_known_to_another_machine(self, two_jobs):
+        two_jobs.workspace.jobs.edit(two_jobs.id_of("sales"), timeout_seconds=9)
+        two_jobs.module("sales", "notebook_path: /Workspace/b")
+        two_jobs.known = {}
 
-        assert [edit.path for _, edit in deployed.plan().hand_edits()] == ["timeout_seconds"]
+        assert [edit.path for _, edit in two_jobs.plan().hand_edits()] == ["timeout_seconds"]
 
     def test_is_none_where_somebody_else_deployed_last_and_uploaded_the_files(self, site):
         site.module("sales", "sql_task: {warehouse_id: abc, sql_query: SELECT 1}")
@@ -477,40 +477,40 @@ class TestAnEditByHand:
         assert site.deploy() == []
         assert "/Users/other@example.com/" in str(site.workspace.jobs.by_name("sales").settings)
 
-    def test_cannot_be_told_from_a_change_without_what_was_sent_last_and_counts(self, deployed):
-        for path in deployed.workspace.tree.paths(f"{FOLDER}/sent"):
-            deployed.connection.client().workspace.delete(path)
-        deployed.module("sales", "notebook_path: /Workspace/b")
+    def test_cannot_be_told_from_a_change_without_what_was_sent_last_and_counts(self, two_jobs):
+        for path in two_jobs.workspace.tree.paths(f"{FOLDER}/sent"):
+            two_jobs.connection.client().workspace.delete(path)
+        two_jobs.module("sales", "notebook_path: /Workspace/b")
 
         with pytest.raises(PolicyRefused, match="notebook_path is '/Workspace/a'"):
-            deployed.deploy()
-        assert deployed.deploy(overwriting=True) == []
-        deployed.module("sales", "notebook_path: /Workspace/c")
-        assert deployed.deploy() == []
+            two_jobs.deploy()
+        assert two_jobs.deploy(overwriting=True) == []
+        two_jobs.module("sales", "notebook_path: /Workspace/c")
+        assert two_jobs.deploy() == []
 
-    def test_what_was_sent_last_is_kept_again_by_the_next_deployment_without_touching_a_job(self, deployed):
-        for path in deployed.workspace.tree.paths(f"{FOLDER}/sent"):
-            deployed.connection.client().workspace.delete(path)
-        deployer = deployed.deployer()
+    def test_what_was_sent_last_is_kept_again_by_the_next_deployment_without_touching_a_job(self, two_jobs):
+        for path in two_jobs.workspace.tree.paths(f"{FOLDER}/sent"):
+            two_jobs.connection.client().workspace.delete(path)
+        deployer = two_jobs.deployer()
         plan = deployer.plan()
 
         assert plan.changes_nothing()
         assert not deployer.is_deployed(plan)
         assert deployer.deploy(plan) == []
-        assert deployed.changes() == {}
+        assert two_jobs.changes() == {}
         assert deployer.is_deployed(deployer.plan())
 
-    def test_is_still_known_when_a_reset_failed_after_what_it_sends_was_kept(self, deployed):
-        deployed.workspace.jobs.refusals["sales"] = "No."
-        deployed.module("sales", "notebook_path: /Workspace/b")
-        assert len(deployed.deploy()) == 1
-        deployed.workspace.jobs.refusals.clear()
-        deployed.module("sales", "notebook_path: /Workspace/c")
-        assert list(deployed.plan().hand_edits()) == []
-        deployed.workspace.jobs.edit(deployed.id_of("sales"), timeout_seconds=9)
+    def test_is_still_known_when_a_reset_failed_after_what_it_sends_was_kept(self, two_jobs):
+        two_jobs.workspace.jobs.refusals["sales"] = "No."
+        two_jobs.module("sales", "notebook_path: /Workspace/b")
+        assert len(two_jobs.deploy()) == 1
+        two_jobs.workspace.jobs.refusals.clear()
+        two_jobs.module("sales", "notebook_path: /Workspace/c")
+        assert list(two_jobs.plan().hand_edits()) == []
+        two_jobs.workspace.jobs.edit(two_jobs.id_of("sales"), timeout_seconds=9)
 
         with pytest.raises(PolicyRefused, match="timeout_seconds is 9"):
-            deployed.deploy()
+            two_jobs.deploy()
 
     @given(SETTINGS, SETTINGS, SETTINGS)
     def test_is_exactly_what_differs_from_what_was_sent_and_from_what_is_to_be_sent(self, sent, remote, wanted):
