@@ -552,3 +552,15 @@ def test_every_code_that_the_pages_name_exists():
     named = {code for path in LINKING for code in re.findall(r"checks\.md#([a-z-]+)", path.read_text(encoding="utf-8"))}
 
     assert named <= set(RULES)
+
+
+def test_each_promise_of_the_documentation_names_a_test_that_is_there():
+    pages = "".join(page.read_text() for page in DOCS.glob("*.md"))
+    named = set(re.findall(r"`((?:test_|Test)\w+)`", pages))
+    defined = {
+        name
+        for path in (REPOSITORY / "tests").rglob("test_*.py")
+        for name in re.findall(r"(?:def|class) ((?:test_|Test)\w+)", path.read_text())
+    }
+    assert len(named) > 60
+    assert named - defined == set()

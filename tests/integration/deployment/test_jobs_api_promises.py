@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 import time
@@ -29,7 +28,7 @@ from lakeflow_job_meta.errors import OperationFailed, PolicyRefused
 from support.connections import connect
 from support.examples import examples
 from support.jobs_api_site import FOLDER, SCOPE, Site
-from support.project_folder import REPOSITORY, ProjectFolder
+from support.project_folder import ProjectFolder
 from support.tables import row, write_table
 
 pytest_plugins = ["support.workspace_fixtures", "support.jobs_api_fixtures"]
@@ -590,13 +589,3 @@ def test_histories_of_edits_faults_and_lost_records_double_no_job_and_lose_no_ed
         history.deploy()
         written = {path.stem for path in (history.site.project.path / "metadata").iterdir()}
         assert {*workspace.jobs.names()} == written
-
-
-def test_each_promise_of_the_documentation_names_a_test_that_is_here():
-    page = (REPOSITORY / "docs" / "deployment.md").read_text()
-    promised = page.split("### What is promised there")[1].split("\n## ")[0]
-    named = re.findall(r"`((?:test_|Test)\w+)`", promised)
-
-    here = Path(__file__).read_text()
-    assert len(named) > 10
-    assert [name for name in named if f"def {name}(" not in here and f"class {name}:" not in here] == []
