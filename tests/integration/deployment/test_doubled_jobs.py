@@ -12,6 +12,7 @@ from fakes.workspace import Fault, FaultKind
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.deployment.jobs_api.ownership_tags import KEY_TAG, SCOPE_TAG, ownership_scope
 from support.deployments import COMMANDS, KeptWorld, World, new_world
+from support.many_bundles import ROOT, SHARED
 from support.project_folder import module
 
 NAMED_A = module("new").replace("    sources:", "    job_config: {name: a}\n    sources:")
@@ -164,6 +165,55 @@ class TestTheJobsApiBefore:
         deployed.workspace.jobs.edit(job_id, deployment=None, tags=tags, tasks=job.settings["tasks"])
 
         assert_refused(deployed, f"a: job {job_id} ('a'), which the Jobs API has deployed")
+
+
+class TestManyBundles:
+    """`bundles:` changes which bundle a job belongs to, and its state with it."""
+
+    @pytest.fixture(params=COMMANDS)
+    def world(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+        with new_world(request.param, tmp_path) as world:
+            root = ROOT.replace("[shared.yml]", "[shared.yml, resources/jobs/*.yml]")
+            world.project.write("databricks.yml", root)
+            world.project.write("shared.yml", SHARED)
+            for name in ("a", "b"):
+                world.module(name)
+            yield world
+
+    def check_out_anew(self, world: World) -> None:
+        for folder in (".databricks", ".lakeflow-job-meta", "resources", "bundles"):
+            shutil.rmtree(world.project.path / folder, ignore_errors=True)
+
+    def split(self, world: World) -> None:
+        world.project.write("databricks.yml", ROOT)
+        world.project.write("job_meta.yml", "metadata: [{yaml: metadata/}]\nbundles: {jobs_per_bundle: 1}\n")
+
+    def test_that_were_one_before_create_no_job_again(self, world: World):
+        world.deploy_well()
+        self.check_out_anew(world)
+        self.split(world)
+
+        assert_refused(world, f"a: job {world.job_id('a')} ('a'), which has the same tasks and is of the bundle at")
+
+    def test_that_become_one_create_no_job_again(self, world: World):
+        root = world.project.read("databricks.yml")
+        self.split(world)
+        world.deploy_well()
+        self.check_out_anew(world)
+        (world.project.path / "job_meta.yml").unlink()
+        world.project.write("databricks.yml", root)
+
+        assert_refused(world, f"b: job {world.job_id('b')} ('b'), which has the same tasks and is of the bundle at")
+
+    def test_whose_folder_was_removed_create_no_job_again(self, world: World):
+        self.split(world)
+        world.deploy_well()
+        ids = {name: world.job_id(name) for name in ("a", "b")}
+        shutil.rmtree(world.project.path / "bundles")
+
+        world.deploy()
+
+        assert {name: world.job_id(name) for name in ("a", "b")} == ids
 
 
 class TestAnAnswerThatIsLost:
