@@ -81,9 +81,7 @@ def command(
     except InvalidMetadata as error:  # the reporter has shown the mistakes
         raise OperationFailed(error.args[0]) from None
     _show_jobs(result.jobs, form)
-    for line in (*result.all_problems, *(each.reason for each in (*result.held_back, *result.left_behind))):
-        echo(line, err=True)
-    echo(_summary(result, dry_run), err=True)
+    _show_result(result, dry_run)
     failed = bool(result.compilation.errors or result.all_problems or result.left_behind)
     if to_run and not dry_run and not result.problems:
         changed = set(result.changed)
@@ -103,6 +101,12 @@ def _show_jobs(jobs: Sequence[TrackedJob], form: str) -> None:
         return
     for job in jobs:
         echo(f"{job.module_name}  {job.job_id}  {job.url}".rstrip())
+
+
+def _show_result(result: DeployResult, dry_run: bool) -> None:
+    for line in (*result.all_problems, *(each.reason for each in (*result.held_back, *result.left_behind))):
+        echo(line, err=True)
+    echo(_summary(result, dry_run), err=True)
 
 
 def _summary(result: DeployResult, dry_run: bool) -> str:

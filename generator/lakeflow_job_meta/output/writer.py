@@ -120,13 +120,8 @@ def plan_changes(project: Project, compilation: Compilation, *, is_moving: bool 
         ConfigError: What the bundles share is not right for each.
     """
     layout = layout_of(project)
-    left = layout.unmoved_jobs()
-    if left and not is_moving:
-        raise PolicyRefused(
-            f"{project.output}/jobs still holds the {count(len(left), 'job')} of a single bundle, and 'bundles' in "
-            "job_meta.yml would create each a second time. Move them with `ljm bundles move --all -t TARGET`, which "
-            "keeps the jobs in the workspace, or take 'bundles' out again. Nothing was changed."
-        )
+    if not is_moving:
+        _refuse_unmoved_jobs(layout)
     on_disk, foreign = scan(layout)
     blocked = {path.casefold(): path for path in foreign}
     in_the_way = {
@@ -146,6 +141,11 @@ def plan_changes(project: Project, compilation: Compilation, *, is_moving: bool 
     kept = {
         file: text for file, text in on_disk.items() if file.job_key in staying or (hiding_places and file in orphans)
     }
+    waiting = {
+        file.job_key
+        for file, label in (orphans.items() if hiding_places else ())
+        if file.job_key not in staying and not compilation.is_unread(label)
+    }
     wanted = {file: text for file, text in wanted.items() if file.job_key not in staying}
     wanted |= _bundle_files(layout, compilation, kept, on_disk, blocked)
     changing = {file: text for file, text in on_disk.items() if file not in kept}
@@ -154,18 +154,19 @@ def plan_changes(project: Project, compilation: Compilation, *, is_moving: bool 
         kept=tuple(sorted(kept)),
         orphans=tuple(label for file, label in orphans.items() if file.job_key not in compilation.kept_jobs),
         diagnostics=_foreign_files(layout, compilation, in_the_way),
-        waiting=tuple(
-            sorted(
-                {
-                    file.job_key
-                    for file, label in orphans.items()
-                    if file in kept and file.job_key not in staying and not compilation.is_unread(label)
-                }
-            )
-        ),
+        waiting=tuple(sorted(waiting)),
         hiding_places=hiding_places,
         losing_tasks=tuple(sorted(losing)),
     )
+
+
+def _refuse_unmoved_jobs(layout: BundleLayout) -> None:
+    if left := layout.unmoved_jobs():
+        raise PolicyRefused(
+            f"{layout.project.output}/jobs still holds the {count(len(left), 'job')} of a single bundle, and 'bundles' "
+            "in job_meta.yml would create each a second time. Move them with `ljm bundles move --all -t TARGET`, which "
+            "keeps the jobs in the workspace, or take 'bundles' out again. Nothing was changed."
+        )
 
 
 def _losing_loose_tasks(
