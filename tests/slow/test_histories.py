@@ -35,6 +35,7 @@ from support.project_folder import ProjectFolder, module
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(1200),
     pytest.mark.skipif(os.name != "posix", reason="signals and links are those of POSIX"),
 ]
 
@@ -335,7 +336,7 @@ def test_through_the_jobs_api(tmp_path_factory, events):
     play(tmp_path_factory.mktemp("history"), "jobs-api", "stand-in", events)
 
 
-@settings(max_examples=50, **SETTINGS)
+@settings(max_examples=40, **SETTINGS)
 @given(histories(DEPLOYING))
 def test_with_a_stand_in_for_the_databricks_cli(tmp_path_factory, events):
     play(tmp_path_factory.mktemp("history"), "cli", "stand-in", events)
