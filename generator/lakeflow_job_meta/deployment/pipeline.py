@@ -272,7 +272,9 @@ def _recorded_jobs(context: DeployContext) -> tuple[DeployedJob, ...]:
 def _doubled(result: DeployResult, context: DeployContext, known_ids: Collection[str]) -> list[DeployedJob]:
     """Returns jobs that are there twice, since the CLI sent a request again whose first one had done its work."""
     is_in_doubt = result.plan.jobs(Action.CREATE) and not context.options.allowance.doubling
-    twins = result.deployer.twins(result.plan, (), result.deployed) if is_in_doubt else []
+    found = result.deployer.twins(result.plan, (), result.deployed) if is_in_doubt else []
+    ours = {job.key for job in result.deployed}  # of a job that was written by hand, only the CLI knows the id
+    twins = [twin for twin in found if twin.key in ours]
     known_ids = {*known_ids, *(twin.job_id for twin in twins)}
     still = result.deployer.living([job for job in read_left_behind(context.folder) if job.job_id not in known_ids])
     return [*(DeployedJob(twin.key, twin.job_id, twin.name, "") for twin in twins), *still]
