@@ -100,11 +100,12 @@ class TestAnOverrideOfAJobThatIsGone:
 
 class TestAJobByHand:
     def test_for_one_target_alone_is_deployed_beside_those_of_modules(self, world):
-        override(world, "by_hand", "name: by_hand, tasks: [{task_key: a, notebook_task: {notebook_path: /Workspace/b}}]")
+        job = "name: by_hand, tasks: [{{task_key: a, notebook_task: {{notebook_path: /Workspace/{}}}}}]"
+        override(world, "by_hand", job.format("b"))
         world.module("sales")
 
         world.deploy_well()
-        override(world, "by_hand", "name: by_hand, tasks: [{task_key: a, notebook_task: {notebook_path: /Workspace/c}}]")
+        override(world, "by_hand", job.format("c"))
         world.deploy_well()
 
         assert sorted(world.workspace.jobs.names()) == ["by_hand", "sales"]
