@@ -21,7 +21,7 @@ from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, Unreadabl
 from lakeflow_job_meta.diagnostics.rules import UNREADABLE
 from lakeflow_job_meta.text.markers import JOB_MARKER
 from lakeflow_job_meta.text.yaml_documents import open_yaml
-from lakeflow_job_meta.text.yaml_reader import read_yaml
+from lakeflow_job_meta.text.yaml_reader import UNUSABLE, read_yaml
 
 TARGET_VARIABLES = ("DATABRICKS_BUNDLE_TARGET", "DATABRICKS_BUNDLE_ENV")
 """What the databricks CLI takes the target from where no option names one; the second is an older name."""
@@ -128,8 +128,10 @@ def _faults(path: Path, label: str) -> list[Diagnostic]:
     document, problems = open_yaml(path, label)
     if document is None:
         return problems
-    problems = [document.report(fault) for fault in document.faults() if fault.kind in ("syntax", "limit")]
-    return problems or [UNREADABLE.at(SourceRef(document), "a file of a bundle holds keys with values")]
+    faults = [fault for fault in document.faults() if fault.kind in UNUSABLE]
+    if not faults:
+        return [UNREADABLE.at(SourceRef(document), "a file of a bundle holds keys with values")]
+    return [document.report(fault) for fault in faults if fault.kind != "document"]
 
 
 def _texts(value: Value) -> list[str]:
@@ -269,11 +271,15 @@ def _content(path: Path, limit: int) -> bytes | None:
 
 
 def _parsed(content: bytes | None) -> dict[str, Value] | None:
+    if content is None:
+        return None
     try:
-        found = read_yaml((content or b"").decode("utf-8-sig"))
+        found = read_yaml(content.decode("utf-8-sig"))
     except UnicodeDecodeError:
         return None
-    return found.value if found.is_usable and isinstance(found.value, dict) else None
+    # A file of nothing but comments holds nothing, for the databricks CLI as well.
+    value = {} if found.value is None else found.value
+    return value if found.is_usable and isinstance(value, dict) else None
 
 
 def _with_targets(file: dict[str, Value]) -> list[dict[str, Value]]:

@@ -63,7 +63,7 @@ class TestAFileThatCannotBeRead:
 
         assert problem.startswith(f"{name}:3:1: error: not valid YAML")
 
-    @pytest.mark.parametrize("text", ["", "- a\n", "3\n"])
+    @pytest.mark.parametrize("text", ["- a\n", "3\n"])
     def test_is_reported_where_it_holds_no_keys(self, project, text):
         project.write("databricks.yml", text)
 
@@ -87,8 +87,24 @@ class TestAFileThatCannotBeRead:
             "databricks.yml: error: the byte 0xff at line 1 is not UTF-8; save the file as UTF-8 [unreadable]"
         ]
 
-    def test_a_file_that_the_databricks_cli_reads_too_is_none(self, project):
-        project.write("databricks.yml", f"{START}variables: &all\n  a: {{}}\n  b: !!str x\nother: *all\n")
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "variables: &all\n  a: {}\n  b: !!str x\nother: *all\n",
+            "variables: {a: {}}\nvariables: {b: {}}\n",
+            "# nothing\n",
+            "",
+            "---\nvariables: {a: {}}\n---\nvariables: {b: {}}\n",
+            "%YAML 1.1\n---\nvariables: {a: {}}\n",
+            "variables:\n  on: {default: 2020-01-01}\n  1: {default: .inf}\n",
+            "variables: {<<: {a: {}}}\n",
+            "variables: {a: {default: {? x : y}}}\n",
+            "variables: {a: {default: !custom x}}\n",
+        ],
+    )
+    def test_one_that_the_databricks_cli_reads_is_fine(self, project, text):
+        project.write("databricks.yml", f"{START.replace('resources/jobs', 'conf')}")
+        project.write("conf/more.yml", text)
 
         assert problems(project) == []
 
