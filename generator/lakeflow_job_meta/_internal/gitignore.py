@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from lakeflow_job_meta._internal.fs import read_file
 
@@ -21,7 +22,12 @@ _ALWAYS = (".git", ".databricks")
 """What is never uploaded, whatever the files say."""
 
 
-@lru_cache(maxsize=10_000)
+def path_below(folder: str, path: str) -> str | None:
+    """Returns a path as one relative to a folder; None if it is outside. Plain text, for there are thousands."""
+    start = folder.rstrip(os.sep) + os.sep
+    return path[len(start) :].replace(os.sep, "/") if path.startswith(start) else None
+
+
 def _expression(line: str) -> re.Pattern[str] | None:
     """Returns what a pattern matches; it also matches everything below, as if that were named."""
     if re.search(r"[^/+]/.*\*\.", line) and line[0] != "/":
@@ -45,17 +51,35 @@ class IgnorePatterns:
 
     def deciding(self, path: str) -> str:
         """Returns the pattern by which a path is among those meant; empty if it is not."""
-        found = ""
-        for line in (each.rstrip("\r").strip(" ") for each in self.lines if not each.startswith("#")):
+        any_of_them, found = _compiled(self.lines), ""
+        if any_of_them.quick is None or not any_of_them.quick.fullmatch(path):
+            return ""
+        for line, pattern in any_of_them.patterns:
             negated = line.startswith("!")
-            text = re.sub("^[#!]", "", line[negated:])
-            if text and (not negated or found) and (pattern := _expression(text)) and pattern.fullmatch(path):
+            if (not negated or found) and pattern.fullmatch(path):
                 found = "" if negated else line
         return found
 
     @property
     def takes_back(self) -> bool:
-        return any(line.startswith("!") for line in self.lines)
+        return _compiled(self.lines).takes_back
+
+
+class _Compiled(NamedTuple):
+    """Patterns with their expressions; `quick` matches what any of them does, for most paths match none."""
+
+    patterns: tuple[tuple[str, re.Pattern[str]], ...]
+    quick: re.Pattern[str] | None
+    takes_back: bool
+
+
+@lru_cache(maxsize=1000)
+def _compiled(lines: tuple[str, ...]) -> _Compiled:
+    texts = (each.rstrip("\r").strip(" ") for each in lines if not each.startswith("#"))
+    bare = ((line, re.sub("^[#!]", "", line.removeprefix("!"))) for line in texts)
+    found = tuple((line, pattern) for line, text in bare if text and (pattern := _expression(text)) is not None)
+    quick = "|".join(f"(?:{pattern.pattern})" for line, pattern in found if not line.startswith("!"))
+    return _Compiled(found, re.compile(quick) if quick else None, any(line.startswith("!") for line, _ in found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +104,13 @@ class IgnoreFiles:
 
         The CLI goes down from `start`, and into no folder that is passed over.
         """
-        inside = os.path.relpath(path, self.root).replace(os.sep, "/")
+        inside = path_below(self.root, path)
+        if inside is None:
+            return None
         steps = inside.split("/")
         if any(step in _ALWAYS for step in steps):
             return "the databricks CLI", "/".join(_ALWAYS)
-        above = len(Path(os.path.relpath(start, self.root)).parts)
+        above = len((path_below(self.root, start) or "").split("/"))
         folders = ["/".join(steps[:end]) for end in range(max(above, 1), len(steps))]
         for label, folder, patterns in self.files:
             # A pattern matches all that is below, so that folders only matter where files are taken back.

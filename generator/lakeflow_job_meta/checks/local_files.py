@@ -68,9 +68,11 @@ def _is_generated(path: str, context: CheckContext) -> bool:
 def _link_problem(path: str, rules: SyncRules, context: CheckContext) -> str:
     """The CLI passes over links, to files and to folders, but follows one that `sync.paths` names."""
     link = context.files.link_in(path)
+    if not link:
+        return ""
     full = os.path.normpath(context.project.folder / link)
     starts = (os.path.normpath(Path(rules.root, start)) for start in rules.paths)
-    if not link or any(f"{start}/".startswith(f"{full}/") for start in starts):
+    if any(f"{start}/".startswith(f"{full}/") for start in starts):
         return ""
     return f"{quoted(link)} is a symbolic link, which the databricks CLI passes over; put the file itself there"
 

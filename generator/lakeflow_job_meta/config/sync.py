@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lakeflow_job_meta._internal.gitignore import IgnoreFiles, IgnorePatterns
+from lakeflow_job_meta._internal.gitignore import IgnoreFiles, IgnorePatterns, path_below
 from lakeflow_job_meta._internal.trees import Value, value_at
 from lakeflow_job_meta.config.model import Project
 
@@ -35,7 +35,7 @@ class SyncRules:
 
     def missing(self, path: str, ignoring: IgnoreFiles) -> str:
         """Returns why a file is not uploaded, and what to do; empty where it is. The path is absolute."""
-        inside = os.path.relpath(path, self.root).replace(os.sep, "/")
+        inside = path_below(self.root, path) or path
         if pattern := self.exclude.deciding(inside):
             return f"'sync.exclude' of the bundle has {pattern!r}; name what is meant there one by one"
         if self.include.deciding(inside):
@@ -43,7 +43,8 @@ class SyncRules:
         starts = [each for each in self.paths if each == "." or inside == each or inside.startswith(f"{each}/")]
         if not starts:
             return "it is not below 'sync.paths' of the bundle; name its folder there"
-        reasons = [ignoring.deciding(path, os.path.normpath(Path(self.root, start))) for start in starts]
+        tops = (self.root if start == "." else f"{self.root}{os.sep}{start.replace('/', os.sep)}" for start in starts)
+        reasons = [ignoring.deciding(path, top) for top in tops]
         if None in reasons or reasons[0] is None:
             return ""
         label, pattern = reasons[0]
