@@ -41,11 +41,16 @@ class World:
         self.disturb("")
 
     def disturb(self, body: str) -> None:
-        """Runs shell commands before the CLI; `$2` is the bundle's command, `$CLI` the program."""
+        """Runs shell commands before the CLI; `$2` is the bundle's command, `$CLI` the program.
+
+        They are somebody else's, so the root of the bundle that `ljm` names is none of theirs.
+        """
         self._calls.write_text("")
         cli = shlex.quote(self.command)
         self._program.write_text(
-            f'#!/bin/sh\nCLI={cli}\necho "$*" >> {shlex.quote(str(self._calls))}\n{body}\nexec {cli} "$@"\n'
+            f'#!/bin/sh\nCLI={cli}\necho "$*" >> {shlex.quote(str(self._calls))}\n'
+            f'ROOT="$DATABRICKS_BUNDLE_ROOT"\nunset DATABRICKS_BUNDLE_ROOT\n{body}\n'
+            f'[ -z "$ROOT" ] || export DATABRICKS_BUNDLE_ROOT="$ROOT"\nexec {cli} "$@"\n'
         )
         self._program.chmod(0o755)
 

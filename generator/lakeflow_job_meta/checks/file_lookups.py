@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import cast
 
 from lakeflow_job_meta._internal.fs import kind_of_path, read_start
+from lakeflow_job_meta._internal.gitignore import IgnoreFiles, ignore_files
 
 Answer = str | list[str]
 Lookup = tuple[str, str]
@@ -29,12 +30,13 @@ class FileLookups:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._known: dict[Lookup, Answer] = {}
+        self._ignoring: dict[str, IgnoreFiles] = {}
         self.noted: dict[Lookup, Answer] = {}
 
     def noting(self) -> FileLookups:
         """Returns the same files, with notes of their own."""
         other = FileLookups(self._folder)
-        other._known = self._known
+        other._known, other._ignoring = self._known, self._ignoring
         return other
 
     def still_answer(self, noted: Iterable[tuple[Lookup, Answer]]) -> bool:
@@ -54,6 +56,18 @@ class FileLookups:
     def beside(self, path: str) -> list[str]:
         """Returns the files in the folder of `path`, for the closest match."""
         return cast("list[str]", self._noted(("files in", posixpath.dirname(path))))
+
+    def link_in(self, path: str) -> str:
+        """Returns the last step of a path that is a symbolic link, as a path; empty if there is none."""
+        return cast(str, self._noted(("link", path)))
+
+    def ignoring(self, folder: str) -> IgnoreFiles:
+        """Returns what is passed over in a folder when a bundle is uploaded."""
+        digest = cast(str, self._noted(("ignored", folder)))
+        found = self._ignoring.get(folder)
+        if found is None or found.digest != digest:
+            found = self._ignoring[folder] = _ignore_files(self._folder, folder)
+        return found
 
     def is_time_zone(self, name: str) -> bool:
         return self._noted(("time zone", name)) == "known"
@@ -88,6 +102,20 @@ def _files_in(folder: Path, path: str) -> list[str]:
         return []
 
 
+def _link_in(folder: Path, path: str) -> str:
+    steps = path.split("/")
+    above = ("/".join(steps[:end]) for end in range(len(steps), 0, -1) if steps[end - 1] not in ("..", "."))
+    return next((each for each in above if os.path.islink(folder / each)), "")  # noqa: PTH114
+
+
+def _ignore_files(folder: Path, path: str) -> IgnoreFiles:
+    return ignore_files(Path(os.path.normpath(folder / path)), folder)
+
+
+def _ignored(folder: Path, path: str) -> str:
+    return _ignore_files(folder, path).digest
+
+
 @cache
 def time_zones() -> frozenset[str]:
     """Returns the names of all time zones: those of the package tzdata, and those of this machine."""
@@ -111,5 +139,7 @@ LOOKUPS: dict[str, Callable[[Path, str], Answer]] = {
     "kind": _kind,
     "first line": _first_line,
     "files in": _files_in,
+    "link": _link_in,
+    "ignored": _ignored,
     "time zone": _time_zone,
 }

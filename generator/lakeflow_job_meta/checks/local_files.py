@@ -8,15 +8,16 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from lakeflow_job_meta._internal.fs import is_glob
 from lakeflow_job_meta._internal.text import did_you_mean, quoted
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.config.model import is_inside
+from lakeflow_job_meta.config.sync import SyncRules
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
-from lakeflow_job_meta.diagnostics.rules import MISSING_FILE, NOT_A_NOTEBOOK, RESERVED_NAME
+from lakeflow_job_meta.diagnostics.rules import MISSING_FILE, NOT_A_NOTEBOOK, NOT_UPLOADED, RESERVED_NAME
 from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, LocalPath, local_paths, relative_to_project
 from lakeflow_job_meta.jobs.model import Job
 
@@ -33,12 +34,52 @@ def local_files_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     from_git = "git_source" in job.settings
     for path, settings, patterns in (*((*each, TASK_PATHS) for each in job.all_tasks), ((), job.settings, JOB_PATHS)):
         for found in local_paths(settings, patterns, from_git=from_git):
-            yield from _problems(found, job.origin_of((*path, *found.setting)), context)
+            origin = job.origin_of((*path, *found.setting))
+            yield from [*_problems(found, origin, context)] or _not_uploaded(found, origin, context, job.module.targets)
+
+
+def _not_uploaded(
+    found: LocalPath, origin: SourceRef, context: CheckContext, targets: Collection[str]
+) -> Iterator[Diagnostic]:
+    """Reports a file that the databricks CLI does not upload although it is there: no task would find it."""
+    path = relative_to_project(found.path, context.output)
+    if path.lower().endswith(_BUILT) or (is_glob(path) and not _is_generated(path, context)):
+        return
+    # Of generated files there are as many folders as jobs, and nobody else writes into them.
+    known = f"{context.output}/sql" if _is_generated(path, context) else path
+    file = posixpath.join(path, "dbt_project.yml") if found.setting[-1] == "project_directory" else path
+    full = os.path.normpath(context.project.folder / file)
+    for rules in context.bundle.sync or ():
+        if rules.target is not None and targets and rules.target not in targets:
+            continue
+        reason = _link_problem(known, rules, context)
+        if not reason:
+            reason = rules.missing(full, context.files.ignoring(known if known != path else posixpath.dirname(file)))
+        if reason:
+            where = "" if rules.target is None else f" for the target {quoted(rules.target)}"
+            yield NOT_UPLOADED.at(origin, f"{quoted(path)} is not uploaded{where}: {reason}")
+            return
+
+
+def _is_generated(path: str, context: CheckContext) -> bool:
+    return path.startswith(f"{context.output}/sql/")
+
+
+def _link_problem(path: str, rules: SyncRules, context: CheckContext) -> str:
+    """The CLI passes over links, to files and to folders, but follows one that `sync.paths` names."""
+    link = context.files.link_in(path)
+    if not link:
+        return ""
+    full = os.path.normpath(context.project.folder / link)
+    starts = (os.path.normpath(Path(rules.root, start)) for start in rules.paths)
+    if any(f"{start}/".startswith(f"{full}/") for start in starts):
+        return ""
+    return f"{quoted(link)} is a symbolic link, which the databricks CLI passes over; put the file itself there"
 
 
 def _problems(found: LocalPath, origin: SourceRef, context: CheckContext) -> Iterator[Diagnostic]:
     path, files = relative_to_project(found.path, context.output), context.files
-    if path.startswith(f"{context.output}/sql/") or path.lower().endswith(_BUILT) or is_glob(path):
+    if _is_generated(path, context) or path.lower().endswith(_BUILT) or is_glob(path):
         return
     if not is_inside(path) and not _is_synced(path, context):
         if context.bundle.synced is not None:

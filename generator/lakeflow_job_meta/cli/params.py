@@ -15,6 +15,7 @@ from lakeflow_job_meta.cli.run import is_command_line
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.parallel import workers_of_this_machine
 from lakeflow_job_meta.compiler.result import Compilation
+from lakeflow_job_meta.config.bundle import TARGET_VARIABLES, target_named
 from lakeflow_job_meta.config.load import find_project_folder, load_project
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.errors import ConfigError
@@ -47,8 +48,21 @@ def format_option(choices: Iterable[str], help_text: str = "As text or JSON.") -
     return click.option("--format", "form", type=click.Choice([*choices]), default="text", help=help_text)
 
 
-target_option = optional_text(
-    "--target", "-t", metavar="TARGET", help="The bundle's target. Default: the bundle's own."
+def _target_or_none(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Takes the target of the environment where none is given, as the databricks CLI does, and says so."""
+    given = _text_or_none(ctx, param, value)
+    named = target_named(given)
+    if named != given:
+        echo(f"The target is {named!r}, which {' or '.join(TARGET_VARIABLES)} names.", err=True)
+    return named
+
+
+target_option = click.option(
+    "--target",
+    "-t",
+    metavar="TARGET",
+    callback=_target_or_none,
+    help="The bundle's target. Default: DATABRICKS_BUNDLE_TARGET, else the bundle's own.",
 )
 timeout_option = click.option(
     "--timeout", type=click.IntRange(1), default=1800, show_default=True, help="Seconds for one CLI call."

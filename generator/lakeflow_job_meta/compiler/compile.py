@@ -12,12 +12,13 @@ from dataclasses import replace
 from lakeflow_job_meta.checks.file_lookups import FileLookups
 from lakeflow_job_meta.compiler.cache.cache import CompilationCache
 from lakeflow_job_meta.compiler.link import link
+from lakeflow_job_meta.compiler.overrides import unknown_overrides
 from lakeflow_job_meta.compiler.parallel import ParallelCompiler, Workers
 from lakeflow_job_meta.compiler.result import Compilation, UnitResult
 from lakeflow_job_meta.compiler.unit import CompilePass, UnitCompiler
-from lakeflow_job_meta.config.bundle import read_bundle_declarations
+from lakeflow_job_meta.config.bundle import read_bundle_declarations, unreadable_bundle_files
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.diagnostics.model import errors_among, in_reading_order
+from lakeflow_job_meta.diagnostics.model import Diagnostic, errors_among, in_reading_order
 from lakeflow_job_meta.diagnostics.rules import SeverityOverrides
 from lakeflow_job_meta.jobs.units import Jobs, JobSource
 from lakeflow_job_meta.layout.generated_file import GeneratedFile, job_path
@@ -65,9 +66,12 @@ def compile_project(
     for number, reader in enumerate(readers):
         on_progress("Reading metadata", number, len(readers))
         snapshots.append(with_contents(reader.read(), contents or {}))
-    compiler = UnitCompiler(project, read_bundle_declarations(project), FileLookups(project.folder))
+    bundle = read_bundle_declarations(project)
+    compiler = UnitCompiler(project, bundle, FileLookups(project.folder))
     alone: CompilePass = compiler if workers is None else ParallelCompiler(compiler, workers)
     compilation = _compile(compiler, CompilationCache(alone, compiler), snapshots, on_progress)
+    unreadable = unreadable_bundle_files(project, bundle)
+    compilation = _with(compilation, project, [*unreadable, *unknown_overrides(project.folder, bundle, compilation)])
     partitioning = compiler.layout.partition(compilation.summaries, compilation.jobs, moving or {})
     return _in_bundles(project, compilation, partitioning) if partitioning.bundles else compilation
 
@@ -139,6 +143,13 @@ def _jobs(compiler: UnitCompiler, units: Mapping[SourceUnit, UnitResult]) -> Job
         if key is not None and name and job_path(key) in result.files
     }
     return Jobs(compiler.project, compiler.layout.output, sources)
+
+
+def _with(compilation: Compilation, project: Project, found: Sequence[Diagnostic]) -> Compilation:
+    if not found:
+        return compilation
+    reported = SeverityOverrides(dict(project.checks)).apply(found)
+    return replace(compilation, diagnostics=in_reading_order((*compilation.diagnostics, *reported)))
 
 
 def _in_bundles(project: Project, compilation: Compilation, partitioning: Partitioning) -> Compilation:

@@ -7,20 +7,46 @@ resources that Python code makes) is None, and nothing is then said about it: th
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeGuard
 
-from lakeflow_job_meta._internal.fs import MAX_BYTES, is_glob, read_file, read_start
+from lakeflow_job_meta._internal.fs import MAX_BYTES, is_glob, kind_of_path, read_file, read_start
 from lakeflow_job_meta._internal.listing import FilePattern
-from lakeflow_job_meta._internal.trees import Scalar, Value
-from lakeflow_job_meta.config.model import BUNDLE_FILE, Project
+from lakeflow_job_meta._internal.trees import Scalar, Value, value_at
+from lakeflow_job_meta.config.model import BUNDLE_FILES, Project
+from lakeflow_job_meta.config.sync import SyncRules, sync_rules
+from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, UnreadableDocument
+from lakeflow_job_meta.diagnostics.rules import UNREADABLE
 from lakeflow_job_meta.text.markers import JOB_MARKER
-from lakeflow_job_meta.text.yaml_reader import read_yaml
+from lakeflow_job_meta.text.yaml_documents import open_yaml
+from lakeflow_job_meta.text.yaml_reader import UNUSABLE, read_yaml
+
+TARGET_VARIABLES = ("DATABRICKS_BUNDLE_TARGET", "DATABRICKS_BUNDLE_ENV")
+"""What the databricks CLI takes the target from where no option names one; the second is an older name."""
 
 _LONGEST_LINE = 32768
 """In bytes; the marker names a path or a table, no system has paths of more than 4096, and six stand for one."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobPart:
+    """What one file of the bundle says of a job: for all targets, or for one, where it may be laid over another job.
+
+    Attributes:
+        tasks: Number, key and whether it says what to do, of each task.
+    """
+
+    file: Path
+    target: str | None
+    key: str
+    tasks: tuple[tuple[int, str, bool], ...]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it could be a job by itself."""
+        return self.target is None or (bool(self.tasks) and all(does_something for *_, does_something in self.tasks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +57,8 @@ class BundleDeclarations:
         default_target: The one that is meant when none is named.
         resources: Kind and key, such as `("pipelines", "silver")`.
         synced: The folders that `sync.paths` names, relative to the project; files of jobs may be there.
+        sync: What is uploaded, for each target where they differ; None too where there is no bundle.
+        job_parts: What is written by hand about jobs; of those that are generated, too.
     """
 
     variables: frozenset[str] | None = None
@@ -38,6 +66,8 @@ class BundleDeclarations:
     targets: frozenset[str] | None = None
     resources: frozenset[tuple[str, str]] | None = None
     synced: frozenset[str] | None = None
+    sync: tuple[SyncRules, ...] | None = None
+    job_parts: tuple[JobPart, ...] | None = None
 
 
 def read_bundle_declarations(project: Project) -> BundleDeclarations:
@@ -63,11 +93,57 @@ def read_bundle_declarations(project: Project) -> BundleDeclarations:
             for part in _with_targets(file or {})
             for folder in _texts(dict(_entries(part, "sync")).get("paths"))
         ),
+        sync_rules(project, [(path.parent, file or {}) for path, file in by_path], targets),
+        None if makes_more else tuple(part for path, file in by_path for part in _job_parts(path, file or {})),
     )
+
+
+def _job_parts(path: Path, file: dict[str, Value]) -> Iterator[JobPart]:
+    of_targets = [(name, target) for name, target in _entries(file, "targets") if isinstance(target, dict)]
+    for target, part in [(None, file), *of_targets]:
+        for key, job in _entries(dict(_entries(part, "resources")), "jobs"):
+            tasks = value_at(job, ("tasks",))[1]
+            found = [each for each in enumerate(tasks if isinstance(tasks, list) else ()) if isinstance(each[1], dict)]
+            said = tuple((number, str(task.get("task_key")), has_block(task)) for number, task in found)
+            yield JobPart(path, target, key, said)
+
+
+def has_block(task: dict[str, Value]) -> bool:
+    """Says whether a task has a block of the Jobs API that says what it does, such as `notebook_task`."""
+    return any(name.endswith("_task") and value is not None for name, value in task.items())
+
+
+def unreadable_bundle_files(project: Project, bundle: BundleDeclarations) -> Iterator[Diagnostic]:
+    """Yields what is wrong with the bundle's own files; without it, nothing would be known of the bundle in silence."""
+    roots = [name for name in BUNDLE_FILES if kind_of_path(project.folder / name) == "file"]
+    for name in roots[1:]:
+        message = f"a bundle has one root file, and {roots[0]} is there too; keep one of them"
+        yield UNREADABLE.at(SourceRef(UnreadableDocument(name)), message)
+    for path, content in _files(project) if roots and bundle.variables is None else ():
+        if content is None and kind_of_path(path) == "file":
+            yield from _faults(path, os.path.relpath(path, project.folder).replace(os.sep, "/"))
+
+
+def _faults(path: Path, label: str) -> list[Diagnostic]:
+    document, problems = open_yaml(path, label)
+    if document is None:
+        return problems
+    faults = [fault for fault in document.faults() if fault.kind in UNUSABLE]
+    if not faults:
+        return [UNREADABLE.at(SourceRef(document), "a file of a bundle holds keys with values")]
+    return [document.report(fault) for fault in faults if fault.kind != "document"]
 
 
 def _texts(value: Value) -> list[str]:
     return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+
+
+def target_named(named: str | None, environment: Mapping[str, str] = os.environ) -> str | None:
+    """Returns the target that is named: by an option or argument, else by the environment, as for the databricks CLI.
+
+    The first of the two variables that is set counts, even where it is empty (bundle/env/target.go of the CLI).
+    """
+    return named or next((environment[each] for each in TARGET_VARIABLES if each in environment), None) or None
 
 
 def target_of(project: Project, named: str | None) -> str:
@@ -75,7 +151,7 @@ def target_of(project: Project, named: str | None) -> str:
 
     `default` is what the databricks CLI calls the target of a bundle that declares none.
     """
-    return named or read_bundle_declarations(project).default_target or "default"
+    return target_named(named) or read_bundle_declarations(project).default_target or "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +168,7 @@ class BundleValues:
 
 def read_bundle_values(project: Project, target: str) -> BundleValues:
     """Reads the name and the variables of a bundle for one target; what is no plain scalar is left out."""
-    root = read_bundle_file(project.folder / BUNDLE_FILE)
+    root = read_bundle_file(project.bundle_file)
     if root is None:
         return BundleValues(None, {})
     files = [file for _, file in _files(project) if file is not None]
@@ -120,10 +196,11 @@ def _files(project: Project) -> list[tuple[Path, dict[str, Value] | None]]:
 
     The bundles of a project of many hold nothing but what they share.
     """
-    root = read_bundle_file(project.folder / BUNDLE_FILE)
+    path = project.bundle_file
+    root = read_bundle_file(path)
     if project.bundles is not None:
         return common_files(project, root or {})
-    return [(project.folder / BUNDLE_FILE, root), *_included(project.folder, root or {})]
+    return [(path, root), *_included(project.folder, root or {})]
 
 
 def common_files(project: Project, root: dict[str, Value]) -> list[tuple[Path, dict[str, Value] | None]]:
@@ -194,11 +271,15 @@ def _content(path: Path, limit: int) -> bytes | None:
 
 
 def _parsed(content: bytes | None) -> dict[str, Value] | None:
+    if content is None:
+        return None
     try:
-        found = read_yaml((content or b"").decode("utf-8-sig"))
+        found = read_yaml(content.decode("utf-8-sig"))
     except UnicodeDecodeError:
         return None
-    return found.value if found.is_usable and isinstance(found.value, dict) else None
+    # A file of nothing but comments holds nothing, for the databricks CLI as well.
+    value = {} if found.value is None else found.value
+    return value if found.is_usable and isinstance(value, dict) else None
 
 
 def _with_targets(file: dict[str, Value]) -> list[dict[str, Value]]:

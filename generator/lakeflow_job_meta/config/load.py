@@ -30,7 +30,7 @@ def find_project_folder(start: Path) -> Path:
         ConfigError: There is none.
     """
     for folder in (start, *start.parents):
-        if "file" in (kind_of_path(folder / model.PROJECT_FILE), kind_of_path(folder / model.BUNDLE_FILE)):
+        if kind_of_path(folder / model.PROJECT_FILE) == "file" or model.bundle_file_in(folder) is not None:
             return folder
     raise ConfigError(
         f"No project here: neither {str(start)!r} nor a folder above it holds {model.PROJECT_FILE} or "

@@ -7,11 +7,14 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lakeflow_job_meta._internal.fs import kind_of_path
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.diagnostics.model import SourceRef
 
 PROJECT_FILE = "job_meta.yml"
 BUNDLE_FILE = "databricks.yml"
+BUNDLE_FILES = (BUNDLE_FILE, "databricks.yaml", "bundle.yml", "bundle.yaml")
+"""What the file at the root of a bundle may be called; there is one of them (bundle/config/filename.go of the CLI)."""
 BUNDLES_FOLDER = "bundles"
 """Where the bundles of a project of many are, a folder each."""
 
@@ -86,9 +89,20 @@ class Project:
     bundles: Bundles | None = None
 
     @property
+    def bundle_file(self) -> Path:
+        """The file at the root of the bundle; `databricks.yml` where there is none."""
+        return bundle_file_in(self.folder) or self.folder / BUNDLE_FILE
+
+    @property
     def table_sources(self) -> tuple[MetadataSource, ...]:
         """The control tables among the sources of metadata; the first one is the table that state is kept beside."""
         return tuple(source for source in self.metadata if source.kind in TABLE_KINDS)
+
+
+def bundle_file_in(folder: Path) -> Path | None:
+    """Returns the file that makes a folder the root of a bundle, if there is one."""
+    found = (folder / name for name in BUNDLE_FILES)
+    return next((path for path in found if kind_of_path(path) == "file"), None)
 
 
 def is_inside(path: str) -> bool:

@@ -7,11 +7,12 @@ that passed the gate. Nothing is retried but a plan that became stale, and that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.result import Compilation
+from lakeflow_job_meta.config.bundle import JobPart, read_bundle_declarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import (
     DeployBackend,
@@ -31,6 +32,7 @@ from lakeflow_job_meta.deployment.policy import (
     refuse,
     refused_deletions,
     resources_of,
+    stray_jobs,
 )
 from lakeflow_job_meta.errors import InvalidMetadata, LakeflowJobMetaError, OperationFailed, PolicyViolation
 from lakeflow_job_meta.output.writer import (
@@ -231,13 +233,15 @@ def _gated_plan(
     """Returns a plan that passed the gate, what was left out of it, and the deletions that wait."""
     options = context.options
     plan = deployer.plan()
-    recorded = _recorded_jobs(context) if plan.jobs(Action.CREATE, Action.DELETE) else ()
+    parts = _parts_without_module(plan, compilation, context.project)
+    recorded = _recorded_jobs(context) if plan.jobs(Action.CREATE, Action.DELETE) or parts else ()
     protected = tuple(protected_changes(plan, compilation, {job.key for job in recorded}))
     if protected:
         plan = deployer.leave_out(resources_of(protected))
     twins = deployer.twins(plan, recorded) if plan.jobs(Action.CREATE) else []
     violations = [
         *doubled_jobs(twins, options.allowance, options.audience),
+        *stray_jobs(plan, compilation, parts, {job.key for job in recorded}),
         *policy_violations(plan, options.allowance, options.audience),
     ]
     if not options.hold_back:
@@ -252,6 +256,12 @@ def _gated_plan(
     return plan, (*protected, *violations), waiting
 
 
+def _parts_without_module(plan: BundlePlan, compilation: Compilation, project: Project) -> Sequence[JobPart]:
+    """Returns what the bundle's own files say of jobs, where one that no module stands behind is to be written."""
+    by_hand = any(each.job_key not in compilation.jobs.names for each in plan.writes())
+    return read_bundle_declarations(project).job_parts or () if by_hand else ()
+
+
 def _recorded_jobs(context: DeployContext) -> tuple[DeployedJob, ...]:
     try:
         return context.known_jobs()
@@ -262,7 +272,9 @@ def _recorded_jobs(context: DeployContext) -> tuple[DeployedJob, ...]:
 def _doubled(result: DeployResult, context: DeployContext, known_ids: Collection[str]) -> list[DeployedJob]:
     """Returns jobs that are there twice, since the CLI sent a request again whose first one had done its work."""
     is_in_doubt = result.plan.jobs(Action.CREATE) and not context.options.allowance.doubling
-    twins = result.deployer.twins(result.plan, (), result.deployed) if is_in_doubt else []
+    found = result.deployer.twins(result.plan, (), result.deployed) if is_in_doubt else []
+    ours = {job.key for job in result.deployed}  # of a job that was written by hand, only the CLI knows the id
+    twins = [twin for twin in found if twin.key in ours]
     known_ids = {*known_ids, *(twin.job_id for twin in twins)}
     still = result.deployer.living([job for job in read_left_behind(context.folder) if job.job_id not in known_ids])
     return [*(DeployedJob(twin.key, twin.job_id, twin.name, "") for twin in twins), *still]

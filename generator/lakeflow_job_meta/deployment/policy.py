@@ -13,6 +13,7 @@ from enum import Enum
 
 from lakeflow_job_meta._internal.text import count, listing, quoted
 from lakeflow_job_meta.compiler.result import Compilation
+from lakeflow_job_meta.config.bundle import JobPart
 from lakeflow_job_meta.errors import PolicyRefused, PolicyViolation
 from lakeflow_job_meta.layout.generated_file import FileKind
 from lakeflow_job_meta.output.writer import FileChanges
@@ -97,6 +98,7 @@ def policy_violations(
     """Yields what a plan does that nobody has allowed."""
     yield from _job_deletions(plan, allowed, audience)
     yield from _other_losses(plan)
+    yield from _emptied_jobs(plan)
     edits = [] if allowed.overwriting else list(plan.hand_edits())
     if edits:
         shown = "; ".join(f"{owner.shown}: {field.path} is {quoted(field.shown.remote)}" for owner, field in edits[:10])
@@ -119,6 +121,39 @@ def _job_deletions(plan: BundlePlan, allowed: Allowance, audience: Audience) -> 
     if doomed and not staying and not allowed.emptying:
         sentence = "This deployment would leave no job at all, as if a source of metadata had become empty."
         yield PolicyViolation(sentence, f"If that is meant, {audience.allowing(allow_empty=True)}.", doomed)
+
+
+def _emptied_jobs(plan: BundlePlan) -> Iterator[PolicyViolation]:
+    """Yields the jobs that would not do what their metadata says any more: an override is all that is left of them."""
+    emptied = {each.shown: each.lacks for each in plan.writes() if each.lacks}
+    if emptied:
+        shown = "; ".join(f"{quoted(key)} without {lacks}" for key, lacks in [*emptied.items()][:10])
+        yield PolicyViolation(
+            f"This deployment would write {count(len(emptied), 'job')} that cannot run ({shown}).",
+            "Take the override of what is no longer there out of the bundle's own files, or bring its module or source "
+            "back.",
+            tuple(emptied),
+        )
+
+
+def stray_jobs(
+    plan: BundlePlan, compilation: Compilation, parts: Sequence[JobPart], recorded: Collection[str]
+) -> Iterator[PolicyViolation]:
+    """Yields the jobs that would be written although nothing defines them whole, only an override of a target does.
+
+    `parts` are what the bundle's own files say of jobs, as far as it is known; `recorded` the keys of modules' jobs.
+    """
+    whole = {each.key for each in parts if each.is_whole and (each.target is None or each.key not in recorded)}
+    ours = {*compilation.jobs.names, *compilation.kept_jobs, *compilation.broken_jobs}
+    overridden = {each.key for each in parts} - whole - ours
+    if stray := tuple(each.shown for each in plan.writes() if each.job_key in overridden and not each.lacks):
+        yield PolicyViolation(
+            f"This deployment would change {listing(stray)}, of which the bundle has nothing but an override for a "
+            "target: no module and no file defines the rest.",
+            "Take the override out of the bundle's own files, bring the module back, or write the job in whole below "
+            "'resources'.",
+            stray,
+        )
 
 
 def _other_losses(plan: BundlePlan) -> Iterator[PolicyViolation]:

@@ -15,7 +15,7 @@ from typing import ClassVar, Literal
 
 from lakeflow_job_meta._internal.parallel import run_in_threads
 from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.config.model import BUNDLE_FILE, Project
+from lakeflow_job_meta.config.model import Project, bundle_file_in
 from lakeflow_job_meta.deployment.backend import DeployBackend, DeployContext, Deployer
 from lakeflow_job_meta.deployment.databricks_cli import client
 from lakeflow_job_meta.deployment.databricks_cli.client import LIMIT_SECONDS, CliFailure, DatabricksCli
@@ -118,7 +118,7 @@ def select_backend(
     `on_fallback` takes the reason if the CLI cannot be used although there is a bundle. Raises ConfigError if the CLI
     is named, and there is none that can be used.
     """
-    if name == "cli" or (name == "auto" and (project.folder / BUNDLE_FILE).is_file()):
+    if name == "cli" or (name == "auto" and bundle_file_in(project.folder) is not None):
         try:
             return CliBackend(open_cli(project, target, limit_seconds=limit_seconds), parallel=parallel)
         except ConfigError as error:

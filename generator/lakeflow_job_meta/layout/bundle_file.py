@@ -48,7 +48,7 @@ def bundle_file(output: str, common: CommonConfig, bundle: str, jobs: Iterable[J
 
 def read_common_config(project: Project) -> CommonConfig:
     """Reads what the bundles of a project share; raises ConfigError where it is not right for every bundle."""
-    root = read_bundle_file(project.folder / BUNDLE_FILE)
+    root = read_bundle_file(project.bundle_file)
     if root is None:
         raise ConfigError(f"'bundles' in job_meta.yml needs a {BUNDLE_FILE}, and there is none that can be read.")
     name = value_at(root, ("bundle", "name"))[1]

@@ -198,7 +198,7 @@ class SingleBundle(BundleLayout):
         return GeneratedFile.at(path)
 
     def included(self) -> str:
-        path, wanted = self.project.folder / BUNDLE_FILE, f"{self.root}/jobs/*.yml"
+        path, wanted = self.project.bundle_file, f"{self.root}/jobs/*.yml"
         if not path.is_file():
             raise OperationFailed(
                 f"there is no {BUNDLE_FILE} in {str(path.parent)!r}; bundle/starter of this project has one."
@@ -206,7 +206,7 @@ class SingleBundle(BundleLayout):
         include = value_at(read_bundle_file(path), ("include",))[1]
         if not isinstance(include, list) or wanted not in include:
             raise OperationFailed(
-                f"{BUNDLE_FILE} does not include the generated files; add `- {wanted}` below 'include:'."
+                f"{path.name} does not include the generated files; add `- {wanted}` below 'include:'."
             )
         return wanted
 

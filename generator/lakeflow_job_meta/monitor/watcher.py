@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lakeflow_job_meta import __version__
 from lakeflow_job_meta._internal.fs import files_below
-from lakeflow_job_meta.config.model import BUNDLE_FILE, PROJECT_FILE, Project
+from lakeflow_job_meta.config.model import BUNDLE_FILES, PROJECT_FILE, Project
 from lakeflow_job_meta.errors import LakeflowJobMetaError, OperationFailed
 from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints, combined_fingerprint
@@ -89,7 +89,7 @@ class SourceWatcher:
         """
         folder = self.project.folder
         try:
-            if not any((folder / name).is_file() for name in (BUNDLE_FILE, PROJECT_FILE)):
+            if not any((folder / name).is_file() for name in (*BUNDLE_FILES, PROJECT_FILE)):
                 return "no project"
             written = {*layout_of(self.project).generated_folders, *self.leaving_out}
             paths = [path for path in files_below(folder, written) if path.suffix in _SUFFIXES]

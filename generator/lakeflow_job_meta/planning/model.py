@@ -9,7 +9,9 @@ from enum import Enum
 from typing import cast
 
 from lakeflow_job_meta._internal.secrets import masked
-from lakeflow_job_meta._internal.trees import Value
+from lakeflow_job_meta._internal.text import listing
+from lakeflow_job_meta._internal.trees import Value, value_at
+from lakeflow_job_meta.config.bundle import has_block
 from lakeflow_job_meta.errors import OperationFailed
 
 _JOBS = "resources.jobs."
@@ -68,12 +70,16 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True)
 class ResourceChange:
-    """What happens to a resource such as `resources.jobs.sales`; one that `is_gone` is not there to be deleted."""
+    """What happens to a resource such as `resources.jobs.sales`; one that `is_gone` is not there to be deleted.
+
+    `lacks` says what the job would be without, such as `any task`; empty where it is whole, or that is not known.
+    """
 
     name: str
     action: Action
     fields: tuple[FieldChange, ...]
     is_gone: bool
+    lacks: str = ""
 
     @property
     def job_key(self) -> str | None:
@@ -110,6 +116,12 @@ class BundlePlan:
             for resource in self.resources
             if resource.job_key is not None and resource.action in actions and not resource.is_gone
         ]
+
+    def writes(self) -> Iterator[ResourceChange]:
+        """Yields the jobs that would be created or written over."""
+        for resource in self.resources:
+            if resource.job_key is not None and resource.action in (Action.CREATE, *_OVERWRITING):
+                yield resource
 
     def changes_nothing(self) -> bool:
         return all(resource.action is Action.SKIP for resource in self.resources)
@@ -183,4 +195,16 @@ def _resource(name: str, entry: dict[str, object]) -> ResourceChange:
         )
         for path, change in changes.items()
     )
-    return ResourceChange(name, Action(str(entry["action"])), fields, bool(entry.get("gone")))
+    lacks = _lacks(value_at(cast(Value, entry), ("new_state", "value"))[1]) if job_key_in(name) is not None else ""
+    return ResourceChange(name, Action(str(entry["action"])), fields, bool(entry.get("gone")), lacks)
+
+
+def _lacks(job: object) -> str:
+    """Returns what a job is without: its tasks, or what some of them do, as where only overrides of them are left."""
+    if not isinstance(job, dict):
+        return ""
+    tasks = job.get("tasks")
+    if not isinstance(tasks, list) or not tasks:
+        return "any task"
+    idle = [str(task.get("task_key")) for task in tasks if isinstance(task, dict) and not has_block(task)]
+    return f"what its {'task' if len(idle) == 1 else 'tasks'} {listing(idle)} would do" if idle else ""

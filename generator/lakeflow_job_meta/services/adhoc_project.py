@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lakeflow_job_meta._internal.fs import kind_of_path
 from lakeflow_job_meta.config.load import find_project_folder, load_project
-from lakeflow_job_meta.config.model import BUNDLE_FILE, MetadataSource, Project
+from lakeflow_job_meta.config.model import MetadataSource, Project, bundle_file_in
 from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.tables.delta import is_url
 from lakeflow_job_meta.tables.names import split_name
@@ -33,7 +33,7 @@ def project_of_table(control_table: str, warehouse_id: str | None = None, folder
         control_table = str(Path(control_table).absolute())
     source = MetadataSource(kind, control_table, warehouse_id)
     project = replace(project, metadata=(source,), control_table=control_table)
-    return project if (project.folder / BUNDLE_FILE).is_file() else _without_file_checks(project)
+    return project if bundle_file_in(project.folder) is not None else _without_file_checks(project)
 
 
 def project_around(path: Path) -> Project:
@@ -54,4 +54,5 @@ def _nearest_project(start: Path, *, must_be_there: bool) -> Project | None:
 
 def _without_file_checks(project: Project) -> Project:
     """Returns a project in which jobs may name files that are not here, for metadata without a project around it."""
-    return replace(project, checks=(*project.checks, ("missing-file", "off"), ("not-a-notebook", "off")))
+    of_files = ("missing-file", "not-a-notebook", "not-uploaded")
+    return replace(project, checks=(*project.checks, *((code, "off") for code in of_files)))

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from lakeflow_job_meta._internal.fs import read_file, write_atomically
-from lakeflow_job_meta.config.model import BUNDLE_FILE, PROJECT_FILE, Project
+from lakeflow_job_meta.config.model import BUNDLE_FILES, PROJECT_FILE, Project
 from lakeflow_job_meta.errors import OperationFailed
 
 FOLDER = ".lakeflow-job-meta"
@@ -73,7 +73,7 @@ def temporary_folder() -> Path:
 
 def _root(project: Project) -> Path:
     try:
-        if any((project.folder / name).exists() for name in (BUNDLE_FILE, PROJECT_FILE)):
+        if any((project.folder / name).exists() for name in (*BUNDLE_FILES, PROJECT_FILE)):
             return project.folder / FOLDER
     except OSError as error:
         raise OperationFailed(f"{str(project.folder)!r} cannot be read: {error.strerror}.") from error

@@ -38,6 +38,10 @@ _Range = tuple[int, int, int, int]
 """Lines and columns of start and end as the parser counts, from 0: plain tuples, which the collector leaves alone."""
 
 
+UNUSABLE = ("syntax", "limit", "document")
+"""Kinds of faults; the last is a second document, of which go-yaml, and so the databricks CLI, reads nothing."""
+
+
 class Positions(NamedTuple):
     """The ranges of the key and the value of one path; a list item and the root have no key."""
 
@@ -51,7 +55,7 @@ class YamlText:
 
     Attributes:
         value: The root; None for an empty text.
-        faults: What is wrong with it, in reading order. With a `syntax` or `limit` fault the value is unusable.
+        faults: What is wrong with it, in reading order. With one of `UNUSABLE` the value is unusable.
         ranges: Of the key and the value by path, as the parser counts; filled only when asked for.
         links: Paths below an alias or a merge key, and the path of the text that they repeat.
     """
@@ -64,7 +68,7 @@ class YamlText:
     @property
     def is_usable(self) -> bool:
         """Whether the text could be read to its end."""
-        return not any(fault.kind in ("syntax", "limit") for fault in self.faults)
+        return not any(fault.kind in UNUSABLE for fault in self.faults)
 
     @cached_property
     def positions(self) -> dict[KeyPath, Positions]:
@@ -215,7 +219,7 @@ class _Reader:
                 elif isinstance(event, yaml.DocumentStartEvent):
                     documents += 1
                     if documents > 1:
-                        raise _Unusable("syntax", event, "a second document starts here; use one file for each")
+                        raise _Unusable("document", event, "a second document starts here; use one file for each")
                 elif isinstance(event, yaml.StreamEndEvent):
                     return
         finally:

@@ -65,7 +65,8 @@ def test_a_target_or_an_included_file_may_name_such_a_folder_too(project):
 
 def test_where_it_is_not_known_what_the_bundle_takes_along_nothing_is_said_or_looked_at(project, looked_at):
     (project.path / "databricks.yml").write_text("[")
-    assert project.problems(module(notebook="../secret.py")) == []
+    (problem,) = project.problems(module(notebook="../secret.py"))
+    assert "databricks.yml:2:1: error: not valid YAML" in problem
     assert looked_at == []
 
 

@@ -152,7 +152,7 @@ class TestRefused:
     @pytest.mark.parametrize("second", ["---\nb: 2\n", "--- {}\n", "...\n---\nb: 2\n"])
     def test_several_documents_are_refused(self, second):
         kind, message = fault_of("a: 1\n" + second)
-        assert kind == "syntax"
+        assert kind == "document"
         assert "a second document starts here" in message
 
     @pytest.mark.parametrize("marked", ["&a [‸*a]", "&a {b: [1, {c: ‸*a}]}", "x: &a\n  y: &b\n    z: ‸*a\n"])

@@ -137,6 +137,7 @@ class DatabricksCli:
             return subprocess.Popen(
                 [self.program, *arguments],
                 cwd=self.folder,
+                env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
@@ -146,6 +147,14 @@ class DatabricksCli:
             )
         except OSError as error:
             raise ConfigError(f"{self.program!r} cannot be started: {error.strerror}. Set DATABRICKS_CLI.") from None
+
+    def _environment(self) -> dict[str, str]:
+        """Returns that of this process, in which no variable leads the CLI to another bundle than this one.
+
+        The CLI takes the folder that DATABRICKS_BUNDLE_ROOT (or the older BUNDLE_ROOT) names for the bundle's; without
+        it, `databricks.yml` in a folder above comes before `bundle.yml` here. Source: bundle/root.go of the CLI.
+        """
+        return {**os.environ, "DATABRICKS_BUNDLE_ROOT": str(self.folder)}
 
     def _wait(
         self, process: subprocess.Popen[bytes], err: IO[bytes], limit_seconds: float, arguments: Sequence[str]
