@@ -18,6 +18,7 @@ from lakeflow_job_meta.deployment.backend import (
     DeployContext,
     Deployer,
     DeployOptions,
+    DeployReport,
     JobsRejected,
     Reporter,
     StalePlan,
@@ -78,6 +79,8 @@ class DeployResult:
         rejected: The jobs that were left as they are, since the databricks CLI found something wrong with them.
         waiting: The keys of jobs whose deletion is to be confirmed by the next tick.
         left_behind: Recorded jobs that the metadata no longer has, nothing has deleted, and nothing will.
+        undone: The keys of jobs that the plan writes and that were not written, or of which that is not known.
+        notices: What a person should know although nothing is wrong.
     """
 
     compilation: Compilation
@@ -92,6 +95,13 @@ class DeployResult:
     rejected: JobsRejected | None = None
     waiting: frozenset[str] = frozenset()
     left_behind: tuple[PolicyViolation, ...] = ()
+    undone: frozenset[str] = frozenset()
+    notices: tuple[str, ...] = ()
+
+    @property
+    def done(self) -> BundlePlan:
+        """The plan, as far as it was carried out; after a dry run all of it, since nothing went wrong."""
+        return self.plan.leaving_out(job_names(self.undone)) if self.undone else self.plan
 
     @property
     def all_problems(self) -> tuple[str, ...]:
@@ -99,8 +109,8 @@ class DeployResult:
 
     @property
     def changed(self) -> list[str]:
-        """The keys of the jobs that the plan creates or updates."""
-        return self.plan.jobs(Action.CREATE, Action.UPDATE, Action.UPDATE_ID, Action.RECREATE)
+        """The keys of the jobs that were created or updated."""
+        return self.done.jobs(Action.CREATE, Action.UPDATE, Action.UPDATE_ID, Action.RECREATE)
 
 
 def deploy(
@@ -207,21 +217,30 @@ def apply(prepared: PreparedDeployment, backend: DeployBackend, context: DeployC
 def _deploy(deployer: Deployer, compilation: Compilation, context: DeployContext) -> DeployResult:
     plan, held_back, waiting = _gated_plan(deployer, compilation, context)
     is_needed = not deployer.is_deployed(plan)
-    problems: list[str] = []
+    report = DeployReport()
     if is_needed and not context.options.dry_run:
         try:
-            problems = deployer.deploy(plan)
+            report = deployer.deploy(plan)
         except StalePlan:
             plan, held_back, waiting = _gated_plan(deployer, compilation, context)
             try:
-                problems = deployer.deploy(plan)
+                report = deployer.deploy(plan)
             except StalePlan:
                 advice = "Somebody else deploys at the same time, twice now; run again when that has ended."
                 raise OperationFailed(advice) from None
     jobs = () if context.options.dry_run else deployer.jobs()
-    problems = [*plan.problems, *problems]
+    problems = (*plan.problems, *report.problems)
     return DeployResult(
-        compilation, plan, is_needed, tuple(problems), held_back, deployer, jobs, waiting=frozenset(waiting)
+        compilation,
+        plan,
+        is_needed,
+        problems,
+        held_back,
+        deployer,
+        jobs,
+        waiting=frozenset(waiting),
+        undone=report.undone,
+        notices=report.notices,
     )
 
 

@@ -18,7 +18,7 @@ from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import BUNDLE_FILE, Project
 from lakeflow_job_meta.deployment.backend import DeployBackend, DeployContext, Deployer
 from lakeflow_job_meta.deployment.databricks_cli import client
-from lakeflow_job_meta.deployment.databricks_cli.client import LIMIT_SECONDS, CliFailure, DatabricksCli
+from lakeflow_job_meta.deployment.databricks_cli.client import LIMIT_SECONDS, STOP_SECONDS, CliFailure, DatabricksCli
 from lakeflow_job_meta.deployment.databricks_cli.deployer import CliDeployer
 from lakeflow_job_meta.deployment.jobs_api.deployer import JobsApiDeployer
 from lakeflow_job_meta.deployment.many_bundles.deployer import BundlesDeployer
@@ -89,10 +89,16 @@ def open_cli(
     target: str | None,
     on_line: Callable[[str], None] = lambda line: None,
     limit_seconds: float = LIMIT_SECONDS,
+    stop_seconds: float = STOP_SECONDS,
 ) -> DatabricksCli:
     """Finds the databricks CLI and checks its version. Raises ConfigError if there is none, or it is too old."""
     cli = DatabricksCli(
-        client.find_cli(os.environ), project.folder, target, on_line=on_line, limit_seconds=limit_seconds
+        client.find_cli(os.environ),
+        project.folder,
+        target,
+        on_line=on_line,
+        limit_seconds=limit_seconds,
+        stop_seconds=stop_seconds,
     )
     return replace(cli, version=client.check_version(cli))
 
@@ -111,6 +117,7 @@ def select_backend(
     *,
     on_fallback: Callable[[str], None],
     limit_seconds: float = LIMIT_SECONDS,
+    stop_seconds: float = STOP_SECONDS,
     parallel: int = 2,
 ) -> DeployBackend:
     """Returns the backend of a name; `auto` takes the CLI where there are a bundle and a CLI, else the Jobs API.
@@ -120,7 +127,8 @@ def select_backend(
     """
     if name == "cli" or (name == "auto" and (project.folder / BUNDLE_FILE).is_file()):
         try:
-            return CliBackend(open_cli(project, target, limit_seconds=limit_seconds), parallel=parallel)
+            cli = open_cli(project, target, limit_seconds=limit_seconds, stop_seconds=stop_seconds)
+            return CliBackend(cli, parallel=parallel)
         except ConfigError as error:
             if name == "cli":
                 raise

@@ -111,6 +111,9 @@ class BundlePlan:
             if resource.job_key is not None and resource.action in actions and not resource.is_gone
         ]
 
+    def written_jobs(self) -> list[str]:
+        return self.jobs(*(action for action in Action if action is not Action.SKIP))
+
     def changes_nothing(self) -> bool:
         return all(resource.action is Action.SKIP for resource in self.resources)
 

@@ -468,7 +468,7 @@ class TestTheCliFails:
         world.module("one")
         reached = tmp_path / "reached"
         world.disturb(f'[ "$2" = deploy ] && {{ touch "{reached}"; exec sleep 600; }}')
-        process = world.start("deploy", "-t", "dev")
+        process = world.start("deploy", "-t", "dev", "--stop-timeout", "1")
         end = time.monotonic() + SECONDS
         while not reached.exists() and time.monotonic() < end:
             time.sleep(0.05)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from enum import Enum
 
 _DIAGNOSTIC = re.compile(r"^(?P<severity>Error|Warning|Recommendation): (?P<message>.*)$")
@@ -109,6 +110,40 @@ def forgotten_jobs(stderr: str) -> list[str]:
     The CLI takes such a deployment for a success; only this line shows it.
     """
     return _FORGOTTEN.findall(stderr)
+
+
+@dataclass(frozen=True, slots=True)
+class LockHolder:
+    """Who has the lock of a deployment, and since when, by the clock of their machine."""
+
+    user: str
+    moment: datetime
+
+
+_HOLDER = re.compile(
+    r"deploy lock (?:force-)?acquired by (?P<user>\S+) "
+    r"at (?P<second>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.(?P<fraction>\d+))? (?P<zone>[+-]\d{4})"
+)
+"""The words of the CLI for a lock that somebody else has; the moment is as Go prints one."""
+_HAS_LOCK = re.compile(r"Uploading ")
+"""What a deployment does first when it has its lock, and says."""
+
+
+def lock_holder_in(stderr: str) -> LockHolder | None:
+    """Returns who held the lock that a deployment wanted; None where the CLI says that in other words."""
+    found = _HOLDER.search(stderr)
+    if found is None:
+        return None
+    text = f"{found['second']}.{(found['fraction'] or '0')[:6]} {found['zone']}"
+    try:
+        return LockHolder(found["user"], datetime.strptime(text, "%Y-%m-%d %H:%M:%S.%f %z").astimezone(timezone.utc))
+    except (ValueError, OverflowError):
+        return None
+
+
+def shows_that_lock_is_held(line: str) -> bool:
+    """Says whether a line of `bundle deploy` is one that it prints when it has taken its lock."""
+    return _HAS_LOCK.match(line) is not None
 
 
 def trouble_in(stderr: str) -> Trouble:
