@@ -59,9 +59,9 @@ def command(
 ) -> None:
     """Generate, check with the databricks CLI, pass the safety gate, and deploy.
 
-    Runs `bundle validate --strict` and `bundle plan`, refuses what nobody has allowed (deletions, overwriting what was
-    edited by hand, creating what is there), and deploys exactly the plan that passed. Lists module, job id and URL of
-    every job.
+    Runs `bundle validate` and `bundle plan`, refuses what nobody has allowed (deletions, creating what is there),
+    leaves jobs as they are that were edited by hand, and deploys exactly the plan that passed. Lists module, job id
+    and URL of every job.
 
     \b
     Examples:
@@ -87,7 +87,7 @@ def command(
     for line in (*result.all_problems, *(each.reason for each in (*result.held_back, *result.left_behind))):
         echo(line, err=True)
     echo(_summary(result, dry_run), err=True)
-    failed = bool(result.compilation.errors or result.all_problems or result.left_behind)
+    failed = bool(result.compilation.errors or result.all_problems or result.left_behind or result.edited)
     if to_run and not dry_run and not result.problems:
         changed = set(result.changed)
         started = [_started(result, job) for job in result.deployed if to_run == "all" or job.key in changed]
@@ -117,6 +117,8 @@ def _summary(result: DeployResult, dry_run: bool) -> str:
         if not (result.changed or deleted):
             return "The deployment failed, and no job was written. Run again when that is mended."
         return f"The deployment failed in part: {changed}, and recorded. Run again when that is mended."
+    if not result.was_needed and result.edited:
+        return "Nothing else to deploy."
     if not result.was_needed:
         return "Nothing to deploy: jobs and files are as they should be."
     if dry_run:

@@ -87,7 +87,8 @@ class TickResult:
             for each in state.refused
         )
         errors, failure = tuple(map(without_secrets, state.errors)), without_secrets(state.failure)
-        state = replace(state, errors=errors, failure=failure, refused=refused)
+        warnings = tuple(map(without_secrets, state.warnings))
+        state = replace(state, errors=errors, failure=failure, refused=refused, warnings=warnings)
         return replace(self, state=state, failure=without_secrets(self.failure))
 
     @property
@@ -139,10 +140,10 @@ def change_events(changed: Sequence[str], *, is_first: bool) -> Iterator[Event]:
 
 def events_of(tick: TickResult, before: MonitorState) -> Iterator[Event]:
     """Yields what a tick did, what is new, and what is resolved since the state `before` it."""
-    for notice in tick.notices:
+    state = tick.state
+    for notice in (*tick.notices, *(warning for warning in state.warnings if warning not in before.warnings)):
         yield Event(EventKind.NOTICE, notice)
     yield from _changes(tick)
-    state = tick.state
     for refusal in state.refused:
         if refusal not in before.refused:
             yield Event(EventKind.REFUSED, refusal.reason, {"jobs": list(refusal.jobs)})

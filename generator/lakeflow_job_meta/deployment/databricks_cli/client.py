@@ -22,7 +22,12 @@ from pathlib import Path
 from typing import IO
 
 from lakeflow_job_meta._internal.secrets import without_secrets
-from lakeflow_job_meta.deployment.databricks_cli.output import Trouble, diagnostics_in, trouble_in
+from lakeflow_job_meta.deployment.databricks_cli.output import (
+    Trouble,
+    diagnostics_in,
+    trouble_in,
+    with_options_explained,
+)
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
 
 FLOOR = (0, 281, 0)
@@ -39,7 +44,7 @@ LIMIT_SECONDS = 1800.0
 _POLL_SECONDS = 0.05
 _GRACE_SECONDS = 8.0
 STOP_SECONDS = 25.0
-"""How long what writes may go on when all is to end: less than the 30 seconds after which most things that stop kill."""
+"""How long what writes may go on when all is to end: whatever stops a process kills it after 30 seconds, as a rule."""
 _WRITING = ("deploy", "deployment", "run")
 """The commands of `databricks bundle` that write. The CLI has no handler for signals: it dies at once, and of a request
 whose answer is on its way it never learns; the job that was created is not in its state, nor is the lock released."""
@@ -310,7 +315,8 @@ def explain(failure: CliFailure, *, with_errors: bool = True) -> str:
         return f"`databricks {failure.what}` failed.{_ADVICE[failure.trouble]}"
     errors = [each.message for each in diagnostics_in(failure.result.stderr) if each.severity == "Error"]
     reason = "; ".join(errors) or failure.result.stderr.strip()[-400:] or f"exit code {failure.result.code}"
-    return f"`databricks {failure.what}` failed: {' '.join(reason.split())[:600]}{_ADVICE[failure.trouble]}"
+    shown = with_options_explained(" ".join(reason.split())[:600])
+    return f"`databricks {failure.what}` failed: {shown}{_ADVICE[failure.trouble]}"
 
 
 _ADVICE = {

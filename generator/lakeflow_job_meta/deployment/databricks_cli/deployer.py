@@ -22,6 +22,7 @@ from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import DeployReport, JobsRejected, StalePlan
 from lakeflow_job_meta.deployment.databricks_cli.client import CliFailure, CliResult, DatabricksCli, explain
 from lakeflow_job_meta.deployment.databricks_cli.output import (
+    CliDiagnostic,
     Trouble,
     diagnostics_in,
     forgotten_jobs,
@@ -103,12 +104,14 @@ class CliDeployer:
     _planned_files: str | None = field(default=None, init=False)
     _plan_text: str = field(default="", init=False)
     _left_out: frozenset[str] = field(default=frozenset(), init=False)
+    _warnings: tuple[str, ...] = field(default=(), init=False)
 
     def plan(self) -> BundlePlan:
         if self._planned_files is None:
             self.cli.on_line("Validating the bundle")
             # An address where nobody answers is tried in silence for as long as it is let.
-            self._bundle("validate", "--strict", limit_seconds=min(self.cli.limit_seconds, _VALIDATE_SECONDS))
+            result = self._bundle("validate", limit_seconds=min(self.cli.limit_seconds, _VALIDATE_SECONDS))
+            self._warnings = self._harmless_warnings(result)
         self._planned_files = self.digest() if self.digest is not None else fingerprint(self.project.folder)
         self._left_out = frozenset()
         return self._fresh_plan()
@@ -116,11 +119,14 @@ class CliDeployer:
     def _fresh_plan(self) -> BundlePlan:
         self.cli.on_line("Planning")
         self._plan_text = self._bundle("plan", "-o", "json").stdout
-        return parse_plan(self._plan_text).leaving_out(self._left_out)
+        return self._newest_plan()
+
+    def _newest_plan(self) -> BundlePlan:
+        return replace(parse_plan(self._plan_text).leaving_out(self._left_out), warnings=self._warnings)
 
     def leave_out(self, names: Collection[str]) -> BundlePlan:
         self._left_out |= frozenset(names)
-        return parse_plan(self._plan_text).leaving_out(self._left_out)
+        return self._newest_plan()
 
     def is_deployed(self, plan: BundlePlan) -> bool:
         return plan.changes_nothing() and read_record(self.folder / _DEPLOYED).get("files") == self._planned_files
@@ -256,12 +262,33 @@ class CliDeployer:
     def _failed(self, failure: CliFailure) -> OperationFailed:
         """Returns the error for a failed call: about jobs, where every message is about one."""
         *problems, advice = self._located(failure)
-        messages = [each for each in diagnostics_in(failure.result.stderr) if not each.is_about_warnings]
+        return self._rejected([e for e in diagnostics_in(failure.result.stderr) if self._blocks(e)], problems, advice)
+
+    def _rejected(self, messages: list[CliDiagnostic], problems: Sequence[str], advice: str) -> OperationFailed:
         keys = [SourceMap(self.project, self.compilation).job_of(each) for each in messages]
         found = frozenset(key for key in keys if key is not None)
         if found and None not in keys:
             return JobsRejected(found, problems, advice)
         return OperationFailed("\n".join([*problems, advice]))
+
+    def _blocks(self, message: CliDiagnostic) -> bool:
+        """Says whether a message keeps a job from being deployed.
+
+        A setting of a generated job that the CLI does not know is ignored by it. What it warns of elsewhere is the
+        bundle's own matter, and may depend on the machine, as does a pattern that matches no file.
+        """
+        is_generated = SourceMap(self.project, self.compilation).is_about_generated(message)
+        return message.severity == "Error" or self.project.strict or is_generated
+
+    def _harmless_warnings(self, result: CliResult) -> tuple[str, ...]:
+        """Returns the warnings that do not block, with their locations; raises for those that do."""
+        warnings = [each for each in diagnostics_in(result.stderr) if each.severity == "Warning"]
+        located = SourceMap(self.project, self.compilation).located
+        if blocking := [replace(each, severity="Error") for each in warnings if self._blocks(each)]:
+            why = "`deploy.strict` in job_meta.yml makes its warnings errors" if self.project.strict else "mend that"
+            advice = f"`databricks bundle validate` warns, and nothing was deployed: {why}."
+            raise self._rejected(blocking, [*map(located, blocking)], advice)
+        return tuple(map(located, warnings))
 
     def _located(self, failure: CliFailure) -> list[str]:
         """Returns what went wrong, each with its location in the metadata, and last what to do."""

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
 
+_OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
+_OUR_OPTIONS = ("--target", "--force-lock")
+"""Options of the CLI that mean the same to `ljm deploy`."""
 _DIAGNOSTIC = re.compile(r"^(?P<severity>Error|Warning|Recommendation): (?P<message>.*)$")
 _DETAIL = re.compile(r"^  (?P<kind>at|in) (?P<what>.+)$")
 _LOCATION = re.compile(r"^(?P<path>.+?):(?P<line>\d{1,9}):(?P<column>\d{1,9})$")
@@ -50,11 +53,6 @@ class CliDiagnostic:
     settings: tuple[str, ...]
     locations: tuple[CliLocation, ...]
 
-    @property
-    def is_about_warnings(self) -> bool:
-        """Whether it only says that there are warnings, which `--strict` takes for errors."""
-        return self.message.endswith("Warnings are not allowed in strict mode")
-
 
 def diagnostics_in(stderr: str) -> list[CliDiagnostic]:
     """Returns the messages in what the CLI wrote to stderr; progress and log lines are none."""
@@ -80,6 +78,15 @@ def _diagnostics(lines: list[str]) -> Iterator[CliDiagnostic]:
                 message.append(lines[number].strip())
             number += 1
         yield CliDiagnostic(match["severity"], " ".join(message), tuple(settings), tuple(locations))
+
+
+def with_options_explained(message: str) -> str:
+    """Returns a message of the CLI; where it advises options such as `--force`, with the word that they are its own."""
+    others = [each for each in dict.fromkeys(_OPTION.findall(message)) if each not in _OUR_OPTIONS]
+    if not others:
+        return message
+    which = "is an option" if len(others) == 1 else "are options"
+    return f"{message} ({', '.join(others)} {which} of the databricks CLI itself, and not of ljm.)"
 
 
 _TROUBLES: tuple[tuple[Trouble, re.Pattern[str]], ...] = (

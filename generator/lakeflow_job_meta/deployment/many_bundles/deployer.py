@@ -96,7 +96,8 @@ class BundlesDeployer:
         resources += [ResourceChange(name, Action.SKIP, (), is_gone=False) for name in names]
         resources.sort(key=lambda each: each.name)
         problems = tuple(problem for each in self._touched for problem in each.problems_of_planning)
-        return BundlePlan(tuple(resources), None, None, problems)
+        warnings = tuple(dict.fromkeys(warning for plan in planned for warning in plan.warnings))
+        return BundlePlan(tuple(resources), None, None, problems, warnings)
 
     def _refuse_moved_jobs(self) -> None:
         doomed = {key: each for each in self._touched if each.plan is not None for key in each.plan.jobs(Action.DELETE)}
