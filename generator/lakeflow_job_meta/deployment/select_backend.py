@@ -15,6 +15,7 @@ from typing import ClassVar, Literal
 
 from lakeflow_job_meta._internal.parallel import run_in_threads
 from lakeflow_job_meta.compiler.result import Compilation
+from lakeflow_job_meta.config.bundle import read_bundle_declarations, read_workspace
 from lakeflow_job_meta.config.model import BUNDLE_FILE, Project
 from lakeflow_job_meta.deployment.backend import DeployBackend, DeployContext, Deployer
 from lakeflow_job_meta.deployment.databricks_cli import client
@@ -27,6 +28,7 @@ from lakeflow_job_meta.errors import ConfigError, OperationFailed, PolicyViolati
 from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.planning.model import Action, BundlePlan, parse_plan
 from lakeflow_job_meta.state.tracking import DeployedJob
+from lakeflow_job_meta.workspace.address import address_of_profile
 from lakeflow_job_meta.workspace.client import Workspace
 
 BackendName = Literal["auto", "cli", "jobs-api"]
@@ -100,7 +102,16 @@ def open_cli(
         limit_seconds=limit_seconds,
         stop_seconds=stop_seconds,
     )
-    return replace(cli, version=client.check_version(cli))
+    return replace(cli, version=client.check_version(cli), address=_address(project, target))
+
+
+def _address(project: Project, target: str | None) -> str | None:
+    """Returns the workspace's address, from where the CLI takes it; None where that is not plain."""
+    said = read_workspace(project, target or read_bundle_declarations(project).default_target)
+    profile = said.get("profile") or os.environ.get("DATABRICKS_CONFIG_PROFILE")
+    named = said.get("host") or ("" if said.get("profile") else os.environ.get("DATABRICKS_HOST"))
+    address = named or address_of_profile(profile, os.environ)
+    return address if address and "${" not in address else None
 
 
 def cli_of_bundle(cli: DatabricksCli, project: Project, name: str) -> DatabricksCli:

@@ -29,6 +29,7 @@ from lakeflow_job_meta.deployment.databricks_cli.output import (
     with_options_explained,
 )
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
+from lakeflow_job_meta.workspace.address import why_nobody_answers
 
 FLOOR = (0, 281, 0)
 """The first version with `bundle plan -o json` and `bundle deploy --plan`."""
@@ -41,6 +42,10 @@ LAST_SLOW_VERSION = (1, 13)
 """The newest version of the CLI that was measured to be that slow; later ones are announced to be faster."""
 
 LIMIT_SECONDS = 1800.0
+UNANSWERED_SECONDS = 40.0
+"""How long one call may take where nobody answers: with the look before it, less than a minute."""
+_FIRST = ("bundle validate", "bundle plan")
+"""The commands with which work begins."""
 _POLL_SECONDS = 0.05
 _GRACE_SECONDS = 8.0
 STOP_SECONDS = 25.0
@@ -90,6 +95,7 @@ class DatabricksCli:
         stop: Ends what runs when it is set, for calls in threads, which no Ctrl-C reaches.
         limit_seconds: How long one call may take.
         stop_seconds: How long one that writes may go on when all is to end.
+        address: Of the workspace, to be looked at before the CLI tries for minutes; None where it is not known.
     """
 
     program: str
@@ -101,6 +107,7 @@ class DatabricksCli:
     stop: threading.Event = field(default_factory=threading.Event)
     limit_seconds: float = LIMIT_SECONDS
     stop_seconds: float = STOP_SECONDS
+    address: str | None = None
 
     def bundle(self, command: str, *arguments: str, limit_seconds: float | None = None) -> CliResult:
         """Runs `databricks bundle COMMAND`.
@@ -133,9 +140,25 @@ class DatabricksCli:
 
     def _checked(self, command: str, arguments: Sequence[str], limit_seconds: float | None) -> CliResult:
         target = ("--target", self.target) if self.target is not None else ()
-        result = self.run([*command.split(), *arguments, *target], limit_seconds or self.limit_seconds)
+        call, limit_seconds = [*command.split(), *arguments, *target], limit_seconds or self.limit_seconds
+        unanswered = why_nobody_answers(self.address) if self.address and command in _FIRST else None
+        if unanswered is None:
+            result = self.run(call, limit_seconds)
+        else:
+            result = self._tried(call, min(limit_seconds, UNANSWERED_SECONDS), unanswered)
         if result.code != 0:
             raise CliFailure(command, result)
+        return result
+
+    def _tried(self, call: Sequence[str], limit_seconds: float, unanswered: str) -> CliResult:
+        """Has the CLI try, which may know a way that we do not see; for a short while."""
+        self.on_line(f"{unanswered} The databricks CLI tries for {limit_seconds:g} seconds.")
+        try:
+            result = self.run(call, limit_seconds)
+        except OperationFailed:
+            raise OperationFailed(f"{unanswered} The databricks CLI did not reach it either.") from None
+        if result.code != 0 and trouble_in(result.stderr) is Trouble.UNREACHABLE:
+            raise OperationFailed(f"{unanswered} The databricks CLI did not reach it either.")
         return result
 
     def run(self, arguments: Sequence[str], limit_seconds: float) -> CliResult:
