@@ -51,10 +51,8 @@ def why_nobody_answers(address: str, seconds: float | None = None) -> str | None
     )
 
 
-def _look(
-    url: SplitResult, proxy: SplitResult | None, seconds: float, problem: list[str], is_over: threading.Event
-) -> None:
-    place, scheme = (url, url.scheme) if proxy is None else (proxy, proxy.scheme)
+def _look(place: SplitResult, seconds: float, problem: list[str], is_over: threading.Event) -> None:
+    scheme = place.scheme
     try:
         address = (place.hostname or "", place.port or (443 if scheme == "https" else 80))
         with socket.create_connection(address, timeout=seconds) as connection:
