@@ -87,8 +87,8 @@ class JobOrchestrator:
         """
         result = self._deploy(lambda project: _only(self._compile(project), module_name))
         _refuse_problems(result.all_problems)
-        refuse(result.edited)
         (key,) = result.compilation.jobs.names
+        refuse([edit for edit in result.edited if key in edit.jobs])
         return next(int(job.job_id) for job in result.deployed if job.key == key)
 
     def run_all_modules(
