@@ -212,7 +212,7 @@ def test_being_stopped_ends_all_that_runs_within_ten_seconds(deployed, tmp_path,
         deployed.module(name, notebook="/Workspace/new")
     reached = tmp_path / "reached"
     deployed.disturb(f'[ "$2" = deploy ] && {{ echo $$ >> "{reached}"; exec sleep 600; }}')
-    process = deployed.start("deploy", "-t", "dev", "--parallel", "3")
+    process = deployed.start("deploy", "-t", "dev", "--parallel", "3", "--stop-timeout", "1")
     end = time.monotonic() + SECONDS
     while (not reached.exists() or len(reached.read_text().split()) < 3) and time.monotonic() < end:
         time.sleep(0.05)

@@ -50,7 +50,7 @@ _POLL_SECONDS = 0.05
 _GRACE_SECONDS = 8.0
 STOP_SECONDS = 25.0
 """How long what writes may go on when all is to end: whatever stops a process kills it after 30 seconds, as a rule."""
-_WRITING = ("deploy", "deployment", "run")
+_WRITING = frozenset({"deploy", "deployment", "run"})
 """The commands of `databricks bundle` that write. The CLI has no handler for signals: it dies at once, and of a request
 whose answer is on its way it never learns; the job that was created is not in its state, nor is the lock released."""
 _ENDING = (signal.SIGINT, signal.SIGTERM)
@@ -227,7 +227,7 @@ class DatabricksCli:
 
 
 def _writes(arguments: Sequence[str]) -> bool:
-    return arguments[0] == "bundle" and arguments[1] in _WRITING
+    return list(arguments[:1]) == ["bundle"] and not _WRITING.isdisjoint(arguments[1:2])
 
 
 @dataclass(eq=False, slots=True)
