@@ -264,7 +264,10 @@ PROJECT_DEFINITIONS: dict[str, Schema] = {
         {
             "max_deletes": described(
                 "How many jobs one deployment may delete.", {"type": "integer", "minimum": 0, "default": 0}
-            )
+            ),
+            "strict": described(
+                "Whether every warning of the databricks CLI is an error.", {"type": "boolean", "default": False}
+            ),
         }
     ),
     "bundles": {

@@ -318,23 +318,18 @@ class TestAskedToStop:
 
 
 class TestALockThatAStoppedCliLeavesInTheWorkspace:
-    def test_a_lock_left_in_the_workspace_is_reported_with_the_remedy_and_taken_only_when_a_person_says_so(
-        self, by_cli
-    ):
+    def test_a_lock_left_in_the_workspace_is_taken_over_by_the_next_start(self, by_cli):
         uploads = "/api/2.0/workspace-files/import-file/*/files/*"
         by_cli.workspace.faults.add(Fault("POST", uploads, FaultKind.SLOW, times=100, seconds=60))
-        monitoring = by_cli.start()
+        monitoring = by_cli.start("--stop-timeout", "1")
         wait_for(lambda: by_cli.workspace.calls("POST", uploads), "the CLI to hold its lock")
         assert_stops_well(by_cli, monitoring, signal.SIGTERM)
         by_cli.workspace.faults.clear()
 
-        locked = by_cli.once()
-        by_cli.project.run("deploy", "-t", "dev", "--force-lock", **by_cli.environment)
         healed = by_cli.once()
 
-        assert locked.exit_code == 1
-        assert "--force-lock" in locked.stderr
         assert healed.exit_code == 0
+        assert "notice: The deployment lock of " in healed.stderr
         assert by_cli.jobs() == FIRST_JOBS
         assert_settled(by_cli, {"create": 2})
 

@@ -51,7 +51,7 @@ class Site:
         deployer.on_progress = on_progress
         plan = deployer.plan()
         refuse([*policy_violations(plan, Allowance(**allowed))])
-        problems = deployer.deploy(plan)
+        problems = [*deployer.deploy(plan).problems]
         self.known = {job.key: job.job_id for job in deployer.jobs()}
         return problems
 

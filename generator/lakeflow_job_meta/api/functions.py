@@ -156,7 +156,8 @@ def deploy(
         target: The bundle's target; by default the bundle's own.
         max_deletes: How many jobs may be deleted; by default as the project file says.
         allow_empty: Whether a source, or the whole bundle, may have become empty.
-        overwrite_drift: Whether edits made by hand in the workspace may be overwritten.
+        overwrite_drift: Whether edits made by hand in the workspace may be overwritten; otherwise these jobs stay as
+            they are, and are in the result's `edited`.
         allow_duplicates: Whether jobs may be created although the workspace seems to have them.
         keep_going: Whether modules without errors are deployed although others have some.
         dry_run: Whether to stop after the gate.

@@ -19,7 +19,7 @@ from lakeflow_job_meta.config.bundle import target_of
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import Deployer, DeployOptions
 from lakeflow_job_meta.deployment.pipeline import DeployResult
-from lakeflow_job_meta.deployment.policy import Allowance, Audience
+from lakeflow_job_meta.deployment.policy import Allowance, Audience, refuse
 from lakeflow_job_meta.errors import ConfigError, InvalidMetadata, OperationFailed
 from lakeflow_job_meta.services.adhoc_project import project_of_table
 from lakeflow_job_meta.state.tracking import DeployedJob
@@ -88,6 +88,7 @@ class JobOrchestrator:
         result = self._deploy(lambda project: _only(self._compile(project), module_name))
         _refuse_problems(result.all_problems)
         (key,) = result.compilation.jobs.names
+        refuse([edit for edit in result.edited if key in edit.jobs])
         return next(int(job.job_id) for job in result.deployed if job.key == key)
 
     def run_all_modules(
@@ -113,7 +114,7 @@ class JobOrchestrator:
         if sync_yaml and yaml_path is not None:
             MetadataManager(self._table, self._warehouse_id, workspace=self._workspace).load_yaml(yaml_path)
         result = self._deploy(self._compile, keep_going=True)
-        problems = [*result.all_problems]
+        problems = [*result.all_problems, *(edit.reason for edit in result.edited)]
         if auto_run:
             problems += _start(result.deployer, result.deployed)
         if broken := result.compilation.errors:

@@ -9,7 +9,13 @@ from pathlib import Path
 import click
 
 from lakeflow_job_meta._internal.text import count, did_you_mean, quoted
-from lakeflow_job_meta.cli.params import open_project, overwrite_drift_option, target_option, timeout_option
+from lakeflow_job_meta.cli.params import (
+    open_project,
+    overwrite_drift_option,
+    stop_timeout_option,
+    target_option,
+    timeout_option,
+)
 from lakeflow_job_meta.cli.report import echo, show_progress, show_text
 from lakeflow_job_meta.cli.run import end_like_ctrl_c
 from lakeflow_job_meta.compiler.compile import compile_project
@@ -65,6 +71,7 @@ def list_bundles(folder: Path | None) -> None:
 @click.option("--from", "source", metavar="BUNDLE", help="Where the jobs are, if nothing here knows that any more.")
 @overwrite_drift_option
 @timeout_option
+@stop_timeout_option
 @click.pass_obj
 def move(
     folder: Path | None,
@@ -75,6 +82,7 @@ def move(
     source: str | None,
     overwrite_drift: bool,
     timeout: int,
+    stop_timeout: int,
 ) -> None:
     """Move jobs to another bundle. The jobs and their history stay, whatever happens in between.
 
@@ -89,7 +97,7 @@ def move(
     """
     layout = many_bundles_of(open_project(folder))
     project = layout.project
-    cli = open_cli(project, target_of(project, target), show_progress, timeout)
+    cli = open_cli(project, target_of(project, target), show_progress, timeout, stop_timeout)
     end_like_ctrl_c()
     if all_of_one == bool(modules and bundle):
         raise click.UsageError("Name modules and the bundle where they go, or --all.")

@@ -33,6 +33,7 @@ from lakeflow_job_meta.state.tracking import DeployedJob, TrackedJob
 @click.option("--force-lock", is_flag=True, help="Take over a deployment lock that was left in the workspace.")
 @click.option("--run", "to_run", type=click.Choice(["changed", "all"]), help="Start the jobs afterwards.")
 @params.timeout_option
+@params.stop_timeout_option
 @params.parallel_option
 @click.option("--all-bundles", is_flag=True, help="Of many bundles, plan those too whose files did not change.")
 @params.format_option(["text", "json"], "How jobs are listed.")
@@ -51,15 +52,16 @@ def command(
     force_lock: bool,
     to_run: str | None,
     timeout: int,
+    stop_timeout: int,
     parallel: int,
     all_bundles: bool,
     form: str,
 ) -> None:
     """Generate, check with the databricks CLI, pass the safety gate, and deploy.
 
-    Runs `bundle validate --strict` and `bundle plan`, refuses what nobody has allowed (deletions, overwriting what was
-    edited by hand, creating what is there), and deploys exactly the plan that passed. Lists module, job id and URL of
-    every job.
+    Runs `bundle validate` and `bundle plan`, refuses what nobody has allowed (deletions, creating what is there),
+    leaves jobs as they are that were edited by hand, and deploys exactly the plan that passed. Lists module, job id
+    and URL of every job.
 
     \b
     Examples:
@@ -69,7 +71,8 @@ def command(
     """
     project = params.open_project(folder)
     # By its name even when it is not given, so that both ways of naming it exclude each other.
-    cli = open_cli(project, target or read_bundle_declarations(project).default_target, show_progress, timeout)
+    named = target or read_bundle_declarations(project).default_target
+    cli = open_cli(project, named, show_progress, timeout, stop_timeout)
     end_like_ctrl_c()
     allowed = project.max_deletes if max_deletes is None else max_deletes
     allowance = Allowance(allowed, allow_empty, overwrite_drift, allow_duplicates)
@@ -82,7 +85,7 @@ def command(
         raise OperationFailed(error.args[0]) from None
     _show_jobs(result.jobs, form)
     _show_result(result, dry_run)
-    failed = bool(result.compilation.errors or result.all_problems or result.left_behind)
+    failed = bool(result.compilation.errors or result.all_problems or result.left_behind or result.edited)
     if to_run and not dry_run and not result.problems:
         changed = set(result.changed)
         started = [_started(result, job) for job in result.deployed if to_run == "all" or job.key in changed]
@@ -110,12 +113,16 @@ def _show_result(result: DeployResult, dry_run: bool) -> None:
 
 
 def _summary(result: DeployResult, dry_run: bool) -> str:
-    deleted = result.plan.jobs(Action.DELETE)
+    deleted = result.done.jobs(Action.DELETE)
     changed = f"{count(len(result.changed), 'job')} created or changed" + (
         f", {len(deleted)} deleted" if deleted else ""
     )
     if result.problems:
-        return "The deployment failed in part; what succeeded is recorded. Run again when that is mended."
+        if not (result.changed or deleted):
+            return "The deployment failed, and no job was written. Run again when that is mended."
+        return f"The deployment failed in part: {changed}, and recorded. Run again when that is mended."
+    if not result.was_needed and result.edited:
+        return "Nothing else to deploy."
     if not result.was_needed:
         return "Nothing to deploy: jobs and files are as they should be."
     if dry_run:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -16,8 +15,6 @@ from lakeflow_job_meta.cli.params import optional_number, optional_text
 from lakeflow_job_meta.cli.report import echo
 from lakeflow_job_meta.cli.run import end_like_ctrl_c
 from lakeflow_job_meta.config.bundle import target_of
-from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.deployment.backend import DeployBackend
 from lakeflow_job_meta.deployment.select_backend import BackendName, select_backend
 from lakeflow_job_meta.monitor.events import Event
 from lakeflow_job_meta.monitor.loop import LoopOptions, run_loop
@@ -50,6 +47,7 @@ from lakeflow_job_meta.workspace.client import Workspace
 )
 @params.parallel_option
 @params.timeout_option
+@params.stop_timeout_option
 @click.pass_obj
 @click.pass_context
 def command(
@@ -71,6 +69,7 @@ def command(
     log_format: str,
     parallel: int,
     timeout: int,
+    stop_timeout: int,
 ) -> None:
     """Watch the metadata, and deploy the jobs when it changes.
 
@@ -92,7 +91,16 @@ def command(
     notifier = Notifier(partial(_log, log_format), webhook, f"{project.folder.name} ({named})")
     config = MonitorConfig(named, max_deletes, overwrite_drift, volume_path, propose)
     workspace = Workspace()
-    select = _selection(deployer, named, workspace, notifier, timeout, parallel)
+    select = partial(
+        select_backend,
+        target=named,
+        workspace=workspace,
+        name=deployer,
+        on_fallback=notifier.notice_once,
+        limit_seconds=timeout,
+        stop_seconds=stop_timeout,
+        parallel=parallel,
+    )
     ticks, failures = (1, fail_after or 1) if once else (max_iterations, fail_after)
     options = LoopOptions(float(check_interval_seconds or 60), ticks, failures)
     end_like_ctrl_c()
@@ -100,14 +108,6 @@ def command(
     result = run_loop(monitor, options, notifier.send, on_tick=lambda tick: notifier.deliver())
     is_healthy = not once or result.last is None or result.last.is_healthy
     ctx.exit(0 if result.is_success and is_healthy else 1)
-
-
-def _selection(
-    name: BackendName, target: str, workspace: Workspace, notifier: Notifier, timeout: int, parallel: int
-) -> Callable[[Project], DeployBackend]:
-    return lambda project: select_backend(
-        project, target, workspace, name, on_fallback=notifier.notice_once, limit_seconds=timeout, parallel=parallel
-    )
 
 
 def _log(form: str, event: Event) -> None:

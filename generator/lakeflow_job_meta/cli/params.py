@@ -67,6 +67,13 @@ target_option = click.option(
 timeout_option = click.option(
     "--timeout", type=click.IntRange(1), default=1800, show_default=True, help="Seconds for one CLI call."
 )
+stop_timeout_option = click.option(
+    "--stop-timeout",
+    type=click.IntRange(0),
+    default=25,
+    show_default=True,
+    help="Seconds for the CLI to finish what it writes, when stopped.",
+)
 parallel_option = click.option(
     "--parallel", type=click.IntRange(1), default=2, show_default=True, help="How many bundles at a time."
 )

@@ -72,6 +72,7 @@ def _lines(health: Health) -> Iterator[str]:
     for title, lines in (
         ("Failed", health.failures),
         ("Refused", [refusal.reason for refusal in health.refused]),
+        ("Warnings of the databricks CLI", [*state.warnings]),
         (f"In quarantine ({count(len(state.broken), 'module')})", [*(state.errors or state.broken)]),
     ):
         if lines:
@@ -102,6 +103,7 @@ def _as_object(health: Health) -> dict[str, object]:
         "failures": health.failures,
         "failures_in_a_row": 0 if beat is None else beat.failures_in_a_row,
         "refused": [{"jobs": list(refusal.jobs), "reason": refusal.reason} for refusal in health.refused],
+        "warnings": list(state.warnings),
         "quarantined": {"modules": list(state.broken), "errors": list(state.errors)},
     }
 
@@ -120,5 +122,6 @@ def entry_as_object(entry: HistoryEntry) -> dict[str, object]:
         "deleted": entry.deleted,
         "refused": [refusal.reason for refusal in entry.state.refused],
         "quarantined": list(entry.state.broken),
+        "warnings": list(entry.state.warnings),
         "error": entry.state.failure or None,
     }

@@ -185,6 +185,16 @@ def read_bundle_values(project: Project, target: str) -> BundleValues:
     return BundleValues(plain_name, {variable: value for variable, value in written.items() if _is_plain(value)})
 
 
+def read_workspace(project: Project, target: str | None) -> dict[str, str]:
+    """Returns what the bundle says of its workspace, such as `host` and `profile`: the target's over the bundle's."""
+    found: dict[str, str] = {}
+    files = [file for _, file in _files(project) if file is not None]
+    targets = [entry for file in files for key, entry in _entries(file, "targets") if key == target]
+    for part in (*files, *(entry for entry in targets if isinstance(entry, dict))):
+        found |= {key: value for key, value in _entries(part, "workspace") if isinstance(value, str)}
+    return found
+
+
 def _is_plain(value: Value) -> TypeGuard[str | int | float | bool]:
     if isinstance(value, str):
         return "${" not in value

@@ -108,6 +108,7 @@ def _project(folder: Path, origin: SourceRef, value: dict[str, Value]) -> model.
         allow_unknown=frozenset(cast("list[str]", value.get("allow_unknown") or [])),
         checks=tuple(cast("dict[str, str]", section("checks")).items()),
         max_deletes=cast(int, section("deploy").get("max_deletes") or 0),
+        strict=section("deploy").get("strict") is True,
         bundles=_bundles(section("bundles")) if value.get("bundles") is not None else None,
     )
 

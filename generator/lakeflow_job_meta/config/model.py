@@ -71,6 +71,7 @@ class Project:
         job_template: The user's own template, relative to `folder`.
         allow_unknown: Settings that pass although the schema does not know them, such as `task.new_setting`.
         checks: Severity by code: `error`, `warning` or `off`.
+        strict: Whether any warning of the databricks CLI keeps everything from being deployed.
         bundles: How the jobs are split; None for one bundle, whose folder is `folder`.
         origin: Where the file itself stands, for messages about its defaults.
     """
@@ -86,6 +87,7 @@ class Project:
     allow_unknown: frozenset[str] = frozenset()
     checks: tuple[tuple[str, str], ...] = ()
     max_deletes: int = 0
+    strict: bool = False
     bundles: Bundles | None = None
 
     @property

@@ -72,6 +72,21 @@ class DeployContext:
         return known_jobs(self.tracking, self.target or "")
 
 
+@dataclass(frozen=True, slots=True)
+class DeployReport:
+    """What came of a plan that was carried out.
+
+    Attributes:
+        problems: What went wrong, each with its location in the metadata; empty when all is well.
+        undone: The keys of jobs that the plan writes and that were not written, or of which that is not known.
+        notices: What a person should know although nothing is wrong.
+    """
+
+    problems: tuple[str, ...] = ()
+    undone: frozenset[str] = frozenset()
+    notices: tuple[str, ...] = ()
+
+
 class JobsRejected(OperationFailed):
     """Some jobs cannot be deployed as they are, and block the others. Nothing was changed in the workspace.
 
@@ -110,11 +125,8 @@ class Deployer(Protocol):
     def living(self, jobs: Sequence[DeployedJob]) -> list[DeployedJob]:
         """Returns which of some recorded jobs are in the workspace, or may be."""
 
-    def deploy(self, plan: BundlePlan) -> list[str]:
-        """Carries out the newest plan, and no more.
-
-        Returns:
-            What went wrong, each with its location in the metadata; empty when all is well. The rest was done.
+    def deploy(self, plan: BundlePlan) -> DeployReport:
+        """Carries out the newest plan, and no more; one thing that goes wrong does not stop the others.
 
         Raises:
             StalePlan: The workspace has moved on.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
+from lakeflow_job_meta._internal.text import listing
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import JobPart, read_bundle_declarations
@@ -19,12 +20,14 @@ from lakeflow_job_meta.deployment.backend import (
     DeployContext,
     Deployer,
     DeployOptions,
+    DeployReport,
     JobsRejected,
     Reporter,
     StalePlan,
 )
 from lakeflow_job_meta.deployment.policy import (
     doubled_jobs,
+    edited_jobs,
     kept_files,
     left_behind,
     policy_violations,
@@ -80,6 +83,9 @@ class DeployResult:
         rejected: The jobs that were left as they are, since the databricks CLI found something wrong with them.
         waiting: The keys of jobs whose deletion is to be confirmed by the next tick.
         left_behind: Recorded jobs that the metadata no longer has, nothing has deleted, and nothing will.
+        undone: The keys of jobs that the plan writes and that were not written, or of which that is not known.
+        notices: What a person should know although nothing is wrong.
+        edited: Of `held_back` what a person has to decide: jobs that were edited in the workspace.
     """
 
     compilation: Compilation
@@ -94,6 +100,19 @@ class DeployResult:
     rejected: JobsRejected | None = None
     waiting: frozenset[str] = frozenset()
     left_behind: tuple[PolicyViolation, ...] = ()
+    undone: frozenset[str] = frozenset()
+    notices: tuple[str, ...] = ()
+    edited: tuple[PolicyViolation, ...] = ()
+
+    @property
+    def done(self) -> BundlePlan:
+        """The plan, as far as it was carried out; after a dry run all of it, since nothing went wrong."""
+        return self.plan.leaving_out(job_names(self.undone)) if self.undone else self.plan
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the databricks CLI warns of, with locations; nothing is kept from being deployed by it."""
+        return self.plan.warnings
 
     @property
     def all_problems(self) -> tuple[str, ...]:
@@ -101,8 +120,8 @@ class DeployResult:
 
     @property
     def changed(self) -> list[str]:
-        """The keys of the jobs that the plan creates or updates."""
-        return self.plan.jobs(Action.CREATE, Action.UPDATE, Action.UPDATE_ID, Action.RECREATE)
+        """The keys of the jobs that were created or updated."""
+        return self.done.jobs(Action.CREATE, Action.UPDATE, Action.UPDATE_ID, Action.RECREATE)
 
 
 def deploy(
@@ -207,37 +226,54 @@ def apply(prepared: PreparedDeployment, backend: DeployBackend, context: DeployC
 
 
 def _deploy(deployer: Deployer, compilation: Compilation, context: DeployContext) -> DeployResult:
-    plan, held_back, waiting = _gated_plan(deployer, compilation, context)
-    is_needed = not deployer.is_deployed(plan)
-    problems: list[str] = []
+    gated = _gated_plan(deployer, compilation, context)
+    is_needed = not deployer.is_deployed(gated.plan)
+    report = DeployReport()
     if is_needed and not context.options.dry_run:
         try:
-            problems = deployer.deploy(plan)
+            report = deployer.deploy(gated.plan)
         except StalePlan:
-            plan, held_back, waiting = _gated_plan(deployer, compilation, context)
+            gated = _gated_plan(deployer, compilation, context)
             try:
-                problems = deployer.deploy(plan)
+                report = deployer.deploy(gated.plan)
             except StalePlan:
                 advice = "Somebody else deploys at the same time, twice now; run again when that has ended."
                 raise OperationFailed(advice) from None
     jobs = () if context.options.dry_run else deployer.jobs()
-    problems = [*plan.problems, *problems]
     return DeployResult(
-        compilation, plan, is_needed, tuple(problems), held_back, deployer, jobs, waiting=frozenset(waiting)
+        compilation,
+        gated.plan,
+        is_needed,
+        (*gated.plan.problems, *report.problems),
+        gated.held_back,
+        deployer,
+        jobs,
+        waiting=gated.waiting,
+        undone=report.undone,
+        notices=report.notices,
+        edited=gated.edited,
     )
 
 
-def _gated_plan(
-    deployer: Deployer, compilation: Compilation, context: DeployContext
-) -> tuple[BundlePlan, tuple[PolicyViolation, ...], frozenset[str]]:
-    """Returns a plan that passed the gate, what was left out of it, and the deletions that wait."""
+@dataclass(frozen=True, slots=True)
+class _GatedPlan:
+    """A plan that passed the gate, what was left out of it, and the deletions that wait."""
+
+    plan: BundlePlan
+    held_back: tuple[PolicyViolation, ...]
+    edited: tuple[PolicyViolation, ...]
+    waiting: frozenset[str] = frozenset()
+
+
+def _gated_plan(deployer: Deployer, compilation: Compilation, context: DeployContext) -> _GatedPlan:
     options = context.options
-    plan = deployer.plan()
+    plan = _with_pauses_kept(deployer, deployer.plan(), context)
     parts = _parts_without_module(plan, compilation, context.project)
     recorded = _recorded_jobs(context) if plan.jobs(Action.CREATE, Action.DELETE) or parts else ()
-    protected = tuple(protected_changes(plan, compilation, {job.key for job in recorded}))
-    if protected:
-        plan = deployer.leave_out(resources_of(protected))
+    edited = tuple(edited_jobs(plan, options.allowance, options.audience))
+    held_back = (*protected_changes(plan, compilation, {job.key for job in recorded}), *edited)
+    if held_back:
+        plan = deployer.leave_out(resources_of(held_back))
     twins = deployer.twins(plan, recorded) if plan.jobs(Action.CREATE) else []
     violations = [
         *doubled_jobs(twins, options.allowance, options.audience),
@@ -245,15 +281,28 @@ def _gated_plan(
         *policy_violations(plan, options.allowance, options.audience),
     ]
     if not options.hold_back:
-        refuse(violations)
-        return plan, protected, frozenset()
+        refuse([*violations, *(edited if violations else ())])
+        return _GatedPlan(plan, held_back, edited)
     if violations:
         plan = deployer.leave_out(resources_of(violations))
     waiting = options.unconfirmed(plan.jobs(Action.DELETE))
     if waiting:
         plan = deployer.leave_out(job_names(waiting))
     refuse([*policy_violations(plan, options.allowance, options.audience)])
-    return plan, (*protected, *violations), waiting
+    return _GatedPlan(plan, (*held_back, *violations), edited, waiting)
+
+
+def _with_pauses_kept(deployer: Deployer, plan: BundlePlan, context: DeployContext) -> BundlePlan:
+    """Leaves out the jobs that somebody has paused in the workspace, and of which nothing else is to be written."""
+    paused = [] if context.options.allowance.overwriting else plan.paused_jobs()
+    if not paused:
+        return plan
+    start = "starts" if len(paused) == 1 else "start"
+    how = context.options.audience.allowing(overwrite_drift=True)
+    context.reporter.on_progress(
+        f"What {start} {listing(paused)} was paused in the workspace, and stays so; to start it again, {how}."
+    )
+    return deployer.leave_out(job_names(paused))
 
 
 def _parts_without_module(plan: BundlePlan, compilation: Compilation, project: Project) -> Sequence[JobPart]:

@@ -99,13 +99,18 @@ def policy_violations(
     yield from _job_deletions(plan, allowed, audience)
     yield from _other_losses(plan)
     yield from _emptied_jobs(plan)
+    yield from edited_jobs(plan, allowed, audience)
+
+
+def edited_jobs(plan: BundlePlan, allowed: Allowance, audience: Audience) -> Iterator[PolicyViolation]:
+    """Yields what a plan would overwrite of what was edited by hand; what it is in stays as it is."""
     edits = [] if allowed.overwriting else list(plan.hand_edits())
     if edits:
         shown = "; ".join(f"{owner.shown}: {field.path} is {quoted(field.shown.remote)}" for owner, field in edits[:10])
         more = f" and {len(edits) - 10} more" if len(edits) > 10 else ""
         yield PolicyViolation(
             f"{count(len(edits), 'setting')} changed in the workspace since the last deployment would be overwritten "
-            f"({shown}{more}).",
+            f"({shown}{more}), so what they belong to stays as it is.",
             f"Take them into the metadata, or {audience.allowing(overwrite_drift=True)}.",
             tuple(dict.fromkeys(owner.shown for owner, _ in edits)),
         )

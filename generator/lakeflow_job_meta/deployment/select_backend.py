@@ -15,10 +15,11 @@ from typing import ClassVar, Literal
 
 from lakeflow_job_meta._internal.parallel import run_in_threads
 from lakeflow_job_meta.compiler.result import Compilation
+from lakeflow_job_meta.config.bundle import read_bundle_declarations, read_workspace
 from lakeflow_job_meta.config.model import Project, bundle_file_in
 from lakeflow_job_meta.deployment.backend import DeployBackend, DeployContext, Deployer
 from lakeflow_job_meta.deployment.databricks_cli import client
-from lakeflow_job_meta.deployment.databricks_cli.client import LIMIT_SECONDS, CliFailure, DatabricksCli
+from lakeflow_job_meta.deployment.databricks_cli.client import LIMIT_SECONDS, STOP_SECONDS, CliFailure, DatabricksCli
 from lakeflow_job_meta.deployment.databricks_cli.deployer import CliDeployer
 from lakeflow_job_meta.deployment.jobs_api.deployer import JobsApiDeployer
 from lakeflow_job_meta.deployment.many_bundles.deployer import BundlesDeployer
@@ -27,6 +28,7 @@ from lakeflow_job_meta.errors import ConfigError, OperationFailed, PolicyViolati
 from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.planning.model import Action, BundlePlan, parse_plan
 from lakeflow_job_meta.state.tracking import DeployedJob
+from lakeflow_job_meta.workspace.address import address_of_profile
 from lakeflow_job_meta.workspace.client import Workspace
 
 BackendName = Literal["auto", "cli", "jobs-api"]
@@ -89,12 +91,27 @@ def open_cli(
     target: str | None,
     on_line: Callable[[str], None] = lambda line: None,
     limit_seconds: float = LIMIT_SECONDS,
+    stop_seconds: float = STOP_SECONDS,
 ) -> DatabricksCli:
     """Finds the databricks CLI and checks its version. Raises ConfigError if there is none, or it is too old."""
     cli = DatabricksCli(
-        client.find_cli(os.environ), project.folder, target, on_line=on_line, limit_seconds=limit_seconds
+        client.find_cli(os.environ),
+        project.folder,
+        target,
+        on_line=on_line,
+        limit_seconds=limit_seconds,
+        stop_seconds=stop_seconds,
     )
-    return replace(cli, version=client.check_version(cli))
+    return replace(cli, version=client.check_version(cli), address=_address(project, target))
+
+
+def _address(project: Project, target: str | None) -> str | None:
+    """Returns the workspace's address, from where the CLI takes it; None where that is not plain."""
+    said = read_workspace(project, target or read_bundle_declarations(project).default_target)
+    profile = said.get("profile") or os.environ.get("DATABRICKS_CONFIG_PROFILE")
+    named = said.get("host") or ("" if said.get("profile") else os.environ.get("DATABRICKS_HOST"))
+    address = named or address_of_profile(profile, os.environ)
+    return address if address and "${" not in address else None
 
 
 def cli_of_bundle(cli: DatabricksCli, project: Project, name: str) -> DatabricksCli:
@@ -111,6 +128,7 @@ def select_backend(
     *,
     on_fallback: Callable[[str], None],
     limit_seconds: float = LIMIT_SECONDS,
+    stop_seconds: float = STOP_SECONDS,
     parallel: int = 2,
 ) -> DeployBackend:
     """Returns the backend of a name; `auto` takes the CLI where there are a bundle and a CLI, else the Jobs API.
@@ -120,7 +138,8 @@ def select_backend(
     """
     if name == "cli" or (name == "auto" and bundle_file_in(project.folder) is not None):
         try:
-            return CliBackend(open_cli(project, target, limit_seconds=limit_seconds), parallel=parallel)
+            cli = open_cli(project, target, limit_seconds=limit_seconds, stop_seconds=stop_seconds)
+            return CliBackend(cli, parallel=parallel)
         except ConfigError as error:
             if name == "cli":
                 raise

@@ -38,6 +38,7 @@ class TickResult:
         jobs: Those that were created or changed.
         rows_loaded: Whether files of the volume changed the control table.
         retry_seconds: In how many seconds something is tried again without a change; None when nothing is.
+        notices: What a person should know although nothing is wrong.
     """
 
     outcome: Outcome
@@ -52,6 +53,7 @@ class TickResult:
     rows_loaded: bool = False
     moment: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
     retry_seconds: float | None = None
+    notices: tuple[str, ...] = ()
 
     @classmethod
     def ended(cls, outcome: Outcome, state: MonitorState) -> TickResult:
@@ -67,13 +69,14 @@ class TickResult:
         """The deployment ended, perhaps in part; unless nothing was to be deployed."""
         if not result.was_needed:
             return cls.ended(Outcome.REFUSED if state.refused else Outcome.UNCHANGED, state)
-        created, touched = tuple(result.plan.jobs(Action.CREATE)), result.changed
+        created, touched = tuple(result.done.jobs(Action.CREATE)), result.changed
         return replace(
             cls.ended(Outcome.DEPLOYED, state),
             created=created,
             changed=tuple(key for key in touched if key not in created),
-            deleted=tuple(result.plan.jobs(Action.DELETE)),
+            deleted=tuple(result.done.jobs(Action.DELETE)),
             jobs=tuple(ChangedJob(job.module_name, job.job_id) for job in result.jobs if job.bundle_key in touched),
+            notices=result.notices,
         )
 
     def without_secrets(self) -> TickResult:
@@ -84,7 +87,8 @@ class TickResult:
             for each in state.refused
         )
         errors, failure = tuple(map(without_secrets, state.errors)), without_secrets(state.failure)
-        state = replace(state, errors=errors, failure=failure, refused=refused)
+        warnings = tuple(map(without_secrets, state.warnings))
+        state = replace(state, errors=errors, failure=failure, refused=refused, warnings=warnings)
         return replace(self, state=state, failure=without_secrets(self.failure))
 
     @property
@@ -105,6 +109,7 @@ class EventKind(str, Enum):
     PROPOSED = "proposed"
     REFUSED = "refused"
     QUARANTINED = "quarantined"
+    NOTICE = "notice"
     FAILED = "failed"
     RESOLVED = "healed"
     UNDELIVERED = "undelivered"
@@ -135,8 +140,10 @@ def change_events(changed: Sequence[str], *, is_first: bool) -> Iterator[Event]:
 
 def events_of(tick: TickResult, before: MonitorState) -> Iterator[Event]:
     """Yields what a tick did, what is new, and what is resolved since the state `before` it."""
-    yield from _changes(tick)
     state = tick.state
+    for notice in (*tick.notices, *(warning for warning in state.warnings if warning not in before.warnings)):
+        yield Event(EventKind.NOTICE, notice)
+    yield from _changes(tick)
     for refusal in state.refused:
         if refusal not in before.refused:
             yield Event(EventKind.REFUSED, refusal.reason, {"jobs": list(refusal.jobs)})

@@ -26,7 +26,9 @@ from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.monitor.events import Event, EventKind, EventSink
 from lakeflow_job_meta.text.markers import one_line
 
-FOR_PEOPLE = frozenset({EventKind.REFUSED, EventKind.QUARANTINED, EventKind.FAILED, EventKind.RESOLVED})
+FOR_PEOPLE = frozenset(
+    {EventKind.REFUSED, EventKind.QUARANTINED, EventKind.FAILED, EventKind.RESOLVED, EventKind.NOTICE}
+)
 """What the webhook gets."""
 
 LIMIT_SECONDS = 5.0

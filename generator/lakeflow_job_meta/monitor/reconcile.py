@@ -216,6 +216,7 @@ def _state(
         prepared.violations,
         synced.files,
         "\n".join(source_message(source, message) for source, message in failures.items()),
+        warnings=last.warnings,
     )
 
 
@@ -235,7 +236,8 @@ def _certain(state: MonitorState) -> MonitorState:
 def _with_deployment(state: MonitorState, result: DeployResult, prepared: PreparedDeployment) -> MonitorState:
     refused = (*result.held_back, *result.left_behind, *_kept_for_an_empty_source(result, prepared))
     failure = "\n".join(filter(None, [state.failure, *result.all_problems]))
-    state = replace(state, refused=refused, failure=failure, leaving=tuple(sorted(result.waiting)))
+    leaving, warnings = tuple(sorted(result.waiting)), shortened(result.warnings)
+    state = replace(state, refused=refused, failure=failure, leaving=leaving, warnings=warnings)
     if result.rejected is None:
         return state
     names = [name for key, name in result.compilation.jobs.names.items() if key in result.rejected.keys]

@@ -62,6 +62,11 @@ class FieldChange:
         return not _covers(self.remote, self.old) if self.new is None else self.remote != self.old
 
     @property
+    def was_paused_by_hand(self) -> bool:
+        """Whether somebody has paused what starts the job, such as its `schedule`."""
+        return self.path.endswith(".pause_status") and self.remote == "PAUSED" and self.was_edited_by_hand
+
+    @property
     def shown(self) -> FieldChange:
         """The same with its values as they may be shown."""
         old, new, remote = (cast(Value, masked(each, self.path)) for each in (self.old, self.new, self.remote))
@@ -103,12 +108,14 @@ class BundlePlan:
     Attributes:
         lineage: Of the state that it starts from, like `serial`; None before the first deployment.
         problems: Why not all of it could be planned, with locations in the metadata.
+        warnings: What the CLI warns of and does not keep the plan from being deployed, with locations.
     """
 
     resources: tuple[ResourceChange, ...]
     lineage: str | None
     serial: int | None
     problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def jobs(self, *actions: Action) -> list[str]:
         return [
@@ -123,6 +130,9 @@ class BundlePlan:
             if resource.job_key is not None and resource.action in (Action.CREATE, *_OVERWRITING):
                 yield resource
 
+    def written_jobs(self) -> list[str]:
+        return self.jobs(*(action for action in Action if action is not Action.SKIP))
+
     def changes_nothing(self) -> bool:
         return all(resource.action is Action.SKIP for resource in self.resources)
 
@@ -132,6 +142,17 @@ class BundlePlan:
             for field in resource.fields:
                 if resource.action in _OVERWRITING and field.was_edited_by_hand:
                     yield resource, field
+
+    def paused_jobs(self) -> list[str]:
+        """Returns the jobs of which nothing would be written but that they start again, though somebody paused them."""
+        more = {each.name.rpartition(".")[0] for each in self.resources if each.action is not Action.SKIP}
+        return [
+            resource.job_key
+            for resource in self.resources
+            if resource.job_key is not None and resource.action in _OVERWRITING and resource.name not in more
+            if (writes := [field for field in resource.fields if field.action is not Action.SKIP])
+            and all(field.was_paused_by_hand for field in writes)
+        ]
 
     def leaving_out(self, names: Collection[str]) -> BundlePlan:
         """Returns the plan in which some resources, and what belongs to them, stay as they are."""

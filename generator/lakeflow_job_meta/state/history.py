@@ -52,6 +52,7 @@ class MonitorState:
         files: Of the volume that is loaded into the control table: what was loaded of each file, by path.
         failure: What failed; empty when nothing did.
         leaving: Keys of jobs that left the metadata, and are deleted by the next tick if they have not come back.
+        warnings: What the databricks CLI warned of when it deployed last.
     """
 
     tokens: Mapping[str, str] = field(default_factory=dict)
@@ -62,6 +63,7 @@ class MonitorState:
     files: Mapping[str, str] = field(default_factory=dict)
     failure: str = ""
     leaving: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,7 @@ def _state(text: object) -> MonitorState:
             _texts(root["files"]),
             str(root["failure"]),
             _list(root.get("leaving", ())),
+            _list(root.get("warnings", ())),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return MonitorState()

@@ -323,7 +323,7 @@ signal.signal(signal.SIGTERM, interrupt)
 program, folder = sys.argv[1], Path(sys.argv[2])
 with deployment_lock(folder) as lock:
     try:
-        DatabricksCli(program, folder, inherited=(lock,)).run(["bundle", "deploy"], 60)
+        DatabricksCli(program, folder, inherited=(lock,), stop_seconds=3).run(["bundle", "deploy"], 60)
     except KeyboardInterrupt:
         print("stopped", flush=True)
         sys.exit(130)
@@ -383,6 +383,15 @@ class TestBeingStopped:
         assert (wrapper.folder / "released").exists()
         assert not is_running(wrapper.child)
         assert not wrapper.has_lock()
+
+    def test_what_it_has_begun_is_finished_first(self, start):
+        wrapper = start("trap 'echo interrupted > interrupted' INT; sleep 0.2; touch begun; sleep 0.2; touch finished")
+
+        wrapper.process.send_signal(signal.SIGTERM)
+
+        assert (wrapper.end(), wrapper.process.returncode) == ("stopped", 130)
+        assert (wrapper.folder / "finished").exists()
+        assert not (wrapper.folder / "interrupted").exists()
 
     def test_ctrl_c_in_a_terminal_reaches_the_cli_through_us_alone(self, start):
         wrapper = start("trap 'echo x >> interrupted' INT; while [ ! -s interrupted ]; do sleep 0.05; done; sleep 0.3")

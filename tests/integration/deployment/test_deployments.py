@@ -166,14 +166,14 @@ class TestDeletions:
 
 
 class TestHandEdits:
-    def test_an_edit_by_hand_is_refused_with_its_value_until_it_may_be_overwritten(self, deployed):
+    def test_an_edit_by_hand_stays_and_is_named_with_its_value_until_it_may_be_overwritten(self, deployed):
         deployed.workspace.jobs.edit(deployed.job_id("two"), max_concurrent_runs=7)
 
-        refused = deployed.deploy()
+        left = deployed.deploy()
 
-        assert refused.exit_code == 3
-        assert "two: max_concurrent_runs is 7" in refused.stderr
-        assert "--overwrite-drift" in refused.stderr
+        assert left.exit_code == 1
+        assert "two: max_concurrent_runs is 7" in left.stderr
+        assert "--overwrite-drift" in left.stderr
         assert deployed.changes == {}
         assert deployed.deploy("--overwrite-drift").exit_code == 0
         assert deployed.changes == {"reset": 1}
@@ -199,7 +199,7 @@ class TestHandEdits:
         (task,) = deployed.workspace.jobs.by_name("two").settings["tasks"]
         assert task["run_job_task"] == {"job_id": deployed.job_id("one")}
 
-    def test_an_edit_in_a_task_that_goes_is_refused_too(self, deployed):
+    def test_an_edit_in_a_task_that_goes_stays_too(self, deployed):
         deployed.project.write("metadata/two.yml", TWO_TASKS)
         deployed.deploy_well()
         deployed.workspace.jobs.edit_task(
@@ -208,7 +208,8 @@ class TestHandEdits:
 
         deployed.project.write("metadata/two.yml", TWO_TASKS.split("      - source_id: last")[0])
 
-        assert deployed.deploy().exit_code == 3
+        assert deployed.deploy().exit_code == 1
+        assert deployed.changes["reset"] == 1
 
 
 TWO_TASKS = """\
@@ -468,7 +469,7 @@ class TestTheCliFails:
         world.module("one")
         reached = tmp_path / "reached"
         world.disturb(f'[ "$2" = deploy ] && {{ touch "{reached}"; exec sleep 600; }}')
-        process = world.start("deploy", "-t", "dev")
+        process = world.start("deploy", "-t", "dev", "--stop-timeout", "1")
         end = time.monotonic() + SECONDS
         while not reached.exists() and time.monotonic() < end:
             time.sleep(0.05)

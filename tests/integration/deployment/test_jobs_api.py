@@ -54,7 +54,7 @@ class TestADeployment:
 
         assert plan.changes_nothing()
         assert deployer.is_deployed(plan)
-        assert deployer.deploy(plan) == []
+        assert deployer.deploy(plan).problems == ()
         assert two_jobs.changes() == {}
 
     def test_resets_only_the_job_that_changed(self, two_jobs):
@@ -257,7 +257,7 @@ class TestWhatGoesWrong:
         plan = deployer.plan()
         two_jobs.workspace.jobs.edit(two_jobs.id_of("stock"), max_concurrent_runs=7)
 
-        (problem,) = deployer.deploy(plan)
+        (problem,) = deployer.deploy(plan).problems
 
         assert problem.startswith("metadata/stock.yml:2:")
         assert "run again" in problem
@@ -289,7 +289,7 @@ class TestWhatGoesWrong:
         plan = deployer.plan()
         two_jobs.workspace.jobs.remove(two_jobs.id_of("stock"))
 
-        assert deployer.deploy(plan) == []
+        assert deployer.deploy(plan).problems == ()
 
     def test_a_deletion_that_is_refused_is_told_with_the_name_of_the_job(self, two_jobs):
         two_jobs.remove("stock")

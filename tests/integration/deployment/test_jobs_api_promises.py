@@ -495,7 +495,7 @@ class TestAnEditByHand:
 
         assert plan.changes_nothing()
         assert not deployer.is_deployed(plan)
-        assert deployer.deploy(plan) == []
+        assert deployer.deploy(plan).problems == ()
         assert two_jobs.changes() == {}
         assert deployer.is_deployed(deployer.plan())
 

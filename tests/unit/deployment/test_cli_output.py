@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -14,9 +16,12 @@ from lakeflow_job_meta.deployment.databricks_cli.client import (
 from lakeflow_job_meta.deployment.databricks_cli.output import (
     CliDiagnostic,
     CliLocation,
+    LockHolder,
     Trouble,
     diagnostics_in,
+    lock_holder_in,
     trouble_in,
+    with_options_explained,
 )
 from support.strategies import texts
 
@@ -145,6 +150,41 @@ TROUBLES = {
         Trouble.OTHER,
     ),
 }
+
+
+class TestTheHolderOfALock:
+    @pytest.mark.parametrize(
+        ("moment", "meant"),
+        [
+            ("2026-11-23 08:47:52.1 +0000 UTC", datetime(2026, 11, 23, 8, 47, 52, 100_000, timezone.utc)),
+            ("2026-11-23 08:47:52.123456789 +0100 CET", datetime(2026, 11, 23, 7, 47, 52, 123_456, timezone.utc)),
+            ("2026-11-23 08:47:52 +0000 UTC", datetime(2026, 11, 23, 8, 47, 52, 0, timezone.utc)),
+        ],
+    )
+    @pytest.mark.parametrize("how", ["acquired", "force-acquired"])
+    def test_it_is_read_with_the_moment_as_go_prints_it(self, how, moment, meant):
+        stderr = f"Error: deploy lock {how} by me@example.com at {moment}.\nAnother deployment may be in progress."
+        assert lock_holder_in(stderr) == LockHolder("me@example.com", meant)
+
+    @pytest.mark.parametrize(
+        "stderr", ["", "Error: deploy lock acquired by me at noon.", LOCKED.replace("-11-", "-13-")]
+    )
+    def test_other_words_name_nobody(self, stderr):
+        assert lock_holder_in(stderr) is None
+
+    @given(texts)
+    def test_any_text_can_be_read(self, text):
+        assert lock_holder_in(text) is None
+
+
+class TestOptionsOfTheCli:
+    @pytest.mark.parametrize("said", ["use --force-lock to override", "a--b", "no option", "use --target prod"])
+    def test_options_that_mean_the_same_here_need_no_word(self, said):
+        assert with_options_explained(said) == said
+
+    def test_others_are_said_to_be_those_of_the_cli(self):
+        said = with_options_explained("use --force, or --auto-approve, or --force.")
+        assert said.endswith("(--force, --auto-approve are options of the databricks CLI itself, and not of ljm.)")
 
 
 class TestTrouble:

@@ -22,8 +22,14 @@ from pathlib import Path
 from typing import IO
 
 from lakeflow_job_meta._internal.secrets import without_secrets
-from lakeflow_job_meta.deployment.databricks_cli.output import Trouble, diagnostics_in, trouble_in
+from lakeflow_job_meta.deployment.databricks_cli.output import (
+    Trouble,
+    diagnostics_in,
+    trouble_in,
+    with_options_explained,
+)
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
+from lakeflow_job_meta.workspace.address import why_nobody_answers
 
 FLOOR = (0, 281, 0)
 """The first version with `bundle plan -o json` and `bundle deploy --plan`."""
@@ -36,8 +42,17 @@ LAST_SLOW_VERSION = (1, 13)
 """The newest version of the CLI that was measured to be that slow; later ones are announced to be faster."""
 
 LIMIT_SECONDS = 1800.0
+UNANSWERED_SECONDS = 40.0
+"""How long one call may take where nobody answers: with the look before it, less than a minute."""
+_FIRST = ("bundle validate", "bundle plan")
+"""The commands with which work begins."""
 _POLL_SECONDS = 0.05
 _GRACE_SECONDS = 8.0
+STOP_SECONDS = 25.0
+"""How long what writes may go on when all is to end: whatever stops a process kills it after 30 seconds, as a rule."""
+_WRITING = frozenset({"deploy", "deployment", "run"})
+"""The commands of `databricks bundle` that write. The CLI has no handler for signals: it dies at once, and of a request
+whose answer is on its way it never learns; the job that was created is not in its state, nor is the lock released."""
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 _MISSING = re.compile(r"Job \d+ does not exist")
 """Jobs API, `jobs/get` of a job that is not there."""
@@ -79,6 +94,8 @@ class DatabricksCli:
         version: As it reports itself; empty where it was not asked.
         stop: Ends what runs when it is set, for calls in threads, which no Ctrl-C reaches.
         limit_seconds: How long one call may take.
+        stop_seconds: How long one that writes may go on when all is to end.
+        address: Of the workspace, to be looked at before the CLI tries for minutes; None where it is not known.
     """
 
     program: str
@@ -89,6 +106,8 @@ class DatabricksCli:
     version: str = ""
     stop: threading.Event = field(default_factory=threading.Event)
     limit_seconds: float = LIMIT_SECONDS
+    stop_seconds: float = STOP_SECONDS
+    address: str | None = None
 
     def bundle(self, command: str, *arguments: str, limit_seconds: float | None = None) -> CliResult:
         """Runs `databricks bundle COMMAND`.
@@ -103,6 +122,14 @@ class DatabricksCli:
         """Returns all jobs of the bundle's workspace that the user may see, as JSON; raises as `bundle` does."""
         return self._checked("jobs list", ["--expand-tasks", "-o", "json"], None).stdout
 
+    def user_name(self) -> str:
+        """Returns who the CLI is logged in as, in the bundle's workspace; raises as `bundle` does."""
+        answer = self._checked("current-user me", ["-o", "json"], None).stdout
+        try:
+            return str(json.loads(answer)["userName"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise OperationFailed("The output of `databricks current-user me` is not understood.") from None
+
     def has_job(self, job_id: str) -> bool:
         """Says whether a job is in the bundle's workspace; it counts as being there until it is known not to be."""
         try:
@@ -113,21 +140,40 @@ class DatabricksCli:
 
     def _checked(self, command: str, arguments: Sequence[str], limit_seconds: float | None) -> CliResult:
         target = ("--target", self.target) if self.target is not None else ()
-        result = self.run([*command.split(), *arguments, *target], limit_seconds or self.limit_seconds)
+        call, limit_seconds = [*command.split(), *arguments, *target], limit_seconds or self.limit_seconds
+        unanswered = why_nobody_answers(self.address) if self.address and command in _FIRST else None
+        if unanswered is None:
+            result = self.run(call, limit_seconds)
+        else:
+            result = self._tried(call, min(limit_seconds, UNANSWERED_SECONDS), unanswered)
         if result.code != 0:
             raise CliFailure(command, result)
+        return result
+
+    def _tried(self, call: Sequence[str], limit_seconds: float, unanswered: str) -> CliResult:
+        """Has the CLI try, which may know a way that we do not see; for a short while."""
+        self.on_line(f"{unanswered} The databricks CLI tries for {limit_seconds:g} seconds.")
+        try:
+            result = self.run(call, limit_seconds)
+        except OperationFailed:
+            raise OperationFailed(f"{unanswered} The databricks CLI did not reach it either.") from None
+        if result.code != 0 and trouble_in(result.stderr) is Trouble.UNREACHABLE:
+            raise OperationFailed(f"{unanswered} The databricks CLI did not reach it either.")
         return result
 
     def run(self, arguments: Sequence[str], limit_seconds: float) -> CliResult:
         """Runs the CLI with arguments and returns the result, whatever the exit code."""
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             process: subprocess.Popen[bytes] | None = None
+            lines = _Lines(err, self.on_line)
             try:
                 with _signals_held():
                     process = self._start(arguments, out, err)
-                self._wait(process, err, limit_seconds, arguments)
-            except BaseException:
+                self._wait(process, lines, limit_seconds, arguments)
+            except BaseException as end:
                 if process is not None:
+                    if isinstance(end, (KeyboardInterrupt, Stopped)) and _writes(arguments):
+                        self._let_finish(process, lines)
                     _stop(process)
                 raise
             return CliResult(process.returncode, _all(out), without_secrets(_all(err)))
@@ -157,9 +203,9 @@ class DatabricksCli:
         return {**os.environ, "DATABRICKS_BUNDLE_ROOT": str(self.folder)}
 
     def _wait(
-        self, process: subprocess.Popen[bytes], err: IO[bytes], limit_seconds: float, arguments: Sequence[str]
+        self, process: subprocess.Popen[bytes], lines: _Lines, limit_seconds: float, arguments: Sequence[str]
     ) -> None:
-        end, shown = time.monotonic() + limit_seconds, 0
+        end = time.monotonic() + limit_seconds
         while process.poll() is None:
             if self.stop.is_set():
                 raise Stopped
@@ -168,18 +214,47 @@ class DatabricksCli:
                     f"`databricks {' '.join(arguments[:2])}` did not end within {limit_seconds:.0f} seconds and was "
                     "stopped. Check the network and the workspace; --timeout gives it longer."
                 )
-            shown = self._show(err, shown)
+            lines.show()
             time.sleep(_POLL_SECONDS)
-        self._show(err, shown, to_the_end=True)
+        lines.show(to_the_end=True)
 
-    def _show(self, err: IO[bytes], shown: int, *, to_the_end: bool = False) -> int:
-        """Passes new whole lines on; returns how far the output has been shown."""
-        size = os.fstat(err.fileno()).st_size
-        text = os.pread(err.fileno(), size - shown, shown) if size > shown and hasattr(os, "pread") else b""
+    def _let_finish(self, process: subprocess.Popen[bytes], lines: _Lines) -> None:
+        """Waits for the end of what is in flight; whoever asks to stop once more is not kept waiting."""
+        end = time.monotonic() + self.stop_seconds
+        try:
+            if self.stop_seconds > 0 and process.poll() is None:
+                self.on_line(
+                    f"Stopping: the databricks CLI has {self.stop_seconds:g} seconds to finish what it has begun; "
+                    "asked once more to stop, it is interrupted at once."
+                )
+            while process.poll() is None and time.monotonic() < end:
+                lines.show()
+                time.sleep(_POLL_SECONDS)
+            lines.show(to_the_end=True)
+        except KeyboardInterrupt:
+            return
+
+
+def _writes(arguments: Sequence[str]) -> bool:
+    return list(arguments[:1]) == ["bundle"] and not _WRITING.isdisjoint(arguments[1:2])
+
+
+@dataclass(eq=False, slots=True)
+class _Lines:
+    """What the CLI writes to stderr while it runs, passed on in new whole lines."""
+
+    file: IO[bytes]
+    on_line: Callable[[str], None]
+    shown: int = 0
+
+    def show(self, *, to_the_end: bool = False) -> None:
+        size = os.fstat(self.file.fileno()).st_size
+        is_new = size > self.shown and hasattr(os, "pread")
+        text = os.pread(self.file.fileno(), size - self.shown, self.shown) if is_new else b""
         whole = len(text) if to_the_end else text.rfind(b"\n") + 1
+        self.shown += whole
         for line in text[:whole].decode("utf-8", "replace").removesuffix("\n").split("\n") if whole else ():
             self.on_line(without_secrets(line.rstrip("\r")))
-        return shown + whole
 
 
 @contextmanager
@@ -272,7 +347,8 @@ def explain(failure: CliFailure, *, with_errors: bool = True) -> str:
         return f"`databricks {failure.what}` failed.{_ADVICE[failure.trouble]}"
     errors = [each.message for each in diagnostics_in(failure.result.stderr) if each.severity == "Error"]
     reason = "; ".join(errors) or failure.result.stderr.strip()[-400:] or f"exit code {failure.result.code}"
-    return f"`databricks {failure.what}` failed: {' '.join(reason.split())[:600]}{_ADVICE[failure.trouble]}"
+    shown = with_options_explained(" ".join(reason.split())[:600])
+    return f"`databricks {failure.what}` failed: {shown}{_ADVICE[failure.trouble]}"
 
 
 _ADVICE = {

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lakeflow_job_meta._internal.fs import files_below
@@ -19,16 +19,23 @@ from lakeflow_job_meta._internal.secrets import without_login
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import read_bundle_values
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.deployment.backend import JobsRejected, StalePlan
+from lakeflow_job_meta.deployment.backend import DeployReport, JobsRejected, StalePlan
 from lakeflow_job_meta.deployment.databricks_cli.client import CliFailure, CliResult, DatabricksCli, explain
-from lakeflow_job_meta.deployment.databricks_cli.output import Trouble, diagnostics_in, forgotten_jobs
+from lakeflow_job_meta.deployment.databricks_cli.output import (
+    CliDiagnostic,
+    Trouble,
+    diagnostics_in,
+    forgotten_jobs,
+    lock_holder_in,
+)
+from lakeflow_job_meta.deployment.databricks_cli.own_lock import OwnLock
 from lakeflow_job_meta.deployment.databricks_cli.source_map import SourceMap
 from lakeflow_job_meta.deployment.databricks_cli.twins import created_jobs, find_twins, owned_ids, remote_jobs
 from lakeflow_job_meta.deployment.jobs_api.client import RemoteJob
 from lakeflow_job_meta.deployment.jobs_api.ownership_tags import ownership_scope
 from lakeflow_job_meta.deployment.policy import Twin
 from lakeflow_job_meta.errors import OperationFailed
-from lakeflow_job_meta.planning.model import Action, BundlePlan, belongs_to, parse_plan
+from lakeflow_job_meta.planning.model import Action, BundlePlan, belongs_to, job_key_in, parse_plan
 from lakeflow_job_meta.state.folder import read_record, write_private, write_record
 from lakeflow_job_meta.state.tracking import DeployedJob
 
@@ -97,12 +104,14 @@ class CliDeployer:
     _planned_files: str | None = field(default=None, init=False)
     _plan_text: str = field(default="", init=False)
     _left_out: frozenset[str] = field(default=frozenset(), init=False)
+    _warnings: tuple[str, ...] = field(default=(), init=False)
 
     def plan(self) -> BundlePlan:
         if self._planned_files is None:
             self.cli.on_line("Validating the bundle")
             # An address where nobody answers is tried in silence for as long as it is let.
-            self._bundle("validate", "--strict", limit_seconds=min(self.cli.limit_seconds, _VALIDATE_SECONDS))
+            result = self._bundle("validate", limit_seconds=min(self.cli.limit_seconds, _VALIDATE_SECONDS))
+            self._warnings = self._harmless_warnings(result)
         self._planned_files = self.digest() if self.digest is not None else fingerprint(self.project.folder)
         self._left_out = frozenset()
         return self._fresh_plan()
@@ -110,40 +119,85 @@ class CliDeployer:
     def _fresh_plan(self) -> BundlePlan:
         self.cli.on_line("Planning")
         self._plan_text = self._bundle("plan", "-o", "json").stdout
-        return parse_plan(self._plan_text).leaving_out(self._left_out)
+        return self._newest_plan()
+
+    def _newest_plan(self) -> BundlePlan:
+        return replace(parse_plan(self._plan_text).leaving_out(self._left_out), warnings=self._warnings)
 
     def leave_out(self, names: Collection[str]) -> BundlePlan:
         self._left_out |= frozenset(names)
-        return parse_plan(self._plan_text).leaving_out(self._left_out)
+        return self._newest_plan()
 
     def is_deployed(self, plan: BundlePlan) -> bool:
         return plan.changes_nothing() and read_record(self.folder / _DEPLOYED).get("files") == self._planned_files
 
-    def deploy(self, plan: BundlePlan) -> list[str]:
+    def deploy(self, plan: BundlePlan) -> DeployReport:
         self.cli.on_line("Deploying")
         # The CLI cannot tell that a plan of a first deployment is stale, and would create every job twice.
         if plan.lineage is None and self._fresh_plan() != plan:
             raise StalePlan
-        plan_file = self._written_plan()
-        arguments = ["--plan", str(plan_file), *(["--force-lock"] if self.force_lock else [])]
+        notices: list[str] = []
         try:
-            result = self.cli.bundle("deploy", *arguments)
+            result = self._carried_out(notices)
         except CliFailure as failure:
             if failure.trouble is Trouble.STALE_PLAN:
                 raise StalePlan from None
-            return self._located(failure)
+            return DeployReport(tuple(self._located(failure)), self._undone(plan, failure), tuple(notices))
+        forgotten = forgotten_jobs(result.stderr)
+        if not forgotten:
+            write_record(self.folder / _DEPLOYED, {"files": self._planned_files})
+        problems = (
+            f"{name}: error: the job could not be deleted for want of permission, and the bundle has forgotten it; "
+            "delete it by hand [databricks]"
+            for name in forgotten
+        )
+        undone = (job_key_in(name if name.startswith("resources.") else f"resources.{name}") for name in forgotten)
+        return DeployReport(tuple(problems), frozenset(key for key in undone if key is not None), tuple(notices))
+
+    def _carried_out(self, notices: list[str]) -> CliResult:
+        """Has the CLI carry out the plan; takes over, once, a lock that a deployment from here has left behind."""
+        plan_file, lock = self._written_plan(), OwnLock(self.folder)
+        cli = replace(self.cli, on_line=lock.noting(self.cli.on_line))
+        arguments = ["--plan", str(plan_file), *(["--force-lock"] if self.force_lock else [])]
+        try:
+            try:
+                result = cli.bundle("deploy", *arguments)
+            except CliFailure as failure:
+                holder = lock_holder_in(failure.result.stderr) if failure.trouble is Trouble.LOCKED else None
+                if holder is None or not lock.is_held_by(holder, self._user_name):
+                    raise
+                lock.forget()
+                notices.append(
+                    f"The deployment lock of {holder.moment:%Y-%m-%d %H:%M:%S} UTC was left in the workspace by a "
+                    "deployment from here that was ended in the middle; it was taken over."
+                )
+                cli.on_line(notices[-1])
+                result = cli.bundle("deploy", *arguments, "--force-lock")
+            lock.forget()
         finally:
             # It has secrets in it, so it goes; should the disk refuse, it is for its owner alone.
             with suppress(OSError):
                 plan_file.unlink()
-        forgotten = forgotten_jobs(result.stderr)
-        if not forgotten:
-            write_record(self.folder / _DEPLOYED, {"files": self._planned_files})
-        return [
-            f"{name}: error: the job could not be deleted for want of permission, and the bundle has forgotten it; "
-            "delete it by hand [databricks]"
-            for name in forgotten
-        ]
+        return result
+
+    def _user_name(self) -> str:
+        try:
+            return self.cli.user_name()
+        except CliFailure:
+            return ""  # nobody's lock: what kept the CLI from deploying is reported
+
+    def _undone(self, plan: BundlePlan, failure: CliFailure) -> frozenset[str]:
+        """Returns which jobs of a plan were not written: those that a new plan would write.
+
+        The CLI does not say what it has done when something went wrong; and nothing was, where it had no lock.
+        """
+        written = frozenset(plan.written_jobs())
+        if failure.trouble is Trouble.LOCKED:
+            return written
+        try:
+            return written.intersection(parse_plan(self._bundle("plan", "-o", "json").stdout).written_jobs())
+        except OperationFailed:
+            return written
 
     def _written_plan(self) -> Path:
         """Writes the plan for the CLI; only now, so that there is never a file of a plan that did not pass the gate."""
@@ -208,12 +262,33 @@ class CliDeployer:
     def _failed(self, failure: CliFailure) -> OperationFailed:
         """Returns the error for a failed call: about jobs, where every message is about one."""
         *problems, advice = self._located(failure)
-        messages = [each for each in diagnostics_in(failure.result.stderr) if not each.is_about_warnings]
+        return self._rejected([e for e in diagnostics_in(failure.result.stderr) if self._blocks(e)], problems, advice)
+
+    def _rejected(self, messages: list[CliDiagnostic], problems: Sequence[str], advice: str) -> OperationFailed:
         keys = [SourceMap(self.project, self.compilation).job_of(each) for each in messages]
         found = frozenset(key for key in keys if key is not None)
         if found and None not in keys:
             return JobsRejected(found, problems, advice)
         return OperationFailed("\n".join([*problems, advice]))
+
+    def _blocks(self, message: CliDiagnostic) -> bool:
+        """Says whether a message keeps a job from being deployed.
+
+        A setting of a generated job that the CLI does not know is ignored by it. What it warns of elsewhere is the
+        bundle's own matter, and may depend on the machine, as does a pattern that matches no file.
+        """
+        is_generated = SourceMap(self.project, self.compilation).is_about_generated(message)
+        return message.severity == "Error" or self.project.strict or is_generated
+
+    def _harmless_warnings(self, result: CliResult) -> tuple[str, ...]:
+        """Returns the warnings that do not block, with their locations; raises for those that do."""
+        warnings = [each for each in diagnostics_in(result.stderr) if each.severity == "Warning"]
+        located = SourceMap(self.project, self.compilation).located
+        if blocking := [replace(each, severity="Error") for each in warnings if self._blocks(each)]:
+            why = "`deploy.strict` in job_meta.yml makes its warnings errors" if self.project.strict else "mend that"
+            advice = f"`databricks bundle validate` warns, and nothing was deployed: {why}."
+            raise self._rejected(blocking, [*map(located, blocking)], advice)
+        return tuple(map(located, warnings))
 
     def _located(self, failure: CliFailure) -> list[str]:
         """Returns what went wrong, each with its location in the metadata, and last what to do."""

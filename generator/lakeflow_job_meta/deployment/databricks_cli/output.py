@@ -8,8 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from enum import Enum
 
+_OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
+_OUR_OPTIONS = ("--target", "--force-lock")
+"""Options of the CLI that mean the same to `ljm deploy`."""
 _DIAGNOSTIC = re.compile(r"^(?P<severity>Error|Warning|Recommendation): (?P<message>.*)$")
 _DETAIL = re.compile(r"^  (?P<kind>at|in) (?P<what>.+)$")
 _LOCATION = re.compile(r"^(?P<path>.+?):(?P<line>\d{1,9}):(?P<column>\d{1,9})$")
@@ -49,11 +53,6 @@ class CliDiagnostic:
     settings: tuple[str, ...]
     locations: tuple[CliLocation, ...]
 
-    @property
-    def is_about_warnings(self) -> bool:
-        """Whether it only says that there are warnings, which `--strict` takes for errors."""
-        return self.message.endswith("Warnings are not allowed in strict mode")
-
 
 def diagnostics_in(stderr: str) -> list[CliDiagnostic]:
     """Returns the messages in what the CLI wrote to stderr; progress and log lines are none."""
@@ -79,6 +78,15 @@ def _diagnostics(lines: list[str]) -> Iterator[CliDiagnostic]:
                 message.append(lines[number].strip())
             number += 1
         yield CliDiagnostic(match["severity"], " ".join(message), tuple(settings), tuple(locations))
+
+
+def with_options_explained(message: str) -> str:
+    """Returns a message of the CLI; where it advises options such as `--force`, with the word that they are its own."""
+    others = [each for each in dict.fromkeys(_OPTION.findall(message)) if each not in _OUR_OPTIONS]
+    if not others:
+        return message
+    which = "is an option" if len(others) == 1 else "are options"
+    return f"{message} ({', '.join(others)} {which} of the databricks CLI itself, and not of ljm.)"
 
 
 _TROUBLES: tuple[tuple[Trouble, re.Pattern[str]], ...] = (
@@ -109,6 +117,40 @@ def forgotten_jobs(stderr: str) -> list[str]:
     The CLI takes such a deployment for a success; only this line shows it.
     """
     return _FORGOTTEN.findall(stderr)
+
+
+@dataclass(frozen=True, slots=True)
+class LockHolder:
+    """Who has the lock of a deployment, and since when, by the clock of their machine."""
+
+    user: str
+    moment: datetime
+
+
+_HOLDER = re.compile(
+    r"deploy lock (?:force-)?acquired by (?P<user>\S+) "
+    r"at (?P<second>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.(?P<fraction>\d+))? (?P<zone>[+-]\d{4})"
+)
+"""The words of the CLI for a lock that somebody else has; the moment is as Go prints one."""
+_HAS_LOCK = re.compile(r"Uploading ")
+"""What a deployment does first when it has its lock, and says."""
+
+
+def lock_holder_in(stderr: str) -> LockHolder | None:
+    """Returns who held the lock that a deployment wanted; None where the CLI says that in other words."""
+    found = _HOLDER.search(stderr)
+    if found is None:
+        return None
+    text = f"{found['second']}.{(found['fraction'] or '0')[:6]} {found['zone']}"
+    try:
+        return LockHolder(found["user"], datetime.strptime(text, "%Y-%m-%d %H:%M:%S.%f %z").astimezone(timezone.utc))
+    except (ValueError, OverflowError):
+        return None
+
+
+def shows_that_lock_is_held(line: str) -> bool:
+    """Says whether a line of `bundle deploy` is one that it prints when it has taken its lock."""
+    return _HAS_LOCK.match(line) is not None
 
 
 def trouble_in(stderr: str) -> Trouble:

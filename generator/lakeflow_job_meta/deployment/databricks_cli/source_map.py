@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lakeflow_job_meta._internal.trees import KeyPath
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.deployment.databricks_cli.output import CliDiagnostic, CliLocation
+from lakeflow_job_meta.deployment.databricks_cli.output import CliDiagnostic, CliLocation, with_options_explained
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
 from lakeflow_job_meta.text.yaml_reader import read_yaml
@@ -33,16 +33,22 @@ class SourceMap:
         names = [*diagnostic.settings, *_JOB.findall(diagnostic.message)]
         found = found or [location for name in names if (location := self.of_setting(name))]
         where = next(iter([*found, *names]), "databricks")
-        return f"{where}: {diagnostic.severity.lower()}: {diagnostic.message} [databricks]"
+        return f"{where}: {diagnostic.severity.lower()}: {with_options_explained(diagnostic.message)} [databricks]"
 
     def job_of(self, diagnostic: CliDiagnostic) -> str | None:
         """Returns the key of the job that a message is about; None where it is about something else."""
-        names = [*diagnostic.settings, *_JOB.findall(diagnostic.message)]
-        keys = {name.split(".")[2] for name in names if _JOB.match(name)}
-        files = [self._job_file(location) for location in diagnostic.locations]
-        keys |= {file.job_key for file in files if file is not None}
+        keys = self._keys_in(diagnostic)
         (key,) = keys if len(keys) == 1 else (None,)
         return key if key in self.compilation.jobs.names else None
+
+    def is_about_generated(self, diagnostic: CliDiagnostic) -> bool:
+        """Says whether a message is about a job that was generated, among others."""
+        return not self._keys_in(diagnostic).isdisjoint(self.compilation.jobs.names)
+
+    def _keys_in(self, diagnostic: CliDiagnostic) -> set[str]:
+        names = [*diagnostic.settings, *_JOB.findall(diagnostic.message)]
+        files = [self._job_file(location) for location in diagnostic.locations]
+        return {name.split(".")[2] for name in names if _JOB.match(name)} | {file.job_key for file in files if file}
 
     def of_location(self, location: CliLocation) -> str | None:
         file = self._job_file(location)

@@ -59,6 +59,7 @@ class PlanExecution:
 
     Attributes:
         ids: Of all of our jobs that are in the workspace, by key.
+        written: The keys of the jobs that were created, changed or deleted.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class PlanExecution:
         self._client, self._scope, self._prepared = client, scope, prepared
         self._lease, self._report = lease, report
         self.ids = dict(prepared.ids)
+        self.written: set[str] = set()
         self._uploaded: set[str] = set()
         self._has_written = False
 
@@ -123,6 +125,7 @@ class PlanExecution:
             self._create(job_plan.job.key, settings)
         else:
             self._reset(job_plan.remote, settings)
+        self.written.add(job_plan.job.key)
 
     def _send(self, write: Callable[[], None], has_arrived: Callable[[], bool]) -> None:
         """Sends a write, and again only where a look has shown that the one before did not arrive."""
@@ -196,6 +199,7 @@ class PlanExecution:
             self._check_is_as_planned(now, planned)
             self._has_written = True
             self._send(partial(self._client.delete, planned.job_id), partial(self._is_gone, planned))
+        self.written.add(key)
         self._client.delete_file(self._record_of(key))
 
     def _is_gone(self, job: RemoteJob) -> bool:

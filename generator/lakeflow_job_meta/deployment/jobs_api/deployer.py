@@ -18,7 +18,7 @@ from lakeflow_job_meta._internal.trees import Scalar
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import read_bundle_values
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.deployment.backend import StalePlan
+from lakeflow_job_meta.deployment.backend import DeployReport, StalePlan
 from lakeflow_job_meta.deployment.jobs_api import ownership_tags
 from lakeflow_job_meta.deployment.jobs_api.apply import PlanExecution, PreparedPlan
 from lakeflow_job_meta.deployment.jobs_api.client import JobsClient, RemoteJob
@@ -145,7 +145,7 @@ class JobsApiDeployer:
         found = self._client.jobs([int(job.job_id) for job in jobs])
         return [job for job, remote in zip(jobs, found, strict=True) if remote is not None]
 
-    def deploy(self, plan: BundlePlan) -> list[str]:
+    def deploy(self, plan: BundlePlan) -> DeployReport:
         if self._prepared is None or self._prepared.plan != plan:
             raise StalePlan("This is not the newest plan. Plan again; nothing was changed in the workspace.")
         self.on_progress("Deploying")
@@ -157,7 +157,7 @@ class JobsApiDeployer:
         finally:
             left_behind = lease.end()
         self.known = {**self.known, **{key: str(job_id) for key, job_id in execution.ids.items()}}
-        return [*problems, *left_behind]
+        return DeployReport((*problems, *left_behind), frozenset(plan.written_jobs()) - execution.written)
 
     def start(self, job: DeployedJob) -> None:
         self._client.start(int(job.job_id))

@@ -16,7 +16,7 @@ from pathlib import Path
 from lakeflow_job_meta._internal.parallel import run_in_threads
 from lakeflow_job_meta._internal.text import count, listing
 from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.deployment.backend import DeployContext, JobsRejected, StalePlan
+from lakeflow_job_meta.deployment.backend import DeployContext, DeployReport, JobsRejected, StalePlan
 from lakeflow_job_meta.deployment.databricks_cli.deployer import CliDeployer
 from lakeflow_job_meta.deployment.many_bundles import records
 from lakeflow_job_meta.deployment.many_bundles.records import BundleFingerprints, BundleRecord
@@ -96,7 +96,8 @@ class BundlesDeployer:
         resources += [ResourceChange(name, Action.SKIP, (), is_gone=False) for name in names]
         resources.sort(key=lambda each: each.name)
         problems = tuple(problem for each in self._touched for problem in each.problems_of_planning)
-        return BundlePlan(tuple(resources), None, None, problems)
+        warnings = tuple(dict.fromkeys(warning for plan in planned for warning in plan.warnings))
+        return BundlePlan(tuple(resources), None, None, problems, warnings)
 
     def _refuse_moved_jobs(self) -> None:
         doomed = {key: each for each in self._touched if each.plan is not None for key in each.plan.jobs(Action.DELETE)}
@@ -135,14 +136,19 @@ class BundlesDeployer:
     def is_deployed(self, plan: BundlePlan) -> bool:
         return all(each.is_over or each.is_deployed for each in self._touched)
 
-    def deploy(self, plan: BundlePlan) -> list[str]:
+    def deploy(self, plan: BundlePlan) -> DeployReport:
         """Deploys every bundle that was planned. Raises StalePlan where some are stale; the others are deployed."""
         pending = [each for each in self._touched if not each.is_over and not each.is_deployed]
         calls = {each.name: each.deploy for each in pending}
         _, stale = run_in_threads(calls, self._at_a_time, expected=(StalePlan,), stop=self._stop)
         if stale:
             raise StalePlan
-        return [problem for each in self._touched for problem in each.problems]
+        reports = [each.report for each in self._touched]
+        return DeployReport(
+            tuple(problem for each in reports for problem in each.problems),
+            frozenset(key for each in reports for key in each.undone),
+            tuple(notice for each in reports for notice in each.notices),
+        )
 
     def jobs(self) -> tuple[DeployedJob, ...]:
         """Returns the jobs of all bundles: as they are in those that were touched, as recorded in the others.
@@ -178,7 +184,7 @@ class _Bundle:
         self.record = records.read_bundle_record(self._folder)
         self.plan: BundlePlan | None = None
         self.is_over = self.is_recorded = False
-        self.problems: list[str] = []
+        self.report = DeployReport()
         self.problems_of_planning: list[str] = []
         self.failure = ""
         self._left_out = False
@@ -213,9 +219,9 @@ class _Bundle:
     def deploy(self) -> None:
         if self.plan is None:
             return
-        self.problems = self.deployer.deploy(self.plan)
+        self.report = self.deployer.deploy(self.plan)
         self.is_over = True
-        is_whole = not (self.problems or self._left_out)
+        is_whole = not (self.report.problems or self._left_out)
         try:
             self.record = BundleRecord(self._fingerprint if is_whole else "", self.deployer.jobs())
             self.is_recorded = True

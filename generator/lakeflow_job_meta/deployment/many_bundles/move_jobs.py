@@ -145,7 +145,7 @@ class _Jobs:
         if wrong := plan.jobs(Action.CREATE, Action.DELETE, Action.RECREATE):
             message = f"The databricks CLI would create or delete the job {wrong[0]!r} and not move it; stopped."
             raise OperationFailed(message)
-        if problems := deployer.deploy(plan):
+        if problems := deployer.deploy(plan).problems:
             raise OperationFailed("\n".join([*problems, _RUN_AGAIN]))
 
     def _remember(self) -> None:
