@@ -39,7 +39,7 @@ class TestAWarningElsewhere:
 
     def test_one_about_a_job_written_by_hand_blocks_nothing(self, world: World):
         world.project.write("databricks.yml", BUNDLE.replace("include: [", "include: [hand.yml, "))
-        world.project.write("hand.yml", UNKNOWN.replace("tasks: []", "tasks: [{task_key: a}]"))
+        world.project.write("hand.yml", UNKNOWN.replace("tasks: []", "tasks: [{task_key: a, notebook_task: {notebook_path: /Workspace/x}}]"))
 
         result = world.deploy("--dry-run")
 
