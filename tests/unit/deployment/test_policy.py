@@ -144,10 +144,11 @@ class TestOtherResources:
         assert f"resources.{name}" in refusal(plan)
 
 
+WHOLE = {"task_key": "a", "notebook_task": {"notebook_path": "/Workspace/a"}}
+
+
 class TestAJobOfWhichOnlyAnOverrideIsLeft:
     """What the databricks CLI plans as a plain update: it trusts the configuration, which has lost the rest."""
-
-    WHOLE = {"task_key": "a", "notebook_task": {"notebook_path": "/Workspace/a"}}
 
     def plan(self, action: str, *tasks: dict) -> BundlePlan:
         return plan_of(stock={"action": action, "new_state": {"value": {"tasks": list(tasks)}}}, sales="skip")
@@ -157,7 +158,7 @@ class TestAJobOfWhichOnlyAnOverrideIsLeft:
         allowed = {"deletions": 9, "emptying": True, "overwriting": True, "doubling": True}
 
         assert "write 1 job that cannot run ('stock' without any task)" in refusal(self.plan(action), **allowed)
-        text = refusal(self.plan(action, self.WHOLE, {"task_key": "b", "max_retries": 2}), **allowed)
+        text = refusal(self.plan(action, WHOLE, {"task_key": "b", "max_retries": 2}), **allowed)
         assert "('stock' without what its task 'b' would do)" in text
         assert "Take the override of what is no longer there out of the bundle's own files" in text
 
