@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakeflow_job_meta.deployment.policy import Allowance, policy_violations, refuse
+from lakeflow_job_meta.deployment.policy import Allowance, policy_violations, refuse, resources_of
 from lakeflow_job_meta.errors import PolicyRefused
-from lakeflow_job_meta.planning.model import BundlePlan, parse_plan
+from lakeflow_job_meta.planning.model import Action, BundlePlan, parse_plan
 
 
 def plan_of(**jobs: str | dict) -> BundlePlan:
@@ -142,3 +142,41 @@ class TestOtherResources:
         plan = parse_plan(json.dumps({"plan": {f"resources.{name}": {"action": "delete"}}}))
 
         assert f"resources.{name}" in refusal(plan)
+
+
+WHOLE = {"task_key": "a", "notebook_task": {"notebook_path": "/Workspace/a"}}
+
+
+class TestAJobOfWhichOnlyAnOverrideIsLeft:
+    """What the databricks CLI plans as a plain update: it trusts the configuration, which has lost the rest."""
+
+    def plan(self, action: str, *tasks: dict) -> BundlePlan:
+        return plan_of(stock={"action": action, "new_state": {"value": {"tasks": list(tasks)}}}, sales="skip")
+
+    @pytest.mark.parametrize("action", ["create", "update", "update_id", "resize"])
+    def test_is_refused_whatever_is_allowed(self, action):
+        allowed = {"deletions": 9, "emptying": True, "overwriting": True, "doubling": True}
+
+        assert "write 1 job that cannot run ('stock' without any task)" in refusal(self.plan(action), **allowed)
+        text = refusal(self.plan(action, WHOLE, {"task_key": "b", "max_retries": 2}), **allowed)
+        assert "('stock' without what its task 'b' would do)" in text
+        assert "Take the override of what is no longer there out of the bundle's own files" in text
+
+    @pytest.mark.parametrize("action", ["skip", "delete"])
+    def test_is_nobodys_concern_where_nothing_is_written(self, action):
+        refuse([*policy_violations(self.plan(action), Allowance(deletions=1))])
+
+    def test_is_left_out_where_the_rest_goes_on(self):
+        plan = self.plan("update")
+
+        held = plan.leaving_out(resources_of([*policy_violations(plan, Allowance())]))
+
+        refuse([*policy_violations(held, Allowance())])
+        assert held.jobs(Action.SKIP) == ["sales", "stock"]
+
+    @given(st.lists(st.sampled_from(["notebook_task", "sql_task", "new_kind_task", "task_key", "max_retries"])))
+    def test_a_whole_job_passes_and_no_other(self, names):
+        task = {name: {} for name in names}
+        found = [*policy_violations(self.plan("update", task), Allowance())]
+
+        assert bool(found) is not any(name.endswith("_task") for name in names)
