@@ -17,7 +17,7 @@ from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.config.model import is_inside
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
 from lakeflow_job_meta.diagnostics.rules import MISSING_FILE, NOT_A_NOTEBOOK, RESERVED_NAME
-from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, LocalPath, local_paths, relative_to_project
+from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, Base, LocalPath, local_paths
 from lakeflow_job_meta.jobs.model import Job
 
 _COMMENTS = {".py": "#", ".r": "#", ".sql": "--", ".scala": "//"}
@@ -37,8 +37,13 @@ def local_files_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
 
 
 def _problems(found: LocalPath, origin: SourceRef, context: CheckContext) -> Iterator[Diagnostic]:
-    path, files = relative_to_project(found.path, context.output), context.files
-    if path.startswith(f"{context.output}/sql/") or path.lower().endswith(_BUILT) or is_glob(path):
+    files = context.files
+    path = found.in_project(context.output, files.is_file)
+    if found.base is Base.UPLOADED and (problem := _unknown_folder(path, context)) is not None:
+        yield MISSING_FILE.at(origin, problem)
+        return
+    is_known_later = path.lower().endswith(_BUILT) or is_glob(path) or "${" in path or "{{" in path
+    if path.startswith(f"{context.output}/sql/") or is_known_later:
         return
     if not is_inside(path) and not _is_synced(path, context):
         if context.bundle.synced is not None:
@@ -47,7 +52,7 @@ def _problems(found: LocalPath, origin: SourceRef, context: CheckContext) -> Ite
                 origin, f"{quoted(path)} is outside the project, which is all that is deployed; {how}"
             )
         return
-    what = "folder" if found.setting[-1] == "project_directory" else "file"
+    what = "folder" if found.is_folder else "file"
     if not (files.is_folder(path) if what == "folder" else files.is_file(path)):
         beside = files.beside(path) if is_inside(path) else []
         hint = did_you_mean(path, beside, otherwise="; paths are relative to the project folder")
@@ -58,6 +63,18 @@ def _problems(found: LocalPath, origin: SourceRef, context: CheckContext) -> Ite
     elif found.setting[-1] == "python_file" and files.first_line(path) == _HEADERS[".py"]:
         message = f"{quoted(path)} is a notebook, but this task runs a plain Python file; use notebook_path"
         yield NOT_A_NOTEBOOK.at(origin, message)
+
+
+def _unknown_folder(path: str, context: CheckContext) -> str | None:
+    """Says why nobody can know where a file will be in the workspace; None if it is known."""
+    many = path.startswith(f"{context.output}/sql/") and context.project.bundles is not None
+    if not many and all(map(is_inside, context.bundle.synced or ())):
+        return None
+    where = "the project is split into many bundles" if many else "'sync: {paths: [...]}' names folders outside"
+    return (
+        f"the databricks CLI does not translate {quoted(path)} here, and where in the workspace it will be is not "
+        f"known, since {where}; write the full path, such as '/Workspace/...'"
+    )
 
 
 def _is_synced(path: str, context: CheckContext) -> bool:

@@ -20,7 +20,7 @@ from lakeflow_job_meta.jobs import task_types
 from lakeflow_job_meta.jobs.dependencies import Stages
 from lakeflow_job_meta.jobs.key_order import in_job_order, in_task_order
 from lakeflow_job_meta.jobs.layers import Layer, merge_layers
-from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, Patterns, relative_to_job_file, with_paths
+from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, LocalPath, Patterns, with_paths
 from lakeflow_job_meta.jobs.model import Job, SqlFile, TaskOrigin
 from lakeflow_job_meta.parsing.keys import job_key, task_key
 from lakeflow_job_meta.parsing.model import Module, Source
@@ -194,7 +194,7 @@ class _Builder:
         self.problems.append(rule.at(origin, message))
 
     def _with_local_paths(self, settings: dict[str, Value], patterns: Patterns) -> dict[str, Value]:
-        change = partial(relative_to_job_file, output=self.output)
+        change = partial(LocalPath.written, output=self.output)
         return with_paths(settings, patterns, change, from_git=self.from_git)
 
 
