@@ -25,6 +25,7 @@ BAD_JSON = Rule("bad-json", is_fixed=True)
 CONFLICTING_ROWS = Rule("conflicting-rows", is_fixed=True)
 ROW_WITHOUT_MODULE = Rule("row-without-module", is_fixed=True)
 NOT_IN_A_TABLE = Rule("not-in-a-table", is_fixed=True)
+NEAR_COLUMN = Rule("near-column", Severity.WARNING)
 
 # The settings of jobs and tasks.
 UNDEFINED_COMPUTE = Rule("undefined-compute")
