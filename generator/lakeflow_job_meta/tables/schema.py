@@ -119,10 +119,11 @@ class TableSchema:
 
     def nearly_optional(self, present: Iterable[str]) -> list[tuple[str, str]]:
         """Returns optional columns that are missing, each with one of the user's own that probably was to be it."""
-        own = [name for name in present if name not in {column.name for column in self.columns}]
+        known = {column.name for column in self.columns}
+        own = {name.casefold(): name for name in present if name not in known}
         missing = (column.name for column in self.columns if column.is_optional and column.name not in set(present))
         found = ((name, most_alike(name, own)) for name in missing)
-        return [(name, near[1]) for name, near in found if near is not None and near[0] >= _ALMOST_SURE]
+        return [(name, own[near[1]]) for name, near in found if near is not None and near[0] >= _ALMOST_SURE]
 
     def problems(self, types: Mapping[str, str]) -> list[str]:
         """Returns which columns are missing, or have a type that cannot hold what they are for.
