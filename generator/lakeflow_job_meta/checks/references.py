@@ -16,7 +16,14 @@ from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics import rules
 from lakeflow_job_meta.diagnostics.model import Diagnostic, nearest
 from lakeflow_job_meta.jobs.model import Job
-from lakeflow_job_meta.jobs.references import JOB_ID, JOB_PARAMETER, REFERENCE, REFERENCE_KINDS, TASK_VALUE
+from lakeflow_job_meta.jobs.references import (
+    JOB_ID,
+    JOB_PARAMETER,
+    REFERENCE,
+    REFERENCE_KINDS,
+    TASK_VALUE,
+    named_by,
+)
 from lakeflow_job_meta.jobs.task_types import INLINE_SQL
 
 Texts = list[tuple[KeyPath, str]]
@@ -83,7 +90,7 @@ def job_parameters_are_declared(job: Job, texts: Texts) -> Iterator[Diagnostic]:
     """Refuses {{job.parameters.x}} where the job has no parameter x."""
     declared = job.named("parameters", "name")
     for path, text in texts if declared is not None else ():
-        for name in JOB_PARAMETER.findall(text):
+        for name in named_by(JOB_PARAMETER, text):
             if name not in (declared or ()):
                 hint = did_you_mean(name, sorted(declared or ())) or "; the job declares none"
                 message = f"the job has no parameter {quoted(name)}{hint}"
@@ -92,7 +99,7 @@ def job_parameters_are_declared(job: Job, texts: Texts) -> Iterator[Diagnostic]:
 
 def task_values_come_from_upstream(job: Job, texts: Texts) -> Iterator[Diagnostic]:
     """Refuses {{tasks.t...}} where t is not waited for."""
-    found = [(path, name) for path, text in texts for name in TASK_VALUE.findall(text) if path[0] == "tasks"]
+    found = [(path, name) for path, text in texts for name in named_by(TASK_VALUE, text) if path[0] == "tasks"]
     before = {str(task["task_key"]): _waits_for(task) for task in job.tasks} if found else {}
     for path, name in found:
         key = str(job.tasks[int(path[1])]["task_key"])

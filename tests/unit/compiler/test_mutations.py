@@ -68,6 +68,8 @@ def transformation_configs(draw: st.DrawFn, block: str) -> dict[str, Any]:
         config[block] = {"warehouse_id": "abc", "sql_query": "SELECT 1"}
     if block == "for_each_task":
         config[block] = {"inputs": "[1]", "task": {"notebook_task": {"notebook_path": "/Workspace/a"}}}
+    if isinstance(config[block], dict) and config[block].get("source") == "GIT":
+        config[block]["source"] = "WORKSPACE"  # the job has no repository
     if block == "run_job_task":
         config[block] = {"job_id": 5}
     if BY_BLOCK[block].compute in (Compute.ENVIRONMENT, Compute.CLUSTER):
