@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lakeflow_job_meta._internal.fs import is_glob
 from lakeflow_job_meta._internal.text import did_you_mean, quoted
+from lakeflow_job_meta._internal.trees import KeyPath
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.config.model import is_inside
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
@@ -22,6 +23,7 @@ from lakeflow_job_meta.jobs.model import Job
 
 _COMMENTS = {".py": "#", ".r": "#", ".sql": "--", ".scala": "//"}
 _HEADERS = {suffix: f"{comment} Databricks notebook source" for suffix, comment in _COMMENTS.items()}
+_PLAIN: dict[KeyPath, str] = {("spark_python_task", "python_file"): ".py", ("file", "path"): ".sql"}
 _BUILT = (".whl", ".jar", ".egg", ".zip", ".tar.gz")
 """These are often made by the bundle's own build, so they need not exist yet."""
 _RESERVED = re.compile(r"(?i)con|prn|aux|nul|(com|lpt)[1-9]")
@@ -60,8 +62,9 @@ def _problems(found: LocalPath, origin: SourceRef, context: CheckContext) -> Ite
     elif found.setting[-2:] == ("notebook_task", "notebook_path"):
         if (problem := _notebook_problem(path, context)) is not None:
             yield NOT_A_NOTEBOOK.at(origin, f"{quoted(path)} is no notebook: {problem}")
-    elif found.setting[-1] == "python_file" and files.first_line(path) == _HEADERS[".py"]:
-        message = f"{quoted(path)} is a notebook, but this task runs a plain Python file; use notebook_path"
+    elif files.first_line(path) == _HEADERS.get(_PLAIN.get(found.setting[-2:], "")):
+        what = "Python" if found.setting[-1] == "python_file" else "SQL"
+        message = f"{quoted(path)} is a notebook, but this task runs a plain {what} file; use notebook_path"
         yield NOT_A_NOTEBOOK.at(origin, message)
 
 
@@ -102,11 +105,13 @@ def _reserved(origin: SourceRef, file: str, what: str) -> Diagnostic:
 def _notebook_problem(path: str, context: CheckContext) -> str | None:
     suffix = posixpath.splitext(path)[1].lower()
     if suffix == ".ipynb":
-        return None
+        return None if context.files.is_jupyter(path) else "it is no JSON with 'cells', 'metadata' and 'nbformat: 4'"
     if suffix not in _HEADERS:
         return f"its name must end in one of {', '.join(['.ipynb', *_HEADERS])}"
-    header = _HEADERS[suffix]
-    return None if context.files.first_line(path) == header else f"its first line must be {header!r}"
+    header, line = _HEADERS[suffix], context.files.first_line(path)
+    if line == f"\ufeff{header}":
+        return "it begins with a byte order mark; save it as UTF-8 without one"
+    return None if line == header else f"its first line must be {header!r}"
 
 
 JOB_CHECKS = (local_files_exist, names_suit_every_disk)

@@ -23,12 +23,21 @@ _OFFSET = re.compile(r"(GMT|UTC)([+-]\d{1,2}(:?[0-5]\d)?)?|Z")
 """Java takes these as time zones too."""
 
 
+_TRIGGERS = ("file_arrival", "table_update", "periodic", "model")
+"""Jobs API, `TriggerSettings`; a `sql_condition` may stand beside any of them."""
+
+
 def one_way_to_start(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses a schedule together with a trigger or with continuous."""
     given = [name for name in ACTIVE_DEFAULT_EXCLUSIVE if name in job.settings]
     if len(given) > 1:
         message = f"a job has one way to start, but here are {listing(given)}"
         yield SEVERAL_TRIGGERS.at(job.origin_of((given[1],), of_key=True), message)
+    trigger = job.settings.get("trigger")
+    kinds = [name for name in trigger if name in _TRIGGERS] if isinstance(trigger, dict) else []
+    if len(kinds) > 1:
+        message = f"a trigger waits for one thing, but here are {listing(kinds)}"
+        yield SEVERAL_TRIGGERS.at(job.origin_of(("trigger", kinds[1]), of_key=True), message)
 
 
 def schedules_are_right(job: Job, context: CheckContext) -> Iterator[Diagnostic]:

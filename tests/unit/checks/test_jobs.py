@@ -119,3 +119,166 @@ class TestNames:
     def test_a_parameter_of_the_job_that_a_task_passes_on_hides_nothing(self, problems_of):
         task = {**NOTEBOOK, "base_parameters": {"day": "{{job.parameters.day}}"}}
         assert problems_of(task, {"parameters": [{"name": "day", "default": "x"}]}) == []
+
+
+OWNER = {"level": "IS_OWNER", "user_name": "a@b.c"}
+CLUSTER = {"spark_version": "16.4.x-scala2.12", "node_type_id": "i3.xlarge", "num_workers": 0}
+SINGLE = {"spark.databricks.cluster.profile": "singleNode", "spark.master": "local[*]"}
+ENVIRONMENTS = {"environments": [{"environment_key": "e", "spec": {"environment_version": "4"}}]}
+LOOP = {"inputs": "[1]", "task": NOTEBOOK}
+HOOK = {"id": "x"}
+
+
+class TestCombinations:
+    @pytest.mark.parametrize(
+        ("task", "job_config"),
+        [
+            ({"dbt_task": {"commands": ["dbt deps", "run"]}, "existing_cluster_id": "c"}, {}),
+            ({"for_each_task": {"inputs": "[1]", "task": {"for_each_task": LOOP}}}, {}),
+            ({"for_each_task": {**LOOP, "inputs": "a, b"}}, {}),
+            ({"for_each_task": {**LOOP, "inputs": '{"a": 1}'}}, {}),
+            ({"for_each_task": LOOP, "max_retries": 1}, {}),
+            ({"for_each_task": LOOP, "libraries": [{"pypi": {"package": "x"}}]}, {}),
+            ({**NOTEBOOK, "environment_key": "e", "libraries": [{"pypi": {"package": "x"}}]}, ENVIRONMENTS),
+            ({"sql_task": {"warehouse_id": "w", "sql_query": "SELECT 1"}, "environment_key": "e"}, ENVIRONMENTS),
+            (NOTEBOOK, {"permissions": [OWNER, OWNER]}),
+            (NOTEBOOK, {"permissions": [{"level": "IS_OWNER", "group_name": "g"}]}),
+            (NOTEBOOK, {"permissions": [{"level": "CAN_VIEW"}]}),
+            (NOTEBOOK, {"permissions": [{"level": "CAN_VIEW", "group_name": "g", "user_name": "a@b.c"}]}),
+            (NOTEBOOK, {"continuous": {"pause_status": "PAUSED"}, "max_concurrent_runs": 2}),
+            ({**NOTEBOOK, "max_retries": 1}, {"continuous": {"pause_status": "PAUSED"}}),
+        ],
+    )
+    def test_what_databricks_refuses_together_is_reported_once(self, problems_of, task, job_config):
+        (problem,) = problems_of(task, job_config)
+        assert (problem.code, problem.severity) == ("conflicting-settings", "error")
+
+    @pytest.mark.parametrize(
+        ("task", "job_config"),
+        [
+            ({"dbt_task": {"commands": ["dbt deps", "${var.warehouse_id}"]}, "existing_cluster_id": "c"}, {}),
+            (
+                {"for_each_task": {**LOOP, "inputs": "{{job.parameters.day}}"}},
+                {"parameters": [{"name": "day", "default": "[1]"}]},
+            ),
+            ({"for_each_task": {**LOOP, "task": {**NOTEBOOK, "max_retries": 1}}}, {}),
+            ({**NOTEBOOK, "environment_key": "e"}, ENVIRONMENTS),
+            (NOTEBOOK, {"permissions": [OWNER, {"level": "CAN_MANAGE", "group_name": "g"}]}),
+            (NOTEBOOK, {"continuous": {"pause_status": "PAUSED"}, "max_concurrent_runs": 1}),
+        ],
+    )
+    def test_what_databricks_takes_is_not(self, problems_of, task, job_config):
+        assert problems_of(task, job_config) == []
+
+    def test_tasks_of_a_continuous_job_do_not_wait(self, problems_of):
+        assert codes(problems_of(NOTEBOOK, {"continuous": {}}, b=NOTEBOOK)) == ["conflicting-settings"]
+
+    @pytest.mark.parametrize("more", [{}, {"spark_conf": SINGLE}, {"custom_tags": {"ResourceClass": "SingleNode"}}])
+    def test_a_cluster_without_workers_is_a_single_node(self, problems_of, more):
+        cluster = {**CLUSTER, **more}
+        assert codes(problems_of({**NOTEBOOK, "new_cluster": cluster})) == ["no-workers"]
+        shared = {"job_clusters": [{"job_cluster_key": "c", "new_cluster": cluster}]}
+        assert codes(problems_of({**NOTEBOOK, "job_cluster_key": "c"}, shared)) == ["no-workers"]
+
+    @pytest.mark.parametrize(
+        "more",
+        [
+            {"spark_conf": SINGLE, "custom_tags": {"ResourceClass": "SingleNode"}},
+            {"is_single_node": True},
+            {"policy_id": "p"},
+            {"num_workers": 1},
+        ],
+    )
+    def test_a_single_node_or_one_by_a_policy_is_right(self, problems_of, more):
+        assert problems_of({**NOTEBOOK, "new_cluster": {**CLUSTER, **more}}) == []
+
+    def test_two_kinds_of_one_trigger_are_reported(self, problems_of):
+        trigger = {"file_arrival": {"url": "/Volumes/a/b/c"}, "periodic": {"interval": 1, "unit": "HOURS"}}
+        assert codes(problems_of(NOTEBOOK, {"trigger": trigger})) == ["several-triggers"]
+
+    def test_more_webhooks_than_allowed_are_reported(self, problems_of):
+        hooks = {"webhook_notifications": {"on_failure": [HOOK] * 4, "on_start": [HOOK] * 3}}
+        assert codes(problems_of(NOTEBOOK, hooks)) == ["too-much"]
+        assert codes(problems_of({**NOTEBOOK, **hooks})) == ["too-much"]
+
+
+class TestWhatIsWritten:
+    def test_a_list_of_inputs_is_written_as_json(self, problems_of, project):
+        assert problems_of({"for_each_task": {**LOOP, "inputs": ["ä", 1]}}) == []
+        (job,) = project.compile().jobs
+        assert job.settings["tasks"][0]["for_each_task"]["inputs"] == '["ä", 1]'
+
+    def test_a_git_provider_is_written_as_the_api_returns_it(self, problems_of, project):
+        git = {"git_source": {**GIT["git_source"], "git_provider": "github"}}
+        assert problems_of({"notebook_path": "a"}, git) == []
+        (job,) = project.compile().jobs
+        assert job.settings["git_source"]["git_provider"] == "gitHub"
+
+    @pytest.mark.parametrize("name", ["format", "job_id", "creator_user_name"])
+    def test_what_only_databricks_sets_is_left_out_with_a_warning(self, problems_of, project, name):
+        (problem,) = problems_of(NOTEBOOK, {name: "MULTI_TASK"})
+        assert (problem.code, problem.severity) == ("output-only", "warning")
+        (job,) = project.compile().jobs
+        assert name not in job.settings
+
+    @pytest.mark.parametrize(
+        "task",
+        [
+            {"for_each_task": LOOP},
+            {"condition_task": {"op": "EQUAL_TO", "left": "a", "right": "b"}},
+            {"run_job_task": {"job_id": 5}},
+        ],
+    )
+    def test_retries_by_default_do_not_reach_tasks_that_only_start_others(self, problems_of, project, task):
+        project.write("job_meta.yml", "defaults: {task: {max_retries: 2}}\n")
+        assert problems_of(task, b=NOTEBOOK) == []
+        (job,) = project.compile().jobs
+        assert [each.get("max_retries") for each in job.settings["tasks"]] == [None, 2]
+
+
+class TestBundle:
+    @pytest.mark.parametrize(
+        "reference",
+        ["${bundle.nosuch}", "${workspace.filepath}", "${resources.jobs.sales.id}", "{{input}}", "{{input.x}}"],
+    )
+    def test_a_reference_to_what_is_never_there_is_reported(self, problems_of, reference):
+        task = {**NOTEBOOK, "base_parameters": {"x": reference}}
+        assert codes(problems_of(task)) == ["unknown-reference"]
+
+    @pytest.mark.parametrize(
+        "reference",
+        ["${bundle.git.branch}", "${workspace.current_user.short_name}", "${bundle.target}", "${workspace.root_path}"],
+    )
+    def test_what_a_bundle_knows_of_itself_may_be_referred_to(self, problems_of, reference):
+        assert problems_of({**NOTEBOOK, "base_parameters": {"x": reference}}) == []
+
+    def test_the_item_of_a_loop_may_be_referred_to_inside_it(self, problems_of):
+        task = {**NOTEBOOK, "base_parameters": {"x": "{{input.x}}"}}
+        assert problems_of({"for_each_task": {**LOOP, "task": task}}) == []
+
+    def test_the_key_of_another_resource_of_the_bundle_is_taken(self, problems_of, project):
+        project.write("databricks.yml", project.read("databricks.yml") + "resources: {pipelines: {sales: {name: x}}}\n")
+        assert codes(problems_of(NOTEBOOK)) == ["job-key-collision"]
+
+    def test_an_override_of_the_job_does_not_take_its_key(self, problems_of, project):
+        project.write("databricks.yml", project.read("databricks.yml") + "resources: {jobs: {sales: {name: x}}}\n")
+        assert problems_of(NOTEBOOK) == []
+
+
+class TestFiles:
+    @pytest.mark.parametrize("content", ["{", "[]", '{"cells": [], "metadata": {}, "nbformat": 3}', '{"cells": []}'])
+    def test_a_jupyter_notebook_is_one(self, problems_of, project, content):
+        project.write("a.ipynb", content)
+        assert codes(problems_of({"notebook_path": "a.ipynb"})) == ["not-a-notebook"]
+        project.write("a.ipynb", '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
+        assert problems_of({"notebook_path": "a.ipynb"}) == []
+
+    def test_a_notebook_with_a_byte_order_mark_is_none(self, problems_of, project):
+        project.write("a.py", "\ufeff# Databricks notebook source\n")
+        (problem,) = problems_of({"notebook_path": "a.py"})
+        assert problem.code == "not-a-notebook"
+        assert "byte order mark" in problem.message
+
+    def test_a_sql_file_that_is_a_notebook_is_reported(self, problems_of, project):
+        project.write("a.sql", "-- Databricks notebook source\nSELECT 1\n")
+        assert codes(problems_of({"sql_task": {"warehouse_id": "w", "sql_file_path": "a.sql"}})) == ["not-a-notebook"]

@@ -443,14 +443,14 @@ class TestDefaults:
 
     def test_default_compute_is_not_for_tasks_that_run_on_none(self, task):
         settings = (
-            "defaults: {warehouse_id: w, task: {existing_cluster_id: default, max_retries: 2, "
+            "defaults: {warehouse_id: w, task: {existing_cluster_id: default, timeout_seconds: 2, "
             "libraries: [{pypi: {package: x}}]}}"
         )
         for config in ("{sql_task: {query_id: q}}", "{condition_task: {op: EQUAL_TO, left: a, right: b}}"):
             built = task(config, settings)
             assert "existing_cluster_id" not in built
             assert "libraries" not in built
-            assert built["max_retries"] == 2
+            assert built["timeout_seconds"] == 2
 
     def test_default_compute_reaches_the_task_that_a_for_each_repeats_and_not_the_for_each(self, task):
         settings = "defaults: {task: {existing_cluster_id: default}}"
