@@ -264,6 +264,32 @@ class TestBundle:
         project.write("databricks.yml", project.read("databricks.yml") + "resources: {jobs: {sales: {name: x}}}\n")
         assert problems_of(NOTEBOOK) == []
 
+    @pytest.mark.parametrize("targets", ["", "targets: {dev: {variables: {w: abc}}}\n"])
+    def test_a_placeholder_as_the_default_of_a_variable_that_a_job_uses_is_reported(
+        self, problems_of, project, targets
+    ):
+        project.write("databricks.yml", "bundle: {name: x}\nvariables: {w: {default: your-warehouse-id}}\n" + targets)
+        found = problems_of({"sql_task": {"warehouse_id": "${var.w}", "sql_query": "SELECT 1"}})
+        assert codes(found) == ([] if targets else ["placeholder"])
+
+
+class TestAnchors:
+    MODULE = (
+        "modules: [{module_name: m, sources: [{source_id: a, execution_order: 1, transformation_config: *config}]}]\n"
+    )
+
+    @pytest.mark.parametrize(
+        "holder", ["common: &config {notebook_path: /a}\n", "common:\n  one: [&config {notebook_path: /a}]\n"]
+    )
+    def test_a_key_that_only_holds_anchors_may_stand_at_the_top_of_a_file(self, project, holder):
+        project.write("metadata/a.yml", holder + self.MODULE)
+        assert project.ljm("validate").problems == []
+
+    def test_another_key_is_unknown_also_beside_one(self, project):
+        project.write("metadata/a.yml", "common: &config {notebook_path: /a}\nother: &x {a: b}\n" + self.MODULE)
+        (problem,) = project.ljm("validate").problems
+        assert "'other'" in problem.message
+
 
 class TestFiles:
     @pytest.mark.parametrize("content", ["{", "[]", '{"cells": [], "metadata": {}, "nbformat": 3}', '{"cells": []}'])
