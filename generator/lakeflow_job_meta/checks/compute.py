@@ -13,7 +13,7 @@ from lakeflow_job_meta.jobs.task_types import BY_BLOCK, COMPUTE_FIELDS, Compute
 
 _CLUSTERS = ("existing_cluster_id", "job_cluster_key", "new_cluster")
 _DEFINED_IN = {"job_cluster_key": ("job_clusters", "job cluster"), "environment_key": ("environments", "environment")}
-PLACEHOLDERS = ("your-", "your_", "your ", "<", "todo", "tbd", "xxx", "changeme", "change-me", "placeholder")
+_PLACEHOLDERS = ("your-", "your_", "your ", "<", "todo", "tbd", "xxx", "changeme", "change-me", "placeholder")
 
 
 def compute_is_defined(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
@@ -48,7 +48,7 @@ def ids_are_real(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     for path, task in job.all_tasks:
         for block_name, block in [("", task), *((key, value) for key, value in task.items() if key in BY_BLOCK)]:
             for field, value in block.items() if isinstance(block, dict) else ():
-                if field.endswith("_id") and str(value).strip().lower().startswith(PLACEHOLDERS):
+                if field.endswith("_id") and str(value).strip().lower().startswith(_PLACEHOLDERS):
                     at = (*path, block_name, field) if block_name else (*path, field)
                     yield PLACEHOLDER.at(job.origin_of(at), f"{field!r} is still the placeholder {quoted(value)}")
 

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from lakeflow_job_meta._internal.graphs import reachable, shortest_path
 from lakeflow_job_meta._internal.text import circle, did_you_mean, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value, texts_in, value_at
-from lakeflow_job_meta.checks.compute import PLACEHOLDERS
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics import rules
 from lakeflow_job_meta.diagnostics.model import Diagnostic, nearest
@@ -64,17 +63,12 @@ def references_are_right(job: Job, context: CheckContext) -> Iterator[Diagnostic
 
 def bundle_references_resolve(job: Job, texts: Texts, context: CheckContext) -> Iterator[Diagnostic]:
     """Checks each `${...}` against what the bundle declares."""
-    known = context.bundle.defaults if texts else ()
-    defaults = {f"var.{name}": text for name, text in known if text.strip().lower().startswith(PLACEHOLDERS)}
     for path, match in ((path, match) for path, text in texts for match in REFERENCE.finditer(text)):
         if match.group(1).startswith(f"resources.jobs.{job.key}.") and path[-2:] != ("run_job_task", "job_id"):
             message = f"{quoted(match.group())} is the job itself, which is not known before it is created"
             yield rules.UNKNOWN_REFERENCE.at(job.origin_of(path), f"{message}; use '{{{{job.id}}}}'")
         elif (problem := _problem(match.group(1), context)) is not None:
             yield rules.UNKNOWN_REFERENCE.at(job.origin_of(path), problem)
-        if (default := defaults.get(match.group(1))) is not None:
-            message = f"the default of {quoted(match.group())} is still the placeholder {quoted(default)}"
-            yield rules.PLACEHOLDER.at(job.origin_of(path), message)
 
 
 def _problem(reference: str, context: CheckContext) -> str | None:

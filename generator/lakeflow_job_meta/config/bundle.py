@@ -30,7 +30,6 @@ class BundleDeclarations:
     Attributes:
         default_target: The one that is meant when none is named.
         resources: Kind and key, such as `("pipelines", "silver")`.
-        defaults: Variables, each with its default, that no target gives another value; those that are text.
         synced: The folders that `sync.paths` names, relative to the project; files of jobs may be there.
     """
 
@@ -39,7 +38,6 @@ class BundleDeclarations:
     targets: frozenset[str] | None = None
     resources: frozenset[tuple[str, str]] | None = None
     synced: frozenset[str] | None = None
-    defaults: frozenset[tuple[str, str]] = frozenset()
 
 
 def read_bundle_declarations(project: Project) -> BundleDeclarations:
@@ -65,16 +63,7 @@ def read_bundle_declarations(project: Project) -> BundleDeclarations:
             for part in _with_targets(file or {})
             for folder in _texts(dict(_entries(part, "sync")).get("paths"))
         ),
-        frozenset(_defaults(files)),
     )
-
-
-def _defaults(files: list[dict[str, Value]]) -> Iterator[tuple[str, str]]:
-    by_target = {name for file in files for part in _with_targets(file)[1:] for name, _ in _entries(part, "variables")}
-    for name, variable in (entry for file in files for entry in _entries(file, "variables")):
-        default = variable.get("default") if isinstance(variable, dict) else None
-        if isinstance(default, str) and name not in by_target:
-            yield name, default
 
 
 def _texts(value: Value) -> list[str]:

@@ -264,14 +264,6 @@ class TestBundle:
         project.write("databricks.yml", project.read("databricks.yml") + "resources: {jobs: {sales: {name: x}}}\n")
         assert problems_of(NOTEBOOK) == []
 
-    @pytest.mark.parametrize("targets", ["", "targets: {dev: {variables: {w: abc}}}\n"])
-    def test_a_placeholder_as_the_default_of_a_variable_that_a_job_uses_is_reported(
-        self, problems_of, project, targets
-    ):
-        project.write("databricks.yml", "bundle: {name: x}\nvariables: {w: {default: your-warehouse-id}}\n" + targets)
-        found = problems_of({"sql_task": {"warehouse_id": "${var.w}", "sql_query": "SELECT 1"}})
-        assert codes(found) == ([] if targets else ["placeholder"])
-
 
 class TestAnchors:
     MODULE = (
