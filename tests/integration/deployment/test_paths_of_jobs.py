@@ -47,9 +47,8 @@ def deployed(project, databricks_environment, workspace):
 @pytest.mark.parametrize("from_git", [{}, GIT])
 def test_dependencies_of_an_environment(deployed, from_git):
     spec = {"environment_version": "4", "dependencies": list(DEPENDENCIES)}
-    job = deployed(
-        {"environments": [{"environment_key": "e", "spec": spec}], **from_git}, {"notebook_path": "/Workspace/a"}
-    )
+    notebook = {"notebook_task": {"notebook_path": "/Workspace/a", "source": "WORKSPACE"}}
+    job = deployed({"environments": [{"environment_key": "e", "spec": spec}], **from_git}, notebook)
     assert job["environments"][0]["spec"]["dependencies"] == list(DEPENDENCIES.values())
 
 
