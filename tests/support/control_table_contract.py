@@ -173,6 +173,26 @@ class ControlTableContract:
         assert table.create(optional_columns=True) is Created.COLUMNS
         assert table.read().columns == {*ORIGINAL, *OPTIONAL}
 
+    # Spelling
+
+    @pytest.mark.parametrize("spell", [str.upper, str.title])
+    def test_the_case_of_a_column_s_name_makes_no_difference(self, place: Place, spell):
+        spelled = {**{spell(name): kind for name, kind in ORIGINAL.items()}, spell("job_config"): TEXT}
+        config = '{"max_concurrent_runs": 2}'
+        table = on_disk(place, [{spell(name): value for name, value in row(job_config=config).items()}], spelled)
+        assert table.create(optional_columns=True) is Created.COLUMNS
+        assert table.read().columns == {*ORIGINAL, *OPTIONAL}
+        assert [(each["source_id"], each["job_config"]) for each in table.read().rows] == [("a", config)]
+        assert [each["job_config"] for each in table.read(0).rows] == [config]
+        table.write(RowChanges([full("a", job_config="{}"), full("b")], [("sales", "c")]))
+        assert {name: each["job_config"] for name, each in by_source(table).items()} == {"a": "{}", "b": None}
+        names = [field.name for field in DeltaTable(place.folder).schema().fields]
+        assert names == [*spelled, "depends_on", "description"]
+
+    def test_a_column_of_the_user_s_own_is_found_in_any_case(self, place: Place):
+        table = on_disk(place, [row(Domain="x")], {**ORIGINAL, "Domain": TEXT})
+        assert [each["domain"] for each in table.read(also=["domain"]).rows] == ["x"]
+
     # Versions
 
     def test_every_commit_is_one_version_more(self, table: VersionedTable):

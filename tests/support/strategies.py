@@ -71,7 +71,7 @@ leaf_tasks = _with(
     | st.fixed_dictionaries({"pipeline_task": st.fixed_dictionaries({"pipeline_id": identifiers})})
 )
 task_configs = leaf_tasks | leaf_tasks.map(
-    lambda task: {"for_each_task": {"inputs": '["a", "b"]', "task": task}, "max_retries": 1}
+    lambda task: {"for_each_task": {"inputs": '["a", "b"]', "task": task}, "timeout_seconds": 1}
 )
 
 

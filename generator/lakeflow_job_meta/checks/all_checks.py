@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from lakeflow_job_meta.checks import compute, dependencies, limits, local_files, references, schedules, settings
+from lakeflow_job_meta.checks import (
+    combinations,
+    compute,
+    dependencies,
+    git_source,
+    limits,
+    local_files,
+    references,
+    schedules,
+    settings,
+)
 from lakeflow_job_meta.checks.context import CheckContext, JobCheck
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.jobs.model import Job
 
-_SUBJECTS = (settings, dependencies, compute, schedules, limits, references, local_files)
+_SUBJECTS = (settings, dependencies, compute, schedules, limits, references, git_source, combinations, local_files)
 JOB_CHECKS: tuple[JobCheck, ...] = tuple(check for subject in _SUBJECTS for check in subject.JOB_CHECKS)
 
 

@@ -7,6 +7,7 @@ was concluded from it can be cached for as long as the answers are the same.
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import posixpath
 import re
@@ -16,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import cast
 
-from lakeflow_job_meta._internal.fs import kind_of_path, read_start
+from lakeflow_job_meta._internal.fs import MAX_BYTES_OF_ANY, kind_of_path, read_file, read_start
 from lakeflow_job_meta._internal.gitignore import IgnoreFiles, ignore_files
 
 Answer = str | list[str]
@@ -50,8 +51,12 @@ class FileLookups:
         return self._noted(("kind", path)) == "folder"
 
     def first_line(self, path: str) -> str:
-        """Returns the first line of a file, without its end; empty if it cannot be read as text."""
+        """Returns the first line of a file, with its byte order mark, without its end; empty if it cannot be read."""
         return cast(str, self._noted(("first line", path)))
+
+    def is_jupyter(self, path: str) -> bool:
+        """Returns whether a file is what the databricks CLI takes for a Jupyter notebook."""
+        return self._noted(("jupyter", path)) == "yes"
 
     def beside(self, path: str) -> list[str]:
         """Returns the files in the folder of `path`, for the closest match."""
@@ -88,10 +93,21 @@ def _kind(folder: Path, path: str) -> str:
 
 def _first_line(folder: Path, path: str) -> str:
     try:
-        start = read_start(folder / path, 1024).decode("utf-8-sig", "replace")
+        start = read_start(folder / path, 1024).decode("utf-8", "replace")
     except OSError:
         return ""
     return re.split("[\r\n]", start, maxsplit=1)[0][:200]
+
+
+def _jupyter(folder: Path, path: str) -> str:
+    """The CLI wants JSON with `cells` and `metadata`, and a `nbformat` of 4 at least."""
+    try:
+        found = json.loads(read_file(folder / path, MAX_BYTES_OF_ANY))
+    except (OSError, ValueError, RecursionError):
+        return "no"
+    parts = (found.get("cells"), found.get("metadata"), found.get("nbformat")) if isinstance(found, dict) else ()
+    kinds = [isinstance(part, kind) for part, kind in zip(parts, (list, dict, int), strict=False)]
+    return "yes" if kinds == [True] * 3 and found["nbformat"] >= 4 else "no"
 
 
 def _files_in(folder: Path, path: str) -> list[str]:
@@ -138,6 +154,7 @@ def _time_zone(folder: Path, name: str) -> str:
 LOOKUPS: dict[str, Callable[[Path, str], Answer]] = {
     "kind": _kind,
     "first line": _first_line,
+    "jupyter": _jupyter,
     "files in": _files_in,
     "link": _link_in,
     "ignored": _ignored,

@@ -24,7 +24,15 @@ class Limit:
     unit: str
 
 
+_EVENTS = (
+    *("on_start", "on_success", "on_failure", "on_duration_warning_threshold_exceeded"),
+    *("on_streaming_backlog_exceeded", "on_maintenance_start", "on_maintenance_complete"),
+)
+# Jobs API, WebhookNotifications: "A maximum of 3 destinations can be specified", for each event.
+_WEBHOOKS = tuple(Limit(("webhook_notifications", event), 3, "destinations") for event in _EVENTS)
+
 _JOB_LIMITS = (
+    *_WEBHOOKS,
     # Databricks' resource limits: "tasks in a job".
     Limit(("tasks",), 1000, "tasks"),
     # Jobs API, create: "A maximum of 25 tags can be added to the job."
@@ -35,6 +43,9 @@ _JOB_LIMITS = (
     Limit(("description",), 27700, "bytes"),
 )
 _TASK_LIMITS = (
+    *_WEBHOOKS,
+    # Jobs API, DbtTask: "A maximum of up to 10 commands can be provided."
+    Limit(("dbt_task", "commands"), 10, "commands"),
     # Jobs API, create: "An optional description for this task. The maximum length is 1000 bytes."
     Limit(("description",), 1000, "bytes"),
     # Jobs API, NotebookTask: "The JSON representation of this field cannot exceed 1MB."

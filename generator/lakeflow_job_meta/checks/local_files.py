@@ -13,16 +13,18 @@ from pathlib import Path
 
 from lakeflow_job_meta._internal.fs import is_glob
 from lakeflow_job_meta._internal.text import did_you_mean, quoted
+from lakeflow_job_meta._internal.trees import KeyPath
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.config.model import is_inside
 from lakeflow_job_meta.config.sync import SyncRules
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
 from lakeflow_job_meta.diagnostics.rules import MISSING_FILE, NOT_A_NOTEBOOK, NOT_UPLOADED, RESERVED_NAME
-from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, LocalPath, local_paths, relative_to_project
+from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, Base, LocalPath, local_paths
 from lakeflow_job_meta.jobs.model import Job
 
 _COMMENTS = {".py": "#", ".r": "#", ".sql": "--", ".scala": "//"}
 _HEADERS = {suffix: f"{comment} Databricks notebook source" for suffix, comment in _COMMENTS.items()}
+_PLAIN: dict[KeyPath, str] = {("spark_python_task", "python_file"): ".py", ("file", "path"): ".sql"}
 _BUILT = (".whl", ".jar", ".egg", ".zip", ".tar.gz")
 """These are often made by the bundle's own build, so they need not exist yet."""
 _RESERVED = re.compile(r"(?i)con|prn|aux|nul|(com|lpt)[1-9]")
@@ -42,12 +44,12 @@ def _not_uploaded(
     found: LocalPath, origin: SourceRef, context: CheckContext, targets: Collection[str]
 ) -> Iterator[Diagnostic]:
     """Reports a file that the databricks CLI does not upload although it is there: no task would find it."""
-    path = relative_to_project(found.path, context.output)
-    if path.lower().endswith(_BUILT) or (is_glob(path) and not _is_generated(path, context)):
+    path, is_dbt = found.in_project(context.output, context.files.is_file), found.setting[-1] == "project_directory"
+    if not _is_generated(path, context) and (_is_known_later(path) or (found.is_folder and not is_dbt)):
         return
     # Of generated files there are as many folders as jobs, and nobody else writes into them.
     known = f"{context.output}/sql" if _is_generated(path, context) else path
-    file = posixpath.join(path, "dbt_project.yml") if found.setting[-1] == "project_directory" else path
+    file = posixpath.join(path, "dbt_project.yml") if is_dbt else path
     full = os.path.normpath(context.project.folder / file)
     for rules in context.bundle.sync or ():
         if rules.target is not None and targets and rules.target not in targets:
@@ -59,6 +61,11 @@ def _not_uploaded(
             where = "" if rules.target is None else f" for the target {quoted(rules.target)}"
             yield NOT_UPLOADED.at(origin, f"{quoted(path)} is not uploaded{where}: {reason}")
             return
+
+
+def _is_known_later(path: str) -> bool:
+    """Whether a path is of what is built first, or is known to the deployment or to Databricks alone."""
+    return path.lower().endswith(_BUILT) or is_glob(path) or "${" in path or "{{" in path
 
 
 def _is_generated(path: str, context: CheckContext) -> bool:
@@ -78,8 +85,12 @@ def _link_problem(path: str, rules: SyncRules, context: CheckContext) -> str:
 
 
 def _problems(found: LocalPath, origin: SourceRef, context: CheckContext) -> Iterator[Diagnostic]:
-    path, files = relative_to_project(found.path, context.output), context.files
-    if _is_generated(path, context) or path.lower().endswith(_BUILT) or is_glob(path):
+    files = context.files
+    path = found.in_project(context.output, files.is_file)
+    if found.base is Base.UPLOADED and (problem := _unknown_folder(path, context)) is not None:
+        yield MISSING_FILE.at(origin, problem)
+        return
+    if _is_generated(path, context) or _is_known_later(path):
         return
     if not is_inside(path) and not _is_synced(path, context):
         if context.bundle.synced is not None:
@@ -88,7 +99,7 @@ def _problems(found: LocalPath, origin: SourceRef, context: CheckContext) -> Ite
                 origin, f"{quoted(path)} is outside the project, which is all that is deployed; {how}"
             )
         return
-    what = "folder" if found.setting[-1] == "project_directory" else "file"
+    what = "folder" if found.is_folder else "file"
     if not (files.is_folder(path) if what == "folder" else files.is_file(path)):
         beside = files.beside(path) if is_inside(path) else []
         hint = did_you_mean(path, beside, otherwise="; paths are relative to the project folder")
@@ -96,9 +107,22 @@ def _problems(found: LocalPath, origin: SourceRef, context: CheckContext) -> Ite
     elif found.setting[-2:] == ("notebook_task", "notebook_path"):
         if (problem := _notebook_problem(path, context)) is not None:
             yield NOT_A_NOTEBOOK.at(origin, f"{quoted(path)} is no notebook: {problem}")
-    elif found.setting[-1] == "python_file" and files.first_line(path) == _HEADERS[".py"]:
-        message = f"{quoted(path)} is a notebook, but this task runs a plain Python file; use notebook_path"
+    elif files.first_line(path) == _HEADERS.get(_PLAIN.get(found.setting[-2:], "")):
+        what = "Python" if found.setting[-1] == "python_file" else "SQL"
+        message = f"{quoted(path)} is a notebook, but this task runs a plain {what} file; use notebook_path"
         yield NOT_A_NOTEBOOK.at(origin, message)
+
+
+def _unknown_folder(path: str, context: CheckContext) -> str | None:
+    """Says why nobody can know where a file will be in the workspace; None if it is known."""
+    many = path.startswith(f"{context.output}/sql/") and context.project.bundles is not None
+    if not many and all(map(is_inside, context.bundle.synced or ())):
+        return None
+    where = "the project is split into many bundles" if many else "'sync: {paths: [...]}' names folders outside"
+    return (
+        f"the databricks CLI does not translate {quoted(path)} here, and where in the workspace it will be is not "
+        f"known, since {where}; write the full path, such as '/Workspace/...'"
+    )
 
 
 def _is_synced(path: str, context: CheckContext) -> bool:
@@ -126,11 +150,13 @@ def _reserved(origin: SourceRef, file: str, what: str) -> Diagnostic:
 def _notebook_problem(path: str, context: CheckContext) -> str | None:
     suffix = posixpath.splitext(path)[1].lower()
     if suffix == ".ipynb":
-        return None
+        return None if context.files.is_jupyter(path) else "it is no JSON with 'cells', 'metadata' and 'nbformat: 4'"
     if suffix not in _HEADERS:
         return f"its name must end in one of {', '.join(['.ipynb', *_HEADERS])}"
-    header = _HEADERS[suffix]
-    return None if context.files.first_line(path) == header else f"its first line must be {header!r}"
+    header, line = _HEADERS[suffix], context.files.first_line(path)
+    if line == f"\ufeff{header}":
+        return "it begins with a byte order mark; save it as UTF-8 without one"
+    return None if line == header else f"its first line must be {header!r}"
 
 
 JOB_CHECKS = (local_files_exist, names_suit_every_disk)

@@ -16,8 +16,31 @@ from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics import rules
 from lakeflow_job_meta.diagnostics.model import Diagnostic, nearest
 from lakeflow_job_meta.jobs.model import Job
-from lakeflow_job_meta.jobs.references import JOB_ID, JOB_PARAMETER, REFERENCE, REFERENCE_KINDS, TASK_VALUE
+from lakeflow_job_meta.jobs.references import (
+    JOB_ID,
+    JOB_PARAMETER,
+    REFERENCE,
+    REFERENCE_KINDS,
+    TASK_VALUE,
+    named_by,
+)
 from lakeflow_job_meta.jobs.task_types import INLINE_SQL
+
+_FIELDS = {
+    "bundle": (
+        *("name", "target", "environment", "mode", "git", "uuid", "cluster_id", "compute_id", "engine", "deployment"),
+        *("databricks_cli_version", "force", "terraform"),
+    ),
+    "workspace": (
+        *("host", "profile", "root_path", "file_path", "resource_path", "artifact_path", "state_path", "current_user"),
+        *("snapshot_path", "account_id", "workspace_id", "auth_type", "client_id", "google_service_account"),
+        *("azure_workspace_resource_id", "azure_use_msi", "azure_client_id", "azure_tenant_id", "azure_environment"),
+        *("azure_login_app_id", "metadata_service_url", "experimental_is_unified_host"),
+    ),
+}
+"""What the configuration of the databricks CLI 1.14 has there; its plan fails on anything else."""
+
+_INPUT = re.compile(r"\{\{\s*input(\.[^{}]*)?\s*\}\}")
 
 Texts = list[tuple[KeyPath, str]]
 """Texts that may hold a reference, with their paths in the job."""
@@ -32,12 +55,19 @@ def references_are_right(job: Job, context: CheckContext) -> Iterator[Diagnostic
     yield from bundle_references_resolve(job, texts, context)
     yield from job_parameters_are_declared(job, texts)
     yield from task_values_come_from_upstream(job, texts)
+    for path, text in texts:
+        if _INPUT.search(text) and path[2:4] != ("for_each_task", "task"):
+            message = "'{{input}}' is the item of a for_each task, and nothing outside of what it repeats"
+            yield rules.UNKNOWN_REFERENCE.at(job.origin_of(path), message)
 
 
 def bundle_references_resolve(job: Job, texts: Texts, context: CheckContext) -> Iterator[Diagnostic]:
     """Checks each `${...}` against what the bundle declares."""
     for path, match in ((path, match) for path, text in texts for match in REFERENCE.finditer(text)):
-        if (problem := _problem(match.group(1), context)) is not None:
+        if match.group(1).startswith(f"resources.jobs.{job.key}.") and path[-2:] != ("run_job_task", "job_id"):
+            message = f"{quoted(match.group())} is the job itself, which is not known before it is created"
+            yield rules.UNKNOWN_REFERENCE.at(job.origin_of(path), f"{message}; use '{{{{job.id}}}}'")
+        elif (problem := _problem(match.group(1), context)) is not None:
             yield rules.UNKNOWN_REFERENCE.at(job.origin_of(path), problem)
 
 
@@ -51,6 +81,8 @@ def _problem(reference: str, context: CheckContext) -> str | None:
         if parts[1] not in bundle.variables:
             hint = did_you_mean(parts[1], sorted(bundle.variables))
             return f"the variable of {shown} is not declared in databricks.yml{hint}"
+    elif kind in _FIELDS and len(parts) > 1 and parts[1] not in _FIELDS[kind]:
+        return f"there is nothing like {shown}{did_you_mean(parts[1], _FIELDS[kind])}"
     elif kind == "resources" and len(parts) > 2:
         return _resource_problem(parts[1], parts[2], shown, context)
     return None
@@ -83,7 +115,7 @@ def job_parameters_are_declared(job: Job, texts: Texts) -> Iterator[Diagnostic]:
     """Refuses {{job.parameters.x}} where the job has no parameter x."""
     declared = job.named("parameters", "name")
     for path, text in texts if declared is not None else ():
-        for name in JOB_PARAMETER.findall(text):
+        for name in named_by(JOB_PARAMETER, text):
             if name not in (declared or ()):
                 hint = did_you_mean(name, sorted(declared or ())) or "; the job declares none"
                 message = f"the job has no parameter {quoted(name)}{hint}"
@@ -92,7 +124,7 @@ def job_parameters_are_declared(job: Job, texts: Texts) -> Iterator[Diagnostic]:
 
 def task_values_come_from_upstream(job: Job, texts: Texts) -> Iterator[Diagnostic]:
     """Refuses {{tasks.t...}} where t is not waited for."""
-    found = [(path, name) for path, text in texts for name in TASK_VALUE.findall(text) if path[0] == "tasks"]
+    found = [(path, name) for path, text in texts for name in named_by(TASK_VALUE, text) if path[0] == "tasks"]
     before = {str(task["task_key"]): _waits_for(task) for task in job.tasks} if found else {}
     for path, name in found:
         key = str(job.tasks[int(path[1])]["task_key"])
@@ -136,6 +168,14 @@ def no_circle_of_jobs(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
             yield rules.RUN_JOB_CYCLE.at(job.origin_of(path), f"jobs run each other without end: {shown}")
 
 
+def key_is_free(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+    """Refuses the key of another resource of the bundle: the databricks CLI wants each once, whatever its kind."""
+    for kind, key in context.bundle.resources or ():
+        if key == job.key and kind != "jobs":
+            message = f"the job's key {quoted(key)} is that of one of the {kind} of the bundle; rename one of the two"
+            yield rules.JOB_KEY_COLLISION.at(job.module.origin.at("module_name"), message)
+
+
 def targets_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses targets that the bundle does not have."""
     known = context.bundle.targets
@@ -152,5 +192,6 @@ JOB_CHECKS = (
     sql_holds_no_references,
     modules_that_are_run_exist,
     no_circle_of_jobs,
+    key_is_free,
     targets_exist,
 )

@@ -23,12 +23,21 @@ _OFFSET = re.compile(r"(GMT|UTC)([+-]\d{1,2}(:?[0-5]\d)?)?|Z")
 """Java takes these as time zones too."""
 
 
+_TRIGGERS = ("file_arrival", "table_update", "periodic", "model")
+"""Jobs API, `TriggerSettings`; a `sql_condition` may stand beside any of them."""
+
+
 def one_way_to_start(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses a schedule together with a trigger or with continuous."""
     given = [name for name in ACTIVE_DEFAULT_EXCLUSIVE if name in job.settings]
     if len(given) > 1:
         message = f"a job has one way to start, but here are {listing(given)}"
         yield SEVERAL_TRIGGERS.at(job.origin_of((given[1],), of_key=True), message)
+    trigger = job.settings.get("trigger")
+    kinds = [name for name in trigger if name in _TRIGGERS] if isinstance(trigger, dict) else []
+    if len(kinds) > 1:
+        message = f"a trigger waits for one thing, but here are {listing(kinds)}"
+        yield SEVERAL_TRIGGERS.at(job.origin_of(("trigger", kinds[1]), of_key=True), message)
 
 
 def schedules_are_right(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
@@ -64,12 +73,12 @@ _FIELDS = (
     _Field("seconds", 0, 59),
     _Field("minutes", 0, 59),
     _Field("hours", 0, 23),
-    _Field("day of month", 1, 31, special=r"\?|L|LW|L-([0-9]|[12][0-9]|30)|([1-9]|[12][0-9]|3[01])W"),
+    _Field("day of month", 1, 31, special=r"\?|LW?|L-([0-9]|[12][0-9]|30)W?|([1-9]|[12][0-9]|3[01])W"),
     _Field("month", 1, 12, _MONTHS),
     _Field("day of week", 1, 7, _DAYS, special=r"\?|L|([1-7]|SUN|MON|TUE|WED|THU|FRI|SAT)(L|#[1-5])"),
     _Field("year", 1970, 2099),
 )
-_ITEM = re.compile(r"(?P<first>\*|[^-/]+)(-(?P<last>[^-/]+))?(/(?P<step>[^/]+))?")
+_ITEM = re.compile(r"(?P<first>\*|[^-/]+|(?=/))(-(?P<last>[^-/]+))?(/(?P<step>[^/]+))?")
 
 
 @lru_cache(maxsize=1024)
@@ -83,7 +92,7 @@ def quartz_problem(expression: str) -> str | None:
         fields = "seconds, minutes, hours, day of month, month, day of week, and perhaps a year"
         return f"{shown} has {len(texts)} fields; Quartz has 6 or 7: {fields}"
     for field, text in zip(_FIELDS, texts, strict=False):
-        if (problem := _field_problem(field, text)) is not None:
+        if (problem := _field_problem(field, text) or _problem_of_all(field, text)) is not None:
             return f"the field {field.name} of {shown} {problem}"
     if texts[3] != "?" and texts[5] != "?":
         return f"either the day of month or the day of week of {shown} must be '?'; Quartz cannot use both"
@@ -109,11 +118,24 @@ def _field_problem(field: _Field, text: str) -> str | None:
         if match["first"] == "*" and match["last"]:
             return f"cannot be {quoted(text)}: '*' has no range"
         for value in (match["first"], match["last"]):
-            if value not in (None, "*") and (problem := _value_problem(field, value)):
+            if value not in (None, "*", "") and (problem := _value_problem(field, value)):
                 return problem
         step = match["step"]
         if step is not None and not (step.isdecimal() and 0 < int(step[:9]) <= field.high):
             return f"has the step {quoted(step)}; it must be a number from 1 to {field.high}"
+    return None
+
+
+def _problem_of_all(field: _Field, text: str) -> str | None:
+    """What Quartz 2.3 refuses although each item is right: `CronExpression` says that it "is not implemented"."""
+    items = text.split(",")
+    if len(items) > 1 and any("L" in item and re.fullmatch(field.special, item) for item in items):
+        return f"cannot be {quoted(text)}: Quartz takes 'L' alone, not in a list"
+    if text.count("#") > 1:
+        return f"cannot be {quoted(text)}: Quartz takes one '#', not several"
+    ranges = [re.fullmatch(r"(\d{4})-(\d{4})", item) for item in items] if field.name == "year" else ()
+    if any(each is not None and each[1] > each[2] for each in ranges):
+        return f"cannot be {quoted(text)}: it ends before it begins"
     return None
 
 

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import cast
 
-from lakeflow_job_meta._internal.trees import KeyPath, Value
+from lakeflow_job_meta._internal.text import quoted
+from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics.model import Diagnostic
-from lakeflow_job_meta.diagnostics.rules import MISSING_FIELD
+from lakeflow_job_meta.diagnostics.rules import DUPLICATE_KEY, HIDDEN_PARAMETER, MISSING_FIELD
 from lakeflow_job_meta.jobs.model import Job
+from lakeflow_job_meta.jobs.references import JOB_PARAMETER, named_by
 from lakeflow_job_meta.jobs.task_types import DIRECT_NOTEBOOK_FIELDS, SQL_FORMS
 from lakeflow_job_meta.schema.validator import KeyHints, compare, fields_of, is_valid_job
 
@@ -59,4 +61,42 @@ def _hints_at(path: KeyPath, job: Job) -> KeyHints:
     return KeyHints(elsewhere, also, tuple(written) if isinstance(written, dict) else ())
 
 
-JOB_CHECKS = (settings_fit_the_schema,)
+_NAMED_THINGS = {"parameters": "name", "job_clusters": "job_cluster_key", "environments": "environment_key"}
+"""Lists of a job whose items have names of their own. The databricks CLI merges parameters and clusters of one name."""
+
+
+def names_are_given_once(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+    """Refuses two job parameters, job clusters or environments of one name."""
+    for setting, key in _NAMED_THINGS.items():
+        seen: set[object] = set()
+        items = job.settings.get(setting)
+        for number, item in enumerate(items if isinstance(items, list) else ()):
+            name = item.get(key) if isinstance(item, dict) else None
+            if isinstance(name, str) and name in seen:
+                message = f"{setting!r} has {quoted(name)} already; the databricks CLI would merge the two in silence"
+                yield DUPLICATE_KEY.at(job.origin_of((setting, number, key)), message)
+            seen.add(name)
+
+
+def parameters_reach_their_tasks(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+    """Warns of parameters of a task that one of the job hides.
+
+    https://docs.databricks.com/jobs/job-parameters: "Job parameters take precedence over task parameters."
+    """
+    declared = job.named("parameters", "name")
+    for path, task in job.all_tasks if declared else ():
+        for where in _KEYED_PARAMETERS:
+            given = value_at(task, where)[1]
+            for name, value in given.items() if isinstance(given, dict) else ():
+                if name in (declared or ()) and named_by(JOB_PARAMETER, str(value)) != [name]:
+                    message = (
+                        f"the job has a parameter {quoted(name)} too, whose value wins over {quoted(value)}, so the "
+                        "task never gets its own; give one of the two another name"
+                    )
+                    yield HIDDEN_PARAMETER.at(job.origin_of((*path, *where, name)), message)
+
+
+_KEYED_PARAMETERS = (("notebook_task", "base_parameters"), ("python_wheel_task", "named_parameters"))
+
+
+JOB_CHECKS = (settings_fit_the_schema, names_are_given_once, parameters_reach_their_tasks)

@@ -20,13 +20,24 @@ from lakeflow_job_meta.jobs import task_types
 from lakeflow_job_meta.jobs.dependencies import Stages
 from lakeflow_job_meta.jobs.key_order import in_job_order, in_task_order
 from lakeflow_job_meta.jobs.layers import Layer, merge_layers
-from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, Patterns, relative_to_job_file, with_paths
+from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, LocalPath, Patterns, with_paths
 from lakeflow_job_meta.jobs.model import Job, SqlFile, TaskOrigin
 from lakeflow_job_meta.parsing.keys import job_key, task_key
 from lakeflow_job_meta.parsing.model import Module, Source
 
 ACTIVE_DEFAULT_EXCLUSIVE = ("schedule", "trigger", "continuous")
 """A job has at most one of these, so a default for one yields to a module that sets another."""
+
+SET_BY_DATABRICKS = ("format", "job_id", "creator_user_name", "created_time", "run_as_user_name")
+"""What the Jobs API returns with a job's settings; of `format` it says: "ignored in create/update/reset calls"."""
+
+_GIT_PROVIDERS = (
+    *("gitHub", "gitHubEnterprise", "gitLab", "gitLabEnterpriseEdition"),
+    *("bitbucketCloud", "bitbucketServer", "azureDevOpsServices", "awsCodeCommit"),
+)
+"""Jobs API, `git_provider`: "The value is case insensitive"; it returns these, so that others would look changed."""
+
+_NEVER_TRIED_AGAIN = ("for_each_task", "condition_task", "run_job_task")
 
 _NOT_OF_THE_API = ("task_type", "task_key", "depends_on", *task_types.DIRECT_NOTEBOOK_FIELDS)
 """What a `transformation_config` holds that is no setting of the task itself."""
@@ -92,7 +103,12 @@ class _Builder:
         if module.description is not None:
             origin = module.origin.at("description")
             layers.insert(2, Layer("module", origin, module.description, ("description",), is_derived=True))
-        return self._with_local_paths(merge_layers(layers), JOB_PATHS), layers
+        settings = _without(merge_layers(layers), SET_BY_DATABRICKS)
+        git = settings.get("git_source")
+        if isinstance(git, dict) and isinstance(provider := git.get("git_provider"), str):
+            known = next((each for each in _GIT_PROVIDERS if each.casefold() == provider.casefold()), provider)
+            settings["git_source"] = {**git, "git_provider": known}
+        return self._with_local_paths(settings, JOB_PATHS), layers
 
     def task(self, source: Source) -> tuple[dict[str, Value], TaskOrigin]:
         """Returns the task of one source, and what it was made of."""
@@ -194,7 +210,7 @@ class _Builder:
         self.problems.append(rule.at(origin, message))
 
     def _with_local_paths(self, settings: dict[str, Value], patterns: Patterns) -> dict[str, Value]:
-        change = partial(relative_to_job_file, output=self.output)
+        change = partial(LocalPath.written, output=self.output)
         return with_paths(settings, patterns, change, from_git=self.from_git)
 
 
@@ -227,7 +243,8 @@ def _kind_of(config: dict[str, Value], origin: SourceRef) -> task_types.TaskType
 def _task_defaults(defaults: dict[str, Value], config: dict[str, Value], kind: task_types.TaskType) -> dict[str, Value]:
     """Leaves out defaults of what to run on, where a task names its own or runs on nothing."""
     if kind.compute is task_types.Compute.NONE:
-        return _without(defaults, (*task_types.COMPUTE_FIELDS, "libraries"))
+        retries = task_types.RETRIES if kind.block in _NEVER_TRIED_AGAIN else ()
+        return _without(defaults, (*task_types.COMPUTE_FIELDS, "libraries", *retries))
     names_its_own = any(config.get(name) is not None for name in task_types.COMPUTE_FIELDS)
     return _without(defaults, task_types.COMPUTE_FIELDS if names_its_own else ())
 

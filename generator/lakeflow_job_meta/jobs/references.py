@@ -17,8 +17,21 @@ JOB_REFERENCE = re.compile(rf"\$\{{resources\.jobs\.({_SEGMENT})[.}}]")
 JOB_ID = re.compile(rf"\$\{{resources\.jobs\.({_SEGMENT})\.id\}}")
 """The id of a job of the bundle; the job's key is group 1."""
 
-JOB_PARAMETER = re.compile(r"\{\{\s*job\.parameters\.([^\s{}\[\]]+)\s*\}\}")
-TASK_VALUE = re.compile(r"\{\{\s*tasks\.([A-Za-z0-9_-]+)\.[^{}]*\}\}")
+_QUOTED = r"`(?P<quoted>[^`{}]+)`"
+JOB_PARAMETER = re.compile(rf"\{{\{{\s*job\.parameters\.(?:{_QUOTED}|(?P<name>[^\s{{}}\[\]`]+))\s*\}}\}}")
+"""A reference to a parameter of the job; its name may stand in backticks.
+
+https://docs.databricks.com/jobs/dynamic-value-references: names with special characters need them.
+"""
+
+TASK_VALUE = re.compile(rf"\{{\{{\s*tasks\.(?:{_QUOTED}|(?P<name>[A-Za-z0-9_-]+))\.[^{{}}]*\}}\}}")
+"""A reference to something of another task, whose key may stand in backticks likewise."""
+
+
+def named_by(pattern: re.Pattern[str], text: str) -> list[str]:
+    """Returns the names that references of a text are about, with or without backticks."""
+    return [match["quoted"] or match["name"] for match in pattern.finditer(text)]
+
 
 VARIABLE_PREFIX = "BUNDLE_VAR_"
 """Environment variables of this prefix set variables of the bundle, as the databricks CLI reads them."""

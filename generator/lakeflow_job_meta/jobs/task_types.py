@@ -5,6 +5,7 @@ A new kind of task is a new row in `TASK_TYPES`. What its block may hold is not 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -65,6 +66,9 @@ DIRECT_NOTEBOOK_FIELDS = ("notebook_path", "base_parameters")
 COMPUTE_FIELDS = ("existing_cluster_id", "job_cluster_key", "new_cluster", "compute", "environment_key")
 """Each names what a task runs on; a default for one of them yields to a task that names another."""
 
+RETRIES = ("max_retries", "min_retry_interval_millis", "retry_on_timeout", "disable_auto_optimization")
+"""When a task is tried again; nothing for those that only start or steer others."""
+
 INLINE_SQL = "sql_query"
 SQL_FORMS = ("sql_query", "sql_file_path", "query_id", "file", "query", "dashboard", "alert")
 """What a `sql_task` can run; exactly one of them."""
@@ -108,6 +112,12 @@ def _prepare_run_job(block: Block, context: TaskContext) -> Block:
     return {"job_id": job_id, **{key: value for key, value in block.items() if key != "module_name"}}
 
 
+def _prepare_for_each(block: Block, context: TaskContext) -> Block:
+    """Writes a list of inputs as the JSON text that the Jobs API takes."""
+    inputs = block.get("inputs")
+    return {**block, "inputs": json.dumps(inputs, ensure_ascii=False)} if isinstance(inputs, list) else block
+
+
 TASK_TYPES = (
     TaskType("notebook", "notebook_task", Compute.OPTIONAL, _prepare_notebook),
     TaskType("sql_query", "sql_task", Compute.NONE, _prepare_sql),
@@ -121,7 +131,7 @@ TASK_TYPES = (
     TaskType("dbt", "dbt_task", Compute.ENVIRONMENT),
     TaskType("run_job", "run_job_task", Compute.NONE, _prepare_run_job),
     TaskType("condition", "condition_task"),
-    TaskType("for_each", "for_each_task"),
+    TaskType("for_each", "for_each_task", Compute.NONE, _prepare_for_each),
     TaskType("dashboard", "dashboard_task"),
     TaskType("alert", "alert_task"),
     TaskType("power_bi", "power_bi_task"),

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 from lakeflow_job_meta._internal.trees import KeyPath, Value, texts_in, value_at
 from lakeflow_job_meta.config.model import is_inside
-from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, LocalPath, local_paths, relative_to_project
+from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, Base, LocalPath, local_paths
 from lakeflow_job_meta.jobs.model import with_iteration
 from lakeflow_job_meta.jobs.references import JOB_REFERENCE
 
 UP = "../.."
 """From the folder of a bundle to the project's."""
 
-_UPLOADED_APART = ("whl", "jar", "egg")
+_UPLOADED_APART = ("whl", "jar")
 """Libraries are uploaded by the CLI wherever they are, and need not be among the files of the bundle."""
 
 
@@ -48,11 +48,11 @@ def summarize_job(by: str | None, output: str, key: str, settings: dict[str, Val
     tag = value_at(settings, ("tags", by))[1] if by else None
     libraries, uploads = set(), set()
     for found in _files(settings):
-        path = relative_to_project(found.path, output)
+        path = found.in_project(output, lambda name: False)
         if path.startswith(f"{output}/"):
             # Relative to the bundle, so without `bundles/*/`.
             uploads.add("/".join([*output.split("/")[2:], "sql"]))
-        elif found.setting[-1] in _UPLOADED_APART or (found.setting[0] == "environments" and not found.prefix):
+        elif found.base is Base.JOB_FILE and _is_library(found):
             libraries.add(posixpath.dirname(path) if any(sign in path for sign in "*?[") else path)
         elif is_inside(path):
             # The first folder as a whole, since notebooks import and run what lies beside and above them.
@@ -71,6 +71,10 @@ def references(key: str, settings: dict[str, Value]) -> Iterator[tuple[KeyPath, 
     if "${resources.jobs." in json.dumps(settings):
         found = ((path, match.group(1)) for path, text in texts_in(settings) for match in JOB_REFERENCE.finditer(text))
         yield from ((path, other) for path, other in found if other != key)
+
+
+def _is_library(found: LocalPath) -> bool:
+    return found.setting[-1] in _UPLOADED_APART or (found.setting[0] == "environments" and not found.prefix)
 
 
 def _files(settings: dict[str, Value]) -> Iterable[LocalPath]:

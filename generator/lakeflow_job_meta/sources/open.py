@@ -12,6 +12,8 @@ from pathlib import Path
 
 from lakeflow_job_meta.config.model import MetadataSource, Project
 from lakeflow_job_meta.control_table.schema import CONTROL_TABLE
+from lakeflow_job_meta.diagnostics.model import Location, Subject
+from lakeflow_job_meta.diagnostics.rules import NEAR_COLUMN
 from lakeflow_job_meta.errors import LakeflowJobMetaError
 from lakeflow_job_meta.parsing.rows import units_of_rows
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints
@@ -92,7 +94,16 @@ class TableReader:
         except LakeflowJobMetaError as error:
             return SourceSnapshot.unreadable(self, f"cannot be read: {error}", is_file=False)
         units = units_of_rows(self.source, snapshot.rows, self.group_column)
-        return SourceSnapshot(self.source, tuple(units), (), False, self.contains, snapshot.version.number)
+        problems = tuple(
+            NEAR_COLUMN.report(
+                Location(self.source, is_file=False),
+                None,
+                Subject(),
+                f"the column {near!r} is not read; if it is meant to be the optional column {name!r}, rename it",
+            )
+            for name, near in CONTROL_TABLE.nearly_optional(snapshot.columns)
+        )
+        return SourceSnapshot(self.source, tuple(units), problems, False, self.contains, snapshot.version.number)
 
     def probe(self, fingerprints: FileFingerprints) -> str:
         """Returns the newest version, and which table of that name it is of."""

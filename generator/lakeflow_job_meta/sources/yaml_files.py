@@ -13,7 +13,6 @@ from pathlib import Path
 
 from lakeflow_job_meta._internal.listing import FilePattern
 from lakeflow_job_meta._internal.text import kind_of
-from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
 from lakeflow_job_meta.diagnostics.rules import UNREADABLE
 from lakeflow_job_meta.errors import OperationFailed
@@ -22,7 +21,7 @@ from lakeflow_job_meta.schema.suggestions import rename_key
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints, combined_fingerprint
 from lakeflow_job_meta.sources.interface import SourceSnapshot
 from lakeflow_job_meta.text.yaml_documents import YamlDocument, decode_yaml, read_bytes
-from lakeflow_job_meta.text.yaml_reader import read_yaml
+from lakeflow_job_meta.text.yaml_reader import YamlText, read_yaml
 
 YAML_SUFFIXES = (".yml", ".yaml")
 _MISSING = "there is no such file or folder; create it, or name the right one under 'metadata:' in job_meta.yml"
@@ -98,7 +97,7 @@ def _read_document(document: YamlDocument) -> UnitContent:
     problems = [document.report(fault) for fault in faults]
     if not content.is_usable:
         return _unread(problems)
-    modules, more = _modules_of(content.value, SourceRef(document))
+    modules, more = _modules_of(content, SourceRef(document))
     damaged = {fault.path[1] if fault.path[:1] == ("modules",) and len(fault.path) > 1 else None for fault in faults}
     return UnitContent(
         tuple(RawModule(raw.value, raw.origin, None in damaged or raw.origin.path[-1] in damaged) for raw in modules),
@@ -107,12 +106,16 @@ def _read_document(document: YamlDocument) -> UnitContent:
     )
 
 
-def _modules_of(root: Value, origin: SourceRef) -> tuple[list[RawModule], list[Diagnostic]]:
+def _modules_of(content: YamlText, origin: SourceRef) -> tuple[list[RawModule], list[Diagnostic]]:
+    """Returns the modules of a file; a key that only holds anchors for them is not looked at."""
+    root = content.value
     if root is None:
         return [], [UNREADABLE.at(origin, "the file is empty; it needs a list 'modules:'")]
     if not isinstance(root, dict):
         return [], [UNREADABLE.at(origin, f"a metadata file is a map with 'modules:', but this is {kind_of(root)}")]
-    advices = {key: rename_key(key, _FILE_KEYS, root) for key in root if key not in _FILE_KEYS}
+    advices = {
+        key: rename_key(key, _FILE_KEYS, root) for key in root if key not in {*_FILE_KEYS, *content.anchor_holders}
+    }
     problems = [
         UNREADABLE.at(origin.key(key), f"unknown key {key!r} in a metadata file{advice}", suggestion)
         for key, (advice, suggestion) in advices.items()

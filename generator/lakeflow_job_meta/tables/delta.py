@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -160,12 +160,34 @@ class _OpenDeltaTable:
     def rows(
         self, columns: Sequence[str], limit: int | None = None, where: Mapping[str, str] | None = None
     ) -> list[Row]:
-        batch = self.table.scan(columns=list(columns)).read_all()
+        stored = self._stored_names(columns)
+        batch = self.table.scan(columns=stored).read_all()
         # Column by column, which takes half the time of asking for rows.
-        cells = zip(*(batch.column(column).to_pylist() for column in columns), strict=True)
+        cells = zip(*(batch.column(column).to_pylist() for column in stored), strict=True)
         return [dict(zip(columns, row, strict=True)) for row in cells]
 
+    def _stored_names(self, columns: Sequence[str]) -> list[str]:
+        """Returns columns as the table spells them; delta-rs knows no other spelling."""
+        stored = {field.name.casefold(): field.name for field in self.table.schema().fields}
+        return [stored.get(name.casefold(), name) for name in columns]
+
     def merge(self, rows: KeyedRows, columns: Sequence[Column]) -> None:
+        names = [column.name for column in self.schema.columns]
+        stored = dict(zip(names, self._stored_names(names), strict=True))
+        if any(name != other for name, other in stored.items()):
+            schema = replace(
+                self.schema,
+                columns=tuple(replace(column, name=stored[column.name]) for column in self.schema.columns),
+                key=tuple(stored[name] for name in self.schema.key),
+            )
+            renamed = {key: row and {stored[name]: value for name, value in row.items()} for key, row in rows.items()}
+            _OpenDeltaTable(self.table, schema)._merge(
+                renamed, [replace(column, name=stored[column.name]) for column in columns]
+            )
+        else:
+            self._merge(rows, columns)
+
+    def _merge(self, rows: KeyedRows, columns: Sequence[Column]) -> None:
         # DataFusion, which runs the merge, binds IS NOT DISTINCT FROM and AND unlike SQL does: hence the parentheses.
         terms = merge_terms(self.schema, columns, str, "now()")
         same = " AND ".join(f"(({ours}) IS NOT DISTINCT FROM ({theirs}))" for ours, theirs in terms.compared)

@@ -15,7 +15,7 @@ from enum import Enum
 from functools import partial
 from types import MappingProxyType
 
-from lakeflow_job_meta._internal.text import closest, listing, quoted
+from lakeflow_job_meta._internal.text import closest, listing, most_alike, quoted
 from lakeflow_job_meta.errors import OperationFailed
 
 Row = Mapping[str, object]
@@ -112,6 +112,19 @@ class TableSchema:
         """The columns of the rows: those that are not stamped."""
         return tuple(column for column in self.columns if column.stamp is None)
 
+    def spelled(self, types: Mapping[str, str]) -> Mapping[str, str]:
+        """Returns a table's columns, known ones as they are spelled here: to Delta, case makes no other column."""
+        ours = {column.name.casefold(): column.name for column in self.columns}
+        return {ours.get(name.casefold(), name): kind for name, kind in types.items()}
+
+    def nearly_optional(self, present: Iterable[str]) -> list[tuple[str, str]]:
+        """Returns optional columns that are missing, each with one of the user's own that probably was to be it."""
+        known = {column.name for column in self.columns}
+        own = {name.casefold(): name for name in present if name not in known}
+        missing = (column.name for column in self.columns if column.is_optional and column.name not in set(present))
+        found = ((name, most_alike(name, own)) for name in missing)
+        return [(name, own[near[1]]) for name, near in found if near is not None and near[0] >= _ALMOST_SURE]
+
     def problems(self, types: Mapping[str, str]) -> list[str]:
         """Returns which columns are missing, or have a type that cannot hold what they are for.
 
@@ -141,8 +154,8 @@ class TableSchema:
 
     def readable(self, types: Mapping[str, str], also: Iterable[str] = ()) -> list[str]:
         """Returns the columns to read of a table: those of the rows, and `also`, as far as the table has them."""
-        known = (column.name for column in self.values)
-        return [name for name in dict.fromkeys((*known, *also)) if name in types]
+        known, present = (column.name for column in self.values), {name.casefold() for name in types}
+        return [name for name in dict.fromkeys((*known, *also)) if name.casefold() in present]
 
     def writable(self, name: str, rows: KeyedRows, present: Container[str]) -> list[Column]:
         """Returns the columns that a write sets; raises TableUnusable if a value is for a column that is not there."""
@@ -198,6 +211,14 @@ class TableSchema:
         return wanted[: max(limit, 0)]
 
 
+def named_as(rows: list[Row], columns: Iterable[str]) -> list[Row]:
+    """Returns rows whose columns are spelled as in `columns`; a table may spell them in another case."""
+    wanted = {name.casefold(): name for name in columns}
+    if not rows or all(wanted.get(name.casefold(), name) == name for name in rows[0]):
+        return rows
+    return [{wanted.get(name.casefold(), name): value for name, value in row.items()} for row in rows]
+
+
 @dataclass(frozen=True, slots=True)
 class MergeTerms:
     """The SQL terms of a merge of new rows `s` into a table `t`.
@@ -229,6 +250,9 @@ def merge_terms(
             compared.append((f"t.{name}", updates[name]))
     return MergeTerms([quote(name) for name in schema.key], compared, updates, inserts)
 
+
+_ALMOST_SURE = 0.8
+"""How alike two names of columns are of which one is surely meant to be the other, from 0 to 1."""
 
 _HELD_BY = {
     "STRING": ("STRING", "VARCHAR", "CHAR"),

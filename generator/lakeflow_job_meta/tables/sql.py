@@ -15,7 +15,7 @@ from typing import Protocol
 
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.tables.names import name_beside, quote_name, quote_part, split_name
-from lakeflow_job_meta.tables.schema import Column, KeyedRows, Row, TableSchema, TableUnusable, merge_terms
+from lakeflow_job_meta.tables.schema import Column, KeyedRows, Row, TableSchema, TableUnusable, merge_terms, named_as
 from lakeflow_job_meta.tables.store import Commit, OpenTable, Snapshot, TableMissing, TableVersion, VersionedTable
 
 MAX_WRITE_CHARACTERS = 15_000_000
@@ -112,11 +112,12 @@ class SqlTable(VersionedTable):
     def read(self, version: int | None = None, *, also: Sequence[str] = ()) -> Snapshot:
         if version is not None:
             # All columns: DESCRIBE does not show which ones an older version had.
-            rows = self._select("*", version)
+            rows = named_as(self._select("*", version), (column.name for column in self.schema.columns))
             return Snapshot(TableVersion(version, ""), frozenset(rows[0] if rows else ()), rows)
         newest = self.version()
         types = self._usable_types(self._open())
-        rows = self._select(_listed(self.schema.readable(types, also)), newest.number)
+        columns = self.schema.readable(types, also)
+        rows = named_as(self._select(_listed(columns), newest.number), columns)
         return Snapshot(newest, frozenset(types), rows)
 
     def _select(self, listed: str, version: int) -> list[Row]:
@@ -162,7 +163,7 @@ class _OpenSqlTable:
             terms = [f"{quote_part(self._schema.order)} DESC NULLS LAST"] if self._schema.order in columns else []
             terms += [f"{quote_part(name)} ASC NULLS FIRST" for name in self._schema.key if name in columns]
             text += f"{' ORDER BY ' if terms else ''}{', '.join(terms)} LIMIT {int(limit)}"
-        return self._executor.run(Statement(text, tuple(where.items())))
+        return named_as(self._executor.run(Statement(text, tuple(where.items()))), columns)
 
     def merge(self, rows: KeyedRows, columns: Sequence[Column]) -> None:
         terms = merge_terms(self._schema, columns, quote_part, "current_timestamp()")

@@ -111,7 +111,7 @@ class TableStore(ABC):
             except TableMissing:
                 self._create([each for each in self.schema.columns if optional_columns or not each.is_optional])
                 return Created.TABLE
-            missing = self.schema.addable(table.types()) if optional_columns else []
+            missing = self.schema.addable(self.schema.spelled(table.types())) if optional_columns else []
             if missing:
                 table.add_columns(missing)
             return Created.COLUMNS if missing else Created.NOTHING
@@ -174,7 +174,7 @@ class TableStore(ABC):
             return None
 
     def _usable_types(self, table: OpenTable) -> Mapping[str, str]:
-        types = table.types()
+        types = self.schema.spelled(table.types())
         problems = self.schema.problems(types)
         if problems:
             raise TableUnusable(self.name, *problems)

@@ -57,12 +57,14 @@ class YamlText:
         value: The root; None for an empty text.
         faults: What is wrong with it, in reading order. With one of `UNUSABLE` the value is unusable.
         ranges: Of the key and the value by path, as the parser counts; filled only when asked for.
+        anchor_holders: Keys of the root below which an anchor stands that an alias refers to.
         links: Paths below an alias or a merge key, and the path of the text that they repeat.
     """
 
     value: Value = None
     faults: list[Fault] = field(default_factory=list)
     ranges: dict[KeyPath, tuple[_Range | None, _Range]] = field(default_factory=dict)
+    anchor_holders: set[str | None] = field(default_factory=set)
     links: dict[KeyPath, KeyPath] = field(default_factory=dict)
 
     @property
@@ -199,6 +201,7 @@ class _Reader:
         self.with_positions = with_positions
         self.stack: list[_Frame] = []
         self.anchors: dict[str, _Anchored | None] = {}
+        self.holder_of: dict[str, str | None] = {}
         self.aliased = 0
         self.last = yaml.Event()
 
@@ -242,6 +245,7 @@ class _Reader:
             return
         if event.anchor is not None:
             self.anchors[event.anchor] = _Anchored(value, 1, self._path())
+            self.holder_of[event.anchor] = self.stack[0].key if self.stack else None
         if self.with_positions:
             self._note_range(self._path(), frame, _range_of(event))
         self._attach(value, 1)
@@ -312,6 +316,7 @@ class _Reader:
         self.stack.append(frame)
         if event.anchor is not None:
             self.anchors[event.anchor] = None
+            self.holder_of[event.anchor] = self.stack[0].key
 
     def _close(self, event: yaml.MappingEndEvent | yaml.SequenceEndEvent) -> None:
         frame = self.stack.pop()
@@ -332,6 +337,7 @@ class _Reader:
         anchored = self.anchors[event.anchor]
         if anchored is None:
             raise _Unusable("syntax", event, f"the alias *{event.anchor} is inside its own anchor, so it never ends")
+        self.result.anchor_holders.add(self.holder_of.get(event.anchor))
         self.aliased += anchored.size
         if self.aliased > MAX_VALUES_FROM_ALIASES:
             raise _Unusable("limit", event, f"aliases repeat more than {MAX_VALUES_FROM_ALIASES:,} values")

@@ -17,6 +17,7 @@ ABOUT_NOTHING = (
     '  at sync.exclude[0]\\n  in databricks.yml:6:13\\n\\n" >&2'
 )
 SHOWN = "databricks.yml:6:13: warning: Pattern nothing/** does not match any files [databricks]"
+TASK = "{task_key: a, notebook_task: {notebook_path: /Workspace/x}}"
 UNKNOWN = "resources: {jobs: {by_hand: {name: by_hand, nope: 1, tasks: []}}}\n"
 
 
@@ -39,7 +40,10 @@ class TestAWarningElsewhere:
 
     def test_one_about_a_job_written_by_hand_blocks_nothing(self, world: World):
         world.project.write("databricks.yml", BUNDLE.replace("include: [", "include: [hand.yml, "))
-        world.project.write("hand.yml", UNKNOWN.replace("tasks: []", "tasks: [{task_key: a, notebook_task: {notebook_path: /Workspace/x}}]"))
+        world.project.write(
+            "hand.yml",
+            UNKNOWN.replace("tasks: []", f"tasks: [{TASK}]"),
+        )
 
         result = world.deploy("--dry-run")
 

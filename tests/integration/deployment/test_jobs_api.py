@@ -589,6 +589,29 @@ class TestFiles:
         assert dependencies == [f"-r {ROOT}/requirements.txt", "pandas"]
         assert site.workspace.tree.read(f"{ROOT}/dist/etl.whl") == b"wheel"
 
+    def test_files_of_the_project_in_a_job_of_a_repository_are_uploaded(self, site):
+        site.project.write("notebooks/load.py", "# Databricks notebook source\n")
+        site.project.write("dist/etl.whl", "wheel")
+        site.module(
+            "sales",
+            "notebook_task: {notebook_path: notebooks/load.py, source: WORKSPACE}, libraries: [{whl: dist/etl.whl}]",
+            "git_source: {git_url: https://x.y/z, git_provider: gitHub, git_branch: main}",
+        )
+        assert site.deploy() == []
+
+        (task,) = site.workspace.jobs.by_name("sales").settings["tasks"]
+        assert task["notebook_task"]["notebook_path"] == f"{ROOT}/notebooks/load"
+        assert task["libraries"] == [{"whl": f"{ROOT}/dist/etl.whl"}]
+        assert site.workspace.tree.read(f"{ROOT}/dist/etl.whl") == b"wheel"
+
+    def test_inline_sql_in_a_job_of_a_repository_is_uploaded(self, site):
+        git = "git_source: {git_url: https://x.y/z, git_provider: gitHub, git_branch: main}"
+        site.module("sales", "sql_task: {warehouse_id: w, sql_query: SELECT 1}", git)
+        assert site.deploy() == []
+
+        (task,) = site.workspace.jobs.by_name("sales").settings["tasks"]
+        assert site.workspace.tree.read(task["sql_task"]["file"]["path"]).endswith(b"SELECT 1\n")
+
     def test_a_file_outside_the_project_is_not_read(self, site):
         site.project.write("databricks.yml", site.project.read("databricks.yml") + "sync: {paths: [., ..]}\n")
         site.project.write("../secret.py", "# Databricks notebook source\n")

@@ -14,7 +14,7 @@ from lakeflow_job_meta.text.json_columns import locate_in_json
 from lakeflow_job_meta.text.yaml_errors import Mark
 from support.project_folder import ProjectFolder, at_caret
 from support.strategies import integers, trees
-from support.tables import row, write_table
+from support.tables import ALL_COLUMNS, ORIGINAL_COLUMNS, TEXT, row, write_table
 
 TABLE = "data/control"
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -31,6 +31,32 @@ def control(project):
         return project
 
     return fill
+
+
+class TestColumns:
+    def test_a_schedule_in_a_column_of_another_case_is_read(self, control):
+        schedule = {"quartz_cron_expression": "0 0 6 * * ?", "timezone_id": "UTC"}
+        project = control()
+        values = row(job_config={"schedule": schedule})
+        upper = {name.upper(): kind for name, kind in ALL_COLUMNS.items()}
+        write_table(project.path / TABLE, [{name.upper(): value for name, value in values.items()}], upper)
+        (job,) = project.compile().jobs
+        assert job.settings["schedule"]["quartz_cron_expression"] == "0 0 6 * * ?"
+
+    @pytest.mark.parametrize("name", ["jobconfig", "Job_Configs", "depend_on", "descripton"])
+    def test_a_column_with_almost_the_name_of_an_optional_one_is_reported_and_stops_nothing(self, control, name):
+        project = control()
+        write_table(project.path / TABLE, [row()], {**ORIGINAL_COLUMNS, name: TEXT})
+        result = project.ljm("validate")
+        (problem,) = result.problems
+        assert (result.exit_code, problem.code, problem.severity) == (0, "near-column", "warning")
+        assert repr(name) in problem.message
+
+    @pytest.mark.parametrize("name", ["owner", "job_owner", "notes", "job_id"])
+    def test_another_column_of_the_user_s_own_is_not(self, control, name):
+        project = control()
+        write_table(project.path / TABLE, [row()], {**ORIGINAL_COLUMNS, name: TEXT})
+        assert project.ljm("validate").problems == []
 
 
 class TestModules:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lakeflow_job_meta.compiler.compile import compile_snapshots
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, UnreadableDocument
-from lakeflow_job_meta.jobs.task_types import BY_BLOCK, COMPUTE_FIELDS, Compute
+from lakeflow_job_meta.jobs.task_types import BY_BLOCK, COMPUTE_FIELDS, RETRIES, Compute
 from lakeflow_job_meta.parsing.units import RawModule, SourceUnit, UnitContent
 from lakeflow_job_meta.schema.validator import load_schema
 from lakeflow_job_meta.sources.interface import SourceSnapshot
@@ -68,11 +68,15 @@ def transformation_configs(draw: st.DrawFn, block: str) -> dict[str, Any]:
         config[block] = {"warehouse_id": "abc", "sql_query": "SELECT 1"}
     if block == "for_each_task":
         config[block] = {"inputs": "[1]", "task": {"notebook_task": {"notebook_path": "/Workspace/a"}}}
+    if isinstance(config[block], dict) and config[block].get("source") == "GIT":
+        config[block]["source"] = "WORKSPACE"  # the job has no repository
+    if block == "dbt_task":
+        config[block]["commands"] = ["dbt run"]
     if block == "run_job_task":
         config[block] = {"job_id": 5}
     if BY_BLOCK[block].compute in (Compute.ENVIRONMENT, Compute.CLUSTER):
         config["existing_cluster_id"] = "0101-120000-abcd1234"
-    others = sorted(set(known) - NOT_DRAWN)
+    others = sorted(set(known) - NOT_DRAWN - ({"libraries", *RETRIES} if block == "for_each_task" else set()))
     for name in draw(st.lists(st.sampled_from(others), max_size=3, unique=True)):
         config[name] = draw(values(known[name]))
     return config

@@ -10,6 +10,41 @@ import pytest
 from lakeflow_job_meta.layout.generated_file import FileKind
 from support.project_folder import module
 
+DEPENDENCIES = {
+    "pandas==2.2": "pandas==2.2",
+    "pandas [all] ~= 2.2, <3 ; python_version < '3.13'": "pandas [all] ~= 2.2, <3 ; python_version < '3.13'",
+    "zope.interface": "zope.interface",
+    "pkg @ https://x/y.whl": "pkg @ https://x/y.whl",
+    "pkg[x] @ https://x/y.zip": "pkg[x] @ https://x/y.zip",
+    "pandas==${bundle.target}": "pandas==${bundle.target}",
+    "${var.warehouse_id}": "${var.warehouse_id}",
+    "https://x/y.whl": "https://x/y.whl",
+    "git+https://x/y@v1": "git+https://x/y@v1",
+    "/Volumes/a/b.whl": "/Volumes/a/b.whl",
+    "--index-url https://x/y": "--index-url https://x/y",
+    "--pre": "--pre",
+    "./libs/a.whl": "../../libs/a.whl",
+    "libs/a.whl": "../../libs/a.whl",
+    "libs/*.whl": "../../libs/*.whl",
+    "libs/a.whl[extra, more]": "../../libs/a.whl[extra, more]",
+    "a-1.0.whl[extra]": "../../a-1.0.whl[extra]",
+    "dist/x.tar.gz": "../../dist/x.tar.gz",
+    "-r requirements.txt": "-r ../../requirements.txt",
+    "-r  requirements.txt": "-r ../../requirements.txt",
+    "-rrequirements.txt": "-r ../../requirements.txt",
+    "--requirement=requirements.txt": "-r ../../requirements.txt",
+    "-r /Workspace/requirements.txt": "-r /Workspace/requirements.txt",
+    # What the CLI leaves as it is:
+    '-r "a b.txt"': '-r "${workspace.file_path}/a b.txt"',
+    "-c requirements.txt": "-c ${workspace.file_path}/requirements.txt",
+    "-e ./pkg": "-e ${workspace.file_path}/pkg",
+    "-e pkg[extra]": "-e ${workspace.file_path}/pkg[extra]",
+    "--find-links libs": "-f ${workspace.file_path}/libs",
+    "./pkg": "${workspace.file_path}/pkg",
+    ".": "${workspace.file_path}",
+}
+"""Dependencies of an environment as metadata has them, and as a generated file does."""
+
 NOTEBOOK = "# Databricks notebook source\nprint(1)\n"
 
 
@@ -257,37 +292,69 @@ class TestPaths:
         built = task(json.dumps({"notebook_path": path}), job_config=parameters)
         assert built["notebook_task"]["notebook_path"] == path
 
-    def test_dependencies_of_an_environment_that_are_files_are_named_from_the_generated_file(self, project):
-        project.write("libs/a.whl", "")
-        project.write("requirements.txt", "")
-        job = project.job(
-            module().replace(
-                "    sources:",
-                "    job_config: {environments: [{environment_key: e, spec: {environment_version: '4', dependencies: "
-                "[pandas==2.2, ./libs/a.whl, libs/a.whl, -r requirements.txt, /Volumes/a/b.whl]}}]}\n    sources:",
-            )
-        )
-        assert job["environments"][0]["spec"]["dependencies"] == [
-            "pandas==2.2",
-            "../../libs/a.whl",
-            "../../libs/a.whl",
-            "-r ../../requirements.txt",
-            "/Volumes/a/b.whl",
-        ]
+    @pytest.mark.parametrize(("dependency", "written"), DEPENDENCIES.items())
+    def test_a_dependency_of_an_environment_is_local_unless_it_has_another_grammar(self, project, dependency, written):
+        for name in ("libs/a.whl", "requirements.txt", "a b.txt", "pkg/setup.py", "dist/x.tar.gz"):
+            project.write(name, "")
+        spec = {"environment_version": "4", "dependencies": [dependency]}
+        settings = json.dumps({"environments": [{"environment_key": "e", "spec": spec}]})
+        job = project.job(module().replace("    sources:", f"    job_config: {settings}\n    sources:"))
+        assert job["environments"][0]["spec"]["dependencies"] == [written]
+
+    @pytest.mark.parametrize("dependency", ["pandas=2.2", "libs/none", "-e ./none", "-r none.txt", "-r 'no ne.txt'"])
+    def test_a_dependency_that_is_neither_there_nor_a_requirement_is_reported(self, project, dependency):
+        spec = {"environment_version": "4", "dependencies": [dependency]}
+        settings = json.dumps({"environments": [{"environment_key": "e", "spec": spec}]})
+        project.write("metadata/a.yml", module().replace("    sources:", f"    job_config: {settings}\n    sources:"))
+        assert project.ljm("validate").codes == ["missing-file"]
+
+    def test_an_egg_is_named_by_its_place_in_the_workspace(self, task, project):
+        project.write("libs/a.egg", "")
+        built = task("{notebook_path: /a, existing_cluster_id: c, libraries: [{egg: libs/a.egg}]}")
+        assert built["libraries"] == [{"egg": "${workspace.file_path}/libs/a.egg"}]
+
+    def test_whether_a_path_with_a_reference_in_it_exists_is_not_judged(self, task):
+        built = task("{notebook_path: 'notebooks/${bundle.target}/a.py'}")
+        assert built["notebook_task"]["notebook_path"] == "../../notebooks/${bundle.target}/a.py"
 
     def test_paths_of_a_git_repository_are_left_alone(self, task):
         git = "{git_source: {git_url: https://x.y/z, git_provider: gitHub, git_branch: main}}"
         built = task("{notebook_path: notebooks/a}", job_config=git)
         assert built["notebook_task"]["notebook_path"] == "notebooks/a"
 
-    def test_a_task_of_a_git_job_may_take_its_file_from_the_project(self, task):
+    def test_a_task_of_a_git_job_names_a_file_of_the_project_by_its_place_in_the_workspace(self, task):
+        """The CLI translates no path of a job with a git_source."""
         git = "{git_source: {git_url: https://x.y/z, git_provider: gitHub, git_branch: main}}"
         built = task("{notebook_task: {notebook_path: notebooks/a.py, source: WORKSPACE}}", job_config=git)
-        assert built["notebook_task"]["notebook_path"] == "../../notebooks/a.py"
+        assert built["notebook_task"]["notebook_path"] == "${workspace.file_path}/notebooks/a"
         assert task("{sql_task: {sql_query: SELECT 1}}", "defaults: {warehouse_id: w}", git)["sql_task"]["file"] == {
-            "path": "../sql/sales/my_source.sql",
+            "path": "${workspace.file_path}/resources/sql/sales/my_source.sql",
             "source": "WORKSPACE",
         }
+
+    def test_libraries_of_a_git_job_are_named_from_what_is_uploaded(self, task, project):
+        project.write("requirements.txt", "")
+        git = (
+            "{git_source: {git_url: https://x.y/z, git_provider: gitHub, git_branch: main}, "
+            "environments: [{environment_key: e, spec: {environment_version: '4', dependencies: "
+            "[libs/a.whl, -r requirements.txt]}}]}"
+        )
+        libraries = "[{whl: libs/a.whl}, {requirements: requirements.txt}]"
+        built = task(f"{{notebook_path: a, existing_cluster_id: c, libraries: {libraries}}}", job_config=git)
+        assert built["libraries"] == [
+            {"whl": "./libs/a.whl"},
+            {"requirements": "${workspace.file_path}/requirements.txt"},
+        ]
+        assert "./libs/a.whl" in project.texts()["jobs/sales.yml"]
+        assert "-r ${workspace.file_path}/requirements.txt" in project.texts()["jobs/sales.yml"]
+
+    @pytest.mark.parametrize("what", ["notebook_path: notebooks/b.py, source: WORKSPACE", "notebook_path: b.py"])
+    def test_a_file_that_a_git_job_takes_from_the_project_must_be_there(self, project, what):
+        git = "job_config: {git_source: {git_url: https://x.y/z, git_provider: gitHub, git_branch: main}}\n    sources:"
+        text = module().replace("sources:", git, 1).replace("notebook_path: /Workspace/a", f"notebook_task: {{{what}}}")
+        project.write("metadata/sales.yml", text)
+        codes = project.ljm("validate").codes
+        assert codes == (["missing-file"] if "WORKSPACE" in what else [])
 
     def test_the_output_folder_decides_how_far_up_a_path_goes(self, task):
         built = task("{notebook_path: notebooks/a.py}", "output: gen/deep/er")
@@ -376,14 +443,14 @@ class TestDefaults:
 
     def test_default_compute_is_not_for_tasks_that_run_on_none(self, task):
         settings = (
-            "defaults: {warehouse_id: w, task: {existing_cluster_id: default, max_retries: 2, "
+            "defaults: {warehouse_id: w, task: {existing_cluster_id: default, timeout_seconds: 2, "
             "libraries: [{pypi: {package: x}}]}}"
         )
         for config in ("{sql_task: {query_id: q}}", "{condition_task: {op: EQUAL_TO, left: a, right: b}}"):
             built = task(config, settings)
             assert "existing_cluster_id" not in built
             assert "libraries" not in built
-            assert built["max_retries"] == 2
+            assert built["timeout_seconds"] == 2
 
     def test_default_compute_reaches_the_task_that_a_for_each_repeats_and_not_the_for_each(self, task):
         settings = "defaults: {task: {existing_cluster_id: default}}"

@@ -134,7 +134,7 @@ def test_editing_where_a_setting_was_written_changes_it(defaults: dict, module: 
 def test_every_layer_is_named_by_the_settings_that_it_has_set():
     defaults = {
         "job": {"tags": {"a": "1", "b": "1"}, "timeout_seconds": 1},
-        "task": {"max_retries": 1},
+        "task": {"max_retries": 1, "timeout_seconds": 1},
         "warehouse_id": "w",
     }
     query = {"sql_task": {"query_id": "q"}}
@@ -175,7 +175,7 @@ def test_every_layer_is_named_by_the_settings_that_it_has_set():
     )
     assert origin("tasks", 0, "sql_task", "warehouse_id") == (project, ("defaults", "warehouse_id"), False)
     for_each = ("tasks", 1, "for_each_task", "task")
-    assert origin("tasks", 1, "max_retries") == (project, ("defaults", "task", "max_retries"), False)
+    assert origin("tasks", 1, "timeout_seconds") == (project, ("defaults", "task", "timeout_seconds"), False)
     assert origin(*for_each, "max_retries") == (project, ("defaults", "task", "max_retries"), False)
     assert origin(*for_each, "sql_task", "query") == (ours, ("sources", 1, *inner, "sql_task", "query_id"), False)
     assert origin(*for_each, "sql_task", "warehouse_id") == (project, ("defaults", "warehouse_id"), False)

@@ -16,7 +16,7 @@ from lakeflow_job_meta._internal.text import json_like, quoted
 from lakeflow_job_meta._internal.trees import Scalar, Value
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project, is_inside
-from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, relative_to_project, with_paths
+from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, LocalPath, with_paths
 from lakeflow_job_meta.jobs.references import JOB_ID, REFERENCE, REFERENCE_KINDS
 from lakeflow_job_meta.layout.generated_file import GeneratedFile
 from lakeflow_job_meta.layout.layout import layout_of
@@ -89,13 +89,15 @@ class LocalFiles:
         files: dict[str, bytes] = {}
         from_git = settings.get("git_source") is not None
 
-        def file(path: str) -> str:
-            local = self._in_project(path)
+        def file(found: LocalPath) -> str:
+            local = self._in_project(found)
             files[f"{self.root}/{local}"] = self._content(local)
             return f"{self.root}/{local}"
 
         def of_task(task: dict[str, Value]) -> dict[str, Value]:
-            task = with_paths(task, _NOTEBOOKS, lambda path: _SUFFIX_OF_NOTEBOOK.sub("", file(path)), from_git=from_git)
+            task = with_paths(
+                task, _NOTEBOOKS, lambda found: _SUFFIX_OF_NOTEBOOK.sub("", file(found)), from_git=from_git
+            )
             task = with_paths(with_paths(task, _FILES, file, from_git=from_git), _FOLDERS, _refuse, from_git=from_git)
             loop = task.get("for_each_task")
             inner = loop.get("task") if isinstance(loop, dict) else None
@@ -109,10 +111,10 @@ class LocalFiles:
             changed = {**changed, "tasks": [of_task(task) if isinstance(task, dict) else task for task in tasks]}
         return changed, files
 
-    def _in_project(self, path: str) -> str:
-        """Returns a path of a generated file, which is relative to that, relative to the project."""
+    def _in_project(self, found: LocalPath) -> str:
+        """Returns what a generated file names, relative to the project."""
         output = layout_of(self.project).output
-        local = relative_to_project(path, output)
+        local = found.in_project(output, lambda name: (self.project.folder / name).is_file())
         if local.startswith(f"{output}/"):
             local = f"{self.project.output}{local.removeprefix(output)}"
         if not is_inside(local) or "*" in local:
@@ -138,8 +140,8 @@ class LocalFiles:
             ) from None
 
 
-def _refuse(path: str) -> str:
+def _refuse(found: LocalPath) -> str:
     raise NeedsCli(
-        f"{quoted(path)} is a folder, and only the databricks CLI can upload those: deploy with `ljm deploy`, or name "
-        "a folder of the workspace by its full path."
+        f"{quoted(found.path)} is a folder, and only the databricks CLI can upload those: deploy with `ljm deploy`, or "
+        "name a folder of the workspace by its full path."
     )

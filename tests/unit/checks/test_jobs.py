@@ -1,0 +1,302 @@
+"""What is wrong with a job that could be built: one test for each kind of mistake."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from support.project_folder import Problem, ProjectFolder
+
+GIT = {"git_source": {"git_url": "https://x.y/z", "git_provider": "gitHub", "git_branch": "main"}}
+NOTEBOOK = {"notebook_path": "/Workspace/a"}
+
+
+@pytest.fixture
+def problems_of(project: ProjectFolder):
+    """Returns what is said of a module with one task, or several by their sources' ids."""
+
+    def validate(task: dict, job_config: dict | None = None, **more: dict) -> list[Problem]:
+        sources = [
+            {"source_id": name, "execution_order": number, "transformation_config": config}
+            for number, (name, config) in enumerate({"a": task, **more}.items())
+        ]
+        module = {"module_name": "sales", "job_config": job_config or {}, "sources": sources}
+        project.write("metadata/sales.yml", json.dumps({"modules": [module]}))
+        return project.ljm("validate").problems
+
+    return validate
+
+
+def codes(problems: list[Problem]) -> list[str]:
+    return [problem.code for problem in problems]
+
+
+class TestRepositories:
+    @pytest.mark.parametrize(
+        "task",
+        [
+            NOTEBOOK,
+            {"notebook_task": {"notebook_path": "/Workspace/a", "source": "GIT"}},
+            {"sql_task": {"warehouse_id": "w", "file": {"path": "/Workspace/a.sql"}}},
+            {"spark_python_task": {"python_file": "/a.py", "source": "GIT"}, "existing_cluster_id": "c"},
+            {"for_each_task": {"inputs": "[1]", "task": NOTEBOOK}},
+        ],
+    )
+    def test_a_path_in_a_repository_is_not_absolute(self, problems_of, task):
+        assert codes(problems_of(task, GIT)) == ["git-source"]
+
+    @pytest.mark.parametrize(
+        "task",
+        [
+            {"notebook_path": "a"},
+            {"notebook_task": {"notebook_path": "/Workspace/a", "source": "WORKSPACE"}},
+            {"spark_python_task": {"python_file": "/Workspace/a.py"}, "existing_cluster_id": "c"},
+            {"spark_python_task": {"python_file": "s3://b/a.py"}, "existing_cluster_id": "c"},
+            {"sql_task": {"warehouse_id": "w", "sql_query": "SELECT 1"}},
+            {"alert_task": {"alert_id": "a", "workspace_path": "/Workspace/a"}},
+        ],
+    )
+    def test_a_file_of_the_workspace_may_be_named_in_a_job_of_a_repository(self, problems_of, task):
+        assert problems_of(task, GIT) == []
+
+    def test_a_source_in_a_repository_needs_one(self, problems_of):
+        assert codes(problems_of({"notebook_task": {"notebook_path": "a", "source": "GIT"}})) == ["git-source"]
+
+    @pytest.mark.parametrize("second", ["git_tag", "git_commit"])
+    def test_a_repository_has_one_version(self, problems_of, second):
+        git = {"git_source": {**GIT["git_source"], second: "x"}}
+        assert codes(problems_of({"notebook_path": "a"}, git)) == ["git-source"]
+
+
+class TestReferences:
+    def parameters(self, reference: str) -> dict:
+        return {**NOTEBOOK, "base_parameters": {"n": reference}}
+
+    @pytest.mark.parametrize(
+        "reference", ["{{tasks.`first`.values.n}}", "{{ tasks.first.values.n }}", "{{job.parameters.`run-date`}}"]
+    )
+    def test_names_may_stand_in_backticks(self, problems_of, reference):
+        declared = {"parameters": [{"name": "run-date", "default": "x"}]}
+        assert problems_of(NOTEBOOK, declared, first=NOTEBOOK, second=self.parameters(reference)) == []
+
+    @pytest.mark.parametrize(
+        ("reference", "code"),
+        [
+            ("{{tasks.`frist`.values.n}}", "not-upstream"),
+            ("{{tasks.`second`.values.n}}", "not-upstream"),
+            ("{{job.parameters.`run date`}}", "unknown-parameter"),
+        ],
+    )
+    def test_names_in_backticks_are_followed(self, problems_of, reference, code):
+        declared = {"parameters": [{"name": "run-date", "default": "x"}]}
+        assert codes(problems_of(NOTEBOOK, declared, first=self.parameters(reference), second=NOTEBOOK)) == [code]
+
+    @pytest.mark.parametrize("source_id", ["load_${bundle.target}", "${var.warehouse_id}"])
+    def test_a_bundle_reference_in_a_source_id_would_be_lost(self, problems_of, source_id):
+        assert codes(problems_of(NOTEBOOK, **{source_id: NOTEBOOK})) == ["unusable-name"]
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        ("setting", "item"),
+        [
+            ("parameters", {"name": "day", "default": "x"}),
+            ("job_clusters", {"job_cluster_key": "c", "new_cluster": {"spark_version": "x", "num_workers": 1}}),
+            ("environments", {"environment_key": "e", "spec": {"environment_version": "4"}}),
+        ],
+    )
+    def test_what_the_cli_merges_by_its_name_is_given_once(self, problems_of, setting, item):
+        assert codes(problems_of(NOTEBOOK, {setting: [item, item]})) == ["duplicate-key"]
+
+    @pytest.mark.parametrize("name", ["source_id", "day"])
+    def test_a_parameter_of_the_job_hides_one_of_a_task(self, problems_of, name):
+        task = {**NOTEBOOK, "base_parameters": {"day": "monday"}}
+        (problem,) = problems_of(task, {"parameters": [{"name": name, "default": "x"}]})
+        assert (problem.code, problem.severity) == ("hidden-parameter", "warning")
+        assert repr(name) in problem.message
+
+    def test_a_parameter_of_the_job_that_a_task_passes_on_hides_nothing(self, problems_of):
+        task = {**NOTEBOOK, "base_parameters": {"day": "{{job.parameters.day}}"}}
+        assert problems_of(task, {"parameters": [{"name": "day", "default": "x"}]}) == []
+
+
+OWNER = {"level": "IS_OWNER", "user_name": "a@b.c"}
+CLUSTER = {"spark_version": "16.4.x-scala2.12", "node_type_id": "i3.xlarge", "num_workers": 0}
+SINGLE = {"spark.databricks.cluster.profile": "singleNode", "spark.master": "local[*]"}
+ENVIRONMENTS = {"environments": [{"environment_key": "e", "spec": {"environment_version": "4"}}]}
+LOOP = {"inputs": "[1]", "task": NOTEBOOK}
+HOOK = {"id": "x"}
+
+
+class TestCombinations:
+    @pytest.mark.parametrize(
+        ("task", "job_config"),
+        [
+            ({"dbt_task": {"commands": ["dbt deps", "run"]}, "existing_cluster_id": "c"}, {}),
+            ({"for_each_task": {"inputs": "[1]", "task": {"for_each_task": LOOP}}}, {}),
+            ({"for_each_task": {**LOOP, "inputs": "a, b"}}, {}),
+            ({"for_each_task": {**LOOP, "inputs": '{"a": 1}'}}, {}),
+            ({"for_each_task": LOOP, "max_retries": 1}, {}),
+            ({"for_each_task": LOOP, "libraries": [{"pypi": {"package": "x"}}]}, {}),
+            ({**NOTEBOOK, "environment_key": "e", "libraries": [{"pypi": {"package": "x"}}]}, ENVIRONMENTS),
+            ({"sql_task": {"warehouse_id": "w", "sql_query": "SELECT 1"}, "environment_key": "e"}, ENVIRONMENTS),
+            (NOTEBOOK, {"permissions": [OWNER, OWNER]}),
+            (NOTEBOOK, {"permissions": [{"level": "IS_OWNER", "group_name": "g"}]}),
+            (NOTEBOOK, {"permissions": [{"level": "CAN_VIEW"}]}),
+            (NOTEBOOK, {"permissions": [{"level": "CAN_VIEW", "group_name": "g", "user_name": "a@b.c"}]}),
+            (NOTEBOOK, {"continuous": {"pause_status": "PAUSED"}, "max_concurrent_runs": 2}),
+            ({**NOTEBOOK, "max_retries": 1}, {"continuous": {"pause_status": "PAUSED"}}),
+        ],
+    )
+    def test_what_databricks_refuses_together_is_reported_once(self, problems_of, task, job_config):
+        (problem,) = problems_of(task, job_config)
+        assert (problem.code, problem.severity) == ("conflicting-settings", "error")
+
+    @pytest.mark.parametrize(
+        ("task", "job_config"),
+        [
+            ({"dbt_task": {"commands": ["dbt deps", "${var.warehouse_id}"]}, "existing_cluster_id": "c"}, {}),
+            (
+                {"for_each_task": {**LOOP, "inputs": "{{job.parameters.day}}"}},
+                {"parameters": [{"name": "day", "default": "[1]"}]},
+            ),
+            ({"for_each_task": {**LOOP, "task": {**NOTEBOOK, "max_retries": 1}}}, {}),
+            ({**NOTEBOOK, "environment_key": "e"}, ENVIRONMENTS),
+            (NOTEBOOK, {"permissions": [OWNER, {"level": "CAN_MANAGE", "group_name": "g"}]}),
+            (NOTEBOOK, {"continuous": {"pause_status": "PAUSED"}, "max_concurrent_runs": 1}),
+        ],
+    )
+    def test_what_databricks_takes_is_not(self, problems_of, task, job_config):
+        assert problems_of(task, job_config) == []
+
+    def test_tasks_of_a_continuous_job_do_not_wait(self, problems_of):
+        assert codes(problems_of(NOTEBOOK, {"continuous": {}}, b=NOTEBOOK)) == ["conflicting-settings"]
+
+    @pytest.mark.parametrize("more", [{}, {"spark_conf": SINGLE}, {"custom_tags": {"ResourceClass": "SingleNode"}}])
+    def test_a_cluster_without_workers_is_a_single_node(self, problems_of, more):
+        cluster = {**CLUSTER, **more}
+        assert codes(problems_of({**NOTEBOOK, "new_cluster": cluster})) == ["no-workers"]
+        shared = {"job_clusters": [{"job_cluster_key": "c", "new_cluster": cluster}]}
+        assert codes(problems_of({**NOTEBOOK, "job_cluster_key": "c"}, shared)) == ["no-workers"]
+
+    @pytest.mark.parametrize(
+        "more",
+        [
+            {"spark_conf": SINGLE, "custom_tags": {"ResourceClass": "SingleNode"}},
+            {"is_single_node": True},
+            {"policy_id": "p"},
+            {"num_workers": 1},
+        ],
+    )
+    def test_a_single_node_or_one_by_a_policy_is_right(self, problems_of, more):
+        assert problems_of({**NOTEBOOK, "new_cluster": {**CLUSTER, **more}}) == []
+
+    def test_two_kinds_of_one_trigger_are_reported(self, problems_of):
+        trigger = {"file_arrival": {"url": "/Volumes/a/b/c"}, "periodic": {"interval": 1, "unit": "HOURS"}}
+        assert codes(problems_of(NOTEBOOK, {"trigger": trigger})) == ["several-triggers"]
+
+    def test_more_webhooks_than_allowed_are_reported(self, problems_of):
+        hooks = {"webhook_notifications": {"on_failure": [HOOK] * 4, "on_start": [HOOK] * 3}}
+        assert codes(problems_of(NOTEBOOK, hooks)) == ["too-much"]
+        assert codes(problems_of({**NOTEBOOK, **hooks})) == ["too-much"]
+
+
+class TestWhatIsWritten:
+    def test_a_list_of_inputs_is_written_as_json(self, problems_of, project):
+        assert problems_of({"for_each_task": {**LOOP, "inputs": ["ä", 1]}}) == []
+        (job,) = project.compile().jobs
+        assert job.settings["tasks"][0]["for_each_task"]["inputs"] == '["ä", 1]'
+
+    def test_a_git_provider_is_written_as_the_api_returns_it(self, problems_of, project):
+        git = {"git_source": {**GIT["git_source"], "git_provider": "github"}}
+        assert problems_of({"notebook_path": "a"}, git) == []
+        (job,) = project.compile().jobs
+        assert job.settings["git_source"]["git_provider"] == "gitHub"
+
+    @pytest.mark.parametrize("name", ["format", "job_id", "creator_user_name"])
+    def test_what_only_databricks_sets_is_left_out_with_a_warning(self, problems_of, project, name):
+        (problem,) = problems_of(NOTEBOOK, {name: "MULTI_TASK"})
+        assert (problem.code, problem.severity) == ("output-only", "warning")
+        (job,) = project.compile().jobs
+        assert name not in job.settings
+
+    @pytest.mark.parametrize(
+        "task",
+        [
+            {"for_each_task": LOOP},
+            {"condition_task": {"op": "EQUAL_TO", "left": "a", "right": "b"}},
+            {"run_job_task": {"job_id": 5}},
+        ],
+    )
+    def test_retries_by_default_do_not_reach_tasks_that_only_start_others(self, problems_of, project, task):
+        project.write("job_meta.yml", "defaults: {task: {max_retries: 2}}\n")
+        assert problems_of(task, b=NOTEBOOK) == []
+        (job,) = project.compile().jobs
+        assert [each.get("max_retries") for each in job.settings["tasks"]] == [None, 2]
+
+
+class TestBundle:
+    @pytest.mark.parametrize(
+        "reference",
+        ["${bundle.nosuch}", "${workspace.filepath}", "${resources.jobs.sales.id}", "{{input}}", "{{input.x}}"],
+    )
+    def test_a_reference_to_what_is_never_there_is_reported(self, problems_of, reference):
+        task = {**NOTEBOOK, "base_parameters": {"x": reference}}
+        assert codes(problems_of(task)) == ["unknown-reference"]
+
+    @pytest.mark.parametrize(
+        "reference",
+        ["${bundle.git.branch}", "${workspace.current_user.short_name}", "${bundle.target}", "${workspace.root_path}"],
+    )
+    def test_what_a_bundle_knows_of_itself_may_be_referred_to(self, problems_of, reference):
+        assert problems_of({**NOTEBOOK, "base_parameters": {"x": reference}}) == []
+
+    def test_the_item_of_a_loop_may_be_referred_to_inside_it(self, problems_of):
+        task = {**NOTEBOOK, "base_parameters": {"x": "{{input.x}}"}}
+        assert problems_of({"for_each_task": {**LOOP, "task": task}}) == []
+
+    def test_the_key_of_another_resource_of_the_bundle_is_taken(self, problems_of, project):
+        project.write("databricks.yml", project.read("databricks.yml") + "resources: {pipelines: {sales: {name: x}}}\n")
+        assert codes(problems_of(NOTEBOOK)) == ["job-key-collision"]
+
+    def test_an_override_of_the_job_does_not_take_its_key(self, problems_of, project):
+        project.write("databricks.yml", project.read("databricks.yml") + "resources: {jobs: {sales: {name: x}}}\n")
+        assert problems_of(NOTEBOOK) == []
+
+
+class TestAnchors:
+    MODULE = (
+        "modules: [{module_name: m, sources: [{source_id: a, execution_order: 1, transformation_config: *config}]}]\n"
+    )
+
+    @pytest.mark.parametrize(
+        "holder", ["common: &config {notebook_path: /a}\n", "common:\n  one: [&config {notebook_path: /a}]\n"]
+    )
+    def test_a_key_that_only_holds_anchors_may_stand_at_the_top_of_a_file(self, project, holder):
+        project.write("metadata/a.yml", holder + self.MODULE)
+        assert project.ljm("validate").problems == []
+
+    def test_another_key_is_unknown_also_beside_one(self, project):
+        project.write("metadata/a.yml", "common: &config {notebook_path: /a}\nother: &x {a: b}\n" + self.MODULE)
+        (problem,) = project.ljm("validate").problems
+        assert "'other'" in problem.message
+
+
+class TestFiles:
+    @pytest.mark.parametrize("content", ["{", "[]", '{"cells": [], "metadata": {}, "nbformat": 3}', '{"cells": []}'])
+    def test_a_jupyter_notebook_is_one(self, problems_of, project, content):
+        project.write("a.ipynb", content)
+        assert codes(problems_of({"notebook_path": "a.ipynb"})) == ["not-a-notebook"]
+        project.write("a.ipynb", '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
+        assert problems_of({"notebook_path": "a.ipynb"}) == []
+
+    def test_a_notebook_with_a_byte_order_mark_is_none(self, problems_of, project):
+        project.write("a.py", "\ufeff# Databricks notebook source\n")
+        (problem,) = problems_of({"notebook_path": "a.py"})
+        assert problem.code == "not-a-notebook"
+        assert "byte order mark" in problem.message
+
+    def test_a_sql_file_that_is_a_notebook_is_reported(self, problems_of, project):
+        project.write("a.sql", "-- Databricks notebook source\nSELECT 1\n")
+        assert codes(problems_of({"sql_task": {"warehouse_id": "w", "sql_file_path": "a.sql"}})) == ["not-a-notebook"]
