@@ -14,7 +14,7 @@ import click
 from lakeflow_job_meta.cli import params
 from lakeflow_job_meta.cli.params import optional_number, optional_text
 from lakeflow_job_meta.cli.report import echo
-from lakeflow_job_meta.cli.run import end_like_ctrl_c
+from lakeflow_job_meta.cli.run import ShownFailure, end_like_ctrl_c
 from lakeflow_job_meta.config.bundle import target_of
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import DeployBackend
@@ -51,9 +51,7 @@ from lakeflow_job_meta.workspace.client import Workspace
 @params.parallel_option
 @params.timeout_option
 @click.pass_obj
-@click.pass_context
 def command(
-    ctx: click.Context,
     folder: Path | None,
     once: bool,
     target: str | None,
@@ -98,8 +96,8 @@ def command(
     end_like_ctrl_c()
     monitor = Monitor(load, config, select, notifier.send, workspace=workspace)
     result = run_loop(monitor, options, notifier.send, on_tick=lambda tick: notifier.deliver())
-    is_healthy = not once or result.last is None or result.last.is_healthy
-    ctx.exit(0 if result.is_success and is_healthy else 1)
+    if not result.is_success or (once and result.last is not None and not result.last.is_healthy):
+        raise ShownFailure(result.failure)
 
 
 def _selection(
