@@ -121,7 +121,7 @@ class MetadataMonitor:
         self.target = target_of(project, target)
         source = next((source for source in project.metadata if source.location == control_table), project.metadata[0])
         self._source = source.location
-        open_table_source(source, project.folder, workspace=self._workspace).create(optional_columns=False)
+        open_table_source(source, project.folder, workspace=self._workspace).create(only_new=True)
         self.proposal_folder = None if auto_update_jobs else state_folder(project, self.target) / "proposal"
         self._monitor = Monitor(
             load,

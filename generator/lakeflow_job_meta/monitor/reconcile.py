@@ -173,13 +173,18 @@ def write_proposal(folder: Path, changes: FileChanges) -> None:
 
 
 def _load_volume(context: MonitorContext, last: MonitorState) -> tuple[SyncResult, dict[str, str]]:
-    """Loads the volume; one that cannot be read or loaded is an error of its own."""
+    """Loads the volume; one that cannot be read or loaded is an error of its own.
+
+    What is remembered of other volumes stays: a monitor of the same target may look without this one, or at another.
+    """
     if context.volume is None or context.table is None:
-        return SyncResult({}), {}
+        return SyncResult(last.files), {}
     try:
-        return sync_volume(context.volume, context.table, context.project, context.fingerprints, last.files), {}
+        synced = sync_volume(context.volume, context.table, context.project, context.fingerprints, last.files)
     except LakeflowJobMetaError as error:
         return SyncResult(last.files), {context.volume.source: str(error)}
+    others = {path: digest for path, digest in last.files.items() if not context.volume.contains(path)}
+    return replace(synced, files={**others, **synced.files}), {}
 
 
 def _versions_after_loading(context: MonitorContext, before: SourceVersions) -> SourceVersions:

@@ -103,15 +103,22 @@ class TableStore(ABC):
         """Returns why rows do not fit into one commit."""
         return None
 
-    def create(self, *, optional_columns: bool = True) -> Created:
-        """Creates the table if it is not there; an existing one gets the optional columns that it lacks, if wanted."""
+    def create(self, *, optional_columns: bool = True, only_new: bool = False, original: bool = False) -> Created:
+        """Creates the table if it is not there; an existing one gets the optional columns that it lacks, if wanted.
+
+        With `only_new` an existing one is left alone; with `original` too, and a new one has the columns of the original
+        tool alone, in their order: an INSERT of values without names fits such a table.
+        """
+        wanted = [each for each in self.schema.columns if optional_columns or not each.is_optional]
+        if original:
+            wanted = [each for each in self.schema.values if not each.is_optional]
         with self._explaining():
             try:
                 table = self._open()
             except TableMissing:
-                self._create([each for each in self.schema.columns if optional_columns or not each.is_optional])
+                self._create(wanted)
                 return Created.TABLE
-            missing = self.schema.addable(table.types()) if optional_columns else []
+            missing = self.schema.addable(table.types()) if optional_columns and not (only_new or original) else []
             if missing:
                 table.add_columns(missing)
             return Created.COLUMNS if missing else Created.NOTHING

@@ -24,11 +24,13 @@ import pytest
 
 from fakes.workspace import Fault, FaultKind
 from lakeflow_job_meta import MetadataMonitor
+from lakeflow_job_meta.control_table.schema import CONTROL_TABLE
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.monitor.events import Event, EventKind
 from lakeflow_job_meta.monitor.loop import LoopOptions, run_loop
 from lakeflow_job_meta.monitor.notify import Webhook
 from lakeflow_job_meta.state.lock import deployment_lock
+from lakeflow_job_meta.tables.delta import DeltaFiles
 from support.connections import VOLUME
 from support.monitor_fixtures import World, broken_row, lines_of_json, module_row
 from support.project_folder import Result, module
@@ -710,6 +712,24 @@ class TestMetadataMonitor:
 
         assert (tmp_path / "new" / "control" / "_delta_log").is_dir()
         assert monitor.check_and_update()["errors"] == []
+
+    def test_a_table_that_it_makes_takes_everything_that_metadata_can_say(self, notebook: World, tmp_path, volume):
+        more = "    description: All\n    job_config: {tags: {a: b}}\n    sources:\n"
+        (volume / "sales.yml").write_text(module("sales").replace("    sources:\n", more))
+
+        result = MetadataMonitor(
+            str(tmp_path / "new" / "control"), volume_path=VOLUME, workspace=notebook.connection
+        ).check_and_update()
+
+        assert (result["errors"], [job["module"] for job in result["jobs_updated"]]) == ([], ["sales"])
+
+    def test_a_table_of_the_user_keeps_its_columns(self, notebook: World, tmp_path):
+        table = DeltaFiles(str(tmp_path / "new" / "control"), CONTROL_TABLE)
+        table.create(original=True)
+
+        MetadataMonitor(table.name, workspace=notebook.connection)
+
+        assert len(table.read().columns) == 8
 
     def test_one_check_tells_what_the_original_told(self, notebook: World, tmp_path):
         monitor = self.monitor_of(notebook, tmp_path)

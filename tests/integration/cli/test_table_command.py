@@ -90,6 +90,24 @@ class TestCreate:
         assert len(DeltaTable(ljm.folder).schema().fields) == 13
         assert "made" not in result.stderr
 
+    def test_the_table_of_the_original_takes_the_insert_of_its_readme(self, project, workspace):
+        ljm = Terminal(project, ("--table", CONTROL, "--warehouse-id", workspace.warehouse_id), CONTROL, project.path)
+        assert ljm("create", "--original").exit_code == 0
+        values = (
+            "'sql_task_1', 'my_pipeline', 'sql', 1, '{}', "
+            """'{"catalog": "bronze", "schema": "data", "table": "customers"}', """
+            """'{"task_type": "sql_query", "sql_task": {"warehouse_id": "abc123", "sql_query": "SELECT 1"}}', true"""
+        )
+        statements = workspace.client().statement_execution
+        done = statements.execute_statement(f"INSERT INTO {CONTROL} VALUES ({values})", workspace.warehouse_id)
+        assert done.status.state.value == "SUCCEEDED", done.status
+
+        assert ljm("show").stdout == "my_pipeline: 1 source, 1 active\n"
+
+    def test_it_has_not_both_kinds_of_columns(self, ljm):
+        result = ljm("create", "--original", "--optional-columns")
+        assert (result.exit_code, result.stdout) == (2, "")
+
 
 class TestLoad:
     def test_the_changes_are_shown_and_made(self, ljm, project):
