@@ -84,7 +84,12 @@ def _add_project_option(command: click.Command) -> None:
 
 @click.group(
     cls=_Commands,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+        # Parameters of jobs are named with underscores.
+        "token_normalize_func": lambda name: name.replace("_", "-"),
+    },
     epilog="Exit codes: 0 fine; 1 problems found; 2 wrong usage or configuration; 3 refused by a safety rule.",
 )
 @project_option

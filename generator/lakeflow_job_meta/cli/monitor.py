@@ -27,13 +27,13 @@ from lakeflow_job_meta.monitor.reconcile import MonitorConfig
 from lakeflow_job_meta.workspace.client import Workspace
 
 
-@click.command("monitor")
+@click.command("monitor", cls=params.JobCommand)
 @click.option("--once", is_flag=True, help="One tick, for a job that is started by a change; exit 1 if unhealthy.")
 @params.control_table_options
-@optional_text("--volume-path", "--volume_path", metavar="PATH", help="A volume whose YAML is loaded into the table.")
-@optional_number("--check-interval-seconds", "--check_interval_seconds", help="From tick to tick. Default: 60.")
-@optional_number("--max-iterations", "--max_iterations", help="End after so many ticks. Default: never.")
-@optional_number("--fail-after", "--fail_after", help="Exit 1 after so many failures in a row. Default: never.")
+@optional_text("--volume-path", metavar="PATH", help="A volume whose YAML is loaded into the table.")
+@optional_number("--check-interval-seconds", help="From tick to tick. Default: 60.")
+@optional_number("--max-iterations", help="End after so many ticks. Default: never.")
+@optional_number("--fail-after", help="Exit 1 after so many failures in a row. Default: never.")
 @params.max_deletes_option
 @params.overwrite_drift_option
 @click.option(
