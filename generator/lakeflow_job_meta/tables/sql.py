@@ -7,6 +7,7 @@ value goes in as a parameter, and every statement can be sent twice with the sam
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,12 @@ _MISSING = (
 )
 
 
+_CONFLICT = re.compile(
+    r"DELTA_CONCURRENT_|DELTA_(?:METADATA|PROTOCOL)_CHANGED|(?:Concurrent|MetadataChanged|ProtocolChanged)\w*Exception"
+)
+"""Error classes and exceptions of Delta for a commit that another one came before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """A SQL text with `:name` for each parameter, and the parameters, all of the type STRING."""
@@ -50,6 +57,10 @@ def statement_error(refused_by: str, message: str) -> OperationFailed:
     """Returns the exception for a statement that a warehouse or Spark refused."""
     if any(code in message for code in _MISSING):
         return NoSuchTable(message)
+    if _CONFLICT.search(message):
+        return OperationFailed(
+            f"somebody else changed the table at the same time, so nothing was written; run again ({message})"
+        )
     return OperationFailed(f"{refused_by} refused a statement: {message}")
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from lakeflow_job_meta._internal.secrets import without_login, without_secrets
 from lakeflow_job_meta._internal.text import foreign_message
-from lakeflow_job_meta.errors import ConfigError, OperationFailed
+from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError, OperationFailed
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -65,7 +65,7 @@ def _default_client() -> WorkspaceClient:
                 disable_experimental_files_api_client=True,
             )
         )
-    except ValueError as error:
+    except Exception as error:  # of the SDK's many ways to log in
         raise ConfigError(
             f"No login to Databricks: {_clean(error)} Set DATABRICKS_HOST and DATABRICKS_TOKEN, or a profile with "
             "DATABRICKS_CONFIG_PROFILE."
@@ -115,7 +115,9 @@ def workspace_errors(workspace: Workspace) -> Iterator[None]:
             f"{host} could not be reached within {client.config.retry_timeout_seconds or RETRY_SECONDS} seconds "
             f"({type(error.__cause__ or error).__name__}). Check the address, the network and the proxy."
         ) from None
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except LakeflowJobMetaError:
+        raise
+    except Exception as error:  # the SDK builds its objects from whatever it is answered
         raise not_understood(host, f"{type(error).__name__}: {_clean(error)}") from error
 
 
