@@ -113,12 +113,18 @@ class SqlTable(VersionedTable):
         return TableVersion(commits[0].version, commits[0].timestamp.isoformat())
 
     def identity(self) -> str:
-        """Returns the name with catalog and schema; for a shorter one, the id of the Delta table (DESCRIBE DETAIL)."""
+        """Returns the name with catalog and schema; of a shorter one, what DESCRIBE DETAIL says it is.
+
+        In a catalog without three levels that is no whole name; then it is the id of the Delta table.
+        """
         parts = split_name(self.name)
         if len(parts) == _PARTS_OF_A_FULL_NAME:
             return ".".join(parts).casefold()
         with self._explaining_missing():
-            return str(self._executor.run(Statement(f"DESCRIBE DETAIL {self._quoted}"))[0]["id"])
+            detail = self._executor.run(Statement(f"DESCRIBE DETAIL {self._quoted}"))[0]
+        name = str(detail.get("name") or "").casefold()
+        is_full = name.count(".") + 1 == _PARTS_OF_A_FULL_NAME and not name.startswith("spark_catalog.")
+        return name if is_full else str(detail["id"])
 
     def read(self, version: int | None = None, *, also: Sequence[str] = ()) -> Snapshot:
         if version is not None:

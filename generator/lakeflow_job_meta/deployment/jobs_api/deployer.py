@@ -51,6 +51,7 @@ class JobsApiDeployer:
 
     Attributes:
         known: The recorded id of each job, by key; it may be incomplete or wrong.
+        elsewhere: The ids that the same record has for other targets.
     """
 
     project: Project
@@ -59,6 +60,7 @@ class JobsApiDeployer:
     target: str
     known: Mapping[str, str]
     on_progress: Callable[[str], None] = lambda line: None
+    elsewhere: Collection[str] = ()
 
     def __post_init__(self) -> None:
         self._client = JobsClient(self.workspace)
@@ -196,7 +198,9 @@ class JobsApiDeployer:
         for job in seen:
             doubtful = ownership_tags.doubtful_key_of(job, self._scope, self.known)
             key = doubtful or recorded.get(str(job.job_id), "")
-            if key in names and job.is_of_a_bundle:
+            if (other := ownership_tags.key_of_other_target(job, self._scope, self.elsewhere)) in names:
+                reasons[str(other)] = ownership_tags.of_other_target(job)
+            elif key in names and job.is_of_a_bundle:
                 bundled.append(key)
             elif key in names and (doubtful or (SCOPE_TAG not in job.tags and job.settings.get("name") == names[key])):
                 reasons[key] = ownership_tags.not_surely_ours(key, job, self._scope)
