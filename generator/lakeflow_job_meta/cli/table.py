@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 import click
@@ -161,8 +162,8 @@ def show(chosen: _TableOption, module: str | None, form: str) -> None:
     if form == "json":
         show_json(shown)
     elif module is None:
-        for each in names:
-            sources = [row for row in shown if key_of(row)[0] == each]
+        for each, group in groupby(shown, key=lambda row: key_of(row)[0]):
+            sources = list(group)
             active = sum(is_active(row) for row in sources)
             echo(f"{each}: {count(len(sources), 'source')}, {active} active")
     else:

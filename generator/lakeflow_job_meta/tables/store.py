@@ -153,12 +153,9 @@ class TableStore(ABC):
             TableMissing: A table of the user's own is not there.
             OperationFailed: A value does not fit its column, or the table refuses; its rows are as they were.
         """
-        rows = self.schema.prepared(self.name, changes)
+        rows = self.prepared(changes)
         if not rows:
             return
-        problem = self._size_problem(rows)
-        if problem is not None:
-            raise OperationFailed(f"{self.name}: {problem}")
         with self._explaining():
             table = self._open_if_there()
             if table is None:
@@ -170,6 +167,14 @@ class TableStore(ABC):
                 table.add_columns(missing)
                 types = {**types, **{column.name: column.type for column in missing}}
             table.merge(rows, self.schema.writable(self.name, rows, types))
+
+    def prepared(self, changes: RowChanges) -> KeyedRows:
+        """Returns what one commit would write; raises OperationFailed where a value or the whole does not fit."""
+        rows = self.schema.prepared(self.name, changes)
+        problem = self._size_problem(rows) if rows else None
+        if problem is not None:
+            raise OperationFailed(f"{self.name}: {problem}")
+        return rows
 
     def _open_if_there(self) -> OpenTable | None:
         """Opens the table; None where a table of this tool is not there yet."""

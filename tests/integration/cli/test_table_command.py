@@ -16,6 +16,9 @@ import pytest
 from deltalake import DeltaTable
 
 from fakes.workspace import FakeWorkspace, Warehouse
+from lakeflow_job_meta.cli import table
+from lakeflow_job_meta.control_table.schema import key_of
+from lakeflow_job_meta.tables import sql
 from support.connections import CONTROL, VOLUME
 from support.project_folder import ProjectFolder, Result, module
 from support.tables import row, write_table
@@ -132,6 +135,15 @@ class TestLoad:
         assert result.stderr.endswith(f"{filled.name}: 1 row would change of 2 loaded.\n")
         assert DeltaTable(filled.folder).version() == 1
 
+    def test_a_dry_run_finds_what_is_too_large_for_one_commit(self, project, workspace, monkeypatch):
+        monkeypatch.setattr(sql, "MAX_WRITE_CHARACTERS", 100)
+        options = ("--table", CONTROL, "--warehouse-id", workspace.warehouse_id)
+        project.write("metadata/a.yml", TWO_SOURCES)
+        project.ljm("table", "create", *options)
+        for dry in ((), ("--dry-run",)):
+            result = project.ljm("table", "load", "metadata", *dry, *options)
+            assert (result.exit_code, "more than the 100 that fit into one commit" in result.stderr) == (1, True)
+
     def test_rows_that_are_not_in_the_yaml_are_told_and_pruned_when_asked(self, filled, project):
         project.write("metadata/a.yml", "\n".join(TWO_SOURCES.split("\n")[:-2]) + "\n")
         result = filled("load", "metadata")
@@ -223,6 +235,17 @@ class TestShow:
         write_table(filled.folder, [row(None, None, transformation_config="{"), row("x")])
         assert filled("show").exit_code == 0
         assert filled("show", "sales").exit_code == 0
+
+
+    def test_the_cost_grows_with_the_rows_and_not_with_their_square(self, project, monkeypatch):
+        write_table(project.path / "big", [row("a", f"m{number}") for number in range(500)])
+        calls = []
+        monkeypatch.setattr(table, "key_of", lambda row: calls.append(1) or key_of(row))
+
+        result = project.ljm("table", "show", "--delta", "big")
+
+        assert (result.exit_code, len(result.stdout.splitlines())) == (0, 500)
+        assert len(calls) <= 4 * 500
 
 
 class TestExport:
