@@ -24,6 +24,7 @@ from lakeflow_job_meta.monitor.loop import LoopOptions, run_loop
 from lakeflow_job_meta.monitor.monitor import Monitor
 from lakeflow_job_meta.monitor.notify import LOG_FORMATS, Notifier
 from lakeflow_job_meta.monitor.reconcile import MonitorConfig
+from lakeflow_job_meta.sources.volume import volume_path as find_volume
 from lakeflow_job_meta.workspace.client import Workspace
 
 
@@ -88,6 +89,7 @@ def command(
     project = load()
     named = target_of(project, target)
     notifier = Notifier(partial(_log, log_format), webhook, f"{project.folder.name} ({named})")
+    volume_path = volume_path and find_volume(volume_path)
     config = MonitorConfig(named, max_deletes, overwrite_drift, volume_path, propose)
     workspace = Workspace()
     select = _selection(deployer, named, workspace, notifier, timeout, parallel)

@@ -193,4 +193,4 @@ def is_command_line(program: ModuleType) -> bool:
         return True
     file = Path(getattr(program, "__file__", None) or "")
     # On Windows a command is an archive with a file in it.
-    return file.name in _COMMANDS or file.parent.name.removesuffix(".exe") in _COMMANDS and file.name == "__main__.py"
+    return file.name in _COMMANDS or (file.parent.name.removesuffix(".exe") in _COMMANDS and file.name == "__main__.py")

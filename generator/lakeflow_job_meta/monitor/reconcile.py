@@ -46,6 +46,7 @@ class MonitorConfig:
         max_deletes: How many jobs each deployment may delete; None leaves that to the project file.
         volume: A volume whose YAML files are loaded into the control table as they change.
         proposal: A folder for what would be deployed, instead of a deployment.
+        audience: Who reads what would allow a refused change.
     """
 
     target: str
@@ -53,6 +54,7 @@ class MonitorConfig:
     overwrite_drift: bool = False
     volume: str | None = None
     proposal: Path | None = None
+    audience: Audience = Audience.MONITOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def open_context(
         project,
         folder,
         config,
-        DeployOptions(allowance, keep_going=True, hold_back=True, audience=Audience.MONITOR),
+        DeployOptions(allowance, keep_going=True, hold_back=True, audience=config.audience),
         workspace,
         fingerprints,
         SourceWatcher(project, readers, fingerprints, f"{allowance} {config.volume}", written),

@@ -52,7 +52,7 @@ _FEATURES = re.compile(
 _LONGEST = 300
 _CONSTRAINT = "delta.constraints."
 _OTHER_WAY = (
-    "Reach it by its name over a SQL warehouse or in Spark instead: as `table:` with a warehouse_id in job_meta.yml, or "
+    "Reach it by its name over a SQL warehouse or in Spark instead, as `table:` with a warehouse_id in job_meta.yml or "
     "as catalog.schema.table in Python."
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -106,7 +106,9 @@ class DeltaFiles(VersionedTable):
                     "log is damaged or missing: restore it, or move the folder away to start anew",
                 )
         raise TableMissing(
-            self.name, "there is no Delta table here; make it with `ljm table create`, or correct the path"
+            self.name,
+            "there is no Delta table here; make it with `ljm table create` (`ensure_exists()` in Python), or correct "
+            "the path",
         )
 
     def _open_old(self, version: int, newest: int) -> _OpenDeltaTable:
@@ -152,7 +154,9 @@ class DeltaFiles(VersionedTable):
                 "Delta tables by path need the extra 'delta': pip install 'lakeflow-job-meta[delta]'"
             ) from None
         if self._path is not None and unquote(str(self._path)) != str(self._path):
-            raise TableUnusable(self.name, "delta-rs takes '%' and two digits in a path for another character; rename it")
+            raise TableUnusable(
+                self.name, "delta-rs takes '%' and two digits in a path for another character; rename it"
+            )
         try:
             yield
         except LakeflowJobMetaError:
@@ -173,7 +177,7 @@ class DeltaFiles(VersionedTable):
             names = listing(sorted(part.removeprefix('Unknown("').rstrip('")') for part in found.split(", ")))
             return f"delta-rs cannot handle these features of the table: {names}. {_OTHER_WAY}"
         if "append-only" in text:
-            return f"the table is append-only (delta.appendOnly), so its rows cannot be changed; unset that property"
+            return "the table is append-only (delta.appendOnly), so its rows cannot be changed; unset that property"
         if "failed validation check" in text:
             return f"nothing was written, since rows break a rule of the table: {'; '.join(self._rules())}"
         if gone := re.search(r"Object at location (\S+) not found", text):
@@ -195,7 +199,11 @@ class DeltaFiles(VersionedTable):
             for name, rule in field.metadata.items()
             if name in ("delta.invariants", "delta.generationExpression")
         ]
-        return [*of_table, *of_columns, *(f"column {field.name!r} (NOT NULL)" for field in fields if not field.nullable)]
+        return [
+            *of_table,
+            *of_columns,
+            *(f"column {field.name!r} (NOT NULL)" for field in fields if not field.nullable),
+        ]
 
 
 @dataclass(frozen=True, slots=True)

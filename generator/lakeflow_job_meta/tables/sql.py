@@ -93,7 +93,9 @@ class SqlTable(VersionedTable):
             yield
         except NoSuchTable:
             raise TableMissing(
-                self.name, "there is no such table; make it with `ljm table create`, or correct its name"
+                self.name,
+                "there is no such table; make it with `ljm table create` (`ensure_exists()` in Python), or correct its "
+                "name",
             ) from None
 
     def _size_problem(self, rows: KeyedRows) -> str | None:

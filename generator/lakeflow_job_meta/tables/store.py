@@ -106,8 +106,8 @@ class TableStore(ABC):
     def create(self, *, optional_columns: bool = True, only_new: bool = False, original: bool = False) -> Created:
         """Creates the table if it is not there; an existing one gets the optional columns that it lacks, if wanted.
 
-        With `only_new` an existing one is left alone; with `original` too, and a new one has the columns of the original
-        tool alone, in their order: an INSERT of values without names fits such a table.
+        With `only_new` an existing one is left alone; with `original` too, and a new one has the columns of the
+        original tool alone, in their order: an INSERT of values without names fits such a table.
         """
         wanted = [each for each in self.schema.columns if optional_columns or not each.is_optional]
         if original:

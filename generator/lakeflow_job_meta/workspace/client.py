@@ -41,13 +41,18 @@ class Workspace:
         self.client: Callable[[], WorkspaceClient] = cache(make_client or _default_client)
         self.is_of_environment = make_client is None
 
+    @classmethod
+    def of_profile(cls, name: str) -> Workspace:
+        """Returns the workspace of a profile in the configuration file of the databricks CLI."""
+        return cls(lambda: _default_client(name))
+
     @property
     def host(self) -> str:
         """The workspace's address, for messages and links."""
         return without_login(str(self.client().config.host))
 
 
-def _default_client() -> WorkspaceClient:
+def _default_client(profile: str | None = None) -> WorkspaceClient:
     try:
         from databricks.sdk import WorkspaceClient
         from databricks.sdk.core import Config
@@ -58,6 +63,7 @@ def _default_client() -> WorkspaceClient:
     try:
         return WorkspaceClient(
             config=Config(
+                profile=profile,
                 product="lakeflow-job-meta",
                 retry_timeout_seconds=RETRY_SECONDS,
                 http_timeout_seconds=ANSWER_SECONDS,

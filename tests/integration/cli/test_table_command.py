@@ -236,7 +236,6 @@ class TestShow:
         assert filled("show").exit_code == 0
         assert filled("show", "sales").exit_code == 0
 
-
     def test_the_cost_grows_with_the_rows_and_not_with_their_square(self, project, monkeypatch):
         write_table(project.path / "big", [row("a", f"m{number}") for number in range(500)])
         calls = []

@@ -291,13 +291,13 @@ class TestWhatDeltaRsCannotDo:
 
     def test_a_feature_that_it_cannot_read_is_named_too(self, tmp_path):
         table = self.table(tmp_path, reader=["ofTomorrow"])
-        with pytest.raises(TableUnusable, match="features of the table: 'ofTomorrow'"):
+        with pytest.raises(TableUnusable, match=r"features of the table: 'ofTomorrow'"):
             table.read()
 
     def test_a_path_with_the_word_feature_is_no_feature(self, tmp_path):
         table = self.table(tmp_path, name="my_feature_table", reader=["columnMapping"],
                            **{"delta.columnMapping.mode": "name"})  # fmt: skip
-        with pytest.raises(TableUnusable, match="cannot be read or written: .*physicalName"):
+        with pytest.raises(TableUnusable, match=r"cannot be read or written: .*physicalName"):
             table.read()
 
     def test_an_append_only_table_is_told_as_such(self, tmp_path):
@@ -321,7 +321,7 @@ class TestWhatDeltaRsCannotDo:
         DeltaTable(tmp_path / "control").create_checkpoint()
         for version in (0, 1):
             (tmp_path / "control" / "_delta_log" / f"{version:020}.json").unlink()
-        with pytest.raises(OperationFailed, match="does not keep version 1 any more: .* the newest is 2"):
+        with pytest.raises(OperationFailed, match=r"does not keep version 1 any more: .* the newest is 2"):
             table.read(1)
 
     def test_a_path_that_it_would_take_for_another_one_is_refused(self, tmp_path):

@@ -12,7 +12,6 @@ from dataclasses import replace
 import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.core import Config
-from deltalake import DeltaTable
 
 from fakes.workspace import FakeWorkspace, Fault, FaultKind, SqlError, State, Warehouse
 from lakeflow_job_meta.control_table.schema import CONTROL_TABLE

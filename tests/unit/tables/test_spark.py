@@ -27,7 +27,7 @@ def error_of(error: Exception) -> OperationFailed:
     return raised.value
 
 
-JAVA = "An error occurred while calling o45.collectToPython.\n: {}\n\tat org.apache.spark.A.b(A.scala:1)\n\tat x.Y.z(Y.java:2)"
+JAVA = "An error occurred while calling o45.collectToPython.\n: {}\n\tat x.A.b(A.scala:1)\n\tat x.Y.z(Y.java:2)"
 
 
 def test_an_error_of_java_is_told_by_its_first_line():

@@ -27,8 +27,9 @@ def workspace() -> Workspace:
     ],
 )
 def test_an_answer_that_the_sdk_stumbles_over_is_one_that_is_not_understood(error):
-    with pytest.raises(AnswerLost, match="answers something that is not understood") as raised, workspace_errors(
-        workspace()
+    with (
+        pytest.raises(AnswerLost, match="answers something that is not understood") as raised,
+        workspace_errors(workspace()),
     ):
         raise error
     assert type(error).__name__ in str(raised.value)
@@ -38,5 +39,5 @@ def test_an_answer_that_the_sdk_stumbles_over_is_one_that_is_not_understood(erro
 def test_an_error_of_our_own_stays_what_it_is():
     with pytest.raises(ConfigError, match="mine"), workspace_errors(workspace()):
         raise ConfigError("mine")
-    with pytest.raises(OperationFailed, match="^mine$"), workspace_errors(workspace()):
+    with pytest.raises(OperationFailed, match=r"^mine$"), workspace_errors(workspace()):
         raise OperationFailed("mine")
