@@ -836,7 +836,7 @@ class TestMetadataMonitor:
 
     @pytest.mark.parametrize("seconds", [0, -1])
     def test_what_is_no_interval_is_refused(self, notebook: World, tmp_path, seconds):
-        with pytest.raises(ConfigError, match="at least 1"):
+        with pytest.raises(ConfigError, match="must be a whole number from 1"):
             self.monitor_of(notebook, tmp_path, check_interval_seconds=seconds)
 
     def test_a_metadata_monitor_is_created_from_widgets(self, notebook: World, tmp_path):
