@@ -12,7 +12,7 @@ from typing import get_args
 import click
 
 from lakeflow_job_meta.cli import params
-from lakeflow_job_meta.cli.params import optional_number, optional_text
+from lakeflow_job_meta.cli.params import optional_text
 from lakeflow_job_meta.cli.report import echo
 from lakeflow_job_meta.cli.run import ShownFailure, end_like_ctrl_c
 from lakeflow_job_meta.config.bundle import target_of
@@ -27,14 +27,16 @@ from lakeflow_job_meta.monitor.reconcile import MonitorConfig
 from lakeflow_job_meta.sources.volume import volume_path as find_volume
 from lakeflow_job_meta.workspace.client import Workspace
 
+_from_one = partial(click.option, type=click.IntRange(1), metavar="N")
+
 
 @click.command("monitor", cls=params.JobCommand)
 @click.option("--once", is_flag=True, help="One tick, for a job that is started by a change; exit 1 if unhealthy.")
 @params.control_table_options
 @optional_text("--volume-path", metavar="PATH", help="A volume whose YAML is loaded into the table.")
-@optional_number("--check-interval-seconds", help="From tick to tick. Default: 60.")
-@optional_number("--max-iterations", help="End after so many ticks. Default: never.")
-@optional_number("--fail-after", help="Exit 1 after so many failures in a row. Default: never.")
+@_from_one("--check-interval-seconds", help="From tick to tick. Default: 60.")
+@_from_one("--max-iterations", help="End after so many ticks. Default: never.")
+@_from_one("--fail-after", help="Exit 1 after so many failures in a row. Default: never.")
 @params.max_deletes_option
 @params.overwrite_drift_option
 @click.option(

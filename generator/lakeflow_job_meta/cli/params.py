@@ -68,18 +68,8 @@ def optional_text(*names: str, **settings: object) -> Callable[[Command], Comman
     return click.option(*names, type=str, callback=_text_or_none, **settings)  # type: ignore[arg-type]
 
 
-def optional_number(*names: str, **settings: object) -> Callable[[Command], Command]:
-    """Returns an option whose value is a whole number from 1; None where it is empty."""
-    return click.option(*names, type=str, metavar="N", callback=_number_or_none, **settings)  # type: ignore[arg-type]
-
-
 def _text_or_none(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
     return (value or "").strip() or None
-
-
-def _number_or_none(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
-    text = _text_or_none(ctx, param, value)
-    return None if text is None else int(click.IntRange(1)(text, param, ctx))
 
 
 def format_option(choices: Iterable[str], help_text: str = "As text or JSON.") -> Callable[[Command], Command]:
