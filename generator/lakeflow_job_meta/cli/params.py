@@ -42,7 +42,8 @@ class JobCommand(click.Command):
         rest = iter(args)
         for arg in rest:
             name, equals, value = arg.partition("=")
-            option = options.get(name.replace("_", "-"))
+            name = name.replace("_", "-")
+            option = options.get(name)
             if option is None:
                 yield arg
             elif option.is_flag:
