@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
-from lakeflow_job_meta.cli.main import main
+import sys
 
-main()
+from lakeflow_job_meta.cli.main import main
+from lakeflow_job_meta.errors import LakeflowJobMetaError
+
+try:
+    main()
+except LakeflowJobMetaError as error:  # run as a module by another program; it is told already
+    sys.exit(error.exit_code)

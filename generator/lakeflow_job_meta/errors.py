@@ -27,6 +27,10 @@ class LakeflowJobMetaError(Exception):
         super().__init__(message)
         self.diagnostics = diagnostics
 
+    def _render_traceback_(self) -> list[str]:
+        """Returns what IPython shows instead of a traceback: the sentence is for whoever reads the notebook."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class OperationFailed(LakeflowJobMetaError):
     """Something was tried and did not work: a disk that is full, a table that cannot be reached."""

@@ -156,6 +156,20 @@ class ControlTableContract:
         assert table.version() == before
         assert list(by_source(table)) == ["a"]
 
+    def test_one_of_the_original_tool_has_eight_columns_in_order_and_everything_works_with_it(self, place: Place):
+        table = place.open()
+        assert table.create(original=True) is Created.TABLE
+        assert [field.name for field in DeltaTable(place.folder).schema().fields] == list(ORIGINAL_COLUMNS)
+        assert table.create(original=True) is Created.NOTHING
+        assert table.create(only_new=True) is Created.NOTHING
+
+        table.write(upserts(row("a"), row("b")))
+        table.write(RowChanges([row("a", execution_order=7)], [("sales", "b")]))
+
+        assert {key: found["execution_order"] for key, found in by_source(table).items()} == {"a": 7}
+        with pytest.raises(TableUnusable, match="the optional columns 'description'"):
+            table.write(upserts({**row("a"), "description": "x"}))
+
     def test_an_older_table_gets_the_optional_columns_only_on_request(self, place: Place):
         table = on_disk(place, [row(owner="me")], {**ORIGINAL, "owner": TEXT})
         assert table.create(optional_columns=False) is Created.NOTHING

@@ -13,6 +13,7 @@ _STACK = re.compile(
     r"(?i)\n\s*(?:\d+: |(?:stack )?backtrace|jvm stacktrace|caused by: )"
     r"|\s+at (?:[\w$]+\.)+[\w$<>]+\((?:[\w$]+\.(?:java|scala|kt)|native method|unknown source)"
 )
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _FEW = 12
 _HARMLESS = "\n\t\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 """What Python does not take for printable, and may be printed: line feeds, tabs and spaces."""
@@ -42,8 +43,8 @@ def printable(text: str) -> str:
 
 
 def foreign_message(text: str, longest: int) -> str:
-    """Returns what a library or server says, on one line and cut, without the stack in Rust or Java that follows."""
-    return " ".join(_STACK.split(text, maxsplit=1)[0].split())[:longest]
+    """Returns what a library or server says, on one line and cut, without colours and the stack in Rust or Java."""
+    return " ".join(_STACK.split(_COLOUR.sub("", text), maxsplit=1)[0].split())[:longest]
 
 
 def _escaped(character: str) -> str:

@@ -1,7 +1,8 @@
-"""The functions of the package: what the commands do, from Python. Thin: parameters in, plain results out, no output.
+"""The functions of the package: what the commands do, from Python. Thin: parameters in, plain results out.
 
-Progress goes to the log `lakeflow_job_meta`. What goes wrong is raised as one of the errors in `errors`. A `workspace`
-is where tables, volumes and jobs are; by default it is the one of the environment.
+Progress goes to the log `lakeflow_job_meta`, and is printed where no logging is set up. What goes wrong is raised as
+one of the errors in `errors`. A `workspace` is where tables, volumes and jobs are, as a WorkspaceClient or the name of
+a profile; by default it is the one of the environment.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from lakeflow_job_meta.api.arguments import check_number, tell, workspace_of
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config import load
@@ -28,6 +30,9 @@ from lakeflow_job_meta.planning.compare import JobChange, Plan, compare_files
 from lakeflow_job_meta.planning.explain import FORMATS
 from lakeflow_job_meta.planning.model import BundlePlan
 from lakeflow_job_meta.workspace.client import Workspace
+
+if TYPE_CHECKING:
+    from lakeflow_job_meta.api.arguments import WorkspaceLike
 
 _log = logging.getLogger("lakeflow_job_meta")
 
@@ -48,6 +53,9 @@ class ValidationResult:
     def warnings(self) -> list[Diagnostic]:
         """The other problems."""
         return [each for each in self.diagnostics if each.severity is Severity.WARNING]
+
+    def __repr__(self) -> str:
+        return f"<ValidationResult: {self.modules} modules, {len(self.errors)} errors, {len(self.warnings)} warnings>"
 
     @property
     def is_valid(self) -> bool:
@@ -95,12 +103,12 @@ def load_project(folder: str | Path | None = None) -> Project:
     return load.load_project(Path(folder) if folder is not None else load.find_project_folder(Path.cwd()))
 
 
-def compile(project: Project, *, workspace: Workspace | None = None) -> Compilation:
+def compile(project: Project, *, workspace: WorkspaceLike | None = None) -> Compilation:
     """Reads all metadata of a project and compiles it to jobs; changes nothing."""
-    return compile_project(project, on_wait=_log.info, workspace=workspace)
+    return compile_project(project, on_wait=tell_progress, workspace=workspace_of(workspace))
 
 
-def validate(project: Project, *, workspace: Workspace | None = None) -> ValidationResult:
+def validate(project: Project, *, workspace: WorkspaceLike | None = None) -> ValidationResult:
     """Finds all problems of a project's metadata, as `ljm validate` does; changes nothing."""
     compilation = compile(project, workspace=workspace)
     return ValidationResult(compilation.diagnostics, compilation.modules)
@@ -113,7 +121,7 @@ def plan(
     live: bool = False,
     target: str | None = None,
     parallel: int = 2,
-    workspace: Workspace | None = None,
+    workspace: WorkspaceLike | None = None,
 ) -> PlanResult:
     """Compares a project's metadata with its generated files, as `ljm plan` does; changes nothing.
 
@@ -147,7 +155,7 @@ def deploy(
     keep_going: bool = False,
     dry_run: bool = False,
     backend: BackendName = "auto",
-    workspace: Workspace | None = None,
+    workspace: WorkspaceLike | None = None,
 ) -> DeployResult:
     """Deploys a project's jobs behind the safety gate, as `ljm deploy` does, and records them.
 
@@ -162,13 +170,14 @@ def deploy(
         keep_going: Whether modules without errors are deployed although others have some.
         dry_run: Whether to stop after the gate.
         backend: `cli`, `jobs-api`, or `auto`: the databricks CLI where there are a bundle and a CLI.
-        workspace: The workspace; by default the one of the environment.
+        workspace: The workspace: a WorkspaceClient or the name of a profile; by default the one of the environment.
 
     Raises:
         InvalidMetadata: The metadata has errors, and `keep_going` was not given; nothing was deployed.
         PolicyRefused: The gate; nothing was changed in the workspace.
         OperationFailed: It failed before anything was deployed.
     """
+    check_number("max_deletes", max_deletes, 0)
     allowed = project.max_deletes if max_deletes is None else max_deletes
     allowance = Allowance(allowed, allow_empty, overwrite_drift, allow_duplicates)
     options = DeployOptions(allowance, keep_going, dry_run=dry_run, audience=Audience.PYTHON)
@@ -182,15 +191,21 @@ def run_deployment(
     *,
     compile_metadata: Callable[[Project], Compilation] | None = None,
     backend: BackendName = "auto",
-    workspace: Workspace | None = None,
+    workspace: WorkspaceLike | None = None,
 ) -> DeployResult:
     """Deploys a project whose progress goes to the log; of `deploy` and `JobOrchestrator`."""
+    connection = workspace_of(workspace)
     return pipeline.deploy(
         project,
         target,
-        select_backend(project, target, workspace or Workspace(), backend, on_fallback=_log.warning),
+        select_backend(project, target, connection or Workspace(), backend, on_fallback=_log.warning),
         options,
-        Reporter(_log.info),
-        compile_metadata=compile_metadata or (lambda project: compile(project, workspace=workspace)),
-        workspace=workspace,
+        Reporter(tell_progress),
+        compile_metadata=compile_metadata or (lambda project: compile(project, workspace=connection)),
+        workspace=connection,
     )
+
+
+def tell_progress(line: str) -> None:
+    """Tells what is being done, in the log or as a plain line."""
+    tell(_log, logging.INFO, line)

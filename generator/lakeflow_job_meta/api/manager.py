@@ -5,21 +5,26 @@ Thin: every method is one of the functions behind `ljm table`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from lakeflow_job_meta.api.arguments import table_name, workspace_of
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.control_table.changes import TableChanges, compare_versions
 from lakeflow_job_meta.control_table.schema import CONTROL_TABLE, key_of
 from lakeflow_job_meta.services.adhoc_project import project_around
 from lakeflow_job_meta.services.table_load import load, read_checked
 from lakeflow_job_meta.sources.interface import Reader
-from lakeflow_job_meta.sources.volume import VolumeReader, volume_files
+from lakeflow_job_meta.sources.volume import VolumeReader, volume_files, volume_path
 from lakeflow_job_meta.sources.yaml_files import YamlReader
 from lakeflow_job_meta.tables.open import open_table
 from lakeflow_job_meta.tables.schema import Row
 from lakeflow_job_meta.tables.store import Created, VersionedTable
-from lakeflow_job_meta.workspace.client import Workspace
+
+if TYPE_CHECKING:
+    from lakeflow_job_meta.api.arguments import WorkspaceLike
 
 
 class MetadataManager:
@@ -27,19 +32,28 @@ class MetadataManager:
 
     Args:
         control_table: `catalog.schema.table`, reached by the active Spark session or else over a SQL warehouse; or the
-            path or URL of a Delta table.
+            path (text or `Path`) or URL of a Delta table.
         warehouse_id: The SQL warehouse; without one, DATABRICKS_WAREHOUSE_ID is used where there is no session.
-        workspace: The workspace; by default the one of the environment.
+        workspace: The workspace: a WorkspaceClient or the name of a profile; by default the one of the environment.
 
     Raises:
         ConfigError: The name is no table's name, or there is no way to reach it.
     """
 
     def __init__(
-        self, control_table: str, warehouse_id: str | None = None, *, workspace: Workspace | None = None
+        self,
+        control_table: str | os.PathLike[str],
+        warehouse_id: str | None = None,
+        *,
+        workspace: WorkspaceLike | None = None,
     ) -> None:
-        self._workspace = workspace
-        self.table: VersionedTable = open_table(control_table, CONTROL_TABLE, warehouse_id, workspace=workspace)
+        self._workspace = workspace_of(workspace)
+        self.table: VersionedTable = open_table(
+            table_name(control_table), CONTROL_TABLE, warehouse_id or None, workspace=self._workspace
+        )
+
+    def __repr__(self) -> str:
+        return f"MetadataManager({self.table.name!r})"
 
     def ensure_exists(self, *, optional_columns: bool = True) -> bool:
         """Creates the table if it is not there.
@@ -53,7 +67,7 @@ class MetadataManager:
         """
         return self.table.create(optional_columns=optional_columns) is not Created.NOTHING
 
-    def load_yaml(self, path: str, *, prune: bool = False) -> int:
+    def load_yaml(self, path: str | os.PathLike[str], *, prune: bool = False) -> int:
         """Loads a YAML file, a folder or a glob, with one commit or none.
 
         Args:
@@ -69,10 +83,11 @@ class MetadataManager:
         """
         return self._load(lambda project: YamlReader(project.folder, str(Path(path).absolute())), Path(path), prune)
 
-    def sync_from_volume(self, path: str, *, prune: bool = False) -> int:
+    def sync_from_volume(self, path: str | os.PathLike[str], *, prune: bool = False) -> int:
         """Loads all YAML files of a Unity Catalog volume, with one commit or none; otherwise like `load_yaml`."""
-        files = volume_files(path, self._workspace)
-        return self._load(lambda project: VolumeReader(path, files), Path.cwd(), prune)
+        folder = volume_path(os.fspath(path))
+        files = volume_files(folder, self._workspace)
+        return self._load(lambda project: VolumeReader(folder, files), Path.cwd(), prune)
 
     def _load(self, reader_in: Callable[[Project], Reader], near: Path, prune: bool) -> int:
         project = project_around(near)

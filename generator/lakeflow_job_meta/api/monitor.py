@@ -1,27 +1,37 @@
 """`MetadataMonitor`: the monitor from notebooks and tests, with the methods of the original tool.
 
-Thin: the same ticks as `ljm monitor`. What happens goes to the log `lakeflow_job_meta.metadata_monitor`.
+Thin: the same ticks as `ljm monitor`. What happens goes to the log `lakeflow_job_meta.metadata_monitor`, and
+is printed where no logging is set up.
 """
 
 from __future__ import annotations
 
 import logging
+import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol, TypedDict
+from typing import TYPE_CHECKING, Protocol, TypedDict
 
+from lakeflow_job_meta._internal.text import did_you_mean
+from lakeflow_job_meta.api.arguments import check_number, table_name, tell, workspace_of
 from lakeflow_job_meta.api.orchestrator import JobOfModule
 from lakeflow_job_meta.config.bundle import target_of
 from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.deployment.policy import Audience
 from lakeflow_job_meta.deployment.select_backend import select_backend
-from lakeflow_job_meta.errors import ConfigError
+from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.monitor.events import Event, EventKind, TickResult
 from lakeflow_job_meta.monitor.loop import LoopOptions, run_loop
 from lakeflow_job_meta.monitor.monitor import Monitor
 from lakeflow_job_meta.monitor.reconcile import MonitorConfig
 from lakeflow_job_meta.services.adhoc_project import project_of_table
 from lakeflow_job_meta.sources.open import open_table_source
+from lakeflow_job_meta.sources.volume import volume_path as find_volume
 from lakeflow_job_meta.state.folder import state_folder
 from lakeflow_job_meta.workspace.client import Workspace
+
+if TYPE_CHECKING:
+    from lakeflow_job_meta.api.arguments import WorkspaceLike
 
 _log = logging.getLogger("lakeflow_job_meta.metadata_monitor")
 _LEVELS = {
@@ -83,7 +93,9 @@ class MetadataMonitor:
         project_folder: The bundle's folder; by default the nearest one upwards from the current folder.
         target: The bundle's target; by default the bundle's own.
         max_deletes: How many jobs one deployment may delete; by default as the project file says.
-        workspace: The workspace; by default the one of the environment.
+        overwrite_drift: Whether edits made by hand in the workspace may be overwritten.
+        fail_after: After how many failures in a row `run_continuous` ends with an error; by default never.
+        workspace: The workspace: a WorkspaceClient or the name of a profile; by default the one of the environment.
 
     Attributes:
         target: The bundle's target.
@@ -96,36 +108,42 @@ class MetadataMonitor:
 
     def __init__(
         self,
-        control_table: str,
+        control_table: str | os.PathLike[str],
         check_interval_seconds: int = 60,
-        volume_path: str | None = None,
+        volume_path: str | os.PathLike[str] | None = None,
         auto_update_jobs: bool = True,
         *,
         warehouse_id: str | None = None,
         project_folder: str | Path | None = None,
         target: str | None = None,
         max_deletes: int | None = None,
-        workspace: Workspace | None = None,
+        overwrite_drift: bool = False,
+        fail_after: int | None = None,
+        workspace: WorkspaceLike | None = None,
     ) -> None:
-        if check_interval_seconds < 1:
-            raise ConfigError(f"check_interval_seconds must be at least 1, not {check_interval_seconds}.")
-        self.check_interval_seconds = check_interval_seconds
+        check_number("check_interval_seconds", check_interval_seconds, 1)
+        check_number("max_deletes", max_deletes, 0)
+        check_number("fail_after", fail_after, 1)
+        self.check_interval_seconds, self.fail_after = check_interval_seconds, fail_after
         self.max_iterations: int | None = None
-        self._volume_path = volume_path or None
-        self._workspace = workspace or Workspace()
+        self._volume_path = find_volume(os.fspath(volume_path)) if volume_path else None
+        self._workspace = workspace_of(workspace) or Workspace()
+        self._table = table_name(control_table)
 
         def load() -> Project:
-            return project_of_table(control_table, warehouse_id, project_folder)
+            return project_of_table(self._table, warehouse_id or None, project_folder)
 
         project = load()
         self.target = target_of(project, target)
-        source = next((source for source in project.metadata if source.location == control_table), project.metadata[0])
+        source = next((source for source in project.metadata if source.location == self._table), project.metadata[0])
         self._source = source.location
-        open_table_source(source, project.folder, workspace=self._workspace).create(optional_columns=False)
+        open_table_source(source, project.folder, workspace=self._workspace).create(only_new=True)
         self.proposal_folder = None if auto_update_jobs else state_folder(project, self.target) / "proposal"
         self._monitor = Monitor(
             load,
-            MonitorConfig(self.target, max_deletes, volume=self._volume_path, proposal=self.proposal_folder),
+            MonitorConfig(
+                self.target, max_deletes, overwrite_drift, self._volume_path, self.proposal_folder, Audience.OBJECT
+            ),
             lambda project: select_backend(project, self.target, self._workspace, on_fallback=_log.warning),
             _log_event,
             workspace=self._workspace,
@@ -135,10 +153,18 @@ class MetadataMonitor:
     def from_widgets(cls, dbutils: _Utilities) -> MetadataMonitor:
         """Creates one from the widgets of a notebook, which are the parameters of its job.
 
-        `control_table` is required; `volume_path`, `check_interval_seconds`, `max_iterations`, `warehouse_id` and
-        `target` may be missing or empty. Raises ConfigError for a value that is missing or wrong.
+        `control_table` is required; `volume_path`, `check_interval_seconds`, `max_iterations`, `warehouse_id`,
+        `target`, `max_deletes`, `overwrite_drift` and `fail_after` may be missing or empty. Raises ConfigError for a
+        value that is missing or wrong.
         """
-        given = {name: _widget(dbutils.widgets, name) for name in _WIDGETS}
+        return cls.from_parameters({name: _widget(dbutils.widgets, name) or "" for name in _WIDGETS})
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, str]) -> MetadataMonitor:
+        """Creates one from texts, as parameters of a job are: `from_widgets` where there is no `dbutils`."""
+        if unknown := [name for name in parameters if name not in _WIDGETS]:
+            raise ConfigError(f"There is no parameter {unknown[0]!r}{did_you_mean(unknown[0], _WIDGETS)}")
+        given = {name: parameters.get(name, "").strip() or None for name in _WIDGETS}
         table = given["control_table"]
         if table is None:
             raise ConfigError("The widget 'control_table' is missing or empty; give the name of the control table.")
@@ -148,6 +174,9 @@ class MetadataMonitor:
             given["volume_path"],
             warehouse_id=given["warehouse_id"],
             target=given["target"],
+            max_deletes=_number("max_deletes", given, least=0),
+            overwrite_drift=_flag("overwrite_drift", given),
+            fail_after=_number("fail_after", given),
         )
         monitor.max_iterations = _number("max_iterations", given)
         return monitor
@@ -157,9 +186,20 @@ class MetadataMonitor:
         return self._result(self._monitor.tick())
 
     def run_continuous(self, max_iterations: int | None = None) -> None:
-        """Checks again and again; ends after so many checks, by default as the widget says, else never."""
+        """Checks again and again; ends after so many checks, by default as the widget says, else never.
+
+        Raises:
+            OperationFailed: It has failed `fail_after` times in a row.
+        """
+        check_number("max_iterations", max_iterations, 1)
         limit = max_iterations if max_iterations is not None else self.max_iterations
-        run_loop(self._monitor, LoopOptions(float(self.check_interval_seconds), limit), _log_event)
+        options = LoopOptions(float(self.check_interval_seconds), limit, self.fail_after)
+        result = run_loop(self._monitor, options, _log_event)
+        if not result.is_success:
+            raise OperationFailed(result.failure)
+
+    def __repr__(self) -> str:
+        return f"MetadataMonitor({self._table!r}, target={self.target!r})"
 
     def _result(self, tick: TickResult) -> CheckResult:
         moment, state = tick.moment.isoformat(), tick.state
@@ -180,7 +220,17 @@ class MetadataMonitor:
         )
 
 
-_WIDGETS = ("control_table", "volume_path", "check_interval_seconds", "max_iterations", "warehouse_id", "target")
+_WIDGETS = (
+    "control_table",
+    "volume_path",
+    "check_interval_seconds",
+    "max_iterations",
+    "warehouse_id",
+    "target",
+    "max_deletes",
+    "overwrite_drift",
+    "fail_after",
+)
 
 
 def _widget(widgets: Widgets, name: str) -> str | None:
@@ -193,14 +243,21 @@ def _widget(widgets: Widgets, name: str) -> str | None:
         raise
 
 
-def _number(name: str, given: dict[str, str | None]) -> int | None:
+def _number(name: str, given: dict[str, str | None], least: int = 1) -> int | None:
     text = given[name]
     if text is None:
         return None
-    if not text.isdecimal() or int(text) < 1:
-        raise ConfigError(f"The widget {name!r} must be a whole number from 1, or empty, not {text!r}.")
+    if not text.isdecimal() or int(text) < least:
+        raise ConfigError(f"The widget {name!r} must be a whole number from {least}, or empty, not {text!r}.")
     return int(text)
 
 
+def _flag(name: str, given: dict[str, str | None]) -> bool:
+    text = (given[name] or "false").lower()
+    if text not in ("true", "false"):
+        raise ConfigError(f"The widget {name!r} must be true, false or empty, not {text!r}.")
+    return text == "true"
+
+
 def _log_event(event: Event) -> None:
-    _log.log(_LEVELS.get(event.kind, logging.INFO), "%s: %s", event.kind.value, event.text)
+    tell(_log, _LEVELS.get(event.kind, logging.INFO), f"{event.kind.value}: {event.text}")

@@ -5,25 +5,31 @@ Thin: deploys like `deploy`, with the databricks CLI where there are a bundle an
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from lakeflow_job_meta._internal.text import count, did_you_mean, quoted
-from lakeflow_job_meta._internal.trees import Value
+from lakeflow_job_meta._internal.trees import Value, texts_in
 from lakeflow_job_meta.api import functions
+from lakeflow_job_meta.api.arguments import check_number, table_name, workspace_of
 from lakeflow_job_meta.api.manager import MetadataManager
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import target_of
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import Deployer, DeployOptions
+from lakeflow_job_meta.deployment.jobs_api.deployer import JobsApiDeployer
 from lakeflow_job_meta.deployment.pipeline import DeployResult
 from lakeflow_job_meta.deployment.policy import Allowance, Audience, refuse
 from lakeflow_job_meta.errors import ConfigError, InvalidMetadata, OperationFailed
 from lakeflow_job_meta.services.adhoc_project import project_of_table
 from lakeflow_job_meta.state.tracking import DeployedJob
 from lakeflow_job_meta.workspace.client import Workspace
+
+if TYPE_CHECKING:
+    from lakeflow_job_meta.api.arguments import WorkspaceLike
 
 
 class JobOfModule(TypedDict):
@@ -44,7 +50,9 @@ class JobOrchestrator:
         project_folder: The bundle's folder; by default the nearest one upwards from the current folder.
         target: The bundle's target; by default the bundle's own.
         max_deletes: How many jobs may be deleted; by default as the project file says.
-        workspace: The workspace; by default the one of the environment.
+        allow_empty: Whether a source, or the whole table, may have become empty.
+        overwrite_drift: Whether edits made by hand in the workspace may be overwritten.
+        workspace: The workspace: a WorkspaceClient or the name of a profile; by default the one of the environment.
 
     Raises:
         ConfigError: The name is no table's name, or there is no way to reach it.
@@ -52,27 +60,43 @@ class JobOrchestrator:
 
     def __init__(
         self,
-        control_table: str,
+        control_table: str | os.PathLike[str],
         warehouse_id: str | None = None,
         *,
         project_folder: str | Path | None = None,
         target: str | None = None,
         max_deletes: int | None = None,
-        workspace: Workspace | None = None,
+        allow_empty: bool = False,
+        overwrite_drift: bool = False,
+        workspace: WorkspaceLike | None = None,
     ) -> None:
-        self._table, self._warehouse_id, self._workspace = control_table, warehouse_id, workspace
-        self.project = project_of_table(control_table, warehouse_id, project_folder)
+        check_number("max_deletes", max_deletes, 0)
+        self._table, self._warehouse_id = table_name(control_table), warehouse_id or None
+        self._workspace = workspace_of(workspace)
+        self.project = project_of_table(self._table, self._warehouse_id, project_folder)
         self.target = target_of(self.project, target)
-        self._allowance = Allowance(self.project.max_deletes if max_deletes is None else max_deletes)
+        deletions = self.project.max_deletes if max_deletes is None else max_deletes
+        self._allowance = Allowance(deletions, allow_empty, overwrite_drift)
+
+    def __repr__(self) -> str:
+        return f"JobOrchestrator({self._table!r}, target={self.target!r})"
 
     def generate_tasks_for_module(self, module_name: str) -> list[dict[str, Value]]:
         """Returns the tasks of a module's job, as the Jobs API takes them; changes nothing.
 
+        References are resolved, and files of the project are named by the paths that a deployment uploads them to.
+
         Raises:
             InvalidMetadata: The module has mistakes.
-            OperationFailed: There is no such module, or nothing in it is active.
+            OperationFailed: There is no such module, nothing in it is active, or only the databricks CLI can deploy it.
         """
-        return _only(self._compile(self.project), module_name).jobs[0].tasks
+        compilation = self._compile(self.project)
+        job = _only(compilation, module_name).jobs[0]
+        # Most tables name nothing but what is in the workspace, and need no connection for it.
+        if not any("${" in text or text.startswith((".", "/.")) for _, text in texts_in(job.settings)):
+            return job.tasks
+        deployer = JobsApiDeployer(self.project, compilation, self._workspace or Workspace(), self.target, {})
+        return deployer.tasks_of(job)
 
     def create_or_update_job(self, module_name: str) -> int:
         """Deploys the job of one module, and leaves all others as they are.
@@ -125,6 +149,8 @@ class JobOrchestrator:
                 tuple(broken),
             )
         _refuse_problems(problems)
+        if not result.compilation.jobs.names:
+            functions.tell_progress(f"{self._table} has no module with an active source; jobs that are there stay.")
         modules = result.compilation.jobs.names
         jobs = [JobOfModule(module=modules[j.key], job_id=int(j.job_id)) for j in result.deployed if j.key in modules]
         return sorted(jobs, key=lambda job: job["module"])
@@ -133,7 +159,7 @@ class JobOrchestrator:
         return functions.compile(project, workspace=self._workspace)
 
     def _deploy(self, compile_metadata: Callable[[Project], Compilation], *, keep_going: bool = False) -> DeployResult:
-        options = DeployOptions(self._allowance, keep_going, audience=Audience.PYTHON)
+        options = DeployOptions(self._allowance, keep_going, audience=Audience.OBJECT)
         return functions.run_deployment(
             self.project, self.target, options, compile_metadata=compile_metadata, workspace=self._workspace
         )

@@ -84,7 +84,12 @@ def _add_project_option(command: click.Command) -> None:
 
 @click.group(
     cls=_Commands,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+        # Parameters of jobs are named with underscores.
+        "token_normalize_func": lambda name: name.replace("_", "-"),
+    },
     epilog="Exit codes: 0 fine; 1 problems found; 2 wrong usage or configuration; 3 refused by a safety rule.",
 )
 @project_option
@@ -105,12 +110,17 @@ def cli(ctx: click.Context) -> None:
 
 def monitor() -> None:
     """Runs `ljm monitor`, for the wheel task of a job: it names an entry point and has no place for a command."""
-    sys.argv.insert(1, "monitor")
-    main()
+    main(["monitor", *sys.argv[1:]])
 
 
-def main() -> None:
-    """Runs the command line; no traceback for anything that a user can cause."""
-    from lakeflow_job_meta.cli.run import leave, run
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command line; no traceback for anything that a user can cause.
 
-    leave(run(cli))
+    In a process that is not its own it returns where all went well.
+
+    Raises:
+        LakeflowJobMetaError: In a process that is not its own: the command failed, and has shown why.
+    """
+    from lakeflow_job_meta.cli.run import failure_of, leave
+
+    leave(failure_of(cli, arguments))

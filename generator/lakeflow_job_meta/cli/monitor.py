@@ -11,9 +11,9 @@ from typing import get_args
 import click
 
 from lakeflow_job_meta.cli import params
-from lakeflow_job_meta.cli.params import optional_number, optional_text
+from lakeflow_job_meta.cli.params import optional_text
 from lakeflow_job_meta.cli.report import echo
-from lakeflow_job_meta.cli.run import end_like_ctrl_c
+from lakeflow_job_meta.cli.run import ShownFailure, end_like_ctrl_c
 from lakeflow_job_meta.config.bundle import target_of
 from lakeflow_job_meta.deployment.select_backend import BackendName, select_backend
 from lakeflow_job_meta.monitor.events import Event
@@ -21,16 +21,19 @@ from lakeflow_job_meta.monitor.loop import LoopOptions, run_loop
 from lakeflow_job_meta.monitor.monitor import Monitor
 from lakeflow_job_meta.monitor.notify import LOG_FORMATS, Notifier
 from lakeflow_job_meta.monitor.reconcile import MonitorConfig
+from lakeflow_job_meta.sources.volume import volume_path as find_volume
 from lakeflow_job_meta.workspace.client import Workspace
 
+_from_one = partial(click.option, type=click.IntRange(1), metavar="N")
 
-@click.command("monitor")
+
+@click.command("monitor", cls=params.JobCommand)
 @click.option("--once", is_flag=True, help="One tick, for a job that is started by a change; exit 1 if unhealthy.")
 @params.control_table_options
-@optional_text("--volume-path", "--volume_path", metavar="PATH", help="A volume whose YAML is loaded into the table.")
-@optional_number("--check-interval-seconds", "--check_interval_seconds", help="From tick to tick. Default: 60.")
-@optional_number("--max-iterations", "--max_iterations", help="End after so many ticks. Default: never.")
-@optional_number("--fail-after", "--fail_after", help="Exit 1 after so many failures in a row. Default: never.")
+@optional_text("--volume-path", metavar="PATH", help="A volume whose YAML is loaded into the table.")
+@_from_one("--check-interval-seconds", help="From tick to tick. Default: 60.")
+@_from_one("--max-iterations", help="End after so many ticks. Default: never.")
+@_from_one("--fail-after", help="Exit 1 after so many failures in a row. Default: never.")
 @params.max_deletes_option
 @params.overwrite_drift_option
 @click.option(
@@ -49,9 +52,7 @@ from lakeflow_job_meta.workspace.client import Workspace
 @params.timeout_option
 @params.stop_timeout_option
 @click.pass_obj
-@click.pass_context
 def command(
-    ctx: click.Context,
     folder: Path | None,
     once: bool,
     target: str | None,
@@ -89,6 +90,7 @@ def command(
     project = load()
     named = target_of(project, target)
     notifier = Notifier(partial(_log, log_format), webhook, f"{project.folder.name} ({named})")
+    volume_path = volume_path and find_volume(volume_path)
     config = MonitorConfig(named, max_deletes, overwrite_drift, volume_path, propose)
     workspace = Workspace()
     select = partial(
@@ -106,8 +108,8 @@ def command(
     end_like_ctrl_c()
     monitor = Monitor(load, config, select, notifier.send, workspace=workspace)
     result = run_loop(monitor, options, notifier.send, on_tick=lambda tick: notifier.deliver())
-    is_healthy = not once or result.last is None or result.last.is_healthy
-    ctx.exit(0 if result.is_success and is_healthy else 1)
+    if not result.is_success or (once and result.last is not None and not result.last.is_healthy):
+        raise ShownFailure(result.failure)
 
 
 def _log(form: str, event: Event) -> None:

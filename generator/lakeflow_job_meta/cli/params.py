@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,23 +25,53 @@ from lakeflow_job_meta.layout.layout import layout_of
 Command = TypeVar("Command", bound=Callable[..., object])
 
 
+_FLAGS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
+
+class JobCommand(click.Command):
+    """A command whose options may be parameters of a job.
+
+    An empty value counts as not given: a job has the same parameters in each of its runs, and leaves empty what a run
+    does without. A flag takes `true` or `false`, since named parameters of a wheel task have a value each.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [*self._given(args)])
+
+    def _given(self, args: Sequence[str]) -> Iterator[str]:
+        options = {name: each for each in self.params if isinstance(each, click.Option) for name in each.opts}
+        rest = iter(args)
+        for arg in rest:
+            name, equals, value = arg.partition("=")
+            name = name.replace("_", "-")
+            option = options.get(name)
+            if option is None:
+                yield arg
+            elif option.is_flag:
+                if not equals or (value.strip() and _is_on(option, value)):
+                    yield name
+            else:
+                values = [value] if equals else [*islice(rest, 1)]
+                if not values:
+                    yield name
+                elif values[0].strip():
+                    yield from (name, values[0])
+
+
+def _is_on(option: click.Option, value: str) -> bool:
+    is_on = _FLAGS.get(value.strip().lower())
+    if is_on is None:
+        raise click.BadParameter(f"{value!r} is neither true nor false.", param=option)
+    return is_on
+
+
 def optional_text(*names: str, **settings: object) -> Callable[[Command], Command]:
     """Returns an option whose value is a text; None where it is empty, as parameters of Databricks jobs often are."""
     return click.option(*names, type=str, callback=_text_or_none, **settings)  # type: ignore[arg-type]
 
 
-def optional_number(*names: str, **settings: object) -> Callable[[Command], Command]:
-    """Returns an option whose value is a whole number from 1; None where it is empty."""
-    return click.option(*names, type=str, metavar="N", callback=_number_or_none, **settings)  # type: ignore[arg-type]
-
-
 def _text_or_none(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
     return (value or "").strip() or None
-
-
-def _number_or_none(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
-    text = _text_or_none(ctx, param, value)
-    return None if text is None else int(click.IntRange(1)(text, param, ctx))
 
 
 def format_option(choices: Iterable[str], help_text: str = "As text or JSON.") -> Callable[[Command], Command]:
@@ -88,8 +119,8 @@ overwrite_drift_option = click.option(
 def control_table_options(command: Command) -> Command:
     """Adds the options of a monitor's project and target: `target`, `control_table` and `warehouse_id`."""
     about_table, about_id = "Read this table instead of 'metadata:'.", "The SQL warehouse that reads --control-table."
-    table = optional_text("--control-table", "--control_table", metavar="TABLE", help=about_table)
-    warehouse = optional_text("--warehouse-id", "--warehouse_id", metavar="ID", help=about_id)
+    table = optional_text("--control-table", metavar="TABLE", help=about_table)
+    warehouse = optional_text("--warehouse-id", metavar="ID", help=about_id)
     return target_option(table(warehouse(command)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 import click
@@ -90,9 +91,12 @@ def command() -> None:
 
 @command.command("create")
 @click.option("--optional-columns", is_flag=True, help="With depends_on, job_config and description.")
+@click.option("--original", is_flag=True, help="With the eight columns of the original tool, and no others.")
 @_with_table_option
-def create(chosen: _TableOption, optional_columns: bool) -> None:
+def create(chosen: _TableOption, optional_columns: bool, original: bool) -> None:
     """Create the table, or add the optional columns that an older one lacks.
+
+    An INSERT of eight values without names of columns, as in the original tool, fits a table made with --original.
 
     \b
     Examples:
@@ -100,8 +104,10 @@ def create(chosen: _TableOption, optional_columns: bool) -> None:
       ljm table create --table main.etl.etl_control --warehouse-id abc123
 
     """
+    if original and optional_columns:
+        raise ConfigError("--original is a table without the optional columns: give one of the two.")
     table = chosen.open()
-    _report(f"{table.name}: {table.create(optional_columns=optional_columns).value}.")
+    _report(f"{table.name}: {table.create(optional_columns=optional_columns, original=original).value}.")
 
 
 @command.command("load")
@@ -156,8 +162,8 @@ def show(chosen: _TableOption, module: str | None, form: str) -> None:
     if form == "json":
         show_json(shown)
     elif module is None:
-        for each in names:
-            sources = [row for row in shown if key_of(row)[0] == each]
+        for each, group in groupby(shown, key=lambda row: key_of(row)[0]):
+            sources = list(group)
             active = sum(is_active(row) for row in sources)
             echo(f"{each}: {count(len(sources), 'source')}, {active} active")
     else:

@@ -28,10 +28,11 @@ class Audience(str, Enum):
     COMMAND = "run again with"
     MONITOR = "run `ljm deploy` with"
     PYTHON = "call `deploy` with"
+    OBJECT = "create the object with"
 
     def naming(self, **options: int | bool) -> str:
         """Returns options as they are given, such as `--max-deletes 1` or `max_deletes=1`."""
-        if self is Audience.PYTHON:
+        if self in (Audience.PYTHON, Audience.OBJECT):
             return ", ".join(f"{name}={value}" for name, value in options.items())
         flags = (f"--{name.replace('_', '-')}{'' if value is True else f' {value}'}" for name, value in options.items())
         return " ".join(flags)

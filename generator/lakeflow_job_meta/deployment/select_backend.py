@@ -27,7 +27,7 @@ from lakeflow_job_meta.deployment.policy import left_behind
 from lakeflow_job_meta.errors import ConfigError, OperationFailed, PolicyViolation
 from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.planning.model import Action, BundlePlan, parse_plan
-from lakeflow_job_meta.state.tracking import DeployedJob
+from lakeflow_job_meta.state.tracking import DeployedJob, jobs_by_target
 from lakeflow_job_meta.workspace.address import address_of_profile
 from lakeflow_job_meta.workspace.client import Workspace
 
@@ -76,13 +76,15 @@ class JobsApiBackend:
     workspace: Workspace
 
     def open(self, context: DeployContext, compilation: Compilation) -> Deployer:
+        target, recorded = context.target or "", jobs_by_target(context.tracking)
         return JobsApiDeployer(
             context.project,
             compilation,
             self.workspace,
-            context.target or "",
-            {job.key: job.job_id for job in context.known_jobs()},
+            target,
+            {job.key: job.job_id for job in recorded.pop(target, ())},
             context.reporter.on_progress,
+            frozenset(job.job_id for jobs in recorded.values() for job in jobs),
         )
 
 

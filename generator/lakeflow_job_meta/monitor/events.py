@@ -92,10 +92,17 @@ class TickResult:
         return replace(self, state=state, failure=without_secrets(self.failure))
 
     @property
+    def problems(self) -> str:
+        """What is left for a person to do, a line each; empty where nothing is."""
+        state = self.state
+        refused = (refusal.reason for refusal in state.refused)
+        broken = () if state.errors else state.broken
+        return "\n".join(dict.fromkeys(filter(None, [self.failure, state.failure, *state.errors, *refused, *broken])))
+
+    @property
     def is_healthy(self) -> bool:
         """Whether nothing is left for a person to do."""
-        state = self.state
-        return not (self.failure or state.failure or state.broken or state.errors or state.refused)
+        return not self.problems
 
 
 class EventKind(str, Enum):

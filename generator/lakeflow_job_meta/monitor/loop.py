@@ -33,6 +33,11 @@ class LoopResult:
     is_success: bool
     last: TickResult | None
 
+    @property
+    def failure(self) -> str:
+        """What the last tick leaves for a person to do, as text."""
+        return "The monitor ended." if self.last is None else self.last.problems
+
 
 def run_loop(
     monitor: Monitor,

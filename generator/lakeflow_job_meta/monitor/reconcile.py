@@ -46,6 +46,7 @@ class MonitorConfig:
         max_deletes: How many jobs each deployment may delete; None leaves that to the project file.
         volume: A volume whose YAML files are loaded into the control table as they change.
         proposal: A folder for what would be deployed, instead of a deployment.
+        audience: Who reads what would allow a refused change.
     """
 
     target: str
@@ -53,6 +54,7 @@ class MonitorConfig:
     overwrite_drift: bool = False
     volume: str | None = None
     proposal: Path | None = None
+    audience: Audience = Audience.MONITOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def open_context(
         project,
         folder,
         config,
-        DeployOptions(allowance, keep_going=True, hold_back=True, audience=Audience.MONITOR),
+        DeployOptions(allowance, keep_going=True, hold_back=True, audience=config.audience),
         workspace,
         fingerprints,
         SourceWatcher(project, readers, fingerprints, f"{allowance} {config.volume}", written),
@@ -173,13 +175,18 @@ def write_proposal(folder: Path, changes: FileChanges) -> None:
 
 
 def _load_volume(context: MonitorContext, last: MonitorState) -> tuple[SyncResult, dict[str, str]]:
-    """Loads the volume; one that cannot be read or loaded is an error of its own."""
+    """Loads the volume; one that cannot be read or loaded is an error of its own.
+
+    What is remembered of other volumes stays: a monitor of the same target may look without this one, or at another.
+    """
     if context.volume is None or context.table is None:
-        return SyncResult({}), {}
+        return SyncResult(last.files), {}
     try:
-        return sync_volume(context.volume, context.table, context.project, context.fingerprints, last.files), {}
+        synced = sync_volume(context.volume, context.table, context.project, context.fingerprints, last.files)
     except LakeflowJobMetaError as error:
         return SyncResult(last.files), {context.volume.source: str(error)}
+    others = {path: digest for path, digest in last.files.items() if not context.volume.contains(path)}
+    return replace(synced, files={**others, **synced.files}), {}
 
 
 def _versions_after_loading(context: MonitorContext, before: SourceVersions) -> SourceVersions:

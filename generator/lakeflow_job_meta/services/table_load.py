@@ -68,7 +68,7 @@ def load(table: VersionedTable, modules: Sequence[RawModule], *, prune: bool, dr
     plan = plan_load(modules, snapshot.rows, prune=prune)
     if dry_run:
         # It finds what the table could not hold, too.
-        table.schema.writable(table.name, table.schema.prepared(table.name, plan.commit), snapshot.columns)
+        table.schema.writable(table.name, table.prepared(plan.commit), snapshot.columns)
     else:
         table.write(plan.commit)
     return plan

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 from collections.abc import Collection, Hashable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +18,7 @@ from typing import Protocol
 from lakeflow_job_meta._internal.fs import MAX_BYTES, read_file
 from lakeflow_job_meta._internal.listing import FilePattern
 from lakeflow_job_meta._internal.parallel import attempts
-from lakeflow_job_meta.errors import LakeflowJobMetaError, OperationFailed
+from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError, OperationFailed
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints, combined_fingerprint
 from lakeflow_job_meta.sources.interface import SourceSnapshot
 from lakeflow_job_meta.sources.yaml_files import YAML_SUFFIXES, unit_of_file
@@ -98,6 +99,17 @@ def volume_files(folder: str, workspace: Workspace | None = None) -> VolumeFiles
     if (workspace is None or workspace.is_of_environment) and Path(folder).is_dir():
         return MountedFiles()
     return FilesApi(workspace or Workspace())
+
+
+def volume_path(path: str) -> str:
+    """Returns the path of a volume as Databricks names it; raises ConfigError for what is none.
+
+    A folder that is there, wherever it is, may be a volume that is mounted.
+    """
+    plain = posixpath.normpath(path.removeprefix("dbfs:"))
+    if not re.fullmatch(r"/Volumes(/[^/]+){3,}", plain) and not Path(plain).is_dir():
+        raise ConfigError(f"{path!r} is no volume: write /Volumes/catalog/schema/volume, or a folder in it.")
+    return plain
 
 
 class VolumeReader:

@@ -7,6 +7,7 @@ deployment and record heals with the next one.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timezone
@@ -56,11 +57,17 @@ class TrackedJob:
 
 def known_jobs(store: TableStore, target: str) -> tuple[DeployedJob, ...]:
     """Returns the tracked jobs of a target."""
-    return tuple(
-        DeployedJob(str(row["bundle_key"]), str(row["job_id"]), str(row["job_name"] or ""), str(row["url"] or ""))
-        for row in store.rows()
-        if row["target"] == target
-    )
+    return tuple(jobs_by_target(store).get(target, ()))
+
+
+def jobs_by_target(store: TableStore) -> dict[str, list[DeployedJob]]:
+    """Returns the tracked jobs of every target; rows of the original tool have none."""
+    jobs: defaultdict[str, list[DeployedJob]] = defaultdict(list)
+    for row in store.rows():
+        key, job_id, name, url = (str(row[each] or "") for each in ("bundle_key", "job_id", "job_name", "url"))
+        if isinstance(row["target"], str):
+            jobs[row["target"]].append(DeployedJob(key, job_id, name, url))
+    return dict(jobs)
 
 
 def write_left_behind(folder: Path, jobs: Sequence[DeployedJob]) -> None:

@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from lakeflow_job_meta._internal.parallel import attempts
-from lakeflow_job_meta._internal.text import foreign_message, quoted
+from lakeflow_job_meta._internal.text import foreign_message, listing, quoted
 from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError, OperationFailed
 from lakeflow_job_meta.tables.schema import Column, KeyedRows, Row, TableSchema, TableUnusable, merge_terms
 from lakeflow_job_meta.tables.store import Commit, Snapshot, TableDamaged, TableMissing, TableVersion, VersionedTable
@@ -41,6 +42,19 @@ _TYPES = {
 }
 """The names of a column's type in Delta and in Arrow."""
 _SQL_TYPES = {"integer": "INT", "long": "BIGINT", "short": "SMALLINT", "byte": "TINYINT"}
+_CONFLICT = re.compile(r"(?i)concurrent|since last commit|existing table version|failed to commit transaction")
+"""What delta-rs says of a commit that another one came before; every other refusal would come again."""
+
+_FEATURES = re.compile(
+    r"(?:table features required: \[(?P<names>.*)\]|Unsupported: Feature '(?P<reader>\w+)'|"
+    r"support (?P<version>(?:reader|writer) version \w+))"
+)
+_LONGEST = 300
+_CONSTRAINT = "delta.constraints."
+_OTHER_WAY = (
+    "Reach it by its name over a SQL warehouse or in Spark instead, as `table:` with a warehouse_id in job_meta.yml or "
+    "as catalog.schema.table in Python."
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -92,8 +106,18 @@ class DeltaFiles(VersionedTable):
                     "log is damaged or missing: restore it, or move the folder away to start anew",
                 )
         raise TableMissing(
-            self.name, "there is no Delta table here; make it with `ljm table create`, or correct the path"
+            self.name,
+            "there is no Delta table here; make it with `ljm table create` (`ensure_exists()` in Python), or correct "
+            "the path",
         )
+
+    def _open_old(self, version: int, newest: int) -> _OpenDeltaTable:
+        try:
+            return self._open(version)
+        except TableMissing:
+            raise OperationFailed(
+                f"{self.name} does not keep version {version} any more: its log was cleaned; the newest is {newest}."
+            ) from None
 
     def _create(self, columns: Sequence[Column]) -> None:
         from deltalake import DeltaTable, Schema
@@ -113,7 +137,7 @@ class DeltaFiles(VersionedTable):
             if version is not None and version > table.version.number:
                 raise OperationFailed(f"{self.name} has no version {version}; the newest is {table.version.number}.")
             if version is not None:
-                table = self._open(version)
+                table = self._open_old(version, table.version.number)
             types = self._usable_types(table)
             return Snapshot(table.version, frozenset(types), table.rows(self.schema.readable(types, also)))
 
@@ -129,17 +153,57 @@ class DeltaFiles(VersionedTable):
             raise ConfigError(
                 "Delta tables by path need the extra 'delta': pip install 'lakeflow-job-meta[delta]'"
             ) from None
+        if self._path is not None and unquote(str(self._path)) != str(self._path):
+            raise TableUnusable(
+                self.name, "delta-rs takes '%' and two digits in a path for another character; rename it"
+            )
         try:
             yield
-        except CommitFailedError as error:
-            raise OperationFailed(
-                f"{self.name}: somebody else changed the table at the same time, so nothing was written; run "
-                f"again ({_short(error)})"
-            ) from error
         except LakeflowJobMetaError:
             raise
         except Exception as error:  # arro3 raises bare exceptions for what goes wrong while rows are read
-            raise TableUnusable(self.name, _explained(error)) from error
+            text = foreign_message(str(error), 2000)
+            if isinstance(error, CommitFailedError) and _CONFLICT.search(text):
+                raise OperationFailed(
+                    f"{self.name}: somebody else changed the table at the same time, so nothing was written; run "
+                    f"again ({text[:_LONGEST]})"
+                ) from error
+            raise TableUnusable(self.name, self._explained(text)) from error
+
+    def _explained(self, text: str) -> str:
+        """Returns what a message of delta-rs means for this table."""
+        if features := _FEATURES.search(text):
+            found = next(filter(None, features.groups()))
+            names = listing(sorted(part.removeprefix('Unknown("').rstrip('")') for part in found.split(", ")))
+            return f"delta-rs cannot handle these features of the table: {names}. {_OTHER_WAY}"
+        if "append-only" in text:
+            return "the table is append-only (delta.appendOnly), so its rows cannot be changed; unset that property"
+        if "failed validation check" in text:
+            return f"nothing was written, since rows break a rule of the table: {'; '.join(self._rules())}"
+        if gone := re.search(r"Object at location (\S+) not found", text):
+            return f"this version cannot be read: its data file {gone[1].split('/')[-1]!r} is gone, as after VACUUM"
+        return f"cannot be read or written: {text[:_LONGEST]}"
+
+    def _rules(self) -> list[str]:
+        """Returns what the table asks of its rows: a library says that a rule is broken, and not which."""
+        table = self._open().table
+        of_table = [
+            f"{name.removeprefix(_CONSTRAINT)} ({rule})"
+            for name, rule in table.metadata().configuration.items()
+            if name.startswith(_CONSTRAINT)
+        ]
+        fields = table.schema().fields
+        of_columns = [
+            f"column {field.name!r} ({rule})"
+            for field in fields
+            for name, rule in field.metadata.items()
+            if name in ("delta.invariants", "delta.generationExpression")
+        ]
+        return [
+            *of_table,
+            *of_columns,
+            *(f"column {field.name!r} (NOT NULL)" for field in fields if not field.nullable),
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,17 +330,3 @@ def _commit(entry: dict[str, Any]) -> Commit:
     timestamp = datetime.fromtimestamp(int(entry["timestamp"]) / 1000, timezone.utc)
     user = entry.get("userName") or entry.get("userId")
     return Commit(int(entry["version"]), timestamp, str(entry.get("operation", "")), str(user) if user else None)
-
-
-def _explained(error: Exception) -> str:
-    text = _short(error)
-    if "feature" in text.lower():
-        return (
-            f"the table uses a Delta feature that cannot be read without Databricks ({text}); read it over a SQL "
-            "warehouse, as `table:` with a warehouse_id"
-        )
-    return f"cannot be read or written: {text}"
-
-
-def _short(error: Exception) -> str:
-    return foreign_message(str(error), 300)

@@ -165,7 +165,7 @@ class TableSchema:
             raise TableUnusable(
                 name,
                 f"the metadata needs the optional columns {listing(missing)}, which the table lacks; add them with "
-                "`ljm table create --optional-columns`",
+                "`ljm table create --optional-columns` (`ensure_exists()` in Python)",
             )
         return [column for column in self.columns if column.name in present]
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from lakeflow_job_meta._internal.text import foreign_message
+from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.tables.schema import Row
 from lakeflow_job_meta.tables.sql import Statement, statement_error
 
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 def active_session() -> SparkSession | None:
     """Returns the session that this process has, as in a notebook; None outside of Spark.
 
-    A job's Python process on Databricks has a session too, which is only created when it is first used.
+    A job's Python process on Databricks has a session too, which is only created when it is first used. Raises
+    OperationFailed where that cannot be.
     """
     is_on_databricks = bool(os.environ.get("DATABRICKS_RUNTIME_VERSION"))
     if "pyspark" not in sys.modules and not is_on_databricks:
@@ -28,7 +31,14 @@ def active_session() -> SparkSession | None:
         from pyspark.sql import SparkSession
     except ImportError:
         return None
-    return SparkSession.builder.getOrCreate() if is_on_databricks else SparkSession.getActiveSession()
+    try:
+        return SparkSession.builder.getOrCreate() if is_on_databricks else SparkSession.getActiveSession()
+    except Exception as error:
+        raise OperationFailed(f"There is no Spark session: {foreign_message(str(error), 500)}") from None
+
+
+_CALL = re.compile(r"^An error occurred while calling \S+\s*:\s*")
+"""How Py4J begins every message, whatever Java says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +48,12 @@ class SparkExecutor:
     session: SparkSession
 
     def run(self, statement: Statement) -> list[Row]:
-        from pyspark.errors import PySparkException
-
         try:
             frame = self.session.sql(statement.text, args=dict(statement.parameters) or None)
             return [_plain(row.asDict(recursive=True)) for row in frame.collect()]
-        except PySparkException as error:
-            raise statement_error("Spark", foreign_message(str(error), 500)) from None
+        except Exception as error:  # of PySpark, Py4J, gRPC and whatever else is below: there is no list of them
+            text = _CALL.sub("", str(error)) or type(error).__name__
+            raise statement_error("Spark", foreign_message(text, 500)) from None
 
 
 def _plain(row: dict[str, Any]) -> Row:

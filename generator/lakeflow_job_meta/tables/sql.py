@@ -7,6 +7,7 @@ value goes in as a parameter, and every statement can be sent twice with the sam
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,12 @@ _MISSING = (
 )
 
 
+_CONFLICT = re.compile(
+    r"DELTA_CONCURRENT_|DELTA_(?:METADATA|PROTOCOL)_CHANGED|(?:Concurrent|MetadataChanged|ProtocolChanged)\w*Exception"
+)
+"""Error classes and exceptions of Delta for a commit that another one came before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """A SQL text with `:name` for each parameter, and the parameters, all of the type STRING."""
@@ -50,6 +57,10 @@ def statement_error(refused_by: str, message: str) -> OperationFailed:
     """Returns the exception for a statement that a warehouse or Spark refused."""
     if any(code in message for code in _MISSING):
         return NoSuchTable(message)
+    if _CONFLICT.search(message):
+        return OperationFailed(
+            f"somebody else changed the table at the same time, so nothing was written; run again ({message})"
+        )
     return OperationFailed(f"{refused_by} refused a statement: {message}")
 
 
@@ -82,7 +93,9 @@ class SqlTable(VersionedTable):
             yield
         except NoSuchTable:
             raise TableMissing(
-                self.name, "there is no such table; make it with `ljm table create`, or correct its name"
+                self.name,
+                "there is no such table; make it with `ljm table create` (`ensure_exists()` in Python), or correct its "
+                "name",
             ) from None
 
     def _size_problem(self, rows: KeyedRows) -> str | None:
@@ -102,12 +115,18 @@ class SqlTable(VersionedTable):
         return TableVersion(commits[0].version, commits[0].timestamp.isoformat())
 
     def identity(self) -> str:
-        """Returns the name with catalog and schema; for a shorter one, the id of the Delta table (DESCRIBE DETAIL)."""
+        """Returns the name with catalog and schema; of a shorter one, what DESCRIBE DETAIL says it is.
+
+        In a catalog without three levels that is no whole name; then it is the id of the Delta table.
+        """
         parts = split_name(self.name)
         if len(parts) == _PARTS_OF_A_FULL_NAME:
             return ".".join(parts).casefold()
         with self._explaining_missing():
-            return str(self._executor.run(Statement(f"DESCRIBE DETAIL {self._quoted}"))[0]["id"])
+            detail = self._executor.run(Statement(f"DESCRIBE DETAIL {self._quoted}"))[0]
+        name = str(detail.get("name") or "").casefold()
+        is_full = name.count(".") + 1 == _PARTS_OF_A_FULL_NAME and not name.startswith("spark_catalog.")
+        return name if is_full else str(detail["id"])
 
     def read(self, version: int | None = None, *, also: Sequence[str] = ()) -> Snapshot:
         if version is not None:

@@ -103,15 +103,23 @@ class TableStore(ABC):
         """Returns why rows do not fit into one commit."""
         return None
 
-    def create(self, *, optional_columns: bool = True) -> Created:
-        """Creates the table if it is not there; an existing one gets the optional columns that it lacks, if wanted."""
+    def create(self, *, optional_columns: bool = True, only_new: bool = False, original: bool = False) -> Created:
+        """Creates the table if it is not there; an existing one gets the optional columns that it lacks, if wanted.
+
+        With `only_new` an existing one is left alone; with `original` too, and a new one has the columns of the
+        original tool alone, in their order: an INSERT of values without names fits such a table.
+        """
+        wanted = [each for each in self.schema.columns if optional_columns or not each.is_optional]
+        if original:
+            wanted = [each for each in self.schema.values if not each.is_optional]
         with self._explaining():
             try:
                 table = self._open()
             except TableMissing:
-                self._create([each for each in self.schema.columns if optional_columns or not each.is_optional])
+                self._create(wanted)
                 return Created.TABLE
-            missing = self.schema.addable(self.schema.spelled(table.types())) if optional_columns else []
+            known = self.schema.spelled(table.types())
+            missing = self.schema.addable(known) if optional_columns and not (only_new or original) else []
             if missing:
                 table.add_columns(missing)
             return Created.COLUMNS if missing else Created.NOTHING
@@ -146,12 +154,9 @@ class TableStore(ABC):
             TableMissing: A table of the user's own is not there.
             OperationFailed: A value does not fit its column, or the table refuses; its rows are as they were.
         """
-        rows = self.schema.prepared(self.name, changes)
+        rows = self.prepared(changes)
         if not rows:
             return
-        problem = self._size_problem(rows)
-        if problem is not None:
-            raise OperationFailed(f"{self.name}: {problem}")
         with self._explaining():
             table = self._open_if_there()
             if table is None:
@@ -163,6 +168,14 @@ class TableStore(ABC):
                 table.add_columns(missing)
                 types = {**types, **{column.name: column.type for column in missing}}
             table.merge(rows, self.schema.writable(self.name, rows, types))
+
+    def prepared(self, changes: RowChanges) -> KeyedRows:
+        """Returns what one commit would write; raises OperationFailed where a value or the whole does not fit."""
+        rows = self.schema.prepared(self.name, changes)
+        problem = self._size_problem(rows) if rows else None
+        if problem is not None:
+            raise OperationFailed(f"{self.name}: {problem}")
+        return rows
 
     def _open_if_there(self) -> OpenTable | None:
         """Opens the table; None where a table of this tool is not there yet."""

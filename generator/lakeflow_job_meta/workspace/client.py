@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from lakeflow_job_meta._internal.secrets import without_login, without_secrets
 from lakeflow_job_meta._internal.text import foreign_message
-from lakeflow_job_meta.errors import ConfigError, OperationFailed
+from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError, OperationFailed
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -41,13 +41,18 @@ class Workspace:
         self.client: Callable[[], WorkspaceClient] = cache(make_client or _default_client)
         self.is_of_environment = make_client is None
 
+    @classmethod
+    def of_profile(cls, name: str) -> Workspace:
+        """Returns the workspace of a profile in the configuration file of the databricks CLI."""
+        return cls(lambda: _default_client(name))
+
     @property
     def host(self) -> str:
         """The workspace's address, for messages and links."""
         return without_login(str(self.client().config.host))
 
 
-def _default_client() -> WorkspaceClient:
+def _default_client(profile: str | None = None) -> WorkspaceClient:
     try:
         from databricks.sdk import WorkspaceClient
         from databricks.sdk.core import Config
@@ -58,6 +63,7 @@ def _default_client() -> WorkspaceClient:
     try:
         return WorkspaceClient(
             config=Config(
+                profile=profile,
                 product="lakeflow-job-meta",
                 retry_timeout_seconds=RETRY_SECONDS,
                 http_timeout_seconds=ANSWER_SECONDS,
@@ -65,7 +71,7 @@ def _default_client() -> WorkspaceClient:
                 disable_experimental_files_api_client=True,
             )
         )
-    except ValueError as error:
+    except Exception as error:  # of the SDK's many ways to log in
         raise ConfigError(
             f"No login to Databricks: {_clean(error)} Set DATABRICKS_HOST and DATABRICKS_TOKEN, or a profile with "
             "DATABRICKS_CONFIG_PROFILE."
@@ -115,7 +121,9 @@ def workspace_errors(workspace: Workspace) -> Iterator[None]:
             f"{host} could not be reached within {client.config.retry_timeout_seconds or RETRY_SECONDS} seconds "
             f"({type(error.__cause__ or error).__name__}). Check the address, the network and the proxy."
         ) from None
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except LakeflowJobMetaError:
+        raise
+    except Exception as error:  # the SDK builds its objects from whatever it is answered
         raise not_understood(host, f"{type(error).__name__}: {_clean(error)}") from error
 
 

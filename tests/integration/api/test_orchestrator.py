@@ -5,6 +5,7 @@ The jobs are made through the Jobs API of a fake workspace by the real SDK, and 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -241,3 +242,57 @@ def test_with_a_bundle_and_a_cli_the_jobs_are_the_bundles(
     assert workspace.jobs.names() == ["sales", "stock"]
     assert len(workspace.jobs.runs) == 2
     assert set(project.generated()) == {"jobs/sales.yml", "jobs/stock.yml"}
+
+
+class TestOneModuleHasOneJob:
+    """Outside of a bundle the table is what the jobs belong to; a target is a label."""
+
+    def test_another_target_of_the_table_makes_no_second_job(self, world):
+        world.put(row("sales"))
+        world.orchestrator(target="prod").run_all_modules(auto_run=False)
+
+        with pytest.raises(OperationFailed) as refused:
+            world.orchestrator().run_all_modules(auto_run=False)
+
+        job = world.workspace.jobs.by_name("sales").job_id
+        assert f"has the job {job} already, which was deployed for the target 'prod'" in str(refused.value)
+        assert world.names == ["sales"]
+        assert world.orchestrator(target="prod").create_or_update_job("sales") == job
+
+    def test_nor_does_it_when_the_record_is_lost(self, world):
+        world.put(row("sales"))
+        world.orchestrator(target="prod").run_all_modules(auto_run=False)
+        records = open_table(world.table, JOBS, warehouse_id=world.warehouse, workspace=world.connection)
+        records.write(RowChanges((), [("prod", "sales")]))
+
+        with pytest.raises(OperationFailed, match="deployed for the target 'prod'"):
+            world.orchestrator().run_all_modules(auto_run=False)
+
+        assert world.names == ["sales"]
+
+    @pytest.mark.parametrize("target", ["default", "prod"])
+    def test_nor_does_the_table_by_its_path_beside_the_table_by_its_name(self, world, target):
+        if world.warehouse is None:
+            pytest.skip("a table by path has no name")
+        world.put(row("sales"))
+        world.orchestrator(target=target).run_all_modules(auto_run=False)
+        path = str(world.workspace.table_path(world.table))
+        records = open_table(world.table, JOBS, warehouse_id=world.warehouse, workspace=world.connection)
+        beside = open_table(path, JOBS, workspace=world.connection)
+        beside.write(RowChanges(records.rows()))
+
+        with contextlib.suppress(OperationFailed, PolicyRefused):
+            JobOrchestrator(path, workspace=world.connection).run_all_modules(auto_run=False)
+
+        assert world.names == ["sales"]
+
+    @pytest.mark.parametrize("name", ["MAIN.etl.control", "`main`.etl.`control`", "main.ETL.CONTROL"])
+    def test_nor_does_another_spelling_of_its_name(self, world, name):
+        if world.warehouse is None:
+            pytest.skip("a table by path has no name")
+        world.put(row("sales"))
+        first = world.orchestrator().create_or_update_job("sales")
+
+        again = JobOrchestrator(name, world.warehouse, workspace=world.connection).create_or_update_job("sales")
+
+        assert (again, world.names) == (first, ["sales"])

@@ -83,19 +83,65 @@ class TestTheEnd:
         assert (done.exit_code, done.stdout) == (0, "create resources/jobs/a.yml\n")
         assert project.read("end.txt") == "x"
 
-    @pytest.mark.parametrize("entry", ["main", "monitor"])
-    def test_a_program_that_calls_an_entry_point_lives_on(self, project, entry):
-        code = (
-            f"import sys; from lakeflow_job_meta.cli.main import {entry}\n"
-            "sys.argv = ['x', '--no-such-option']\n"
-            f"try: {entry}()\n"
-            "except SystemExit as end: print('still there', end.code)\n"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", code], cwd=project.path, capture_output=True, text=True, timeout=60
-        )
 
-        assert done.stdout == "still there 2\n"
+class TestEntryPointsInAProcessThatIsNotTheirOwn:
+    """A wheel task of a job calls them in the process of the notebook's kernel."""
+
+    CODE = """
+import gc, signal, sys, threading
+from lakeflow_job_meta.cli.main import main, monitor
+entry, where, *sys.argv[1:] = sys.argv[1:]
+arguments = [*sys.argv]
+handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+def call():
+    try:
+        print("returned", {"main": main, "monitor": monitor}[entry]())
+    except Exception as error:
+        print("raised", type(error).__name__, error)
+if where == "thread":
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join()
+else:
+    call()
+same = handlers == [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+print(same, gc.isenabled(), arguments == sys.argv)
+"""
+
+    def call(self, project, *arguments: str) -> list[str]:
+        command = [sys.executable, "-c", self.CODE, *arguments]
+        done = subprocess.run(command, cwd=project.path, capture_output=True, text=True, timeout=60)
+        assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+        *said, state = done.stdout.splitlines()
+        assert state == "True True True"
+        return said
+
+    @pytest.mark.parametrize("where", ["main thread", "thread"])
+    def test_a_good_end_returns_and_leaves_signals_the_collector_and_arguments_as_they_were(self, project, where):
+        project.write("metadata/a.yml", module("a"))
+        assert self.call(project, "main", where, "generate")[-1] == "returned None"
+        assert self.call(project, "main", where, "--help")[-1] == "returned None"
+        assert self.call(project, "monitor", where, "--once", "--propose", "proposal") == ["returned None"]
+
+    @pytest.mark.parametrize("where", ["main thread", "thread"])
+    def test_a_bad_end_raises_the_last_failure(self, project, where):
+        project.write("metadata/a.yml", module("a").replace("notebook_path", "notebok_path"))
+        said, *_ = self.call(project, "monitor", where, "--once", "--propose", "proposal")
+        assert said.startswith("raised ShownFailure metadata/a.yml:6:")
+
+    def test_wrong_usage_raises_a_config_error(self, project):
+        (said,) = self.call(project, "monitor", "main thread", "--no-such-option")
+        assert said == "raised ConfigError No such option '--no-such-option'."
+
+    def test_what_the_command_shows_as_its_error_is_the_text_of_the_exception(self, project):
+        project.write("job_meta.yml", "metdata: []\n")
+        (said, *_) = self.call(project, "main", "main thread", "validate")
+        assert said.startswith("raised ConfigError ")
+
+    def test_a_command_without_an_error_of_its_own_says_its_code(self, project):
+        project.write("metadata/a.yml", module("a").replace("notebook_path", "notebok_path"))
+        (*_, said) = self.call(project, "main", "main thread", "validate")
+        assert said == "raised ShownFailure The command ended with exit code 1; its output says why."
 
 
 class TestUsage:

@@ -20,17 +20,22 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import click
 import pytest
 
 from fakes.workspace import Fault, FaultKind
 from lakeflow_job_meta import MetadataMonitor
+from lakeflow_job_meta._internal.text import count
+from lakeflow_job_meta.cli.monitor import command
+from lakeflow_job_meta.control_table.schema import CONTROL_TABLE
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.monitor.events import Event, EventKind
 from lakeflow_job_meta.monitor.loop import LoopOptions, run_loop
 from lakeflow_job_meta.monitor.notify import Webhook
 from lakeflow_job_meta.state.lock import deployment_lock
+from lakeflow_job_meta.tables.delta import DeltaFiles
 from support.connections import VOLUME
-from support.monitor_fixtures import World, broken_row, lines_of_json, module_row
+from support.monitor_fixtures import TARGET, World, broken_row, lines_of_json, module_row
 from support.project_folder import Result, module
 from support.slow import few
 
@@ -114,13 +119,36 @@ class TestOnce:
 
 
 class TestParameters:
-    def test_empty_ones_count_as_not_given(self, commands: World):
-        names = ("volume-path", "warehouse-id", "max-iterations", "check-interval-seconds", "fail-after", "webhook")
+    @pytest.mark.parametrize("separator", [" ", "="])
+    def test_an_empty_one_counts_as_not_given_whichever_it_is(self, commands: World, separator):
+        options = [option for option in command.params if isinstance(option, click.Option)]
+        names = [name for option in options for name in option.opts if name.startswith("--")]
+        empty = [f"{name}=" for name in names if name not in ("--once", "--overwrite-drift", "--project", "--target")]
+        assert {"--propose=", "--max-deletes=", "--deployer=", "--log-format=", "--timeout=", "--webhook="} <= {*empty}
 
-        result = look(commands, *(part for name in names for part in (f"--{name}", "")), "--control-table", "")
+        result = look(commands, *(part for each in empty for part in each.replace("=", separator).split(" ")))
 
         assert result.exit_code == 0, result.stderr
         assert commands.names == ["sales", "stock"]
+
+    @pytest.mark.parametrize("separator", ["-", "_"])
+    def test_names_have_hyphens_or_underscores(self, commands: World, separator):
+        options = {"max-iterations": "1", "max-deletes": "0", "log-format": "text", "overwrite-drift": "false"}
+        result = look(commands, *(f"--{name.replace('-', separator)}={value}" for name, value in options.items()))
+        assert result.exit_code == 0, result.stderr
+        assert look(commands, f"--max{separator}deletes", "x").exit_code == 2
+
+    @pytest.mark.parametrize(
+        ("value", "ticks"), [("true", 1), ("True", 1), ("1", 1), ("false", 2), ("0", 2), ("", 2), (" ", 2)]
+    )
+    def test_a_flag_takes_true_and_false(self, commands: World, value, ticks):
+        arguments = ("--target", TARGET, "--deployer=jobs_api", "--max_iterations=2", "--check_interval_seconds=1")
+        result = commands.project.ljm("monitor", *arguments, f"--once={value}")
+        assert f"Ended after {count(ticks, 'tick')}." in result.stderr
+
+    def test_a_flag_that_is_neither_is_refused(self, commands: World):
+        result = look(commands, "--overwrite-drift=perhaps")
+        assert (result.exit_code, "'perhaps' is neither true nor false" in result.stderr) == (2, True)
 
     @pytest.mark.parametrize("value", ["0", "-1", "x", "1.5"])
     def test_a_number_that_is_none_exits_2(self, commands: World, value):
@@ -711,6 +739,24 @@ class TestMetadataMonitor:
         assert (tmp_path / "new" / "control" / "_delta_log").is_dir()
         assert monitor.check_and_update()["errors"] == []
 
+    def test_a_table_that_it_makes_takes_everything_that_metadata_can_say(self, notebook: World, tmp_path, volume):
+        more = "    description: All\n    job_config: {tags: {a: b}}\n    sources:\n"
+        (volume / "sales.yml").write_text(module("sales").replace("    sources:\n", more))
+
+        result = MetadataMonitor(
+            str(tmp_path / "new" / "control"), volume_path=VOLUME, workspace=notebook.connection
+        ).check_and_update()
+
+        assert (result["errors"], [job["module"] for job in result["jobs_updated"]]) == ([], ["sales"])
+
+    def test_a_table_of_the_user_keeps_its_columns(self, notebook: World, tmp_path):
+        table = DeltaFiles(str(tmp_path / "new" / "control"), CONTROL_TABLE)
+        table.create(original=True)
+
+        MetadataMonitor(table.name, workspace=notebook.connection)
+
+        assert len(table.read().columns) == 8
+
     def test_one_check_tells_what_the_original_told(self, notebook: World, tmp_path):
         monitor = self.monitor_of(notebook, tmp_path)
 
@@ -790,7 +836,7 @@ class TestMetadataMonitor:
 
     @pytest.mark.parametrize("seconds", [0, -1])
     def test_what_is_no_interval_is_refused(self, notebook: World, tmp_path, seconds):
-        with pytest.raises(ConfigError, match="at least 1"):
+        with pytest.raises(ConfigError, match="must be a whole number from 1"):
             self.monitor_of(notebook, tmp_path, check_interval_seconds=seconds)
 
     def test_a_metadata_monitor_is_created_from_widgets(self, notebook: World, tmp_path):

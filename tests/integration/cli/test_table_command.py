@@ -16,6 +16,9 @@ import pytest
 from deltalake import DeltaTable
 
 from fakes.workspace import FakeWorkspace, Warehouse
+from lakeflow_job_meta.cli import table
+from lakeflow_job_meta.control_table.schema import key_of
+from lakeflow_job_meta.tables import sql
 from support.connections import CONTROL, VOLUME
 from support.project_folder import ProjectFolder, Result, module
 from support.tables import row, write_table
@@ -90,6 +93,24 @@ class TestCreate:
         assert len(DeltaTable(ljm.folder).schema().fields) == 13
         assert "made" not in result.stderr
 
+    def test_the_table_of_the_original_takes_the_insert_of_its_readme(self, project, workspace):
+        ljm = Terminal(project, ("--table", CONTROL, "--warehouse-id", workspace.warehouse_id), CONTROL, project.path)
+        assert ljm("create", "--original").exit_code == 0
+        values = (
+            "'sql_task_1', 'my_pipeline', 'sql', 1, '{}', "
+            """'{"catalog": "bronze", "schema": "data", "table": "customers"}', """
+            """'{"task_type": "sql_query", "sql_task": {"warehouse_id": "abc123", "sql_query": "SELECT 1"}}', true"""
+        )
+        statements = workspace.client().statement_execution
+        done = statements.execute_statement(f"INSERT INTO {CONTROL} VALUES ({values})", workspace.warehouse_id)
+        assert done.status.state.value == "SUCCEEDED", done.status
+
+        assert ljm("show").stdout == "my_pipeline: 1 source, 1 active\n"
+
+    def test_it_has_not_both_kinds_of_columns(self, ljm):
+        result = ljm("create", "--original", "--optional-columns")
+        assert (result.exit_code, result.stdout) == (2, "")
+
 
 class TestLoad:
     def test_the_changes_are_shown_and_made(self, ljm, project):
@@ -113,6 +134,15 @@ class TestLoad:
         )  # fmt: skip
         assert result.stderr.endswith(f"{filled.name}: 1 row would change of 2 loaded.\n")
         assert DeltaTable(filled.folder).version() == 1
+
+    def test_a_dry_run_finds_what_is_too_large_for_one_commit(self, project, workspace, monkeypatch):
+        monkeypatch.setattr(sql, "MAX_WRITE_CHARACTERS", 100)
+        options = ("--table", CONTROL, "--warehouse-id", workspace.warehouse_id)
+        project.write("metadata/a.yml", TWO_SOURCES)
+        project.ljm("table", "create", *options)
+        for dry in ((), ("--dry-run",)):
+            result = project.ljm("table", "load", "metadata", *dry, *options)
+            assert (result.exit_code, "more than the 100 that fit into one commit" in result.stderr) == (1, True)
 
     def test_rows_that_are_not_in_the_yaml_are_told_and_pruned_when_asked(self, filled, project):
         project.write("metadata/a.yml", "\n".join(TWO_SOURCES.split("\n")[:-2]) + "\n")
@@ -205,6 +235,16 @@ class TestShow:
         write_table(filled.folder, [row(None, None, transformation_config="{"), row("x")])
         assert filled("show").exit_code == 0
         assert filled("show", "sales").exit_code == 0
+
+    def test_the_cost_grows_with_the_rows_and_not_with_their_square(self, project, monkeypatch):
+        write_table(project.path / "big", [row("a", f"m{number}") for number in range(500)])
+        calls = []
+        monkeypatch.setattr(table, "key_of", lambda row: calls.append(1) or key_of(row))
+
+        result = project.ljm("table", "show", "--delta", "big")
+
+        assert (result.exit_code, len(result.stdout.splitlines())) == (0, 500)
+        assert len(calls) <= 4 * 500
 
 
 class TestExport:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -47,33 +48,38 @@ def run(workspace: FakeWorkspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
 
-    def run_notebook(name: str, **parameters: str) -> None:
+    def run_notebook(name: str, *, has_widgets: bool, **parameters: str) -> None:
         cells = json.loads((REPOSITORY / "examples" / name).read_text(encoding="utf-8"))["cells"]
-        scope = {"dbutils": Utilities(**parameters)}
-        for cell in cells:
-            if cell["cell_type"] == "code":
-                exec("".join(cell["source"]), scope)
+        scope = {"dbutils": Utilities(**parameters)} if has_widgets else {}
+        for code in ("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"):
+            for parameter, value in () if has_widgets else parameters.items():
+                code = re.sub(f'"{parameter}": "[^"]*"', f'"{parameter}": "{value}"', code)
+            exec(code, scope)
 
     return run_notebook
 
 
-def test_the_notebook_of_jobs_on_demand_creates_and_runs_the_jobs(run, workspace, tmp_path, capsys):
+@pytest.mark.parametrize("has_widgets", [True, False])
+def test_the_notebook_of_jobs_on_demand_creates_and_runs_the_jobs(has_widgets, run, workspace, tmp_path, capsys):
     metadata = tmp_path / "pipelines.yml"
     metadata.write_text(module("sales", notebook="/Workspace/sales"), encoding="utf-8")
 
-    run("orchestrator_example.ipynb", control_table=CONTROL, yaml_path=str(metadata), auto_run="true")
+    parameters = {"control_table": CONTROL, "yaml_path": str(metadata), "auto_run": "true"}
+    run("orchestrator_example.ipynb", has_widgets=has_widgets, **parameters)
 
     assert workspace.jobs.names() == ["sales"]
     assert len(workspace.jobs.runs) == 1
     assert f"sales: job {workspace.jobs.by_name('sales').job_id}" in capsys.readouterr().out
 
 
-def test_the_notebook_of_the_monitor_loads_the_volume_and_creates_the_jobs(run, workspace):
+@pytest.mark.parametrize("has_widgets", [True, False])
+def test_the_notebook_of_the_monitor_loads_the_volume_and_creates_the_jobs(has_widgets, run, workspace):
     volume = workspace.files.create_volume("main", "etl", "metadata")
     (volume / "pipelines.yml").write_text(module("sales", notebook="/Workspace/sales"), encoding="utf-8")
 
     run(
         "monitor_example.ipynb",
+        has_widgets=has_widgets,
         control_table=CONTROL,
         volume_path="/Volumes/main/etl/metadata",
         check_interval_seconds="1",

@@ -427,6 +427,22 @@ class TestVolumesThatAreLoadedIntoTheTable:
         assert not tick.rows_loaded
         assert loading.notebook("sales") == "/Workspace/of-a-person"
 
+    @pytest.mark.parametrize("between", [None, "/Volumes/main/etl/metadata/other"])
+    def test_a_look_without_the_volume_forgets_nothing_of_it(self, loading: World, volume: Path, between):
+        (volume / "other").mkdir()
+        (volume / "gone.yml").write_text(module("gone"))
+        loading.monitor(volume=VOLUME, max_deletes=9).tick()
+        loading.put(module_row("sales", notebook="/Workspace/of-a-person"))
+        loading.remove("gone")
+        for _ in range(2):
+            loading.monitor(volume=between, max_deletes=9).tick()
+        assert (loading.names, loading.notebook("sales")) == (["sales", "stock"], "/Workspace/of-a-person")
+
+        tick = loading.monitor(volume=VOLUME, max_deletes=9).tick()
+
+        assert not tick.rows_loaded
+        assert (loading.names, loading.notebook("sales")) == (["sales", "stock"], "/Workspace/of-a-person")
+
     def test_a_broken_module_keeps_its_rows_and_the_others_are_loaded(self, loading: World, volume: Path):
         watching = loading.monitor(volume=VOLUME)
         watching.tick()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 
@@ -9,6 +11,10 @@ import arro3.core as arrow
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from lakeflow_job_meta.control_table.schema import CONTROL_TABLE
+from lakeflow_job_meta.errors import OperationFailed
+from lakeflow_job_meta.tables.delta import DeltaFiles
+from lakeflow_job_meta.tables.schema import RowChanges, TableUnusable
 from support.tables import ALL_COLUMNS, BOOL, INT, LONG, ORIGINAL_COLUMNS, TEXT, row, write_table
 
 TABLE = "data/control"
@@ -234,3 +240,105 @@ def test_without_the_extra_the_message_says_what_to_install(control, monkeypatch
         monkeypatch.setitem(sys.modules, name, None)
     (problem,) = control.ljm("validate").errors
     assert "pip install 'lakeflow-job-meta[delta]'" in problem.message
+
+
+class TestWhatDeltaRsCannotDo:
+    """Each with a commit of another writer that gives the table the feature, as Databricks would."""
+
+    def table(self, tmp_path, *features: str, name="control", reader=(), columns=None, **properties: str) -> DeltaFiles:
+        path = tmp_path / name
+        table = DeltaFiles(str(path), CONTROL_TABLE)
+        table.create()
+        table.write(RowChanges([row("a")]))
+        log = path / "_delta_log"
+        first = [json.loads(line) for line in (log / f"{0:020}.json").read_text().splitlines()]
+        (metadata,) = [action for action in first if "metaData" in action]
+        metadata["metaData"]["configuration"].update(properties)
+        schema = json.loads(metadata["metaData"]["schemaString"])
+        for field in schema["fields"]:
+            field["metadata"].update((columns or {}).get(field["name"], {}))
+        metadata["metaData"]["schemaString"] = json.dumps(schema)
+        actions = [metadata]
+        if features or reader:
+            versions = {"minReaderVersion": 3 if reader else 1, "minWriterVersion": 7}
+            named = {"writerFeatures": [*features, *reader], **({"readerFeatures": [*reader]} if reader else {})}
+            actions.append({"protocol": {**versions, **named}})
+        (log / f"{2:020}.json").write_text("\n".join(map(json.dumps, actions)))
+        return table
+
+    def refusal(self, table: DeltaFiles) -> str:
+        with pytest.raises(TableUnusable) as refused:
+            table.write(RowChanges([row("a", execution_order=9)]))
+        assert "somebody else" not in str(refused.value)
+        return str(refused.value)
+
+    @pytest.mark.parametrize(
+        ("features", "named"),
+        [
+            (["identityColumns"], "'IdentityColumns'"),
+            (["allowColumnDefaults"], "'AllowColumnDefaults'"),
+            (["clustering", "domainMetadata"], "'ClusteredTable', 'DomainMetadata'"),
+            (["rowTracking", "domainMetadata"], "'DomainMetadata', 'RowTracking'"),
+            (["inCommitTimestamp"], "'InCommitTimestamp'"),
+            (["ofTomorrow"], "'ofTomorrow'"),
+        ],
+    )
+    def test_a_feature_that_it_cannot_write_is_named_with_the_way_out(self, tmp_path, features, named):
+        table = self.table(tmp_path, *features)
+        assert f"cannot handle these features of the table: {named}. " in self.refusal(table)
+        assert "as `table:` with a warehouse_id" in self.refusal(table)
+        assert len(table.read().rows) == 1
+
+    def test_a_feature_that_it_cannot_read_is_named_too(self, tmp_path):
+        table = self.table(tmp_path, reader=["ofTomorrow"])
+        with pytest.raises(TableUnusable, match=r"features of the table: 'ofTomorrow'"):
+            table.read()
+
+    def test_a_path_with_the_word_feature_is_no_feature(self, tmp_path):
+        table = self.table(tmp_path, name="my_feature_table", reader=["columnMapping"],
+                           **{"delta.columnMapping.mode": "name"})  # fmt: skip
+        with pytest.raises(TableUnusable, match=r"cannot be read or written: .*physicalName"):
+            table.read()
+
+    def test_an_append_only_table_is_told_as_such(self, tmp_path):
+        assert "append-only (delta.appendOnly)" in self.refusal(self.table(tmp_path, **{"delta.appendOnly": "true"}))
+
+    def test_a_broken_rule_is_named_with_its_column(self, tmp_path):
+        rule = {"delta.constraints.small": "execution_order < 5"}
+        assert "break a rule of the table: small (execution_order < 5)" in self.refusal(
+            self.table(tmp_path, "checkConstraints", **rule)
+        )
+        of_column = {"source_type": {"delta.generationExpression": "upper(source_id)"}}
+        table = self.table(tmp_path, "generatedColumns", name="other", columns=of_column)
+        assert "column 'source_type' (upper(source_id))" in self.refusal(table)
+
+    def test_a_version_whose_data_or_log_is_gone_is_told_as_such(self, tmp_path):
+        table = self.table(tmp_path)
+        for uri in DeltaTable(tmp_path / "control", version=1).file_uris():
+            os.unlink(uri)  # noqa: PTH108
+        with pytest.raises(OperationFailed, match=r"its data file 'part-\S+' is gone, as after VACUUM"):
+            table.read(1)
+        DeltaTable(tmp_path / "control").create_checkpoint()
+        for version in (0, 1):
+            (tmp_path / "control" / "_delta_log" / f"{version:020}.json").unlink()
+        with pytest.raises(OperationFailed, match=r"does not keep version 1 any more: .* the newest is 2"):
+            table.read(1)
+
+    def test_a_path_that_it_would_take_for_another_one_is_refused(self, tmp_path):
+        table = DeltaFiles(str(tmp_path / "a%20b"), CONTROL_TABLE)
+        for act in (table.create, table.read, table.version):
+            with pytest.raises(TableUnusable, match="takes '%' and two digits in a path for another character"):
+                act()
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_commit_that_another_one_came_before_is_a_conflict(self, tmp_path, monkeypatch):
+        table = self.table(tmp_path)
+        real = DeltaTable.merge
+
+        def slow(opened, *arguments, **named):
+            DeltaTable(opened.table_uri).delete()
+            return real(opened, *arguments, **named)
+
+        monkeypatch.setattr(DeltaTable, "merge", slow)
+        with pytest.raises(OperationFailed, match="somebody else changed the table at the same time"):
+            table.write(RowChanges([row("a", execution_order=9)]))

@@ -12,7 +12,6 @@ from dataclasses import replace
 import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.core import Config
-from deltalake import DeltaTable
 
 from fakes.workspace import FakeWorkspace, Fault, FaultKind, SqlError, State, Warehouse
 from lakeflow_job_meta.control_table.schema import CONTROL_TABLE
@@ -70,10 +69,16 @@ class TestStatements:
         assert {table_of(workspace, connection, clock, name).identity() for name in names} == {"main.etl.control"}
         assert workspace.requests == []
 
-    def test_a_shorter_name_is_not_enough_for_that(self, control, workspace, connection, clock):
-        table_id = DeltaTable(workspace.table_path(CONTROL)).metadata().id
+    def test_a_shorter_name_is_asked_which_full_one_it_stands_for(self, control, workspace, connection, clock):
         executor = ShortNames(connection, workspace.warehouse_id, sleep=clock.sleep)
-        assert SqlTable("control", CONTROL_TABLE, executor).identity() == str(table_id)
+        assert SqlTable("control", CONTROL_TABLE, executor).identity() == "main.etl.control"
+
+    def test_where_there_is_no_full_name_the_id_of_the_table_counts(self, workspace):
+        class OldCatalog:
+            def run(self, statement):
+                return [{"id": "0-1-2", "name": "spark_catalog.etl.control"}]
+
+        assert SqlTable("etl.control", CONTROL_TABLE, OldCatalog()).identity() == "0-1-2"
 
     def test_a_write_is_one_merge_and_no_value_is_in_its_text(self, control, workspace):
         control.write(RowChanges([{**row("it's me", source_type="hidden"), **OPTIONAL}], [("gone", "gone too")]))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from lakeflow_job_meta._internal.text import listing
-from lakeflow_job_meta._internal.trees import Scalar
+from lakeflow_job_meta._internal.trees import Scalar, Value
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import read_bundle_values
 from lakeflow_job_meta.config.model import Project
@@ -30,10 +30,11 @@ from lakeflow_job_meta.deployment.jobs_api.plan import (
     change_without_fields,
     in_order,
     last_sent,
+    located_message,
 )
 from lakeflow_job_meta.deployment.jobs_api.resolve import LocalFiles, NeedsCli, Resolver
 from lakeflow_job_meta.deployment.policy import Twin
-from lakeflow_job_meta.errors import InvalidMetadata, LakeflowJobMetaError, PolicyRefused
+from lakeflow_job_meta.errors import InvalidMetadata, LakeflowJobMetaError, OperationFailed, PolicyRefused
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.references import VARIABLE_PREFIX
 from lakeflow_job_meta.planning.model import Action, BundlePlan
@@ -51,6 +52,7 @@ class JobsApiDeployer:
 
     Attributes:
         known: The recorded id of each job, by key; it may be incomplete or wrong.
+        elsewhere: The ids that the same record has for other targets.
     """
 
     project: Project
@@ -59,6 +61,7 @@ class JobsApiDeployer:
     target: str
     known: Mapping[str, str]
     on_progress: Callable[[str], None] = lambda line: None
+    elsewhere: Collection[str] = ()
 
     def __post_init__(self) -> None:
         self._client = JobsClient(self.workspace)
@@ -121,6 +124,20 @@ class JobsApiDeployer:
         for job, record in zip(unknown, records, strict=True):
             bases[job.job.key] = last_sent(job, self._scope, ids, f"{self._folder}/files", record.get("sent"))
         return tuple(replace(job, base=bases.get(job.job.key)) for job in jobs)
+
+    def tasks_of(self, job: Job) -> list[dict[str, Value]]:
+        """Returns the tasks of a job as they would be sent; changes nothing.
+
+        Raises OperationFailed if only the databricks CLI can deploy it.
+        """
+        planned = self._plan_of(
+            job, None, None, self._resolver(), LocalFiles(self.project, self.compilation, f"{self._folder}/files")
+        )
+        if planned.problem is not None:
+            raise OperationFailed(located_message(planned.location, planned.problem))
+        ids = {key: ours.job_id for key, ours in self._our_jobs()[0].items()} if planned.needs else {}
+        tasks = Resolver({}).resolved(planned.settings.get("tasks"), ids)
+        return [task for task in tasks if isinstance(task, dict)] if isinstance(tasks, list) else []
 
     def leave_out(self, names: Collection[str]) -> BundlePlan:
         if self._prepared is None:
@@ -196,7 +213,9 @@ class JobsApiDeployer:
         for job in seen:
             doubtful = ownership_tags.doubtful_key_of(job, self._scope, self.known)
             key = doubtful or recorded.get(str(job.job_id), "")
-            if key in names and job.is_of_a_bundle:
+            if (other := ownership_tags.key_of_other_target(job, self._scope, self.elsewhere)) in names:
+                reasons[str(other)] = ownership_tags.of_other_target(job)
+            elif key in names and job.is_of_a_bundle:
                 bundled.append(key)
             elif key in names and (doubtful or (SCOPE_TAG not in job.tags and job.settings.get("name") == names[key])):
                 reasons[key] = ownership_tags.not_surely_ours(key, job, self._scope)

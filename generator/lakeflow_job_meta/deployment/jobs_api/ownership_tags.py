@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from lakeflow_job_meta._internal.text import quoted
@@ -25,6 +25,7 @@ SENT_TAG = "lakeflow_job_meta_sent"
 _LONGEST_VALUE = 100
 """Tags of jobs become tags of clusters, whose values have at most 255 characters on AWS; two values fit twice."""
 
+_OF_TABLE = "table:"
 _NOT_IN_TAG = re.compile(r"[^A-Za-z0-9_.-]+")
 """What AWS, Azure and Google Cloud do not all take in a tag."""
 
@@ -34,8 +35,9 @@ class OwnershipScope:
     """One target of one project.
 
     Attributes:
-        tag: `bundle:NAME:TARGET`, or `table:ID:TARGET` for a control table outside of a bundle. What has neither is
-            known by the machine and the path of its folder: `folder:NAME-DIGEST:TARGET`.
+        tag: `bundle:NAME:TARGET`, or `table:ID:TARGET` for a control table outside of a bundle, where a target is no
+            more than a label: one module of a table has one job. What has neither bundle nor table is known by the
+            machine and the path of its folder: `folder:NAME-DIGEST:TARGET`.
         folder_tag: The last one, which a project may have had before it got a bundle.
         old_tag: `NAME:TARGET` as older releases wrote it, where two projects could have the same.
     """
@@ -46,8 +48,16 @@ class OwnershipScope:
 
     def was(self, tag: str) -> bool:
         """Whether a job that the record of this project knows may be tagged so: before an update, or of its table."""
-        is_of_table = tag.startswith("table:") and not self.tag.startswith("folder:")
+        is_of_table = tag.startswith(_OF_TABLE) and not self.tag.startswith("folder:")
         return tag == self.old_tag or (is_of_table and tag.split(":")[-1] == self.tag.split(":")[-1])
+
+    def is_same_table(self, tag: str) -> bool:
+        """Whether a tag is of the same table for another target."""
+        return self.is_of_table and tag != self.tag and tag.rpartition(":")[0] == self.tag.rpartition(":")[0]
+
+    @property
+    def is_of_table(self) -> bool:
+        return self.tag.startswith(_OF_TABLE)
 
     def may_be(self, tag: str) -> bool:
         """Whether a tag may be of this project or of another one whose folder has the same name."""
@@ -64,7 +74,7 @@ def ownership_scope(project: Project, target: str, bundle: str | None, table_id:
     if bundle is not None:
         tag = f"bundle:{_tag_value(bundle)}:{end}"
     elif project.table_sources:
-        tag = f"table:{_tag_value(table_id())}:{end}"
+        tag = f"{_OF_TABLE}{_tag_value(table_id())}:{end}"
     return OwnershipScope(tag, folder_tag, f"{_tag_value(project.control_table or project.folder.name)}:{end}")
 
 
@@ -97,6 +107,28 @@ def doubtful_key_of(job: RemoteJob, scope: OwnershipScope, known: Mapping[str, s
     if not (isinstance(key, str) and isinstance(tag, str)) or key_of(job, scope, known) is not None:
         return None
     return key if known.get(key) == str(job.job_id) or scope.may_be(tag) else None
+
+
+def key_of_other_target(job: RemoteJob, scope: OwnershipScope, elsewhere: Collection[str]) -> str | None:
+    """Returns the key of a job that another target of the same control table has; else None.
+
+    Known by its tag, or since the record of the table names it (`elsewhere` are the ids of other targets). Targets of
+    one bundle are kept apart by the bundle: theirs are none.
+    """
+    key, tag = job.tags.get(KEY_TAG), job.tags.get(SCOPE_TAG)
+    if not (isinstance(key, str) and isinstance(tag, str)) or tag == scope.tag:
+        return None
+    is_recorded = str(job.job_id) in elsewhere and (scope.is_of_table or tag.startswith(_OF_TABLE))
+    return key if is_recorded or scope.is_same_table(tag) else None
+
+
+def of_other_target(job: RemoteJob) -> str:
+    """Says why no job is created for a module that has one, and what to do."""
+    target = str(job.tags[SCOPE_TAG]).rpartition(":")[2]
+    return (
+        f"this module of the control table has the job {job.job_id} already, which was deployed for the target "
+        f"{quoted(target)}; a second one would run beside it. Name that target here too, or delete that job first."
+    )
 
 
 def jobs_by_key(jobs: Iterable[RemoteJob], scope: OwnershipScope, known: Mapping[str, str]) -> dict[str, RemoteJob]:
