@@ -591,7 +591,7 @@ class TestTheWebhook:
 
     @pytest.mark.parametrize(
         ("kind", "is_sent"),
-        [(kind, kind.value in ("refused", "quarantined", "failed", "healed")) for kind in EventKind],
+        [(kind, kind.value in ("refused", "quarantined", "failed", "healed", "notice")) for kind in EventKind],
     )
     def test_the_webhook_can_get_only_some_kinds_of_events(self, receiver: Receiver, kind, is_sent):
         hook = Webhook(receiver.url, "x", lambda event: None)

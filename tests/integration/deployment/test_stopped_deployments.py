@@ -62,7 +62,9 @@ def interrupt_with_lock(world: World, *arguments: str) -> str:
 
 
 class TestStoppedWhileTheAnswerToACreationIsOnItsWay:
-    @pytest.mark.parametrize("arguments", [DEPLOY, MONITOR], ids=["deploy", "monitor"])
+    @pytest.mark.parametrize(
+        "arguments", few([pytest.param(DEPLOY, id="deploy")], [pytest.param(MONITOR, id="monitor")])
+    )
     @pytest.mark.parametrize("sent", SENT)
     def test_the_cli_learns_the_id_and_releases_its_lock_and_the_next_deployment_creates_nothing(
         self, world: World, sent: signal.Signals, arguments: tuple[str, ...]
@@ -80,6 +82,7 @@ class TestStoppedWhileTheAnswerToACreationIsOnItsWay:
         world.deploy_well()
         assert world.changes == {"create": 1}
 
+    @pytest.mark.slow
     def test_it_is_interrupted_after_the_time_that_it_has(self, world: World):
         slow(world, CREATE, 30)
         process = world.start(*DEPLOY, "--stop-timeout", "1")
@@ -117,6 +120,7 @@ class TestALockThatIsLeftInTheWorkspace:
         assert "was left in the workspace by a deployment from here that was ended in the middle" in result.stderr
         assert (world.changes, locks(world)) == ({"create": 1}, [])
 
+    @pytest.mark.slow
     def test_the_monitor_takes_over_its_own_and_reports_it(self, world: World):
         interrupt_with_lock(world, *MONITOR)
 
@@ -135,6 +139,7 @@ class TestALockThatIsLeftInTheWorkspace:
         ],
         ids=["of another user", "of an earlier moment", "of a later moment"],
     )
+    @pytest.mark.slow
     def test_one_that_is_not_surely_ours_is_left(self, world: World, changed: dict[str, str]):
         interrupt_with_lock(world, *DEPLOY)
         (path,) = locks(world)
@@ -147,6 +152,7 @@ class TestALockThatIsLeftInTheWorkspace:
         assert "--force-lock" in result.stderr
         assert (world.changes, locks(world)) == ({}, [path])
 
+    @pytest.mark.slow
     def test_one_of_another_machine_is_left(self, world: World):
         interrupt_with_lock(world, *DEPLOY)
         record = ".lakeflow-job-meta/dev/lock_taken.json"
@@ -155,12 +161,14 @@ class TestALockThatIsLeftInTheWorkspace:
         assert world.deploy().exit_code == 1
         assert len(locks(world)) == 1
 
+    @pytest.mark.slow
     def test_one_from_after_a_deployment_that_ended_well_is_left(self, world: World):
         world.deploy_well()
         assert not (world.project.path / ".lakeflow-job-meta/dev/lock_taken.json").exists()
 
 
 class TestWhatIsCountedIsWhatHappened:
+    @pytest.mark.slow
     def test_a_locked_deployment_counts_nothing_at_any_try(self, world: World):
         interrupt_with_lock(world, *DEPLOY)
         (world.project.path / ".lakeflow-job-meta/dev/lock_taken.json").unlink()

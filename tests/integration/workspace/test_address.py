@@ -15,6 +15,7 @@ from lakeflow_job_meta.deployment.databricks_cli import client
 from lakeflow_job_meta.workspace import address
 from lakeflow_job_meta.workspace.address import address_of_profile, why_nobody_answers
 from support.deployments import COMMANDS, World, new_world
+from support.slow import few
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 
@@ -123,12 +124,21 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "UNANSWERED_SECONDS", 2.0)
 
 
+COMMANDS_THAT_CONNECT = few(
+    [pytest.param(("deploy",), id="deploy")],
+    [
+        pytest.param(("plan", "--live"), id="plan"),
+        pytest.param(("monitor", "--once", "--deployer", "cli"), id="monitor"),
+    ],
+)
+
+
 class TestADeploymentWhereNobodyAnswers:
     def test_less_than_a_minute_passes(self):
         assert address.LOOK_SECONDS + client.UNANSWERED_SECONDS <= 50
 
     @pytest.mark.usefixtures("short")
-    @pytest.mark.parametrize("command", [("deploy",), ("plan", "--live"), ("monitor", "--once", "--deployer", "cli")])
+    @pytest.mark.parametrize("command", COMMANDS_THAT_CONNECT)
     def test_the_host_is_named_and_the_exit_code_is_1(self, world: World, command: tuple[str, ...]):
         result = world.ljm(*command, "-t", "dev", DATABRICKS_HOST=f"http://127.0.0.1:{closed_port()}")
 
@@ -137,6 +147,7 @@ class TestADeploymentWhereNobodyAnswers:
         assert world.workspace.requests == []
 
     @pytest.mark.usefixtures("short")
+    @pytest.mark.slow
     def test_the_address_in_the_bundle_is_the_one_that_counts(self, world: World):
         text = world.project.read("databricks.yml")
         host = f"workspace: {{host: 'http://127.0.0.1:{closed_port()}'}}"
