@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
 
 from stand_in.diagnostics import failed
@@ -46,4 +47,16 @@ def _all_below(synced: list[Path]) -> list[Path]:
 
 
 def _belongs(path: Path, root: Path) -> bool:
-    return path.is_file() and not _LEFT_OUT & set(path.relative_to(root).parts)
+    inside = path.relative_to(root)
+    if _LEFT_OUT & set(inside.parts) or any(_is_ignored(root / folder) for folder in inside.parents):
+        return False
+    return path.is_file()
+
+
+@cache
+def _is_ignored(folder: Path) -> bool:
+    """Whether git ignores all that is in a folder; of other rules the stand-in knows nothing."""
+    try:
+        return (folder / ".gitignore").read_text().split() == ["*"]
+    except OSError:
+        return False
