@@ -87,9 +87,7 @@ def command(
     _show_result(result, dry_run)
     failed = bool(result.compilation.errors or result.all_problems or result.left_behind or result.edited)
     if to_run and not dry_run and not result.problems:
-        changed = set(result.changed)
-        started = [_started(result, job) for job in result.deployed if to_run == "all" or job.key in changed]
-        failed = not all(started) or failed
+        failed = not _started_all(result, to_run) or failed
     ctx.exit(1 if failed else 0)
 
 
@@ -128,6 +126,12 @@ def _summary(result: DeployResult, dry_run: bool) -> str:
     if dry_run:
         return f"The plan passed: {changed} if it were deployed. Nothing was changed in the workspace."
     return f"Deployed: {changed}."
+
+
+def _started_all(result: DeployResult, which: str) -> bool:
+    changed = set(result.changed)
+    started = [_started(result, job) for job in result.deployed if which == "all" or job.key in changed]
+    return all(started)
 
 
 def _started(result: DeployResult, job: DeployedJob) -> bool:

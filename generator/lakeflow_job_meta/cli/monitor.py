@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,8 @@ from lakeflow_job_meta.cli.params import optional_text
 from lakeflow_job_meta.cli.report import echo
 from lakeflow_job_meta.cli.run import ShownFailure, end_like_ctrl_c
 from lakeflow_job_meta.config.bundle import target_of
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.deployment.backend import DeployBackend
 from lakeflow_job_meta.deployment.select_backend import BackendName, select_backend
 from lakeflow_job_meta.monitor.events import Event
 from lakeflow_job_meta.monitor.loop import LoopOptions, run_loop
@@ -93,16 +96,7 @@ def command(
     volume_path = volume_path and find_volume(volume_path)
     config = MonitorConfig(named, max_deletes, overwrite_drift, volume_path, propose)
     workspace = Workspace()
-    select = partial(
-        select_backend,
-        target=named,
-        workspace=workspace,
-        name=deployer,
-        on_fallback=notifier.notice_once,
-        limit_seconds=timeout,
-        stop_seconds=stop_timeout,
-        parallel=parallel,
-    )
+    select = _selection(deployer, named, workspace, notifier, timeout, stop_timeout, parallel)
     ticks, failures = (1, fail_after or 1) if once else (max_iterations, fail_after)
     options = LoopOptions(float(check_interval_seconds or 60), ticks, failures)
     end_like_ctrl_c()
@@ -110,6 +104,14 @@ def command(
     result = run_loop(monitor, options, notifier.send, on_tick=lambda tick: notifier.deliver())
     if not result.is_success or (once and result.last is not None and not result.last.is_healthy):
         raise ShownFailure(result.failure)
+
+
+def _selection(
+    name: BackendName, target: str, workspace: Workspace, notifier: Notifier, timeout: int, stop: int, parallel: int
+) -> Callable[[Project], DeployBackend]:
+    report = notifier.notice_once
+    limits = partial(select_backend, limit_seconds=timeout, stop_seconds=stop, parallel=parallel)
+    return lambda project: limits(project, target, workspace, name, on_fallback=report)
 
 
 def _log(form: str, event: Event) -> None:
