@@ -129,7 +129,9 @@ def journals_of(estate: Estate) -> list[str]:
 
 CLI_STEPS = {
     "after compiling": Interruption("lakeflow_job_meta.monitor.reconcile:compile_project", after=True),
-    "with one file written beside its place": Interruption("lakeflow_job_meta.output.writer:write_new", after=True),
+    "with one file written beside its place": Interruption(
+        "lakeflow_job_meta.output.writer:_write_temporary", after=True
+    ),
     "with one file of two in its place": Interruption("os:replace", call=2, given=".ljm-"),
     "with all files written": Interruption("lakeflow_job_meta.deployment.pipeline:apply_changes", after=True),
     "after the validation": Interruption(

@@ -63,6 +63,7 @@ class TestAWarningElsewhere:
         assert status["healthy"]
         assert SHOWN in world.ljm("status", "-t", "dev").stdout
 
+    @pytest.mark.slow
     def test_it_is_reported_once_and_goes_with_what_it_was_about(self, world: World):
         world.disturb(ABOUT_NOTHING)
         world.ljm(*MONITOR)
@@ -103,6 +104,7 @@ class TestAWarningAboutAGeneratedJob:
         assert "error: unknown field: nope [databricks]" in result.stderr
         assert "metadata/one.yml:" in result.stderr
 
+    @pytest.mark.slow
     def test_in_the_monitor_that_job_alone_stays_as_it_is(self, world: World):
         world.module("two")
         world.disturb(self.BODY)

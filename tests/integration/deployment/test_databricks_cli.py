@@ -197,6 +197,7 @@ class TestRunningIt:
 
         assert result == CliResult(3, "data\n", "progress\n")
 
+    @pytest.mark.slow
     def test_much_output_on_both_sides_does_not_block_it(self, make_cli):
         body = "import sys\nfor _ in range(20_000):\n    print('x' * 79)\n    print('y' * 79, file=sys.stderr)\n"
 
@@ -279,6 +280,7 @@ class TestTheTimeLimit:
 
         assert time.monotonic() - begin < 10
 
+    @pytest.mark.slow
     def test_ends_one_that_does_not_listen(self, make_cli):
         cli = make_cli("echo $$ > pid; trap '' INT TERM; while :; do sleep 0.1; done")
 

@@ -155,6 +155,7 @@ class TestDeletions:
         assert deployed.deploy("--allow-empty").exit_code == 3
         assert deployed.changes == {}
 
+    @pytest.mark.slow
     def test_the_record_of_the_last_job_goes_with_it(self, deployed):
         for name in ("one", "two", "three"):
             deployed.remove(name)
@@ -199,6 +200,7 @@ class TestHandEdits:
         (task,) = deployed.workspace.jobs.by_name("two").settings["tasks"]
         assert task["run_job_task"] == {"job_id": deployed.job_id("one")}
 
+    @pytest.mark.slow
     def test_an_edit_in_a_task_that_goes_stays_too(self, deployed):
         deployed.project.write("metadata/two.yml", TWO_TASKS)
         deployed.deploy_well()
@@ -400,6 +402,7 @@ class TestTheCliFails:
         world.deploy_well()
         assert (world.changes, set(world.record())) == ({"create": 1}, {"one"})
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("command", few(["deploy"], ["validate", "plan", "summary"]))
     def test_a_cli_that_is_killed_leaves_nothing_that_the_next_run_does_not_mend(self, world, command):
         world.module("one")
@@ -410,6 +413,7 @@ class TestTheCliFails:
         world.deploy_well()
         assert world.changes == {"create": 1}
 
+    @pytest.mark.slow
     def test_a_network_that_fails_after_the_work_makes_no_second_job(self, world):
         world.module("one")
         world.disturb('if [ "$2" = deploy ]; then "$CLI" "$@"; echo "Error: EOF" >&2; exit 1; fi')

@@ -80,6 +80,7 @@ class TestTheBundleHasLostAJob:
             deployed, f"b: job {deployed.job_id('b')} ('b'), which has the same tasks and is of the bundle at"
         )
 
+    @pytest.mark.slow
     def test_a_person_may_say_that_it_is_another_job(self, deployed: World):
         lose_state(deployed)
         deployed.forget()
@@ -88,6 +89,7 @@ class TestTheBundleHasLostAJob:
 
         assert deployed.changes == {"create": 2}
 
+    @pytest.mark.slow
     def test_taking_it_over_is_the_way_out(self, deployed: World):
         lose_state(deployed)
         deployed.deploy()
@@ -126,6 +128,7 @@ class TestNoTwin:
 
         assert deployed.changes["create"] == 1
 
+    @pytest.mark.slow
     def test_a_job_that_somebody_made_by_hand_is_no_twin(self, deployed: World):
         deployed.workspace.jobs.edit(deployed.job_id("b"), name="c", deployment=None)
         deployed.module("c")
@@ -134,6 +137,7 @@ class TestNoTwin:
 
         assert sorted(deployed.workspace.jobs.names()) == ["a", "b", "c"]
 
+    @pytest.mark.slow
     def test_a_module_under_a_new_name_is_no_twin_of_its_old_job(self, deployed: World):
         deployed.project.write("metadata/new.yml", NAMED_A)
         deployed.remove("a")
@@ -167,6 +171,7 @@ class TestTheJobsApiBefore:
         assert_refused(deployed, f"a: job {job_id} ('a'), which the Jobs API has deployed")
 
 
+@pytest.mark.slow
 class TestManyBundles:
     """`bundles:` changes which bundle a job belongs to, and its state with it."""
 
@@ -227,6 +232,7 @@ class TestAnAnswerThatIsLost:
             world.workspace.faults.add(fault)
             yield world
 
+    @pytest.mark.slow
     def test_a_second_job_of_one_run_is_named_until_it_is_gone(self, doubled: World):
         first = doubled.deploy()
         jobs = doubled.workspace.jobs.all()

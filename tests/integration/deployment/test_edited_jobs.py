@@ -100,6 +100,7 @@ class TestAPausedSchedule:
 
         assert pause_of(deployed, "a") == "UNPAUSED"
 
+    @pytest.mark.slow
     def test_a_change_of_the_metadata_does_not_start_it_again(self, deployed: World):
         pause(deployed, "a")
         deployed.project.write("metadata/a.yml", scheduled("a", notebook="/Workspace/new"))
@@ -110,6 +111,7 @@ class TestAPausedSchedule:
         assert "a: schedule.pause_status is 'PAUSED'" in result.stderr
         assert pause_of(deployed, "a") == "PAUSED"
 
+    @pytest.mark.slow
     def test_an_edit_that_starts_what_the_metadata_pauses_is_an_edit(self, deployed: World):
         text = scheduled("a").replace("timezone_id: UTC", "timezone_id: UTC, pause_status: PAUSED")
         deployed.project.write("metadata/a.yml", text)

@@ -58,6 +58,7 @@ class TestTheFileOfAKeptJobIsMissing:
         assert "The job of 'f' stays, since its module is there, and has errors" in result.stderr
         assert names(deployed) == ["a", "f"]
 
+    @pytest.mark.slow
     def test_the_monitor_keeps_it_too_and_goes_on_with_the_rest(self, deployed: World):
         lose_files(deployed)
         break_module(deployed, "f", "f")
@@ -69,6 +70,7 @@ class TestTheFileOfAKeptJobIsMissing:
         assert names(deployed) == ["a", "f"]
         assert deployed.changes["reset"] == 1
 
+    @pytest.mark.slow
     def test_a_module_without_an_active_source_keeps_its_job(self, deployed: World):
         lose_files(deployed)
         deployed.project.write(
@@ -79,6 +81,7 @@ class TestTheFileOfAKeptJobIsMissing:
 
         assert names(deployed) == ["a", "f"], result.stderr
 
+    @pytest.mark.slow
     def test_a_job_whose_file_a_refused_deployment_had_removed_is_kept_once_its_module_is_back(self, deployed: World):
         deployed.remove("f")
         assert deployed.deploy().exit_code == 3
@@ -116,6 +119,7 @@ class TestNobodyKnowsWhereAModuleHasGone:
 
         assert names(deployed) == ["a"]
 
+    @pytest.mark.slow
     def test_it_stays_also_where_no_file_of_it_is_left(self, deployed: World):
         lose_files(deployed)
         deployed.remove("f")
@@ -171,6 +175,7 @@ class TestARowThatHasLostItsModule:
         assert "'a' would lose a task whose source is there, but has lost its module_name" in result.stderr
         assert self.tasks(table) == ["one", "two"]
 
+    @pytest.mark.slow
     def test_its_task_stays_also_where_no_file_of_the_job_is_left(self, table: World):
         lose_files(table)
         self.write(table, "a", None)
@@ -179,6 +184,7 @@ class TestARowThatHasLostItsModule:
 
         assert self.tasks(table) == ["one", "two"]
 
+    @pytest.mark.slow
     def test_the_module_stays_if_all_of_its_rows_have_lost_it(self, table: World):
         self.write(table, None, None)
 

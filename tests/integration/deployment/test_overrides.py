@@ -64,6 +64,7 @@ class TestAnOverrideOfAJobThatIsGone:
         assert "would write 1 job that cannot run ('stock' without any task)" in result.stderr
         assert world.changes == {}
 
+    @pytest.mark.slow
     def test_is_refused_where_it_adds_a_task_of_its_own(self, world):
         more = "tasks: [{task_key: more, notebook_task: {notebook_path: /Workspace/b}}]"
         override(world, "stock", more)
@@ -79,6 +80,7 @@ class TestAnOverrideOfAJobThatIsGone:
         assert "would change 'stock', of which the bundle has nothing but an override" in result.stderr
         assert world.changes == {}
 
+    @pytest.mark.slow
     def test_a_task_of_an_inactive_source_is_reported_and_refused(self, world):
         override(world, "stock", "tasks: [{task_key: b, max_retries: 3}]")
         two = module("stock") + (
@@ -99,6 +101,7 @@ class TestAnOverrideOfAJobThatIsGone:
 
 
 class TestAJobByHand:
+    @pytest.mark.slow
     def test_for_one_target_alone_is_deployed_beside_those_of_modules(self, world):
         job = "name: by_hand, tasks: [{{task_key: a, notebook_task: {{notebook_path: /Workspace/{}}}}}]"
         override(world, "by_hand", job.format("b"))
@@ -111,6 +114,7 @@ class TestAJobByHand:
         assert sorted(world.workspace.jobs.names()) == ["by_hand", "sales"]
         assert world.changes == {"create": 2, "reset": 1}
 
+    @pytest.mark.slow
     def test_may_be_overridden(self, world):
         override(world, "by_hand", f"{RUNS}, tasks: [{{task_key: a, max_retries: 2}}]")
         with (world.project.path / "databricks.yml").open("a") as file:
@@ -137,6 +141,7 @@ class TestTheEnvironment:
         assert result.exit_code == 0, result.stderr
         assert world.workspace.jobs.names() == ["sales"]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", ["bundle.yml", "bundle.yaml", "databricks.yaml"])
     def test_a_root_file_of_another_name_is_the_bundle_although_a_folder_above_is_one_too(self, world, name):
         world.project.write("../databricks.yml", "bundle: {name: above}\ntargets: {dev: {}}\n")

@@ -95,6 +95,7 @@ class TestStoppedWhileTheAnswerToACreationIsOnItsWay:
         assert 0.9 < time.monotonic() - begin < 15
         assert "the databricks CLI has 1 seconds to finish what it has begun" in said
 
+    @pytest.mark.slow
     def test_asked_to_stop_once_more_it_is_interrupted_at_once(self, world: World):
         slow(world, CREATE, 60)
         process = world.start(*DEPLOY)
@@ -112,6 +113,7 @@ class TestStoppedWhileTheAnswerToACreationIsOnItsWay:
 
 
 class TestALockThatIsLeftInTheWorkspace:
+    @pytest.mark.slow
     def test_our_own_is_taken_over_once_and_that_is_told(self, world: World):
         interrupt_with_lock(world, *DEPLOY)
 
@@ -192,6 +194,7 @@ class TestWhatIsCountedIsWhatHappened:
         assert "failed in part: 1 job created or changed" in result.stderr
         assert world.workspace.jobs.names() == ["one"]
 
+    @pytest.mark.slow
     def test_the_history_holds_the_jobs_that_were_written(self, world: World):
         world.module("two", notebook="/Workspace/two")
         world.workspace.faults.add(Fault("POST", CREATE, FaultKind.FORBIDDEN, body_contains="/Workspace/two", times=9))
@@ -202,6 +205,7 @@ class TestWhatIsCountedIsWhatHappened:
         (entry,) = json.loads(world.ljm("history", "-t", "dev", "--format", "json").stdout)
         assert (entry["outcome"], entry["created"]) == ("failed", 1)
 
+    @pytest.mark.slow
     def test_through_the_jobs_api_too(self, world: World):
         world.module("two", notebook="/Workspace/two")
         world.workspace.faults.add(Fault("POST", CREATE, FaultKind.FORBIDDEN, body_contains="/Workspace/two", times=9))

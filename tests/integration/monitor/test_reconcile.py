@@ -379,6 +379,7 @@ class TestJobsThatTheCliFindsFaultWith:
         assert "jobs/more.yml" not in lenient.project.generated()
         assert watching.looks() == "idle"
 
+    @pytest.mark.slow
     def test_jobs_that_the_cli_finds_fault_with_are_deployed_once_they_are_repaired(self, lenient: World):
         lenient.project.write("metadata/sales.yml", BRAND_NEW.format("sales"))
         watching = lenient.monitor("cli")

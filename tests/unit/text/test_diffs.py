@@ -52,6 +52,7 @@ class TestUnifiedDiff:
         after = [*before[:4000], *(f"new {number}" for number in range(5000)), *before[4000:]]
         assert len(list(unified_diff(before, after, "a", "b", end=""))) == 3 + 5000 + 6
 
+    @pytest.mark.slow
     @pytest.mark.timeout(20)
     def test_every_other_line_of_very_many_may_differ(self):
         before = [f"line {number}" for number in range(30_000)]
