@@ -56,6 +56,10 @@ def main() -> None:
 def make_project() -> None:
     """Makes a bundle that reads a Delta table, with the notebooks and SQL files of the examples."""
     shutil.rmtree(DEMO, ignore_errors=True)
+    DEMO.mkdir(parents=True)
+    if shutil.which("git"):
+        # A repository of its own: the one around it ignores `build/`, and what git ignores is not uploaded.
+        subprocess.run(["git", "init", "--quiet"], cwd=DEMO, check=True)
     for folder in ("notebook_task", "sql_query_task", "sql_file_task", "python_task"):
         shutil.copytree(EXAMPLES / folder, DEMO / "examples" / folder)
     (DEMO / "job_meta.yml").write_text(PROJECT, encoding="utf-8")

@@ -14,6 +14,8 @@ def test_make_run_ends_with_a_diff_of_one_line(tmp_path):
     for name in ("examples", "databricks.yml"):
         source = REPOSITORY / name
         (shutil.copytree if source.is_dir() else shutil.copyfile)(source, tmp_path / name)
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    (tmp_path / ".gitignore").write_text("build/\n")
     done = subprocess.run(
         [sys.executable, str(tmp_path / "examples" / "demo.py")], capture_output=True, text=True, timeout=120
     )
