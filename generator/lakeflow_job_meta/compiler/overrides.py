@@ -20,11 +20,15 @@ from lakeflow_job_meta.text.yaml_documents import open_yaml
 def unknown_overrides(folder: Path, bundle: BundleDeclarations, compilation: Compilation) -> Iterator[Diagnostic]:
     """Yields the overrides of jobs and tasks that no module and no file of the bundle defines."""
     parts = bundle.job_parts or ()
+    # A job whose module has errors, or nothing active, stays as it is, with all of its tasks.
+    staying = compilation.kept_jobs | compilation.broken_jobs
+    whole: dict[str, list[JobPart]] = {}
     for part in parts:
-        # A job whose module has errors, or nothing active, stays as it is, with all of its tasks.
-        if part.target is not None and part.key not in compilation.kept_jobs | compilation.broken_jobs:
-            whole = [each for each in parts if each.key == part.key and each.target is None]
-            yield from _problems(part, whole, folder, compilation)
+        if part.target is None:
+            whole.setdefault(part.key, []).append(part)
+    for part in parts:
+        if part.target is not None and part.key not in staying:
+            yield from _problems(part, whole.get(part.key, []), folder, compilation)
 
 
 def _problems(part: JobPart, whole: list[JobPart], folder: Path, compilation: Compilation) -> Iterator[Diagnostic]:

@@ -270,14 +270,15 @@ def _gated_plan(deployer: Deployer, compilation: Compilation, context: DeployCon
     plan = _with_pauses_kept(deployer, deployer.plan(), context)
     parts = _parts_without_module(plan, compilation, context.project)
     recorded = _recorded_jobs(context) if plan.jobs(Action.CREATE, Action.DELETE) or parts else ()
+    keys = {job.key for job in recorded}
     edited = tuple(edited_jobs(plan, options.allowance, options.audience))
-    held_back = (*protected_changes(plan, compilation, {job.key for job in recorded}), *edited)
+    held_back = (*protected_changes(plan, compilation, keys), *edited)
     if held_back:
         plan = deployer.leave_out(resources_of(held_back))
     twins = deployer.twins(plan, recorded) if plan.jobs(Action.CREATE) else []
     violations = [
         *doubled_jobs(twins, options.allowance, options.audience),
-        *stray_jobs(plan, compilation, parts, {job.key for job in recorded}),
+        *stray_jobs(plan, compilation, parts, keys),
         *policy_violations(plan, options.allowance, options.audience),
     ]
     if not options.hold_back:

@@ -30,7 +30,13 @@ from lakeflow_job_meta.deployment.databricks_cli.output import (
 )
 from lakeflow_job_meta.deployment.databricks_cli.own_lock import OwnLock
 from lakeflow_job_meta.deployment.databricks_cli.source_map import SourceMap
-from lakeflow_job_meta.deployment.databricks_cli.twins import created_jobs, find_twins, owned_ids, remote_jobs
+from lakeflow_job_meta.deployment.databricks_cli.twins import (
+    created_jobs,
+    entries_of,
+    find_twins,
+    owned_ids,
+    remote_jobs,
+)
 from lakeflow_job_meta.deployment.jobs_api.client import RemoteJob
 from lakeflow_job_meta.deployment.jobs_api.ownership_tags import ownership_scope
 from lakeflow_job_meta.deployment.policy import Twin
@@ -227,8 +233,9 @@ class CliDeployer:
         deployed: Sequence[DeployedJob],
     ) -> list[Twin]:
         """Returns as `twins` does those of some jobs of the workspace."""
-        created = created_jobs(self._plan_text, plan.jobs(Action.CREATE))
-        owned = owned_ids(self._plan_text).union(int(job.job_id) for job in deployed)
+        entries = entries_of(self._plan_text)
+        created = created_jobs(entries, plan.jobs(Action.CREATE))
+        owned = owned_ids(entries).union(int(job.job_id) for job in deployed)
         target = self.cli.target or ""
         scope = ownership_scope(self.project, target, read_bundle_values(self.project, target).name, lambda: "")
         return find_twins(created, jobs, owned, recorded, scope)

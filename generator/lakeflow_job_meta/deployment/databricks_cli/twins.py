@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lakeflow_job_meta._internal.trees import Value, value_at
@@ -33,9 +33,14 @@ class CreatedJob:
         return str(value_at(self.settings, ("deployment", "metadata_file_path"))[1] or "")
 
 
-def created_jobs(plan: str, keys: Collection[str]) -> list[CreatedJob]:
-    """Returns the jobs of some keys, as a plan of the CLI would create them."""
-    entries = _entries(plan)
+def entries_of(plan: str) -> dict[str, Value]:
+    """Returns what a plan of the CLI says of each resource, by name."""
+    entries = value_at(json.loads(plan), ("plan",))[1]
+    return entries if isinstance(entries, dict) else {}
+
+
+def created_jobs(entries: Mapping[str, Value], keys: Collection[str]) -> list[CreatedJob]:
+    """Returns the jobs of some keys, as the entries of a plan would create them."""
     states = {
         key: value_at(entries.get(name), ("new_state", "value"))[1]
         for key, name in zip(keys, job_names(keys), strict=True)
@@ -43,15 +48,10 @@ def created_jobs(plan: str, keys: Collection[str]) -> list[CreatedJob]:
     return [CreatedJob(key, state) for key, state in states.items() if isinstance(state, dict)]
 
 
-def owned_ids(plan: str) -> set[int]:
-    """Returns the ids of the jobs that the bundle has, as its plan shows them."""
-    found = (value_at(entry, ("remote_state", "job_id"))[1] for entry in _entries(plan).values())
+def owned_ids(entries: Mapping[str, Value]) -> set[int]:
+    """Returns the ids of the jobs that the bundle has, as the entries of its plan show them."""
+    found = (value_at(entry, ("remote_state", "job_id"))[1] for entry in entries.values())
     return {job_id for job_id in found if isinstance(job_id, int)}
-
-
-def _entries(plan: str) -> dict[str, Value]:
-    entries = value_at(json.loads(plan), ("plan",))[1]
-    return entries if isinstance(entries, dict) else {}
 
 
 def remote_jobs(text: str) -> list[RemoteJob]:
@@ -83,7 +83,7 @@ def find_twins(
     """
     ids = {job.job_id: job.key for job in recorded}
     others = [job for job in jobs if job.job_id not in owned]
-    by_name: dict[object, list[RemoteJob]] = defaultdict(list)
+    by_name: dict[str, list[RemoteJob]] = defaultdict(list)
     for job in others:
         by_name[str(job.settings.get("name"))].append(job)
     of_us = {key: job for job in others if (key := ids.get(str(job.job_id)) or key_of(job, scope, {})) is not None}
@@ -92,7 +92,7 @@ def find_twins(
 
 
 def _twins(
-    created: CreatedJob, of_us: dict[str, RemoteJob], by_name: dict[object, list[RemoteJob]], ids: dict[str, str]
+    created: CreatedJob, of_us: dict[str, RemoteJob], by_name: dict[str, list[RemoteJob]], ids: dict[str, str]
 ) -> Iterator[Twin]:
     known = of_us.get(created.key)
     if known is not None:
