@@ -24,7 +24,7 @@ from lakeflow_job_meta.jobs.units import Jobs, JobSource
 from lakeflow_job_meta.layout.generated_file import GeneratedFile, job_path
 from lakeflow_job_meta.layout.partitioning import Partitioning
 from lakeflow_job_meta.parsing.units import SourceUnit
-from lakeflow_job_meta.sources.interface import SourceSnapshot
+from lakeflow_job_meta.sources.interface import SourceSnapshot, with_blueprints
 from lakeflow_job_meta.sources.open import open_readers
 from lakeflow_job_meta.sources.yaml_files import with_contents
 from lakeflow_job_meta.workspace.client import Workspace
@@ -69,7 +69,7 @@ def compile_project(
     bundle = read_bundle_declarations(project)
     compiler = UnitCompiler(project, bundle, FileLookups(project.folder))
     alone: CompilePass = compiler if workers is None else ParallelCompiler(compiler, workers)
-    compilation = _compile(compiler, CompilationCache(alone, compiler), snapshots, on_progress)
+    compilation = _compile(compiler, CompilationCache(alone, compiler), with_blueprints(snapshots), on_progress)
     unreadable = unreadable_bundle_files(project, bundle)
     compilation = _with(compilation, project, [*unreadable, *unknown_overrides(project.folder, bundle, compilation)])
     partitioning = compiler.layout.partition(compilation.summaries, compilation.jobs, moving or {})
@@ -87,7 +87,7 @@ def compile_snapshots(
         other_modules: Names of modules that exist without being among them, whose jobs may be run.
     """
     compiler = UnitCompiler(project, read_bundle_declarations(project), FileLookups(project.folder))
-    return _compile(compiler, compiler, snapshots, _silently, other_modules)
+    return _compile(compiler, compiler, with_blueprints(snapshots), _silently, other_modules)
 
 
 def _compile(

@@ -152,6 +152,10 @@ class UnitCompiler:
             (module.parsed, *_checked(module, context, links.collision_of(module.parsed) if links else []))
             for module in unit.modules
         ]
+        for example in unit.examples:
+            _, problems = _checked(example, context, [])
+            reported = damaged if example.parsed.is_damaged else ()
+            found.diagnostics += [each for each in self._severity.apply(problems) if _line(each) not in reported]
         for parsed, job, problems in checked:
             # What could not be read has been reported; what is missing because of that only follows.
             reported = damaged if parsed.is_damaged else ()

@@ -88,10 +88,13 @@ def _project(folder: Path, origin: SourceRef, value: dict[str, Value]) -> model.
         return cast("dict[str, Value]", value.get(name) or {})
 
     defaults = section("defaults")
-    sources = cast("list[dict[str, str]]", value.get("metadata") or [])
+    sources = cast("list[dict[str, Value]]", value.get("metadata") or [])
     kinds = ((entry, kind) for entry in sources for kind in model.SOURCE_KINDS if kind in entry)
-    metadata = tuple(model.MetadataSource(kind, entry[kind], entry.get("warehouse_id")) for entry, kind in kinds)
-    tables = (source.location for source in metadata if source.kind in model.TABLE_KINDS)
+    metadata = tuple(
+        model.MetadataSource(kind, str(entry[kind]), cast("str | None", entry.get("warehouse_id")), _rows(entry))
+        for entry, kind in kinds
+    )
+    tables = (source.location for source in metadata if source.kind in model.TABLE_KINDS and source.rows is None)
     return model.Project(
         folder,
         origin,
@@ -119,4 +122,17 @@ def _bundles(section: dict[str, Value]) -> model.Bundles:
         cast("int | None", section.get("jobs_per_bundle")),
         cast("str | None", section.get("by")),
         None if include is None else tuple(os.path.normpath(path).replace(os.sep, "/") for path in include),
+    )
+
+
+def _rows(entry: dict[str, Value]) -> model.RowMapping | None:
+    if "blueprint" not in entry:
+        return None
+    key, job_per = entry.get("key"), cast("str | None", entry.get("job_per"))
+    return model.RowMapping(
+        str(entry["blueprint"]),
+        cast("dict[str, Value]", entry.get("with") or {}),
+        (key,) if isinstance(key, str) else tuple(cast("list[str]", key or [])),
+        None if job_per == "row" else job_per,
+        cast("dict[str, str]", entry.get("tables") or {}),
     )

@@ -11,7 +11,7 @@ from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.jobs.build import Built, build_job
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.parsing.modules import ParsedModule, parse_module
-from lakeflow_job_meta.parsing.units import SourceUnit
+from lakeflow_job_meta.parsing.units import RawModule, SourceUnit
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,11 @@ class BuiltModule:
 
 @dataclass(frozen=True, slots=True)
 class ParsedUnit:
-    """A unit that was parsed, with its modules in reading order."""
+    """A unit that was parsed, with its modules in reading order, and the examples that are only checked."""
 
     source: SourceUnit
     modules: tuple[BuiltModule, ...]
+    examples: tuple[BuiltModule, ...] = ()
 
     @property
     def jobs(self) -> Iterator[Job]:
@@ -42,9 +43,12 @@ class ParsedUnit:
 
 def parse_unit(unit: SourceUnit, project: Project, output: str) -> ParsedUnit:
     """Parses a unit and builds the jobs of its modules as `build_job` does; their settings are checked elsewhere."""
-    parsed = [parse_module(raw) for raw in unit.content.modules]
-    built = (BuiltModule(each, build_job(each.module, project, output) if each.module else Built()) for each in parsed)
-    return ParsedUnit(unit, tuple(built))
+
+    def built(raw: RawModule) -> BuiltModule:
+        parsed = parse_module(raw)
+        return BuiltModule(parsed, build_job(parsed.module, project, output) if parsed.module else Built())
+
+    return ParsedUnit(unit, tuple(map(built, unit.content.modules)), tuple(map(built, unit.content.examples)))
 
 
 class JobSource(NamedTuple):

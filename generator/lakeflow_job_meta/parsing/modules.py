@@ -42,7 +42,7 @@ class ParsedModule:
 def parse_module(raw: RawModule) -> ParsedModule:
     """Validates one raw module and builds what is right of it."""
     origin = raw.origin
-    findings = compare_module(raw.value, _hints_at)
+    findings = compare_module(raw.value, hints_at)
     problems = [each.report(replace(origin.at(*each.path), of_key=each.of_key)) for each in findings]
     value = raw.value
     for finding in findings:
@@ -120,7 +120,7 @@ def _dependencies(items: list[Value], origin: SourceRef) -> tuple[Dependency, ..
     return tuple(found)
 
 
-def _hints_at(path: KeyPath) -> KeyHints:
+def hints_at(path: KeyPath) -> KeyHints:
     """Says where a key belongs that stands directly in a module or in a source."""
     if not path:
         of_task = "it is a task setting: write it in the 'transformation_config' of a source"

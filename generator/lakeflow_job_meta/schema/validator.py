@@ -116,6 +116,21 @@ def compare_module(value: Value, hints_at: HintsAt = lambda path: KeyHints()) ->
     return list(_Walk(form["$defs"], hints_at, is_metadata=True).check(value, form, ()))
 
 
+@cache
+def _blueprint_form() -> Schema:
+    """A blueprint without what is in its module: that has placeholders, and is compared in a form of its own."""
+    return {
+        "$ref": "#/$defs/blueprint",
+        "$defs": {**load_schema("metadata")["$defs"], "blueprint_module": {"type": "object"}},
+    }
+
+
+def compare_blueprint(value: Value) -> list[Finding]:
+    """Returns everything that is wrong in the form of a blueprint, but for what is in its module."""
+    form = _blueprint_form()
+    return list(_Walk(form["$defs"], lambda path: KeyHints(), is_metadata=True).check(value, form, ()))
+
+
 def compare(value: Value, schema: str, what: str, hints_at: HintsAt = lambda path: KeyHints()) -> list[Finding]:
     """Returns everything in which a value differs from a shipped schema, such as `job`.
 

@@ -18,7 +18,7 @@ from lakeflow_job_meta.parsing.rows import modules_of_rows
 from lakeflow_job_meta.parsing.units import RawModule
 from lakeflow_job_meta.schema.validator import fields_of
 from lakeflow_job_meta.services.load_plan import LoadPlan, not_in_a_table, plan_load
-from lakeflow_job_meta.sources.interface import Reader, SourceSnapshot
+from lakeflow_job_meta.sources.interface import Reader, SourceSnapshot, with_blueprints
 from lakeflow_job_meta.tables.store import VersionedTable
 from lakeflow_job_meta.text.yaml_writer import to_yaml
 
@@ -34,7 +34,7 @@ def read_checked(
         InvalidMetadata: There is an error in it; all are in its diagnostics.
         OperationFailed: There is no module in it at all, or the table cannot be read.
     """
-    snapshots = [reader.read() for reader in readers]
+    snapshots = with_blueprints([reader.read() for reader in readers])
     diagnostics = check_for_table(project, snapshots, table)
     errors = errors_among(diagnostics)
     if errors:
@@ -84,6 +84,12 @@ def export(table: VersionedTable, names: Sequence[str] = ()) -> str:
     content = modules_of_rows(table.name, table.read().rows)
     if content.diagnostics:
         raise InvalidMetadata(f"{count(len(content.diagnostics), 'error')} in {table.name}.", content.diagnostics)
+    made = [str(each.value["module_name"]) for each in content.modules if each.use and isinstance(each.value, dict)]
+    if refused := [name for name in made if not names or name in names]:
+        raise OperationFailed(
+            f"{table.name}: rows of {listing(refused)} are made of a blueprint, which a metadata file cannot say of "
+            "single rows; name the other modules."
+        )
     values = {str(each.value["module_name"]): each.value for each in content.modules if isinstance(each.value, dict)}
     missing = [name for name in names if name not in values]
     if missing:

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.tables.names import name_beside, quote_name, quote_part, split_name
+from lakeflow_job_meta.tables.plain import WholeTable
 from lakeflow_job_meta.tables.schema import Column, KeyedRows, Row, TableSchema, TableUnusable, merge_terms, named_as
 from lakeflow_job_meta.tables.store import Commit, OpenTable, Snapshot, TableMissing, TableVersion, VersionedTable
 
@@ -34,6 +35,17 @@ _MISSING = (
     "DELTA_MISSING_DELTA_TABLE",
 )
 
+
+_WITHOUT_HISTORY = (
+    "EXPECT_TABLE_NOT_VIEW",
+    "DELTA_ONLY_OPERATION",
+    "DELTA_TABLE_ONLY_OPERATION",
+    "DELTA_NOT_A_DELTA_TABLE",
+    "is not a Delta table",
+    "is a view",
+    "it has no history",
+)
+"""What Databricks and Spark answer where DESCRIBE HISTORY is asked of something that has none."""
 
 _CONFLICT = re.compile(
     r"DELTA_CONCURRENT_|DELTA_(?:METADATA|PROTOCOL)_CHANGED|(?:Concurrent|MetadataChanged|ProtocolChanged)\w*Exception"
@@ -138,6 +150,31 @@ class SqlTable(VersionedTable):
         columns = self.schema.readable(types, also)
         rows = named_as(self._select(_listed(columns), newest.number), columns)
         return Snapshot(newest, frozenset(types), rows)
+
+    def read_whole(self) -> WholeTable:
+        with self._explaining_missing():
+            columns = list(_OpenSqlTable(self._quoted, self.schema, self._executor).types())
+        version = self._version_if_any()
+        if version is None:
+            rows = self._executor.run(Statement(f"SELECT * FROM {self._quoted}"))
+        else:
+            rows = self._select("*", version.number)
+        return WholeTable.of_rows(columns, named_as(rows, columns), version.number if version is not None else None)
+
+    def fingerprint(self) -> str:
+        version = self._version_if_any()
+        return f"{version.number} of {version.stamp}" if version is not None else self.read_whole().fingerprint
+
+    def _version_if_any(self) -> TableVersion | None:
+        """Returns the newest version; None for a view, and for a table of another format than Delta."""
+        try:
+            return self.version()
+        except TableMissing:
+            raise
+        except OperationFailed as error:
+            if any(code in str(error) for code in _WITHOUT_HISTORY):
+                return None
+            raise
 
     def _select(self, listed: str, version: int) -> list[Row]:
         return self._executor.run(Statement(f"SELECT {listed} FROM {self._quoted} VERSION AS OF {version:d}"))

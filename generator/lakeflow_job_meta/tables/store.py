@@ -15,6 +15,7 @@ from enum import Enum
 from typing import Protocol
 
 from lakeflow_job_meta.errors import OperationFailed
+from lakeflow_job_meta.tables.plain import WholeTable
 from lakeflow_job_meta.tables.schema import EVERYWHERE, Column, KeyedRows, Row, RowChanges, TableSchema, TableUnusable
 
 
@@ -215,6 +216,20 @@ class VersionedTable(TableStore):
             TableUnusable: It is missing, a column is, or has a type that cannot hold its values.
             OperationFailed: It cannot be reached.
         """
+
+    @abstractmethod
+    def read_whole(self) -> WholeTable:
+        """Returns all rows and all columns, whatever they are; a view is fine too.
+
+        Raises:
+            TableUnusable: It is missing.
+            OperationFailed: It cannot be reached.
+        """
+
+    def fingerprint(self) -> str:
+        """Returns what differs whenever the rows do, as cheaply as it can be."""
+        version = self.version()
+        return f"{version.number} of {version.stamp}"
 
     @abstractmethod
     def history(self, limit: int) -> list[Commit]: ...

@@ -90,7 +90,7 @@ class TestCreate:
         ljm("create")
         assert len(DeltaTable(ljm.folder).schema().fields) == 10
         result = ljm("create", "--optional-columns")
-        assert len(DeltaTable(ljm.folder).schema().fields) == 13
+        assert len(DeltaTable(ljm.folder).schema().fields) == 15
         assert "made" not in result.stderr
 
     def test_the_table_of_the_original_takes_the_insert_of_its_readme(self, project, workspace):
@@ -506,7 +506,11 @@ class TestProjectFile:
             ("metadata:\n  - table: a.", "job_meta.yml:2:12", "is no name of a table"),
             ("metadata:\n  - table: ''", "job_meta.yml:2:12", ""),
             ("metadata:\n  - table: 5", "job_meta.yml:2:12", ""),
-            ("metadata:\n  - delta: t\n    warehouse_id: abc", "job_meta.yml:3:19", "only a 'table' is read over"),
+            (
+                "metadata:\n  - delta: t\n    warehouse_id: abc",
+                "job_meta.yml:3:19",
+                "only a 'table' or a 'query' is read over",
+            ),
             ("metadata:\n  - volume: main/etl/v", "job_meta.yml:2:13", "begins with /Volumes/"),
             ("metadata:\n  - volume: /Volumes/main", "job_meta.yml:2:13", "/Volumes/catalog/schema/volume"),
             ("metadata:\n  - delta: a\n    yaml: b", "job_meta.yml:2:5", "exactly one of"),

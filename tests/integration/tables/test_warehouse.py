@@ -30,7 +30,7 @@ pytest_plugins = ["support.workspace_fixtures"]
 
 STATEMENTS = "/api/2.0/sql/statements"
 STORE = "/external-store/*"
-OPTIONAL = {"depends_on": None, "job_config": None, "description": None}
+OPTIONAL = dict.fromkeys(("depends_on", "job_config", "description", "blueprint", "parameters"))
 SOME_ROWS = [{**row(f"s{number:02}"), **OPTIONAL} for number in range(25)]
 
 
