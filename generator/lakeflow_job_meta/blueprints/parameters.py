@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lakeflow_job_meta._internal.text import did_you_mean, kind_of, listing, quoted
-from lakeflow_job_meta._internal.trees import Value
+from lakeflow_job_meta._internal.trees import KeyPath, Value
 from lakeflow_job_meta.blueprints.template import Template, compile_template, names_in
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, nearest
 from lakeflow_job_meta.diagnostics.rules import BAD_PARAMETER, MISSING_PARAMETER, UNKNOWN_PARAMETER
@@ -28,6 +28,7 @@ class Parameter:
     Attributes:
         type: One of `TYPES`.
         default: What it is without a value; it may depend on other parameters. None where there is no default.
+        needs: The parameters that the default depends on.
         is_required: Whether it needs a value; one that does not, and has none, is null.
         one_of: The values that it may have; None for all.
         pattern: What all of a text must match.
@@ -42,11 +43,12 @@ class Parameter:
     pattern: re.Pattern[str] | None = None
     least: float | None = None
     most: float | None = None
+    needs: tuple[str, ...] = ()
 
     def read(self, value: Value, form: ValueForm) -> tuple[Value, str | None]:
         """Returns a value in the parameter's type, and what is wrong with it if anything is."""
         read = _read(value, self.type, form)
-        if _type_of(read) != self.type:
+        if type_of(read) != self.type or (isinstance(read, float) and not math.isfinite(read)):
             return None, f"{self.name!r} must be {_WORDS[self.type]}, not {kind_of(value)}"
         if self.one_of is None and self.pattern is None and self.least is None and self.most is None:
             return read, None
@@ -76,7 +78,8 @@ def _is_same(one: Value, other: Value) -> bool:
     return one == other and isinstance(one, bool) == isinstance(other, bool)
 
 
-def _type_of(value: Value) -> str | None:
+def type_of(value: Value) -> str | None:
+    """Returns which of the types of parameters a value has; None for null."""
     if isinstance(value, bool):
         return "boolean"
     kinds: tuple[tuple[type | tuple[type, ...], str], ...]
@@ -120,16 +123,11 @@ class Resolved:
     Attributes:
         values: By name; null for one that has none, or whose value is wrong.
         is_right: Whether nothing is wrong with them.
-        given: The names of those that the use gives a value.
     """
 
     values: dict[str, Value]
     arguments: Arguments
     is_right: bool = True
-
-    def is_given(self, name: str) -> bool:
-        values = self.arguments.values
-        return isinstance(values, dict) and values.get(name) is not None
 
 
 def resolve(
@@ -161,9 +159,14 @@ def resolve(
             values[name], mistake = parameter.read(value, arguments.form)
             if mistake is not None:
                 values[name] = None
-                problems.append(BAD_PARAMETER.at(arguments.origin.at(name), mistake + place(name)))
+                problems.append(BAD_PARAMETER.at(arguments.place_of(name), mistake + place(name)))
         elif parameter.default is not None:
             values[name] = parameter.default.fill(values)
+            if parameter.needs and values[name] is not None:
+                mistake = parameter.read(values[name], ValueForm.TYPED)[1]
+            if parameter.needs and values[name] is not None and mistake is not None:
+                at = given_at(name, arguments, parameters) or arguments.origin
+                problems.append(BAD_PARAMETER.at(at, f"by its default, {mistake}{place(name)}"))
         elif parameter.is_required:
             message = f"no value for {name!r} of blueprint {blueprint}{arguments.why_missing(name)}"
             problems.append(MISSING_PARAMETER.at(arguments.origin, message + place(name)))
@@ -177,6 +180,16 @@ def resolve(
             origin = arguments.origin.key(name)
             problems.append(UNKNOWN_PARAMETER.at(origin, message, nearest(name, known)))
     return Resolved(values, arguments, not problems), problems
+
+
+def given_at(
+    name: str, arguments: Arguments, parameters: Sequence[Parameter], inside: KeyPath = ()
+) -> SourceRef | None:
+    """Returns where a parameter's value was given, or one that its default depends on; None where neither was."""
+    if arguments.is_given(name):
+        return arguments.place_of(name, *inside)
+    needs = next((each.needs for each in parameters if each.name == name), ())
+    return next((at for each in needs if (at := given_at(each, arguments, parameters)) is not None), None)
 
 
 def default_template(value: Value) -> Template:

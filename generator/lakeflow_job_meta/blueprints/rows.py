@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from typing import cast
 
 from lakeflow_job_meta._internal.hashing import content_digest
 from lakeflow_job_meta._internal.text import did_you_mean, listing, quoted
@@ -23,6 +24,7 @@ from lakeflow_job_meta.diagnostics.model import Diagnostic, Location, SourceRef,
 from lakeflow_job_meta.diagnostics.rules import (
     BAD_JSON,
     CONFLICTING_ROWS,
+    MISSING_PARAMETER,
     ROW_KEY,
     UNKNOWN_BLUEPRINT,
     UNKNOWN_COLUMN,
@@ -146,10 +148,27 @@ class _Plan:
             for _, name, _ in placeholders_in(mapping.job_per, COLUMN):
                 self._check(name, ("job_per",))
         for number, name in enumerate(mapping.key):
-            self._check(name, ("key", number) if len(mapping.key) > 1 else ("key",))
+            self._check(name, ("key", number), is_path=False)
+        self.problems.extend(self._unfilled())
 
-    def _check(self, name: str, path: KeyPath) -> None:
-        if self.columns.find(name) is None:
+    def _unfilled(self) -> Iterator[Diagnostic]:
+        """Reports required parameters that nothing can fill, whatever is in the rows."""
+        blueprint = self.library.blueprints.get(self.mapping.blueprint)
+        for parameter in blueprint.parameters if blueprint is not None and self.rows.columns else ():
+            is_mapped = self.mapping.values.get(parameter.name) is not None
+            has_column = parameter.name not in self.mapping.values and parameter.name.casefold() in self.columns.by_name
+            if parameter.is_required and blueprint is not None and not (is_mapped or has_column):
+                hint = did_you_mean(parameter.name, self.rows.columns, otherwise="")
+                message = (
+                    f"nothing fills the parameter {quoted(parameter.name)} of blueprint {blueprint.name}, which has no "
+                    f"default: no column has this name{hint}; map one below 'with'"
+                )
+                yield MISSING_PARAMETER.at(self.origin.at("blueprint"), message)
+
+    def _check(self, name: str, path: KeyPath, *, is_path: bool = True) -> None:
+        found = self.columns.find(name)
+        # Of a query without rows, not even the columns are known.
+        if self.rows.columns and (found is None or (found[1] and not is_path)):
             hint = did_you_mean(name, self.rows.columns)
             what = "the file" if self.rows.form is ValueForm.TEXT else "the table"
             message = f"{what} has no column {quoted(name)}{hint or f'; it has {listing(self.rows.columns)}'}"
@@ -376,7 +395,7 @@ def _read(reading: _Reading, rows: Sequence[TableRow], mistakes: Sequence[str | 
     use = BlueprintUse(names[0], origin.at(*reading.blueprint_columns[:1]), tuple(arguments))
     raw = RawModule({}, origin, bool(problems), _group(reading, rows[0]), use)
     module, more = expand(raw, reading.library)
-    return UnitContent((module,), (*problems, *more))
+    return UnitContent(() if module is None else (module,), (*problems, *more), is_whole=module is not None)
 
 
 def _values(reading: _Reading, row: TableRow, view: _View, blueprint: str) -> dict[str, Value]:
@@ -424,17 +443,25 @@ class RowDocument:
         name, *inside = path
         if isinstance(name, int):
             return self.cell(name)
-        written = self._reading.mapping.values.get(name)
         if name in self._reading.mapping.values:
-            found = [each for _, each, _ in placeholders_in(written, COLUMN)]
-            if not found:
-                origin = self._reading.origin
-                return origin.document.locate((*origin.path, "with", *path), of_key=of_key)
-            column = self._reading.columns.find(found[0])
-            is_whole = isinstance(written, str) and COLUMN.fullmatch(written) is not None
-            return self._inside(*column, tuple(inside) if is_whole else ()) if column is not None else self._whole()
+            return self._mapped(path, of_key)
         index = self._reading.columns.by_name.get(str(name).casefold())
-        return self._inside(index, (), tuple(inside)) if index is not None else self._whole()
+        return self._inside(index, tuple(inside), of_key) if index is not None else self._whole()
+
+    def _mapped(self, path: KeyPath, of_key: bool) -> tuple[Location, str | None]:
+        """Returns the cell that a mapped value comes from; what comes from none stands in the project file."""
+        reading, length = self._reading, len(path)
+        while not value_at(reading.mapping.values, path[:length])[0]:
+            length -= 1
+        written = cast("Value", value_at(reading.mapping.values, path[:length])[1])
+        found = [(name, is_whole) for _, name, is_whole in placeholders_in(written, COLUMN)]
+        if not found or (of_key and length == len(path)):
+            return reading.origin.document.locate((*reading.origin.path, "with", *path), of_key=of_key)
+        column = reading.columns.find(found[0][0])
+        if column is None:
+            return self._whole()
+        is_whole = isinstance(written, str) and found[0][1]
+        return self._inside(column[0], (*column[1], *path[length:]) if is_whole else column[1], of_key)
 
     def subject(self, path: KeyPath) -> Subject:
         return Subject(setting=str(path[0]) if path and isinstance(path[0], str) else None)
@@ -470,13 +497,13 @@ class RowDocument:
         key = ", ".join(f"{reading.names[index]}={_shown(row.values[index])}" for index in reading.key)
         return Location(f"{self.label}[{key}]", is_file=False), None
 
-    def _inside(self, index: int, *paths: KeyPath) -> tuple[Location, str | None]:
+    def _inside(self, index: int, path: KeyPath, of_key: bool) -> tuple[Location, str | None]:
         """Returns the place of something in a cell that holds JSON; the cell itself where it does not."""
         at, line = self.cell(index)
-        text, path = self._row.values[index], tuple(step for each in paths for step in each)
+        text = self._row.values[index]
         if at.is_file or not path or not isinstance(text, str) or read_json(text)[1] is not None:
             return at, line
-        start, end = locate_in_json(text, path, of_key=False)
+        start, end = locate_in_json(text, path, of_key=of_key)
         return Location(at.path, *start, False, *end), lines_of(text)[start.line - 1]
 
 

@@ -195,7 +195,13 @@ def _use(rows: list[Row], origin: SourceRef, problems: list[Diagnostic]) -> Blue
             if fault is None and value is not None:
                 by_name[column] = value
         arguments.append(
-            Arguments(given, at.at("parameters"), is_active=row.get("is_active") is not False, by_name=by_name)
+            Arguments(
+                given,
+                at.at("parameters"),
+                by_name=by_name,
+                by_name_origin=at,
+                is_active=row.get("is_active") is not False,
+            )
         )
     return BlueprintUse(cast("Value", name), origin.at("sources", numbers[0], "blueprint"), tuple(arguments))
 
