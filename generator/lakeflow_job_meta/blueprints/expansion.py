@@ -61,12 +61,15 @@ def expand(raw: RawModule, library: Library) -> tuple[RawModule | None, list[Dia
     sources, origins = _sources(blueprint, rows, own)
     document = ExpandedModule(blueprint, rows, raw.origin, own, module, sources, origins)
     origin = SourceRef(document)
+    if not all(row.is_right for row in rows):
+        # What else would be found of it only follows from what is missing.
+        value = {key: item for key, item in module.items() if key == "module_name"}
+        return RawModule({**value, "sources": []}, origin, True, raw.group), problems
     tasks = sum(1 for each in sources if not (isinstance(each, dict) and each.get("is_active") is False))
     if tasks > MOST_TASKS:
         problems.append(_too_many(blueprint, rows, tasks))
         sources = []
-    value: dict[str, Value] = {**module, "sources": sources}
-    return RawModule(value, origin, raw.is_damaged or bool(problems), raw.group), problems
+    return RawModule({**module, "sources": sources}, origin, raw.is_damaged or bool(problems), raw.group), problems
 
 
 def _nameless(raw: RawModule) -> RawModule | None:
@@ -93,9 +96,8 @@ def _unknown(use: BlueprintUse, library: Library) -> list[Diagnostic]:
 def _conflicts(blueprint: Blueprint, rows: Sequence[Resolved], own: dict[str, Value]) -> list[Diagnostic]:
     """Reports rows of one job that differ in what the job has once, and that the use does not set itself."""
     first, problems = rows[0], []
-    kept = [
-        names for key, names in blueprint.shared_names.items() if key in ("job_config", "sources") or key not in own
-    ]
+    set_here = own.keys() - {"job_config", "sources"}
+    kept = [names for key, names in blueprint.shared_names.items() if key not in set_here]
     shared = sorted(frozenset().union(*kept))
     for row in rows[1:]:
         for name in shared:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from lakeflow_job_meta._internal.text import did_you_mean, kind_of, listing, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value
@@ -141,15 +141,14 @@ def resolve(
         parameters: In an order in which the default of each depends on earlier ones alone.
         arguments: What the use gives.
     """
-
-    def place(name: str) -> str:
-        return f" (blueprint {blueprint}, {origin.key('parameters', name)})"
-
-    problems: list[Diagnostic] = []
-    given = arguments.values if isinstance(arguments.values, dict) else {}
+    if arguments.unread is None:
+        return Resolved(dict.fromkeys(parameter.name for parameter in parameters), arguments, False), []
     if not isinstance(arguments.values, dict) and arguments.values is not None:
         message = f"the values for a blueprint are a map of its parameters, not {kind_of(arguments.values)}"
-        problems.append(BAD_PARAMETER.at(arguments.origin, message))
+        problem = BAD_PARAMETER.at(arguments.origin, message)
+        return resolve(blueprint, origin, parameters, replace(arguments, unread=None))[0], [problem]
+    problems: list[Diagnostic] = []
+    given = arguments.values or {}
     values: dict[str, Value] = {}
     for parameter in parameters:
         name = parameter.name
@@ -157,29 +156,37 @@ def resolve(
         value = arguments.by_name.get(name) if value is None else value
         if value is not None:
             values[name], mistake = parameter.read(value, arguments.form)
-            if mistake is not None:
-                values[name] = None
-                problems.append(BAD_PARAMETER.at(arguments.place_of(name), mistake + place(name)))
-        elif parameter.default is not None:
-            values[name] = parameter.default.fill(values)
-            if parameter.needs and values[name] is not None:
-                mistake = parameter.read(values[name], ValueForm.TYPED)[1]
-            if parameter.needs and values[name] is not None and mistake is not None:
-                at = given_at(name, arguments, parameters) or arguments.origin
-                problems.append(BAD_PARAMETER.at(at, f"by its default, {mistake}{place(name)}"))
-        elif parameter.is_required:
-            message = f"no value for {name!r} of blueprint {blueprint}{arguments.why_missing(name)}"
-            problems.append(MISSING_PARAMETER.at(arguments.origin, message + place(name)))
-            values[name] = None
         else:
+            values[name], mistake = _without_value(blueprint, parameter, values, arguments)
+        if mistake is not None:
             values[name] = None
-    if len(given) > len(parameters) or given.keys() - values.keys():
-        known = [parameter.name for parameter in parameters]
-        for name in (name for name in given if name not in values):
-            message = f"blueprint {blueprint} has no parameter {quoted(name)}{did_you_mean(name, known)}"
-            origin = arguments.origin.key(name)
-            problems.append(UNKNOWN_PARAMETER.at(origin, message, nearest(name, known)))
-    return Resolved(values, arguments, not problems), problems
+            at = given_at(name, arguments, parameters) or arguments.origin
+            rule = MISSING_PARAMETER if value is None and parameter.default is None else BAD_PARAMETER
+            problems.append(rule.at(at, f"{mistake} (blueprint {blueprint}, {origin.key('parameters', name)})"))
+    if given.keys() - values.keys():
+        problems += _unknown(blueprint, given, arguments, [parameter.name for parameter in parameters])
+    return Resolved(values, arguments, not (problems or arguments.unread)), problems
+
+
+def _without_value(
+    blueprint: str, parameter: Parameter, values: dict[str, Value], arguments: Arguments
+) -> tuple[Value, str | None]:
+    """Returns what a parameter is that no value is given for, and what is wrong with that if anything is."""
+    if parameter.default is None:
+        is_missing = parameter.is_required and parameter.name not in (arguments.unread or ())
+        why = arguments.why_missing(parameter.name) if is_missing else ""
+        return None, f"no value for {parameter.name!r} of blueprint {blueprint}{why}" if is_missing else None
+    value = parameter.default.fill(values)
+    mistake = parameter.read(value, ValueForm.TYPED)[1] if parameter.needs and value is not None else None
+    return value, f"by its default, {mistake}" if mistake is not None else None
+
+
+def _unknown(
+    blueprint: str, given: dict[str, Value], arguments: Arguments, known: Sequence[str]
+) -> Iterator[Diagnostic]:
+    for name in (name for name in given if name not in known):
+        message = f"blueprint {blueprint} has no parameter {quoted(name)}{did_you_mean(name, known)}"
+        yield UNKNOWN_PARAMETER.at(arguments.origin.key(name), message, nearest(name, known))
 
 
 def given_at(

@@ -37,6 +37,8 @@ from lakeflow_job_meta.text.yaml_errors import Mark, lines_of
 
 COLUMN = re.compile(r"\$\{column\.([^{}]*)\}")
 _SIMPLE = re.compile(r"[\w.:/@ -]{1,80}")
+_Mistake = tuple[str, str]
+"""What is wrong with the key of a row: the column, in small letters, and a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,7 @@ class _Plan:
                 hint = did_you_mean(parameter.name, self.rows.columns, otherwise="")
                 message = (
                     f"nothing fills the parameter {quoted(parameter.name)} of blueprint {blueprint.name}, which has no "
-                    f"default: no column has this name{hint}; map one below 'with'"
+                    f"default: no column has this name; map one below 'with'{hint}"
                 )
                 yield MISSING_PARAMETER.at(self.origin.at("blueprint"), message)
 
@@ -228,7 +230,7 @@ class _Plan:
             digest = content_digest(fixed, written)
             yield SourceUnit(self.rows.label, digest, partial(_read, reading, kept, mistakes), len(written))
 
-    def _groups(self) -> Iterator[tuple[list[TableRow], list[str | None]]]:
+    def _groups(self) -> Iterator[tuple[list[TableRow], list[_Mistake | None]]]:
         """Yields the rows of each job, and of each row what is wrong with its key."""
         rows = self._in_order()
         mistakes = self._key_mistakes(rows)
@@ -237,11 +239,13 @@ class _Plan:
                 yield [row], [mistake]
             return
         template = compile_template(self.mapping.job_per, COLUMN)
-        groups: dict[str, tuple[list[TableRow], list[str | None]]] = {}
+        groups: dict[str, tuple[list[TableRow], list[_Mistake | None]]] = {}
+        first = next(name for _, name, _ in placeholders_in(self.mapping.job_per, COLUMN))
         for row, mistake in zip(rows, mistakes, strict=True):
             group = template.fill(_View(self.columns, row.values))
             if group is None:
-                yield [row], [mistake or f"{self.mapping.job_per} is NULL, so the row belongs to no job"]
+                message = f"{self.mapping.job_per} is NULL, so the row belongs to no job"
+                yield [row], [mistake or self._mistake(first, message)]
                 continue
             members = groups.setdefault(repr(group), ([], []))
             members[0].append(row)
@@ -254,20 +258,26 @@ class _Plan:
             return self.rows.rows
         return sorted(self.rows.rows, key=lambda row: tuple(_sortable(row.values[index]) for index in self._key))
 
-    def _key_mistakes(self, rows: Sequence[TableRow]) -> list[str | None]:
+    def _key_mistakes(self, rows: Sequence[TableRow]) -> list[_Mistake | None]:
         if not self._key:
             return [None] * len(rows)
         keys = [tuple(row.values[index] for index in self._key) for row in rows]
         counted = Counter(map(repr, keys))
         names = listing(self.rows.columns[index] for index in self._key)
-        return [
-            f"the key {names} is NULL, so nothing names this row"
-            if None in key
-            else f"the key {names} is the same in {counted[repr(key)]} rows; it must name one"
-            if counted[repr(key)] > 1
-            else None
-            for key in keys
-        ]
+        first = self.mapping.key[0]
+
+        def mistake(key: tuple[Value, ...]) -> _Mistake | None:
+            if None in key:
+                return self._mistake(first, f"the key {names} is NULL, so nothing names this row")
+            if (number := counted[repr(key)]) > 1:
+                return self._mistake(first, f"the key {names} is the same in {number} rows; it must name one")
+            return None
+
+        return [mistake(key) for key in keys]
+
+    def _mistake(self, reference: str, message: str) -> _Mistake:
+        found = self.columns.find(reference)
+        return self.rows.columns[found[0] if found is not None else 0].casefold(), message
 
 
 def _sortable(value: Value) -> tuple[int, float, str]:
@@ -305,6 +315,7 @@ class _View:
     def __init__(self, columns: _Columns, values: Sequence[Value]) -> None:
         self._columns, self._values = columns, values
         self.bad_json: dict[int, tuple[str, Mark]] = {}
+        self.misread = 0
 
     def get(self, name: str, /) -> Value:
         found = self._columns.find(name)
@@ -318,6 +329,7 @@ class _View:
             value, fault = read_json(value)
             if fault is not None:
                 self.bad_json[index] = fault.message, fault.mark
+                self.misread += 1
         return value_at(value, path)[1]  # type: ignore[return-value]
 
 
@@ -376,7 +388,7 @@ class _Reading:
         return {}
 
 
-def _read(reading: _Reading, rows: Sequence[TableRow], mistakes: Sequence[str | None]) -> UnitContent:
+def _read(reading: _Reading, rows: Sequence[TableRow], mistakes: Sequence[_Mistake | None]) -> UnitContent:
     """Returns the module that some rows come to."""
     problems: list[Diagnostic] = []
     arguments: list[Arguments] = []
@@ -384,13 +396,15 @@ def _read(reading: _Reading, rows: Sequence[TableRow], mistakes: Sequence[str | 
     for row, mistake in zip(rows, mistakes, strict=True):
         document, view = RowDocument(reading, row), _View(reading.columns, row.values)
         if mistake is not None:
-            problems.append(ROW_KEY.at(SourceRef(document), mistake))
+            column, message = mistake
+            problems.append(ROW_KEY.at(SourceRef(document, (reading.columns.by_name[column],)), message))
         names.append(reading.blueprint.fill(view))
         if names[-1] != names[0]:
             problems.append(_two_blueprints(document, names[0], names[-1]))
-        values = _values(reading, row, view, str(names[0]))
+        values, unread = _values(reading, row, view, str(names[0]))
         problems += (_bad_json(document, index, *fault) for index, fault in view.bad_json.items())
-        arguments.append(Arguments(values, SourceRef(document), reading.form, why_missing=document.why_missing))
+        at = SourceRef(document)
+        arguments.append(Arguments(values, at, reading.form, unread=unread, why_missing=document.why_missing))
     origin = arguments[0].origin
     use = BlueprintUse(names[0], origin.at(*reading.blueprint_columns[:1]), tuple(arguments))
     raw = RawModule({}, origin, bool(problems), _group(reading, rows[0]), use)
@@ -398,17 +412,26 @@ def _read(reading: _Reading, rows: Sequence[TableRow], mistakes: Sequence[str | 
     return UnitContent(() if module is None else (module,), (*problems, *more), is_whole=module is not None)
 
 
-def _values(reading: _Reading, row: TableRow, view: _View, blueprint: str) -> dict[str, Value]:
-    """Returns what a row gives the parameters of its blueprint; NULL gives nothing."""
+def _values(reading: _Reading, row: TableRow, view: _View, blueprint: str) -> tuple[dict[str, Value], frozenset[str]]:
+    """Returns what a row gives the parameters of its blueprint, and those that it gives JSON that cannot be read.
+
+    NULL gives nothing.
+    """
     values: dict[str, Value] = {}
+    unread: set[str] = set()
     for name, index in reading.own_columns(blueprint).items():
         if row.values[index] is not None:
             values[name] = row.values[index]
     for name, template in reading.mapped.items():
         # Where rows name their blueprints, a value may be for another one alone.
-        if reading.has_parameter(blueprint, name) and (value := template.fill(view)) is not None:
+        if not reading.has_parameter(blueprint, name):
+            continue
+        before = view.misread
+        if (value := template.fill(view)) is not None:
             values[name] = value
-    return values
+        if view.misread > before:
+            unread.add(name)
+    return values, frozenset(unread)
 
 
 def _group(reading: _Reading, row: TableRow) -> str | None:
@@ -477,7 +500,7 @@ class RowDocument:
         if index is not None:
             return f": the column {reading.names[index]!r} is NULL"
         hint = did_you_mean(name, reading.file_columns, otherwise="")
-        return f": no column has this name{hint}; map one below 'with'"
+        return f": no column has this name; map one below 'with'{hint}"
 
     def cell(self, index: int) -> tuple[Location, str | None]:
         """Returns the place of one value of the row."""

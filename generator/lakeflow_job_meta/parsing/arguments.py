@@ -35,6 +35,7 @@ class Arguments:
         form: In what form they were written.
         by_name: What fills parameters of these names that `values` does not, without nulls; others are none of it.
         by_name_origin: Where those stand.
+        unread: The parameters whose values could not be read, which has been reported; None for all of them.
         is_active: Whether what is made of them takes part.
         why_missing: Says, by its name, why a parameter has no value, to stand behind a message.
     """
@@ -44,6 +45,7 @@ class Arguments:
     form: ValueForm = ValueForm.TYPED
     by_name: Mapping[str, Value] = field(default_factory=dict)
     by_name_origin: SourceRef | None = None
+    unread: frozenset[str] | None = frozenset()
     is_active: bool = True
     why_missing: Callable[[str], str] = _no_reason
 
