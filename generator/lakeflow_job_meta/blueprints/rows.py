@@ -150,7 +150,7 @@ class _Plan:
             for _, name, _ in placeholders_in(mapping.job_per, COLUMN):
                 self._check(name, ("job_per",))
         for number, name in enumerate(mapping.key):
-            self._check(name, ("key", number), is_path=False)
+            self._check(name, ("key", number) if len(mapping.key) > 1 else ("key",), is_path=False)
         self.problems.extend(self._unfilled())
 
     def _unfilled(self) -> Iterator[Diagnostic]:

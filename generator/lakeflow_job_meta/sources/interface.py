@@ -84,6 +84,8 @@ class Reader(Protocol):
 def with_blueprints(snapshots: Sequence[SourceSnapshot]) -> list[SourceSnapshot]:
     """Returns snapshots whose units hold whole modules: every use of a blueprint is what it stands for."""
     library = library_of(unit for snapshot in snapshots for unit in snapshot.units)
+    # One that is missed may be in a source that could not be read.
+    library = replace(library, is_whole=library.is_whole and not any(each.is_unreadable for each in snapshots))
     return [_with_rows(replace(each, units=bound(each.units, library)), library) for each in snapshots]
 
 

@@ -532,8 +532,8 @@ class TestControlTable:
             "control[module_name=two, source_id=y].blueprint: error: 'blueprint' is 'ingst' here but 'ingest' in "
             "control[module_name=two, source_id=x].blueprint; rows of a module must agree [conflicting-rows]",
             "control[module_name=two, source_id=y].source_id: error: 'source_id' is 'y' here, but 'x' at "
-            "control[module_name=two, source_id=x].source_id; rows of one job must agree in what stands outside of 'each' "
-            "[conflicting-rows]",
+            "control[module_name=two, source_id=x].source_id; rows of one job must agree in what stands outside of "
+            "'each' [conflicting-rows]",
             "control[module_name=unknown, source_id=x].blueprint: error: there is no blueprint 'ingst'; did you mean "
             "'ingest'? [unknown-blueprint]",
             "control[module_name=unknown_parameter, source_id=x].parameters:1:31: error: blueprint ingest has no "
