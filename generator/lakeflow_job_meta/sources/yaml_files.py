@@ -123,11 +123,10 @@ def _read_document(document: YamlDocument) -> UnitContent:
         return _unread(problems)
     modules, more = _modules_of(content, SourceRef(document))
     # Files are looked through for these keys before they are read.
-    keys = {"blueprints": bool(_items_of(content, SourceRef(document), "blueprints"))}
-    keys["blueprint"] = any(raw.use is not None for raw in modules)
-    if (
-        escaped := next((key for key, is_used in keys.items() if is_used and key not in document.text), None)
-    ) is not None:
+    is_used = {"blueprints": bool(_items_of(content, SourceRef(document), "blueprints"))}
+    is_used["blueprint"] = any(raw.use is not None for raw in modules)
+    escaped = next((key for key in is_used if is_used[key] and key not in document.text), None)
+    if escaped is not None:
         return _unread([UNREADABLE.at(SourceRef(document), f"write the key {escaped!r} without escapes")])
     damaged = {_item_of(fault) for fault in faults}
     whole = None not in damaged
