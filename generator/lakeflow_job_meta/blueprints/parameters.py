@@ -18,7 +18,7 @@ from lakeflow_job_meta.text.json_columns import read_json
 TYPES = ("text", "number", "boolean", "list", "map")
 
 _WORDS = {"text": "text", "number": "a number", "boolean": "true or false", "list": "a list", "map": "a map"}
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
