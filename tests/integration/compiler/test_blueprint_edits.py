@@ -58,9 +58,7 @@ BLUEPRINTS = [
     INGEST.replace("notebook_path: /extract", "notebook_path: notebooks/load.py") + GROUP,
     INGEST.replace("notebook_path: /extract", "notebook_path: notebooks/gone.py") + GROUP,
     INGEST.replace("one_of: [full, delta]", "one_of: [full]") + GROUP,
-    INGEST.replace(
-        "execution_order: 2\n          is", "execution_order: 2\n          # ljm: ignore[placeholder]\n          is"
-    )
+    INGEST.replace("/extract", "your-notebook  # ljm: ignore[placeholder]")
     + GROUP.replace("        - each:", "        - each_as: loop\n          each:"),
     INGEST.replace('${param.mode}"', '${param.mod}"') + GROUP,
     INGEST + GROUP + INGEST.replace("blueprints:\n", ""),
@@ -202,7 +200,7 @@ class Edits(RuleBasedStateMachine):
 
 
 TestEdits = Edits.TestCase
-TestEdits.settings = settings(max_examples=examples(40), stateful_step_count=examples(15), deadline=None)
+TestEdits.settings = settings(max_examples=examples(25), stateful_step_count=examples(15), deadline=None)
 
 
 @given(
@@ -283,17 +281,13 @@ class TestCache:
         assert (project.ljm("generate").exit_code, compiled) == (0, [])
 
     def test_a_column_of_another_type_counts(self, project, compiled):
-        blueprint = BLUEPRINTS[0].replace(
-            "type: number, default: 1}\n    module", "type: boolean, default: true}\n    module"
-        )
-        project.write("metadata/blueprints.yml", blueprint.replace(', max_retries: "${param.tries}"', ""))
-        write_table(
-            project.path / "grouped", [{**each, "tries": True} for each in SOUND_GROUPS], {**GROUPED, "tries": BOOL}
-        )
+        rows = [{**each, "tries": True} for each in SOUND_GROUPS]
+        write_table(project.path / "grouped", rows, {**GROUPED, "tries": BOOL})
 
-        project.ljm("generate")
+        done = project.ljm("generate")
 
-        assert {"group_u", "group_v"} <= set(compiled)
+        assert compiled == ["group_u", "group_v"]
+        assert {each.code for each in done.problems} == {"bad-parameter"}
 
     def test_an_edit_of_a_blueprint_builds_the_jobs_of_all_its_users(self, project, compiled):
         project.write("metadata/blueprints.yml", BLUEPRINTS[0].replace("/extract", "/other"))
@@ -302,6 +296,10 @@ class TestCache:
 
         assert set(compiled) >= {"ingest_a", "ingest_b", "ingest_x", "ingest_hand", "made"}
         assert "plain" not in compiled
+
+
+UNITS = 3 + 26 + 3 + 2 + 2
+"""Of the project of the next test: files, lines, rows, groups, and modules of the control table."""
 
 
 def test_worker_processes_change_nothing(project, monkeypatch):
@@ -314,7 +312,7 @@ def test_worker_processes_change_nothing(project, monkeypatch):
 
     together = compile_project(load_project(project.path), workers=Workers(2, 0, 0, 60))
 
-    assert 0 < len(here) < 26
+    assert 0 < len(here) < UNITS
     alone = project.compile()
     assert {each.code for each in alone.diagnostics} == {"bad-parameter", "missing-parameter", "unknown-blueprint"}
     for each in fields(alone):
