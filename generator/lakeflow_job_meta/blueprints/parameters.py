@@ -49,7 +49,8 @@ class Parameter:
         """Returns a value in the parameter's type, and what is wrong with it if anything is."""
         read = _read(value, self.type, form)
         if type_of(read) != self.type or (isinstance(read, float) and not math.isfinite(read)):
-            return None, f"{self.name!r} must be {_WORDS[self.type]}, not {kind_of(value)}"
+            reason = _why_no_json(read) if form is not ValueForm.TYPED and self.type in ("list", "map") else ""
+            return None, f"{self.name!r} must be {_WORDS[self.type]}, not {kind_of(value)}{reason}"
         if self.one_of is None and self.pattern is None and self.least is None and self.most is None:
             return read, None
         return read, self._broken(read)
@@ -97,6 +98,14 @@ def _read(value: Value, kind: str, form: ValueForm) -> Value:
     if kind == "text" and isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return _READERS[kind](value) if form is ValueForm.TEXT and isinstance(value, str) and kind in _READERS else value
+
+
+def _why_no_json(value: Value) -> str:
+    """Says what keeps a text from being a list or map that it seems to be meant as."""
+    if not isinstance(value, str) or not value.lstrip().startswith(("[", "{")):
+        return ""
+    fault = read_json(value)[1]
+    return f" ({fault.message})" if fault is not None else ""
 
 
 def _number(text: str) -> Value:

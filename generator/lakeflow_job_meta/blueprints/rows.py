@@ -400,7 +400,8 @@ def _read(reading: _Reading, rows: Sequence[TableRow], mistakes: Sequence[_Mista
             problems.append(ROW_KEY.at(SourceRef(document, (reading.columns.by_name[column],)), message))
         names.append(reading.blueprint.fill(view))
         if names[-1] != names[0]:
-            problems.append(_two_blueprints(document, names[0], names[-1]))
+            at = SourceRef(document, tuple(reading.blueprint_columns[:1]))
+            problems.append(_two_blueprints(at, names[0], names[-1]))
         values, unread = _values(reading, row, view, str(names[0]))
         problems += (_bad_json(document, index, *fault) for index, fault in view.bad_json.items())
         at = SourceRef(document)
@@ -440,9 +441,9 @@ def _group(reading: _Reading, row: TableRow) -> str | None:
     return None if value is None else str(value)
 
 
-def _two_blueprints(document: RowDocument, one: Value, other: Value) -> Diagnostic:
+def _two_blueprints(origin: SourceRef, one: Value, other: Value) -> Diagnostic:
     message = f"the blueprint is {quoted(other)} here, but {quoted(one)} in another row of the job; they must agree"
-    return CONFLICTING_ROWS.at(SourceRef(document), message)
+    return CONFLICTING_ROWS.at(origin, message)
 
 
 def _bad_json(document: RowDocument, index: int, message: str, mark: Mark) -> Diagnostic:

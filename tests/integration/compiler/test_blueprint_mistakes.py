@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 
 import pytest
 import yaml
 from hypothesis import given
+from hypothesis import strategies as st
 
 from support.blueprints import CSV, DELTA, INGEST, lines, settings, shown, table, tasks
 from support.project_folder import CARET, ProjectFolder, at_caret
 from support.strategies import any_text, words_that_look_like_something_else
 from support.tables import TEXT
 
+csv_cells = st.text(st.sampled_from('ab ,;|\t"\n\u2028\x0bé'), max_size=4)
 FIFTY = "table,owner\n" + "".join(f"t{chr(97 + n // 26)}{chr(97 + n % 26)},me\n" for n in range(50))
 """Lines of fifty tables."""
 
@@ -43,7 +47,12 @@ class TestCells:
             ("active", "yes", "'active' must be true or false, not the text 'yes'"),
             ("active", "1", "'active' must be true or false, not the text '1'"),
             ("more", "[1]", "'more' must be a map, not the text '[1]'"),
-            ("more", "{", "'more' must be a map, not the text '{'"),
+            (
+                "more",
+                "{]",
+                "'more' must be a map, not the text '{]' "
+                "(not valid JSON: Expecting property name enclosed in double quotes)",
+            ),
             ("libs", "a", "'libs' must be a list, not the text 'a'"),
             ("target", "", None),
         ],
@@ -100,6 +109,30 @@ class TestCells:
         lines(project, 'note,table,owner,mode\n"a\nb\n""c""",orders,me,"x"\n')
 
         assert [each.location.start for each in project.compile().diagnostics] == [("list.csv", 4, 19)]
+
+    @given(
+        st.sampled_from(",;\t|"),
+        st.lists(st.lists(csv_cells, min_size=3, max_size=3), min_size=1, max_size=3),
+        st.sampled_from(["\n", "\r\n"]),
+    )
+    def test_every_cell_of_a_file_is_found(self, tmp_path_factory, delimiter, cells, end):
+        project = ProjectFolder(tmp_path_factory.mktemp("cells") / "p")
+        declared = "".join(f"      {name}: {{type: text, required: false, one_of: [never]}}\n" for name in "abc")
+        body = "module_name: m\n      sources: []\n      description: ${param.a}${param.b}${param.c}\n"
+        blueprint = f"blueprints:\n  - blueprint: b\n    parameters:\n{declared}    module:\n      {body}"
+        written = io.StringIO()
+        csv.writer(written, delimiter=delimiter, lineterminator=end).writerows([["a", "b", "c"], *cells])
+        project_file = "metadata: [{yaml: metadata/}, {csv: list.csv, blueprint: b}]\n"
+        lines(project, "", blueprint=blueprint, project_file=project_file)
+        (project.path / "list.csv").write_bytes(written.getvalue().encode())
+
+        found = [each for each in project.compile().diagnostics if each.code == "bad-parameter"]
+
+        text = io.StringIO(written.getvalue(), newline="").readlines()
+        there = [text[(each.location.line or 0) - 1][(each.location.column or 0) - 1 :] for each in found]
+        expected = [cell.replace('"', '""').split("\n")[0] for row in cells for cell in row if cell]
+        assert len(there) == len(expected)
+        assert all(one.startswith(other) for one, other in zip(there, expected, strict=True))
 
     def test_what_the_project_file_sets_for_all_rows_is_reported_there_once(self, project):
         lines(project, FIFTY, project_file=CSV + "    with: {mode: ful, more: {a: '${column.owner}', b: 5}}\n")

@@ -277,7 +277,7 @@ class TestRows:
 
         assert table(project, rows[::-1], columns).texts() == first
 
-    def test_a_query_without_rows_is_an_empty_source(self, project):
+    def test_a_table_without_rows_is_an_empty_source(self, project):
         table(project, [], {"table": TEXT, "owner": TEXT})
 
         compilation = project.compile()
@@ -332,6 +332,15 @@ class TestManyRowsOneJob:
             "list.csv:3:1: error: ${column.group} is NULL, so the row belongs to no job [row-key]"
         )
         assert list(settings(compilation)) == ["group_a"]
+
+    def test_rows_of_a_job_that_name_two_blueprints_are_reported_at_the_column(self, project):
+        project_file = GROUPED.replace("blueprint: group", "blueprint: ${column.kind}")
+        lines(project, "group,table,kind\na,x,group\na,y,grp\n", blueprint=EACH, project_file=project_file)
+
+        assert shown(project.compile()) == [
+            "list.csv:3:5: error: the blueprint is 'grp' here, but 'group' in another row of the job; they must agree "
+            "[conflicting-rows]"
+        ]
 
     def test_more_tasks_than_a_job_may_have_are_reported_at_the_group(self, project):
         text = "group,table\nb,y\n" + "".join(f"a,t{number}\n" for number in range(1001))

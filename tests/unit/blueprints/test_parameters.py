@@ -56,7 +56,19 @@ def read(kind: str, value: Any, form: ValueForm, **bounds: Any) -> Any:
         ("list", '{"a": 1}', COLUMNS, "'p' must be a list, not the text '{\"a\": 1}'"),
         ("list", "a, b", TEXT, "'p' must be a list, not the text 'a, b'"),
         ("map", '{"a": {"b": null}}', COLUMNS, {"a": {"b": None}}),
-        ("map", '{"a": 1, "a": 2}', TEXT, "'p' must be a map, not the text '{\"a\": 1, \"a\": 2}'"),
+        ("map", '{"a": NaN}', TYPED, "'p' must be a map, not the text '{\"a\": NaN}'"),
+        (
+            "map",
+            "{",
+            COLUMNS,
+            "'p' must be a map, not the text '{' (not valid JSON: Expecting property name enclosed in double quotes)",
+        ),
+        (
+            "map",
+            '{"a": 1, "a": 2}',
+            TEXT,
+            "'p' must be a map, not the text '{\"a\": 1, \"a\": 2}' (the key 'a' is given twice in this map)",
+        ),
         ("map", [1], COLUMNS, "'p' must be a map, not a list"),
     ],
 )
