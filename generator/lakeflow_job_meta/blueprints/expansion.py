@@ -54,7 +54,9 @@ def expand(raw: RawModule, library: Library) -> tuple[RawModule, list[Diagnostic
     problems = [problem for _, more in found for problem in more]
     problems += _conflicts(blueprint, rows)
     own = raw.value if isinstance(raw.value, dict) else {}
-    module = cast("dict[str, Value]", merged(blueprint.module.fill(rows[0].values), _without_sources(own)))
+    module = cast("dict[str, Value]", blueprint.module.fill(rows[0].values))
+    if own:
+        module = cast("dict[str, Value]", merged(module, _without_sources(own)))
     sources, origins = _sources(blueprint, rows, own)
     document = ExpandedModule(blueprint, rows, raw.origin, own, module, sources, origins)
     origin = SourceRef(document)

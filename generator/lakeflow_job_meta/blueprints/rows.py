@@ -348,9 +348,18 @@ class _Reading:
             found = self._own[blueprint] = {name: index for name, index in columns.items() if index is not None}
         return found
 
-    def has_parameter(self, blueprint: str, name: str) -> bool:
-        known = self.library.blueprints.get(blueprint)
-        return known is None or name in known.parameter_names
+    def mapped_for(self, blueprint: str) -> list[tuple[str, Template]]:
+        """Returns what else fills parameters; where rows name their blueprints, some may be for another one alone."""
+        found = self._mapped_for.get(blueprint)
+        if found is None:
+            known = self.library.blueprints.get(blueprint)
+            names = self.mapped if known is None else [each for each in self.mapped if each in known.parameter_names]
+            found = self._mapped_for[blueprint] = [(name, self.mapped[name]) for name in names]
+        return found
+
+    @cached_property
+    def _mapped_for(self) -> dict[str, list[tuple[str, Template]]]:
+        return {}
 
     @cached_property
     def _own(self) -> dict[str, dict[str, int]]:
@@ -385,9 +394,8 @@ def _values(reading: _Reading, row: TableRow, view: _View, blueprint: str) -> di
     for name, index in reading.own_columns(blueprint).items():
         if row.values[index] is not None:
             values[name] = row.values[index]
-    for name, template in reading.mapped.items():
-        # Where rows name their blueprints, a value may be for another one alone.
-        if reading.has_parameter(blueprint, name) and (value := template.fill(view)) is not None:
+    for name, template in reading.mapped_for(blueprint):
+        if (value := template.fill(view)) is not None:
             values[name] = value
     return values
 
