@@ -163,6 +163,13 @@ def _demo(folder: Path) -> Path:
     return repository / "build" / "demo"
 
 
+def _own_table(folder: Path) -> Path:
+    _demo(folder)
+    project = folder / "build" / "own_table"
+    shutil.rmtree(project / "resources")
+    return project
+
+
 PROJECTS: dict[str, Callable[[Path], Path]] = {
     "none": _no_project,
     "starter": _starter,
@@ -170,6 +177,7 @@ PROJECTS: dict[str, Callable[[Path], Path]] = {
     "starter without metadata": _without_metadata,
     "this repository": _repository,
     "demo": _demo,
+    "own table": _own_table,
 }
 
 

@@ -14,7 +14,7 @@ from functools import cached_property, partial
 
 from lakeflow_job_meta._internal.hashing import content_digest
 from lakeflow_job_meta._internal.text import did_you_mean, listing, quoted
-from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
+from lakeflow_job_meta._internal.trees import KeyPath, Value
 from lakeflow_job_meta.blueprints.expansion import expand
 from lakeflow_job_meta.blueprints.model import Library
 from lakeflow_job_meta.blueprints.template import Template, compile_template, placeholders_in
@@ -299,7 +299,19 @@ class _View:
             value, fault = read_json(value)
             if fault is not None:
                 self.bad_json[index] = fault.message, fault.mark
-        return value_at(value, path)[1]  # type: ignore[return-value]
+        return _follow(value, path)
+
+
+def _follow(value: Value, path: KeyPath) -> Value:
+    """Follows a path into JSON; a number is the place in a list."""
+    for step in path:
+        if isinstance(value, list) and str(step).isdigit() and int(step) < len(value):
+            value = value[int(step)]
+        elif isinstance(value, dict):
+            value = value.get(str(step))
+        else:
+            return None
+    return value
 
 
 @dataclass(frozen=True)

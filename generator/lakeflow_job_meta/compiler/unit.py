@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from lakeflow_job_meta._internal.text import quoted
+from lakeflow_job_meta.blueprints.expansion import ExpandedModule
 from lakeflow_job_meta.checks.all_checks import check_job
 from lakeflow_job_meta.checks.context import CheckContext, NeedsOthers, OtherModules
 from lakeflow_job_meta.checks.file_lookups import FileLookups
@@ -197,8 +198,9 @@ def _checked(
     """Checks one module; a broken one too, so that all its mistakes are found in one run."""
     parsed, built = module.parsed, module.built
     problems = [*parsed.diagnostics, *collisions]
-    # A broken module may have no source only because none could be read.
-    found = [each for each in built.diagnostics if not (parsed.is_broken and each.code == NO_ACTIVE_SOURCE.code)]
+    # A broken module may have no source only because none could be read; and that of a row, the row switches off.
+    is_no_news = parsed.is_broken or isinstance(parsed.origin.document, ExpandedModule)
+    found = [each for each in built.diagnostics if not (is_no_news and each.code == NO_ACTIVE_SOURCE.code)]
     problems += _without_follow_ups(found, problems)
     if built.job is not None:
         problems += _without_follow_ups(check_job(built.job, context), problems)
