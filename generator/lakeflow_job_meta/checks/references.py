@@ -25,6 +25,7 @@ from lakeflow_job_meta.jobs.references import (
     named_by,
 )
 from lakeflow_job_meta.jobs.task_types import INLINE_SQL
+from lakeflow_job_meta.parsing.keys import TaskKeys, task_key_hint
 
 _FIELDS = {
     "bundle": (
@@ -54,7 +55,7 @@ def references_are_right(job: Job, context: CheckContext) -> Iterator[Diagnostic
     texts = [(path, text) for path, text in texts_in(job.settings) if "${" in text or "{{" in text] if may_be else []
     yield from bundle_references_resolve(job, texts, context)
     yield from job_parameters_are_declared(job, texts)
-    yield from task_values_come_from_upstream(job, texts)
+    yield from task_values_come_from_upstream(job, texts, context.project.task_keys)
     for path, text in texts:
         if _INPUT.search(text) and path[2:4] != ("for_each_task", "task"):
             message = "'{{input}}' is the item of a for_each task, and nothing outside of what it repeats"
@@ -122,14 +123,14 @@ def job_parameters_are_declared(job: Job, texts: Texts) -> Iterator[Diagnostic]:
                 yield rules.UNKNOWN_PARAMETER.at(job.origin_of(path), message)
 
 
-def task_values_come_from_upstream(job: Job, texts: Texts) -> Iterator[Diagnostic]:
+def task_values_come_from_upstream(job: Job, texts: Texts, style: TaskKeys) -> Iterator[Diagnostic]:
     """Refuses {{tasks.t...}} where t is not waited for."""
     found = [(path, name) for path, text in texts for name in named_by(TASK_VALUE, text) if path[0] == "tasks"]
     before = {str(task["task_key"]): _waits_for(task) for task in job.tasks} if found else {}
     for path, name in found:
         key = str(job.tasks[int(path[1])]["task_key"])
         if name not in before:
-            hint = did_you_mean(name, before, besides=key)
+            hint = task_key_hint(name, before, style) or did_you_mean(name, before, besides=key)
             yield rules.NOT_UPSTREAM.at(job.origin_of(path), f"the job has no task {quoted(name)}{hint}")
         elif name not in reachable(before[key], before):
             message = f"{key!r} does not wait for {name!r}, so there is no value of it yet; add it to 'depends_on'"

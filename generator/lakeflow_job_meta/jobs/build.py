@@ -15,14 +15,21 @@ from lakeflow_job_meta._internal.text import did_you_mean, either, kind_of, list
 from lakeflow_job_meta._internal.trees import KeyPath, Value, merged
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Rule, SourceRef
-from lakeflow_job_meta.diagnostics.rules import MISSING_FIELD, NO_ACTIVE_SOURCE, TASK_KIND, UNKNOWN_FIELD, WRONG_TYPE
+from lakeflow_job_meta.diagnostics.rules import (
+    MISSING_FIELD,
+    NO_ACTIVE_SOURCE,
+    TASK_KIND,
+    UNKNOWN_FIELD,
+    UNUSABLE_NAME,
+    WRONG_TYPE,
+)
 from lakeflow_job_meta.jobs import task_types
 from lakeflow_job_meta.jobs.dependencies import Stages
 from lakeflow_job_meta.jobs.key_order import in_job_order, in_task_order
 from lakeflow_job_meta.jobs.layers import Layer, merge_layers
 from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, LocalPath, Patterns, with_paths
 from lakeflow_job_meta.jobs.model import Job, SqlFile, TaskOrigin
-from lakeflow_job_meta.parsing.keys import job_key, task_key
+from lakeflow_job_meta.parsing.keys import MAX_TASK_KEY, job_key, task_key, task_key_problem
 from lakeflow_job_meta.parsing.model import Module, Source
 
 ACTIVE_DEFAULT_EXCLUSIVE = ("schedule", "trigger", "continuous")
@@ -175,7 +182,9 @@ class _Builder:
 
     def _iteration(self, own: Layer, key: str, source_id: str, layers: list[Layer]) -> dict[str, Value]:
         own_key = own.value.get("task_key") if isinstance(own.value, dict) else None
-        inner_key = task_key(own_key) if isinstance(own_key, str) else f"{key}_iteration"
+        inner_key = task_key(own_key, self.project.task_keys) if isinstance(own_key, str) else f"{key}_iteration"
+        if (reason := task_key_problem(str(own_key or key), inner_key)) is not None and len(key) <= MAX_TASK_KEY:
+            self._report(UNUSABLE_NAME, own.ref.at("task_key") if own_key is not None else own.ref, reason)
         return in_task_order({"task_key": inner_key, **self._settings(own, inner_key, source_id, layers)})
 
     def _block(self, config: dict[str, Value], kind: task_types.TaskType, origin: SourceRef) -> Value:

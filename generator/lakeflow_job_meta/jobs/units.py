@@ -42,7 +42,7 @@ class ParsedUnit:
 
 def parse_unit(unit: SourceUnit, project: Project, output: str) -> ParsedUnit:
     """Parses a unit and builds the jobs of its modules as `build_job` does; their settings are checked elsewhere."""
-    parsed = [parse_module(raw) for raw in unit.content.modules]
+    parsed = [parse_module(raw, project.task_keys) for raw in unit.content.modules]
     built = (BuiltModule(each, build_job(each.module, project, output) if each.module else Built()) for each in parsed)
     return ParsedUnit(unit, tuple(built))
 
