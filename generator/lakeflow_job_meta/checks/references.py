@@ -26,6 +26,7 @@ from lakeflow_job_meta.jobs.references import (
 )
 from lakeflow_job_meta.jobs.task_types import INLINE_SQL
 from lakeflow_job_meta.parsing.keys import TaskKeys, task_key_hint
+from lakeflow_job_meta.schema.validator import types_in_job
 
 _FIELDS = {
     "bundle": (
@@ -70,6 +71,29 @@ def bundle_references_resolve(job: Job, texts: Texts, context: CheckContext) -> 
             yield rules.UNKNOWN_REFERENCE.at(job.origin_of(path), f"{message}; use '{{{{job.id}}}}'")
         elif (problem := _problem(match.group(1), context)) is not None:
             yield rules.UNKNOWN_REFERENCE.at(job.origin_of(path), problem)
+        elif match.group() == match.string and (problem := _type_problem(match.group(1), path, context)) is not None:
+            yield rules.WRONG_TYPE.at(job.origin_of(path), problem)
+
+
+def _type_problem(reference: str, path: KeyPath, context: CheckContext) -> str | None:
+    """Says why a reference cannot be the whole of a setting: a text for a list or map, or the other way round.
+
+    The databricks CLI leaves such a setting out, and only warns.
+    """
+    kind, _, name = reference.partition(".")
+    types = types_in_job(tuple(0 if isinstance(step, int) else step for step in path))
+    if not types or kind not in ("var", "bundle", "workspace") or (kind == "var" and context.bundle.variables is None):
+        return None
+    wanted = {"array": "a list", "object": "a map"}.get(next(iter(types)), "a single value")
+    shown, is_single = quoted(f"${{{reference}}}"), types.isdisjoint(("array", "object"))
+    if kind == "var" and re.split(r"[.\[]", name, maxsplit=1)[0] in context.bundle.complex_variables:
+        return (
+            f"{wanted} is wanted here, but {shown} is a complex variable"
+            if is_single and name in context.bundle.complex_variables
+            else None
+        )
+    way = f"; give the variable 'type: complex' and {wanted} as its value" if kind == "var" else ""
+    return None if is_single else f"{wanted} is wanted here, but {shown} is a single value{way}"
 
 
 def _problem(reference: str, context: CheckContext) -> str | None:

@@ -10,6 +10,7 @@ from support.project_folder import Problem, ProjectFolder
 
 GIT = {"git_source": {"git_url": "https://x.y/z", "git_provider": "gitHub", "git_branch": "main"}}
 NOTEBOOK = {"notebook_path": "/Workspace/a"}
+SERVERLESS = {"environments": [{"environment_key": "e", "spec": {"environment_version": "4"}}]}
 
 
 @pytest.fixture
@@ -264,6 +265,57 @@ class TestBundle:
         project.write("databricks.yml", project.read("databricks.yml") + "resources: {jobs: {sales: {name: x}}}\n")
         assert problems_of(NOTEBOOK) == []
 
+    VARIABLES = """\
+bundle: {name: x}
+variables:
+  text: {default: a}
+  unset: {description: no value}
+  listed: {default: [{whl: /Workspace/a.whl}], type: complex}
+  plainly: {default: [a]}
+  by_target: {type: complex}
+  map: {default: {a: b, c: [d]}, type: complex}
+"""
+
+    @pytest.mark.parametrize(
+        ("setting", "value", "right"),
+        [
+            ("libraries", "${var.listed}", True),
+            ("libraries", "${var.plainly}", True),
+            ("libraries", "${var.by_target}", True),
+            ("libraries", "${var.map.c}", True),
+            ("libraries", "${resources.pipelines.p.libraries}", True),
+            ("libraries", "${var.text}", False),
+            ("libraries", "${var.unset}", False),
+            ("libraries", "${bundle.name}", False),
+            ("libraries", ["${var.text}"], False),
+            ("libraries", ["${var.map}"], True),
+            ("health", "${var.text}", False),
+            ("health", "${var.map}", True),
+            ("max_retries", "${var.text}", True),
+            ("max_retries", "${var.map.a}", True),
+            ("max_retries", "${var.map}", False),
+            ("description", "${var.listed}", False),
+            ("description", "${bundle.name}", True),
+        ],
+    )
+    def test_a_reference_that_is_a_whole_setting_has_its_type(self, problems_of, project, setting, value, right):
+        project.write("databricks.yml", f"{self.VARIABLES}resources: {{pipelines: {{p: {{name: x}}}}}}\n")
+        found = problems_of({**NOTEBOOK, "existing_cluster_id": "x", setting: value})
+        assert codes(found) == ([] if right else ["wrong-type"])
+
+    @pytest.mark.parametrize("text", ["{{job.parameters.x}}", "{{input}}", "a ${var.text}"])
+    def test_any_other_text_is_no_list(self, problems_of, project, text):
+        project.write("databricks.yml", self.VARIABLES)
+        found = problems_of(
+            {**NOTEBOOK, "existing_cluster_id": "x", "libraries": text}, {"parameters": [{"name": "x"}]}
+        )
+        assert "wrong-type" in codes(found)
+
+    def test_the_inputs_of_a_loop_are_text_for_databricks(self, problems_of, project):
+        project.write("databricks.yml", self.VARIABLES)
+        assert problems_of({"for_each_task": {**LOOP, "inputs": "${var.text}"}}) == []
+        assert codes(problems_of({"for_each_task": {**LOOP, "inputs": "${var.listed}"}})) == ["wrong-type"]
+
 
 class TestAnchors:
     MODULE = (
@@ -300,3 +352,70 @@ class TestFiles:
     def test_a_sql_file_that_is_a_notebook_is_reported(self, problems_of, project):
         project.write("a.sql", "-- Databricks notebook source\nSELECT 1\n")
         assert codes(problems_of({"sql_task": {"warehouse_id": "w", "sql_file_path": "a.sql"}})) == ["not-a-notebook"]
+
+
+class TestPathsInVariables:
+    """The databricks CLI takes what a variable holds as relative to the file of the reference: a generated one."""
+
+    @pytest.fixture
+    def told(self, problems_of, project):
+        def validate(value: str, task: dict, job_config: dict | None = None, targets: str = "") -> list[Problem]:
+            bundle = f"bundle: {{name: x}}\nvariables: {{dir: {{default: {json.dumps(value)}}}}}\n{targets}"
+            project.write("databricks.yml", bundle)
+            project.write("src/load.py", "# Databricks notebook source\n")
+            project.write("src/plain.py", "print(1)\n")
+            project.write("src/requirements.txt", "")
+            return problems_of({"environment_key": "e", **task}, {**SERVERLESS, **(job_config or {})})
+
+        return validate
+
+    @pytest.mark.parametrize("value", ["./src", "src", "lib/../src"])
+    def test_one_that_is_meant_from_the_project_folder_is_told_how_to_write_it(self, told, value):
+        (problem,) = told(value, {"spark_python_task": {"python_file": "${var.dir}/plain.py"}})
+        assert problem.code == "missing-file"
+        assert "'resources/jobs/src/plain.py', and not there" in problem.message
+        assert problem.message.endswith("for a path from the project folder write './${var.dir}/plain.py'")
+        assert told(value, {"spark_python_task": {"python_file": "./${var.dir}/plain.py"}}) == []
+
+    @pytest.mark.parametrize("value", ["../../src", "/Workspace/src", "dbfs:/src", "${workspace.file_path}/src", ""])
+    def test_one_that_the_cli_finds_or_that_is_not_in_the_project_is_left_alone(self, told, value):
+        assert told(value, {"spark_python_task": {"python_file": "${var.dir}/plain.py"}}) == []
+
+    @pytest.mark.parametrize(
+        ("dependency", "right"),
+        [
+            ("-r ${var.dir}/requirements.txt", "-r ./${var.dir}/requirements.txt"),
+            ("${var.dir}/a.whl", "./${var.dir}/a.whl"),
+        ],
+    )
+    def test_dependencies_are_looked_at_too(self, told, dependency, right):
+        def job(text: str) -> dict:
+            spec = {"environment_version": "4", "dependencies": [text]}
+            return {"environments": [{"environment_key": "e", "spec": spec}]}
+
+        (problem,) = told("./src", NOTEBOOK, job(dependency))
+        assert repr(right) in problem.message
+        assert told("./src", NOTEBOOK, job(right)) == []
+        assert told("pandas", NOTEBOOK, job("${var.dir}==2.0")) == []
+
+    def test_a_job_of_a_repository_gets_no_path_of_the_project(self, told):
+        notebook = {"notebook_task": {"notebook_path": "${var.dir}/load", "source": "WORKSPACE"}}
+        (problem,) = told("./src", notebook, GIT)
+        assert "which is not translated" in problem.message
+
+    def test_the_value_of_each_target_counts(self, told):
+        targets = "targets: {dev: {}, prod: {variables: {dir: ./src}}}\n"
+        task = {"spark_python_task": {"python_file": "${var.dir}/plain.py"}}
+        assert codes(told("../../src", task, targets=targets)) == ["missing-file"]
+        both = "targets: {dev: {}, prod: {variables: {dir: {default: /Workspace/src}}}}\n"
+        assert told("../../src", task, targets=both) == []
+
+    def test_a_value_of_the_environment_or_of_the_overrides_file_wins(self, told, project, monkeypatch):
+        task = {"spark_python_task": {"python_file": "${var.dir}/plain.py"}}
+        assert codes(told("./src", task)) == ["missing-file"]
+        monkeypatch.setenv("BUNDLE_VAR_dir", "/Workspace/src")
+        assert told("./src", task) == []
+        monkeypatch.delenv("BUNDLE_VAR_dir")
+        targets = "targets: {dev: {}}\n"
+        project.write(".databricks/bundle/dev/variable-overrides.json", '{"dir": "/Workspace/src"}')
+        assert told("./src", task, targets=targets) == []

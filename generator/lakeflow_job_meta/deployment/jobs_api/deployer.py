@@ -16,7 +16,7 @@ from functools import cached_property
 from lakeflow_job_meta._internal.text import listing
 from lakeflow_job_meta._internal.trees import Scalar, Value
 from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.config.bundle import read_bundle_values
+from lakeflow_job_meta.config.bundle import VARIABLE_PREFIX, read_bundle_values
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import DeployReport, StalePlan
 from lakeflow_job_meta.deployment.jobs_api import ownership_tags
@@ -36,7 +36,6 @@ from lakeflow_job_meta.deployment.jobs_api.resolve import LocalFiles, NeedsCli, 
 from lakeflow_job_meta.deployment.policy import Twin
 from lakeflow_job_meta.errors import InvalidMetadata, LakeflowJobMetaError, OperationFailed, PolicyRefused
 from lakeflow_job_meta.jobs.model import Job
-from lakeflow_job_meta.jobs.references import VARIABLE_PREFIX
 from lakeflow_job_meta.planning.model import Action, BundlePlan
 from lakeflow_job_meta.sources.open import open_table_source
 from lakeflow_job_meta.state.tracking import DeployedJob
