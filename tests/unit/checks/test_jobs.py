@@ -419,3 +419,68 @@ class TestPathsInVariables:
         targets = "targets: {dev: {}}\n"
         project.write(".databricks/bundle/dev/variable-overrides.json", '{"dir": "/Workspace/src"}')
         assert told("./src", task, targets=targets) == []
+
+
+USES_VARIABLE = {"sql_task": {"warehouse_id": "${var.w}", "sql_query": "SELECT 1"}}
+
+
+class TestPlaceholdersInVariables:
+    def bundle(self, project, variable: str, targets: str = "{dev: {}, prod: {}}") -> None:
+        project.write("databricks.yml", f"bundle: {{name: x}}\nvariables:\n  w: {variable}\ntargets: {targets}\n")
+
+    @pytest.mark.parametrize(
+        "value",
+        ["your-warehouse-id", "<warehouse>", "TODO", "changeme", "REPLACE_ME", "xxx", "xxxxxxxx", "Your warehouse id"],
+    )
+    def test_an_id_that_is_one_in_every_target_is_an_error_at_the_variable(self, problems_of, project, value):
+        self.bundle(project, f"{{default: {json.dumps(value)}}}")
+        (problem,) = problems_of(USES_VARIABLE)
+        assert (problem.code, problem.severity, problem.place) == ("placeholder", "error", "databricks.yml:3:16")
+        assert f"'w', used by 'sales', is still the placeholder {value!r}" in problem.message
+        assert project.ljm("generate").exit_code == 1
+
+    def test_each_variable_is_reported_once_for_all_jobs(self, problems_of, project):
+        self.bundle(project, "{default: xxx}")
+        assert codes(problems_of(USES_VARIABLE, second=USES_VARIABLE)) == ["placeholder"]
+
+    @pytest.mark.parametrize("variable", ["{default: abc}", "{description: x}", "{lookup: {warehouse: your-x}}"])
+    def test_a_value_or_none_at_all_is_fine(self, problems_of, project, variable):
+        self.bundle(project, variable)
+        assert problems_of(USES_VARIABLE) == []
+
+    def test_a_variable_that_no_job_uses_is_not_looked_at(self, problems_of, project):
+        self.bundle(project, "{default: xxx}")
+        assert problems_of(NOTEBOOK) == []
+
+    def test_what_is_no_id_may_be_meant(self, problems_of, project):
+        self.bundle(project, "{default: todo_items}")
+        (problem,) = problems_of({**NOTEBOOK, "base_parameters": {"table": "${var.w}"}})
+        assert (problem.code, problem.severity) == ("placeholder", "warning")
+
+    def test_a_target_with_a_real_id_can_be_deployed(self, problems_of, project):
+        self.bundle(project, "{default: xxx}", "{dev: {}, prod: {variables: {w: abc}}}")
+        (problem,) = problems_of(USES_VARIABLE)
+        assert problem.severity == "warning"
+        assert "'xxx' in 'dev';" in problem.message
+        self.bundle(
+            project, "{default: xxx}", "{dev: {variables: {w: {lookup: {warehouse: x}}}}, prod: {variables: {w: abc}}}"
+        )
+        assert problems_of(USES_VARIABLE) == []
+
+    def test_the_placeholder_of_a_target_is_reported_there(self, problems_of, project):
+        self.bundle(project, "{default: abc}", "{dev: {}, prod: {variables: {w: <id>}}}")
+        (problem,) = problems_of(USES_VARIABLE)
+        assert (problem.severity, problem.place) == ("warning", "databricks.yml:4:42")
+
+    def test_the_environment_may_give_the_real_one(self, problems_of, project, monkeypatch):
+        self.bundle(project, "{default: xxx}")
+        monkeypatch.setenv("BUNDLE_VAR_w", "abc")
+        assert problems_of(USES_VARIABLE) == []
+
+    @pytest.mark.parametrize(
+        ("setting", "told"), [("{placeholder: warning}", ["warning"]), ("{placeholder: 'off'}", [])]
+    )
+    def test_the_project_file_may_say_how_bad_it_is(self, problems_of, project, setting, told):
+        self.bundle(project, "{default: xxx}")
+        project.write("job_meta.yml", f"checks: {setting}\n")
+        assert [problem.severity for problem in problems_of(USES_VARIABLE)] == told
