@@ -75,6 +75,7 @@ class BundleDeclarations:
         default_target: The one that is meant when none is named.
         resources: Kind and key, such as `("pipelines", "silver")`.
         complex_variables: Those that are declared so, or hold a list or a map.
+        added_tags: Tags that the databricks CLI adds to jobs, each with its target and its job; None for all of them.
         values: What variables get, by name and target; those of no target are defaults.
         synced: The folders that `sync.paths` names, relative to the project; files of jobs may be there.
         sync: What is uploaded, for each target where they differ; None too where there is no bundle.
@@ -87,6 +88,7 @@ class BundleDeclarations:
     resources: frozenset[tuple[str, str]] | None = None
     complex_variables: frozenset[str] = frozenset()
     values: Mapping[tuple[str, str | None], VariableValue] = field(default_factory=dict)
+    added_tags: frozenset[tuple[tuple[str | None, str | None], str]] = frozenset()
     synced: frozenset[str] | None = None
     sync: tuple[SyncRules, ...] | None = None
     job_parts: tuple[JobPart, ...] | None = None
@@ -94,6 +96,10 @@ class BundleDeclarations:
     def value_of(self, variable: str, target: str | None) -> VariableValue | None:
         """Returns what the bundle's files give a variable for a target; None where they give it nothing."""
         return self.values.get((variable, target)) or self.values.get((variable, None))
+
+    def tags_added(self, job: str, target: str | None) -> set[str]:
+        """Returns the tags that a job gets from the bundle in a target."""
+        return {tag for (of, key), tag in self.added_tags if of in (None, target) and key in (None, job)}
 
 
 def read_bundle_declarations(project: Project) -> BundleDeclarations:
@@ -115,6 +121,7 @@ def read_bundle_declarations(project: Project) -> BundleDeclarations:
         None if makes_more else resources,
         frozenset(name for part in parts for name, value in _entries(part, "variables") if _is_complex(value)),
         _values(project, by_path, targets),
+        frozenset(each for file in files for each in _added_tags(file)),
         frozenset(
             os.path.relpath(path.parent / folder, project.folder).replace(os.sep, "/")
             for path, file in by_path
@@ -154,8 +161,7 @@ def _written(
 ) -> Iterator[tuple[tuple[str, str | None], VariableValue]]:
     """Yields what a file gives variables; of a target, the value may stand for itself."""
     label = os.path.relpath(path, project.folder).replace(os.sep, "/")
-    of_targets = [(name, target) for name, target in _entries(file, "targets") if isinstance(target, dict)]
-    for target, part in [(None, file), *of_targets]:
+    for target, part in _by_target(file):
         for name, variable in _entries(part, "variables"):
             at: KeyPath = ("variables", name) if target is None else ("targets", target, "variables", name)
             value, is_looked_up = variable, False
@@ -166,9 +172,26 @@ def _written(
                 yield (name, target), VariableValue(label, at, text)
 
 
+def _added_tags(file: dict[str, Value]) -> Iterator[tuple[tuple[str | None, str | None], str]]:
+    """Yields the tags that the databricks CLI adds to jobs: presets, overrides, and in development one of its own.
+
+    bundle/config/mutator/resourcemutator/apply_presets.go and apply_target_mode.go.
+    """
+    for target, part in _by_target(file):
+        jobs = _entries(dict(_entries(part, "resources")), "jobs")
+        for key, said in [(None, dict(_entries(part, "presets"))), *jobs]:
+            yield from (((target, key), tag) for tag, _ in _entries(said if isinstance(said, dict) else {}, "tags"))
+        if part.get("mode") == "development":
+            yield (target, None), "dev"
+
+
+def _by_target(file: dict[str, Value]) -> list[tuple[str | None, dict[str, Value]]]:
+    """Returns a file as a whole, and what it says for each target."""
+    return [(None, file), *((name, each) for name, each in _entries(file, "targets") if isinstance(each, dict))]
+
+
 def _job_parts(path: Path, file: dict[str, Value]) -> Iterator[JobPart]:
-    of_targets = [(name, target) for name, target in _entries(file, "targets") if isinstance(target, dict)]
-    for target, part in [(None, file), *of_targets]:
+    for target, part in _by_target(file):
         for key, job in _entries(dict(_entries(part, "resources")), "jobs"):
             tasks = value_at(job, ("tasks",))[1]
             found = [each for each in enumerate(tasks if isinstance(tasks, list) else ()) if isinstance(each[1], dict)]

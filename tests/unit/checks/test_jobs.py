@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from support.project_folder import Problem, ProjectFolder
+from support.project_folder import Problem, ProjectFolder, module
 
 GIT = {"git_source": {"git_url": "https://x.y/z", "git_provider": "gitHub", "git_branch": "main"}}
 NOTEBOOK = {"notebook_path": "/Workspace/a"}
@@ -484,3 +484,39 @@ class TestPlaceholdersInVariables:
         self.bundle(project, "{default: xxx}")
         project.write("job_meta.yml", f"checks: {setting}\n")
         assert [problem.severity for problem in problems_of(USES_VARIABLE)] == told
+
+
+class TestTags:
+    @pytest.mark.parametrize(
+        ("number", "bundle", "added"),
+        [
+            (25, "targets: {dev: {}}", None),
+            (24, "targets: {dev: {mode: development}}", None),
+            (25, "targets: {dev: {mode: development}}", "'dev' the bundle adds 'dev';"),
+            (25, "targets: {prod: {mode: production}}", None),
+            (24, "presets: {tags: {a: b}}\ntargets: {dev: {}}", None),
+            (
+                24,
+                "presets: {tags: {a: b}}\ntargets: {dev: {presets: {tags: {c: d}}}}",
+                "'dev' the bundle adds 'a', 'c';",
+            ),
+            (25, "presets: {tags: {tag0: b}}\ntargets: {dev: {}}", None),
+            (25, "targets: {dev: {resources: {jobs: {sales: {tags: {a: b}}}}}}", "'dev' the bundle adds 'a';"),
+            (
+                0,
+                f"presets: {{tags: {json.dumps({f'p{n}': '' for n in range(26)})}}}\ntargets: {{dev: {{}}}}",
+                "and 23 more",
+            ),
+        ],
+    )
+    def test_those_that_the_bundle_adds_are_counted_too(self, problems_of, project, number, bundle, added):
+        project.write("databricks.yml", f"bundle: {{name: x}}\n{bundle}\n")
+        found = problems_of(NOTEBOOK, {"tags": {f"tag{n}": "" for n in range(number)}} if number else {})
+        assert codes(found) == ([] if added is None else ["too-much"])
+        assert all(str(added) in problem.message for problem in found)
+
+    def test_a_target_that_the_module_is_not_for_does_not_count(self, project):
+        project.write("databricks.yml", "bundle: {name: x}\ntargets: {dev: {mode: development}, prod: {}}\n")
+        tags = json.dumps({f"tag{number}": "" for number in range(25)})
+        text = module().replace("    sources:", f"    targets: [prod]\n    job_config: {{tags: {tags}}}\n    sources:")
+        assert project.problems(text) == []
