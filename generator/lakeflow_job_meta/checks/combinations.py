@@ -59,19 +59,26 @@ def _iterations(job: Job) -> _Conflicts:
                 "a for_each task cannot repeat another for_each task; run a job of its own instead",
             )
         inputs = block.get("inputs")
-        if isinstance(inputs, str) and not re.search(r"\$\{|\{\{", inputs) and not _is_json_list(inputs):
-            message = f'{quoted(inputs)} is no JSON list; write one, such as \'["a", "b"]\', or a reference to one'
+        if (
+            isinstance(inputs, str)
+            and not re.search(r"\$\{|\{\{", inputs)
+            and (at := _no_json_list(inputs)) is not None
+        ):
+            message = f'{quoted(inputs, at)} is no JSON list; write one, such as \'["a", "b"]\', or a reference to one'
             yield (*path, "for_each_task", "inputs"), message
         for name in ("libraries", *RETRIES):
             if name in task:
                 yield (*path, name), f"{name!r} is for what is repeated: write it in the 'task' of 'for_each_task'"
 
 
-def _is_json_list(text: str) -> bool:
+def _no_json_list(text: str) -> int | None:
+    """Returns where a text is no JSON list; None if it is one."""
     try:
-        return isinstance(json.loads(text), list)
-    except ValueError:
-        return False
+        return None if isinstance(json.loads(text), list) else 0
+    except json.JSONDecodeError as error:
+        return error.pos
+    except (ValueError, RecursionError):  # a number of too many digits, brackets in brackets without end
+        return 0
 
 
 def _serverless(job: Job) -> _Conflicts:

@@ -77,10 +77,9 @@ def job_key_problem(module_name: str) -> str | None:
 
 def task_key_problem(source_id: str, key: str) -> str | None:
     """Says why no task can have the key of a source; None if one can."""
-    if "${" in source_id:
-        return (
-            f"{quoted(source_id)} holds a reference, which would be lost: a task key is made of the text as it stands"
-        )
+    if (at := source_id.find("${")) >= 0:
+        why = "which would be lost: a task key is made of the text as it stands"
+        return f"{quoted(source_id, at)} holds a reference, {why}"
     if not key:
         return f"no task key can be derived from {quoted(source_id)}: it has neither letters nor digits"
     if len(key) > MAX_TASK_KEY:

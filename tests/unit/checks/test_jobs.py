@@ -520,3 +520,19 @@ class TestTags:
         tags = json.dumps({f"tag{number}": "" for number in range(25)})
         text = module().replace("    sources:", f"    targets: [prod]\n    job_config: {{tags: {tags}}}\n    sources:")
         assert project.problems(text) == []
+
+
+@pytest.mark.parametrize("wrong", ["oops", "bare", "1,"])
+def test_inputs_of_a_loop_show_where_they_are_no_json(problems_of, wrong):
+    items = ", ".join(f'"item {number}"' for number in range(50))
+    (problem,) = problems_of({"for_each_task": {**LOOP, "inputs": f"[{items}, {wrong}]"}})
+    assert wrong in problem.message
+
+
+def test_inputs_of_a_loop_may_be_nested_without_end(problems_of):
+    assert codes(problems_of({"for_each_task": {**LOOP, "inputs": "[" * 200_000}})) == ["conflicting-settings"]
+
+
+def test_the_file_that_is_missing_is_named_behind_many_folders(problems_of):
+    (problem,) = problems_of({"notebook_path": f"notebooks/{'folder/' * 20}ingest.py"})
+    assert "/ingest.py' in the project" in problem.message
