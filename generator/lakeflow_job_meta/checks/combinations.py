@@ -11,7 +11,7 @@ from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.diagnostics.rules import CONFLICTING_SETTINGS, NO_WORKERS, OUTPUT_ONLY
-from lakeflow_job_meta.jobs.build import SET_BY_DATABRICKS
+from lakeflow_job_meta.jobs.build import left_out
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.task_types import BY_BLOCK, RETRIES, Compute
 
@@ -169,10 +169,10 @@ def _is_single_node(cluster: dict[str, Value]) -> bool:
 
 def settings_are_ours_to_set(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Warns of what Databricks returns with a job and takes from nobody; the job is made without."""
-    for name in SET_BY_DATABRICKS:
+    for name in left_out(context.project):
         if name in job.module.job_config:
             origin = job.module.origin.key("job_config", name)
-            yield OUTPUT_ONLY.at(origin, f"{name!r} is set by Databricks alone, and left out; delete it")
+            yield OUTPUT_ONLY.at(origin, f"{name!r} is set by Databricks or its CLI alone, and left out; delete it")
 
 
 JOB_CHECKS = (settings_go_together, clusters_have_workers, settings_are_ours_to_set)

@@ -27,7 +27,7 @@ from lakeflow_job_meta.jobs.model import Job
 
 _COMMENTS = {".py": "#", ".r": "#", ".sql": "--", ".scala": "//"}
 _HEADERS = {suffix: f"{comment} Databricks notebook source" for suffix, comment in _COMMENTS.items()}
-_PLAIN: dict[KeyPath, str] = {("spark_python_task", "python_file"): ".py", ("file", "path"): ".sql"}
+_PLAIN: dict[KeyPath, str] = {("spark_python_task", "python_file"): "Python", ("file", "path"): "SQL"}
 _BUILT = (".whl", ".jar", ".egg", ".zip", ".tar.gz")
 """These are often made by the bundle's own build, so they need not exist yet."""
 _RESERVED = re.compile(r"(?i)con|prn|aux|nul|(com|lpt)[1-9]")
@@ -49,7 +49,8 @@ def paths_in_variables_are_clear(job: Job, context: CheckContext) -> Iterator[Di
     To the CLI it is relative to the file of the reference, here a generated one, and never to that of the variable
     (libs/dyn/dynvar/resolve.go keeps the location of the reference).
     """
-    if b"${var." not in marshal.dumps(job.settings, 2):
+    together = marshal.dumps(job.settings, 2)
+    if b"${var." not in together and b"${bundle." not in together:
         return
     from_git = "git_source" in job.settings
     targets: list[str | None] = [*sorted(job.module.targets or context.bundle.targets or ())]
@@ -68,12 +69,17 @@ def _may_be_found(file: str, context: CheckContext) -> bool:
     return is_built_elsewhere or context.files.is_file(file) or context.files.is_folder(file)
 
 
-_BEGINS_WITH_VARIABLE = re.compile(r"(?P<option>(?:-\S+\s+)?['\"]?)\$\{var\.(?P<name>[\w-]+)\}")
+_BEGINS_WITH_VARIABLE = re.compile(
+    r"(?P<option>(?:-\S+\s+)?['\"]?)\$\{(?:var\.(?P<name>[\w-]+)\}|bundle\.(?:target|name|environment)\}(?=/))"
+)
+"""The bundle's name and target are never absolute paths."""
 
 
 def _resolved(text: str, bundle: BundleDeclarations, target: str | None) -> str:
     """Returns a text with the value of the variable that it begins with; empty where that is not known."""
     match = _BEGINS_WITH_VARIABLE.match(text)
+    if match is not None and match["name"] is None:
+        return f"{match['option']}./{text[match.end('option') :]}"
     value = bundle.value_of(match["name"], target) if match is not None else None
     if match is None or value is None or not value.text or "${" in value.text:
         return ""
@@ -81,11 +87,11 @@ def _resolved(text: str, bundle: BundleDeclarations, target: str | None) -> str:
 
 
 def _misread(text: str, found: LocalPath, file: str) -> str:
-    variable, advice = re.search(r"\$\{var\.", text), "for a path from the project folder write "
+    variable, advice = text.find("${"), "for a path from the project folder write "
     what = (
         f"{quoted(found.path)}, which is not translated" if found.base is Base.UPLOADED else f"the file {quoted(file)}"
     )
-    written = f"{text[: variable.start()]}./{text[variable.start() :]}" if variable is not None else text
+    written = f"{text[:variable]}./{text[variable:]}"
     return f"to the databricks CLI {quoted(text)} is {what}, and not there; {advice}{quoted(written)}"
 
 
@@ -162,10 +168,15 @@ def _problems(found: LocalPath, origin: SourceRef, context: CheckContext) -> Ite
     elif found.setting[-2:] == ("notebook_task", "notebook_path"):
         if (problem := _notebook_problem(path, context)) is not None:
             yield NOT_A_NOTEBOOK.at(origin, f"{quoted(path)} is no notebook: {problem}")
-    elif files.first_line(path) == _HEADERS.get(_PLAIN.get(found.setting[-2:], "")):
-        what = "Python" if found.setting[-1] == "python_file" else "SQL"
-        message = f"{quoted(path)} is a notebook, but this task runs a plain {what} file; use notebook_path"
+    elif (plain := _PLAIN.get(found.setting[-2:])) is not None and _looks_like_a_notebook(path, context):
+        message = f"{quoted(path)} is a notebook, but this task runs a plain {plain} file; use notebook_path"
         yield NOT_A_NOTEBOOK.at(origin, message)
+
+
+def _looks_like_a_notebook(path: str, context: CheckContext) -> bool:
+    """Whether the CLI takes a file for a notebook, by its suffix and first line, or fails on it (libs/notebook)."""
+    suffix = posixpath.splitext(path)[1].lower()
+    return suffix == ".ipynb" or (suffix in _HEADERS and context.files.first_line(path) == _HEADERS[suffix])
 
 
 def _unknown_folder(path: str, context: CheckContext) -> str | None:

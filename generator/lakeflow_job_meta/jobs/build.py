@@ -35,8 +35,14 @@ from lakeflow_job_meta.parsing.model import Module, Source
 ACTIVE_DEFAULT_EXCLUSIVE = ("schedule", "trigger", "continuous")
 """A job has at most one of these, so a default for one yields to a module that sets another."""
 
-SET_BY_DATABRICKS = ("format", "job_id", "creator_user_name", "created_time", "run_as_user_name")
-"""What the Jobs API returns with a job's settings; of `format` it says: "ignored in create/update/reset calls"."""
+SET_BY_DATABRICKS = (
+    *("format", "job_id", "creator_user_name", "created_time", "run_as_user_name", "edit_mode", "deployment"),
+    *("effective_budget_policy_id", "effective_usage_policy_id", "trigger_state", "has_more", "next_page_token"),
+)
+"""What the Jobs API returns with a job's settings; of `format` it says: "ignored in create/update/reset calls".
+
+`edit_mode` and `deployment` are what the databricks CLI writes into each job that it deploys.
+"""
 
 _GIT_PROVIDERS = (
     *("gitHub", "gitHubEnterprise", "gitLab", "gitLabEnterpriseEdition"),
@@ -50,6 +56,11 @@ _NOT_OF_THE_API = ("task_type", "task_key", "depends_on", *task_types.DIRECT_NOT
 """What a `transformation_config` holds that is no setting of the task itself."""
 
 _MADE_ELSEWHERE = {"task_key": "it is made from 'source_id'", "depends_on": "write it beside 'source_id'"}
+
+
+def left_out(project: Project) -> tuple[str, ...]:
+    """Returns the settings of jobs that are left out, unless the project file lets them pass."""
+    return tuple(name for name in SET_BY_DATABRICKS if f"job.{name}" not in project.allow_unknown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +121,7 @@ class _Builder:
         if module.description is not None:
             origin = module.origin.at("description")
             layers.insert(2, Layer("module", origin, module.description, ("description",), is_derived=True))
-        settings = _without(merge_layers(layers), SET_BY_DATABRICKS)
+        settings = _without(merge_layers(layers), left_out(self.project))
         git = settings.get("git_source")
         if isinstance(git, dict) and isinstance(provider := git.get("git_provider"), str):
             known = next((each for each in _GIT_PROVIDERS if each.casefold() == provider.casefold()), provider)

@@ -215,12 +215,16 @@ class TestWhatIsWritten:
         (job,) = project.compile().jobs
         assert job.settings["git_source"]["git_provider"] == "gitHub"
 
-    @pytest.mark.parametrize("name", ["format", "job_id", "creator_user_name"])
+    @pytest.mark.parametrize("name", ["format", "job_id", "creator_user_name", "edit_mode", "deployment", "has_more"])
     def test_what_only_databricks_sets_is_left_out_with_a_warning(self, problems_of, project, name):
         (problem,) = problems_of(NOTEBOOK, {name: "MULTI_TASK"})
         assert (problem.code, problem.severity) == ("output-only", "warning")
         (job,) = project.compile().jobs
         assert name not in job.settings
+        project.write("job_meta.yml", f"allow_unknown: [job.{name}]\n")
+        assert problems_of(NOTEBOOK, {name: "MULTI_TASK"}) == []
+        (job,) = project.compile().jobs
+        assert job.settings[name] == "MULTI_TASK"
 
     @pytest.mark.parametrize(
         "task",
@@ -343,6 +347,20 @@ class TestFiles:
         project.write("a.ipynb", '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
         assert problems_of({"notebook_path": "a.ipynb"}) == []
 
+    def test_a_jupyter_notebook_with_a_byte_order_mark_is_none(self, problems_of, project):
+        project.write("a.ipynb", '\ufeff{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
+        assert codes(problems_of({"notebook_path": "a.ipynb"})) == ["not-a-notebook"]
+
+    @pytest.mark.parametrize("name", ["a.ipynb", "a.sql", "a.scala"])
+    @pytest.mark.parametrize("kind", ["sql_task", "spark_python_task"])
+    def test_a_notebook_of_any_language_is_no_plain_file(self, problems_of, project, name, kind):
+        project.write(name, f"{ {'a.sql': '--', 'a.scala': '//'}.get(name, '#') } Databricks notebook source\n")
+        tasks = {
+            "sql_task": {"sql_task": {"warehouse_id": "w", "sql_file_path": name}},
+            "spark_python_task": {"spark_python_task": {"python_file": name}, "environment_key": "e"},
+        }
+        assert codes(problems_of(tasks[kind], SERVERLESS)) == ["not-a-notebook"]
+
     def test_a_notebook_with_a_byte_order_mark_is_none(self, problems_of, project):
         project.write("a.py", "\ufeff# Databricks notebook source\n")
         (problem,) = problems_of({"notebook_path": "a.py"})
@@ -397,6 +415,13 @@ class TestPathsInVariables:
         assert repr(right) in problem.message
         assert told("./src", NOTEBOOK, job(right)) == []
         assert told("pandas", NOTEBOOK, job("${var.dir}==2.0")) == []
+
+    def test_the_name_of_the_target_is_never_an_absolute_path(self, told):
+        (problem,) = told("x", {"notebook_path": "${bundle.target}/load.py"})
+        assert problem.code == "missing-file"
+        assert problem.message.endswith("write './${bundle.target}/load.py'")
+        for right in ("./${bundle.target}/load.py", "${bundle.target}/../../../src/load.py"):
+            assert told("x", {"notebook_path": right}) == []
 
     def test_a_job_of_a_repository_gets_no_path_of_the_project(self, told):
         notebook = {"notebook_task": {"notebook_path": "${var.dir}/load", "source": "WORKSPACE"}}
