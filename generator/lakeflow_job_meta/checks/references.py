@@ -85,15 +85,13 @@ def _type_problem(reference: str, path: KeyPath, context: CheckContext) -> str |
     if not types or kind not in ("var", "bundle", "workspace") or (kind == "var" and context.bundle.variables is None):
         return None
     wanted = {"array": "a list", "object": "a map"}.get(next(iter(types)), "a single value")
-    shown, is_single = quoted(f"${{{reference}}}"), types.isdisjoint(("array", "object"))
-    if kind == "var" and re.split(r"[.\[]", name, maxsplit=1)[0] in context.bundle.complex_variables:
-        return (
-            f"{wanted} is wanted here, but {shown} is a complex variable"
-            if is_single and name in context.bundle.complex_variables
-            else None
-        )
+    shown, is_single, known = quoted(f"${{{reference}}}"), "single" in wanted, context.bundle.complex_variables
+    if kind == "var" and is_single and name in known:
+        return f"{wanted} is wanted here, but {shown} is a complex variable"
+    if is_single or (kind == "var" and re.split(r"[.\[]", name, maxsplit=1)[0] in known):
+        return None
     way = f"; give the variable 'type: complex' and {wanted} as its value" if kind == "var" else ""
-    return None if is_single else f"{wanted} is wanted here, but {shown} is a single value{way}"
+    return f"{wanted} is wanted here, but {shown} is a single value{way}"
 
 
 def _problem(reference: str, context: CheckContext) -> str | None:
