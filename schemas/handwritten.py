@@ -433,7 +433,13 @@ PROJECT_DEFINITIONS: dict[str, Schema] = {
                 "Pattern of the names that jobs get in the workspace.",
                 {**STRING, "default": "{module_name}"},
                 "Metadata_Driven_ETL_{module_name}",
-            )
+            ),
+            "task_key": described(
+                "How a source_id becomes a task key: as written where Databricks takes it, or with `_` for every other "
+                "character than letters and digits, as in the original tool.",
+                {**STRING, "enum": ["as_written", "underscores"], "default": "as_written"},
+                "underscores",
+            ),
         }
     ),
     "defaults": closed(

@@ -1,3 +1,3 @@
 # Databricks notebook source
 # Runs when everything was copied.
-print("copied:", dbutils.widgets.get("pipeline"))  # noqa: F821
+print("copied:", dbutils.widgets.get("pipeline"))

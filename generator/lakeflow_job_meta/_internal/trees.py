@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Union
 
 from lakeflow_job_meta._internal.secrets import is_secret_option, masked, names_a_secret
-from lakeflow_job_meta._internal.text import quoted
+from lakeflow_job_meta._internal.text import quoted, quoted_apart
 
 Scalar = str | int | float | bool | None
 Value = Union[str, int, float, bool, None, list["Value"], dict[str, "Value"]]  # noqa: UP007 (recursive)
@@ -92,7 +92,7 @@ class Difference:
             return f"{name}: {quoted(after)} (new)"
         if after is ABSENT:
             return f"{name}: {quoted(before)} (gone)"
-        return f"{name}: {quoted(before)} -> {quoted(after)}"
+        return f"{name}: {' -> '.join(quoted_apart(before, after))}"
 
 
 def diff(before: Value, after: Value, path: KeyPath = (), *, is_secret: bool = False) -> Iterator[Difference]:

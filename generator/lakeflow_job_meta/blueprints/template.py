@@ -1,8 +1,8 @@
 """Trees of values with placeholders such as `${param.x}` in them, compiled once and filled many times. Pure.
 
 A text that is a placeholder and nothing else becomes the parameter's value, whatever its type; in a longer text the
-value is written as YAML would write it, and nothing (null) makes the whole text nothing, as in SQL. A key of a map whose
-value comes to nothing is left out.
+value is written as YAML would write it, and nothing (null) makes the whole text nothing, as in SQL. A key of a map
+whose value comes to nothing is left out.
 """
 
 from __future__ import annotations

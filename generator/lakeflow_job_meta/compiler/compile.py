@@ -14,6 +14,7 @@ from lakeflow_job_meta.compiler.cache.cache import CompilationCache
 from lakeflow_job_meta.compiler.link import link
 from lakeflow_job_meta.compiler.overrides import unknown_overrides
 from lakeflow_job_meta.compiler.parallel import ParallelCompiler, Workers
+from lakeflow_job_meta.compiler.placeholders import placeholder_values
 from lakeflow_job_meta.compiler.result import Compilation, UnitResult
 from lakeflow_job_meta.compiler.unit import CompilePass, UnitCompiler
 from lakeflow_job_meta.config.bundle import read_bundle_declarations, unreadable_bundle_files
@@ -70,8 +71,12 @@ def compile_project(
     compiler = UnitCompiler(project, bundle, FileLookups(project.folder))
     alone: CompilePass = compiler if workers is None else ParallelCompiler(compiler, workers)
     compilation = _compile(compiler, CompilationCache(alone, compiler), with_blueprints(snapshots), on_progress)
-    unreadable = unreadable_bundle_files(project, bundle)
-    compilation = _with(compilation, project, [*unreadable, *unknown_overrides(project.folder, bundle, compilation)])
+    found = [
+        *unreadable_bundle_files(project, bundle),
+        *unknown_overrides(project.folder, bundle, compilation),
+        *placeholder_values(project.folder, bundle, compilation),
+    ]
+    compilation = _with(compilation, project, found)
     partitioning = compiler.layout.partition(compilation.summaries, compilation.jobs, moving or {})
     return _in_bundles(project, compilation, partitioning) if partitioning.bundles else compilation
 

@@ -14,6 +14,7 @@ from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import BundleDeclarations, JobPart
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
 from lakeflow_job_meta.diagnostics.rules import UNKNOWN_OVERRIDE
+from lakeflow_job_meta.parsing.keys import TaskKeys, task_key_hint
 from lakeflow_job_meta.text.yaml_documents import open_yaml
 
 
@@ -48,13 +49,14 @@ def _problems(part: JobPart, whole: list[JobPart], folder: Path, compilation: Co
     else:
         known = {str(task.get("task_key")) for task in job.tasks} if job is not None else set[str]()
         known |= {key for each in whole for _, key, _ in each.tasks}
-        yield from _unknown_tasks(part, known, folder)
+        yield from _unknown_tasks(part, known, folder, compilation.jobs.project.task_keys)
 
 
-def _unknown_tasks(part: JobPart, known: Collection[str], folder: Path) -> Iterator[Diagnostic]:
+def _unknown_tasks(part: JobPart, known: Collection[str], folder: Path, style: TaskKeys) -> Iterator[Diagnostic]:
     for number, key, does_something in part.tasks:
         if key not in known and not does_something and "${" not in key:
-            hint = did_you_mean(key, sorted(known), otherwise="; is its source inactive?")
+            hint = task_key_hint(key, known, style)
+            hint = hint or did_you_mean(key, sorted(known), otherwise="; is its source inactive?")
             message = f"the job {quoted(part.key)} has no task {quoted(key)} that this overrides{hint}"
             yield _at(part, ("tasks", number), folder, message)
 

@@ -29,7 +29,7 @@ from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.units import BuiltModule, ParsedUnit, parse_unit
 from lakeflow_job_meta.layout.job_summary import JobSummary
 from lakeflow_job_meta.layout.layout import layout_of
-from lakeflow_job_meta.parsing.keys import task_key
+from lakeflow_job_meta.parsing.keys import TaskKeys, task_key
 from lakeflow_job_meta.parsing.modules import ParsedModule
 from lakeflow_job_meta.parsing.units import SourceUnit
 from lakeflow_job_meta.render.render import Renderer
@@ -173,7 +173,7 @@ class UnitCompiler:
             tuple(found.broken),
             content.is_whole,
             tuple(found.summaries),
-            _loose_tasks(unit),
+            _loose_tasks(unit, self.project.task_keys),
         )
 
     def _add(self, found: _Findings, parsed: ParsedModule, job: Job | None, problems: list[Diagnostic]) -> None:
@@ -212,11 +212,11 @@ def _is_read_all_the_same(diagnostic: Diagnostic) -> bool:
     return diagnostic.code == DUPLICATE_KEY.code and diagnostic.location.is_file
 
 
-def _loose_tasks(unit: ParsedUnit) -> frozenset[str]:
+def _loose_tasks(unit: ParsedUnit, style: TaskKeys) -> frozenset[str]:
     """Returns the keys of the tasks of sources whose module is not known."""
     nameless = (each.parsed.module for each in unit.modules if each.parsed.key is None)
     of_modules = (source.task_key for module in nameless if module is not None for source in module.sources)
-    return frozenset([*map(task_key, unit.source.content.loose_sources), *of_modules])
+    return frozenset([*(task_key(each, style) for each in unit.source.content.loose_sources), *of_modules])
 
 
 def _line(diagnostic: Diagnostic) -> tuple[str, int | None]:

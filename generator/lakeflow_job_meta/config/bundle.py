@@ -7,14 +7,14 @@ resources that Python code makes) is None, and nothing is then said about it: th
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeGuard
 
 from lakeflow_job_meta._internal.fs import MAX_BYTES, is_glob, kind_of_path, read_file, read_start
 from lakeflow_job_meta._internal.listing import FilePattern
-from lakeflow_job_meta._internal.trees import Scalar, Value, value_at
+from lakeflow_job_meta._internal.trees import KeyPath, Scalar, Value, value_at
 from lakeflow_job_meta.config.model import BUNDLE_FILES, Project
 from lakeflow_job_meta.config.sync import SyncRules, sync_rules
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, UnreadableDocument
@@ -25,6 +25,9 @@ from lakeflow_job_meta.text.yaml_reader import UNUSABLE, read_yaml
 
 TARGET_VARIABLES = ("DATABRICKS_BUNDLE_TARGET", "DATABRICKS_BUNDLE_ENV")
 """What the databricks CLI takes the target from where no option names one; the second is an older name."""
+
+VARIABLE_PREFIX = "BUNDLE_VAR_"
+"""Environment variables of this prefix set variables of the bundle, as the databricks CLI reads them."""
 
 _LONGEST_LINE = 32768
 """In bytes; the marker names a path or a table, no system has paths of more than 4096, and six stand for one."""
@@ -50,12 +53,30 @@ class JobPart:
 
 
 @dataclass(frozen=True, slots=True)
+class VariableValue:
+    """What a file of the bundle gives a variable, for all targets or for one.
+
+    Attributes:
+        file: Relative to the project.
+        path: Of the value in the file.
+        text: None where it is no plain value, or looked up in the workspace.
+    """
+
+    file: str
+    path: KeyPath
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class BundleDeclarations:
     """What the bundle declares outside the metadata, by name; None where that is not known.
 
     Attributes:
         default_target: The one that is meant when none is named.
         resources: Kind and key, such as `("pipelines", "silver")`.
+        complex_variables: Those that are declared so, or hold a list or a map.
+        added_tags: Tags that the databricks CLI adds to jobs, each with its target and its job; None for all of them.
+        values: What variables get, by name and target; those of no target are defaults.
         synced: The folders that `sync.paths` names, relative to the project; files of jobs may be there.
         sync: What is uploaded, for each target where they differ; None too where there is no bundle.
         job_parts: What is written by hand about jobs; of those that are generated, too.
@@ -65,9 +86,20 @@ class BundleDeclarations:
     default_target: str | None = None
     targets: frozenset[str] | None = None
     resources: frozenset[tuple[str, str]] | None = None
+    complex_variables: frozenset[str] = frozenset()
+    values: Mapping[tuple[str, str | None], VariableValue] = field(default_factory=dict)
+    added_tags: frozenset[tuple[tuple[str | None, str | None], str]] = frozenset()
     synced: frozenset[str] | None = None
     sync: tuple[SyncRules, ...] | None = None
     job_parts: tuple[JobPart, ...] | None = None
+
+    def value_of(self, variable: str, target: str | None) -> VariableValue | None:
+        """Returns what the bundle's files give a variable for a target; None where they give it nothing."""
+        return self.values.get((variable, target)) or self.values.get((variable, None))
+
+    def tags_added(self, job: str, target: str | None) -> set[str]:
+        """Returns the tags that a job gets from the bundle in a target."""
+        return {tag for (of, key), tag in self.added_tags if of in (None, target) and key in (None, job)}
 
 
 def read_bundle_declarations(project: Project) -> BundleDeclarations:
@@ -87,6 +119,9 @@ def read_bundle_declarations(project: Project) -> BundleDeclarations:
         next(iter(default or (targets if len(targets) == 1 else ())), None),
         frozenset(targets),
         None if makes_more else resources,
+        frozenset(name for part in parts for name, value in _entries(part, "variables") if _is_complex(value)),
+        _values(project, by_path, targets),
+        frozenset(each for file in files for each in _added_tags(file)),
         frozenset(
             os.path.relpath(path.parent / folder, project.folder).replace(os.sep, "/")
             for path, file in by_path
@@ -98,9 +133,65 @@ def read_bundle_declarations(project: Project) -> BundleDeclarations:
     )
 
 
+def _is_complex(variable: Value) -> bool:
+    if not isinstance(variable, dict):
+        return isinstance(variable, list)
+    is_itself = bool(variable) and not variable.keys() & {"default", "description", "lookup", "type"}
+    return variable.get("type") == "complex" or isinstance(variable.get("default"), (list, dict)) or is_itself
+
+
+def _values(
+    project: Project, files: Sequence[tuple[Path, dict[str, Value] | None]], targets: Iterable[str]
+) -> dict[tuple[str, str | None], VariableValue]:
+    """Returns what variables get. Those that the environment sets are left out: no file says what they are.
+
+    The order is that of the databricks CLI (bundle/config/mutator/set_variables.go): the environment, the target's
+    `variable-overrides.json`, the target, the default.
+    """
+    found = {key: value for path, file in files for key, value in _written(project, path, file or {})}
+    for target in targets:
+        label = f".databricks/bundle/{target}/variable-overrides.json"
+        for name, value in (read_bundle_file(project.folder / label) or {}).items():
+            found[name, target] = VariableValue(label, (name,), value if isinstance(value, str) else None)
+    return {key: value for key, value in found.items() if f"{VARIABLE_PREFIX}{key[0]}" not in os.environ}
+
+
+def _written(
+    project: Project, path: Path, file: dict[str, Value]
+) -> Iterator[tuple[tuple[str, str | None], VariableValue]]:
+    """Yields what a file gives variables; of a target, the value may stand for itself."""
+    label = os.path.relpath(path, project.folder).replace(os.sep, "/")
+    for target, part in _by_target(file):
+        for name, variable in _entries(part, "variables"):
+            at: KeyPath = ("variables", name) if target is None else ("targets", target, "variables", name)
+            value, is_looked_up = variable, False
+            if isinstance(variable, dict):
+                value, at, is_looked_up = variable.get("default"), (*at, "default"), "lookup" in variable
+            if value is not None or is_looked_up:
+                text = str(value) if isinstance(value, (str, int, float)) and not is_looked_up else None
+                yield (name, target), VariableValue(label, at, text)
+
+
+def _added_tags(file: dict[str, Value]) -> Iterator[tuple[tuple[str | None, str | None], str]]:
+    """Yields the tags that the databricks CLI adds to jobs: presets, overrides, and in development one of its own.
+
+    bundle/config/mutator/resourcemutator/apply_presets.go and apply_target_mode.go.
+    """
+    for target, part in _by_target(file):
+        jobs = _entries(dict(_entries(part, "resources")), "jobs")
+        for key, said in [(None, dict(_entries(part, "presets"))), *jobs]:
+            yield from (((target, key), tag) for tag, _ in _entries(said if isinstance(said, dict) else {}, "tags"))
+        if part.get("mode") == "development":
+            yield (target, None), "dev"
+
+
+def _by_target(file: dict[str, Value]) -> list[tuple[str | None, dict[str, Value]]]:
+    """Returns a file as a whole, and what it says for each target."""
+    return [(None, file), *((name, each) for name, each in _entries(file, "targets") if isinstance(each, dict))]
+
+
 def _job_parts(path: Path, file: dict[str, Value]) -> Iterator[JobPart]:
-    of_targets = [(name, target) for name, target in _entries(file, "targets") if isinstance(target, dict)]
-    for target, part in [(None, file), *of_targets]:
+    for target, part in _by_target(file):
         for key, job in _entries(dict(_entries(part, "resources")), "jobs"):
             tasks = value_at(job, ("tasks",))[1]
             found = [each for each in enumerate(tasks if isinstance(tasks, list) else ()) if isinstance(each[1], dict)]

@@ -10,6 +10,7 @@ from pathlib import Path
 from lakeflow_job_meta._internal.fs import kind_of_path
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.diagnostics.model import SourceRef
+from lakeflow_job_meta.parsing.keys import TaskKeys
 
 PROJECT_FILE = "job_meta.yml"
 BUNDLE_FILE = "databricks.yml"
@@ -93,6 +94,7 @@ class Project:
         output: The folder for generated files, relative to the bundle's folder, in POSIX form.
         control_table: The table's name that notebooks get; None in a project of YAML alone.
         job_name: A pattern of the jobs' names; `{module_name}` stands for the module's.
+        task_keys: How the keys of tasks are made.
         job_template: The user's own template, relative to `folder`.
         allow_unknown: Settings that pass although the schema does not know them, such as `task.new_setting`.
         checks: Severity by code: `error`, `warning` or `off`.
@@ -107,6 +109,7 @@ class Project:
     output: str = "resources"
     control_table: str | None = None
     job_name: str = "{module_name}"
+    task_keys: TaskKeys = TaskKeys.AS_WRITTEN
     defaults: Defaults = field(default_factory=Defaults)
     job_template: str | None = None
     allow_unknown: frozenset[str] = frozenset()

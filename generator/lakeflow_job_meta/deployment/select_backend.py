@@ -104,10 +104,10 @@ def open_cli(
         limit_seconds=limit_seconds,
         stop_seconds=stop_seconds,
     )
-    return replace(cli, version=client.check_version(cli), address=_address(project, target))
+    return replace(cli, version=client.check_version(cli), address=workspace_address(project, target))
 
 
-def _address(project: Project, target: str | None) -> str | None:
+def workspace_address(project: Project, target: str | None) -> str | None:
     """Returns the workspace's address, from where the CLI takes it; None where that is not plain."""
     said = read_workspace(project, target or read_bundle_declarations(project).default_target)
     profile = said.get("profile") or os.environ.get("DATABRICKS_CONFIG_PROFILE")

@@ -45,7 +45,7 @@ def parse_unit(unit: SourceUnit, project: Project, output: str) -> ParsedUnit:
     """Parses a unit and builds the jobs of its modules as `build_job` does; their settings are checked elsewhere."""
 
     def built(raw: RawModule) -> BuiltModule:
-        parsed = parse_module(raw)
+        parsed = parse_module(raw, project.task_keys)
         return BuiltModule(parsed, build_job(parsed.module, project, output) if parsed.module else Built())
 
     return ParsedUnit(unit, tuple(map(built, unit.content.modules)), tuple(map(built, unit.content.examples)))

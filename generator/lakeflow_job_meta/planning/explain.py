@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
-from lakeflow_job_meta._internal.text import count, listing, quoted
+from lakeflow_job_meta._internal.text import count, listing, quoted_apart
 from lakeflow_job_meta._internal.trees import ABSENT, Difference
 from lakeflow_job_meta.output.writer import Change
 from lakeflow_job_meta.planning.compare import JobChange, Plan, TaskChange
@@ -137,15 +137,14 @@ def workspace_lines(plan: BundlePlan) -> Iterator[str]:
     for resource in changing:
         yield f"{_WORKSPACE_SIGNS.get(resource.action, '~')} {resource.shown}: {resource.action.value}"
         written = [field.shown for field in resource.fields if field.action is not Action.SKIP]
-        lines = (f"    {field.path}: {quoted(field.remote)} -> {quoted(field.new)}" for field in written)
+        lines = (f"    {field.path}: {' -> '.join(quoted_apart(field.remote, field.new))}" for field in written)
         yield from lines if resource.action not in _WORKSPACE_SIGNS else ()
     edits = _shown_edits(plan)
     if edits:
         yield "Changed in the workspace since the last deployment, and overwritten by the next:"
-        yield from (
-            f"    {owner.shown}: {field.path} is {quoted(field.remote)}, was {quoted(field.old)}"
-            for owner, field in edits
-        )
+        for owner, field in edits:
+            remote, old = quoted_apart(field.remote, field.old)
+            yield f"    {owner.shown}: {field.path} is {remote}, was {old}"
 
 
 def _workspace_object(plan: BundlePlan) -> dict[str, object]:

@@ -15,15 +15,16 @@ from functools import cached_property
 
 from lakeflow_job_meta._internal.text import listing
 from lakeflow_job_meta._internal.trees import Scalar, Value
+from lakeflow_job_meta.checks.limits import MAX_TAGS
 from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.config.bundle import read_bundle_values
+from lakeflow_job_meta.config.bundle import VARIABLE_PREFIX, read_bundle_values
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import DeployReport, StalePlan
 from lakeflow_job_meta.deployment.jobs_api import ownership_tags
 from lakeflow_job_meta.deployment.jobs_api.apply import PlanExecution, PreparedPlan
 from lakeflow_job_meta.deployment.jobs_api.client import JobsClient, RemoteJob
 from lakeflow_job_meta.deployment.jobs_api.lease import Lease
-from lakeflow_job_meta.deployment.jobs_api.ownership_tags import SCOPE_TAG, OwnershipScope, jobs_by_key
+from lakeflow_job_meta.deployment.jobs_api.ownership_tags import OUR_TAGS, SCOPE_TAG, OwnershipScope, jobs_by_key
 from lakeflow_job_meta.deployment.jobs_api.plan import (
     JobPlan,
     change_of,
@@ -36,7 +37,6 @@ from lakeflow_job_meta.deployment.jobs_api.resolve import LocalFiles, NeedsCli, 
 from lakeflow_job_meta.deployment.policy import Twin
 from lakeflow_job_meta.errors import InvalidMetadata, LakeflowJobMetaError, OperationFailed, PolicyRefused
 from lakeflow_job_meta.jobs.model import Job
-from lakeflow_job_meta.jobs.references import VARIABLE_PREFIX
 from lakeflow_job_meta.planning.model import Action, BundlePlan
 from lakeflow_job_meta.sources.open import open_table_source
 from lakeflow_job_meta.state.tracking import DeployedJob
@@ -254,8 +254,14 @@ class JobsApiDeployer:
                     raise NeedsCli(f"{name!r} needs the databricks CLI: leave it out, or deploy with `ljm deploy`.")
             local, contents = files.of_job(job.settings)
             settings = resolver.resolved(local, {})
-            if not isinstance(settings, dict) or not isinstance(settings.get("tags", {}), dict):
+            tags = (settings.get("tags") or {}) if isinstance(settings, dict) else None
+            if not isinstance(settings, dict) or not isinstance(tags, dict):
                 raise NeedsCli("'tags' as a whole from a reference needs the databricks CLI: write them one by one.")
+            if len({*tags, *OUR_TAGS}) > MAX_TAGS:
+                raise NeedsCli(
+                    f"'tags' has {len(tags)} tags, and a job that is deployed through the Jobs API has {len(OUR_TAGS)} "
+                    f"of ours; Databricks allows {MAX_TAGS}. Leave some out, or deploy with `ljm deploy`."
+                )
         except NeedsCli as problem:
             return JobPlan(job, {}, {}, remote, str(problem))
         return JobPlan(job, settings, contents, remote)

@@ -22,6 +22,8 @@ SCOPE_TAG = "lakeflow_job_meta_scope"
 SENT_TAG = "lakeflow_job_meta_sent"
 """The digest of what was sent last."""
 
+OUR_TAGS = (KEY_TAG, SCOPE_TAG, SENT_TAG)
+
 _LONGEST_VALUE = 100
 """Tags of jobs become tags of clusters, whose values have at most 255 characters on AWS; two values fit twice."""
 
