@@ -146,7 +146,8 @@ def deploy(
     tracking = open_state_store(project, folder, JOBS, workspace)
     with deployment_lock(folder, on_wait=reporter.on_progress) as lock:
         prepared = prepare(project, options, reporter, compile_metadata, writes_files=backend.writes_files)
-        return apply(prepared, backend, DeployContext(project, target, folder, lock, tracking, options, reporter))
+        context = DeployContext(project, target, folder, lock, tracking, options, reporter, workspace)
+        return apply(prepared, backend, context)
 
 
 def prepare(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,11 +10,20 @@ from pathlib import Path
 import pytest
 
 from fakes.workspace import Fault, FaultKind
+from lakeflow_job_meta import JobOrchestrator, MetadataManager
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.deployment.jobs_api.ownership_tags import KEY_TAG, SCOPE_TAG, ownership_scope
+from lakeflow_job_meta.errors import PolicyRefused
+from lakeflow_job_meta.state.store import JOBS
+from lakeflow_job_meta.tables.open import open_table
+from lakeflow_job_meta.tables.schema import RowChanges
+from support.connections import CONTROL, connect
 from support.deployments import COMMANDS, KeptWorld, World, new_world
+from support.in_process import started_in
 from support.many_bundles import ROOT, SHARED
 from support.project_folder import module
+from support.slow import few
+from support.tables import row
 
 NAMED_A = module("new").replace("    sources:", "    job_config: {name: a}\n    sources:")
 
@@ -169,6 +179,102 @@ class TestTheJobsApiBefore:
         deployed.workspace.jobs.edit(job_id, deployment=None, tags=tags, tasks=job.settings["tasks"])
 
         assert_refused(deployed, f"a: job {job_id} ('a'), which the Jobs API has deployed")
+
+
+class Shared:
+    """A control table that a bundle and a notebook outside of it read: by its path, or by its name over a warehouse."""
+
+    def __init__(self, world: World, kind: str, folder: Path) -> None:
+        self.world, self.folder, self.connection = world, folder, connect(world.workspace)
+        world.environment["NO_PROXY"] = "127.0.0.1"  # of the SDK, in this process
+        self.table = CONTROL if kind == "table" else str(folder / "etl" / "control")
+        self.warehouse = world.workspace.warehouse_id if kind == "table" else None
+        at = f", warehouse_id: {self.warehouse}" if self.warehouse else ""
+        key = "table" if kind == "table" else "delta"
+        world.project.write("job_meta.yml", f"metadata: [{{{key}: {self.table!r}{at}}}]\n")
+        self.folder.mkdir(exist_ok=True)
+        with self.notebook():
+            manager = MetadataManager(self.table, self.warehouse, workspace=self.connection)
+            manager.ensure_exists()
+            manager.table.write(RowChanges([row("a", "sales"), row("a", "stock")]))
+
+    @contextlib.contextmanager
+    def notebook(self) -> Iterator[None]:
+        """Runs Python in a folder without a bundle."""
+        with started_in(self.folder, self.world.environment_of()):
+            yield
+
+    def deploy_in_notebook(self, target: str | None = None) -> list[str]:
+        with self.notebook():
+            orchestrator = JobOrchestrator(self.table, self.warehouse, workspace=self.connection, target=target)
+            return [job["module"] for job in orchestrator.run_all_modules(auto_run=False)]
+
+    def lose_record(self) -> None:
+        with self.notebook():
+            records = open_table(self.table, JOBS, self.warehouse, workspace=self.connection)
+            records.write(RowChanges((), [(each["target"], each["bundle_key"]) for each in records.rows()]))
+
+
+class TestOneTableThroughBothBackends:
+    """A module of a control table has one job, whichever deploys it first, and under whatever label of a target."""
+
+    @pytest.fixture(params=["delta", "table"])
+    def shared(self, request: pytest.FixtureRequest, world: World, tmp_path: Path) -> Shared:
+        return Shared(world, request.param, tmp_path / "notebook")
+
+    @pytest.fixture(params=COMMANDS)
+    def world(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+        with new_world(request.param, tmp_path) as world:
+            yield world
+
+    @pytest.mark.parametrize("target", few(["nightly"], ["dev"]))
+    @pytest.mark.parametrize("is_recorded", [True, False])
+    def test_the_cli_after_the_jobs_api_creates_no_second_job(self, shared, target, is_recorded):
+        assert shared.deploy_in_notebook(target) == ["sales", "stock"]
+        if not is_recorded:
+            shared.lose_record()
+
+        found = (f"{key}: job {shared.world.job_id(key)} ('{key}')" for key in ("sales", "stock"))
+        assert_refused(shared.world, *found)
+
+        assert shared.world.workspace.jobs.names() == ["sales", "stock"]
+
+    @pytest.mark.slow
+    def test_such_a_job_is_taken_over_by_binding_it_and_then_refused_to_the_jobs_api(self, shared):
+        shared.deploy_in_notebook("nightly")
+        ids = {key: shared.world.job_id(key) for key in ("sales", "stock")}
+        shared.world.deploy()
+        for key, job_id in ids.items():
+            shared.world.databricks("bundle", "deployment", "bind", key, str(job_id), "--auto-approve", "-t", "dev")
+
+        shared.world.deploy_well("--overwrite-drift")
+
+        assert {key: shared.world.job_id(key) for key in ids} == ids
+        for target in ("nightly", "another"):
+            with pytest.raises(PolicyRefused):
+                shared.deploy_in_notebook(target)
+        assert shared.world.workspace.jobs.names() == ["sales", "stock"]
+
+    @pytest.mark.parametrize("target", few(["nightly"], ["dev", None]))
+    def test_the_jobs_api_after_the_cli_creates_no_second_job(self, shared, target):
+        shared.world.deploy_well()
+        ids = [shared.world.job_id(key) for key in ("sales", "stock")]
+        shared.world.forget()
+
+        with pytest.raises(PolicyRefused) as refused:
+            shared.deploy_in_notebook(target)
+
+        for words in (f"'sales' (job {ids[0]})", f"'stock' (job {ids[1]})", "ljm deploy"):
+            assert words in str(refused.value)
+        assert shared.world.changes == {}
+
+    def test_two_targets_of_one_bundle_have_jobs_of_their_own(self, shared):
+        shared.world.deploy_well()
+
+        result = shared.world.ljm("deploy", "-t", "prod")
+
+        assert result.exit_code == 0, result.stderr
+        assert shared.world.workspace.jobs.names() == ["sales", "sales", "stock", "stock"]
 
 
 @pytest.mark.slow

@@ -99,6 +99,7 @@ class CliDeployer:
         compilation: For the locations of what goes wrong.
         folder: For plans and records.
         digest: Returns a digest of all that is deployed; by default of the project's files.
+        tables: Returns the identities of the control tables that are read.
     """
 
     cli: DatabricksCli
@@ -107,6 +108,7 @@ class CliDeployer:
     folder: Path
     force_lock: bool = False
     digest: Callable[[], str] | None = None
+    tables: Callable[[], frozenset[str]] = frozenset
     _planned_files: str | None = field(default=None, init=False)
     _plan_text: str = field(default="", init=False)
     _left_out: frozenset[str] = field(default=frozenset(), init=False)
@@ -237,7 +239,8 @@ class CliDeployer:
         created = created_jobs(entries, plan.jobs(Action.CREATE))
         owned = owned_ids(entries).union(int(job.job_id) for job in deployed)
         target = self.cli.target or ""
-        scope = ownership_scope(self.project, target, read_bundle_values(self.project, target).name, lambda: "")
+        name = read_bundle_values(self.project, target).name
+        scope = ownership_scope(self.project, target, name, lambda: "", self.tables())
         return find_twins(created, jobs, owned, recorded, scope)
 
     def workspace_jobs(self) -> list[RemoteJob]:
