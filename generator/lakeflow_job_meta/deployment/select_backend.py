@@ -81,7 +81,7 @@ class JobsApiBackend:
     workspace: Workspace
 
     def open(self, context: DeployContext, compilation: Compilation) -> Deployer:
-        target, recorded = context.target or "", jobs_by_target(context.tracking)
+        target, recorded = context.target or "", jobs_by_target(context.tracking.rows())
         return JobsApiDeployer(
             context.project,
             compilation,

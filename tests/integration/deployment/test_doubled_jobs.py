@@ -276,6 +276,20 @@ class TestOneTableThroughBothBackends:
         assert result.exit_code == 0, result.stderr
         assert shared.world.workspace.jobs.names() == ["sales", "sales", "stock", "stock"]
 
+    def test_the_record_is_read_once_and_once_more_before_something_is_created(self, shared):
+        if shared.warehouse is None:
+            pytest.skip("reads of files are not counted")
+
+        def reads() -> int:
+            calls = shared.world.workspace.calls("POST", "/api/2.0/sql/statements")
+            return sum(b"SELECT" in call.body and b"control_jobs" in call.body for call in calls)
+
+        shared.world.deploy_well()
+        first = reads()
+        shared.world.deploy_well()
+
+        assert (first, reads() - first) == (1, 1)  # at first there is no table to read before
+
 
 @pytest.mark.slow
 class TestManyBundles:
@@ -356,6 +370,16 @@ class TestAnAnswerThatIsLost:
 
         doubled.workspace.jobs.remove(int(other))
         doubled.deploy_well()
+
+
+def test_after_a_creation_only_jobs_of_its_name_are_listed_again(deployed: World):
+    deployed.module("c")
+    deployed.forget()
+
+    deployed.deploy_well()
+
+    lists = deployed.workspace.calls("GET", "/api/2.2/jobs/list")
+    assert [call.query.get("name") for call in lists] == [None, "c"]
 
 
 def test_a_workspace_that_cannot_be_listed_stops_a_deployment_that_creates(deployed: World):
