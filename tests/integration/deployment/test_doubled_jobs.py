@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fakes.workspace import Fault, FaultKind
-from lakeflow_job_meta import JobOrchestrator, MetadataManager
+from lakeflow_job_meta import JobOrchestrator, MetadataManager, deploy
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.deployment.jobs_api.ownership_tags import KEY_TAG, SCOPE_TAG, ownership_scope
 from lakeflow_job_meta.errors import PolicyRefused
@@ -267,6 +267,27 @@ class TestOneTableThroughBothBackends:
         for words in (f"'sales' (job {ids[0]})", f"'stock' (job {ids[1]})", "ljm deploy"):
             assert words in str(refused.value)
         assert shared.world.changes == {}
+
+    @pytest.mark.parametrize("is_recorded", [True, False])
+    def test_the_jobs_api_in_a_bundle_after_the_jobs_api_outside_creates_no_second_job(self, shared, is_recorded):
+        shared.deploy_in_notebook("nightly")
+        if not is_recorded:
+            shared.lose_record()
+        job_id = shared.world.job_id("sales")
+        project = load_project(shared.world.project.path)
+
+        with shared.notebook():
+            result = deploy(project, "dev", backend="jobs-api", workspace=shared.connection)
+
+        assert shared.world.workspace.jobs.names() == ["sales", "stock"]
+        (problem,) = [problem for problem in result.problems if f"has the job {job_id} already" in problem]
+        assert f"Give it the tag {SCOPE_TAG}=bundle:test:dev, or delete that job first." in problem
+
+        for job in shared.world.workspace.jobs.all():
+            shared.world.workspace.jobs.edit(job.job_id, tags={**job.settings["tags"], SCOPE_TAG: "bundle:test:dev"})
+        with shared.notebook():
+            again = deploy(project, "dev", backend="jobs-api", workspace=shared.connection, overwrite_drift=True)
+        assert (again.all_problems, shared.world.job_id("sales")) == ((), job_id)
 
     def test_two_targets_of_one_bundle_have_jobs_of_their_own(self, shared):
         shared.world.deploy_well()
