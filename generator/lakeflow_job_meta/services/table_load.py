@@ -24,6 +24,7 @@ from lakeflow_job_meta.tables.store import VersionedTable
 from lakeflow_job_meta.text.yaml_writer import to_yaml
 
 MANY_ROWS = 5_000
+"""To write more than these takes long enough to say so."""
 
 
 def read_checked(
