@@ -82,17 +82,22 @@ def compile_project(
 
 
 def compile_snapshots(
-    project: Project, snapshots: Sequence[SourceSnapshot], *, other_modules: Iterable[str] = ()
+    project: Project,
+    snapshots: Sequence[SourceSnapshot],
+    on_progress: Progress = _silently,
+    *,
+    other_modules: Iterable[str] = (),
 ) -> Compilation:
     """Checks metadata that was read, and builds and renders every job that has no error; uses no cache.
 
     Args:
         project: The project.
         snapshots: What its sources gave, in order.
+        on_progress: Called now and then.
         other_modules: Names of modules that exist without being among them, whose jobs may be run.
     """
     compiler = UnitCompiler(project, read_bundle_declarations(project), FileLookups(project.folder))
-    return _compile(compiler, compiler, with_blueprints(snapshots), _silently, other_modules)
+    return _compile(compiler, compiler, with_blueprints(snapshots), on_progress, other_modules)
 
 
 def _compile(

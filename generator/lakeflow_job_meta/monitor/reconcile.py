@@ -152,7 +152,7 @@ def reconcile(
         tick = TickResult.ended(Outcome.UNCHANGED, _certain(state))
     else:
         target, folder, tracking = context.config.target, context.folder, context.tracking
-        deployment = DeployContext(project, target, folder, lock, tracking, options, Reporter())
+        deployment = DeployContext(project, target, folder, lock, tracking, options, Reporter(), context.workspace)
         result = apply(prepared, backend, deployment)
         tick = TickResult.deployed(_certain(_with_deployment(state, result, prepared)), result)
     return replace(tick, metadata_version=prepared.compilation.metadata_version, rows_loaded=synced.has_written)

@@ -5,7 +5,7 @@ Nothing is connected to before it is read. Of a table one version is read, and n
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -118,6 +118,15 @@ def open_table_source(
         workspace=workspace,
         on_wait=on_wait,
     )
+
+
+def table_identities(project: Project, labels: Container[str], workspace: Workspace | None = None) -> frozenset[str]:
+    """Returns what tells the control tables of a project from all others, of those with some labels.
+
+    Raises OperationFailed if one is not there, or cannot be reached.
+    """
+    tables = (source for source in project.table_sources if source.location in labels)
+    return frozenset(open_table_source(each, project.folder, workspace=workspace).identity() for each in tables)
 
 
 @dataclass(frozen=True, slots=True)

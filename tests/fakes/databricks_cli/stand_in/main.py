@@ -167,6 +167,7 @@ def _jobs_list(options: argparse.Namespace) -> Outcome:
     session.load()
     jobs: list[Any] = []
     query = {"limit": "100", **({"expand_tasks": "true"} if options.expand_tasks else {})}
+    query |= {"name": options.name} if options.name else {}
     while True:
         page = session.api.get("/api/2.2/jobs/list", **query)
         jobs += page.get("jobs") or []
@@ -298,7 +299,9 @@ def _parser() -> argparse.ArgumentParser:
     add(commands, "version", _version)
     add(commands.add_parser("current-user").add_subparsers(required=True), "me", _me)
     jobs = commands.add_parser("jobs").add_subparsers(required=True)
-    add(jobs, "list", _jobs_list).add_argument("--expand-tasks", action="store_true")
+    listing = add(jobs, "list", _jobs_list)
+    listing.add_argument("--expand-tasks", action="store_true")
+    listing.add_argument("--name", default="")
     add(jobs, "get", _jobs_get).add_argument("id")
     bundle = commands.add_parser("bundle", parents=[common]).add_subparsers(required=True)
     add(bundle, "validate", _validate).add_argument("--strict", action="store_true")
