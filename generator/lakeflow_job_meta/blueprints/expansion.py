@@ -64,7 +64,8 @@ def expand(raw: RawModule, library: Library) -> tuple[RawModule, list[Diagnostic
         problems.append(_too_many(blueprint, rows, len(sources)))
         sources = []
     value: dict[str, Value] = {**module, "sources": sources}
-    return RawModule(value, origin, raw.is_damaged or bool(problems), raw.group), problems
+    is_damaged = raw.is_damaged or bool(problems)
+    return RawModule(value, origin, is_damaged, raw.group, blueprint=blueprint.name), problems
 
 
 def _nameless(raw: RawModule) -> RawModule:

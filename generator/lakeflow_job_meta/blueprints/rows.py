@@ -207,7 +207,8 @@ class _Plan:
             kept = [TableRow(tuple(row.values[index] for index in used), row.line, row.text) for row in rows]
             written = marshal.dumps([(row.values, mistake) for row, mistake in zip(kept, mistakes, strict=True)], 2)
             digest = content_digest(fixed, written)
-            yield SourceUnit(self.rows.label, digest, partial(_read, reading, kept, mistakes), len(written))
+            read, row_names = partial(_read, reading, kept, mistakes), partial(_row_names, reading, kept)
+            yield SourceUnit(self.rows.label, digest, read, len(written), rows=row_names)
 
     def _groups(self) -> Iterator[tuple[list[TableRow], list[str | None]]]:
         """Yields the rows of each job, and of each row what is wrong with its key."""
@@ -398,6 +399,10 @@ def _read(reading: _Reading, rows: Sequence[TableRow], mistakes: Sequence[str | 
     raw = RawModule({}, origin, bool(problems), _group(reading, rows[0]), use)
     module, more = expand(raw, reading.library)
     return UnitContent((module,), (*problems, *more))
+
+
+def _row_names(reading: _Reading, rows: Sequence[TableRow]) -> tuple[str, ...]:
+    return tuple(str(SourceRef(RowDocument(reading, row))) for row in rows)
 
 
 def _values(reading: _Reading, row: TableRow, view: _View, blueprint: str) -> dict[str, Value]:

@@ -25,7 +25,7 @@ from lakeflow_job_meta.jobs.units import Jobs, JobSource
 from lakeflow_job_meta.layout.generated_file import GeneratedFile, job_path
 from lakeflow_job_meta.layout.partitioning import Partitioning
 from lakeflow_job_meta.parsing.units import SourceUnit
-from lakeflow_job_meta.sources.interface import SourceSnapshot, with_blueprints
+from lakeflow_job_meta.sources.interface import SourceSnapshot, blueprints_of, with_blueprints
 from lakeflow_job_meta.sources.open import open_readers
 from lakeflow_job_meta.sources.yaml_files import with_contents
 from lakeflow_job_meta.workspace.client import Workspace
@@ -70,7 +70,7 @@ def compile_project(
     bundle = read_bundle_declarations(project)
     compiler = UnitCompiler(project, bundle, FileLookups(project.folder))
     alone: CompilePass = compiler if workers is None else ParallelCompiler(compiler, workers)
-    compilation = _compile(compiler, CompilationCache(alone, compiler), with_blueprints(snapshots), on_progress)
+    compilation = _compile(compiler, CompilationCache(alone, compiler), snapshots, on_progress)
     found = [
         *unreadable_bundle_files(project, bundle),
         *unknown_overrides(project.folder, bundle, compilation),
@@ -97,7 +97,7 @@ def compile_snapshots(
         other_modules: Names of modules that exist without being among them, whose jobs may be run.
     """
     compiler = UnitCompiler(project, read_bundle_declarations(project), FileLookups(project.folder))
-    return _compile(compiler, compiler, with_blueprints(snapshots), on_progress, other_modules)
+    return _compile(compiler, compiler, snapshots, on_progress, other_modules)
 
 
 def _compile(
@@ -107,9 +107,11 @@ def _compile(
     on_progress: Progress,
     other_modules: Iterable[str] = (),
 ) -> Compilation:
+    library = blueprints_of(snapshots)
+    snapshots = with_blueprints(snapshots, library)
     units = [unit for snapshot in snapshots for unit in snapshot.units]
     compiled = alone.compile_units(units, lambda done, of: on_progress("Checking modules", done, of))
-    return _summed_up(compiler, snapshots, link(compiler, units, compiled, other_modules))
+    return replace(_summed_up(compiler, snapshots, link(compiler, units, compiled, other_modules)), library=library)
 
 
 def _summed_up(
@@ -139,17 +141,22 @@ def _summed_up(
         tuple(dict.fromkeys(name for result in results for name in result.broken)),
         tuple(summary for result in results for summary in result.summaries),
         broken_jobs=frozenset(
-            key for result in results if result.broken for name, key in result.modules if key and name in result.broken
+            key
+            for result in results
+            if result.broken
+            for name, key, _ in result.modules
+            if key and name in result.broken
         ),
         loose_tasks=frozenset(key for result in results for key in result.loose_tasks),
+        units=units,
     )
 
 
 def _jobs(compiler: UnitCompiler, units: Mapping[SourceUnit, UnitResult]) -> Jobs:
     sources = {
-        key: JobSource(name, unit)
+        key: JobSource(name, unit, blueprint)
         for unit, result in units.items()
-        for name, key in result.modules
+        for name, key, blueprint in result.modules
         if key is not None and name and job_path(key) in result.files
     }
     return Jobs(compiler.project, compiler.layout.output, sources)

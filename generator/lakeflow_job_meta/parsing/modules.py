@@ -28,6 +28,7 @@ class ParsedModule:
         is_broken: Whether no job may be built of it.
         is_damaged: Whether some of it could not be read.
         name: The module's name, known even for many broken modules; likewise the key of its job.
+        blueprint: As in `RawModule`.
     """
 
     module: Module | None
@@ -37,6 +38,7 @@ class ParsedModule:
     key: str | None
     origin: SourceRef
     diagnostics: tuple[Diagnostic, ...]
+    blueprint: str | None = None
 
 
 def parse_module(raw: RawModule, style: TaskKeys = TaskKeys.AS_WRITTEN) -> ParsedModule:
@@ -67,7 +69,7 @@ def parse_module(raw: RawModule, style: TaskKeys = TaskKeys.AS_WRITTEN) -> Parse
         group=raw.group,
     )
     is_broken = raw.is_damaged or bool(errors_among(problems))
-    return ParsedModule(module, is_broken, raw.is_damaged, name, key, origin, tuple(problems))
+    return ParsedModule(module, is_broken, raw.is_damaged, name, key, origin, tuple(problems), raw.blueprint)
 
 
 def _map(value: dict[str, Value], name: str) -> dict[str, Value]:

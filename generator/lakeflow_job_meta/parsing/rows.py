@@ -109,7 +109,17 @@ def units_of_rows(label: str, rows: Iterable[Row], group_column: str | None = No
         digest = digest_of(label, written) if written is not None else None
         size = len(written) if written is not None else _USUAL_BYTES * len(members)
         uses = is_module and any(row.get("blueprint") is not None for row in members)
-        yield SourceUnit(label, digest, read, size, Blueprints.USED if uses else Blueprints.NONE)
+        if not uses:
+            yield SourceUnit(label, digest, read, size)
+            continue
+        names = partial(_names_of_uses, label, members)
+        yield SourceUnit(label, digest, read, size, Blueprints.USED, rows=names)
+
+
+def _names_of_uses(label: str, rows: Sequence[Row]) -> tuple[str, ...]:
+    document = TableModule(label, rows, {})
+    numbers = (number for number, row in enumerate(rows) if row.get("blueprint") is not None)
+    return tuple(str(SourceRef(document, ("sources", number))) for number in numbers)
 
 
 def modules_of_rows(label: str, rows: Iterable[Row]) -> UnitContent:
