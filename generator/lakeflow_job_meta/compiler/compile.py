@@ -17,6 +17,7 @@ from lakeflow_job_meta.compiler.parallel import ParallelCompiler, Workers
 from lakeflow_job_meta.compiler.placeholders import placeholder_values
 from lakeflow_job_meta.compiler.result import Compilation, UnitResult
 from lakeflow_job_meta.compiler.unit import CompilePass, UnitCompiler
+from lakeflow_job_meta.compiler.unused import unused_presets
 from lakeflow_job_meta.config.bundle import read_bundle_declarations, unreadable_bundle_files
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, errors_among, in_reading_order
@@ -75,6 +76,7 @@ def compile_project(
         *unreadable_bundle_files(project, bundle),
         *unknown_overrides(project.folder, bundle, compilation),
         *placeholder_values(project.folder, bundle, compilation),
+        *unused_presets(project, compilation),
     ]
     compilation = _with(compilation, project, found)
     partitioning = compiler.layout.partition(compilation.summaries, compilation.jobs, moving or {})
