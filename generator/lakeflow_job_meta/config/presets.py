@@ -27,7 +27,10 @@ def presets_in(value: dict[str, Value], origin: SourceRef, style: TaskKeys) -> t
             tuple(_conditions(cast("dict[str, Value]", entry["match"]))) if entry.get("match") is not None else None,
             cast("dict[str, Value]", entry.get("job") or {}),
             cast("dict[str, Value]", entry.get("task") or {}),
-            parse_sources(cast("list[Value]", entry.get("sources") or []), origin.at("presets", number), style),
+            # What is wrong with the form of one is reported by `preset_mistakes`.
+            ()
+            if any(_source_mistakes(entry, origin))
+            else parse_sources(cast("list[Value]", entry.get("sources") or []), origin.at("presets", number), style),
         )
         for number, entry in enumerate(entries)
     )
