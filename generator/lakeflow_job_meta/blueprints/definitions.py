@@ -13,13 +13,14 @@ from lakeflow_job_meta.blueprints.parameters import (
     Parameter,
     default_template,
     in_order_of_defaults,
+    type_of,
 )
 from lakeflow_job_meta.blueprints.template import compile_template, names_in, placeholders_in
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, errors_among, nearest
 from lakeflow_job_meta.diagnostics.rules import BAD_BLUEPRINT, MISSING_FIELD, UNKNOWN_PARAMETER, UNUSED_PARAMETER
 from lakeflow_job_meta.parsing.arguments import Arguments, ValueForm
 from lakeflow_job_meta.parsing.modules import hints_at
-from lakeflow_job_meta.schema.validator import compare_blueprint, compare_module
+from lakeflow_job_meta.schema.validator import compare_blueprint, compare_each, compare_module
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
@@ -32,6 +33,10 @@ def read_blueprint(value: Value, origin: SourceRef, digest: bytes) -> tuple[Blue
         origin: Where.
         digest: Of its file.
     """
+    body = value.get("module") if isinstance(value, dict) else None
+    if isinstance(body, dict) and "blueprint" in body:
+        message = "a blueprint cannot be made of another one; write its module out"
+        return None, [BAD_BLUEPRINT.at(origin.key("module", "blueprint"), message)]
     problems = [finding.report(_at(origin, finding.path, finding.of_key)) for finding in compare_blueprint(value)]
     if errors_among(problems) or not isinstance(value, dict):
         return None, problems
@@ -42,12 +47,14 @@ def read_blueprint(value: Value, origin: SourceRef, digest: bytes) -> tuple[Blue
     declared = cast("dict[str, dict[str, Value]]", value.get("parameters") or {})
     parameters, more = _parameters(declared, origin)
     module = cast("dict[str, Value]", value["module"])
+    problems += _each_problems(module, origin)
     sources = _sources(module)
     problems += [*more, *_placeholder_problems(value, declared, origin), *_body_problems(module, sources, origin)]
     if errors_among(problems):
         return None, problems
     fixed: dict[str, Value] = {key: item for key, item in module.items() if key != "sources"}
-    shared = names_in(fixed).union(*(names_in(each.value) for each in sources if not each.is_repeated))
+    shared = {key: names_in(item) for key, item in fixed.items()}
+    shared["sources"] = names_in([each.value for each in sources if not each.is_repeated])
     examples = cast("list[Value]", value.get("examples") or [])
     blueprint = Blueprint(
         name,
@@ -58,7 +65,7 @@ def read_blueprint(value: Value, origin: SourceRef, digest: bytes) -> tuple[Blue
         tuple(parameters),
         compile_template(fixed),
         tuple(sources),
-        _with_defaults(shared, declared),
+        {key: _with_defaults(names, declared) for key, names in shared.items()},
         tuple(Arguments(each, origin.at("examples", number)) for number, each in enumerate(examples)),
     )
     return blueprint, problems
@@ -94,7 +101,7 @@ def _parameters(declared: dict[str, dict[str, Value]], origin: SourceRef) -> tup
             problems.append(BAD_BLUEPRINT.at(at.key(), message))
         parameter, more = _parameter(name, declared[name], at)
         found.append(parameter)
-        problems += more
+        problems += [*more, *_default_of_another_type(name, declared, at)]
     return found, problems
 
 
@@ -111,17 +118,35 @@ def _parameter(name: str, declared: dict[str, Value], origin: SourceRef) -> tupl
     least, most = (cast("float | None", declared.get(key)) for key in ("min", "max"))
     is_required = default is None and declared.get("required") is not False
     template = default_template(default) if default is not None else None
-    parameter = Parameter(name, kind, template, is_required, tuple(choices) if choices else None, pattern, least, most)
+    needs = tuple(sorted(names_in(default)))
+    choice_of = tuple(choices) if choices else None
+    parameter = Parameter(name, kind, template, is_required, choice_of, pattern, least, most, needs)
     plain = Parameter(name, kind, None, is_required)
     for number, choice in enumerate(choices or ()):
         if (mistake := plain.read(choice, ValueForm.TYPED)[1]) is not None:
             problems.append(BAD_BLUEPRINT.at(origin.at("one_of", number), mistake))
-    # What a default with placeholders comes to is seen with each use.
+    # Whether what a default with placeholders comes to is accepted is seen with each use.
     if default is not None and not names_in(default) and not problems:
         mistake = parameter.read(default, ValueForm.TYPED)[1]
         if mistake is not None:
             problems.append(BAD_BLUEPRINT.at(origin.at("default"), f"the default is wrong: {mistake}"))
     return parameter, problems
+
+
+def _default_of_another_type(name: str, declared: dict[str, dict[str, Value]], origin: SourceRef) -> list[Diagnostic]:
+    """Reports a default that is another parameter, or text with some in it, where that cannot have the right type."""
+    default, kind = declared[name].get("default"), declared[name]["type"]
+    found = list(placeholders_in(default))
+    if not found:
+        return []
+    whole = declared.get(found[0][1]) if isinstance(default, str) and found[0][2] else None
+    if isinstance(default, str) and found[0][2] and whole is None:
+        return []
+    comes_to = type_of(default) if whole is None else whole["type"]
+    if comes_to == kind:
+        return []
+    message = f"the default is wrong: {name!r} is of type {kind}, and this comes to {comes_to}"
+    return [BAD_BLUEPRINT.at(origin.at("default"), message)]
 
 
 def _contradictions(declared: dict[str, Value], origin: SourceRef) -> Iterator[Diagnostic]:
@@ -183,14 +208,14 @@ def _keys_with_placeholders(value: Value, path: KeyPath) -> Iterator[KeyPath]:
 
 def _sources(module: dict[str, Value]) -> list[SourceTemplate]:
     found = []
-    items = module.get("sources")
-    for number, item in enumerate(items if isinstance(items, list) else []):
+    for number, item in enumerate(cast("list[Value]", module["sources"])):
         path: KeyPath = ("module", "sources", number)
         if not (isinstance(item, dict) and "each" in item):
             found.append(SourceTemplate(path, item, compile_template(item)))
             continue
         loop = Loop(item.get("concurrency")) if item.get("each_as") == "loop" else None
-        for inner, each in enumerate(cast("list[Value]", item["each"])):
+        repeated = item["each"]
+        for inner, each in enumerate(repeated if isinstance(repeated, list) else []):
             found.append(SourceTemplate((*path, "each", inner), each, compile_template(each), True, loop))
     return found
 
@@ -199,16 +224,10 @@ def _body_problems(
     module: dict[str, Value], sources: Sequence[SourceTemplate], origin: SourceRef
 ) -> Iterator[Diagnostic]:
     """Compares the module with the schema, as far as that does not depend on parameters."""
-    for key in ("blueprint", "with"):
-        if key in module:
-            message = "a blueprint cannot be made of another one; write its module out"
-            yield BAD_BLUEPRINT.at(origin.key("module", key), message)
-            return
-    yield from _each_problems(module, origin)
     flat: dict[str, Value] = {**module, "sources": [each.value for each in sources]}
     for finding in compare_module(flat, hints_at):
         written = value_at(flat, finding.path)[1]
-        if isinstance(written, str) and "${param." in written:
+        if isinstance(written, str) and "${param." in written and not finding.of_key:
             continue
         # A row of a control table, or a use by hand, may name the module.
         if finding.rule is MISSING_FIELD and finding.path == ("module_name",):
@@ -220,10 +239,15 @@ def _body_problems(
 
 
 def _each_problems(module: dict[str, Value], origin: SourceRef) -> Iterator[Diagnostic]:
-    for number, item in enumerate(cast("list[Value]", module.get("sources") or [])):
+    for number, item in enumerate(cast("list[Value]", module["sources"])):
         if not (isinstance(item, dict) and "each" in item):
             continue
-        at, each = origin.at("module", "sources", number), cast("list[Value]", item["each"])
+        at = origin.at("module", "sources", number)
+        findings = compare_each(item)
+        yield from (finding.report(_at(at, finding.path, finding.of_key)) for finding in findings)
+        each = item["each"]
+        if not isinstance(each, list):
+            continue
         others = item.keys() - {"each", "each_as", "concurrency"}
         for key in sorted(others):
             message = f"{key!r} cannot stand beside 'each'; write it in the sources below 'each'"

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
-from lakeflow_job_meta._internal.text import count, did_you_mean, quoted
+from lakeflow_job_meta._internal.text import count, did_you_mean, kind_of, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value, by_item_key, by_item_number, merged, value_at
 from lakeflow_job_meta.blueprints.model import Blueprint, Library, SourceTemplate
-from lakeflow_job_meta.blueprints.parameters import Resolved, resolve
+from lakeflow_job_meta.blueprints.parameters import Resolved, given_at, resolve
 from lakeflow_job_meta.blueprints.template import PLACEHOLDER, names_in, placeholders_in
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Location, SourceRef, Subject, dotted, nearest
 from lakeflow_job_meta.diagnostics.rules import CONFLICTING_ROWS, TOO_MUCH, UNKNOWN_BLUEPRINT
@@ -21,6 +21,8 @@ from lakeflow_job_meta.parsing.units import BlueprintUse, RawModule
 
 MOST_TASKS = 1000
 """Databricks' resource limits: "tasks in a job"."""
+
+_LOOP = ("transformation_config", "for_each_task")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,11 @@ class _SourceOrigin:
     own: int | None = None
 
 
-def expand(raw: RawModule, library: Library) -> tuple[RawModule, list[Diagnostic]]:
+def expand(raw: RawModule, library: Library) -> tuple[RawModule | None, list[Diagnostic]]:
     """Returns the module that a use of a blueprint stands for, as far as it can be made, and what is wrong with it.
 
-    A module with something wrong is damaged, and has at least its name where that can be known.
+    A module with something wrong is damaged, and has at least its name. It is None where not even that is known, since
+    there is no such blueprint.
     """
     use = raw.use
     if use is None:
@@ -52,50 +55,61 @@ def expand(raw: RawModule, library: Library) -> tuple[RawModule, list[Diagnostic
     found = [resolve(blueprint.name, blueprint.origin, blueprint.parameters, each) for each in use.arguments]
     rows = [resolved for resolved, _ in found]
     problems = [problem for _, more in found for problem in more]
-    problems += _conflicts(blueprint, rows)
     own = raw.value if isinstance(raw.value, dict) else {}
+    problems += _conflicts(blueprint, rows, own)
     module = cast("dict[str, Value]", blueprint.module.fill(rows[0].values))
     if own:
         module = cast("dict[str, Value]", merged(module, _without_sources(own)))
     sources, origins = _sources(blueprint, rows, own)
     document = ExpandedModule(blueprint, rows, raw.origin, own, module, sources, origins)
     origin = SourceRef(document)
-    if len(sources) > MOST_TASKS:
-        problems.append(_too_many(blueprint, rows, len(sources)))
+    if not all(row.is_right for row in rows):
+        # What else would be found of it only follows from what is missing.
+        value = {key: item for key, item in module.items() if key == "module_name"}
+        lost: dict[str, Value] = {**value, "sources": []}
+        return RawModule(lost, origin, True, raw.group, None, blueprint.name, raw.columns), problems
+    tasks = sum(1 for each in sources if not (isinstance(each, dict) and each.get("is_active") is False))
+    if tasks > MOST_TASKS:
+        problems.append(_too_many(blueprint, rows, tasks))
         sources = []
-    value: dict[str, Value] = {**module, "sources": sources}
+    made: dict[str, Value] = {**module, "sources": sources}
     is_damaged = raw.is_damaged or bool(problems)
-    return RawModule(value, origin, is_damaged, raw.group, None, blueprint.name, raw.columns), problems
+    return RawModule(made, origin, is_damaged, raw.group, None, blueprint.name, raw.columns), problems
 
 
-def _nameless(raw: RawModule) -> RawModule:
-    """Returns a module that nothing can be made of, with the name that the use gives it if it does."""
+def _nameless(raw: RawModule) -> RawModule | None:
+    """Returns a module that nothing can be made of, with the name that the use gives it; None if it gives none."""
     name = raw.value.get("module_name") if isinstance(raw.value, dict) else None
     value: dict[str, Value] = {"module_name": name, "sources": []}
-    return replace(raw, value=value, is_damaged=True, use=None)
+    return replace(raw, value=value, is_damaged=True, use=None) if name is not None else None
 
 
 def _unknown(use: BlueprintUse, library: Library) -> list[Diagnostic]:
     """Reports a blueprint that is not there; one that is broken, or in a file that is, has been reported there."""
-    if not library.is_whole or use.blueprint in library.broken:
-        return []
-    if use.blueprint is None:
+    name = use.blueprint
+    if name is None:
         return [UNKNOWN_BLUEPRINT.at(use.origin, "no blueprint is named here, so nothing can be made of it")]
-    name = str(use.blueprint)
+    if not isinstance(name, str):
+        return [UNKNOWN_BLUEPRINT.at(use.origin, f"'blueprint' must be the name of one, not {kind_of(name)}")]
+    if not library.is_whole or name in library.broken:
+        return []
     hint = did_you_mean(name, library.blueprints) or "; write it below 'blueprints:' in a metadata file"
     message = f"there is no blueprint {quoted(name)}{hint}"
     return [UNKNOWN_BLUEPRINT.at(use.origin, message, nearest(name, library.blueprints))]
 
 
-def _conflicts(blueprint: Blueprint, rows: Sequence[Resolved]) -> list[Diagnostic]:
-    """Reports rows of one job that differ in what the job has once."""
+def _conflicts(blueprint: Blueprint, rows: Sequence[Resolved], own: dict[str, Value]) -> list[Diagnostic]:
+    """Reports rows of one job that differ in what the job has once, and that the use does not set itself."""
     first, problems = rows[0], []
+    set_here = own.keys() - {"job_config", "sources"}
+    kept = [names for key, names in blueprint.shared_names.items() if key not in set_here]
+    shared = sorted(frozenset().union(*kept))
     for row in rows[1:]:
-        for name in sorted(blueprint.shared_names):
+        for name in shared:
             one, other = first.values.get(name), row.values.get(name)
             if (one == other and type(one) is type(other)) or not (first.is_right and row.is_right):
                 continue
-            here, there = row.arguments.origin.at(name), first.arguments.origin.at(name)
+            here, there = row.arguments.place_of(name), first.arguments.place_of(name)
             message = (
                 f"{name!r} is {quoted(other)} here, but {quoted(one)} at {there}; rows of one job must agree in what "
                 "stands outside of 'each'"
@@ -248,17 +262,22 @@ class ExpandedModule:
         keyed = by_item_key(self._module, own) if own is not None else ()
         if own is not None and value_at(self._own, own := by_item_number(self._own, keyed))[0]:
             return self._of_own(own, of_key)
+        if origin.template is not None and origin.template.loop is not None:
+            if inside[:3] == (*_LOOP, "inputs"):
+                return self._rows[0].arguments.origin
+            if inside == ("source_id",):  # made of what is left without placeholders
+                return self._in_blueprint(written, of_key)
         if inside is path:
             written = by_item_number(self._blueprint.written, ("module", *keyed))
-        return self._of_parameter(written, origin.row) or self._in_blueprint(written, of_key)
+        return self._of_parameter(written, origin.row, of_key) or self._in_blueprint(written, of_key)
 
     def _in_template(self, template: SourceTemplate, inside: KeyPath) -> KeyPath:
         """Returns the path in the blueprint of something in a source; there the task of a loop is a level higher."""
-        loop = ("transformation_config", "for_each_task")
-        if template.loop is None or inside[:2] != loop:
+        if template.loop is None or inside[: len(_LOOP)] != _LOOP:
             return (*template.path, *inside)
-        is_task = inside[2:3] == ("task",)
-        return (*template.path, "transformation_config", *inside[3:]) if is_task else template.path[:3]
+        inside = inside[len(_LOOP) :]
+        is_task = inside[:1] == ("task",)
+        return (*template.path, "transformation_config", *inside[1:]) if is_task else (*template.path[:3], *inside)
 
     def _of_own(self, path: KeyPath, of_key: bool) -> SourceRef:
         return SourceRef(self._origin.document, (*self._origin.path, *path), of_key)
@@ -267,8 +286,11 @@ class ExpandedModule:
         origin = self._blueprint.origin
         return SourceRef(origin.document, (*origin.path, *path), of_key)
 
-    def _of_parameter(self, path: KeyPath, row: int) -> SourceRef | None:
-        """Returns where the parameter that a value is made of was given; None if it is made of none."""
+    def _of_parameter(self, path: KeyPath, row: int, of_key: bool) -> SourceRef | None:
+        """Returns where the parameter that a value is made of was given; None if it is made of none.
+
+        A key stands in the blueprint, but for one inside of a map that is given, and for one that is left out.
+        """
         for length in range(len(path), 0, -1):
             is_there, text = value_at(self._blueprint.written, path[:length])
             if not is_there:
@@ -277,9 +299,13 @@ class ExpandedModule:
                 return None
             resolved = self._rows[row]
             found = [(name, is_whole) for _, name, is_whole in placeholders_in(text)]
-            for name, is_whole in found:
-                if resolved.is_given(name):
-                    return resolved.arguments.origin.at(name, *(path[length:] if is_whole else ()))
             missing = next((name for name, _ in found if resolved.values.get(name) is None), None)
+            if of_key and length == len(path) and missing is None:
+                return None
+            for name, is_whole in found:
+                inside = path[length:] if is_whole else ()
+                at = given_at(name, resolved.arguments, self._blueprint.parameters, inside)
+                if at is not None:
+                    return at
             return resolved.arguments.origin if missing is not None else None
         return None

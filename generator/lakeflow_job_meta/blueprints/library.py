@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from typing import cast
 
 from lakeflow_job_meta._internal.hashing import content_digest
 from lakeflow_job_meta._internal.text import quoted
+from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.blueprints.definitions import read_blueprint
 from lakeflow_job_meta.blueprints.expansion import expand
 from lakeflow_job_meta.blueprints.model import Blueprint, Library
@@ -79,13 +81,14 @@ def expand_content(content: UnitContent, library: Library) -> UnitContent:
     examples: list[RawModule] = []
     for raw in content.modules:
         module, more = expand(raw, library)
-        modules.append(module)
+        modules += [module] if module is not None else []
         problems += more
     for each in content.blueprints:
         found, more = _defined(each, library)
         examples += found
         problems += more
-    return UnitContent(tuple(modules), tuple(problems), content.is_whole, content.loose_sources, (), tuple(examples))
+    is_whole = content.is_whole and len(modules) == len(content.modules)
+    return UnitContent(tuple(modules), tuple(problems), is_whole, content.loose_sources, (), tuple(examples))
 
 
 def _defined(raw: RawBlueprint, library: Library) -> tuple[list[RawModule], list[Diagnostic]]:
@@ -99,10 +102,13 @@ def _defined(raw: RawBlueprint, library: Library) -> tuple[list[RawModule], list
         message = f"the blueprint {quoted(blueprint.name)} is defined more than once; rename or remove one"
         problems.append(DUPLICATE_BLUEPRINT.at(raw.origin.at("blueprint"), message))
         return [], problems
-    examples = []
+    examples: list[RawModule] = []
+    # One that is named with each use has no name here.
+    is_named = "module_name" in cast("dict[str, Value]", cast("dict[str, Value]", raw.value)["module"])
+    own: Value = {} if is_named else {"module_name": blueprint.name}
     for arguments in blueprint.examples:
         use = BlueprintUse(blueprint.name, raw.origin.at("blueprint"), (arguments,))
-        example, more = expand(RawModule({}, arguments.origin, use=use), library)
+        example, more = expand(RawModule(own, arguments.origin, use=use), library)
         problems += more
-        examples.append(example)
+        examples += [example] if example is not None else []
     return examples, problems

@@ -52,7 +52,8 @@ class Blueprint:
         digest: Of the file that it stands in, and its place there.
         parameters: In an order in which the default of each depends on earlier ones alone.
         module: Everything of the module but its sources.
-        shared_names: The parameters that must be the same for all rows of one job.
+        shared_names: The parameters that must be the same for all rows of one job, by the field of the module that
+            depends on them.
         examples: Values to check it with where nothing uses it.
     """
 
@@ -64,7 +65,7 @@ class Blueprint:
     parameters: tuple[Parameter, ...]
     module: Template
     sources: tuple[SourceTemplate, ...]
-    shared_names: frozenset[str]
+    shared_names: Mapping[str, frozenset[str]]
     examples: tuple[Arguments, ...]
 
     @cached_property

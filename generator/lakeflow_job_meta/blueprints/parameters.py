@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from lakeflow_job_meta._internal.text import did_you_mean, kind_of, listing, quoted
-from lakeflow_job_meta._internal.trees import Value
+from lakeflow_job_meta._internal.trees import KeyPath, Value
 from lakeflow_job_meta.blueprints.template import Template, compile_template, names_in
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, nearest
 from lakeflow_job_meta.diagnostics.rules import BAD_PARAMETER, MISSING_PARAMETER, UNKNOWN_PARAMETER
@@ -18,7 +18,7 @@ from lakeflow_job_meta.text.json_columns import read_json
 TYPES = ("text", "number", "boolean", "list", "map")
 
 _WORDS = {"text": "text", "number": "a number", "boolean": "true or false", "list": "a list", "map": "a map"}
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class Parameter:
     Attributes:
         type: One of `TYPES`.
         default: What it is without a value; it may depend on other parameters. None where there is no default.
+        needs: The parameters that the default depends on.
         is_required: Whether it needs a value; one that does not, and has none, is null.
         one_of: The values that it may have; None for all.
         pattern: What all of a text must match.
@@ -42,11 +43,12 @@ class Parameter:
     pattern: re.Pattern[str] | None = None
     least: float | None = None
     most: float | None = None
+    needs: tuple[str, ...] = ()
 
     def read(self, value: Value, form: ValueForm) -> tuple[Value, str | None]:
         """Returns a value in the parameter's type, and what is wrong with it if anything is."""
         read = value if _TYPE_OF.get(type(value)) == self.type else _read(value, self.type, form)
-        if _TYPE_OF.get(type(read)) != self.type:
+        if _TYPE_OF.get(type(read)) != self.type or (type(read) is float and not math.isfinite(read)):
             return None, f"{self.name!r} must be {_WORDS[self.type]}, not {kind_of(value)}"
         if self.one_of is None and self.pattern is None and self.least is None and self.most is None:
             return read, None
@@ -77,6 +79,11 @@ def _is_same(one: Value, other: Value) -> bool:
 
 
 _TYPE_OF: dict[type, str] = {str: "text", int: "number", float: "number", bool: "boolean", list: "list", dict: "map"}
+
+
+def type_of(value: Value) -> str | None:
+    """Returns which of the types of parameters a value has; None for null."""
+    return _TYPE_OF.get(type(value))
 
 
 def _read(value: Value, kind: str, form: ValueForm) -> Value:
@@ -115,16 +122,11 @@ class Resolved:
     Attributes:
         values: By name; null for one that has none, or whose value is wrong.
         is_right: Whether nothing is wrong with them.
-        given: The names of those that the use gives a value.
     """
 
     values: dict[str, Value]
     arguments: Arguments
     is_right: bool = True
-
-    def is_given(self, name: str) -> bool:
-        values = self.arguments.values
-        return isinstance(values, dict) and values.get(name) is not None
 
 
 def resolve(
@@ -138,15 +140,14 @@ def resolve(
         parameters: In an order in which the default of each depends on earlier ones alone.
         arguments: What the use gives.
     """
-
-    def place(name: str) -> str:
-        return f" (blueprint {blueprint}, {origin.key('parameters', name)})"
-
-    problems: list[Diagnostic] = []
-    given = arguments.values if isinstance(arguments.values, dict) else {}
+    if arguments.unread is None:
+        return Resolved(dict.fromkeys(parameter.name for parameter in parameters), arguments, False), []
     if not isinstance(arguments.values, dict) and arguments.values is not None:
         message = f"the values for a blueprint are a map of its parameters, not {kind_of(arguments.values)}"
-        problems.append(BAD_PARAMETER.at(arguments.origin, message))
+        problem = BAD_PARAMETER.at(arguments.origin, message)
+        return resolve(blueprint, origin, parameters, replace(arguments, unread=None))[0], [problem]
+    problems: list[Diagnostic] = []
+    given = arguments.values or {}
     values: dict[str, Value] = {}
     for parameter in parameters:
         name = parameter.name
@@ -154,24 +155,47 @@ def resolve(
         value = arguments.by_name.get(name) if value is None else value
         if value is not None:
             values[name], mistake = parameter.read(value, arguments.form)
-            if mistake is not None:
-                values[name] = None
-                problems.append(BAD_PARAMETER.at(arguments.origin.at(name), mistake + place(name)))
-        elif parameter.default is not None:
-            values[name] = parameter.default.fill(values)
-        elif parameter.is_required:
-            message = f"no value for {name!r} of blueprint {blueprint}{arguments.why_missing(name)}"
-            problems.append(MISSING_PARAMETER.at(arguments.origin, message + place(name)))
-            values[name] = None
         else:
+            values[name], mistake = _without_value(blueprint, parameter, values, arguments)
+        if mistake is not None:
             values[name] = None
-    if len(given) > len(parameters) or given.keys() - values.keys():
-        known = [parameter.name for parameter in parameters]
-        for name in (name for name in given if name not in values):
-            message = f"blueprint {blueprint} has no parameter {quoted(name)}{did_you_mean(name, known)}"
-            origin = arguments.origin.key(name)
-            problems.append(UNKNOWN_PARAMETER.at(origin, message, nearest(name, known)))
-    return Resolved(values, arguments, not problems), problems
+            at = given_at(name, arguments, parameters) or arguments.origin
+            rule = MISSING_PARAMETER if value is None and parameter.default is None else BAD_PARAMETER
+            problems.append(rule.at(at, f"{mistake} (blueprint {blueprint}, {origin.key('parameters', name)})"))
+    if given.keys() - values.keys():
+        problems += _unknown(blueprint, given, arguments, [parameter.name for parameter in parameters])
+    return Resolved(values, arguments, not (problems or arguments.unread)), problems
+
+
+def _without_value(
+    blueprint: str, parameter: Parameter, values: dict[str, Value], arguments: Arguments
+) -> tuple[Value, str | None]:
+    """Returns what a parameter is that no value is given for, and what is wrong with that if anything is."""
+    if parameter.default is None:
+        is_missing = parameter.is_required and parameter.name not in (arguments.unread or ())
+        why = arguments.why_missing(parameter.name) if is_missing else ""
+        return None, f"no value for {parameter.name!r} of blueprint {blueprint}{why}" if is_missing else None
+    value = parameter.default.fill(values)
+    mistake = parameter.read(value, ValueForm.TYPED)[1] if parameter.needs and value is not None else None
+    return value, f"by its default, {mistake}" if mistake is not None else None
+
+
+def _unknown(
+    blueprint: str, given: dict[str, Value], arguments: Arguments, known: Sequence[str]
+) -> Iterator[Diagnostic]:
+    for name in (name for name in given if name not in known):
+        message = f"blueprint {blueprint} has no parameter {quoted(name)}{did_you_mean(name, known)}"
+        yield UNKNOWN_PARAMETER.at(arguments.origin.key(name), message, nearest(name, known))
+
+
+def given_at(
+    name: str, arguments: Arguments, parameters: Sequence[Parameter], inside: KeyPath = ()
+) -> SourceRef | None:
+    """Returns where a parameter's value was given, or one that its default depends on; None where neither was."""
+    if arguments.is_given(name):
+        return arguments.place_of(name, *inside)
+    needs = next((each.needs for each in parameters if each.name == name), ())
+    return next((at for each in needs if (at := given_at(each, arguments, parameters)) is not None), None)
 
 
 def default_template(value: Value) -> Template:

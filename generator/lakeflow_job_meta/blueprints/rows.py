@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from typing import cast
 
 from lakeflow_job_meta._internal.hashing import content_digest
 from lakeflow_job_meta._internal.text import did_you_mean, listing, quoted
-from lakeflow_job_meta._internal.trees import KeyPath, Value
+from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
 from lakeflow_job_meta.blueprints.expansion import expand
 from lakeflow_job_meta.blueprints.model import Library
 from lakeflow_job_meta.blueprints.template import Template, compile_template, placeholders_in
@@ -23,6 +24,7 @@ from lakeflow_job_meta.diagnostics.model import Diagnostic, Location, SourceRef,
 from lakeflow_job_meta.diagnostics.rules import (
     BAD_JSON,
     CONFLICTING_ROWS,
+    MISSING_PARAMETER,
     ROW_KEY,
     UNKNOWN_BLUEPRINT,
     UNKNOWN_COLUMN,
@@ -35,6 +37,8 @@ from lakeflow_job_meta.text.yaml_errors import Mark, lines_of
 
 COLUMN = re.compile(r"\$\{column\.([^{}]*)\}")
 _SIMPLE = re.compile(r"[\w.:/@ -]{1,80}")
+_Mistake = tuple[str, str]
+"""What is wrong with the key of a row: the column, in small letters, and a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +156,27 @@ class _Plan:
             for _, name, _ in placeholders_in(mapping.job_per, COLUMN):
                 self._check(name, ("job_per",))
         for number, name in enumerate(mapping.key):
-            self._check(name, ("key", number) if len(mapping.key) > 1 else ("key",))
+            self._check(name, ("key", number) if len(mapping.key) > 1 else ("key",), is_path=False)
+        self.problems.extend(self._unfilled())
 
-    def _check(self, name: str, path: KeyPath) -> None:
-        if self.columns.find(name) is None:
+    def _unfilled(self) -> Iterator[Diagnostic]:
+        """Reports required parameters that nothing can fill, whatever is in the rows."""
+        blueprint = self.library.blueprints.get(self.mapping.blueprint)
+        for parameter in blueprint.parameters if blueprint is not None and self.rows.columns else ():
+            is_mapped = self.mapping.values.get(parameter.name) is not None
+            has_column = parameter.name not in self.mapping.values and parameter.name.casefold() in self.columns.by_name
+            if parameter.is_required and blueprint is not None and not (is_mapped or has_column):
+                hint = did_you_mean(parameter.name, self.rows.columns, otherwise="")
+                message = (
+                    f"nothing fills the parameter {quoted(parameter.name)} of blueprint {blueprint.name}, which has no "
+                    f"default: no column has this name; map one below 'with'{hint}"
+                )
+                yield MISSING_PARAMETER.at(self.origin.at("blueprint"), message)
+
+    def _check(self, name: str, path: KeyPath, *, is_path: bool = True) -> None:
+        found = self.columns.find(name)
+        # Of a query without rows, not even the columns are known.
+        if self.rows.columns and (found is None or (found[1] and not is_path)):
             hint = did_you_mean(name, self.rows.columns)
             what = "the file" if self.rows.form is ValueForm.TEXT else "the table"
             message = f"{what} has no column {quoted(name)}{hint or f'; it has {listing(self.rows.columns)}'}"
@@ -219,7 +240,7 @@ class _Plan:
             read, row_names = partial(_read, reading, kept, mistakes), partial(_row_names, reading, kept)
             yield SourceUnit(self.rows.label, digest, read, len(written), rows=row_names)
 
-    def _groups(self) -> Iterator[tuple[list[TableRow], list[str | None]]]:
+    def _groups(self) -> Iterator[tuple[list[TableRow], list[_Mistake | None]]]:
         """Yields the rows of each job, and of each row what is wrong with its key."""
         rows = self._in_order()
         mistakes = self._key_mistakes(rows)
@@ -228,11 +249,13 @@ class _Plan:
                 yield [row], [mistake]
             return
         template = compile_template(self.mapping.job_per, COLUMN)
-        groups: dict[str, tuple[list[TableRow], list[str | None]]] = {}
+        groups: dict[str, tuple[list[TableRow], list[_Mistake | None]]] = {}
+        first = next(name for _, name, _ in placeholders_in(self.mapping.job_per, COLUMN))
         for row, mistake in zip(rows, mistakes, strict=True):
             group = template.fill(_View(self.columns, row.values))
             if group is None:
-                yield [row], [mistake or f"{self.mapping.job_per} is NULL, so the row belongs to no job"]
+                message = f"{self.mapping.job_per} is NULL, so the row belongs to no job"
+                yield [row], [mistake or self._mistake(first, message)]
                 continue
             members = groups.setdefault(repr(group), ([], []))
             members[0].append(row)
@@ -245,20 +268,26 @@ class _Plan:
             return self.rows.rows
         return sorted(self.rows.rows, key=lambda row: tuple(_sortable(row.values[index]) for index in self._key))
 
-    def _key_mistakes(self, rows: Sequence[TableRow]) -> list[str | None]:
+    def _key_mistakes(self, rows: Sequence[TableRow]) -> list[_Mistake | None]:
         if not self._key:
             return [None] * len(rows)
         keys = [tuple(row.values[index] for index in self._key) for row in rows]
         counted = Counter(map(repr, keys))
         names = listing(self.rows.columns[index] for index in self._key)
-        return [
-            f"the key {names} is NULL, so nothing names this row"
-            if None in key
-            else f"the key {names} is the same in {counted[repr(key)]} rows; it must name one"
-            if counted[repr(key)] > 1
-            else None
-            for key in keys
-        ]
+        first = self.mapping.key[0]
+
+        def mistake(key: tuple[Value, ...]) -> _Mistake | None:
+            if None in key:
+                return self._mistake(first, f"the key {names} is NULL, so nothing names this row")
+            if (number := counted[repr(key)]) > 1:
+                return self._mistake(first, f"the key {names} is the same in {number} rows; it must name one")
+            return None
+
+        return [mistake(key) for key in keys]
+
+    def _mistake(self, reference: str, message: str) -> _Mistake:
+        found = self.columns.find(reference)
+        return self.rows.columns[found[0] if found is not None else 0].casefold(), message
 
 
 def _sortable(value: Value) -> tuple[int, float, str]:
@@ -296,6 +325,7 @@ class _View:
     def __init__(self, columns: _Columns, values: Sequence[Value]) -> None:
         self._columns, self._values = columns, values
         self.bad_json: dict[int, tuple[str, Mark]] = {}
+        self.misread = 0
 
     def get(self, name: str, /) -> Value:
         found = self._columns.find(name)
@@ -309,6 +339,7 @@ class _View:
             value, fault = read_json(value)
             if fault is not None:
                 self.bad_json[index] = fault.message, fault.mark
+                self.misread += 1
         return _follow(value, path)
 
 
@@ -389,7 +420,7 @@ class _Reading:
         return {}
 
 
-def _read(reading: _Reading, rows: Sequence[TableRow], mistakes: Sequence[str | None]) -> UnitContent:
+def _read(reading: _Reading, rows: Sequence[TableRow], mistakes: Sequence[_Mistake | None]) -> UnitContent:
     """Returns the module that some rows come to."""
     problems: list[Diagnostic] = []
     arguments: list[Arguments] = []
@@ -397,34 +428,43 @@ def _read(reading: _Reading, rows: Sequence[TableRow], mistakes: Sequence[str | 
     for row, mistake in zip(rows, mistakes, strict=True):
         document, view = RowDocument(reading, row), _View(reading.columns, row.values)
         if mistake is not None:
-            problems.append(ROW_KEY.at(SourceRef(document), mistake))
+            column, message = mistake
+            problems.append(ROW_KEY.at(SourceRef(document, (reading.columns.by_name[column],)), message))
         names.append(reading.blueprint.fill(view))
         if names[-1] != names[0]:
             problems.append(_two_blueprints(document, names[0], names[-1]))
-        values = _values(reading, row, view, str(names[0]))
+        values, unread = _values(reading, row, view, str(names[0]))
         problems += (_bad_json(document, index, *fault) for index, fault in view.bad_json.items())
-        arguments.append(Arguments(values, SourceRef(document), reading.form, why_missing=document.why_missing))
+        at = SourceRef(document)
+        arguments.append(Arguments(values, at, reading.form, unread=unread, why_missing=document.why_missing))
     origin = arguments[0].origin
     use = BlueprintUse(names[0], origin.at(*reading.blueprint_columns[:1]), tuple(arguments))
     raw = RawModule({}, origin, bool(problems), _group(reading, rows[0]), use, columns=_shared(reading, rows))
     module, more = expand(raw, reading.library)
-    return UnitContent((module,), (*problems, *more))
+    return UnitContent(() if module is None else (module,), (*problems, *more), is_whole=module is not None)
 
 
 def _row_names(reading: _Reading, rows: Sequence[TableRow]) -> tuple[str, ...]:
     return tuple(str(SourceRef(RowDocument(reading, row))) for row in rows)
 
 
-def _values(reading: _Reading, row: TableRow, view: _View, blueprint: str) -> dict[str, Value]:
-    """Returns what a row gives the parameters of its blueprint; NULL gives nothing."""
+def _values(reading: _Reading, row: TableRow, view: _View, blueprint: str) -> tuple[dict[str, Value], frozenset[str]]:
+    """Returns what a row gives the parameters of its blueprint, and those that it gives JSON that cannot be read.
+
+    NULL gives nothing.
+    """
     values: dict[str, Value] = {}
+    unread: set[str] = set()
     for name, index in reading.own_columns(blueprint).items():
         if row.values[index] is not None:
             values[name] = row.values[index]
     for name, template in reading.mapped_for(blueprint):
+        before = view.misread
         if (value := template.fill(view)) is not None:
             values[name] = value
-    return values
+        if view.misread > before:
+            unread.add(name)
+    return values, frozenset(unread)
 
 
 def _shared(reading: _Reading, rows: Sequence[TableRow]) -> dict[str, Value]:
@@ -470,17 +510,25 @@ class RowDocument:
         name, *inside = path
         if isinstance(name, int):
             return self.cell(name)
-        written = self._reading.mapping.values.get(name)
         if name in self._reading.mapping.values:
-            found = [each for _, each, _ in placeholders_in(written, COLUMN)]
-            if not found:
-                origin = self._reading.origin
-                return origin.document.locate((*origin.path, "with", *path), of_key=of_key)
-            column = self._reading.columns.find(found[0])
-            is_whole = isinstance(written, str) and COLUMN.fullmatch(written) is not None
-            return self._inside(*column, tuple(inside) if is_whole else ()) if column is not None else self._whole()
+            return self._mapped(path, of_key)
         index = self._reading.columns.by_name.get(str(name).casefold())
-        return self._inside(index, (), tuple(inside)) if index is not None else self._whole()
+        return self._inside(index, tuple(inside), of_key) if index is not None else self._whole()
+
+    def _mapped(self, path: KeyPath, of_key: bool) -> tuple[Location, str | None]:
+        """Returns the cell that a mapped value comes from; what comes from none stands in the project file."""
+        reading, length = self._reading, len(path)
+        while not value_at(reading.mapping.values, path[:length])[0]:
+            length -= 1
+        written = cast("Value", value_at(reading.mapping.values, path[:length])[1])
+        found = [(name, is_whole) for _, name, is_whole in placeholders_in(written, COLUMN)]
+        if not found or (of_key and length == len(path)):
+            return reading.origin.document.locate((*reading.origin.path, "with", *path), of_key=of_key)
+        column = reading.columns.find(found[0][0])
+        if column is None:
+            return self._whole()
+        is_whole = isinstance(written, str) and found[0][1]
+        return self._inside(column[0], (*column[1], *path[length:]) if is_whole else column[1], of_key)
 
     def subject(self, path: KeyPath) -> Subject:
         return Subject(setting=str(path[0]) if path and isinstance(path[0], str) else None)
@@ -496,7 +544,7 @@ class RowDocument:
         if index is not None:
             return f": the column {reading.names[index]!r} is NULL"
         hint = did_you_mean(name, reading.file_columns, otherwise="")
-        return f": no column has this name{hint}; map one below 'with'"
+        return f": no column has this name; map one below 'with'{hint}"
 
     def cell(self, index: int) -> tuple[Location, str | None]:
         """Returns the place of one value of the row."""
@@ -516,13 +564,13 @@ class RowDocument:
         key = ", ".join(f"{reading.names[index]}={_shown(row.values[index])}" for index in reading.key)
         return Location(f"{self.label}[{key}]", is_file=False), None
 
-    def _inside(self, index: int, *paths: KeyPath) -> tuple[Location, str | None]:
+    def _inside(self, index: int, path: KeyPath, of_key: bool) -> tuple[Location, str | None]:
         """Returns the place of something in a cell that holds JSON; the cell itself where it does not."""
         at, line = self.cell(index)
-        text, path = self._row.values[index], tuple(step for each in paths for step in each)
+        text = self._row.values[index]
         if at.is_file or not path or not isinstance(text, str) or read_json(text)[1] is not None:
             return at, line
-        start, end = locate_in_json(text, path, of_key=False)
+        start, end = locate_in_json(text, path, of_key=of_key)
         return Location(at.path, *start, False, *end), lines_of(text)[start.line - 1]
 
 

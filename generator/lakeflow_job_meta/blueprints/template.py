@@ -2,7 +2,7 @@
 
 A text that is a placeholder and nothing else becomes the parameter's value, whatever its type; in a longer text the
 value is written as YAML would write it, and nothing (null) makes the whole text nothing, as in SQL. A key of a map
-whose value comes to nothing is left out.
+whose value comes to nothing is left out, as if its line were not there.
 """
 
 from __future__ import annotations

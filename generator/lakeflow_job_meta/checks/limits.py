@@ -18,7 +18,7 @@ from lakeflow_job_meta.jobs.model import Job
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A limit of a setting: the items of a list or map, or the bytes of a text or of its JSON form."""
+    """A limit of a setting: the items of a list or map, the bytes or characters of a text, or the bytes of its JSON."""
 
     path: KeyPath
     most: int
@@ -60,6 +60,8 @@ _TASK_LIMITS = (
     Limit(("python_wheel_task", "parameters"), 10_000, "bytes of JSON"),
     Limit(("python_wheel_task", "named_parameters"), 10_000, "bytes of JSON"),
     Limit(("sql_task", "parameters"), 10_000, "bytes of JSON"),
+    # https://docs.databricks.com/jobs/for-each: inputs that are written out have at most 10,000 characters.
+    Limit(("for_each_task", "inputs"), 10_000, "characters"),
 )
 
 
@@ -108,7 +110,7 @@ def _is_surely_small(value: object, limit: Limit) -> bool:
 
 def _amount(value: object, unit: str) -> int:
     if isinstance(value, str):
-        return len(value.encode("utf-8", "replace"))
+        return len(value) if unit == "characters" else len(value.encode("utf-8", "replace"))
     if unit == "bytes of JSON":
         return len(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
     return len(value) if isinstance(value, (list, dict)) else 0

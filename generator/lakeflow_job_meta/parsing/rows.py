@@ -218,11 +218,18 @@ def _use(rows: list[Row], origin: SourceRef, problems: list[Diagnostic]) -> Blue
             problems.append(_bad_cell(row, "parameters", at.at("parameters"), fault))
         by_name: dict[str, Value] = {}
         for column in _GIVEN_BY_NAME:
-            value, fault = _read(row, column)
-            if fault is None and value is not None:
+            value, bad_cell = _read(row, column)
+            if bad_cell is None and value is not None:
                 by_name[column] = value
         arguments.append(
-            Arguments(given, at.at("parameters"), is_active=row.get("is_active") is not False, by_name=by_name)
+            Arguments(
+                given,
+                at.at("parameters"),
+                by_name=by_name,
+                by_name_origin=at,
+                unread=None if fault is not None else frozenset(),
+                is_active=row.get("is_active") is not False,
+            )
         )
     return BlueprintUse(cast("Value", name), origin.at("sources", numbers[0], "blueprint"), tuple(arguments))
 

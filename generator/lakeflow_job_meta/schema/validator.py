@@ -119,16 +119,23 @@ def compare_module(value: Value, hints_at: HintsAt = lambda path: KeyHints()) ->
 @cache
 def _blueprint_form() -> Schema:
     """A blueprint without what is in its module: that has placeholders, and is compared in a form of its own."""
-    return {
-        "$ref": "#/$defs/blueprint",
-        "$defs": {**load_schema("metadata")["$defs"], "blueprint_module": {"type": "object"}},
-    }
+    definitions = load_schema("metadata")["$defs"]
+    sources = {**definitions["blueprint_module"]["properties"]["sources"], "items": {}}
+    module = {"type": "object", "properties": {"sources": sources}, "required": ["sources"]}
+    return {"$ref": "#/$defs/blueprint", "$defs": {**definitions, "blueprint_module": module}}
 
 
 def compare_blueprint(value: Value) -> list[Finding]:
     """Returns everything that is wrong in the form of a blueprint, but for what is in its module."""
     form = _blueprint_form()
     return list(_Walk(form["$defs"], lambda path: KeyHints(), is_metadata=True).check(value, form, ()))
+
+
+def compare_each(value: Value) -> list[Finding]:
+    """Returns everything that is wrong in the form of an `each`, but for other keys and for what it repeats."""
+    definitions = load_schema("metadata")["$defs"]
+    form = {key: part for key, part in definitions["each"].items() if key != "additionalProperties"}
+    return list(_Walk(definitions, lambda path: KeyHints(), is_metadata=True).check(value, form, ()))
 
 
 def compare(value: Value, schema: str, what: str, hints_at: HintsAt = lambda path: KeyHints()) -> list[Finding]:

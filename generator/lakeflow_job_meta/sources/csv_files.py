@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -160,7 +161,7 @@ class _Record(NamedTuple):
 
 def _records(text: str, delimiter: str, label: str, problems: list[Diagnostic]) -> Iterator[_Record]:
     """Yields the records that are not empty, each with its first line and its text."""
-    lines = text.splitlines(keepends=True)
+    lines = list(io.StringIO(text, newline=""))
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     begin = 0
     while True:

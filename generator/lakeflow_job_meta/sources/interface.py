@@ -82,8 +82,10 @@ class Reader(Protocol):
 
 
 def blueprints_of(snapshots: Iterable[SourceSnapshot]) -> Library:
-    """Returns the blueprints that some snapshots define."""
-    return library_of(unit for snapshot in snapshots for unit in snapshot.units)
+    """Returns the blueprints that some snapshots define; one that is missed may be in a source that cannot be read."""
+    found = list(snapshots)
+    library = library_of(unit for snapshot in found for unit in snapshot.units)
+    return replace(library, is_whole=library.is_whole and not any(each.is_unreadable for each in found))
 
 
 def with_blueprints(snapshots: Sequence[SourceSnapshot], library: Library | None = None) -> list[SourceSnapshot]:

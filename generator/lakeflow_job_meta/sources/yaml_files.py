@@ -77,7 +77,10 @@ class YamlReader:
 
 def _unit(label: str, path: str) -> SourceUnit:
     content, problems = read_bytes(Path(path), label)
-    return SourceUnit(label, None, partial(_unread, problems)) if content is None else unit_of_file(label, content)
+    if content is not None:
+        return unit_of_file(label, content)
+    # It may define blueprints that others use.
+    return SourceUnit(label, None, partial(_unread, problems), blueprints=Blueprints.DEFINED)
 
 
 def unit_of_file(label: str, content: bytes) -> SourceUnit:
@@ -88,6 +91,8 @@ def unit_of_file(label: str, content: bytes) -> SourceUnit:
 
 
 def _blueprints_in(content: bytes) -> Blueprints:
+    if b"\0" in content:  # no UTF-8, so it cannot be read, and may define some
+        return Blueprints.DEFINED
     if b"blueprint" not in content:
         return Blueprints.NONE
     return Blueprints.DEFINED if b"blueprints" in content else Blueprints.USED
@@ -117,8 +122,12 @@ def _read_document(document: YamlDocument) -> UnitContent:
     if not content.is_usable:
         return _unread(problems)
     modules, more = _modules_of(content, SourceRef(document))
-    if "blueprint" not in document.text and any(raw.use is not None for raw in modules):
-        more.append(UNREADABLE.at(SourceRef(document), "write the key 'blueprint' without escapes"))
+    # Files are looked through for these keys before they are read.
+    is_used = {"blueprints": bool(_items_of(content, SourceRef(document), "blueprints"))}
+    is_used["blueprint"] = any(raw.use is not None for raw in modules)
+    escaped = next((key for key in is_used if is_used[key] and key not in document.text), None)
+    if escaped is not None:
+        return _unread([UNREADABLE.at(SourceRef(document), f"write the key {escaped!r} without escapes")])
     damaged = {_item_of(fault) for fault in faults}
     whole = None not in damaged
     digest = digest_of(document.label, document.text.encode("utf-8", "surrogatepass"))

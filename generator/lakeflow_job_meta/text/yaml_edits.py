@@ -81,9 +81,8 @@ class _Document(YamlDocument):
         at, suggestion = diagnostic.location, diagnostic.suggestion
         is_key = suggestion is not None and suggestion.kind is SuggestionKind.RENAME_KEY
         path, span = self._spans.get((is_key, Mark(at.line or 0, at.column or 0)), ((), None))
-        # What is missing is reported at what would hold it, and that is not meant; a fault has the path of its map.
-        settings = [self.subject(own).setting for own in (path, path[:-1])]
-        if suggestion is None or span is None or diagnostic.setting not in settings or not self._content.is_usable:
+        is_meant = self._is_meant(path, diagnostic.setting)
+        if suggestion is None or span is None or not is_meant or not self._content.is_usable:
             return "it is no single key or value"
         if any(path[:length] in self._repeated for length in range(len(path) + 1)):
             return "an alias or a merge key repeats it elsewhere"
@@ -95,6 +94,19 @@ class _Document(YamlDocument):
         if is_key and becomes != path[-1] and value_at(self.value, (*path[:-1], str(becomes)))[0]:
             return f"the key {quoted(becomes)} is there already"
         return _Edit(start, end, new, path, is_key, becomes)
+
+    def _is_meant(self, path: KeyPath, setting: str | None) -> bool:
+        """Whether a diagnostic is about what stands at its position.
+
+        What is missing is reported at what would hold it, and that is not meant. A fault has the path of its map. Of
+        a mistake in a blueprint, or in a value for one, the setting is that of the module that is made of it.
+        """
+        if setting in [self.subject(own).setting for own in (path, path[:-1])]:
+            return True
+        if not (path[:1] == ("blueprints",) or path[2:3] == ("with",)):
+            return False
+        step = path[-1]
+        return f".{setting}".endswith(f"[{step}]" if isinstance(step, int) else f".{step}")
 
     def _offset(self, mark: Mark) -> int:
         return self._line_starts[mark.line - 1] + mark.column - 1

@@ -95,6 +95,8 @@ def assert_same(one: Compilation, other: Compilation) -> None:
             assert next(sources) == next(sources)
         elif field.name == "units":
             assert list(one.units.values()) == list(other.units.values())
+        elif field.name == "library":
+            assert one.library.blueprints.keys() == other.library.blueprints.keys()
         elif field.name != "jobs":
             assert getattr(one, field.name) == getattr(other, field.name), field.name
     assert [job.settings for job in one.jobs] == [job.settings for job in other.jobs]
