@@ -24,7 +24,7 @@ _COMMANDS = {
     "monitor": "Watch the metadata, and deploy what changes.",
     "status": "Show what the monitor did last, and what is left to do.",
     "history": "List what the monitor did.",
-    "bundles": "List the bundles of a project of many, and move jobs between them.",
+    "bundles": "List the bundles of a project of many, and move jobs.",
     "doctor": "Check what a deployment needs, and what to do about it.",
     "table": "Create, load, show, export and compare a control table.",
     "explain": "Explain a code: what it means, an example, and the remedy.",

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from lakeflow_job_meta.output.writer import Change
 from lakeflow_job_meta.planning.compare import JobChange
-from lakeflow_job_meta.planning.model import Action, ResourceChange
+from lakeflow_job_meta.planning.model import WRITTEN_OVER, Action, ResourceChange
 
 FOLDED_FROM = 3
 """So many that are alike are told as one; fewer one by one."""
@@ -58,5 +58,8 @@ def _likeness(change: JobChange) -> Hashable:
 
 
 def _likeness_of_resource(change: ResourceChange) -> Hashable:
+    if change.action not in WRITTEN_OVER:
+        # Of what is created or deleted, all is.
+        return change.action, change.job_key is None
     written = [(field.path, field.remote, field.new) for field in change.fields if field.action is not Action.SKIP]
     return change.action, change.job_key is None, repr(written)

@@ -416,9 +416,9 @@ def test_json_tells_values_as_they_are(before, after):
 
     told = json.loads(as_json(plan))
 
-    assert set(told) == {"jobs", "unchanged"}
+    assert set(told) == {"jobs", "unchanged", "alike"}
     for entry, change in zip(told["jobs"], plan.changes, strict=True):
-        assert set(entry) == {"job", "action", "renamed_from", "settings", "tasks"}
+        assert set(entry) == {"job", "action", "renamed_from", "settings", "tasks", "blueprint", "rows"}
         assert entry["action"] in ("create", "update", "delete")
         for difference, real in zip(entry["settings"], change.settings, strict=True):
             assert difference["path"] == [*real.path]
