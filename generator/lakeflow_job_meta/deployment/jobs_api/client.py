@@ -68,10 +68,21 @@ class RemoteJob:
 
 
 class _SentOnce(io.BytesIO):
-    """The body of a request that the SDK cannot rewind, and therefore never sends a second time."""
+    """The body of a request that the SDK cannot rewind, and therefore never sends a second time.
+
+    The SDK before 0.40 does not ask, and would send what is left of it: a request to create a job without settings.
+    """
+
+    def __len__(self) -> int:
+        return self.getbuffer().nbytes
 
     def seekable(self) -> bool:
         return False
+
+    def tell(self) -> int:
+        if (position := super().tell()) == len(self):
+            raise RuntimeError("the request was sent already")
+        return position
 
 
 @dataclass(eq=False)
