@@ -27,6 +27,8 @@ PACKED = (
     "lakeflow_job_meta/_shipped/schemas/project.schema.json",
     "lakeflow_job_meta/_shipped/bundle/starter/databricks.yml",
     "lakeflow_job_meta/_shipped/bundle/starter/job_meta.yml",
+    "lakeflow_job_meta/_shipped/bundle/monitor/databricks.yml",
+    "lakeflow_job_meta/_shipped/bundle/monitor/resources/monitor.yml",
     "lakeflow_job_meta/py.typed",
 )
 
