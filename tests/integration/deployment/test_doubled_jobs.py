@@ -265,7 +265,7 @@ def test_a_workspace_that_cannot_be_listed_stops_a_deployment_that_creates(deplo
 
 
 class TestAFirstDeploymentThatIsRaced:
-    """No plan of a first deployment says which state it was made for, so the CLI carries it out whatever has happened."""
+    """No plan of a first deployment says which state it is for, so the CLI carries it out whatever has happened."""
 
     @pytest.fixture(params=COMMANDS)
     def world(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
