@@ -262,7 +262,7 @@ class JobsApiDeployer:
         return JobPlan(job, settings, contents, remote)
 
     def _compare_permissions(self, settings: dict[str, Value], remote: RemoteJob | None) -> None:
-        """Puts permissions in order, and beside them those that the job has; where none are given, none are looked at."""
+        """Puts wanted permissions in order, and beside them those that the job has."""
         if (wanted := settings.get("permissions")) is None:
             return
         if not isinstance(wanted, list):
