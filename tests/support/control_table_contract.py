@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import arro3.core as arrow
 import pytest
-from deltalake import CommitProperties, DeltaTable
+from deltalake import CommitProperties, DeltaTable, QueryBuilder
 from hypothesis import strategies as st
 
 from lakeflow_job_meta.errors import OperationFailed
@@ -83,7 +83,8 @@ def upserts(*rows: Mapping[str, Any]) -> RowChanges:
 
 def stored(place: Place) -> dict[tuple[str, str], dict[str, Any]]:
     """Returns all rows with all columns as they lie on disk."""
-    rows = DeltaTable(place.folder).scan().read_all().to_struct_array().to_pylist()
+    query = QueryBuilder().register("t", DeltaTable(place.folder))
+    rows = query.execute("SELECT * FROM t").read_all().to_struct_array().to_pylist()
     return {(each["module_name"], each["source_id"]): each for each in rows}
 
 

@@ -66,10 +66,14 @@ _CONFLICT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A SQL text with `:name` for each parameter, and the parameters, all of the type STRING."""
+    """A SQL text with `:name` for each parameter, and the parameters, all of the type STRING.
+
+    `asks_of` is the quoted name of a table that may not be there.
+    """
 
     text: str
     parameters: tuple[tuple[str, str], ...] = ()
+    asks_of: str = ""
 
 
 class NoSuchTable(OperationFailed):
@@ -165,7 +169,7 @@ class SqlTable(VersionedTable):
         if len(parts) == _PARTS_OF_A_FULL_NAME:
             return ".".join(parts).casefold()
         with self._explaining_missing():
-            detail = self._executor.run(Statement(f"DESCRIBE DETAIL {self._quoted}"))[0]
+            detail = self._executor.run(Statement(f"DESCRIBE DETAIL {self._quoted}", asks_of=self._quoted))[0]
         name = str(detail.get("name") or "").casefold()
         is_full = name.count(".") + 1 == _PARTS_OF_A_FULL_NAME and not name.startswith("spark_catalog.")
         return name if is_full else str(detail["id"])
@@ -211,7 +215,8 @@ class SqlTable(VersionedTable):
 
     def history(self, limit: int) -> list[Commit]:
         with self._explaining_missing():
-            return list(map(_commit, self._executor.run(Statement(f"DESCRIBE HISTORY {self._quoted} LIMIT {limit:d}"))))
+            text = f"DESCRIBE HISTORY {self._quoted} LIMIT {limit:d}"
+            return list(map(_commit, self._executor.run(Statement(text, asks_of=self._quoted))))
 
 
 class _OpenSqlTable:
@@ -221,7 +226,7 @@ class _OpenSqlTable:
 
     def _describe(self) -> dict[str, str]:
         types: dict[str, str] = {}
-        for row in self._executor.run(Statement(f"DESCRIBE TABLE {self._name}")):
+        for row in self._executor.run(Statement(f"DESCRIBE TABLE {self._name}", asks_of=self._name)):
             column = str(row["col_name"] or "")
             # Partitions and properties follow behind an empty or a `# ...` line.
             if not column or column.startswith("#"):

@@ -413,3 +413,33 @@ def test_a_workspace_that_cannot_be_listed_stops_a_deployment_that_creates(deplo
     assert result.exit_code == 1
     assert "`databricks jobs list` failed" in result.stderr
     assert deployed.changes == {}
+
+
+class TestAFirstDeploymentThatIsRaced:
+    """No plan of a first deployment says which state it is for, so the CLI carries it out whatever has happened."""
+
+    @pytest.fixture(params=COMMANDS)
+    def world(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+        with new_world(request.param, tmp_path) as world:
+            world.module("a")
+            world.module("b")
+            assert world.ljm("generate").exit_code == 0
+            yield world
+
+    def test_by_another_one_after_the_look_for_jobs_that_are_there_creates_no_job_twice(
+        self, world: World, tmp_path: Path
+    ):
+        other, planned, raced = (tmp_path / name for name in ("other", "planned", "raced"))
+        shutil.copytree(world.project.path, other)
+        world.disturb(
+            f'case "$2" in plan|deploy) goes_on=yes ;; *) goes_on= ;; esac\n'
+            f'if [ -n "$goes_on" ] && [ -e "{planned}" ] && [ ! -e "{raced}" ]; then\n'
+            f'  touch "{raced}"\n  (cd "{other}" && "$CLI" bundle deploy -t dev >&2) || exit 9\nfi\n'
+            f'if [ "$2" = plan ]; then touch "{planned}"; fi'
+        )
+
+        result = world.deploy_well()
+
+        assert raced.exists(), result.stderr
+        assert world.workspace.jobs.names() == ["a", "b"]
+        assert world.changes["create"] == 2

@@ -1,7 +1,7 @@
 """Deploys jobs through the Jobs API, for where no databricks CLI can be installed, such as serverless notebooks.
 
 Takes a compilation, and creates, resets and deletes exactly the jobs of one project and target, known by their tags.
-A job that needs what only the CLI can do (permissions, folders, most references) stays as it is and is reported.
+A job that needs what only the CLI can do (folders, most references) stays as it is and is reported.
 Presets and overrides of a target are not applied. What was sent last is kept in the workspace, a file for each job, so
 that a hand edit is known as one whatever else has changed.
 """
@@ -22,7 +22,7 @@ from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import DeployReport, StalePlan
 from lakeflow_job_meta.deployment.jobs_api import ownership_tags
 from lakeflow_job_meta.deployment.jobs_api.apply import PlanExecution, PreparedPlan
-from lakeflow_job_meta.deployment.jobs_api.client import JobsClient, RemoteJob
+from lakeflow_job_meta.deployment.jobs_api.client import JobsClient, RemoteJob, sorted_permissions
 from lakeflow_job_meta.deployment.jobs_api.lease import Lease
 from lakeflow_job_meta.deployment.jobs_api.ownership_tags import OUR_TAGS, SCOPE_TAG, OwnershipScope, jobs_by_key
 from lakeflow_job_meta.deployment.jobs_api.plan import (
@@ -42,8 +42,8 @@ from lakeflow_job_meta.sources.open import open_table_source, table_identities
 from lakeflow_job_meta.state.tracking import DeployedJob
 from lakeflow_job_meta.workspace.client import Workspace
 
-_ONLY_IN_BUNDLES = ("permissions", "lifecycle")
-"""Settings of a job in a bundle that are none of the Jobs API."""
+_ONLY_IN_BUNDLES = ("lifecycle",)
+"""Settings of a job in a bundle that no API has."""
 
 
 @dataclass(eq=False)
@@ -276,9 +276,20 @@ class JobsApiDeployer:
                     f"'tags' has {len(tags)} tags, and a job that is deployed through the Jobs API has {len(OUR_TAGS)} "
                     f"of ours; Databricks allows {MAX_TAGS}. Leave some out, or deploy with `ljm deploy`."
                 )
+            self._compare_permissions(settings, remote)
         except NeedsCli as problem:
             return JobPlan(job, {}, {}, remote, str(problem))
         return JobPlan(job, settings, contents, remote)
+
+    def _compare_permissions(self, settings: dict[str, Value], remote: RemoteJob | None) -> None:
+        """Puts wanted permissions in order, and beside them those that the job has."""
+        if (wanted := settings.get("permissions")) is None:
+            return
+        if not isinstance(wanted, list):
+            raise NeedsCli("'permissions' as a whole from a reference needs the databricks CLI: write them one by one.")
+        settings["permissions"] = sorted_permissions(wanted)
+        if remote is not None:
+            remote.settings["permissions"] = self._client.permissions(remote.job_id, wanted)
 
 
 def _deployed_by_a_bundle(jobs: Mapping[str, RemoteJob]) -> PolicyRefused:
