@@ -41,14 +41,13 @@ from fakes.databricks_cli import cli_environment, install_stand_in
 from fakes.workspace import FakeWorkspace
 from lakeflow_job_meta import MetadataManager
 from lakeflow_job_meta.cli.main import cli
-from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.control_table.schema import COLUMNS
 from lakeflow_job_meta.diagnostics.rules import RULES
 from lakeflow_job_meta.jobs.task_types import TASK_TYPES
 from lakeflow_job_meta.layout.generated_file import FileKind
 from lakeflow_job_meta.schema.validator import load_schema
-from support.project_folder import REPOSITORY
+from support.project_folder import REPOSITORY, compile_loaded
 
 pytest_plugins = ["support.workspace_fixtures"]
 
@@ -219,7 +218,7 @@ class Stage:
         assert bool(found) == bool(self._mistaken), "\n".join(found) or f"no mistake in {self._mistaken}"
 
     def _problems(self) -> list[str]:
-        return [str(problem) for problem in compile_project(load_project(self.folder)).diagnostics]
+        return [str(problem) for problem in compile_loaded(load_project(self.folder)).diagnostics]
 
     def _write(self, argument: str, text: str) -> None:
         name = argument.removesuffix(", with mistakes")
@@ -540,7 +539,7 @@ def test_every_variable_of_a_template_is_documented(tmp_path):
     (project / "mine.j2").write_text(template, encoding="utf-8")
     (project / "job_meta.yml").write_text("templates: {job: mine.j2}\ndefaults: {warehouse_id: abc}\n")
 
-    files = compile_project(load_project(project)).files
+    files = compile_loaded(load_project(project)).files
     (text,) = [text for file, text in files.items() if file.kind is FileKind.JOB]
 
     names = re.findall(r"^# (\w+)$", text, flags=re.MULTILINE)

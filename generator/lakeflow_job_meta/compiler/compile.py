@@ -16,7 +16,7 @@ from lakeflow_job_meta.compiler.overrides import unknown_overrides
 from lakeflow_job_meta.compiler.parallel import ParallelCompiler, Workers
 from lakeflow_job_meta.compiler.result import Compilation, UnitResult
 from lakeflow_job_meta.compiler.unit import CompilePass, UnitCompiler
-from lakeflow_job_meta.config.bundle import read_bundle_declarations, unreadable_bundle_files
+from lakeflow_job_meta.config.bundle import BundleDeclarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, errors_among, in_reading_order
 from lakeflow_job_meta.diagnostics.rules import SeverityOverrides
@@ -39,6 +39,7 @@ def _silently(what: str, done: int, of: int) -> None:
 
 def compile_project(
     project: Project,
+    bundle: BundleDeclarations,
     on_progress: Progress = _silently,
     on_wait: Callable[[str], None] = lambda message: None,
     workspace: Workspace | None = None,
@@ -50,6 +51,7 @@ def compile_project(
 
     Args:
         project: The project.
+        bundle: What the rest of the bundle declares now; the gate asks the result for it again.
         on_progress: Called now and then.
         on_wait: Called with a message when a warehouse makes one wait.
         workspace: Where tables and volumes are; by default the one of the environment.
@@ -66,27 +68,30 @@ def compile_project(
     for number, reader in enumerate(readers):
         on_progress("Reading metadata", number, len(readers))
         snapshots.append(with_contents(reader.read(), contents or {}))
-    bundle = read_bundle_declarations(project)
     compiler = UnitCompiler(project, bundle, FileLookups(project.folder))
     alone: CompilePass = compiler if workers is None else ParallelCompiler(compiler, workers)
     compilation = _compile(compiler, CompilationCache(alone, compiler), snapshots, on_progress)
-    unreadable = unreadable_bundle_files(project, bundle)
-    compilation = _with(compilation, project, [*unreadable, *unknown_overrides(project.folder, bundle, compilation)])
-    partitioning = compiler.layout.partition(compilation.summaries, compilation.jobs, moving or {})
+    compilation = _with(compilation, project, [*bundle.problems, *unknown_overrides(bundle, compilation)])
+    partitioning = compiler.layout.partition(bundle, compilation.summaries, compilation.jobs, moving or {})
     return _in_bundles(project, compilation, partitioning) if partitioning.bundles else compilation
 
 
 def compile_snapshots(
-    project: Project, snapshots: Sequence[SourceSnapshot], *, other_modules: Iterable[str] = ()
+    project: Project,
+    bundle: BundleDeclarations,
+    snapshots: Sequence[SourceSnapshot],
+    *,
+    other_modules: Iterable[str] = (),
 ) -> Compilation:
     """Checks metadata that was read, and builds and renders every job that has no error; uses no cache.
 
     Args:
         project: The project.
+        bundle: What the rest of the bundle declares.
         snapshots: What its sources gave, in order.
         other_modules: Names of modules that exist without being among them, whose jobs may be run.
     """
-    compiler = UnitCompiler(project, read_bundle_declarations(project), FileLookups(project.folder))
+    compiler = UnitCompiler(project, bundle, FileLookups(project.folder))
     return _compile(compiler, compiler, snapshots, _silently, other_modules)
 
 
@@ -132,6 +137,7 @@ def _summed_up(
             key for result in results if result.broken for name, key in result.modules if key and name in result.broken
         ),
         loose_tasks=frozenset(key for result in results for key in result.loose_tasks),
+        bundle=compiler.bundle,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from lakeflow_job_meta.checks.file_lookups import Answer, Lookup
+from lakeflow_job_meta.config.bundle import BundleDeclarations
 from lakeflow_job_meta.diagnostics.model import Diagnostic, errors_among
 from lakeflow_job_meta.jobs.units import Jobs
 from lakeflow_job_meta.layout.generated_file import GeneratedFile
@@ -30,6 +31,7 @@ class Compilation:
         bundles: The bundle of each job by its key, in a project of many bundles.
         broken_jobs: Keys of the jobs of broken modules, as far as they are known.
         loose_tasks: Keys of the tasks of sources whose module is not known.
+        bundle: What the rest of the bundle declared when all this was compiled.
     """
 
     jobs: Jobs
@@ -45,6 +47,7 @@ class Compilation:
     bundles: Mapping[str, str] = field(default_factory=dict)
     broken_jobs: frozenset[str] = frozenset()
     loose_tasks: frozenset[str] = frozenset()
+    bundle: BundleDeclarations = field(default_factory=BundleDeclarations)
 
     @property
     def metadata_version(self) -> str:

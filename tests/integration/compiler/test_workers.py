@@ -22,14 +22,13 @@ from lakeflow_job_meta.checks.file_lookups import FileLookups
 from lakeflow_job_meta.cli import params
 from lakeflow_job_meta.compiler import parallel
 from lakeflow_job_meta.compiler.cache import cache
-from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.parallel import ParallelCompiler, Workers
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.compiler.unit import UnitCompiler
 from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.parsing.units import SourceUnit, UnitContent
-from support.project_folder import ProjectFolder, module
+from support.project_folder import ProjectFolder, compile_loaded, module
 from support.tables import row, write_table
 
 AT_ONCE = Workers(2, after_seconds=0, worth_seconds=0, chunk_seconds=60)
@@ -85,7 +84,7 @@ UNITS = 6 * len(KINDS) + 2 + 6
 
 
 def shared(project: ProjectFolder) -> Compilation:
-    return compile_project(load_project(project.path), workers=AT_ONCE)
+    return compile_loaded(load_project(project.path), workers=AT_ONCE)
 
 
 def assert_same(one: Compilation, other: Compilation) -> None:
@@ -134,8 +133,9 @@ class TestResults:
             "from pathlib import Path\n"
             "from lakeflow_job_meta.compiler.compile import compile_project\n"
             "from lakeflow_job_meta.compiler.parallel import Workers\n"
+            "from lakeflow_job_meta.config.bundle import BundleDeclarations\n"
             "from lakeflow_job_meta.config.load import load_project\n"
-            "found = compile_project(load_project(Path('.')), workers=Workers(2, 0, 0, 60))\n"
+            "found = compile_project(load_project(Path('.')), BundleDeclarations(), workers=Workers(2, 0, 0, 60))\n"
             "print({key for key in found.kept_jobs if key in ('good_0', 'zzz')})\n"
         )
         # Without the option, paths here are ASCII.
@@ -187,7 +187,7 @@ class TestWithoutWorkers:
     def test_little_work_starts_none(self, project, monkeypatch):
         monkeypatch.setattr(parallel, "_Pool", None)
 
-        assert compile_project(load_project(project.path), workers=Workers(2)).files
+        assert compile_loaded(load_project(project.path), workers=Workers(2)).files
 
     @pytest.mark.parametrize("python", ["/does/not/exist", "/bin/false", "/bin/cat", "", None])
     def test_a_python_that_does_not_start_changes_nothing(self, project, compiled_here, monkeypatch, python):

@@ -17,7 +17,6 @@ from pathlib import Path
 from lakeflow_job_meta._internal.fs import files_below
 from lakeflow_job_meta._internal.secrets import without_login
 from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.config.bundle import read_bundle_values
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import DeployReport, JobsRejected, StalePlan
 from lakeflow_job_meta.deployment.databricks_cli.client import CliFailure, CliResult, DatabricksCli, explain
@@ -237,7 +236,7 @@ class CliDeployer:
         created = created_jobs(entries, plan.jobs(Action.CREATE))
         owned = owned_ids(entries).union(int(job.job_id) for job in deployed)
         target = self.cli.target or ""
-        scope = ownership_scope(self.project, target, read_bundle_values(self.project, target).name, lambda: "")
+        scope = ownership_scope(self.project, target, self.compilation.bundle.values(target).name, lambda: "")
         return find_twins(created, jobs, owned, recorded, scope)
 
     def workspace_jobs(self) -> list[RemoteJob]:
