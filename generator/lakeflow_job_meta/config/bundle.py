@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeGuard
 
@@ -36,7 +36,7 @@ class BundleFile:
     """A file of the bundle and what it holds; None, and why, for one that cannot be read. `size` is in bytes."""
 
     path: Path
-    document: YamlDocument | None = None
+    document: YamlDocument | None = field(default=None, compare=False)
     content: dict[str, Value] | None = None
     problems: tuple[Diagnostic, ...] = ()
     size: int = 0
@@ -51,7 +51,7 @@ class JobPart:
         tasks: Number, key and whether it says what to do, of each task.
     """
 
-    origin: SourceRef
+    origin: SourceRef = field(compare=False)
     target: str | None
     key: str
     tasks: tuple[tuple[int, str, bool], ...]

@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import fields
 from multiprocessing import spawn
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import pytest
@@ -245,6 +246,27 @@ class TestWithoutWorkers:
         assert handed_out >= chunk
         assert_same(together, project.compile())
 
+    def test_a_worker_that_dies_while_another_one_is_started_changes_nothing(self, project, monkeypatch):
+        start, terminate = SpawnProcess.start, SpawnProcess.terminate
+
+        def start_slowly(process: SpawnProcess) -> None:
+            for other in multiprocessing.active_children():
+                other.kill()
+                time.sleep(0.1)
+            start(process)
+
+        def terminate_slowly(process: SpawnProcess) -> None:
+            terminate(process)
+            time.sleep(0.4)
+
+        monkeypatch.setattr(SpawnProcess, "start", start_slowly)
+        monkeypatch.setattr(SpawnProcess, "terminate", terminate_slowly)
+
+        together = shared(project)
+
+        # What the threads of the pool raise is an error of the test.
+        assert_same(together, project.compile())
+
     def test_units_that_cannot_be_sent_are_compiled_here(self, project, compiled_here, monkeypatch):
         monkeypatch.setattr(SourceUnit, "__reduce__", lambda unit: 1 / 0)
 
@@ -388,7 +410,7 @@ def test_a_chunk_that_no_worker_will_ever_answer_is_compiled_here(project, monke
     work = parallel._Work([unit], AT_ONCE)
     work.take_first()
     pool = parallel._Pool(compiler, 1)
-    pool.chunks[Future()] = Path("nowhere"), [unit]
+    pool.chunks[Future()] = parallel._Chunk(Path("nowhere"), [unit])
     monkeypatch.setattr(parallel, "LIVENESS_SECONDS", 0.01)
 
     pool.exchange(work)
