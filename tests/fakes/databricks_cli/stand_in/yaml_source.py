@@ -6,12 +6,16 @@ Text in; plain data out, and the place of each key and value by its path.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import yaml
 from stand_in.diagnostics import Place, failed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+else:
+    Any = object
 
 DataPath = tuple[Any, ...]
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -25,7 +29,6 @@ _WORDS = {
 }
 
 
-@dataclass
 class Source:
     """The data of a file (or of several, merged) and where each part of it stands.
 
@@ -35,9 +38,10 @@ class Source:
         values: The place of the value at each path.
     """
 
-    data: dict[str, Any] = field(default_factory=dict)
-    keys: dict[DataPath, Place] = field(default_factory=dict)
-    values: dict[DataPath, Place] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.data: dict[str, Any] = {}
+        self.keys: dict[DataPath, Place] = {}
+        self.values: dict[DataPath, Place] = {}
 
 
 def read_yaml(path: Path, shown_as: str) -> Source:
