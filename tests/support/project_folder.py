@@ -77,6 +77,19 @@ class Result:
         return [problem.code for problem in self.problems]
 
 
+def run_here(*arguments: str) -> Result:
+    """Runs the command line in this process, with these arguments."""
+    stdout, stderr = io.StringIO(), io.StringIO()
+    before = sys.argv
+    sys.argv = ["ljm", *arguments]
+    try:
+        with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+            exit_code = run(cli)
+    finally:
+        sys.argv = before
+    return Result(exit_code, stdout.getvalue(), stderr.getvalue())
+
+
 class ProjectFolder:
     """A bundle's folder that a test fills and runs commands in."""
 
@@ -108,15 +121,7 @@ class ProjectFolder:
 
     def ljm(self, *arguments: str) -> Result:
         """Runs the command line in this process."""
-        stdout, stderr = io.StringIO(), io.StringIO()
-        before = sys.argv
-        sys.argv = ["ljm", "--project", str(self.path), *arguments]
-        try:
-            with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
-                exit_code = run(cli)
-        finally:
-            sys.argv = before
-        return Result(exit_code, stdout.getvalue(), stderr.getvalue())
+        return run_here("--project", str(self.path), *arguments)
 
     def run(self, *arguments: str, cwd: Path | None = None, **environment: str) -> Result:
         """Runs the command line as a process of its own, from inside the project."""
