@@ -136,6 +136,104 @@ METADATA_DEFINITIONS: dict[str, Schema] = {
             required=["module_name", "sources"],
         ),
     },
+    "use": {
+        "title": "Module of a blueprint",
+        **closed(
+            {
+                "blueprint": described("The blueprint that the module is made of.", STRING, "ingest_table"),
+                "with": described("The values of the blueprint's parameters.", or_null(FREE_OBJECT)),
+                "module_name": described("Name of the module, in the place of the blueprint's.", or_null(STRING)),
+                "description": described("Description of the job.", or_null(STRING)),
+                "job_config": described("Laid over the blueprint's.", or_null(ref("job_config"))),
+                "targets": described("In the place of the blueprint's.", or_null(listing(ref("target")))),
+                "sources": described(
+                    "Laid over the blueprint's sources of the same source_id; others are added.",
+                    or_null(listing(FREE_OBJECT)),
+                ),
+            },
+            required=["blueprint"],
+        ),
+    },
+    "blueprint": {
+        "title": "Blueprint",
+        **closed(
+            {
+                "blueprint": described("Name of the blueprint.", STRING, "ingest_table"),
+                "description": described("What it makes.", or_null(STRING)),
+                "parameters": described(
+                    "What differs from module to module; used as `${param.name}`.", or_null(mapping(ref("parameter")))
+                ),
+                "examples": described(
+                    "Values of the parameters, with which the blueprint is checked where nothing uses it.",
+                    or_null(listing(FREE_OBJECT)),
+                ),
+                "module": described("The module that is repeated.", ref("blueprint_module")),
+            },
+            required=["blueprint", "module"],
+        ),
+    },
+    "parameter": {
+        "title": "Parameter",
+        **closed(
+            {
+                "type": described("The type of its values.", {"enum": ["text", "number", "boolean", "list", "map"]}),
+                "description": described("What it is.", or_null(STRING)),
+                "default": described("What it is where no value is given; may hold other parameters.", {}),
+                "required": described("False: without a value it is null.", or_null({"type": "boolean"})),
+                "one_of": described("The values that it may have.", or_null(listing({}))),
+                "pattern": described("What all of a text must match.", or_null(STRING), "[a-z][a-z0-9_]*"),
+                "min": described("The least number, characters or items.", or_null({"type": "number"})),
+                "max": described("The most.", or_null({"type": "number"})),
+            },
+            required=["type"],
+        ),
+    },
+    "blueprint_module": {
+        "title": "Module",
+        **closed(
+            {
+                "module_name": described("Name of the module.", STRING, "ingest_${param.table}"),
+                "description": described("Description of the job.", or_null(STRING)),
+                "job_config": described("Settings of the job.", or_null(or_reference(ref("job_config")))),
+                "targets": described("The bundle targets.", or_null(or_reference(listing(ref("target"))))),
+                "sources": described("What the job does.", listing(ref("blueprint_source"))),
+            },
+            required=["sources"],
+        ),
+    },
+    "blueprint_source": {
+        "if": {"required": ["each"]},
+        "then": ref("each"),
+        "else": closed(
+            {
+                "source_id": described("Identifies the source.", STRING, "load_${param.table}"),
+                "source_type": or_null(STRING),
+                "execution_order": or_null({"anyOf": [{"type": "integer"}, ref("reference")]}),
+                "depends_on": or_null(or_reference(listing(ref("dependency")))),
+                "is_active": described(
+                    "False, or a parameter that is, leaves the task out.",
+                    or_null({"anyOf": [{"type": "boolean"}, ref("reference")]}),
+                ),
+                "source_config": or_null(or_reference(FREE_OBJECT)),
+                "target_config": or_null(or_reference(FREE_OBJECT)),
+                "transformation_config": or_reference(ref("transformation_config")),
+            },
+            required=["source_id", "transformation_config"],
+        ),
+    },
+    "each": {
+        "title": "Each",
+        **closed(
+            {
+                "each": described("Sources that are repeated for each row.", listing(ref("blueprint_source"))),
+                "each_as": described(
+                    "How: a task for each row, or one task that Databricks repeats.", {"enum": ["tasks", "loop"]}
+                ),
+                "concurrency": described("How many repetitions of a loop run at once.", {"type": "integer"}),
+            },
+            required=["each"],
+        ),
+    },
     "target": {"title": "Target", **STRING, "minLength": 1, "x-expected": "the name of a target"},
     "source": {
         "title": "Source",
@@ -203,21 +301,58 @@ METADATA = closed(
         "metadata_version": described(
             "Version of the metadata format.", {"anyOf": [STRING, {"type": "number"}, NULL]}, "1.0"
         ),
-        "modules": described("The modules; each becomes one job.", listing(ref("module"))),
+        "modules": described(
+            "The modules; each becomes one job.",
+            listing({"if": {"required": ["blueprint"]}, "then": ref("use"), "else": ref("module")}),
+        ),
+        "blueprints": described("Modules with parameters, for many uses.", listing(ref("blueprint"))),
     },
-    required=["modules"],
 )
+METADATA["anyOf"] = [{"required": ["modules"]}, {"required": ["blueprints"]}]
+
+# How rows of any table become modules.
+ROWS: Schema = {
+    "blueprint": described("The blueprint that each row fills; may be `${column.x}`.", STRING, "ingest_table"),
+    "with": described(
+        "What fills parameters besides the columns of the same names; `${column.x}` is a column, also with a path "
+        "into its JSON.",
+        FREE_OBJECT,
+        {"table": "${column.TargetName}", "mode": "${column.Settings.loadType}"},
+    ),
+    "key": described("The columns that name a row in messages.", {"anyOf": [STRING, listing(STRING)]}, ["TargetName"]),
+    "job_per": described(
+        "`row`, or what the rows of one job have in common, such as a column.", STRING, "row", "${column.source_system}"
+    ),
+}
 
 # Where metadata is read from: the key that names the kind of place, with those that may stand beside it.
 METADATA_PLACES: dict[str, Schema] = {
     "yaml": {"yaml": described("A YAML file, a folder with all below it, or a glob.", STRING, "metadata/")},
-    "delta": {"delta": described("A Delta table by path or URL, read without Spark.", STRING, "data/etl_control")},
+    "delta": {
+        "delta": described("A Delta table by path or URL, read without Spark.", STRING, "data/etl_control"),
+        **ROWS,
+    },
     "table": {
         "table": described("A Unity Catalog table, read over a SQL warehouse.", STRING, "main.etl.etl_control"),
         "warehouse_id": described(
             "The SQL warehouse that reads it; without one, the active Spark session or DATABRICKS_WAREHOUSE_ID.",
             STRING,
         ),
+        **ROWS,
+    },
+    "csv": {
+        "csv": described("A CSV file, or a glob, in the project or in a volume.", STRING, "metadata/tables.csv"),
+        **ROWS,
+    },
+    "query": {
+        "query": described("A file with one SELECT.", STRING, "sql/pipelines.sql"),
+        "warehouse_id": described("The SQL warehouse that runs it.", STRING),
+        "tables": described(
+            "Runs it over these local Delta tables instead: the name in the query, and the path.",
+            mapping(STRING),
+            {"ingest_list": "data/ingest_list"},
+        ),
+        **ROWS,
     },
     "volume": {"volume": described("YAML files in a Unity Catalog volume.", STRING, "/Volumes/main/etl/metadata")},
 }
@@ -298,7 +433,13 @@ PROJECT_DEFINITIONS: dict[str, Schema] = {
                 "Pattern of the names that jobs get in the workspace.",
                 {**STRING, "default": "{module_name}"},
                 "Metadata_Driven_ETL_{module_name}",
-            )
+            ),
+            "task_key": described(
+                "How a source_id becomes a task key: as written where Databricks takes it, or with `_` for every other "
+                "character than letters and digits, as in the original tool.",
+                {**STRING, "enum": ["as_written", "underscores"], "default": "as_written"},
+                "underscores",
+            ),
         }
     ),
     "defaults": closed(

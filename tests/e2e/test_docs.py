@@ -167,6 +167,13 @@ def _demo(folder: Path) -> Path:
     return repository / "build" / "demo"
 
 
+def _own_table(folder: Path) -> Path:
+    _demo(folder)
+    project = folder / "build" / "own_table"
+    shutil.rmtree(project / "resources")
+    return project
+
+
 PROJECTS: dict[str, Callable[[Path], Path]] = {
     "none": _no_project,
     "starter": _starter,
@@ -174,6 +181,7 @@ PROJECTS: dict[str, Callable[[Path], Path]] = {
     "starter without metadata": _without_metadata,
     "this repository": _repository,
     "demo": _demo,
+    "own table": _own_table,
 }
 
 
@@ -408,8 +416,9 @@ def programs(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def in_front_of_a_workspace(workspace: FakeWorkspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets this process find a fake workspace and a databricks command."""
+    """Lets this process find a fake workspace and a databricks command, and gives the starter its warehouse."""
     environment = cli_environment(workspace.url, workspace.token, tmp_path / "databricks")
+    environment["BUNDLE_VAR_warehouse_id"] = "0123456789abcdef"
     command = install_stand_in(tmp_path / "bin")
     for name, value in {**environment, "PATH": f"{command.parent}{os.pathsep}{environment['PATH']}"}.items():
         monkeypatch.setenv(name, value)

@@ -26,7 +26,14 @@ ORIGINAL_COLUMNS: dict[str, arrow.DataType] = {
     "transformation_config": TEXT,
     "is_active": BOOL,
 }
-ALL_COLUMNS = {**ORIGINAL_COLUMNS, "depends_on": TEXT, "job_config": TEXT, "description": TEXT}
+ALL_COLUMNS = {
+    **ORIGINAL_COLUMNS,
+    "depends_on": TEXT,
+    "job_config": TEXT,
+    "description": TEXT,
+    "blueprint": TEXT,
+    "parameters": TEXT,
+}
 
 
 def write_table(

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Union
 
 from lakeflow_job_meta._internal.secrets import is_secret_option, masked, names_a_secret
-from lakeflow_job_meta._internal.text import quoted
+from lakeflow_job_meta._internal.text import quoted, quoted_apart
 
 Scalar = str | int | float | bool | None
 Value = Union[str, int, float, bool, None, list["Value"], dict[str, "Value"]]  # noqa: UP007 (recursive)
@@ -73,12 +73,14 @@ class Difference:
     """One setting that differs; `before` is `ABSENT` where it is new, `after` where it is gone.
 
     `is_secret` says that it may hold a secret although its path does not say so: the value of a parameter in a list.
+    `origin` is where the value after was written, where that is to be told.
     """
 
     path: KeyPath
     before: object
     after: object
     is_secret: bool = False
+    origin: str | None = field(default=None, compare=False, repr=False)
 
     @property
     def shown(self) -> tuple[object, object]:
@@ -88,11 +90,12 @@ class Difference:
 
     def __str__(self) -> str:
         name, (before, after) = ".".join(str(step) for step in self.path) or "value", self.shown
+        where = f"  ({self.origin})" if self.origin is not None else ""
         if before is ABSENT:
-            return f"{name}: {quoted(after)} (new)"
+            return f"{name}: {quoted(after)} (new){where}"
         if after is ABSENT:
-            return f"{name}: {quoted(before)} (gone)"
-        return f"{name}: {quoted(before)} -> {quoted(after)}"
+            return f"{name}: {quoted(before)} (gone){where}"
+        return f"{name}: {' -> '.join(quoted_apart(before, after))}{where}"
 
 
 def diff(before: Value, after: Value, path: KeyPath = (), *, is_secret: bool = False) -> Iterator[Difference]:

@@ -26,8 +26,9 @@ from lakeflow_job_meta.deployment.policy import Allowance, Audience
 from lakeflow_job_meta.deployment.select_backend import BackendName, open_cli, plan_live, select_backend
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Severity, errors_among
 from lakeflow_job_meta.output.writer import plan_changes
-from lakeflow_job_meta.planning.compare import JobChange, Plan, compare_files
+from lakeflow_job_meta.planning.compare import JobChange, Plan
 from lakeflow_job_meta.planning.explain import FORMATS
+from lakeflow_job_meta.planning.files import compare_files
 from lakeflow_job_meta.planning.model import BundlePlan
 from lakeflow_job_meta.workspace.client import Workspace
 
@@ -140,7 +141,7 @@ def plan(
     """
     compilation = compile(project, workspace=workspace)
     changes = plan_changes(project, compilation)
-    files = compare_files(changes, against)
+    files = compare_files(changes, compilation.jobs, against)
     bundle_plan = plan_live(project, open_cli(project, target), parallel) if live else None
     return PlanResult((*compilation.diagnostics, *changes.diagnostics), files, bundle_plan)
 

@@ -18,6 +18,8 @@ _COMMANDS = {
     "validate": "Check all metadata and list every problem at once.",
     "generate": "Write the bundle's YAML files from the metadata.",
     "plan": "Show what the metadata would change, per job, task and setting.",
+    "show": "Print the job of one module as YAML, as it is generated.",
+    "blueprints": "List blueprints, their parameters, and what is made of them.",
     "deploy": "Generate, pass the safety gate, and deploy.",
     "monitor": "Watch the metadata, and deploy what changes.",
     "status": "Show what the monitor did last, and what is left to do.",

@@ -12,6 +12,7 @@ from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import BundleDeclarations, JobPart
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.diagnostics.rules import UNKNOWN_OVERRIDE
+from lakeflow_job_meta.parsing.keys import TaskKeys, task_key_hint
 
 
 def unknown_overrides(bundle: BundleDeclarations, compilation: Compilation) -> Iterator[Diagnostic]:
@@ -45,12 +46,13 @@ def _problems(part: JobPart, whole: list[JobPart], compilation: Compilation) -> 
     else:
         known = {str(task.get("task_key")) for task in job.tasks} if job is not None else set[str]()
         known |= {key for each in whole for _, key, _ in each.tasks}
-        yield from _unknown_tasks(part, known)
+        yield from _unknown_tasks(part, known, compilation.jobs.project.task_keys)
 
 
-def _unknown_tasks(part: JobPart, known: Collection[str]) -> Iterator[Diagnostic]:
+def _unknown_tasks(part: JobPart, known: Collection[str], style: TaskKeys) -> Iterator[Diagnostic]:
     for number, key, does_something in part.tasks:
         if key not in known and not does_something and "${" not in key:
-            hint = did_you_mean(key, sorted(known), otherwise="; is its source inactive?")
+            hint = task_key_hint(key, known, style)
+            hint = hint or did_you_mean(key, sorted(known), otherwise="; is its source inactive?")
             message = f"the job {quoted(part.key)} has no task {quoted(key)} that this overrides{hint}"
             yield UNKNOWN_OVERRIDE.at(part.origin.at("tasks", number), message)

@@ -8,14 +8,14 @@ the last word.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeGuard
 
 from lakeflow_job_meta._internal.fs import MAX_BYTES, is_glob, kind_of_path, read_start
 from lakeflow_job_meta._internal.listing import FilePattern
-from lakeflow_job_meta._internal.trees import Scalar, Value, value_at
+from lakeflow_job_meta._internal.trees import KeyPath, Scalar, Value, value_at
 from lakeflow_job_meta.config.model import BUNDLE_FILES, Project
 from lakeflow_job_meta.config.sync import SyncRules, sync_rules
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, UnreadableDocument
@@ -27,15 +27,22 @@ from lakeflow_job_meta.text.yaml_reader import UNUSABLE, read_yaml
 TARGET_VARIABLES = ("DATABRICKS_BUNDLE_TARGET", "DATABRICKS_BUNDLE_ENV")
 """What the databricks CLI takes the target from where no option names one; the second is an older name."""
 
+VARIABLE_PREFIX = "BUNDLE_VAR_"
+"""Environment variables of this prefix set variables of the bundle, as the databricks CLI reads them."""
+
 _LONGEST_LINE = 32768
 """In bytes; the marker names a path or a table, no system has paths of more than 4096, and six stand for one."""
 
 
 @dataclass(frozen=True, slots=True)
 class BundleFile:
-    """A file of the bundle and what it holds; None, and why, for one that cannot be read. `size` is in bytes."""
+    """A file of the bundle and what it holds; None, and why, for one that cannot be read. `size` is in bytes.
+
+    `label` is its path in messages, relative to the project.
+    """
 
     path: Path
+    label: str
     document: YamlDocument | None = field(default=None, compare=False)
     content: dict[str, Value] | None = None
     problems: tuple[Diagnostic, ...] = ()
@@ -75,12 +82,31 @@ class BundleValues:
 
 
 @dataclass(frozen=True, slots=True)
+class VariableValue:
+    """What a file of the bundle gives a variable, for all targets or for one.
+
+    Attributes:
+        file: Relative to the project.
+        path: Of the value in the file.
+        text: None where it is no plain value, or looked up in the workspace.
+    """
+
+    file: str
+    path: KeyPath
+    text: str | None
+    document: YamlDocument | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class BundleDeclarations:
     """What the bundle declares outside the metadata, by name; None where that is not known.
 
     Attributes:
         default_target: The one that is meant when none is named.
         resources: Kind and key, such as `("pipelines", "silver")`.
+        complex_variables: Those that are declared so, or hold a list or a map.
+        added_tags: Tags that the databricks CLI adds to jobs, each with its target and its job; None for all of them.
+        values: What variables get, by name and target; those of no target are defaults.
         synced: The folders that `sync.paths` names, relative to the project; files of jobs may be there.
         sync: What is uploaded, for each target where they differ; None too where there is no bundle.
         job_parts: What is written by hand about jobs; of those that are generated, too.
@@ -93,6 +119,9 @@ class BundleDeclarations:
     default_target: str | None = None
     targets: frozenset[str] | None = None
     resources: frozenset[tuple[str, str]] | None = None
+    complex_variables: frozenset[str] = frozenset()
+    values: Mapping[tuple[str, str | None], VariableValue] = field(default_factory=dict)
+    added_tags: frozenset[tuple[tuple[str | None, str | None], str]] = frozenset()
     synced: frozenset[str] | None = None
     sync: tuple[SyncRules, ...] | None = None
     job_parts: tuple[JobPart, ...] | None = None
@@ -100,7 +129,7 @@ class BundleDeclarations:
     root: dict[str, Value] | None = None
     files: tuple[BundleFile, ...] = ()
 
-    def values(self, target: str) -> BundleValues:
+    def plain_values(self, target: str) -> BundleValues:
         """Returns the name and the variables for one target; what is no plain scalar is left out."""
         if self.root is None:
             return BundleValues(None, {})
@@ -128,6 +157,14 @@ class BundleDeclarations:
         targets = (entry for content in contents for key, entry in _entries(content, "targets") if key == target)
         return [*contents, *(entry for entry in targets if isinstance(entry, dict))]
 
+    def value_of(self, variable: str, target: str | None) -> VariableValue | None:
+        """Returns what the bundle's files give a variable for a target; None where they give it nothing."""
+        return self.values.get((variable, target)) or self.values.get((variable, None))
+
+    def tags_added(self, job: str, target: str | None) -> set[str]:
+        """Returns the tags that a job gets from the bundle in a target."""
+        return {tag for (of, key), tag in self.added_tags if of in (None, target) and key in (None, job)}
+
 
 def read_bundle_declarations(project: Project) -> BundleDeclarations:
     """Reads the bundle of a project; without a `databricks.yml` nothing is known."""
@@ -150,6 +187,9 @@ def read_bundle_declarations(project: Project) -> BundleDeclarations:
         next(iter(default or (targets if len(targets) == 1 else ())), None),
         frozenset(targets),
         None if makes_more else resources,
+        frozenset(name for part in parts for name, value in _entries(part, "variables") if _is_complex(value)),
+        _values(project, files, targets),
+        frozenset(each for content in contents for each in _added_tags(content)),
         frozenset(
             os.path.relpath(folder / path, project.folder).replace(os.sep, "/")
             for folder, content in by_folder
@@ -174,12 +214,66 @@ def _problems(project: Project, files: Sequence[BundleFile]) -> Iterator[Diagnos
             yield from file.problems
 
 
+def _is_complex(variable: Value) -> bool:
+    if not isinstance(variable, dict):
+        return isinstance(variable, list)
+    is_itself = bool(variable) and not variable.keys() & {"default", "description", "lookup", "type"}
+    return variable.get("type") == "complex" or isinstance(variable.get("default"), (list, dict)) or is_itself
+
+
+def _values(
+    project: Project, files: Iterable[BundleFile], targets: Iterable[str]
+) -> dict[tuple[str, str | None], VariableValue]:
+    """Returns what variables get. Those that the environment sets are left out: no file says what they are.
+
+    The order is that of the databricks CLI (bundle/config/mutator/set_variables.go): the environment, the target's
+    `variable-overrides.json`, the target, the default.
+    """
+    found = {key: value for file in files for key, value in _written(file)}
+    for target in targets:
+        file = _read(project.folder / f".databricks/bundle/{target}/variable-overrides.json", project.folder)
+        for name, value in (file.content or {}).items():
+            text = value if isinstance(value, str) else None
+            found[name, target] = VariableValue(file.label, (name,), text, file.document)
+    return {key: value for key, value in found.items() if f"{VARIABLE_PREFIX}{key[0]}" not in os.environ}
+
+
+def _written(file: BundleFile) -> Iterator[tuple[tuple[str, str | None], VariableValue]]:
+    """Yields what a file gives variables; of a target, the value may stand for itself."""
+    for target, part in _by_target(file.content or {}):
+        for name, variable in _entries(part, "variables"):
+            at: KeyPath = ("variables", name) if target is None else ("targets", target, "variables", name)
+            value, is_looked_up = variable, False
+            if isinstance(variable, dict):
+                value, at, is_looked_up = variable.get("default"), (*at, "default"), "lookup" in variable
+            if value is not None or is_looked_up:
+                text = str(value) if isinstance(value, (str, int, float)) and not is_looked_up else None
+                yield (name, target), VariableValue(file.label, at, text, file.document)
+
+
+def _added_tags(file: dict[str, Value]) -> Iterator[tuple[tuple[str | None, str | None], str]]:
+    """Yields the tags that the databricks CLI adds to jobs: presets, overrides, and in development one of its own.
+
+    bundle/config/mutator/resourcemutator/apply_presets.go and apply_target_mode.go.
+    """
+    for target, part in _by_target(file):
+        jobs = _entries(dict(_entries(part, "resources")), "jobs")
+        for key, said in [(None, dict(_entries(part, "presets"))), *jobs]:
+            yield from (((target, key), tag) for tag, _ in _entries(said if isinstance(said, dict) else {}, "tags"))
+        if part.get("mode") == "development":
+            yield (target, None), "dev"
+
+
+def _by_target(file: dict[str, Value]) -> list[tuple[str | None, dict[str, Value]]]:
+    """Returns a file as a whole, and what it says for each target."""
+    return [(None, file), *((name, each) for name, each in _entries(file, "targets") if isinstance(each, dict))]
+
+
 def _job_parts(file: BundleFile) -> Iterator[JobPart]:
     document, content = file.document, file.content
     if document is None or content is None:
         return
-    of_targets = [(name, target) for name, target in _entries(content, "targets") if isinstance(target, dict)]
-    for target, part in [(None, content), *of_targets]:
+    for target, part in _by_target(content):
         for key, job in _entries(dict(_entries(part, "resources")), "jobs"):
             tasks = value_at(job, ("tasks",))[1]
             found = [each for each in enumerate(tasks if isinstance(tasks, list) else ()) if isinstance(each[1], dict)]
@@ -246,7 +340,7 @@ def _matching(folder: Path, patterns: Value) -> Iterator[BundleFile]:
     left = MAX_BYTES
     for pattern in patterns if isinstance(patterns, list) else []:
         if not isinstance(pattern, str) or Path(pattern).is_absolute():
-            yield BundleFile(folder / str(pattern))
+            yield BundleFile(folder / str(pattern), str(pattern))
             continue
         for path in _named(folder, pattern):
             if not _is_generated(path):
@@ -287,16 +381,16 @@ def _read(path: Path, folder: Path, limit: int = MAX_BYTES) -> BundleFile:
     document, problems = decode_yaml(read, label) if read is not None else (None, problems)
     size = len(read or b"")
     if document is None:
-        return BundleFile(path, None, None, tuple(problems), size)
+        return BundleFile(path, label, None, None, tuple(problems), size)
     found = read_yaml(document.text)
     # A file of nothing but comments holds nothing, for the databricks CLI as well.
     value = {} if found.value is None else found.value
     if found.is_usable and isinstance(value, dict):
-        return BundleFile(path, document, value, (), size)
+        return BundleFile(path, label, document, value, (), size)
     faults = [fault for fault in document.faults() if fault.kind in UNUSABLE]
     problems = [document.report(fault) for fault in faults if fault.kind != "document"]
     no_keys = [] if faults else [UNREADABLE.at(SourceRef(document), "a file of a bundle holds keys with values")]
-    return BundleFile(path, document, None, (*problems, *no_keys), size)
+    return BundleFile(path, label, document, None, (*problems, *no_keys), size)
 
 
 def _with_targets(file: dict[str, Value]) -> list[dict[str, Value]]:

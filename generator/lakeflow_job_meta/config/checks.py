@@ -10,7 +10,7 @@ from lakeflow_job_meta._internal.fs import is_glob, is_good_glob
 from lakeflow_job_meta._internal.listing import FilePattern
 from lakeflow_job_meta._internal.text import did_you_mean, listing, quoted
 from lakeflow_job_meta._internal.trees import Value
-from lakeflow_job_meta.config.model import BUNDLES_FOLDER, SOURCE_KINDS, Project, is_inside
+from lakeflow_job_meta.config.model import BUNDLES_FOLDER, ROW_KINDS, SOURCE_KINDS, TABLE_KINDS, Project, is_inside
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.diagnostics.rules import PROJECT_FILE_MISTAKE, RULES
 from lakeflow_job_meta.tables.names import name_problem
@@ -34,16 +34,47 @@ def _sources_are_clear(project: Project, value: dict[str, Value]) -> Iterator[Di
         if len(kinds) != 1:
             message = f"an entry of 'metadata' has exactly one of {listing(SOURCE_KINDS)}"
             yield _at(project, message, "metadata", number)
-        elif "warehouse_id" in entry and kinds != ["table"]:
-            yield _at(project, "only a 'table' is read over a warehouse", "metadata", number, "warehouse_id")
+        elif "warehouse_id" in entry and kinds not in (["table"], ["query"]):
+            message = "only a 'table' or a 'query' is read over a warehouse"
+            yield _at(project, message, "metadata", number, "warehouse_id")
         elif (problem := _location_problem(kinds[0], str(entry[kinds[0]]))) is not None:
             yield _at(project, problem, "metadata", number, kinds[0])
+
+
+def _rows_are_mapped(project: Project, value: dict[str, Value]) -> Iterator[Diagnostic]:
+    """Checks how the rows of a table become modules."""
+    for number, entry in enumerate(cast("list[dict[str, Value]]", value.get("metadata") or [])):
+        kind = next((kind for kind in SOURCE_KINDS if kind in entry), "")
+        for problem, key in _row_problems(entry, kind):
+            yield _at(project, problem, "metadata", number, key)
+        if kind == "query" and not _is_file_inside(project, str(entry[kind])):
+            yield _at(project, f"there is no file {quoted(entry[kind])} in the project", "metadata", number, kind)
+
+
+def _row_problems(entry: dict[str, Value], kind: str) -> Iterator[tuple[str, str]]:
+    """Yields what is wrong with an entry, and the key that it is wrong at."""
+    mapping = [key for key in ("with", "key", "job_per", "tables") if key in entry]
+    if "blueprint" not in entry:
+        if kind in ROW_KINDS:
+            yield f"rows of a {kind!r} fill a blueprint; name it with 'blueprint'", kind
+        for key in mapping:
+            yield f"{key!r} is for rows that fill a blueprint; name it with 'blueprint'", key
+        return
+    if kind not in (*TABLE_KINDS, *ROW_KINDS):
+        yield f"{kind!r} has no rows; a blueprint is filled by {listing((*TABLE_KINDS, *ROW_KINDS))}", "blueprint"
+    elif kind != "csv" and not entry.get("key"):
+        yield "'key' is missing: the columns that name a row in messages, such as `key: [table_name]`", kind
+    if "tables" in entry and "warehouse_id" in entry:
+        yield "'tables' are read where they lie, without a warehouse; leave out one of the two", "tables"
+    job_per = entry.get("job_per")
+    if isinstance(job_per, str) and job_per != "row" and "${column." not in job_per:
+        yield f"'job_per' is `row`, or a column like `${{column.{job_per}}}`", "job_per"
 
 
 def _location_problem(kind: str, location: str) -> str | None:
     if kind == "table":
         return name_problem(location)
-    if kind == "yaml" and is_glob(location) and not is_good_glob(location):
+    if kind in ("yaml", "csv") and is_glob(location) and not is_good_glob(location):
         return "a glob is relative to the project, and '**' stands alone between slashes"
     if kind == "volume" and not _VOLUME.match(location):
         return "a volume's path begins with /Volumes/catalog/schema/volume"
@@ -124,6 +155,7 @@ def _codes_exist(project: Project, value: dict[str, Value]) -> Iterator[Diagnost
 
 _CHECKS: tuple[_Check, ...] = (
     _sources_are_clear,
+    _rows_are_mapped,
     _sources_are_there_once,
     _output_is_inside,
     _output_holds_no_metadata,

@@ -18,6 +18,7 @@ from lakeflow_job_meta.config.checks import project_mistakes
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, UnreadableDocument, in_reading_order
 from lakeflow_job_meta.diagnostics.rules import PROJECT_FILE_MISTAKE, UNKNOWN_FIELD
 from lakeflow_job_meta.errors import ConfigError
+from lakeflow_job_meta.parsing.keys import TaskKeys
 from lakeflow_job_meta.schema.validator import Finding, compare
 from lakeflow_job_meta.text.yaml_documents import open_yaml
 from lakeflow_job_meta.text.yaml_reader import read_yaml
@@ -88,10 +89,13 @@ def _project(folder: Path, origin: SourceRef, value: dict[str, Value]) -> model.
         return cast("dict[str, Value]", value.get(name) or {})
 
     defaults = section("defaults")
-    sources = cast("list[dict[str, str]]", value.get("metadata") or [])
+    sources = cast("list[dict[str, Value]]", value.get("metadata") or [])
     kinds = ((entry, kind) for entry in sources for kind in model.SOURCE_KINDS if kind in entry)
-    metadata = tuple(model.MetadataSource(kind, entry[kind], entry.get("warehouse_id")) for entry, kind in kinds)
-    tables = (source.location for source in metadata if source.kind in model.TABLE_KINDS)
+    metadata = tuple(
+        model.MetadataSource(kind, str(entry[kind]), cast("str | None", entry.get("warehouse_id")), _rows(entry))
+        for entry, kind in kinds
+    )
+    tables = (source.location for source in metadata if source.kind in model.TABLE_KINDS and source.rows is None)
     return model.Project(
         folder,
         origin,
@@ -99,6 +103,7 @@ def _project(folder: Path, origin: SourceRef, value: dict[str, Value]) -> model.
         output=os.path.normpath(str(value.get("output") or "resources")).replace(os.sep, "/"),
         control_table=cast("str | None", value.get("control_table")) or next(tables, None),
         job_name=str(section("naming").get("job_name") or "{module_name}"),
+        task_keys=TaskKeys(section("naming").get("task_key") or TaskKeys.AS_WRITTEN),
         defaults=model.Defaults(
             warehouse_id=cast("str | None", defaults.get("warehouse_id")),
             job=cast("dict[str, Value]", defaults.get("job") or {}),
@@ -119,4 +124,17 @@ def _bundles(section: dict[str, Value]) -> model.Bundles:
         cast("int | None", section.get("jobs_per_bundle")),
         cast("str | None", section.get("by")),
         None if include is None else tuple(os.path.normpath(path).replace(os.sep, "/") for path in include),
+    )
+
+
+def _rows(entry: dict[str, Value]) -> model.RowMapping | None:
+    if "blueprint" not in entry:
+        return None
+    key, job_per = entry.get("key"), cast("str | None", entry.get("job_per"))
+    return model.RowMapping(
+        str(entry["blueprint"]),
+        cast("dict[str, Value]", entry.get("with") or {}),
+        (key,) if isinstance(key, str) else tuple(cast("list[str]", key or [])),
+        None if job_per == "row" else job_per,
+        cast("dict[str, str]", entry.get("tables") or {}),
     )

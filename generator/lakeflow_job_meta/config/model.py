@@ -10,6 +10,7 @@ from pathlib import Path
 from lakeflow_job_meta._internal.fs import kind_of_path
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.diagnostics.model import SourceRef
+from lakeflow_job_meta.parsing.keys import TaskKeys
 
 PROJECT_FILE = "job_meta.yml"
 BUNDLE_FILE = "databricks.yml"
@@ -18,19 +19,44 @@ BUNDLE_FILES = (BUNDLE_FILE, "databricks.yaml", "bundle.yml", "bundle.yaml")
 BUNDLES_FOLDER = "bundles"
 """Where the bundles of a project of many are, a folder each."""
 
-SOURCE_KINDS = ("yaml", "delta", "table", "volume")
+SOURCE_KINDS = ("yaml", "delta", "table", "volume", "csv", "query")
 """What an entry of `metadata:` may name."""
 
 TABLE_KINDS = ("delta", "table")
+ROW_KINDS = ("csv", "query")
+"""What has rows of the user's own and nothing else: a blueprint makes modules of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowMapping:
+    """How the rows of a table become modules.
+
+    Attributes:
+        blueprint: The blueprint's name; it may hold `${column.x}`.
+        values: What fills the blueprint's parameters besides the columns of the same names; may hold `${column.x}`.
+        key: The columns that name a row.
+        job_per: What rows of one job have in common, such as `${column.x}`; None where each row is a job.
+        tables: For a query over Delta files: where each table that it names lies.
+    """
+
+    blueprint: str
+    values: dict[str, Value] = field(default_factory=dict)
+    key: tuple[str, ...] = ()
+    job_per: str | None = None
+    tables: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class MetadataSource:
-    """One entry of `metadata:`, such as `yaml: metadata/`; a `table:` may have a SQL warehouse that reads it."""
+    """One entry of `metadata:`, such as `yaml: metadata/`; a `table:` may have a SQL warehouse that reads it.
+
+    With `rows` it is no control table, but any table, whose rows fill a blueprint.
+    """
 
     kind: str
     location: str
     warehouse_id: str | None = None
+    rows: RowMapping | None = None
 
 
 DEFAULT_METADATA = (MetadataSource("yaml", "metadata"),)
@@ -68,6 +94,7 @@ class Project:
         output: The folder for generated files, relative to the bundle's folder, in POSIX form.
         control_table: The table's name that notebooks get; None in a project of YAML alone.
         job_name: A pattern of the jobs' names; `{module_name}` stands for the module's.
+        task_keys: How the keys of tasks are made.
         job_template: The user's own template, relative to `folder`.
         allow_unknown: Settings that pass although the schema does not know them, such as `task.new_setting`.
         checks: Severity by code: `error`, `warning` or `off`.
@@ -82,6 +109,7 @@ class Project:
     output: str = "resources"
     control_table: str | None = None
     job_name: str = "{module_name}"
+    task_keys: TaskKeys = TaskKeys.AS_WRITTEN
     defaults: Defaults = field(default_factory=Defaults)
     job_template: str | None = None
     allow_unknown: frozenset[str] = frozenset()
@@ -98,7 +126,7 @@ class Project:
     @property
     def table_sources(self) -> tuple[MetadataSource, ...]:
         """The control tables among the sources of metadata; the first one is the table that state is kept beside."""
-        return tuple(source for source in self.metadata if source.kind in TABLE_KINDS)
+        return tuple(source for source in self.metadata if source.kind in TABLE_KINDS and source.rows is None)
 
 
 def bundle_file_in(folder: Path) -> Path | None:

@@ -48,7 +48,14 @@ from lakeflow_job_meta.planning.model import Action, BundlePlan, job_names
 from lakeflow_job_meta.state.folder import state_folder
 from lakeflow_job_meta.state.lock import deployment_lock
 from lakeflow_job_meta.state.store import JOBS, open_state_store
-from lakeflow_job_meta.state.tracking import DeployedJob, TrackedJob, read_left_behind, record_jobs, write_left_behind
+from lakeflow_job_meta.state.tracking import (
+    DeployedJob,
+    TrackedJob,
+    jobs_by_target,
+    read_left_behind,
+    record_jobs,
+    write_left_behind,
+)
 from lakeflow_job_meta.workspace.client import Workspace
 
 
@@ -145,7 +152,8 @@ def deploy(
     tracking = open_state_store(project, folder, JOBS, workspace)
     with deployment_lock(folder, on_wait=reporter.on_progress) as lock:
         prepared = prepare(project, options, reporter, compile_metadata, writes_files=backend.writes_files)
-        return apply(prepared, backend, DeployContext(project, target, folder, lock, tracking, options, reporter))
+        context = DeployContext(project, target, folder, lock, tracking, options, reporter, workspace)
+        return apply(prepared, backend, context)
 
 
 def prepare(
@@ -335,11 +343,20 @@ def _recorded(result: DeployResult, context: DeployContext) -> DeployResult:
     tracking, target, plan = context.tracking, context.target or "", result.plan
     staying = plan.jobs(*(action for action in Action if action is not Action.DELETE))
     try:
-        gone = [job for job in context.known_jobs() if job.key not in {*staying, *(job.key for job in result.deployed)}]
+        rows = tracking.rows()
+        known, kept = jobs_by_target(rows).get(target, ()), {*staying, *(job.key for job in result.deployed)}
+        gone = [job for job in known if job.key not in kept]
         deleted = () if result.problems else plan.jobs(Action.DELETE)
         left = result.deployer.living([job for job in gone if job.key not in deleted])
         jobs = record_jobs(
-            tracking, target, result.deployed, modules, result.changed, version, [*staying, *(job.key for job in left)]
+            tracking,
+            rows,
+            target,
+            result.deployed,
+            modules,
+            result.changed,
+            version,
+            [*staying, *(job.key for job in left)],
         )
         left += _doubled(result, context, {job.job_id for job in (*result.deployed, *left)})
         write_left_behind(context.folder, left)

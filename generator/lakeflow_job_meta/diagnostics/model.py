@@ -60,12 +60,14 @@ class Location:
 class Subject:
     """The names of the module and the source that a value belongs to, and the dotted path of its setting below them.
 
-    Such a path is `job_config.tags.domain` or `targets[0]`; in a file without modules it begins at the root.
+    Such a path is `job_config.tags.domain` or `targets[0]`; in a file without modules it begins at the root. `note` is
+    put behind every message about the value: where else to look.
     """
 
     module: str | None = None
     source: str | None = None
     setting: str | None = None
+    note: str = ""
 
 
 def dotted(path: KeyPath) -> str | None:
@@ -228,7 +230,7 @@ class Rule:
     ) -> Diagnostic:
         """Reports this mistake at a location that was looked up."""
         names = subject.module, subject.source, subject.setting
-        return Diagnostic(self.severity, self.code, message, location, line, suggestion, *names)
+        return Diagnostic(self.severity, self.code, message + subject.note, location, line, suggestion, *names)
 
 
 def errors_among(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:

@@ -27,6 +27,16 @@ ROW_WITHOUT_MODULE = Rule("row-without-module", is_fixed=True)
 NOT_IN_A_TABLE = Rule("not-in-a-table", is_fixed=True)
 NEAR_COLUMN = Rule("near-column", Severity.WARNING)
 
+# Blueprints, and the rows that fill them.
+BAD_BLUEPRINT = Rule("bad-blueprint", is_fixed=True)
+DUPLICATE_BLUEPRINT = Rule("duplicate-blueprint", is_fixed=True)
+UNKNOWN_BLUEPRINT = Rule("unknown-blueprint", is_fixed=True)
+BAD_PARAMETER = Rule("bad-parameter", is_fixed=True)
+MISSING_PARAMETER = Rule("missing-parameter", is_fixed=True)
+UNUSED_PARAMETER = Rule("unused-parameter", Severity.WARNING)
+UNKNOWN_COLUMN = Rule("unknown-column", is_fixed=True)
+ROW_KEY = Rule("row-key", is_fixed=True)
+
 # The settings of jobs and tasks.
 UNDEFINED_COMPUTE = Rule("undefined-compute")
 NO_COMPUTE = Rule("no-compute")

@@ -15,21 +15,34 @@ from lakeflow_job_meta._internal.text import did_you_mean, either, kind_of, list
 from lakeflow_job_meta._internal.trees import KeyPath, Value, merged
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Rule, SourceRef
-from lakeflow_job_meta.diagnostics.rules import MISSING_FIELD, NO_ACTIVE_SOURCE, TASK_KIND, UNKNOWN_FIELD, WRONG_TYPE
+from lakeflow_job_meta.diagnostics.rules import (
+    MISSING_FIELD,
+    NO_ACTIVE_SOURCE,
+    TASK_KIND,
+    UNKNOWN_FIELD,
+    UNUSABLE_NAME,
+    WRONG_TYPE,
+)
 from lakeflow_job_meta.jobs import task_types
 from lakeflow_job_meta.jobs.dependencies import Stages
 from lakeflow_job_meta.jobs.key_order import in_job_order, in_task_order
 from lakeflow_job_meta.jobs.layers import Layer, merge_layers
 from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, LocalPath, Patterns, with_paths
 from lakeflow_job_meta.jobs.model import Job, SqlFile, TaskOrigin
-from lakeflow_job_meta.parsing.keys import job_key, task_key
+from lakeflow_job_meta.parsing.keys import MAX_TASK_KEY, job_key, task_key, task_key_problem
 from lakeflow_job_meta.parsing.model import Module, Source
 
 ACTIVE_DEFAULT_EXCLUSIVE = ("schedule", "trigger", "continuous")
 """A job has at most one of these, so a default for one yields to a module that sets another."""
 
-SET_BY_DATABRICKS = ("format", "job_id", "creator_user_name", "created_time", "run_as_user_name")
-"""What the Jobs API returns with a job's settings; of `format` it says: "ignored in create/update/reset calls"."""
+SET_BY_DATABRICKS = (
+    *("format", "job_id", "creator_user_name", "created_time", "run_as_user_name", "edit_mode", "deployment"),
+    *("effective_budget_policy_id", "effective_usage_policy_id", "trigger_state", "has_more", "next_page_token"),
+)
+"""What the Jobs API returns with a job's settings; of `format` it says: "ignored in create/update/reset calls".
+
+`edit_mode` and `deployment` are what the databricks CLI writes into each job that it deploys.
+"""
 
 _GIT_PROVIDERS = (
     *("gitHub", "gitHubEnterprise", "gitLab", "gitLabEnterpriseEdition"),
@@ -43,6 +56,11 @@ _NOT_OF_THE_API = ("task_type", "task_key", "depends_on", *task_types.DIRECT_NOT
 """What a `transformation_config` holds that is no setting of the task itself."""
 
 _MADE_ELSEWHERE = {"task_key": "it is made from 'source_id'", "depends_on": "write it beside 'source_id'"}
+
+
+def left_out(project: Project) -> tuple[str, ...]:
+    """Returns the settings of jobs that are left out, unless the project file lets them pass."""
+    return tuple(name for name in SET_BY_DATABRICKS if f"job.{name}" not in project.allow_unknown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +121,7 @@ class _Builder:
         if module.description is not None:
             origin = module.origin.at("description")
             layers.insert(2, Layer("module", origin, module.description, ("description",), is_derived=True))
-        settings = _without(merge_layers(layers), SET_BY_DATABRICKS)
+        settings = _without(merge_layers(layers), left_out(self.project))
         git = settings.get("git_source")
         if isinstance(git, dict) and isinstance(provider := git.get("git_provider"), str):
             known = next((each for each in _GIT_PROVIDERS if each.casefold() == provider.casefold()), provider)
@@ -175,7 +193,9 @@ class _Builder:
 
     def _iteration(self, own: Layer, key: str, source_id: str, layers: list[Layer]) -> dict[str, Value]:
         own_key = own.value.get("task_key") if isinstance(own.value, dict) else None
-        inner_key = task_key(own_key) if isinstance(own_key, str) else f"{key}_iteration"
+        inner_key = task_key(own_key, self.project.task_keys) if isinstance(own_key, str) else f"{key}_iteration"
+        if (reason := task_key_problem(str(own_key or key), inner_key)) is not None and len(key) <= MAX_TASK_KEY:
+            self._report(UNUSABLE_NAME, own.ref.at("task_key") if own_key is not None else own.ref, reason)
         return in_task_order({"task_key": inner_key, **self._settings(own, inner_key, source_id, layers)})
 
     def _block(self, config: dict[str, Value], kind: task_types.TaskType, origin: SourceRef) -> Value:

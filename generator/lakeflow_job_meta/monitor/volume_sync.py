@@ -16,6 +16,7 @@ from lakeflow_job_meta.diagnostics.model import Diagnostic, errors_among
 from lakeflow_job_meta.parsing.units import RawModule
 from lakeflow_job_meta.services.table_load import check_for_table, load
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints
+from lakeflow_job_meta.sources.interface import with_blueprints
 from lakeflow_job_meta.sources.volume import VolumeReader
 from lakeflow_job_meta.tables.store import VersionedTable
 
@@ -52,7 +53,8 @@ def sync_volume(
     if not fresh:
         return SyncResult(done)
     # All of them, since a module in a new file may be in an old one too.
-    snapshot = reader.read_some(digests)
+    # A blueprint is known to the files that are loaded together with its own.
+    [snapshot] = with_blueprints([reader.read_some(digests)])
     found = errors_among(check_for_table(project, [snapshot], table))
     errors = [error for error in found if error.location.path in fresh]
     bad = _modules_with(errors, snapshot.modules)

@@ -11,19 +11,33 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
+from typing import cast
 
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value, diff
 from lakeflow_job_meta.control_table.schema import METADATA_COLUMNS, key_of
 from lakeflow_job_meta.diagnostics import rules
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Location, SourceRef, Subject, dotted
-from lakeflow_job_meta.parsing.units import RawModule, SourceUnit, UnitContent, digest_of
+from lakeflow_job_meta.parsing.arguments import Arguments
+from lakeflow_job_meta.parsing.units import (
+    Blueprints,
+    BlueprintUse,
+    RawModule,
+    SourceUnit,
+    UnitContent,
+    digest_of,
+)
 from lakeflow_job_meta.tables.schema import Row
 from lakeflow_job_meta.text.json_columns import locate_in_json, read_json
 from lakeflow_job_meta.text.yaml_errors import Fault, lines_of
 
 _MODULE_COLUMNS = [column.name for column in METADATA_COLUMNS if column.of_module]
-_SOURCE_COLUMNS = [column.name for column in METADATA_COLUMNS if not column.of_module]
+_BLUEPRINT_COLUMNS = ("blueprint", "parameters")
+_SOURCE_COLUMNS = [
+    column.name for column in METADATA_COLUMNS if not column.of_module and column.name not in _BLUEPRINT_COLUMNS
+]
+_GIVEN_BY_NAME = ("source_id", "module_name", "source_type", "execution_order", "source_config", "target_config")
+"""Columns that fill parameters of a blueprint that are named like them, where `parameters` does not."""
 _JSON_COLUMNS = {column.name for column in METADATA_COLUMNS if column.holds_json}
 _USUAL_BYTES = 400
 """Of a row."""
@@ -93,7 +107,19 @@ def units_of_rows(label: str, rows: Iterable[Row], group_column: str | None = No
         read = partial(_module, label, members, group_column) if is_module else partial(_without_module, label, members)
         written = _written(members)
         digest = digest_of(label, written) if written is not None else None
-        yield SourceUnit(label, digest, read, len(written) if written is not None else _USUAL_BYTES * len(members))
+        size = len(written) if written is not None else _USUAL_BYTES * len(members)
+        uses = is_module and any(row.get("blueprint") is not None for row in members)
+        if not uses:
+            yield SourceUnit(label, digest, read, size)
+            continue
+        names = partial(_names_of_uses, label, members)
+        yield SourceUnit(label, digest, read, size, Blueprints.USED, rows=names)
+
+
+def _names_of_uses(label: str, rows: Sequence[Row]) -> tuple[str, ...]:
+    document = TableModule(label, rows, {})
+    numbers = (number for number, row in enumerate(rows) if row.get("blueprint") is not None)
+    return tuple(str(SourceRef(document, ("sources", number))) for number in numbers)
 
 
 def modules_of_rows(label: str, rows: Iterable[Row]) -> UnitContent:
@@ -122,6 +148,9 @@ def _without_module(label: str, rows: list[Row]) -> UnitContent:
 
 
 def _module(label: str, rows: list[Row], group_column: str | None) -> UnitContent:
+    if any(row.get("blueprint") is not None for row in rows):
+        # The sources of the module are its first rows; those of a blueprint come to sources elsewhere.
+        rows = sorted(rows, key=lambda row: row.get("blueprint") is not None)
     row_of = {"module_name": 0}
     origin = SourceRef(TableModule(label, rows, row_of))
     value: dict[str, Value] = {}
@@ -142,9 +171,43 @@ def _module(label: str, rows: list[Row], group_column: str | None) -> UnitConten
             elif any(diff(first, found)):
                 here = origin.at("sources", number, column)
                 problems.append(_conflict(column, here, origin.at(column), first, found))
-    value["sources"] = [_source(row, origin.at("sources", number), problems) for number, row in enumerate(rows)]
+    value["sources"] = [
+        _source(row, origin.at("sources", number), problems)
+        for number, row in enumerate(rows)
+        if row.get("blueprint") is None
+    ]
+    use = _use(rows, origin, problems)
     group = _group(rows, group_column, origin, row_of, problems) if group_column is not None else None
-    return UnitContent((RawModule(value, origin, bool(problems), group),), tuple(problems))
+    return UnitContent((RawModule(value, origin, bool(problems), group, use),), tuple(problems))
+
+
+def _use(rows: list[Row], origin: SourceRef, problems: list[Diagnostic]) -> BlueprintUse | None:
+    """Returns the blueprint of a module's rows, and what each gives its parameters; None where no row names one."""
+    numbers = [number for number, row in enumerate(rows) if row.get("blueprint") is not None]
+    if not numbers:
+        return None
+    name = rows[numbers[0]]["blueprint"]
+    arguments = []
+    for number in numbers:
+        row, at = rows[number], origin.at("sources", number)
+        if row["blueprint"] != name:
+            both = (
+                f"{quoted(row['blueprint'])} here but {quoted(name)} in {origin.at('sources', numbers[0], 'blueprint')}"
+            )
+            message = f"'blueprint' is {both}; rows of a module must agree"
+            problems.append(rules.CONFLICTING_ROWS.at(at.at("blueprint"), message))
+        given, fault = _read(row, "parameters")
+        if fault is not None:
+            problems.append(_bad_cell(row, "parameters", at.at("parameters"), fault))
+        by_name: dict[str, Value] = {}
+        for column in _GIVEN_BY_NAME:
+            value, fault = _read(row, column)
+            if fault is None and value is not None:
+                by_name[column] = value
+        arguments.append(
+            Arguments(given, at.at("parameters"), is_active=row.get("is_active") is not False, by_name=by_name)
+        )
+    return BlueprintUse(cast("Value", name), origin.at("sources", numbers[0], "blueprint"), tuple(arguments))
 
 
 def _group(

@@ -109,7 +109,8 @@ def apply_fixes(project: Project, fixes: Fixes) -> Fixes:
 class _Planner:
     def __init__(self, project: Project, compilation: Compilation) -> None:
         snapshots = (*compilation.present, *compilation.missing)
-        self._digests = {unit.label: unit.digest for snapshot in snapshots for unit in snapshot.units}
+        units = (unit for snapshot in snapshots for unit in snapshot.units if unit.text_digest is not None)
+        self._digests = {unit.label: unit.text_digest for unit in units}
         self._project = project
         self._refused: dict[str, str] = {}
         self.files: dict[str, FileFix] = {}

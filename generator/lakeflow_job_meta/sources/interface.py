@@ -7,10 +7,13 @@ fetches everything at once, in units that are parsed only when their content is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+from lakeflow_job_meta.blueprints.library import bound, library_of
+from lakeflow_job_meta.blueprints.model import Library
+from lakeflow_job_meta.blueprints.rows import RowSource, units_of_rows
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, UnreadableDocument
 from lakeflow_job_meta.diagnostics.rules import UNREADABLE
 from lakeflow_job_meta.parsing.units import RawModule, SourceUnit
@@ -26,6 +29,7 @@ class SourceSnapshot:
         problems: Why it could not be read as a whole.
         contains: Whether a label, as generated files name it, belongs to this source.
         version: Of a table, the version that was read.
+        rows: Of a source whose rows fill blueprints, the rows; `with_blueprints` makes its units of them.
     """
 
     source: str
@@ -34,6 +38,7 @@ class SourceSnapshot:
     is_unreadable: bool
     contains: Callable[[str], bool]
     version: int | None = None
+    rows: RowSource | None = None
 
     @classmethod
     def unreadable(cls, reader: Reader, *messages: str, is_file: bool = True) -> SourceSnapshot:
@@ -74,3 +79,30 @@ class Reader(Protocol):
 
         Raises LakeflowJobMetaError where the source cannot be reached.
         """
+
+
+def blueprints_of(snapshots: Iterable[SourceSnapshot]) -> Library:
+    """Returns the blueprints that some snapshots define."""
+    return library_of(unit for snapshot in snapshots for unit in snapshot.units)
+
+
+def with_blueprints(snapshots: Sequence[SourceSnapshot], library: Library | None = None) -> list[SourceSnapshot]:
+    """Returns snapshots whose units hold whole modules: every use of a blueprint is what it stands for.
+
+    `library` has the blueprints; by default they are those of the snapshots.
+    """
+    library = library or blueprints_of(snapshots)
+    return [_with_rows(replace(each, units=bound(each.units, library)), library) for each in snapshots]
+
+
+def _with_rows(snapshot: SourceSnapshot, library: Library) -> SourceSnapshot:
+    if snapshot.rows is None:
+        return snapshot
+    found = units_of_rows(snapshot.rows, library)
+    return replace(
+        snapshot,
+        units=(*snapshot.units, *found.units),
+        problems=(*snapshot.problems, *found.problems),
+        is_unreadable=snapshot.is_unreadable or not found.is_usable,
+        rows=None,
+    )

@@ -5,23 +5,29 @@ Nothing is connected to before it is read. Of a table one version is read, and n
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from lakeflow_job_meta.config.model import MetadataSource, Project
+from lakeflow_job_meta._internal.fs import read_file
+from lakeflow_job_meta.blueprints.rows import RowSource
+from lakeflow_job_meta.config.model import MetadataSource, Project, RowMapping
 from lakeflow_job_meta.control_table.schema import CONTROL_TABLE
 from lakeflow_job_meta.diagnostics.model import Location, Subject
 from lakeflow_job_meta.diagnostics.rules import NEAR_COLUMN
-from lakeflow_job_meta.errors import LakeflowJobMetaError
+from lakeflow_job_meta.errors import LakeflowJobMetaError, OperationFailed
 from lakeflow_job_meta.parsing.rows import units_of_rows
+from lakeflow_job_meta.sources.csv_files import CsvReader, files_of
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints
 from lakeflow_job_meta.sources.interface import Reader, SourceSnapshot
+from lakeflow_job_meta.sources.row_reader import RowReader
 from lakeflow_job_meta.sources.volume import VolumeReader, volume_files
 from lakeflow_job_meta.sources.yaml_files import YamlReader
-from lakeflow_job_meta.tables.open import open_table
-from lakeflow_job_meta.tables.schema import TableSchema, TableUnusable
+from lakeflow_job_meta.tables.open import open_executor, open_table
+from lakeflow_job_meta.tables.plain import WholeTable
+from lakeflow_job_meta.tables.query import query_problem, run_local_query, run_query
+from lakeflow_job_meta.tables.schema import ANY_TABLE, TableSchema, TableUnusable
 from lakeflow_job_meta.tables.store import VersionedTable
 from lakeflow_job_meta.workspace.client import Workspace
 
@@ -46,11 +52,52 @@ def _open_reader(
 ) -> Reader:
     if source.kind == "yaml":
         return YamlReader(project.folder, source.location)
+    if source.rows is not None:
+        return _open_rows(project, source, source.rows, on_wait, workspace)
     if source.kind == "volume":
         return VolumeReader(source.location, None if workspace is None else volume_files(source.location, workspace))
     group_column = project.bundles.by if project.bundles is not None else None
     open_it = partial(open_table_source, source, project.folder, workspace=workspace, on_wait=on_wait)
     return TableReader(source.location, open_it, group_column)
+
+
+def _open_rows(
+    project: Project,
+    source: MetadataSource,
+    mapping: RowMapping,
+    on_wait: Callable[[str], None],
+    workspace: Workspace | None,
+) -> Reader:
+    group_column = project.bundles.by if project.bundles is not None else None
+    origin = project.origin.at("metadata", project.metadata.index(source))
+    rows = RowSource((), mapping, origin, group_column)
+    if source.kind == "csv":
+        return CsvReader(source.location, files_of(project.folder, source.location, workspace), rows)
+    if source.kind == "query":
+        read = partial(_run_query, project.folder, source, mapping, on_wait, workspace)
+        return RowReader(source.location, read, lambda: read().fingerprint, rows)
+    open_it = partial(open_table_source, source, project.folder, ANY_TABLE, workspace=workspace, on_wait=on_wait)
+    return RowReader(source.location, lambda: open_it().read_whole(), lambda: open_it().fingerprint(), rows)
+
+
+def _run_query(
+    folder: Path,
+    source: MetadataSource,
+    mapping: RowMapping,
+    on_wait: Callable[[str], None],
+    workspace: Workspace | None,
+) -> WholeTable:
+    try:
+        text = read_file(folder / source.location).decode("utf-8-sig")
+    except OSError as error:
+        raise OperationFailed(f"{error.strerror}") from None
+    except UnicodeDecodeError:
+        raise OperationFailed("it is not UTF-8") from None
+    if (problem := query_problem(text)) is not None:
+        raise OperationFailed(problem)
+    if mapping.tables:
+        return run_local_query(text, mapping.tables, folder)
+    return run_query(text, open_executor(source.location, source.warehouse_id, workspace, on_wait))
 
 
 def open_table_source(
@@ -71,6 +118,15 @@ def open_table_source(
         workspace=workspace,
         on_wait=on_wait,
     )
+
+
+def table_identities(project: Project, labels: Container[str], workspace: Workspace | None = None) -> frozenset[str]:
+    """Returns what tells the control tables of a project from all others, of those with some labels.
+
+    Raises OperationFailed if one is not there, or cannot be reached.
+    """
+    tables = (source for source in project.table_sources if source.location in labels)
+    return frozenset(open_table_source(each, project.folder, workspace=workspace).identity() for each in tables)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +163,7 @@ class TableReader:
 
     def probe(self, fingerprints: FileFingerprints) -> str:
         """Returns the newest version, and which table of that name it is of."""
-        version = self.open_table().version()
-        return f"{version.number} of {version.stamp}"
+        return self.open_table().fingerprint()
 
     def contains(self, label: str) -> bool:
         return label == self.source

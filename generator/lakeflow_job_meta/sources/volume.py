@@ -112,20 +112,65 @@ def volume_path(path: str) -> str:
     return plain
 
 
-class VolumeReader:
-    """Reads the modules of the YAML files in `/Volumes/catalog/schema/volume`, or in a folder below it.
+class VolumeFolder:
+    """Some of the files below a folder of a volume, found by a pattern that is relative to it.
 
     The access to the files is found by `volume_files` by default.
     """
 
-    def __init__(self, folder: str, files: VolumeFiles | None = None) -> None:
-        self.source = posixpath.normpath(folder)
-        self._pattern = FilePattern(Path(self.source), ".", YAML_SUFFIXES)
+    def __init__(self, folder: str, pattern: str, suffixes: tuple[str, ...], files: VolumeFiles | None = None) -> None:
+        self.folder = posixpath.normpath(folder)
+        self._pattern = FilePattern(Path(self.folder), pattern, suffixes)
         self._given_files = files
+
+    def contents(self) -> dict[str, bytes]:
+        """Reads every file of one listing; starts again when one of them is gone meanwhile."""
+        for is_last in attempts(4):
+            found = self._listing()
+            try:
+                return {file.path: self.read(file.path) for file in found}
+            except ResourceMissing:
+                if is_last:
+                    raise OperationFailed("files vanish while they are read; is somebody moving them?") from None
+        raise AssertionError("unreachable")
+
+    def digests(self, fingerprints: FileFingerprints) -> dict[str, str]:
+        """Returns the digest of each file by its path; raises LakeflowJobMetaError unless all can be read."""
+        return {file.path: self._digest(file, fingerprints) for file in self._listing()}
+
+    def read(self, path: str) -> bytes:
+        return self._files.read(path)
+
+    def covers(self, label: str) -> bool:
+        inside = f"{self.folder}/"
+        return label.startswith(inside) and self._pattern.covers(label.removeprefix(inside))
+
+    def _digest(self, file: VolumeFile, fingerprints: FileFingerprints) -> str:
+        try:
+            return fingerprints.digest(file.path, file.stamp, lambda: self.read(file.path))
+        except ResourceMissing:
+            return "gone since it was listed"
+
+    def _listing(self) -> list[VolumeFile]:
+        return [file for file in self._files.listing(self.folder) if self.covers(file.path)]
+
+    @cached_property
+    def _files(self) -> VolumeFiles:
+        return self._given_files or volume_files(self.folder)
+
+
+class VolumeReader:
+    """Reads the modules of the YAML files in `/Volumes/catalog/schema/volume`, or in a folder below it."""
+
+    def __init__(self, folder: str, files: VolumeFiles | None = None) -> None:
+        self._folder = VolumeFolder(folder, ".", YAML_SUFFIXES, files)
+        self.source = self._folder.folder
+        self.digests = self._folder.digests
+        self.contains = self._folder.covers
 
     def read(self) -> SourceSnapshot:
         try:
-            contents = self._file_contents()
+            contents = self._folder.contents()
         except LakeflowJobMetaError as error:
             return SourceSnapshot.unreadable(self, f"cannot be read: {error}")
         units = (unit_of_file(path, content) for path, content in contents.items())
@@ -135,38 +180,6 @@ class VolumeReader:
         """Returns a digest of the names and contents of all files; only those that may be new are read."""
         return combined_fingerprint(self.digests(fingerprints))
 
-    def digests(self, fingerprints: FileFingerprints) -> dict[str, str]:
-        """Returns the digest of each YAML file by its path; raises LakeflowJobMetaError unless all can be read."""
-        return {file.path: self._digest(file, fingerprints) for file in self._listing()}
-
-    def _digest(self, file: VolumeFile, fingerprints: FileFingerprints) -> str:
-        try:
-            return fingerprints.digest(file.path, file.stamp, lambda: self._files.read(file.path))
-        except ResourceMissing:
-            return "gone since it was listed"
-
     def read_some(self, paths: Collection[str]) -> SourceSnapshot:
-        units = [unit_of_file(path, self._files.read(path)) for path in sorted(paths)]
+        units = [unit_of_file(path, self._folder.read(path)) for path in sorted(paths)]
         return SourceSnapshot(self.source, tuple(units), (), False, self.contains)
-
-    @cached_property
-    def _files(self) -> VolumeFiles:
-        return self._given_files or volume_files(self.source)
-
-    def _listing(self) -> list[VolumeFile]:
-        return [file for file in self._files.listing(self.source) if self.contains(file.path)]
-
-    def _file_contents(self) -> dict[str, bytes]:
-        """Reads every YAML file of one listing; starts again when one of them is gone meanwhile."""
-        for is_last in attempts(4):
-            found = self._listing()
-            try:
-                return {file.path: self._files.read(file.path) for file in found}
-            except ResourceMissing:
-                if is_last:
-                    raise OperationFailed("files vanish while they are read; is somebody moving them?") from None
-        raise AssertionError("unreachable")
-
-    def contains(self, label: str) -> bool:
-        inside = f"{self.source}/"
-        return label.startswith(inside) and self._pattern.covers(label.removeprefix(inside))

@@ -13,19 +13,30 @@ from pathlib import Path
 
 from lakeflow_job_meta._internal.listing import FilePattern
 from lakeflow_job_meta._internal.text import kind_of
+from lakeflow_job_meta._internal.trees import KeyPath, Value
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
 from lakeflow_job_meta.diagnostics.rules import UNREADABLE
 from lakeflow_job_meta.errors import OperationFailed
-from lakeflow_job_meta.parsing.units import RawModule, SourceUnit, UnitContent, digest_of
+from lakeflow_job_meta.parsing.arguments import Arguments
+from lakeflow_job_meta.parsing.units import (
+    Blueprints,
+    BlueprintUse,
+    RawBlueprint,
+    RawModule,
+    SourceUnit,
+    UnitContent,
+    digest_of,
+)
 from lakeflow_job_meta.schema.suggestions import rename_key
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints, combined_fingerprint
 from lakeflow_job_meta.sources.interface import SourceSnapshot
 from lakeflow_job_meta.text.yaml_documents import YamlDocument, decode_yaml, read_bytes
+from lakeflow_job_meta.text.yaml_errors import Fault
 from lakeflow_job_meta.text.yaml_reader import YamlText, read_yaml
 
 YAML_SUFFIXES = (".yml", ".yaml")
 _MISSING = "there is no such file or folder; create it, or name the right one under 'metadata:' in job_meta.yml"
-_FILE_KEYS = ("metadata_version", "modules")
+_FILE_KEYS = ("metadata_version", "modules", "blueprints")
 
 
 class YamlReader:
@@ -71,7 +82,15 @@ def _unit(label: str, path: str) -> SourceUnit:
 
 def unit_of_file(label: str, content: bytes) -> SourceUnit:
     """Returns a YAML file as a unit of its source; `label` is its path, as messages and generated files give it."""
-    return SourceUnit(label, digest_of(label, content), partial(_read_file, label, content), max(len(content), 1))
+    read, size = partial(_read_file, label, content), max(len(content), 1)
+    digest = digest_of(label, content)
+    return SourceUnit(label, digest, read, size, _blueprints_in(content), digest)
+
+
+def _blueprints_in(content: bytes) -> Blueprints:
+    if b"blueprint" not in content:
+        return Blueprints.NONE
+    return Blueprints.DEFINED if b"blueprints" in content else Blueprints.USED
 
 
 def with_contents(snapshot: SourceSnapshot, contents: Mapping[str, bytes]) -> SourceSnapshot:
@@ -98,12 +117,31 @@ def _read_document(document: YamlDocument) -> UnitContent:
     if not content.is_usable:
         return _unread(problems)
     modules, more = _modules_of(content, SourceRef(document))
-    damaged = {fault.path[1] if fault.path[:1] == ("modules",) and len(fault.path) > 1 else None for fault in faults}
+    if "blueprint" not in document.text and any(raw.use is not None for raw in modules):
+        more.append(UNREADABLE.at(SourceRef(document), "write the key 'blueprint' without escapes"))
+    damaged = {_item_of(fault) for fault in faults}
+    whole = None not in damaged
+    digest = digest_of(document.label, document.text.encode("utf-8", "surrogatepass"))
     return UnitContent(
-        tuple(RawModule(raw.value, raw.origin, None in damaged or raw.origin.path[-1] in damaged) for raw in modules),
+        tuple(replace(raw, is_damaged=not whole or raw.origin.path in damaged) for raw in modules),
         (*problems, *more),
-        not more and None not in damaged,
+        not more and whole,
+        blueprints=tuple(
+            RawBlueprint(value, origin, digest, not whole or origin.path in damaged)
+            for value, origin in _items_of(content, SourceRef(document), "blueprints")
+        ),
     )
+
+
+def _item_of(fault: Fault) -> KeyPath | None:
+    """Returns the module or blueprint that a fault is in; None if it is in neither, and so in all of them."""
+    is_inside = fault.path[:1] in (("modules",), ("blueprints",)) and len(fault.path) > 1
+    return fault.path[:2] if is_inside else None
+
+
+def _items_of(content: YamlText, root: SourceRef, key: str) -> list[tuple[Value, SourceRef]]:
+    items = content.value.get(key) if isinstance(content.value, dict) else None
+    return [(item, root.at(key, n)) for n, item in enumerate(items)] if isinstance(items, list) else []
 
 
 def _modules_of(content: YamlText, origin: SourceRef) -> tuple[list[RawModule], list[Diagnostic]]:
@@ -120,9 +158,19 @@ def _modules_of(content: YamlText, origin: SourceRef) -> tuple[list[RawModule], 
         UNREADABLE.at(origin.key(key), f"unknown key {key!r} in a metadata file{advice}", suggestion)
         for key, (advice, suggestion) in advices.items()
     ]
-    modules = root.get("modules")
-    if not isinstance(modules, list):
-        wrong = f"'modules' must be a list, not {kind_of(modules)}"
-        what = wrong if "modules" in root else "the list 'modules:' is missing"
-        return [], [*problems, UNREADABLE.at(origin.key("modules"), what)]
-    return [RawModule(module, origin.at("modules", i)) for i, module in enumerate(modules)], problems
+    for key in ("modules", "blueprints"):
+        if key in root and not isinstance(root[key], list):
+            wrong = f"{key!r} must be a list, not {kind_of(root[key])}"
+            problems.append(UNREADABLE.at(origin.key(key), wrong))
+    if "modules" not in root and "blueprints" not in root:
+        problems.append(UNREADABLE.at(origin.key("modules"), "the list 'modules:' is missing"))
+    return [_raw_module(module, at) for module, at in _items_of(content, origin, "modules")], problems
+
+
+def _raw_module(value: Value, origin: SourceRef) -> RawModule:
+    """Returns a module as it was written: one of its own, or what is laid over the blueprint that it names."""
+    if not isinstance(value, dict) or "blueprint" not in value:
+        return RawModule(value, origin)
+    own: Value = {key: item for key, item in value.items() if key not in ("blueprint", "with")}
+    arguments = Arguments(value.get("with"), origin.at("with"))
+    return RawModule(own, origin, use=BlueprintUse(value["blueprint"], origin.at("blueprint"), (arguments,)))

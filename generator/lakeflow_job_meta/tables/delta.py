@@ -20,6 +20,7 @@ from urllib.parse import unquote
 from lakeflow_job_meta._internal.parallel import attempts
 from lakeflow_job_meta._internal.text import foreign_message, listing, quoted
 from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError, OperationFailed
+from lakeflow_job_meta.tables.plain import WholeTable
 from lakeflow_job_meta.tables.schema import Column, KeyedRows, Row, TableSchema, TableUnusable, merge_terms
 from lakeflow_job_meta.tables.store import Commit, Snapshot, TableDamaged, TableMissing, TableVersion, VersionedTable
 
@@ -128,6 +129,11 @@ class DeltaFiles(VersionedTable):
         with self._explaining():
             return self._open().version
 
+    def opened(self) -> DeltaTable:
+        """Returns the table as delta-rs has it, for its queries."""
+        with self._explaining():
+            return self._open().table
+
     def identity(self) -> str:
         return self.version().stamp
 
@@ -140,6 +146,12 @@ class DeltaFiles(VersionedTable):
                 table = self._open_old(version, table.version.number)
             types = self._usable_types(table)
             return Snapshot(table.version, frozenset(types), table.rows(self.schema.readable(types, also)))
+
+    def read_whole(self) -> WholeTable:
+        with self._explaining():
+            table = self._open()
+            columns = list(table.types())
+            return WholeTable.of_rows(columns, table.rows(columns), table.version.number)
 
     def history(self, limit: int) -> list[Commit]:
         with self._explaining():

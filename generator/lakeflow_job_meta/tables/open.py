@@ -53,6 +53,16 @@ def open_table(
     return SqlTable(control_table, schema, _executor(control_table, warehouse_id, workspace, on_wait))
 
 
+def open_executor(
+    name: str,
+    warehouse_id: str | None,
+    workspace: Workspace | None = None,
+    on_wait: Callable[[str], None] = lambda message: None,
+) -> SqlExecutor:
+    """Returns what runs SQL: the active Spark session, or a warehouse; raises ConfigError where there is neither."""
+    return _executor(name, warehouse_id, workspace, on_wait)
+
+
 def is_location(name: str) -> bool:
     """Returns whether a table is named by a path or a URL rather than as a table of a catalog."""
     return is_url(name) or "/" in name.replace("`/`", "") or os.sep in name or name.startswith(".")

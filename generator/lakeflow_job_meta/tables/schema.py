@@ -211,6 +211,10 @@ class TableSchema:
         return wanted[: max(limit, 0)]
 
 
+ANY_TABLE = TableSchema(suffix="", columns=(), key=(), order="", is_created_on_write=False)
+"""A table of which nothing is known."""
+
+
 def named_as(rows: list[Row], columns: Iterable[str]) -> list[Row]:
     """Returns rows whose columns are spelled as in `columns`; a table may spell them in another case."""
     wanted = {name.casefold(): name for name in columns}

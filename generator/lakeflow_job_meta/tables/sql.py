@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,11 +17,22 @@ from typing import Protocol
 
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.tables.names import name_beside, quote_name, quote_part, split_name
-from lakeflow_job_meta.tables.schema import Column, KeyedRows, Row, TableSchema, TableUnusable, merge_terms, named_as
+from lakeflow_job_meta.tables.plain import WholeTable
+from lakeflow_job_meta.tables.schema import (
+    Column,
+    Key,
+    KeyedRows,
+    Row,
+    TableSchema,
+    TableUnusable,
+    merge_terms,
+    named_as,
+)
 from lakeflow_job_meta.tables.store import Commit, OpenTable, Snapshot, TableMissing, TableVersion, VersionedTable
+from lakeflow_job_meta.text.markers import one_line
 
-MAX_WRITE_CHARACTERS = 15_000_000
-"""Databricks takes statements of up to 16 MiB, parameters among them; one write is one statement."""
+MAX_STATEMENT_BYTES = 15_000_000
+"""Statement Execution API: a query has at most 16 MiB. Whether parameters count is not said, so they are counted."""
 
 _PARTS_OF_A_FULL_NAME = 3
 """Catalog, schema and table: unique in a workspace."""
@@ -34,6 +46,17 @@ _MISSING = (
     "DELTA_MISSING_DELTA_TABLE",
 )
 
+
+_WITHOUT_HISTORY = (
+    "EXPECT_TABLE_NOT_VIEW",
+    "DELTA_ONLY_OPERATION",
+    "DELTA_TABLE_ONLY_OPERATION",
+    "DELTA_NOT_A_DELTA_TABLE",
+    "is not a Delta table",
+    "is a view",
+    "it has no history",
+)
+"""What Databricks and Spark answer where DESCRIBE HISTORY is asked of something that has none."""
 
 _CONFLICT = re.compile(
     r"DELTA_CONCURRENT_|DELTA_(?:METADATA|PROTOCOL)_CHANGED|(?:Concurrent|MetadataChanged|ProtocolChanged)\w*Exception"
@@ -98,13 +121,32 @@ class SqlTable(VersionedTable):
                 "name",
             ) from None
 
-    def _size_problem(self, rows: KeyedRows) -> str | None:
-        size = len(_payload(self.schema, rows))
-        if size <= MAX_WRITE_CHARACTERS:
-            return None
+    def _parts(self, rows: KeyedRows) -> list[KeyedRows]:
+        """Splits rows where they do not fit into one statement: deletions last, a module's rows in one if they fit."""
+        sizes = {key: len(_payload(self.schema, {key: row}).encode("utf-8")) for key, row in rows.items()}
+        if too_large := [key for key, size in sizes.items() if size > MAX_STATEMENT_BYTES]:
+            raise OperationFailed("\n".join(self._too_large(key, rows[key], sizes[key]) for key in too_large[:10]))
+        modules: defaultdict[object, list[Key]] = defaultdict(list)
+        for key in (key for key, row in rows.items() if row is not None):
+            modules[key[0]].append(key)
+        parts: list[dict[Key, Row | None]] = []
+        free = 0
+        for keys in (*modules.values(), *([key] for key, row in rows.items() if row is None)):
+            fits = sum(sizes[key] for key in keys) <= MAX_STATEMENT_BYTES
+            for unit in [keys] if fits else [[key] for key in keys]:
+                if (size := sum(sizes[key] for key in unit)) > free:
+                    parts.append({})
+                    free = MAX_STATEMENT_BYTES
+                parts[-1].update((key, rows[key]) for key in unit)
+                free -= size
+        return [*parts]
+
+    def _too_large(self, key: Key, row: Row | None, size: int) -> str:
+        named = ", ".join(f"{column}={value}" for column, value in zip(self.schema.key, key, strict=True))
+        longest = max(row or {}, key=lambda column: len(str((row or {})[column])), default=self.schema.key[0])
         return (
-            f"the changed rows have {size:,} characters, more than the {MAX_WRITE_CHARACTERS:,} that fit into one "
-            "commit. Load fewer files at a time."
+            f"{self.name}[{one_line(named)[:200]}].{longest}: the row has {size:,} bytes, more than the "
+            f"{MAX_STATEMENT_BYTES:,} that one statement over SQL takes; keep such a long text in a file."
         )
 
     def version(self) -> TableVersion:
@@ -138,6 +180,31 @@ class SqlTable(VersionedTable):
         columns = self.schema.readable(types, also)
         rows = named_as(self._select(_listed(columns), newest.number), columns)
         return Snapshot(newest, frozenset(types), rows)
+
+    def read_whole(self) -> WholeTable:
+        with self._explaining_missing():
+            columns = list(_OpenSqlTable(self._quoted, self.schema, self._executor).types())
+        version = self._version_if_any()
+        if version is None:
+            rows = self._executor.run(Statement(f"SELECT * FROM {self._quoted}"))
+        else:
+            rows = self._select("*", version.number)
+        return WholeTable.of_rows(columns, named_as(rows, columns), version.number if version is not None else None)
+
+    def fingerprint(self) -> str:
+        version = self._version_if_any()
+        return f"{version.number} of {version.stamp}" if version is not None else self.read_whole().fingerprint
+
+    def _version_if_any(self) -> TableVersion | None:
+        """Returns the newest version; None for a view, and for a table of another format than Delta."""
+        try:
+            return self.version()
+        except TableMissing:
+            raise
+        except OperationFailed as error:
+            if any(code in str(error) for code in _WITHOUT_HISTORY):
+                return None
+            raise
 
     def _select(self, listed: str, version: int) -> list[Row]:
         return self._executor.run(Statement(f"SELECT {listed} FROM {self._quoted} VERSION AS OF {version:d}"))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime, timezone
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
 from lakeflow_job_meta._internal.parallel import attempts
@@ -164,6 +165,7 @@ def _timestamp(text: str) -> datetime:
 _READERS: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys(("INT", "LONG", "SHORT", "BYTE"), int),
     **dict.fromkeys(("DOUBLE", "FLOAT"), float),
+    "DECIMAL": Decimal,
     "BOOLEAN": lambda text: text.lower() == "true",
     "TIMESTAMP": _timestamp,
 }

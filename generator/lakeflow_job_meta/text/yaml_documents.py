@@ -26,6 +26,10 @@ class YamlDocument:
         self.label = label
         self.text = text
 
+    def __reduce__(self) -> tuple[type[YamlDocument], tuple[str, str]]:
+        """Leaves out what is looked up again; another process hardly ever needs it."""
+        return YamlDocument, (self.label, self.text)
+
     @cached_property
     def _content(self) -> YamlText:
         return read_yaml(self.text, with_positions=True)

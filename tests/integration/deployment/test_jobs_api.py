@@ -41,6 +41,19 @@ class TestADeployment:
         assert tags.pop("lakeflow_job_meta_sent")
         assert tags == {"team": "etl", "lakeflow_job_meta_key": "stock", "lakeflow_job_meta_scope": SCOPE}
 
+    @pytest.mark.parametrize(("number", "is_too_much"), [(22, False), (23, True)])
+    def test_counts_our_tags_with_those_of_a_job(self, site, number, is_too_much):
+        tags = ", ".join(f"tag{each}: x" for each in range(number))
+        site.module("sales")
+        site.module("stock", job_config=f"tags: {{{tags}}}")
+
+        problems = site.deploy()
+
+        assert site.workspace.jobs.names() == (["sales"] if is_too_much else ["sales", "stock"])
+        assert [problem.split("error: ")[1].split(";")[0] for problem in problems] == (
+            ["'tags' has 23 tags, and a job that is deployed through the Jobs API has 3 of ours"] if is_too_much else []
+        )
+
     def test_a_deployment_lists_the_jobs_that_are_there(self, two_jobs):
         (sales, _) = two_jobs.deployer().jobs()
 
@@ -474,7 +487,7 @@ class TestReferences:
             "b": "test",
         }
         assert job.settings["max_concurrent_runs"] == 3
-        assert read_bundle_declarations(load_project(site.project.path)).values("prod").variables["stage"] == "real"
+        assert read_bundle_declarations(load_project(site.project.path)).plain_values("prod").variables["stage"] == "real"
 
     @pytest.mark.parametrize(
         "reference", ["${workspace.root_path}", "${var.without}", "${resources.pipelines.silver.id}"]

@@ -156,9 +156,14 @@ class TestEveryChangeIsTold:
         text, markdown, told = as_text(plan), as_markdown(plan), json.loads(as_json(plan))
 
         assert [each["job"] for each in told["jobs"]] == [change.key for change in plan.changes]
+        alike = {key for group in told["alike"] for key in group["jobs"]}
         for change in plan.changes:
-            assert re.search(rf"^[+~-] job {change.key}: ", text, flags=re.MULTILINE)
-            assert f"| `{change.key}` |" in markdown
+            if change.key in alike:
+                assert re.search(rf"^    ('\w+'(, )?)*'{change.key}'", text, flags=re.MULTILINE)
+                assert f"'{change.key}'" in markdown
+            else:
+                assert re.search(rf"^[+~-] job {change.key}: ", text, flags=re.MULTILINE)
+                assert f"| `{change.key}` |" in markdown
             for one in change.tasks:
                 assert re.search(rf"^    [+~-] task {one.key}: ", text, flags=re.MULTILINE)
 

@@ -13,9 +13,10 @@ from typing import Any
 from lakeflow_job_meta._internal.hashing import DIGEST_BYTES, content_digest
 from lakeflow_job_meta.checks.file_lookups import LOOKUPS
 from lakeflow_job_meta.compiler.result import UnitResult
+from lakeflow_job_meta.jobs.units import ModuleNames
 from lakeflow_job_meta.layout.job_summary import JobSummary
 
-_FORMAT = b"lakeflow-job-meta cache 3\n"
+_FORMAT = b"lakeflow-job-meta cache 4\n"
 _CHECKSUM_LENGTH = 2 * DIGEST_BYTES
 _KEY = "[A-Za-z][A-Za-z0-9_-]*"
 _PATH = re.compile(rf"jobs/{_KEY}\.yml|sql/{_KEY}/[A-Za-z0-9_]+\.sql")
@@ -84,7 +85,7 @@ def _read(index: dict[str, Any], texts: memoryview) -> CacheContent:
             files[path] = str(texts[start : start + size], *_ENCODING)
             start += size
         results[key] = UnitResult(
-            tuple((name, job) for name, job in modules),
+            tuple(ModuleNames(name, job, blueprint) for name, job, blueprint in modules),
             files,
             tuple(((kind, name), answer) for (kind, name), answer in noted if kind in LOOKUPS),
             summaries=tuple(

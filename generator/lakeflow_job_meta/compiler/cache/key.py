@@ -36,7 +36,7 @@ def _values(record: Project | BundleDeclarations) -> Iterator[tuple[str, object]
     for each in fields(record):
         value = getattr(record, each.name)
         if each.name not in _NOT_IN_RESULTS:
-            yield each.name, sorted(value) if isinstance(value, frozenset) else value
+            yield each.name, sorted(value, key=repr) if isinstance(value, frozenset) else value
 
 
 @cache

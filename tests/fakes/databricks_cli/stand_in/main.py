@@ -60,6 +60,7 @@ class Options:
     ) -> None:
         self.run, self.command, self.var = run, command, variables
         self.output, self.target, self.plan = values.get("output"), values.get("target", ""), values.get("plan", "")
+        self.name = values.get("name", "")
         self.strict, self.force_lock = "--strict" in switches, "--force-lock" in switches
         self.expand_tasks = "--expand-tasks" in switches
         self.key, self.id = named.get("key", ""), named.get("id", "")
@@ -188,6 +189,7 @@ def _jobs_list(options: Options) -> Outcome:
     session.load()
     jobs: list[Any] = []
     query = {"limit": "100", **({"expand_tasks": "true"} if options.expand_tasks else {})}
+    query |= {"name": options.name} if options.name else {}
     while True:
         page = session.api.get("/api/2.2/jobs/list", **query)
         jobs += page.get("jobs") or []
@@ -305,7 +307,7 @@ _LOCKING = {"--auto-approve": "", "--force-lock": ""}
 _COMMANDS: dict[str, tuple[Callable[[Options], Outcome], tuple[str, ...], dict[str, str]]] = {
     "version": (_version, (), {}),
     "current-user me": (_me, (), {}),
-    "jobs list": (_jobs_list, (), {"--expand-tasks": ""}),
+    "jobs list": (_jobs_list, (), {"--expand-tasks": "", "--name": "name"}),
     "jobs get": (_jobs_get, ("id",), {}),
     "bundle validate": (_validate, (), {"--strict": ""}),
     "bundle plan": (_plan, (), {}),

@@ -1,0 +1,53 @@
+"""Rows with columns of the user's own, in plain values. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timezone
+from decimal import Decimal
+
+from lakeflow_job_meta._internal.hashing import content_digest
+from lakeflow_job_meta._internal.trees import Value
+
+
+@dataclass(frozen=True, slots=True)
+class WholeTable:
+    """All rows of a table or query, in the order of its columns.
+
+    Attributes:
+        version: Of a Delta table; None where there is no such number, as of a view.
+    """
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Value, ...]]
+    version: int | None = None
+
+    @classmethod
+    def of_rows(
+        cls, columns: Sequence[str], rows: Iterable[Mapping[str, object]], version: int | None = None
+    ) -> WholeTable:
+        return cls(tuple(columns), [tuple(plain_value(row.get(name)) for name in columns) for row in rows], version)
+
+    @property
+    def fingerprint(self) -> str:
+        """What differs whenever the rows do, whatever order they come in."""
+        pieces = (repr(row).encode("utf-8", "surrogatepass") for row in self.rows)
+        return content_digest(repr(self.columns).encode(), *sorted(pieces)).hex()
+
+
+def plain_value(value: object) -> Value:
+    """Returns the value of a column as metadata has values: moments as ISO text, decimals as numbers."""
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return value
+    if isinstance(value, datetime):
+        return (value.astimezone(timezone.utc) if value.tzinfo is not None else value).isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain_value(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain_value(item) for item in value]
+    return bytes(value).hex() if isinstance(value, (bytes, bytearray)) else str(value)
