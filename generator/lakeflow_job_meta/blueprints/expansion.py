@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from lakeflow_job_meta._internal.text import count, did_you_mean, quoted
-from lakeflow_job_meta._internal.trees import KeyPath, Value, merged, value_at
+from lakeflow_job_meta._internal.trees import KeyPath, Value, by_item_key, by_item_number, merged, value_at
 from lakeflow_job_meta.blueprints.model import Blueprint, Library, SourceTemplate
 from lakeflow_job_meta.blueprints.parameters import Resolved, resolve
 from lakeflow_job_meta.blueprints.template import PLACEHOLDER, names_in, placeholders_in
@@ -65,7 +65,7 @@ def expand(raw: RawModule, library: Library) -> tuple[RawModule, list[Diagnostic
         sources = []
     value: dict[str, Value] = {**module, "sources": sources}
     is_damaged = raw.is_damaged or bool(problems)
-    return RawModule(value, origin, is_damaged, raw.group, blueprint=blueprint.name), problems
+    return RawModule(value, origin, is_damaged, raw.group, None, blueprint.name, raw.columns), problems
 
 
 def _nameless(raw: RawModule) -> RawModule:
@@ -245,8 +245,11 @@ class ExpandedModule:
             if origin.template is None:
                 return self._of_own(("sources", origin.own or 0, *inside), of_key)
             written = self._in_template(origin.template, inside)
-        if own is not None and value_at(self._own, own)[0]:
+        keyed = by_item_key(self._module, own) if own is not None else ()
+        if own is not None and value_at(self._own, own := by_item_number(self._own, keyed))[0]:
             return self._of_own(own, of_key)
+        if inside is path:
+            written = by_item_number(self._blueprint.written, ("module", *keyed))
         return self._of_parameter(written, origin.row) or self._in_blueprint(written, of_key)
 
     def _in_template(self, template: SourceTemplate, inside: KeyPath) -> KeyPath:

@@ -71,12 +71,14 @@ class RowSource:
     Attributes:
         origin: The entry of the project file.
         group_column: The column that names the bundles of modules, if one does.
+        own_columns: Columns that presets may ask for, and that one.
     """
 
     sets: tuple[RowSet, ...]
     mapping: RowMapping
     origin: SourceRef
     group_column: str | None = None
+    own_columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,10 @@ class RowUnits:
 def units_of_rows(source: RowSource, library: Library) -> RowUnits:
     """Puts rows together by job; what is wrong with the mapping is reported once, not for each row."""
     problems = _blueprint_problems(source, library)
-    plans = [_Plan(rows, source.mapping, source.origin, library, source.group_column) for rows in source.sets]
+    plans = [
+        _Plan(rows, source.mapping, source.origin, library, source.group_column, source.own_columns)
+        for rows in source.sets
+    ]
     for plan in plans:
         problems += plan.problems
     name = source.mapping.blueprint
@@ -136,6 +141,7 @@ class _Plan:
     origin: SourceRef
     library: Library
     group_column: str | None
+    own_columns: tuple[str, ...]
     problems: list[Diagnostic] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -177,7 +183,7 @@ class _Plan:
         used = {found[0] for _, each, _ in placeholders_in(texts, COLUMN) if (found := self.columns.find(each))}
         possible = [known] if (known := self.library.blueprints.get(name)) else list(self.library.blueprints.values())
         names = {parameter.name for each in possible for parameter in each.parameters}
-        names |= {self.group_column} if self.group_column is not None else set()
+        names |= {*self.own_columns}
         used |= {index for each in names if (index := self.columns.by_name.get(each.casefold())) is not None}
         return sorted(used.union(self._key))
 
@@ -197,10 +203,13 @@ class _Plan:
             self.origin,
             library,
             self.group_column,
+            self.own_columns,
         )
         fixed = content_digest(
             self.rows.label.encode("utf-8", "surrogatepass"),
-            repr((columns, self.mapping, self.rows.form.value, self.group_column)).encode("utf-8", "surrogatepass"),
+            repr((columns, self.mapping, self.rows.form.value, self.group_column, self.own_columns)).encode(
+                "utf-8", "surrogatepass"
+            ),
             library.digest,
         )
         for rows, mistakes in self._groups():
@@ -328,6 +337,7 @@ class _Reading:
     origin: SourceRef
     library: Library
     group_column: str | None
+    shared_columns: tuple[str, ...]
 
     @cached_property
     def columns(self) -> _Columns:
@@ -396,7 +406,7 @@ def _read(reading: _Reading, rows: Sequence[TableRow], mistakes: Sequence[str | 
         arguments.append(Arguments(values, SourceRef(document), reading.form, why_missing=document.why_missing))
     origin = arguments[0].origin
     use = BlueprintUse(names[0], origin.at(*reading.blueprint_columns[:1]), tuple(arguments))
-    raw = RawModule({}, origin, bool(problems), _group(reading, rows[0]), use)
+    raw = RawModule({}, origin, bool(problems), _group(reading, rows[0]), use, columns=_shared(reading, rows))
     module, more = expand(raw, reading.library)
     return UnitContent((module,), (*problems, *more))
 
@@ -415,6 +425,17 @@ def _values(reading: _Reading, row: TableRow, view: _View, blueprint: str) -> di
         if (value := template.fill(view)) is not None:
             values[name] = value
     return values
+
+
+def _shared(reading: _Reading, rows: Sequence[TableRow]) -> dict[str, Value]:
+    """Returns the columns that presets ask for and in which all rows of a job agree."""
+    found: dict[str, Value] = {}
+    for name in reading.shared_columns:
+        index = reading.columns.by_name.get(name.casefold())
+        values = [] if index is None else [row.values[index] for row in rows if row.values[index] is not None]
+        if values and all(value == values[0] for value in values):
+            found[name] = values[0]
+    return found
 
 
 def _group(reading: _Reading, row: TableRow) -> str | None:

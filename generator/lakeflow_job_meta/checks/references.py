@@ -210,7 +210,18 @@ def targets_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
             yield rules.UNKNOWN_TARGET.at(origin, message, nearest(target, known or ()))
 
 
+def presets_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+    """Refuses presets that the project file does not have."""
+    known = [preset.name for preset in context.project.presets]
+    for number, name in enumerate(job.module.presets):
+        if name not in known:
+            hint = did_you_mean(name, known) or "; write it below 'presets:' in job_meta.yml"
+            message = f"there is no preset {quoted(name)}{hint}"
+            yield rules.UNKNOWN_PRESET.at(job.module.origin.at("presets", number), message, nearest(name, known))
+
+
 JOB_CHECKS = (
+    presets_exist,
     references_are_right,
     sql_holds_no_references,
     modules_that_are_run_exist,

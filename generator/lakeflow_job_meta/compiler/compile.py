@@ -17,6 +17,7 @@ from lakeflow_job_meta.compiler.parallel import ParallelCompiler, Workers
 from lakeflow_job_meta.compiler.placeholders import placeholder_values
 from lakeflow_job_meta.compiler.result import Compilation, UnitResult
 from lakeflow_job_meta.compiler.unit import CompilePass, UnitCompiler
+from lakeflow_job_meta.compiler.unused import unused_presets
 from lakeflow_job_meta.config.bundle import BundleDeclarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, errors_among, in_reading_order
@@ -72,7 +73,12 @@ def compile_project(
     compiler = UnitCompiler(project, bundle, FileLookups(project.folder))
     alone: CompilePass = compiler if workers is None else ParallelCompiler(compiler, workers)
     compilation = _compile(compiler, CompilationCache(alone, compiler), snapshots, on_progress)
-    found = [*bundle.problems, *unknown_overrides(bundle, compilation), *placeholder_values(bundle, compilation)]
+    found = [
+        *bundle.problems,
+        *unknown_overrides(bundle, compilation),
+        *placeholder_values(bundle, compilation),
+        *unused_presets(project, compilation),
+    ]
     compilation = _with(compilation, project, found)
     partitioning = compiler.layout.partition(bundle, compilation.summaries, compilation.jobs, moving or {})
     return _in_bundles(project, compilation, partitioning) if partitioning.bundles else compilation

@@ -104,6 +104,7 @@ class UnitResult:
         is_whole: Whether all modules of the unit could be read.
         summaries: Summaries of the jobs that have files, in a project of many bundles.
         loose_tasks: Keys of the tasks of sources whose module is not known.
+        presets: The names of presets that its jobs took something from.
     """
 
     modules: tuple[ModuleNames, ...]
@@ -115,6 +116,7 @@ class UnitResult:
     is_whole: bool = True
     summaries: tuple[JobSummary, ...] = ()
     loose_tasks: frozenset[str] = frozenset()
+    presets: frozenset[str] = frozenset()
 
     @property
     def is_good(self) -> bool:

@@ -174,6 +174,7 @@ class UnitCompiler:
             content.is_whole,
             tuple(found.summaries),
             _loose_tasks(unit, self.project.task_keys),
+            frozenset().union(*(job.presets for job in unit.jobs)),
         )
 
     def _add(self, found: _Findings, parsed: ParsedModule, job: Job | None, problems: list[Diagnostic]) -> None:

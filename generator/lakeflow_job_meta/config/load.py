@@ -15,6 +15,7 @@ from lakeflow_job_meta._internal.text import count
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.config import model
 from lakeflow_job_meta.config.checks import project_mistakes
+from lakeflow_job_meta.config.presets import presets_in
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, UnreadableDocument, in_reading_order
 from lakeflow_job_meta.diagnostics.rules import PROJECT_FILE_MISTAKE, UNKNOWN_FIELD
 from lakeflow_job_meta.errors import ConfigError
@@ -115,6 +116,7 @@ def _project(folder: Path, origin: SourceRef, value: dict[str, Value]) -> model.
         max_deletes=cast(int, section("deploy").get("max_deletes") or 0),
         strict=section("deploy").get("strict") is True,
         bundles=_bundles(section("bundles")) if value.get("bundles") is not None else None,
+        presets=presets_in(value, origin, TaskKeys(section("naming").get("task_key") or TaskKeys.AS_WRITTEN)),
     )
 
 

@@ -67,6 +67,9 @@ def parse_module(raw: RawModule, style: TaskKeys = TaskKeys.AS_WRITTEN) -> Parse
         sources=_sources(value, origin, problems, style),
         origin=origin,
         group=raw.group,
+        presets=tuple(dict.fromkeys(cast(str, each) for each in _items(value, "presets") if each is not None)),
+        blueprint=raw.blueprint,
+        columns=raw.columns,
     )
     is_broken = raw.is_damaged or bool(errors_among(problems))
     return ParsedModule(module, is_broken, raw.is_damaged, name, key, origin, tuple(problems), raw.blueprint)
@@ -78,6 +81,11 @@ def _map(value: dict[str, Value], name: str) -> dict[str, Value]:
 
 def _items(value: dict[str, Value], name: str) -> list[Value]:
     return cast("list[Value]", value.get(name) or [])
+
+
+def parse_sources(items: list[Value], origin: SourceRef, style: TaskKeys) -> tuple[Source, ...]:
+    """Returns sources that are written outside of a module, below `origin`; their form has been compared before."""
+    return _sources({"sources": items}, origin, [], style)
 
 
 def _sources(
@@ -138,6 +146,6 @@ def hints_at(path: KeyPath) -> KeyHints:
         return KeyHints()
     return KeyHints(
         dict.fromkeys(fields_of("JobSettings"), "it is a job setting: write it in the 'job_config' of the module")
-        | dict.fromkeys(("job_config", "targets"), "it belongs to the module, beside 'sources'")
+        | dict.fromkeys(("job_config", "targets", "presets"), "it belongs to the module, beside 'sources'")
         | dict.fromkeys(fields_of("Task"), "it is a task setting: write it in 'transformation_config'")
     )

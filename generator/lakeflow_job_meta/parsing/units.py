@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 
@@ -23,6 +23,7 @@ class RawModule:
         group: Its value in the column of the control table that names the bundles of modules.
         use: The blueprint that it is made of, over which `value` is laid; None for a module that is written out.
         blueprint: The name of the blueprint that it was made of.
+        columns: Of a module from a table, columns of the user's own that presets ask for: what its rows agree in.
     """
 
     value: Value
@@ -31,6 +32,7 @@ class RawModule:
     group: str | None = None
     use: BlueprintUse | None = None
     blueprint: str | None = None
+    columns: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

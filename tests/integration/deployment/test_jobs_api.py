@@ -487,7 +487,8 @@ class TestReferences:
             "b": "test",
         }
         assert job.settings["max_concurrent_runs"] == 3
-        assert read_bundle_declarations(load_project(site.project.path)).plain_values("prod").variables["stage"] == "real"
+        declared = read_bundle_declarations(load_project(site.project.path))
+        assert declared.plain_values("prod").variables["stage"] == "real"
 
     @pytest.mark.parametrize(
         "reference", ["${workspace.root_path}", "${var.without}", "${resources.pipelines.silver.id}"]

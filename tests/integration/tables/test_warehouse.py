@@ -35,7 +35,7 @@ pytest_plugins = ["support.workspace_fixtures"]
 
 STATEMENTS = "/api/2.0/sql/statements"
 STORE = "/external-store/*"
-OPTIONAL = dict.fromkeys(("depends_on", "job_config", "description", "blueprint", "parameters"))
+OPTIONAL = dict.fromkeys(("depends_on", "job_config", "description", "targets", "presets", "blueprint", "parameters"))
 SOME_ROWS = [{**row(f"s{number:02}"), **OPTIONAL} for number in range(25)]
 
 

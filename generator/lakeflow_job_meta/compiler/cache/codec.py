@@ -16,7 +16,7 @@ from lakeflow_job_meta.compiler.result import UnitResult
 from lakeflow_job_meta.jobs.units import ModuleNames
 from lakeflow_job_meta.layout.job_summary import JobSummary
 
-_FORMAT = b"lakeflow-job-meta cache 4\n"
+_FORMAT = b"lakeflow-job-meta cache 5\n"
 _CHECKSUM_LENGTH = 2 * DIGEST_BYTES
 _KEY = "[A-Za-z][A-Za-z0-9_-]*"
 _PATH = re.compile(rf"jobs/{_KEY}\.yml|sql/{_KEY}/[A-Za-z0-9_]+\.sql")
@@ -56,7 +56,7 @@ def _entry(result: UnitResult, texts: list[bytes]) -> list[object]:
         texts.append(text.encode(*_ENCODING))
         sizes[path] = len(texts[-1])
     summaries = [[each.key, each.group, each.refers_to, each.uploads, each.libraries] for each in result.summaries]
-    return [result.modules, sizes, result.noted, summaries]
+    return [result.modules, sizes, result.noted, summaries, sorted(result.presets)]
 
 
 def decode(content: bytes) -> CacheContent:
@@ -77,7 +77,7 @@ def decode(content: bytes) -> CacheContent:
 def _read(index: dict[str, Any], texts: memoryview) -> CacheContent:
     results = {}
     start = 0
-    for key, (modules, sizes, noted, summaries) in index["units"].items():
+    for key, (modules, sizes, noted, summaries, presets) in index["units"].items():
         files = {}
         for path, size in sizes.items():
             if not _PATH.fullmatch(path):
@@ -92,6 +92,7 @@ def _read(index: dict[str, Any], texts: memoryview) -> CacheContent:
                 JobSummary(job, group, tuple(others), tuple(uploads), tuple(libraries))
                 for job, group, others, uploads, libraries in summaries
             ),
+            presets=frozenset(presets),
         )
     return CacheContent(results, dict(index["templates"]))
 
