@@ -23,6 +23,7 @@ import yaml
 
 from bench.estate import rows, write_table, write_yaml
 from lakeflow_job_meta.compiler.compile import compile_project
+from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.monitor.watcher import SourceWatcher
 from lakeflow_job_meta.sources.fingerprints import SETTLING_SECONDS, FileFingerprints
@@ -185,7 +186,8 @@ def _resident(process: int) -> int:
 
 
 def _other_ways(folder: Path, size: int) -> Iterator[Figure]:
-    jobs = [job.settings for job in compile_project(load_project(folder)).jobs]
+    project = load_project(folder)
+    jobs = [job.settings for job in compile_project(project, read_bundle_declarations(project)).jobs]
     begin, began = time.perf_counter(), time.process_time()
     for job in jobs:
         yaml.dump(job, Dumper=yaml.CSafeDumper, sort_keys=False)

@@ -17,7 +17,7 @@ from lakeflow_job_meta.api.arguments import check_number, tell, workspace_of
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config import load
-from lakeflow_job_meta.config.bundle import target_of
+from lakeflow_job_meta.config.bundle import read_bundle_declarations, target_of
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment import pipeline
 from lakeflow_job_meta.deployment.backend import DeployOptions, Reporter
@@ -106,7 +106,8 @@ def load_project(folder: str | Path | None = None) -> Project:
 
 def compile(project: Project, *, workspace: WorkspaceLike | None = None) -> Compilation:
     """Reads all metadata of a project and compiles it to jobs; changes nothing."""
-    return compile_project(project, on_wait=tell_progress, workspace=workspace_of(workspace))
+    bundle = read_bundle_declarations(project)
+    return compile_project(project, bundle, on_wait=tell_progress, workspace=workspace_of(workspace))
 
 
 def validate(project: Project, *, workspace: WorkspaceLike | None = None) -> ValidationResult:

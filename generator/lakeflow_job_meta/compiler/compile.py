@@ -18,7 +18,7 @@ from lakeflow_job_meta.compiler.placeholders import placeholder_values
 from lakeflow_job_meta.compiler.result import Compilation, UnitResult
 from lakeflow_job_meta.compiler.unit import CompilePass, UnitCompiler
 from lakeflow_job_meta.compiler.unused import unused_presets
-from lakeflow_job_meta.config.bundle import read_bundle_declarations, unreadable_bundle_files
+from lakeflow_job_meta.config.bundle import BundleDeclarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, errors_among, in_reading_order
 from lakeflow_job_meta.diagnostics.rules import SeverityOverrides
@@ -41,6 +41,7 @@ def _silently(what: str, done: int, of: int) -> None:
 
 def compile_project(
     project: Project,
+    bundle: BundleDeclarations,
     on_progress: Progress = _silently,
     on_wait: Callable[[str], None] = lambda message: None,
     workspace: Workspace | None = None,
@@ -52,6 +53,7 @@ def compile_project(
 
     Args:
         project: The project.
+        bundle: What the rest of the bundle declares now; the gate asks the result for it again.
         on_progress: Called now and then.
         on_wait: Called with a message when a warehouse makes one wait.
         workspace: Where tables and volumes are; by default the one of the environment.
@@ -68,23 +70,23 @@ def compile_project(
     for number, reader in enumerate(readers):
         on_progress("Reading metadata", number, len(readers))
         snapshots.append(with_contents(reader.read(), contents or {}))
-    bundle = read_bundle_declarations(project)
     compiler = UnitCompiler(project, bundle, FileLookups(project.folder))
     alone: CompilePass = compiler if workers is None else ParallelCompiler(compiler, workers)
     compilation = _compile(compiler, CompilationCache(alone, compiler), snapshots, on_progress)
     found = [
-        *unreadable_bundle_files(project, bundle),
-        *unknown_overrides(project.folder, bundle, compilation),
-        *placeholder_values(project.folder, bundle, compilation),
+        *bundle.problems,
+        *unknown_overrides(bundle, compilation),
+        *placeholder_values(bundle, compilation),
         *unused_presets(project, compilation),
     ]
     compilation = _with(compilation, project, found)
-    partitioning = compiler.layout.partition(compilation.summaries, compilation.jobs, moving or {})
+    partitioning = compiler.layout.partition(bundle, compilation.summaries, compilation.jobs, moving or {})
     return _in_bundles(project, compilation, partitioning) if partitioning.bundles else compilation
 
 
 def compile_snapshots(
     project: Project,
+    bundle: BundleDeclarations,
     snapshots: Sequence[SourceSnapshot],
     on_progress: Progress = _silently,
     *,
@@ -94,11 +96,12 @@ def compile_snapshots(
 
     Args:
         project: The project.
+        bundle: What the rest of the bundle declares.
         snapshots: What its sources gave, in order.
         on_progress: Called now and then.
         other_modules: Names of modules that exist without being among them, whose jobs may be run.
     """
-    compiler = UnitCompiler(project, read_bundle_declarations(project), FileLookups(project.folder))
+    compiler = UnitCompiler(project, bundle, FileLookups(project.folder))
     return _compile(compiler, compiler, snapshots, on_progress, other_modules)
 
 
@@ -150,6 +153,7 @@ def _summed_up(
             if key and name in result.broken
         ),
         loose_tasks=frozenset(key for result in results for key in result.loose_tasks),
+        bundle=compiler.bundle,
         units=units,
     )
 

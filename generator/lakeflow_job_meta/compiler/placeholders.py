@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from lakeflow_job_meta._internal.text import listing, quoted
 from lakeflow_job_meta.checks.compute import is_placeholder
@@ -15,10 +14,9 @@ from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import BundleDeclarations, VariableValue
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Severity, SourceRef, UnreadableDocument
 from lakeflow_job_meta.diagnostics.rules import PLACEHOLDER
-from lakeflow_job_meta.text.yaml_documents import open_yaml
 
 
-def placeholder_values(folder: Path, bundle: BundleDeclarations, compilation: Compilation) -> Iterator[Diagnostic]:
+def placeholder_values(bundle: BundleDeclarations, compilation: Compilation) -> Iterator[Diagnostic]:
     """Yields the placeholders among the values of variables; errors where an id is one in every target.
 
     A target that has a real id can be deployed, and elsewhere only an id is sure to be of no use: these are warnings.
@@ -38,9 +36,8 @@ def placeholder_values(folder: Path, bundle: BundleDeclarations, compilation: Co
                 f"the variable {quoted(name)}, used by {listing(using, 3)}, is still the placeholder "
                 f"{quoted(value.text)}{where}; give it a value or a 'lookup', or none, and the CLI asks for it"
             )
-            yield replace(PLACEHOLDER, severity=severity).at(_place(folder, value), message)
+            yield replace(PLACEHOLDER, severity=severity).at(_place(value), message)
 
 
-def _place(folder: Path, value: VariableValue) -> SourceRef:
-    document, _ = open_yaml(folder / value.file, value.file)
-    return SourceRef(document or UnreadableDocument(value.file), value.path)
+def _place(value: VariableValue) -> SourceRef:
+    return SourceRef(value.document or UnreadableDocument(value.file), value.path)

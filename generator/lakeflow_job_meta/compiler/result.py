@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from lakeflow_job_meta.blueprints.model import Library
 from lakeflow_job_meta.checks.file_lookups import Answer, Lookup
+from lakeflow_job_meta.config.bundle import BundleDeclarations
 from lakeflow_job_meta.diagnostics.model import Diagnostic, errors_among
 from lakeflow_job_meta.jobs.units import Jobs, ModuleNames
 from lakeflow_job_meta.layout.generated_file import GeneratedFile
@@ -32,6 +33,7 @@ class Compilation:
         bundles: The bundle of each job by its key, in a project of many bundles.
         broken_jobs: Keys of the jobs of broken modules, as far as they are known.
         loose_tasks: Keys of the tasks of sources whose module is not known.
+        bundle: What the rest of the bundle declared when all this was compiled.
         library: The blueprints of the project.
         units: What each unit came to by itself, in reading order.
     """
@@ -49,6 +51,7 @@ class Compilation:
     bundles: Mapping[str, str] = field(default_factory=dict)
     broken_jobs: frozenset[str] = frozenset()
     loose_tasks: frozenset[str] = frozenset()
+    bundle: BundleDeclarations = field(default_factory=BundleDeclarations)
     library: Library = field(default_factory=lambda: Library({}))
     units: Mapping[SourceUnit, UnitResult] = field(default_factory=dict)
 

@@ -11,9 +11,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from lakeflow_job_meta._internal.text import listing
-from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.config.bundle import JobPart, read_bundle_declarations
+from lakeflow_job_meta.config.bundle import JobPart
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import (
     DeployBackend,
@@ -138,7 +137,7 @@ def deploy(
     options: DeployOptions | None = None,
     reporter: Reporter | None = None,
     *,
-    compile_metadata: Callable[[Project], Compilation] = compile_project,
+    compile_metadata: Callable[[Project], Compilation],
     workspace: Workspace | None = None,
 ) -> DeployResult:
     """Deploys the jobs of a project's metadata, and records them.
@@ -161,7 +160,7 @@ def prepare(
     project: Project,
     options: DeployOptions,
     reporter: Reporter,
-    compile_metadata: Callable[[Project], Compilation] = compile_project,
+    compile_metadata: Callable[[Project], Compilation],
     *,
     writes_files: bool,
 ) -> PreparedDeployment:
@@ -276,7 +275,7 @@ class _GatedPlan:
 def _gated_plan(deployer: Deployer, compilation: Compilation, context: DeployContext) -> _GatedPlan:
     options = context.options
     plan = _with_pauses_kept(deployer, deployer.plan(), context)
-    parts = _parts_without_module(plan, compilation, context.project)
+    parts = _parts_without_module(plan, compilation)
     recorded = _recorded_jobs(context) if plan.jobs(Action.CREATE, Action.DELETE) or parts else ()
     keys = {job.key for job in recorded}
     edited = tuple(edited_jobs(plan, options.allowance, options.audience))
@@ -314,10 +313,10 @@ def _with_pauses_kept(deployer: Deployer, plan: BundlePlan, context: DeployConte
     return deployer.leave_out(job_names(paused))
 
 
-def _parts_without_module(plan: BundlePlan, compilation: Compilation, project: Project) -> Sequence[JobPart]:
+def _parts_without_module(plan: BundlePlan, compilation: Compilation) -> Sequence[JobPart]:
     """Returns what the bundle's own files say of jobs, where one that no module stands behind is to be written."""
     by_hand = any(each.job_key not in compilation.jobs.names for each in plan.writes())
-    return read_bundle_declarations(project).job_parts or () if by_hand else ()
+    return compilation.bundle.job_parts or () if by_hand else ()
 
 
 def _recorded_jobs(context: DeployContext) -> tuple[DeployedJob, ...]:

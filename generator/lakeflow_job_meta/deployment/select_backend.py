@@ -15,7 +15,7 @@ from typing import ClassVar, Literal
 
 from lakeflow_job_meta._internal.parallel import run_in_threads
 from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.config.bundle import read_bundle_declarations, read_workspace
+from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.model import Project, bundle_file_in
 from lakeflow_job_meta.deployment.backend import DeployBackend, DeployContext, Deployer
 from lakeflow_job_meta.deployment.databricks_cli import client
@@ -114,7 +114,7 @@ def open_cli(
 
 def workspace_address(project: Project, target: str | None) -> str | None:
     """Returns the workspace's address, from where the CLI takes it; None where that is not plain."""
-    said = read_workspace(project, target or read_bundle_declarations(project).default_target)
+    said = read_bundle_declarations(project).workspace(target)
     profile = said.get("profile") or os.environ.get("DATABRICKS_CONFIG_PROFILE")
     named = said.get("host") or ("" if said.get("profile") else os.environ.get("DATABRICKS_HOST"))
     address = named or address_of_profile(profile, os.environ)

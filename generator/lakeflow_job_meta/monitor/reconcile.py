@@ -15,6 +15,7 @@ from pathlib import Path
 from lakeflow_job_meta._internal.fs import write_atomically
 from lakeflow_job_meta._internal.text import count, listing
 from lakeflow_job_meta.compiler.compile import compile_project
+from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import DeployBackend, DeployContext, DeployOptions, Reporter
 from lakeflow_job_meta.deployment.pipeline import DeployResult, PreparedDeployment, apply, prepare
@@ -139,7 +140,7 @@ def reconcile(
         project,
         options,
         Reporter(),
-        lambda project: compile_project(project, workspace=context.workspace),
+        lambda project: compile_project(project, read_bundle_declarations(project), workspace=context.workspace),
         writes_files=backend is None or backend.writes_files,
     )
     changes = prepared.changes

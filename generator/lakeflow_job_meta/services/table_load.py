@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from lakeflow_job_meta._internal.text import count, listing
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.compiler.compile import Progress, compile_snapshots
+from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.control_table.schema import key_of
 from lakeflow_job_meta.diagnostics.model import Diagnostic, errors_among
@@ -61,8 +62,8 @@ def check_for_table(
     on_progress: Progress = lambda what, done, of: None,
 ) -> tuple[Diagnostic, ...]:
     """Checks metadata that is to be loaded into a control table; raises OperationFailed where that cannot be read."""
-    others = {key_of(row)[0] for row in table.read().rows}
-    found = compile_snapshots(project, snapshots, on_progress, other_modules=others).diagnostics
+    others, bundle = {key_of(row)[0] for row in table.read().rows}, read_bundle_declarations(project)
+    found = compile_snapshots(project, bundle, snapshots, on_progress, other_modules=others).diagnostics
     return (*found, *not_in_a_table(raw for snapshot in snapshots for raw in snapshot.modules))
 
 

@@ -19,14 +19,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from lakeflow_job_meta.compiler.cache import cache, key
 from lakeflow_job_meta.compiler.cache.codec import CacheContent, decode, encode
-from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.result import UnitResult
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.jobs import units
 from lakeflow_job_meta.jobs.units import ModuleNames
 from lakeflow_job_meta.sources import yaml_files
 from support.examples import examples
-from support.project_folder import BUNDLE, ProjectFolder, module
+from support.project_folder import BUNDLE, ProjectFolder, compile_loaded, module
 from support.tables import row, write_table
 
 CACHE = ".lakeflow-job-meta/cache/results"
@@ -196,7 +195,7 @@ class TestWhatItDependsOn:
     def test_a_project_that_was_made_in_another_way_than_from_its_file_counts(self, project):
         loaded = load_project(project.path)
 
-        renamed = compile_project(replace(loaded, job_name="{module_name} 2"))
+        renamed = compile_loaded(replace(loaded, job_name="{module_name} 2"))
 
         assert all('name: "s' in text and ' 2"' in text for text in renamed.files.values())
 

@@ -8,10 +8,9 @@ import pytest
 import yaml
 
 from lakeflow_job_meta.compiler.cache import cache
-from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.errors import ConfigError
-from support.project_folder import ProjectFolder
+from support.project_folder import ProjectFolder, compile_loaded
 from support.tables import ALL_COLUMNS, TEXT, row, write_table
 
 MODULE = """\
@@ -42,7 +41,7 @@ def presets(project: ProjectFolder, text: str, defaults: str = "") -> None:
 
 
 def job_of(project: ProjectFolder, name: str) -> dict[str, Any]:
-    compilation = compile_project(load_project(project.path))
+    compilation = compile_loaded(load_project(project.path))
     assert compilation.errors == []
     texts = {file.job_key: text for file, text in compilation.files.items() if file.path.endswith(".yml")}
     return yaml.safe_load(texts[name])["resources"]["jobs"][name]
@@ -50,7 +49,7 @@ def job_of(project: ProjectFolder, name: str) -> dict[str, Any]:
 
 def mistakes(project: ProjectFolder) -> list[str]:
     try:
-        return [str(each) for each in compile_project(load_project(project.path)).diagnostics]
+        return [str(each) for each in compile_loaded(load_project(project.path)).diagnostics]
     except ConfigError as error:
         return [str(each) for each in error.diagnostics]
 
@@ -207,7 +206,7 @@ class TestSourcesOfPresets:
         project.write("metadata/a.yml", text)
         presets(project, self.NOTIFY)
 
-        assert compile_project(load_project(project.path)).files == {}
+        assert compile_loaded(load_project(project.path)).files == {}
 
     def test_a_mistake_in_one_is_told_once_at_its_place(self, project):
         write_module(project, "a")

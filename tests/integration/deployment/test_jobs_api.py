@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.workspace import Fault, FaultKind
-from lakeflow_job_meta.config.bundle import read_bundle_values
+from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import StalePlan
@@ -487,7 +487,8 @@ class TestReferences:
             "b": "test",
         }
         assert job.settings["max_concurrent_runs"] == 3
-        assert read_bundle_values(load_project(site.project.path), "prod").variables["stage"] == "real"
+        declared = read_bundle_declarations(load_project(site.project.path))
+        assert declared.plain_values("prod").variables["stage"] == "real"
 
     @pytest.mark.parametrize(
         "reference", ["${workspace.root_path}", "${var.without}", "${resources.pipelines.silver.id}"]

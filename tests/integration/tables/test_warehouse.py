@@ -28,6 +28,7 @@ from lakeflow_job_meta.tables.warehouse import WarehouseExecutor
 from lakeflow_job_meta.workspace.client import Workspace
 from support.connections import CONTROL, connect, table_of
 from support.project_folder import ProjectFolder, Result
+from support.slow import few
 from support.tables import row
 
 pytest_plugins = ["support.workspace_fixtures"]
@@ -336,13 +337,10 @@ class TestResults:
 
     @pytest.mark.parametrize(
         "kind",
-        [
-            FaultKind.UNAVAILABLE,
-            FaultKind.CONNECTION_RESET,
-            FaultKind.TRUNCATED_BODY,
-            FaultKind.INTERNAL_ERROR,
-            FaultKind.BAD_GATEWAY,
-        ],
+        few(
+            [FaultKind.UNAVAILABLE, FaultKind.CONNECTION_RESET, FaultKind.TRUNCATED_BODY],
+            [FaultKind.INTERNAL_ERROR, FaultKind.BAD_GATEWAY],
+        ),
         ids=lambda kind: kind.name,
     )
     @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
@@ -372,7 +370,7 @@ FATAL = (
 
 class TestFaults:
     @pytest.mark.parametrize("kind", [*BEFORE_THE_WORK, *AFTER_THE_WORK], ids=lambda kind: kind.name)
-    @pytest.mark.parametrize("operation", ["DESCRIBE TABLE", "DESCRIBE HISTORY", "SELECT", "MERGE"])
+    @pytest.mark.parametrize("operation", few(["SELECT", "MERGE"], ["DESCRIBE TABLE", "DESCRIBE HISTORY"]))
     def test_a_fault_that_passes_is_waited_for(self, filled, workspace, kind, operation):
         workspace.faults.add(Fault("POST", STATEMENTS, kind, times=2, body_contains=operation, retry_after=1))
         filled.write(RowChanges([{**row("new"), **OPTIONAL}], [("sales", "s00")]))

@@ -17,7 +17,6 @@ from pathlib import Path
 from lakeflow_job_meta._internal.fs import files_below, pieces_of
 from lakeflow_job_meta._internal.secrets import without_login
 from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.config.bundle import read_bundle_values
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import DeployReport, JobsRejected, StalePlan
 from lakeflow_job_meta.deployment.databricks_cli.client import CliFailure, CliResult, DatabricksCli, explain
@@ -241,7 +240,7 @@ class CliDeployer:
         created, entries = self._created(plan), entries_of(self._plan_text)
         owned = owned_ids(entries).union(int(job.job_id) for job in deployed)
         target = self.cli.target or ""
-        name = read_bundle_values(self.project, target).name
+        name = self.compilation.bundle.plain_values(target).name
         scope = ownership_scope(self.project, target, name, lambda: "", self.tables())
         return find_twins(created, jobs, owned, recorded, scope)
 

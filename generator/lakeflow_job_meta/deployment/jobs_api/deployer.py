@@ -17,7 +17,7 @@ from lakeflow_job_meta._internal.text import listing, quoted
 from lakeflow_job_meta._internal.trees import Scalar, Value
 from lakeflow_job_meta.checks.limits import MAX_TAGS
 from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.config.bundle import VARIABLE_PREFIX, read_bundle_values
+from lakeflow_job_meta.config.bundle import VARIABLE_PREFIX
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import DeployReport, StalePlan
 from lakeflow_job_meta.deployment.jobs_api import ownership_tags
@@ -65,7 +65,7 @@ class JobsApiDeployer:
 
     def __post_init__(self) -> None:
         self._client = JobsClient(self.workspace)
-        self._bundle = read_bundle_values(self.project, self.target)
+        self._bundle = self.compilation.bundle.plain_values(self.target)
         jobs = self.compilation.jobs
         self._wanted = [job for job in jobs if not job.module.targets or self.target in job.module.targets]
         self._prepared: PreparedPlan | None = None
