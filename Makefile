@@ -5,12 +5,14 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SPARK := .venv-spark
 SPARK_STAMP := $(SPARK)/.installed
+LOWEST := .venv-lowest
+LOWEST_STAMP := $(LOWEST)/.installed
 
 PYTEST := $(BIN)/python -m pytest
 # A worker that has finished takes tests from one that has not.
 PARALLEL := -n auto --dist worksteal
 
-.PHONY: run test coverage test-slow wheel soak test-spark lint types bench clean
+.PHONY: run test coverage test-slow test-lowest wheel soak test-spark lint types bench clean
 
 # Reads a Delta control table, writes bundle files, changes one row and shows the difference.
 run: $(STAMP)
@@ -27,6 +29,13 @@ coverage:
 # What takes long: processes that are killed at every step, and all properties with many more examples.
 test-slow: $(STAMP)
 	@$(PYTEST) $(PARALLEL) -m '(slow or hypothesis) and not (wheel or soak or spark)' --hypothesis-profile=thorough
+
+# What meets other packages, with the lowest versions of them that pyproject.toml allows.
+test-lowest: $(LOWEST_STAMP)
+	@$(LOWEST)/bin/python -m pytest $(PARALLEL) $(addprefix tests/,$(LOWEST_TESTS))
+
+LOWEST_TESTS := $(addprefix unit/,schema render text diagnostics state tables workspace) $(addprefix integration/, \
+	compiler parsing state tables sources services deployment/test_jobs_api.py deployment/test_edited_jobs.py)
 
 # Control tables in a real Spark session. Needs Java 17 or newer; Delta's jars come from Maven the first time.
 test-spark: $(SPARK_STAMP)
@@ -66,5 +75,13 @@ $(SPARK_STAMP): pyproject.toml
 	@$(SPARK)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,spark]"
 	@touch $(SPARK_STAMP)
 
+$(LOWEST_STAMP): pyproject.toml $(STAMP)
+	@echo "Installing the lowest versions into $(LOWEST) ..."
+	@$(BIN)/uv --quiet venv --clear --python $(BIN)/python $(LOWEST)
+	@$(BIN)/uv --quiet pip install --python $(LOWEST)/bin/python --compile-bytecode --resolution lowest-direct \
+		--editable ".[databricks,delta]"
+	@$(BIN)/uv --quiet pip install --python $(LOWEST)/bin/python --compile-bytecode --editable ".[databricks,delta,test]"
+	@touch $(LOWEST_STAMP)
+
 clean:
-	rm -rf $(VENV) $(SPARK) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) $(SPARK) $(LOWEST) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

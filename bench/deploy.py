@@ -24,6 +24,7 @@ from bench.estate import rows, write_table
 from fakes.databricks_cli import cli_environment, install_stand_in
 from fakes.workspace import FakeWorkspace
 from lakeflow_job_meta.compiler.compile import compile_project
+from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.config.model import BUNDLES_FOLDER
 from lakeflow_job_meta.deployment.many_bundles.deployer import views_of
@@ -90,7 +91,7 @@ def _measured(folder: Path, size: int, name: str, command: str) -> Iterator[Figu
 def _pretend(root: Path, environment: dict[str, str]) -> int:
     """Records all bundles but a few as deployed; returns how many are left to be."""
     project = load_project(root)
-    compilation = compile_project(project)
+    compilation = compile_project(project, read_bundle_declarations(project))
     apply_changes(plan_changes(project, compilation))
     digests = BundleFingerprints(project, compilation, environment)
     names = sorted(views_of(compilation))

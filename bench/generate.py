@@ -23,6 +23,7 @@ import yaml
 
 from bench.estate import rows, write_table, write_yaml
 from lakeflow_job_meta.compiler.compile import compile_project
+from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.monitor.watcher import SourceWatcher
 from lakeflow_job_meta.sources.fingerprints import SETTLING_SECONDS, FileFingerprints
@@ -70,7 +71,7 @@ def run() -> Iterator[Figure]:
     ten times slower.
     """
     with tempfile.TemporaryDirectory() as folder:
-        yield _step("ljm --help", 0, ["--help"])
+        yield measured_step("ljm --help", 0, ["--help"])
         for size in SIZES:
             yield from _of_a_table(Path(folder, f"delta{size}"), size)
             yield from _of_files(Path(folder, f"yaml{size}"), size)
@@ -81,13 +82,13 @@ def _of_a_table(folder: Path, size: int) -> Iterator[Figure]:
     _begin(folder, "delta", "control")
     write_table(folder / "control", made)
     project = ["--project", str(folder)]
-    yield _step("Delta: generate, nothing there", size, [*project, "generate"], repeats=1)
-    yield _step("Delta: generate, nothing changed", size, [*project, "generate"])
-    yield _step("Delta: generate --check, nothing changed", size, [*project, "generate", "--check"])
-    yield _step("Delta: validate, nothing changed", size, [*project, "validate"])
+    yield measured_step("Delta: generate, nothing there", size, [*project, "generate"], repeats=1)
+    yield measured_step("Delta: generate, nothing changed", size, [*project, "generate"])
+    yield measured_step("Delta: generate --check, nothing changed", size, [*project, "generate", "--check"])
+    yield measured_step("Delta: validate, nothing changed", size, [*project, "validate"])
     made[0]["execution_order"] = 7
     write_table(folder / "control", made)
-    yield _step("Delta: generate, one row changed", size, [*project, "generate"], repeats=1)
+    yield measured_step("Delta: generate, one row changed", size, [*project, "generate"], repeats=1)
     yield _tick("Delta: a look of the monitor, nothing changed", size, folder)
     yield from _other_ways(folder, size)
 
@@ -96,8 +97,8 @@ def _of_files(folder: Path, size: int) -> Iterator[Figure]:
     _begin(folder, "yaml", "metadata")
     write_yaml(folder / "metadata", rows(size))
     project = ["--project", str(folder)]
-    yield _step("YAML files: generate, nothing there", size, [*project, "generate"], repeats=1)
-    yield _step("YAML files: generate, nothing changed", size, [*project, "generate"])
+    yield measured_step("YAML files: generate, nothing there", size, [*project, "generate"], repeats=1)
+    yield measured_step("YAML files: generate, nothing changed", size, [*project, "generate"])
     yield _tick("YAML files: a look of the monitor, nothing changed", size, folder)
 
 
@@ -107,7 +108,7 @@ def _begin(folder: Path, kind: str, where: str) -> None:
     (folder / "job_meta.yml").write_text(_PROJECT.format(kind=kind, where=where), encoding="utf-8")
 
 
-def _step(what: str, size: int, arguments: list[str], *, repeats: int = _REPEATS) -> Figure:
+def measured_step(what: str, size: int, arguments: list[str], *, repeats: int = _REPEATS) -> Figure:
     """Runs a command and returns its best time."""
     return min((_once(what, size, arguments) for _ in range(repeats)), key=lambda figure: figure.seconds)
 
@@ -185,7 +186,8 @@ def _resident(process: int) -> int:
 
 
 def _other_ways(folder: Path, size: int) -> Iterator[Figure]:
-    jobs = [job.settings for job in compile_project(load_project(folder)).jobs]
+    project = load_project(folder)
+    jobs = [job.settings for job in compile_project(project, read_bundle_declarations(project)).jobs]
     begin, began = time.perf_counter(), time.process_time()
     for job in jobs:
         yaml.dump(job, Dumper=yaml.CSafeDumper, sort_keys=False)

@@ -1,6 +1,7 @@
 """What `make run` shows: a Delta control table becomes bundle files, one row changes, and one small diff follows.
 
-Works in `build/demo`, with a real Delta table and the real command line. Nothing else is changed.
+Then the same with tables that a team has already, which blueprints turn into jobs as they are. Works in `build/demo`
+and `build/own_table`, with real Delta tables and the real command line. Nothing else is changed.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from deltalake import DeltaTable, write_deltalake
 
 EXAMPLES = Path(__file__).parent
 DEMO = EXAMPLES.parent / "build" / "demo"
+OWN_TABLE = EXAMPLES.parent / "build" / "own_table"
 TABLE = DEMO / "etl_control"
 TEXT_COLUMNS = (
     "source_id",
@@ -51,15 +53,48 @@ def main() -> None:
     ljm("generate")
     say("Generating again changes nothing:")
     ljm("generate")
+    show_own_tables()
+
+
+def show_own_tables() -> None:
+    """Generates the jobs of two tables that are no control tables, and changes a row of one."""
+    shutil.rmtree(OWN_TABLE, ignore_errors=True)
+    shutil.copytree(EXAMPLES / "own_table", OWN_TABLE)
+    make_repository(OWN_TABLE)
+    for name in ("ingest_list", "main_control_table"):
+        write_rows(OWN_TABLE / "rows" / f"{name}.jsonl", OWN_TABLE / "data" / name)
+    say("Two tables with columns of their own are in build/own_table/data; blueprints say what becomes of a row.")
+    ljm("generate", project=OWN_TABLE)
+    say("Now one row changes: orders are loaded in full.")
+    DeltaTable(OWN_TABLE / "data" / "ingest_list").update(
+        predicate="target_table = 'orders'", updates={"load_type": "'full'"}
+    )
+    ljm("generate", "--diff", project=OWN_TABLE)
+
+
+def write_rows(source: Path, table: Path) -> None:
+    """Writes rows of JSON as a Delta table, whose columns have the types of their values."""
+    rows = [json.loads(line) for line in source.read_text(encoding="utf-8").splitlines()]
+    kinds = {str: arrow.DataType.utf8(), bool: arrow.DataType.bool(), int: arrow.DataType.int32()}
+    columns = {}
+    for name in rows[0]:
+        values = [row[name] for row in rows]
+        kind = next((type(value) for value in values if value is not None), str)
+        columns[name] = arrow.Array(values, kinds[kind])
+    write_deltalake(table, arrow.Table.from_pydict(columns))
+
+
+def make_repository(folder: Path) -> None:
+    """Makes a folder a repository of its own: the one around it ignores `build/`, and git's ignored is not uploaded."""
+    if shutil.which("git"):
+        subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
 
 
 def make_project() -> None:
     """Makes a bundle that reads a Delta table, with the notebooks and SQL files of the examples."""
     shutil.rmtree(DEMO, ignore_errors=True)
     DEMO.mkdir(parents=True)
-    if shutil.which("git"):
-        # A repository of its own: the one around it ignores `build/`, and what git ignores is not uploaded.
-        subprocess.run(["git", "init", "--quiet"], cwd=DEMO, check=True)
+    make_repository(DEMO)
     for folder in ("notebook_task", "sql_query_task", "sql_file_task", "python_task"):
         shutil.copytree(EXAMPLES / folder, DEMO / "examples" / folder)
     (DEMO / "job_meta.yml").write_text(PROJECT, encoding="utf-8")
@@ -89,11 +124,11 @@ def change_one_row() -> None:
     table.update(predicate=key, updates={"transformation_config": f"'{escaped}'"})
 
 
-def ljm(*arguments: str) -> None:
-    """Runs the command line in the demonstration project."""
+def ljm(*arguments: str, project: Path = DEMO) -> None:
+    """Runs the command line in a demonstration project."""
     say(f"$ ljm {' '.join(arguments)}")
     sys.stdout.flush()
-    subprocess.run([sys.executable, "-m", "lakeflow_job_meta", *arguments], cwd=DEMO, check=True)
+    subprocess.run([sys.executable, "-m", "lakeflow_job_meta", *arguments], cwd=project, check=True)
 
 
 def say(text: str) -> None:

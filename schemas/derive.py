@@ -74,6 +74,7 @@ TASK_TYPES = {
     "alert": "alert_task",
     "power_bi": "power_bi_task",
     "clean_rooms_notebook": "clean_rooms_notebook_task",
+    "ai_function": "ai_function_task",
     "ai_runtime": "ai_runtime_task",
     "gen_ai_compute": "gen_ai_compute_task",
 }

@@ -127,6 +127,9 @@ METADATA_DEFINITIONS: dict[str, Schema] = {
                     or_null(listing(ref("target"))),
                     ["dev", "prod"],
                 ),
+                "presets": described(
+                    "Presets of the project file that apply to the job.", or_null(listing(STRING)), ["big_cluster"]
+                ),
                 "sources": described(
                     "What the job does; each source becomes one task.",
                     listing(ref("source")),
@@ -146,6 +149,7 @@ METADATA_DEFINITIONS: dict[str, Schema] = {
                 "description": described("Description of the job.", or_null(STRING)),
                 "job_config": described("Laid over the blueprint's.", or_null(ref("job_config"))),
                 "targets": described("In the place of the blueprint's.", or_null(listing(ref("target")))),
+                "presets": described("In the place of the blueprint's.", or_null(listing(STRING))),
                 "sources": described(
                     "Laid over the blueprint's sources of the same source_id; others are added.",
                     or_null(listing(FREE_OBJECT)),
@@ -196,6 +200,7 @@ METADATA_DEFINITIONS: dict[str, Schema] = {
                 "description": described("Description of the job.", or_null(STRING)),
                 "job_config": described("Settings of the job.", or_null(or_reference(ref("job_config")))),
                 "targets": described("The bundle targets.", or_null(or_reference(listing(ref("target"))))),
+                "presets": described("Presets of the project file.", or_null(or_reference(listing(STRING)))),
                 "sources": described("What the job does.", listing(ref("blueprint_source"))),
             },
             required=["sources"],
@@ -372,6 +377,9 @@ PROJECT = closed(
         ),
         "naming": described("How things are named.", ref("naming")),
         "defaults": described("What holds where metadata says nothing.", ref("defaults")),
+        "presets": described(
+            "Settings for many modules, laid over the defaults where they apply.", listing(ref("preset"))
+        ),
         "templates": described("Templates of your own, in the place of the built-in ones.", ref("templates")),
         "allow_unknown": described(
             "Settings that Databricks knows and this version does not, passed on unchecked.",
@@ -395,6 +403,22 @@ PROJECT_DEFINITIONS: dict[str, Schema] = {
         # For editors: the keys of one kind of place, and its own among them.
         "anyOf": [closed({key: {} for key in place}, [kind]) for kind, place in METADATA_PLACES.items()],
     },
+    "preset": closed(
+        {
+            "preset": described("Name of the preset.", STRING, "sales"),
+            "description": described("What it is for.", STRING),
+            "match": described(
+                "Where it applies: to modules for which all of this holds; without it, where a module names it.",
+                {"type": "object"},
+                {"tag.domain": "sales"},
+                {"module": "ingest_*"},
+            ),
+            "job": described("Settings of the jobs.", ref("job_defaults")),
+            "task": described("Settings of their tasks.", ref("task_defaults")),
+            "sources": described("Sources that are added to the jobs.", listing(FREE_OBJECT)),
+        },
+        required=["preset"],
+    ),
     "deploy": closed(
         {
             "max_deletes": described(
@@ -433,7 +457,13 @@ PROJECT_DEFINITIONS: dict[str, Schema] = {
                 "Pattern of the names that jobs get in the workspace.",
                 {**STRING, "default": "{module_name}"},
                 "Metadata_Driven_ETL_{module_name}",
-            )
+            ),
+            "task_key": described(
+                "How a source_id becomes a task key: as written where Databricks takes it, or with `_` for every other "
+                "character than letters and digits, as in the original tool.",
+                {**STRING, "enum": ["as_written", "underscores"], "default": "as_written"},
+                "underscores",
+            ),
         }
     ),
     "defaults": closed(

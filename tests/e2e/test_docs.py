@@ -14,8 +14,9 @@ What is done with a fenced block says an HTML comment before it, which readers o
     <!-- not run: REASON -->             nothing is done with the block
 
 A `console` block needs no comment: each `$ command` is run and must give what stands below it, with exit code 0 or the
-one in a comment behind the command (`# exit code 1`). `...` in expected text stands for anything: alone on a line for
-any number of lines, inside a line for any part of it.
+one in a comment behind the command (`# exit code 1`). Blocks of plain `ljm` commands run in this process, and in
+`make test-slow` as processes too, as all others do. `...` in expected text stands for anything: alone on a line for any
+number of lines, inside a line for any part of it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import io
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -41,14 +43,16 @@ from fakes.databricks_cli import cli_environment, install_stand_in
 from fakes.workspace import FakeWorkspace
 from lakeflow_job_meta import MetadataManager
 from lakeflow_job_meta.cli.main import cli
-from lakeflow_job_meta.compiler.compile import compile_project
+from lakeflow_job_meta.cli.run import run
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.control_table.schema import COLUMNS
 from lakeflow_job_meta.diagnostics.rules import RULES
 from lakeflow_job_meta.jobs.task_types import TASK_TYPES
 from lakeflow_job_meta.layout.generated_file import FileKind
 from lakeflow_job_meta.schema.validator import load_schema
-from support.project_folder import REPOSITORY
+from support.in_process import started_in
+from support.project_folder import REPOSITORY, compile_loaded
+from support.slow import few
 
 pytest_plugins = ["support.workspace_fixtures"]
 
@@ -163,6 +167,13 @@ def _demo(folder: Path) -> Path:
     return repository / "build" / "demo"
 
 
+def _own_table(folder: Path) -> Path:
+    _demo(folder)
+    project = folder / "build" / "own_table"
+    shutil.rmtree(project / "resources")
+    return project
+
+
 PROJECTS: dict[str, Callable[[Path], Path]] = {
     "none": _no_project,
     "starter": _starter,
@@ -170,15 +181,17 @@ PROJECTS: dict[str, Callable[[Path], Path]] = {
     "starter without metadata": _without_metadata,
     "this repository": _repository,
     "demo": _demo,
+    "own table": _own_table,
 }
 
 
 class Stage:
     """A project in which the blocks of a scene are carried out."""
 
-    def __init__(self, folder: Path, programs: Path) -> None:
+    def __init__(self, folder: Path, programs: Path, *, in_process: bool) -> None:
         self.folder = folder
         self._programs = programs
+        self._in_process = in_process
         self._names: dict[str, object] = {}
         self._printed = ""
         self._mistaken: set[str] = set()
@@ -219,7 +232,7 @@ class Stage:
         assert bool(found) == bool(self._mistaken), "\n".join(found) or f"no mistake in {self._mistaken}"
 
     def _problems(self) -> list[str]:
-        return [str(problem) for problem in compile_project(load_project(self.folder)).diagnostics]
+        return [str(problem) for problem in compile_loaded(load_project(self.folder)).diagnostics]
 
     def _write(self, argument: str, text: str) -> None:
         name = argument.removesuffix(", with mistakes")
@@ -258,8 +271,20 @@ class Stage:
 
     def _run(self, block: Block) -> None:
         commands = list(commands_of(block.text))
+        environment = {**os.environ, "PATH": f"{self._programs}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "80"}
+        if self._in_process and all(_PLAIN.fullmatch(command.line) for command in commands):
+            with started_in(self.folder, environment):
+                results = [_run_here(shlex.split(command.line)) for command in commands]
+        else:
+            results = self._run_in_a_shell([command.line for command in commands], environment)
+        assert len(results) == len(commands), f"{block}:\n{results}"
+        for command, (output, exit_code) in zip(commands, results, strict=True):
+            assert_same(command.expected, output, f"{block}: {command.line}")
+            assert exit_code == command.exit_code, f"{block}: {command.line}: exit code {exit_code}\n{output}"
+
+    def _run_in_a_shell(self, lines: list[str], environment: dict[str, str]) -> list[tuple[str, int]]:
         mark = "@@ ended with"
-        script = "".join(f"{STAND_INS.get(each.line, each.line)}\nprintf '\\n{mark} %s\\n' $?\n" for each in commands)
+        script = "".join(f"{STAND_INS.get(line, line)}\nprintf '\\n{mark} %s\\n' $?\n" for line in lines)
         done = subprocess.run(
             ["bash", "-c", script],
             cwd=self.folder,
@@ -267,13 +292,25 @@ class Stage:
             stderr=subprocess.STDOUT,
             encoding="utf-8",
             timeout=120,
-            env={**os.environ, "PATH": f"{self._programs}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "80"},
+            env=environment,
         )
         results = re.findall(rf"(.*?)\n{mark} (\d+)\n", done.stdout, re.DOTALL)
-        assert len(results) == len(commands), f"{block}:\n{done.stdout}"
-        for command, (output, exit_code) in zip(commands, results, strict=True):
-            assert_same(command.expected, output, f"{block}: {command.line}")
-            assert int(exit_code) == command.exit_code, f"{block}: {command.line}: exit code {exit_code}\n{output}"
+        return [(output, int(exit_code)) for output, exit_code in results]
+
+
+_PLAIN = re.compile(r"ljm( [^|;&<>$`*?~\\()]*)?")
+"""A command that means the same without a shell."""
+
+
+def _run_here(arguments: list[str]) -> tuple[str, int]:
+    output, before = io.StringIO(), sys.argv
+    sys.argv = arguments
+    try:
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+            exit_code = run(cli)
+    finally:
+        sys.argv = before
+    return output.getvalue(), exit_code
 
 
 @dataclass
@@ -379,22 +416,26 @@ def programs(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def in_front_of_a_workspace(workspace: FakeWorkspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets this process find a fake workspace and a databricks command."""
+    """Lets this process find a fake workspace and a databricks command, and gives the starter its warehouse."""
     environment = cli_environment(workspace.url, workspace.token, tmp_path / "databricks")
+    environment["BUNDLE_VAR_warehouse_id"] = "0123456789abcdef"
     command = install_stand_in(tmp_path / "bin")
     for name, value in {**environment, "PATH": f"{command.parent}{os.pathsep}{environment['PATH']}"}.items():
         monkeypatch.setenv(name, value)
 
 
+@pytest.mark.parametrize(
+    "in_process", few([pytest.param(True, id="in this process")], [pytest.param(False, id="as processes")])
+)
 @pytest.mark.parametrize(("page", "scene"), SCENES)
 def test_every_command_and_example_of_the_page_is_true(
-    page: Path, scene: Scene, tmp_path: Path, programs: Path, request: pytest.FixtureRequest
+    page: Path, scene: Scene, tmp_path: Path, programs: Path, request: pytest.FixtureRequest, in_process: bool
 ):
     if scene.project.endswith("with a workspace"):
         request.getfixturevalue("in_front_of_a_workspace")
     folder = tmp_path / "project"
     folder.mkdir()
-    stage = Stage(PROJECTS[scene.project](folder), programs)
+    stage = Stage(PROJECTS[scene.project](folder), programs, in_process=in_process)
 
     for block in scene.blocks:
         stage.carry_out(block)
@@ -540,7 +581,7 @@ def test_every_variable_of_a_template_is_documented(tmp_path):
     (project / "mine.j2").write_text(template, encoding="utf-8")
     (project / "job_meta.yml").write_text("templates: {job: mine.j2}\ndefaults: {warehouse_id: abc}\n")
 
-    files = compile_project(load_project(project)).files
+    files = compile_loaded(load_project(project)).files
     (text,) = [text for file, text in files.items() if file.kind is FileKind.JOB]
 
     names = re.findall(r"^# (\w+)$", text, flags=re.MULTILINE)

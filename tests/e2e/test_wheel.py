@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import email
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from lakeflow_job_meta import __version__
 from support.project_folder import REPOSITORY
@@ -24,6 +27,8 @@ PACKED = (
     "lakeflow_job_meta/_shipped/schemas/project.schema.json",
     "lakeflow_job_meta/_shipped/bundle/starter/databricks.yml",
     "lakeflow_job_meta/_shipped/bundle/starter/job_meta.yml",
+    "lakeflow_job_meta/_shipped/bundle/monitor/databricks.yml",
+    "lakeflow_job_meta/_shipped/bundle/monitor/resources/monitor.yml",
     "lakeflow_job_meta/py.typed",
 )
 
@@ -61,6 +66,24 @@ def test_the_wheel_holds_everything_that_ships(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     assert set(PACKED) <= names
     assert [name for name in names if name.startswith(("tests/", "examples/")) or name.endswith(".pyc")] == []
+
+
+def test_the_metadata_of_the_wheel_is_read_by_old_tools_and_replaces_nothing_on_a_cluster(wheel):
+    with zipfile.ZipFile(wheel) as packed:
+        (name,) = [name for name in packed.namelist() if name.endswith(".dist-info/METADATA")]
+        metadata = email.message_from_bytes(packed.read(name))
+    major, minor = metadata["Metadata-Version"].split(".")
+    assert (int(major), int(minor)) <= (2, 4)
+    assert metadata["Author"] == "Lakeflow Job Meta authors"
+    own = [Requirement(line) for line in metadata.get_all("Requires-Dist")]
+    own = [
+        each
+        for each in own
+        if each.marker is None or re.search("'(databricks|delta)'|\"(databricks|delta)\"", str(each.marker))
+    ]
+    assert {each.name for each in own} >= {"click", "databricks-sdk", "deltalake", "pyyaml"}
+    # Only the least that is needed: each other bound would exchange what the runtime of a cluster brings.
+    assert {bound.operator for each in own for bound in each.specifier} == {">="}
 
 
 def test_the_wheel_is_small(wheel):

@@ -145,7 +145,9 @@ class TestDoctor:
         result = world.project.run("doctor", "-t", "prod", **world.environment)
 
         assert result.exit_code == 0, result.stdout
-        assert [line.split()[0] for line in result.stdout.splitlines()] == ["ok"] * 5
+        assert [line.split()[0] for line in result.stdout.splitlines()] == ["ok"] * 7
+        assert f"ok     workspace: {world.workspace.url} answers" in result.stdout
+        assert "ok     files: the databricks CLI uploads all that jobs name" in result.stdout
 
     def test_doctor_looks_at_the_warehouse_of_the_tasks_and_of_a_table(self, world: World):
         world.project.write(
@@ -167,6 +169,25 @@ class TestDoctor:
 
         assert result.exit_code == 1
         assert "wrong  databricks CLI: The databricks CLI is not installed." in result.stdout
+
+    def test_doctor_lists_the_files_that_are_not_uploaded(self, world: World):
+        (world.project.path / ".gitignore").write_text("*.sql\n")
+
+        result = world.project.run("doctor", "-t", "prod", **world.environment)
+
+        assert result.exit_code == 1
+        assert "wrong  files: the databricks CLI does not upload " in result.stdout
+        assert "'examples/resources/sql/" in result.stdout
+        assert ".gitignore has '*.sql'" in result.stdout
+
+    def test_doctor_waits_for_nobody_where_the_workspace_does_not_answer(self, world: World):
+        environment = {**world.environment, "DATABRICKS_HOST": "http://127.0.0.1:1"}
+
+        result = world.project.run("doctor", "-t", "prod", **environment)
+
+        assert result.exit_code == 1
+        assert "wrong  workspace: The workspace does not answer at 127.0.0.1" in result.stdout
+        assert "login" not in result.stdout
 
     def test_doctor_says_which_include_is_missing(self, world: World):
         (world.project.path / "databricks.yml").write_text("bundle: {name: x}\n")

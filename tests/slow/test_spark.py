@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
+import random
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from hypothesis import given, settings
 
 from fakes.workspace import FakeWorkspace
 from lakeflow_job_meta import JobOrchestrator, MetadataManager, MetadataMonitor
+from lakeflow_job_meta.checks.schedules import quartz_problem
 from lakeflow_job_meta.control_table.changes import Kind
 from lakeflow_job_meta.control_table.schema import CONTROL_TABLE
 from lakeflow_job_meta.errors import OperationFailed
@@ -22,8 +25,9 @@ from lakeflow_job_meta.tables.open import open_table
 from lakeflow_job_meta.tables.schema import RowChanges
 from lakeflow_job_meta.tables.spark import SparkExecutor
 from lakeflow_job_meta.tables.sql import SqlTable
-from lakeflow_job_meta.tables.store import VersionedTable
+from lakeflow_job_meta.tables.store import TableMissing, VersionedTable
 from support.control_table_contract import ControlTableContract, check_history, histories
+from support.cron_expressions import REFUSED, TAKEN, WITHOUT_MEANING
 from support.project_folder import module
 from support.record_table_contract import OpenRecords, RecordTableContract, check_puts, put_histories
 from support.tables import row
@@ -41,6 +45,7 @@ pytestmark = [
 ]
 REPOSITORY = Path(__file__).parents[2]
 NUMBERS = itertools.count()
+QUARTZ = "org.quartz-scheduler:quartz:2.3.2"
 PLAIN = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
@@ -69,7 +74,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         builder = builder.config("spark.sql.warehouse.dir", str(folder / "warehouse"))
         for name, value in PLAIN.items():
             builder = builder.config(name, value)
-        session = configure_spark_with_delta_pip(builder).getOrCreate()
+        session = configure_spark_with_delta_pip(builder, extra_packages=[QUARTZ]).getOrCreate()
         session.sparkContext.setLogLevel("ERROR")
         yield session
         session.stop()
@@ -243,3 +248,60 @@ class TestManager:
             ("a", Kind.DEACTIVATED),
             ("b", Kind.DELETED),
         ]
+
+
+@pytest.mark.parametrize("name", ["not_there", "no_schema.not_there", "`not there`"])
+def test_a_missing_table_leaves_no_stack_of_java_on_the_console(session, name):
+    from pyspark.logger import PySparkLogger
+
+    shown: list[logging.LogRecord] = []
+    logger, keep = PySparkLogger.getLogger("SQLQueryContextLogger"), logging.Handler()
+    keep.emit = shown.append
+    logger.addHandler(keep)
+    table = SqlTable(name, CONTROL_TABLE, SparkExecutor(session))
+    try:
+        for look in (table.version, table.read, table.identity, table.rows, lambda: table.history(1)):
+            with pytest.raises(TableMissing):
+                look()
+    finally:
+        logger.removeHandler(keep)
+    assert shown == []
+
+
+CRON_ITEMS = (
+    ("0", "59", "60", "*", "/15", "0/5", "*/7", "/60", "5-50", "50-5", "1-5/2", "?", "07"),
+    ("0", "30", "60", "*", "/15", "*/61", "10-20", "1,5", "?"),
+    ("0", "23", "24", "*", "*/2", "/24", "8-18/2", "22-2", "1,?"),
+    ("1", "31", "32", "0", "*", "?", "L", "LW", "L-3", "L-3W", "L-31", "15W", "32W", "W", "1-5", "*/5", "/15"),
+    ("1", "12", "13", "*", "JAN", "jul", "JAN-MAR", "NOV-FEB", "*/3", "/12", "JA", "?", "0"),
+    ("1", "7", "8", "0", "*", "?", "L", "MON", "MON-FRI", "2L", "FRIL", "1#1", "MON#3", "1#6", "8L", "*/2", "/8", "MO"),
+    ("", "", "*", "2026", "2026-2030", "2030-2026", "*/2", "1970", "2099", "2026,2028"),
+)
+"""What each field of a cron expression may be, right and wrong; nothing that Quartz takes by accident."""
+
+
+def cron_expressions(number: int) -> Iterator[str]:
+    """Yields expressions of which about half are right, always the same ones."""
+    choose = random.Random(1)
+    for _ in range(number):
+        fields = ["0", "0", "6", "*", "*", "?", ""]
+        if choose.random() < 0.5:
+            fields[3], fields[5] = "?", "MON"
+        for field in choose.sample(range(7), choose.choice((1, 1, 2))):
+            items = choose.choices(CRON_ITEMS[field], k=choose.choice((1, 1, 2)))
+            # Quartz reads no further than a '?', whatever follows in a list.
+            fields[field] = "?" if "?" in items else ",".join(filter(None, items))
+        yield " ".join(fields).strip()
+
+
+def test_cron_expressions_are_judged_as_quartz_judges_them(session):
+    quartz = session._jvm.org.quartz.CronExpression
+    for expression in [*TAKEN, *WITHOUT_MEANING]:
+        assert quartz.isValidExpression(expression), expression
+    for expression in REFUSED:
+        assert not quartz.isValidExpression(expression), expression
+    expressions = list(cron_expressions(6000))
+    verdicts = {each: quartz.isValidExpression(each) for each in expressions}
+    ours = {each: quartz_problem(each) is None for each in expressions}
+    assert [(each, ours[each]) for each in expressions if ours[each] != verdicts[each]] == []
+    assert 600 < sum(verdicts.values()) < 5400

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import arro3.core as arrow
 import pytest
-from deltalake import CommitProperties, DeltaTable
+from deltalake import CommitProperties, DeltaTable, QueryBuilder
 from hypothesis import strategies as st
 
 from lakeflow_job_meta.errors import OperationFailed
@@ -27,7 +27,7 @@ from support.tables import LONG, ORIGINAL_COLUMNS, TEXT, row, write_table
 UTC = arrow.DataType.timestamp("us", tz="UTC")
 STAMPS = {"created_timestamp": UTC, "updated_timestamp": UTC}
 ORIGINAL = {**ORIGINAL_COLUMNS, **STAMPS}
-OPTIONAL = ("depends_on", "job_config", "description", "blueprint", "parameters")
+OPTIONAL = ("depends_on", "job_config", "description", "targets", "presets", "blueprint", "parameters")
 
 HOSTILE_TEXTS = (
     "it's",
@@ -83,7 +83,8 @@ def upserts(*rows: Mapping[str, Any]) -> RowChanges:
 
 def stored(place: Place) -> dict[tuple[str, str], dict[str, Any]]:
     """Returns all rows with all columns as they lie on disk."""
-    rows = DeltaTable(place.folder).scan().read_all().to_struct_array().to_pylist()
+    query = QueryBuilder().register("t", DeltaTable(place.folder))
+    rows = query.execute("SELECT * FROM t").read_all().to_struct_array().to_pylist()
     return {(each["module_name"], each["source_id"]): each for each in rows}
 
 
@@ -201,7 +202,7 @@ class ControlTableContract:
         table.write(RowChanges([full("a", job_config="{}"), full("b")], [("sales", "c")]))
         assert {name: each["job_config"] for name, each in by_source(table).items()} == {"a": "{}", "b": None}
         names = [field.name for field in DeltaTable(place.folder).schema().fields]
-        assert names == [*spelled, "depends_on", "description", "blueprint", "parameters"]
+        assert names == [*spelled, "depends_on", "description", "targets", "presets", "blueprint", "parameters"]
 
     def test_a_column_of_the_user_s_own_is_found_in_any_case(self, place: Place):
         table = on_disk(place, [row(Domain="x")], {**ORIGINAL, "Domain": TEXT})

@@ -12,12 +12,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 from lakeflow_job_meta.cli.main import cli
 from lakeflow_job_meta.cli.run import run
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.result import Compilation
+from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.load import load_project
+from lakeflow_job_meta.config.model import Project
 
 BUNDLE = """\
 bundle: {name: test}
@@ -31,6 +34,11 @@ CARET = "‸"
 
 REPOSITORY = Path(__file__).parents[2]
 _DIAGNOSTIC = re.compile(r"(?P<place>.+?): (?P<severity>error|warning): (?P<message>.*) \[(?P<code>[a-z-]+)\]")
+
+
+def compile_loaded(project: Project, **options: Any) -> Compilation:
+    """Compiles a project that was loaded, with what its bundle declares now."""
+    return compile_project(project, read_bundle_declarations(project), **options)
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,19 @@ class Result:
         return [problem.code for problem in self.problems]
 
 
+def run_here(*arguments: str) -> Result:
+    """Runs the command line in this process, with these arguments."""
+    stdout, stderr = io.StringIO(), io.StringIO()
+    before = sys.argv
+    sys.argv = ["ljm", *arguments]
+    try:
+        with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+            exit_code = run(cli)
+    finally:
+        sys.argv = before
+    return Result(exit_code, stdout.getvalue(), stderr.getvalue())
+
+
 class ProjectFolder:
     """A bundle's folder that a test fills and runs commands in."""
 
@@ -100,15 +121,7 @@ class ProjectFolder:
 
     def ljm(self, *arguments: str) -> Result:
         """Runs the command line in this process."""
-        stdout, stderr = io.StringIO(), io.StringIO()
-        before = sys.argv
-        sys.argv = ["ljm", "--project", str(self.path), *arguments]
-        try:
-            with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
-                exit_code = run(cli)
-        finally:
-            sys.argv = before
-        return Result(exit_code, stdout.getvalue(), stderr.getvalue())
+        return run_here("--project", str(self.path), *arguments)
 
     def run(self, *arguments: str, cwd: Path | None = None, **environment: str) -> Result:
         """Runs the command line as a process of its own, from inside the project."""
@@ -125,7 +138,7 @@ class ProjectFolder:
 
     def compile(self) -> Compilation:
         """Reads and compiles all metadata, without writing anything."""
-        return compile_project(load_project(self.path))
+        return compile_loaded(load_project(self.path))
 
     def texts(self) -> dict[str, str]:
         """Returns the files that the metadata gives, by path below the output folder, without writing them."""

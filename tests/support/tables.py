@@ -31,6 +31,8 @@ ALL_COLUMNS = {
     "depends_on": TEXT,
     "job_config": TEXT,
     "description": TEXT,
+    "targets": TEXT,
+    "presets": TEXT,
     "blueprint": TEXT,
     "parameters": TEXT,
 }

@@ -102,6 +102,16 @@ def read_start(path: str | Path, size: int) -> bytes:
         os.close(handle)
 
 
+def pieces_of(path: str | Path) -> Iterator[bytes]:
+    """Yields the content of a regular file, of whatever size, in pieces; raises OSError as `read_file` does."""
+    handle, _ = _opened(path)
+    try:
+        while piece := os.read(handle, _PIECE):
+            yield piece
+    finally:
+        os.close(handle)
+
+
 def _opened(path: str | Path) -> tuple[int, int]:
     """Opens a regular file, and returns its size too; nothing but that is waited for."""
     handle = os.open(path, _READ)

@@ -26,10 +26,29 @@ _MOST_POSTINGS = 2_000
 _CLOSE = 0.6
 
 
-def quoted(value: object) -> str:
-    """Returns a value as it may stand in a message: in quotes, on one line, cut when it is long."""
+def quoted(value: object, at: int | None = None) -> str:
+    """Returns a value as it may stand in a message: in quotes, on one line.
+
+    When it is long, its beginning and its end are left; or what is around the character `at`, where it is wrong.
+    """
     text = repr(value) if isinstance(value, str) else json_like(value)
-    return text if len(text) <= LONGEST_QUOTE else f"{text[: LONGEST_QUOTE - 4]}...{text[-1]}"
+    if len(text) <= LONGEST_QUOTE:
+        return text
+    half = (LONGEST_QUOTE - 3) // 2
+    if at is None or not isinstance(value, str):
+        return f"{text[:half]}...{text[-half:]}"
+    start = min(max(len(repr(value[:at])) - half, 0), len(text) - 2 * half)
+    ends = ("" if start == 0 else f"{text[0]}...", "" if start + 2 * half == len(text) else f"...{text[-1]}")
+    return f"{ends[0]}{text[start : start + 2 * half]}{ends[1]}"
+
+
+def quoted_apart(one: object, other: object) -> tuple[str, str]:
+    """Returns two values as they may stand in a message; when they are long, what is around their first difference."""
+    if not (isinstance(one, str) and isinstance(other, str)):
+        return quoted(one), quoted(other)
+    pairs = enumerate(zip(one, other, strict=False))
+    at = next((number for number, (a, b) in pairs if a != b), min(len(one), len(other)))
+    return quoted(one, at), quoted(other, at)
 
 
 def printable(text: str) -> str:

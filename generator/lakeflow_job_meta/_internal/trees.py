@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from copy import copy
-from dataclasses import dataclass
-from typing import Union
+from dataclasses import dataclass, field
+from typing import NamedTuple, Union, cast
 
 from lakeflow_job_meta._internal.secrets import is_secret_option, masked, names_a_secret
-from lakeflow_job_meta._internal.text import quoted
+from lakeflow_job_meta._internal.text import quoted, quoted_apart
 
 Scalar = str | int | float | bool | None
 Value = Union[str, int, float, bool, None, list["Value"], dict[str, "Value"]]  # noqa: UP007 (recursive)
@@ -42,17 +42,85 @@ def texts_in(value: Value, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
             yield from texts_in(item, (*path, number))
 
 
+KEYS_OF_LISTS = {"job_clusters": "job_cluster_key", "environments": "environment_key", "parameters": "name"}
+"""Lists whose items have a key, by which they are merged: as the databricks CLI does with its own overrides."""
+
+
 def merged(default: Value, own: Value) -> Value:
-    """Lays `own` over `default`: maps are merged key by key, null takes a default away, the rest is replaced."""
+    """Lays `own` over `default`: maps are merged key by key, null takes a default away, the rest is replaced.
+
+    The lists of `KEYS_OF_LISTS` are merged item by item; one with nothing but null beside its key is taken away.
+    """
     if not (isinstance(default, dict) and isinstance(own, dict)):
         return own
     result = dict(default)
     for key, value in own.items():
         if key in default and value is None:
             del result[key]
+        elif key not in default:
+            result[key] = value
+        elif key in KEYS_OF_LISTS:
+            result[key] = _merged_items(default[key], value, KEYS_OF_LISTS[key])
         else:
-            result[key] = merged(default[key], value) if key in default else value
+            result[key] = merged(default[key], value)
     return result
+
+
+def _merged_items(default: Value, own: Value, key: str) -> Value:
+    before, after = _by_key(default, key), _by_key(own, key)
+    if before is None or after is None:
+        return merged(default, own)
+    together = {name: merged(before[name], after[name]) if name in after else before[name] for name in before}
+    together |= {name: item for name, item in after.items() if name not in before}
+    taken = {name for name, item in after.items() if name in before and _is_taken_away(item, key)}
+    return [item for name, item in together.items() if name not in taken]
+
+
+def _by_key(items: Value, key: str) -> dict[str, Value] | None:
+    """Returns the items of a list by their keys; None if one has none, or two have the same."""
+    if not isinstance(items, list):
+        return None
+    found = {item[key]: item for item in items if isinstance(item, dict) and isinstance(item.get(key), str)}
+    return cast("dict[str, Value]", found) if len(found) == len(items) else None
+
+
+def _is_taken_away(item: Value, key: str) -> bool:
+    return isinstance(item, dict) and len(item) > 1 and all(each is None for name, each in item.items() if name != key)
+
+
+class ItemKey(NamedTuple):
+    """A step into one of the lists of `KEYS_OF_LISTS`, by the key of the item: its number differs between layers."""
+
+    name: str
+    value: str
+
+
+def by_item_key(value: Value, path: KeyPath) -> tuple[str | int | ItemKey, ...]:
+    """Returns a path into `value` in which numbers of items of `KEYS_OF_LISTS` are their keys."""
+    steps: list[str | int | ItemKey] = []
+    inside: object = value
+    for number, step in enumerate(path):
+        key = KEYS_OF_LISTS.get(str(path[number - 1])) if number > 0 and isinstance(step, int) else None
+        inside = value_at(inside, (step,))[1]
+        name = inside.get(key) if key is not None and isinstance(inside, dict) else None
+        steps.append(ItemKey(key, name) if key is not None and isinstance(name, str) else step)
+    return tuple(steps)
+
+
+def by_item_number(value: Value, path: Iterable[str | int | ItemKey]) -> KeyPath:
+    """Returns a path of `by_item_key` as a path into another value; an item that it has not is at -1 there."""
+    steps: list[str | int] = []
+    inside: object = value
+    for step in path:
+        found: str | int = step if not isinstance(step, ItemKey) else _number_of(inside, step)
+        steps.append(found)
+        inside = value_at(inside, (found,))[1]
+    return tuple(steps)
+
+
+def _number_of(items: object, wanted: ItemKey) -> int:
+    numbered = enumerate(items if isinstance(items, list) else [])
+    return next((n for n, item in numbered if isinstance(item, dict) and item.get(wanted.name) == wanted.value), -1)
 
 
 def replaced(value: Value, path: KeyPath, new: Value) -> Value:
@@ -73,12 +141,14 @@ class Difference:
     """One setting that differs; `before` is `ABSENT` where it is new, `after` where it is gone.
 
     `is_secret` says that it may hold a secret although its path does not say so: the value of a parameter in a list.
+    `origin` is where the value after was written, where that is to be told.
     """
 
     path: KeyPath
     before: object
     after: object
     is_secret: bool = False
+    origin: str | None = field(default=None, compare=False, repr=False)
 
     @property
     def shown(self) -> tuple[object, object]:
@@ -88,11 +158,12 @@ class Difference:
 
     def __str__(self) -> str:
         name, (before, after) = ".".join(str(step) for step in self.path) or "value", self.shown
+        where = f"  ({self.origin})" if self.origin is not None else ""
         if before is ABSENT:
-            return f"{name}: {quoted(after)} (new)"
+            return f"{name}: {quoted(after)} (new){where}"
         if after is ABSENT:
-            return f"{name}: {quoted(before)} (gone)"
-        return f"{name}: {quoted(before)} -> {quoted(after)}"
+            return f"{name}: {quoted(before)} (gone){where}"
+        return f"{name}: {' -> '.join(quoted_apart(before, after))}{where}"
 
 
 def diff(before: Value, after: Value, path: KeyPath = (), *, is_secret: bool = False) -> Iterator[Difference]:

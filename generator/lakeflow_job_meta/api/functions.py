@@ -17,7 +17,7 @@ from lakeflow_job_meta.api.arguments import check_number, tell, workspace_of
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config import load
-from lakeflow_job_meta.config.bundle import target_of
+from lakeflow_job_meta.config.bundle import read_bundle_declarations, target_of
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment import pipeline
 from lakeflow_job_meta.deployment.backend import DeployOptions, Reporter
@@ -26,8 +26,9 @@ from lakeflow_job_meta.deployment.policy import Allowance, Audience
 from lakeflow_job_meta.deployment.select_backend import BackendName, open_cli, plan_live, select_backend
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Severity, errors_among
 from lakeflow_job_meta.output.writer import plan_changes
-from lakeflow_job_meta.planning.compare import JobChange, Plan, compare_files
+from lakeflow_job_meta.planning.compare import JobChange, Plan
 from lakeflow_job_meta.planning.explain import FORMATS
+from lakeflow_job_meta.planning.files import compare_files
 from lakeflow_job_meta.planning.model import BundlePlan
 from lakeflow_job_meta.workspace.client import Workspace
 
@@ -105,7 +106,8 @@ def load_project(folder: str | Path | None = None) -> Project:
 
 def compile(project: Project, *, workspace: WorkspaceLike | None = None) -> Compilation:
     """Reads all metadata of a project and compiles it to jobs; changes nothing."""
-    return compile_project(project, on_wait=tell_progress, workspace=workspace_of(workspace))
+    bundle = read_bundle_declarations(project)
+    return compile_project(project, bundle, on_wait=tell_progress, workspace=workspace_of(workspace))
 
 
 def validate(project: Project, *, workspace: WorkspaceLike | None = None) -> ValidationResult:
@@ -139,7 +141,7 @@ def plan(
     """
     compilation = compile(project, workspace=workspace)
     changes = plan_changes(project, compilation)
-    files = compare_files(changes, against)
+    files = compare_files(changes, compilation.jobs, against)
     bundle_plan = plan_live(project, open_cli(project, target), parallel) if live else None
     return PlanResult((*compilation.diagnostics, *changes.diagnostics), files, bundle_plan)
 

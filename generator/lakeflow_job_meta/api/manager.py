@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakeflow_job_meta.api.arguments import table_name, workspace_of
+from lakeflow_job_meta.api.functions import tell_progress
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.control_table.changes import TableChanges, compare_versions
 from lakeflow_job_meta.control_table.schema import CONTROL_TABLE, key_of
@@ -68,7 +69,7 @@ class MetadataManager:
         return self.table.create(optional_columns=optional_columns) is not Created.NOTHING
 
     def load_yaml(self, path: str | os.PathLike[str], *, prune: bool = False) -> int:
-        """Loads a YAML file, a folder or a glob, with one commit or none.
+        """Loads a YAML file, a folder or a glob, with one commit or none; over SQL several where it is very large.
 
         Args:
             path: Relative to the current folder.
@@ -79,12 +80,12 @@ class MetadataManager:
 
         Raises:
             InvalidMetadata: There is a mistake in the YAML; nothing was loaded.
-            OperationFailed: The table cannot be written; it is as it was.
+            OperationFailed: The table cannot be written; it is as it was, or the text says how far it came.
         """
         return self._load(lambda project: YamlReader(project.folder, str(Path(path).absolute())), Path(path), prune)
 
     def sync_from_volume(self, path: str | os.PathLike[str], *, prune: bool = False) -> int:
-        """Loads all YAML files of a Unity Catalog volume, with one commit or none; otherwise like `load_yaml`."""
+        """Loads all YAML files of a Unity Catalog volume, as `load_yaml` does."""
         folder = volume_path(os.fspath(path))
         files = volume_files(folder, self._workspace)
         return self._load(lambda project: VolumeReader(folder, files), Path.cwd(), prune)
@@ -92,7 +93,7 @@ class MetadataManager:
     def _load(self, reader_in: Callable[[Project], Reader], near: Path, prune: bool) -> int:
         project = project_around(near)
         modules, _ = read_checked(project, [reader_in(project)], self.table)
-        return load(self.table, modules, prune=prune, dry_run=False).rows
+        return load(self.table, modules, prune=prune, dry_run=False, on_progress=tell_progress).rows
 
     def get_all_modules(self) -> list[str]:
         """Returns the names of all modules, sorted."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from lakeflow_job_meta._internal.text import count, did_you_mean, kind_of, quoted
-from lakeflow_job_meta._internal.trees import KeyPath, Value, merged, value_at
+from lakeflow_job_meta._internal.trees import KeyPath, Value, by_item_key, by_item_number, merged, value_at
 from lakeflow_job_meta.blueprints.model import Blueprint, Library, SourceTemplate
 from lakeflow_job_meta.blueprints.parameters import Resolved, given_at, resolve
 from lakeflow_job_meta.blueprints.template import PLACEHOLDER, names_in, placeholders_in
@@ -57,19 +57,24 @@ def expand(raw: RawModule, library: Library) -> tuple[RawModule | None, list[Dia
     problems = [problem for _, more in found for problem in more]
     own = raw.value if isinstance(raw.value, dict) else {}
     problems += _conflicts(blueprint, rows, own)
-    module = cast("dict[str, Value]", merged(blueprint.module.fill(rows[0].values), _without_sources(own)))
+    module = cast("dict[str, Value]", blueprint.module.fill(rows[0].values))
+    if own:
+        module = cast("dict[str, Value]", merged(module, _without_sources(own)))
     sources, origins = _sources(blueprint, rows, own)
     document = ExpandedModule(blueprint, rows, raw.origin, own, module, sources, origins)
     origin = SourceRef(document)
     if not all(row.is_right for row in rows):
         # What else would be found of it only follows from what is missing.
         value = {key: item for key, item in module.items() if key == "module_name"}
-        return RawModule({**value, "sources": []}, origin, True, raw.group), problems
+        lost: dict[str, Value] = {**value, "sources": []}
+        return RawModule(lost, origin, True, raw.group, None, blueprint.name, raw.columns), problems
     tasks = sum(1 for each in sources if not (isinstance(each, dict) and each.get("is_active") is False))
     if tasks > MOST_TASKS:
         problems.append(_too_many(blueprint, rows, tasks))
         sources = []
-    return RawModule({**module, "sources": sources}, origin, raw.is_damaged or bool(problems), raw.group), problems
+    made: dict[str, Value] = {**module, "sources": sources}
+    is_damaged = raw.is_damaged or bool(problems)
+    return RawModule(made, origin, is_damaged, raw.group, None, blueprint.name, raw.columns), problems
 
 
 def _nameless(raw: RawModule) -> RawModule | None:
@@ -254,13 +259,16 @@ class ExpandedModule:
             if origin.template is None:
                 return self._of_own(("sources", origin.own or 0, *inside), of_key)
             written = self._in_template(origin.template, inside)
-        if own is not None and value_at(self._own, own)[0]:
+        keyed = by_item_key(self._module, own) if own is not None else ()
+        if own is not None and value_at(self._own, own := by_item_number(self._own, keyed))[0]:
             return self._of_own(own, of_key)
         if origin.template is not None and origin.template.loop is not None:
             if inside[:3] == (*_LOOP, "inputs"):
                 return self._rows[0].arguments.origin
             if inside == ("source_id",):  # made of what is left without placeholders
                 return self._in_blueprint(written, of_key)
+        if inside is path:
+            written = by_item_number(self._blueprint.written, ("module", *keyed))
         return self._of_parameter(written, origin.row, of_key) or self._in_blueprint(written, of_key)
 
     def _in_template(self, template: SourceTemplate, inside: KeyPath) -> KeyPath:

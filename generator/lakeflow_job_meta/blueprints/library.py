@@ -66,7 +66,8 @@ def bound(units: Sequence[SourceUnit], library: Library) -> tuple[SourceUnit, ..
 
 def _bound(unit: SourceUnit, library: Library, digest: bytes) -> SourceUnit:
     own = content_digest(unit.digest, digest) if unit.digest is not None else None
-    return SourceUnit(unit.label, own, partial(_expanded, unit.read, library), unit.size, text_digest=unit.text_digest)
+    read = partial(_expanded, unit.read, library)
+    return SourceUnit(unit.label, own, read, unit.size, text_digest=unit.text_digest, rows=unit.rows)
 
 
 def _expanded(read: Callable[[], UnitContent], library: Library) -> UnitContent:

@@ -47,8 +47,8 @@ class Parameter:
 
     def read(self, value: Value, form: ValueForm) -> tuple[Value, str | None]:
         """Returns a value in the parameter's type, and what is wrong with it if anything is."""
-        read = _read(value, self.type, form)
-        if type_of(read) != self.type or (isinstance(read, float) and not math.isfinite(read)):
+        read = value if _TYPE_OF.get(type(value)) == self.type else _read(value, self.type, form)
+        if _TYPE_OF.get(type(read)) != self.type or (type(read) is float and not math.isfinite(read)):
             reason = _why_no_json(read) if form is not ValueForm.TYPED and self.type in ("list", "map") else ""
             return None, f"{self.name!r} must be {_WORDS[self.type]}, not {kind_of(value)}{reason}"
         if self.one_of is None and self.pattern is None and self.least is None and self.most is None:
@@ -79,18 +79,17 @@ def _is_same(one: Value, other: Value) -> bool:
     return one == other and isinstance(one, bool) == isinstance(other, bool)
 
 
+_TYPE_OF: dict[type, str] = {str: "text", int: "number", float: "number", bool: "boolean", list: "list", dict: "map"}
+
+
 def type_of(value: Value) -> str | None:
     """Returns which of the types of parameters a value has; None for null."""
-    if isinstance(value, bool):
-        return "boolean"
-    kinds: tuple[tuple[type | tuple[type, ...], str], ...]
-    kinds = ((str, "text"), ((int, float), "number"), (list, "list"), (dict, "map"))
-    return next((name for kind, name in kinds if isinstance(value, kind)), None)
+    return _TYPE_OF.get(type(value))
 
 
 def _read(value: Value, kind: str, form: ValueForm) -> Value:
     """Turns a value into another type as far as its form lets it; else returns it as it is."""
-    if form is ValueForm.TYPED or (kind == "text" and isinstance(value, str)):
+    if form is ValueForm.TYPED:
         return value
     if kind in ("list", "map") and isinstance(value, str):
         found, fault = read_json(value)

@@ -75,12 +75,14 @@ class RowSource:
     Attributes:
         origin: The entry of the project file.
         group_column: The column that names the bundles of modules, if one does.
+        own_columns: Columns that presets may ask for, and that one.
     """
 
     sets: tuple[RowSet, ...]
     mapping: RowMapping
     origin: SourceRef
     group_column: str | None = None
+    own_columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,10 @@ class RowUnits:
 def units_of_rows(source: RowSource, library: Library) -> RowUnits:
     """Puts rows together by job; what is wrong with the mapping is reported once, not for each row."""
     problems = _blueprint_problems(source, library)
-    plans = [_Plan(rows, source.mapping, source.origin, library, source.group_column) for rows in source.sets]
+    plans = [
+        _Plan(rows, source.mapping, source.origin, library, source.group_column, source.own_columns)
+        for rows in source.sets
+    ]
     for plan in plans:
         problems += plan.problems
     name = source.mapping.blueprint
@@ -140,6 +145,7 @@ class _Plan:
     origin: SourceRef
     library: Library
     group_column: str | None
+    own_columns: tuple[str, ...]
     problems: list[Diagnostic] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -198,7 +204,7 @@ class _Plan:
         used = {found[0] for _, each, _ in placeholders_in(texts, COLUMN) if (found := self.columns.find(each))}
         possible = [known] if (known := self.library.blueprints.get(name)) else list(self.library.blueprints.values())
         names = {parameter.name for each in possible for parameter in each.parameters}
-        names |= {self.group_column} if self.group_column is not None else set()
+        names |= {*self.own_columns}
         used |= {index for each in names if (index := self.columns.by_name.get(each.casefold())) is not None}
         return sorted(used.union(self._key))
 
@@ -218,17 +224,21 @@ class _Plan:
             self.origin,
             library,
             self.group_column,
+            self.own_columns,
         )
         fixed = content_digest(
             self.rows.label.encode("utf-8", "surrogatepass"),
-            repr((columns, self.mapping, self.rows.form.value, self.group_column)).encode("utf-8", "surrogatepass"),
+            repr((columns, self.mapping, self.rows.form.value, self.group_column, self.own_columns)).encode(
+                "utf-8", "surrogatepass"
+            ),
             library.digest,
         )
         for rows, mistakes in self._groups():
             kept = [TableRow(tuple(row.values[index] for index in used), row.line, row.text) for row in rows]
             written = marshal.dumps([(row.values, mistake) for row, mistake in zip(kept, mistakes, strict=True)], 2)
             digest = content_digest(fixed, written)
-            yield SourceUnit(self.rows.label, digest, partial(_read, reading, kept, mistakes), len(written))
+            read, row_names = partial(_read, reading, kept, mistakes), partial(_row_names, reading, kept)
+            yield SourceUnit(self.rows.label, digest, read, len(written), rows=row_names)
 
     def _groups(self) -> Iterator[tuple[list[TableRow], list[_Mistake | None]]]:
         """Yields the rows of each job, and of each row what is wrong with its key."""
@@ -330,7 +340,19 @@ class _View:
             if fault is not None:
                 self.bad_json[index] = fault.message, fault.mark
                 self.misread += 1
-        return value_at(value, path)[1]  # type: ignore[return-value]
+        return _follow(value, path)
+
+
+def _follow(value: Value, path: KeyPath) -> Value:
+    """Follows a path into JSON; a number is the place in a list."""
+    for step in path:
+        if isinstance(value, list) and str(step).isdigit() and int(step) < len(value):
+            value = value[int(step)]
+        elif isinstance(value, dict):
+            value = value.get(str(step))
+        else:
+            return None
+    return value
 
 
 @dataclass(frozen=True)
@@ -346,6 +368,7 @@ class _Reading:
     origin: SourceRef
     library: Library
     group_column: str | None
+    shared_columns: tuple[str, ...]
 
     @cached_property
     def columns(self) -> _Columns:
@@ -379,9 +402,18 @@ class _Reading:
             found = self._own[blueprint] = {name: index for name, index in columns.items() if index is not None}
         return found
 
-    def has_parameter(self, blueprint: str, name: str) -> bool:
-        known = self.library.blueprints.get(blueprint)
-        return known is None or name in known.parameter_names
+    def mapped_for(self, blueprint: str) -> list[tuple[str, Template]]:
+        """Returns what else fills parameters; where rows name their blueprints, some may be for another one alone."""
+        found = self._mapped_for.get(blueprint)
+        if found is None:
+            known = self.library.blueprints.get(blueprint)
+            names = self.mapped if known is None else [each for each in self.mapped if each in known.parameter_names]
+            found = self._mapped_for[blueprint] = [(name, self.mapped[name]) for name in names]
+        return found
+
+    @cached_property
+    def _mapped_for(self) -> dict[str, list[tuple[str, Template]]]:
+        return {}
 
     @cached_property
     def _own(self) -> dict[str, dict[str, int]]:
@@ -408,9 +440,13 @@ def _read(reading: _Reading, rows: Sequence[TableRow], mistakes: Sequence[_Mista
         arguments.append(Arguments(values, at, reading.form, unread=unread, why_missing=document.why_missing))
     origin = arguments[0].origin
     use = BlueprintUse(names[0], origin.at(*reading.blueprint_columns[:1]), tuple(arguments))
-    raw = RawModule({}, origin, bool(problems), _group(reading, rows[0]), use)
+    raw = RawModule({}, origin, bool(problems), _group(reading, rows[0]), use, columns=_shared(reading, rows))
     module, more = expand(raw, reading.library)
     return UnitContent(() if module is None else (module,), (*problems, *more), is_whole=module is not None)
+
+
+def _row_names(reading: _Reading, rows: Sequence[TableRow]) -> tuple[str, ...]:
+    return tuple(str(SourceRef(RowDocument(reading, row))) for row in rows)
 
 
 def _values(reading: _Reading, row: TableRow, view: _View, blueprint: str) -> tuple[dict[str, Value], frozenset[str]]:
@@ -423,16 +459,24 @@ def _values(reading: _Reading, row: TableRow, view: _View, blueprint: str) -> tu
     for name, index in reading.own_columns(blueprint).items():
         if row.values[index] is not None:
             values[name] = row.values[index]
-    for name, template in reading.mapped.items():
-        # Where rows name their blueprints, a value may be for another one alone.
-        if not reading.has_parameter(blueprint, name):
-            continue
+    for name, template in reading.mapped_for(blueprint):
         before = view.misread
         if (value := template.fill(view)) is not None:
             values[name] = value
         if view.misread > before:
             unread.add(name)
     return values, frozenset(unread)
+
+
+def _shared(reading: _Reading, rows: Sequence[TableRow]) -> dict[str, Value]:
+    """Returns the columns that presets ask for and in which all rows of a job agree."""
+    found: dict[str, Value] = {}
+    for name in reading.shared_columns:
+        index = reading.columns.by_name.get(name.casefold())
+        values = [] if index is None else [row.values[index] for row in rows if row.values[index] is not None]
+        if values and all(value == values[0] for value in values):
+            found[name] = values[0]
+    return found
 
 
 def _group(reading: _Reading, row: TableRow) -> str | None:

@@ -11,7 +11,7 @@ from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.diagnostics.rules import CONFLICTING_SETTINGS, NO_WORKERS, OUTPUT_ONLY
-from lakeflow_job_meta.jobs.build import SET_BY_DATABRICKS
+from lakeflow_job_meta.jobs.build import left_out
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.task_types import BY_BLOCK, RETRIES, Compute
 
@@ -59,19 +59,26 @@ def _iterations(job: Job) -> _Conflicts:
                 "a for_each task cannot repeat another for_each task; run a job of its own instead",
             )
         inputs = block.get("inputs")
-        if isinstance(inputs, str) and not re.search(r"\$\{|\{\{", inputs) and not _is_json_list(inputs):
-            message = f'{quoted(inputs)} is no JSON list; write one, such as \'["a", "b"]\', or a reference to one'
+        if (
+            isinstance(inputs, str)
+            and not re.search(r"\$\{|\{\{", inputs)
+            and (at := _no_json_list(inputs)) is not None
+        ):
+            message = f'{quoted(inputs, at)} is no JSON list; write one, such as \'["a", "b"]\', or a reference to one'
             yield (*path, "for_each_task", "inputs"), message
         for name in ("libraries", *RETRIES):
             if name in task:
                 yield (*path, name), f"{name!r} is for what is repeated: write it in the 'task' of 'for_each_task'"
 
 
-def _is_json_list(text: str) -> bool:
+def _no_json_list(text: str) -> int | None:
+    """Returns where a text is no JSON list; None if it is one."""
     try:
-        return isinstance(json.loads(text), list)
-    except ValueError:
-        return False
+        return None if isinstance(json.loads(text), list) else 0
+    except json.JSONDecodeError as error:
+        return error.pos
+    except (ValueError, RecursionError):  # a number of too many digits, brackets in brackets without end
+        return 0
 
 
 def _serverless(job: Job) -> _Conflicts:
@@ -162,10 +169,10 @@ def _is_single_node(cluster: dict[str, Value]) -> bool:
 
 def settings_are_ours_to_set(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Warns of what Databricks returns with a job and takes from nobody; the job is made without."""
-    for name in SET_BY_DATABRICKS:
+    for name in left_out(context.project):
         if name in job.module.job_config:
             origin = job.module.origin.key("job_config", name)
-            yield OUTPUT_ONLY.at(origin, f"{name!r} is set by Databricks alone, and left out; delete it")
+            yield OUTPUT_ONLY.at(origin, f"{name!r} is set by Databricks or its CLI alone, and left out; delete it")
 
 
 JOB_CHECKS = (settings_go_together, clusters_have_workers, settings_are_ours_to_set)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from lakeflow_job_meta._internal.text import did_you_mean, listing, quoted
@@ -13,7 +14,7 @@ from lakeflow_job_meta.jobs.task_types import BY_BLOCK, COMPUTE_FIELDS, Compute
 
 _CLUSTERS = ("existing_cluster_id", "job_cluster_key", "new_cluster")
 _DEFINED_IN = {"job_cluster_key": ("job_clusters", "job cluster"), "environment_key": ("environments", "environment")}
-_PLACEHOLDERS = ("your-", "your_", "your ", "<", "todo", "tbd", "xxx", "changeme", "change-me", "placeholder")
+_PLACEHOLDER = re.compile(r"(?i)\s*(your[-_ ]|<|todo|tbd|xxx|change[-_ ]?me|replace[-_ ]?me|fixme|placeholder)")
 
 
 def compute_is_defined(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
@@ -43,12 +44,17 @@ def tasks_have_compute(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
             yield NO_COMPUTE.at(job.origin_of((*path, kind.block), of_key=True), message)
 
 
+def is_placeholder(text: str) -> bool:
+    """Says whether a text looks like what an example leaves to be filled in."""
+    return _PLACEHOLDER.match(text) is not None
+
+
 def ids_are_real(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Warns of ids that were copied from an example."""
     for path, task in job.all_tasks:
         for block_name, block in [("", task), *((key, value) for key, value in task.items() if key in BY_BLOCK)]:
             for field, value in block.items() if isinstance(block, dict) else ():
-                if field.endswith("_id") and str(value).strip().lower().startswith(_PLACEHOLDERS):
+                if field.endswith("_id") and is_placeholder(str(value)):
                     at = (*path, block_name, field) if block_name else (*path, field)
                     yield PLACEHOLDER.at(job.origin_of(at), f"{field!r} is still the placeholder {quoted(value)}")
 

@@ -100,9 +100,9 @@ def _first_line(folder: Path, path: str) -> str:
 
 
 def _jupyter(folder: Path, path: str) -> str:
-    """The CLI wants JSON with `cells` and `metadata`, and a `nbformat` of 4 at least."""
+    """The CLI wants JSON in UTF-8 without a mark, with `cells` and `metadata`, and a `nbformat` of 4 at least."""
     try:
-        found = json.loads(read_file(folder / path, MAX_BYTES_OF_ANY))
+        found = json.loads(read_file(folder / path, MAX_BYTES_OF_ANY).decode("utf-8"))
     except (OSError, ValueError, RecursionError):
         return "no"
     parts = (found.get("cells"), found.get("metadata"), found.get("nbformat")) if isinstance(found, dict) else ()

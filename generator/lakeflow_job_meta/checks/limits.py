@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
+from lakeflow_job_meta._internal.text import listing, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics.model import Diagnostic
@@ -31,12 +32,14 @@ _EVENTS = (
 # Jobs API, WebhookNotifications: "A maximum of 3 destinations can be specified", for each event.
 _WEBHOOKS = tuple(Limit(("webhook_notifications", event), 3, "destinations") for event in _EVENTS)
 
+MAX_TAGS = 25
+"""Jobs API, create: "A maximum of 25 tags can be added to the job.\""""
+
 _JOB_LIMITS = (
     *_WEBHOOKS,
     # Databricks' resource limits: "tasks in a job".
     Limit(("tasks",), 1000, "tasks"),
-    # Jobs API, create: "A maximum of 25 tags can be added to the job."
-    Limit(("tags",), 25, "tags"),
+    Limit(("tags",), MAX_TAGS, "tags"),
     # Jobs API, create: "The maximum length is 4096 bytes in UTF-8 encoding."
     Limit(("name",), 4096, "bytes"),
     # Jobs API, create: "The maximum length is 27700 characters in UTF-8 encoding."
@@ -69,6 +72,22 @@ def nothing_is_too_much(job: Job, context: CheckContext) -> Iterator[Diagnostic]
         yield from _exceeded(job, path, task, _TASK_LIMITS)
 
 
+def tags_of_the_bundle_fit_in(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+    """Counts the tags of the job with those that the bundle adds, for each target."""
+    own = job.settings.get("tags") or {}
+    if not context.bundle.added_tags or not isinstance(own, dict) or len(own) > MAX_TAGS:
+        return
+    for target in sorted(job.module.targets or context.bundle.targets or ()):
+        added = sorted(context.bundle.tags_added(job.key, target) - own.keys())
+        if len(own) + len(added) > MAX_TAGS:
+            message = (
+                f"'tags' has {len(own)} tags, and in the target {quoted(target)} the bundle adds {listing(added, 3)}; "
+                f"Databricks allows {MAX_TAGS}"
+            )
+            yield TOO_MUCH.at(job.origin_of(("tags",), of_key=True), message)
+            return
+
+
 def _exceeded(job: Job, at: KeyPath, settings: dict[str, Value], limits: tuple[Limit, ...]) -> Iterator[Diagnostic]:
     for limit in limits:
         if limit.path[0] not in settings:
@@ -97,4 +116,4 @@ def _amount(value: object, unit: str) -> int:
     return len(value) if isinstance(value, (list, dict)) else 0
 
 
-JOB_CHECKS = (nothing_is_too_much,)
+JOB_CHECKS = (nothing_is_too_much, tags_of_the_bundle_fit_in)

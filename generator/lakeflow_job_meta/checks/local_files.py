@@ -5,26 +5,29 @@ Also the names of those that are generated.
 
 from __future__ import annotations
 
+import marshal
 import os
 import posixpath
 import re
 from collections.abc import Collection, Iterator
+from functools import partial
 from pathlib import Path
 
 from lakeflow_job_meta._internal.fs import is_glob
 from lakeflow_job_meta._internal.text import did_you_mean, quoted
-from lakeflow_job_meta._internal.trees import KeyPath
+from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
 from lakeflow_job_meta.checks.context import CheckContext
+from lakeflow_job_meta.config.bundle import BundleDeclarations
 from lakeflow_job_meta.config.model import is_inside
 from lakeflow_job_meta.config.sync import SyncRules
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
 from lakeflow_job_meta.diagnostics.rules import MISSING_FILE, NOT_A_NOTEBOOK, NOT_UPLOADED, RESERVED_NAME
-from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, Base, LocalPath, local_paths
+from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, Base, LocalPath, Patterns, local_paths
 from lakeflow_job_meta.jobs.model import Job
 
 _COMMENTS = {".py": "#", ".r": "#", ".sql": "--", ".scala": "//"}
 _HEADERS = {suffix: f"{comment} Databricks notebook source" for suffix, comment in _COMMENTS.items()}
-_PLAIN: dict[KeyPath, str] = {("spark_python_task", "python_file"): ".py", ("file", "path"): ".sql"}
+_PLAIN: dict[KeyPath, str] = {("spark_python_task", "python_file"): "Python", ("file", "path"): "SQL"}
 _BUILT = (".whl", ".jar", ".egg", ".zip", ".tar.gz")
 """These are often made by the bundle's own build, so they need not exist yet."""
 _RESERVED = re.compile(r"(?i)con|prn|aux|nul|(com|lpt)[1-9]")
@@ -34,10 +37,68 @@ _RESERVED = re.compile(r"(?i)con|prn|aux|nul|(com|lpt)[1-9]")
 def local_files_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Looks at each file of the project that the job names."""
     from_git = "git_source" in job.settings
-    for path, settings, patterns in (*((*each, TASK_PATHS) for each in job.all_tasks), ((), job.settings, JOB_PATHS)):
+    for path, settings, patterns in _holders(job):
         for found in local_paths(settings, patterns, from_git=from_git):
             origin = job.origin_of((*path, *found.setting))
             yield from [*_problems(found, origin, context)] or _not_uploaded(found, origin, context, job.module.targets)
+
+
+def paths_in_variables_are_clear(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+    """Refuses a path that begins with a variable that holds a relative path, unless the databricks CLI finds the file.
+
+    To the CLI it is relative to the file of the reference, here a generated one, and never to that of the variable
+    (libs/dyn/dynvar/resolve.go keeps the location of the reference).
+    """
+    together = marshal.dumps(job.settings, 2)
+    if b"${var." not in together and b"${bundle." not in together:
+        return
+    from_git = "git_source" in job.settings
+    targets: list[str | None] = [*sorted(job.module.targets or context.bundle.targets or ())]
+    for target in targets or [None]:
+        resolve = partial(_resolved, bundle=context.bundle, target=target)
+        for path, settings, patterns in _holders(job):
+            for found in local_paths(settings, patterns, from_git=from_git, resolve=resolve):
+                file = found.in_project(context.output, context.files.is_file)
+                if found.base is Base.UPLOADED or not _may_be_found(file, context):
+                    at = (*path, *found.setting)
+                    yield MISSING_FILE.at(job.origin_of(at), _misread(str(value_at(job.settings, at)[1]), found, file))
+
+
+def _may_be_found(file: str, context: CheckContext) -> bool:
+    is_built_elsewhere = _is_known_later(file) and not file.startswith(f"{context.output}/jobs/")
+    return is_built_elsewhere or context.files.is_file(file) or context.files.is_folder(file)
+
+
+_BEGINS_WITH_VARIABLE = re.compile(
+    r"(?P<option>(?:-\S+\s+)?['\"]?)\$\{(?:var\.(?P<name>[\w-]+)\}|bundle\.(?:target|name|environment)\}(?=/))"
+)
+"""The bundle's name and target are never absolute paths."""
+
+
+def _resolved(text: str, bundle: BundleDeclarations, target: str | None) -> str:
+    """Returns a text with the value of the variable that it begins with; empty where that is not known."""
+    match = _BEGINS_WITH_VARIABLE.match(text)
+    if match is not None and match["name"] is None:
+        return f"{match['option']}./{text[match.end('option') :]}"
+    value = bundle.value_of(match["name"], target) if match is not None else None
+    if match is None or value is None or not value.text or "${" in value.text:
+        return ""
+    return f"{match['option']}{value.text}{text[match.end() :]}"
+
+
+def _misread(text: str, found: LocalPath, file: str) -> str:
+    variable, advice = text.find("${"), "for a path from the project folder write "
+    what = (
+        f"{quoted(found.path)}, which is not translated" if found.base is Base.UPLOADED else f"the file {quoted(file)}"
+    )
+    written = f"{text[:variable]}./{text[variable:]}"
+    return f"to the databricks CLI {quoted(text)} is {what}, and not there; {advice}{quoted(written)}"
+
+
+def _holders(job: Job) -> Iterator[tuple[KeyPath, dict[str, Value], Patterns]]:
+    """Yields what may name files: each task, and the job, with their paths."""
+    yield from ((*each, TASK_PATHS) for each in job.all_tasks)
+    yield (), job.settings, JOB_PATHS
 
 
 def _not_uploaded(
@@ -107,10 +168,15 @@ def _problems(found: LocalPath, origin: SourceRef, context: CheckContext) -> Ite
     elif found.setting[-2:] == ("notebook_task", "notebook_path"):
         if (problem := _notebook_problem(path, context)) is not None:
             yield NOT_A_NOTEBOOK.at(origin, f"{quoted(path)} is no notebook: {problem}")
-    elif files.first_line(path) == _HEADERS.get(_PLAIN.get(found.setting[-2:], "")):
-        what = "Python" if found.setting[-1] == "python_file" else "SQL"
-        message = f"{quoted(path)} is a notebook, but this task runs a plain {what} file; use notebook_path"
+    elif (plain := _PLAIN.get(found.setting[-2:])) is not None and _looks_like_a_notebook(path, context):
+        message = f"{quoted(path)} is a notebook, but this task runs a plain {plain} file; use notebook_path"
         yield NOT_A_NOTEBOOK.at(origin, message)
+
+
+def _looks_like_a_notebook(path: str, context: CheckContext) -> bool:
+    """Whether the CLI takes a file for a notebook, by its suffix and first line, or fails on it (libs/notebook)."""
+    suffix = posixpath.splitext(path)[1].lower()
+    return suffix == ".ipynb" or (suffix in _HEADERS and context.files.first_line(path) == _HEADERS[suffix])
 
 
 def _unknown_folder(path: str, context: CheckContext) -> str | None:
@@ -159,4 +225,4 @@ def _notebook_problem(path: str, context: CheckContext) -> str | None:
     return None if line == header else f"its first line must be {header!r}"
 
 
-JOB_CHECKS = (local_files_exist, names_suit_every_disk)
+JOB_CHECKS = (local_files_exist, paths_in_variables_are_clear, names_suit_every_disk)

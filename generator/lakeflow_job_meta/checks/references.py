@@ -25,6 +25,8 @@ from lakeflow_job_meta.jobs.references import (
     named_by,
 )
 from lakeflow_job_meta.jobs.task_types import INLINE_SQL
+from lakeflow_job_meta.parsing.keys import TaskKeys, task_key_hint
+from lakeflow_job_meta.schema.validator import types_in_job
 
 _FIELDS = {
     "bundle": (
@@ -54,7 +56,7 @@ def references_are_right(job: Job, context: CheckContext) -> Iterator[Diagnostic
     texts = [(path, text) for path, text in texts_in(job.settings) if "${" in text or "{{" in text] if may_be else []
     yield from bundle_references_resolve(job, texts, context)
     yield from job_parameters_are_declared(job, texts)
-    yield from task_values_come_from_upstream(job, texts)
+    yield from task_values_come_from_upstream(job, texts, context.project.task_keys)
     for path, text in texts:
         if _INPUT.search(text) and path[2:4] != ("for_each_task", "task"):
             message = "'{{input}}' is the item of a for_each task, and nothing outside of what it repeats"
@@ -69,6 +71,27 @@ def bundle_references_resolve(job: Job, texts: Texts, context: CheckContext) -> 
             yield rules.UNKNOWN_REFERENCE.at(job.origin_of(path), f"{message}; use '{{{{job.id}}}}'")
         elif (problem := _problem(match.group(1), context)) is not None:
             yield rules.UNKNOWN_REFERENCE.at(job.origin_of(path), problem)
+        elif match.group() == match.string and (problem := _type_problem(match.group(1), path, context)) is not None:
+            yield rules.WRONG_TYPE.at(job.origin_of(path), problem)
+
+
+def _type_problem(reference: str, path: KeyPath, context: CheckContext) -> str | None:
+    """Says why a reference cannot be the whole of a setting: a text for a list or map, or the other way round.
+
+    The databricks CLI leaves such a setting out, and only warns.
+    """
+    kind, _, name = reference.partition(".")
+    types = types_in_job(tuple(0 if isinstance(step, int) else step for step in path))
+    if not types or kind not in ("var", "bundle", "workspace") or (kind == "var" and context.bundle.variables is None):
+        return None
+    wanted = {"array": "a list", "object": "a map"}.get(next(iter(types)), "a single value")
+    shown, is_single, known = quoted(f"${{{reference}}}"), "single" in wanted, context.bundle.complex_variables
+    if kind == "var" and is_single and name in known:
+        return f"{wanted} is wanted here, but {shown} is a complex variable"
+    if is_single or (kind == "var" and re.split(r"[.\[]", name, maxsplit=1)[0] in known):
+        return None
+    way = f"; give the variable 'type: complex' and {wanted} as its value" if kind == "var" else ""
+    return f"{wanted} is wanted here, but {shown} is a single value{way}"
 
 
 def _problem(reference: str, context: CheckContext) -> str | None:
@@ -122,14 +145,14 @@ def job_parameters_are_declared(job: Job, texts: Texts) -> Iterator[Diagnostic]:
                 yield rules.UNKNOWN_PARAMETER.at(job.origin_of(path), message)
 
 
-def task_values_come_from_upstream(job: Job, texts: Texts) -> Iterator[Diagnostic]:
+def task_values_come_from_upstream(job: Job, texts: Texts, style: TaskKeys) -> Iterator[Diagnostic]:
     """Refuses {{tasks.t...}} where t is not waited for."""
     found = [(path, name) for path, text in texts for name in named_by(TASK_VALUE, text) if path[0] == "tasks"]
     before = {str(task["task_key"]): _waits_for(task) for task in job.tasks} if found else {}
     for path, name in found:
         key = str(job.tasks[int(path[1])]["task_key"])
         if name not in before:
-            hint = did_you_mean(name, before, besides=key)
+            hint = task_key_hint(name, before, style) or did_you_mean(name, before, besides=key)
             yield rules.NOT_UPSTREAM.at(job.origin_of(path), f"the job has no task {quoted(name)}{hint}")
         elif name not in reachable(before[key], before):
             message = f"{key!r} does not wait for {name!r}, so there is no value of it yet; add it to 'depends_on'"
@@ -187,7 +210,18 @@ def targets_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
             yield rules.UNKNOWN_TARGET.at(origin, message, nearest(target, known or ()))
 
 
+def presets_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+    """Refuses presets that the project file does not have."""
+    known = [preset.name for preset in context.project.presets]
+    for number, name in enumerate(job.module.presets):
+        if name not in known:
+            hint = did_you_mean(name, known) or "; write it below 'presets:' in job_meta.yml"
+            message = f"there is no preset {quoted(name)}{hint}"
+            yield rules.UNKNOWN_PRESET.at(job.module.origin.at("presets", number), message, nearest(name, known))
+
+
 JOB_CHECKS = (
+    presets_exist,
     references_are_right,
     sql_holds_no_references,
     modules_that_are_run_exist,

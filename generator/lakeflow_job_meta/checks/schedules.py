@@ -23,7 +23,7 @@ _OFFSET = re.compile(r"(GMT|UTC)([+-]\d{1,2}(:?[0-5]\d)?)?|Z")
 """Java takes these as time zones too."""
 
 
-_TRIGGERS = ("file_arrival", "table_update", "periodic", "model")
+_TRIGGERS = ("file_arrival", "table_update", "periodic", "model", "job_completion")
 """Jobs API, `TriggerSettings`; a `sql_condition` may stand beside any of them."""
 
 

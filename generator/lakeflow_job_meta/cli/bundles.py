@@ -20,7 +20,7 @@ from lakeflow_job_meta.cli.report import echo, show_progress, show_text
 from lakeflow_job_meta.cli.run import end_like_ctrl_c
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.config.bundle import target_of
+from lakeflow_job_meta.config.bundle import read_bundle_declarations, target_of
 from lakeflow_job_meta.deployment.databricks_cli.client import CliResult, DatabricksCli
 from lakeflow_job_meta.deployment.databricks_cli.deployer import CliDeployer
 from lakeflow_job_meta.deployment.many_bundles.move_jobs import (
@@ -32,6 +32,7 @@ from lakeflow_job_meta.deployment.many_bundles.move_jobs import (
 )
 from lakeflow_job_meta.deployment.select_backend import open_cli
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
+from lakeflow_job_meta.layout.bundle_file import common_config
 from lakeflow_job_meta.layout.layout import ManyBundles, SingleBundle, many_bundles_of
 from lakeflow_job_meta.layout.partitioning import bundle_name
 from lakeflow_job_meta.output.writer import plan_changes
@@ -123,8 +124,8 @@ def _moves(
 ) -> tuple[list[Move], Compilation]:
     if bundle_name(bundle) != bundle or not bundle:
         raise ConfigError(f"{quoted(bundle)} cannot be the name of a bundle; it has letters, digits, '_' and '-'.")
-    keys = [job_key(name) for name in modules]
-    compilation = compile_project(layout.project, moving=dict.fromkeys(keys, bundle))
+    project, keys = layout.project, [job_key(name) for name in modules]
+    compilation = compile_project(project, read_bundle_declarations(project), moving=dict.fromkeys(keys, bundle))
     sources: dict[str | None, list[str]] = {}
     for key in keys:
         _check_is_sound(compilation, key)
@@ -143,7 +144,7 @@ def _source(layout: ManyBundles, state: Path, key: str, goal: str) -> str | None
 def _all_moves(layout: ManyBundles) -> tuple[list[Move], Compilation]:
     """Returns the moves of all jobs out of the single bundle; of another target the files have moved already."""
     keys = SingleBundle(layout.project).job_keys(SINGLE)
-    compilation = compile_project(layout.project)
+    compilation = compile_project(layout.project, read_bundle_declarations(layout.project))
     for key in keys:
         _check_is_sound(compilation, key)
     goals: dict[str, list[str]] = {}
@@ -171,4 +172,4 @@ def _context(layout: ManyBundles, state: Path, cli: DatabricksCli, compilation: 
     def run(bundle: Path, command: str, *arguments: str) -> CliResult:
         return replace(cli, folder=bundle).bundle(command, *arguments)
 
-    return MoveContext(layout, state, run, open_bundle)
+    return MoveContext(layout, common_config(layout.project, compilation.bundle), state, run, open_bundle)

@@ -9,7 +9,7 @@ import click
 
 from lakeflow_job_meta._internal.text import count
 from lakeflow_job_meta.cli import params
-from lakeflow_job_meta.cli.report import echo, show_count, show_json, show_progress, show_text
+from lakeflow_job_meta.cli.report import echo, show_count, show_json, show_list, show_progress, show_text
 from lakeflow_job_meta.cli.run import end_like_ctrl_c
 from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.deployment.backend import DeployOptions, Reporter
@@ -100,8 +100,7 @@ def _show_jobs(jobs: Sequence[TrackedJob], form: str) -> None:
     if form == "json":
         show_json([{"module": j.module_name, "job_id": j.job_id, "name": j.job_name, "url": j.url} for j in jobs])
         return
-    for job in jobs:
-        echo(f"{job.module_name}  {job.job_id}  {job.url}".rstrip())
+    show_list([("", f"{job.module_name}  {job.job_id}  {job.url}".rstrip()) for job in jobs])
 
 
 def _show_result(result: DeployResult, dry_run: bool) -> None:

@@ -14,16 +14,20 @@ import click
 
 from lakeflow_job_meta import __version__
 from lakeflow_job_meta._internal.secrets import without_secrets
-from lakeflow_job_meta._internal.text import printable
+from lakeflow_job_meta._internal.text import count, printable
 from lakeflow_job_meta._internal.trees import value_at
-from lakeflow_job_meta.cli.params import open_project, target_option
-from lakeflow_job_meta.config.model import MetadataSource
+from lakeflow_job_meta.cli.params import compile_metadata, open_project, target_option
+from lakeflow_job_meta.config.bundle import target_named
+from lakeflow_job_meta.config.model import MetadataSource, Project
 from lakeflow_job_meta.deployment.databricks_cli.client import DatabricksCli, check_version, find_cli
+from lakeflow_job_meta.deployment.select_backend import workspace_address
+from lakeflow_job_meta.diagnostics.rules import NOT_UPLOADED
 from lakeflow_job_meta.errors import LakeflowJobMetaError, OperationFailed
 from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.sources.open import open_table_source
 from lakeflow_job_meta.tables.open import WAREHOUSE_VARIABLE
 from lakeflow_job_meta.text.yaml_reader import read_yaml
+from lakeflow_job_meta.workspace.address import why_nobody_answers
 from lakeflow_job_meta.workspace.client import ResourceMissing, Workspace, workspace_errors
 
 _LOGIN_SECONDS = 60
@@ -37,7 +41,7 @@ _Check = tuple[str, Callable[[], str]]
 @click.pass_obj
 @click.pass_context
 def command(ctx: click.Context, folder: Path | None, target: str | None) -> None:
-    """Check what a deployment needs: Python, the databricks CLI, login, tables, includes.
+    """Check what a deployment needs: Python, includes, files, the databricks CLI, workspace, login, tables.
 
     Each line says what was found, or what is wrong and what to do about it. Exits with 1 if anything is wrong.
 
@@ -68,7 +72,14 @@ def _checks(folder: Path | None, target: str | None) -> Iterator[_Check]:
         return
     yield ("includes", layout_of(project).included)
     cli = DatabricksCli("", project.folder, target)
+    yield ("files", partial(_files, project))
     yield ("databricks CLI", lambda: check_version(replace(cli, program=find_cli(os.environ))))
+    address = workspace_address(project, target_named(target))
+    unanswered = why_nobody_answers(address) if address is not None else None
+    if address is not None:
+        yield ("workspace", partial(_answers, address, unanswered))
+    if unanswered is not None:
+        return  # all that follows would wait for it, for minutes
     yield ("login", lambda: _login(replace(cli, program=find_cli(os.environ))))
     tables = [source for source in project.metadata if source.kind == "table"]
     warehouses = {source.warehouse_id or os.environ.get(WAREHOUSE_VARIABLE) for source in tables}
@@ -76,6 +87,20 @@ def _checks(folder: Path | None, target: str | None) -> Iterator[_Check]:
     for warehouse in sorted(each for each in warehouses if each and "${" not in each):
         yield (f"warehouse {warehouse}", partial(_warehouse, warehouse))
     yield from ((f"table {source.location}", partial(_table, source, project.folder)) for source in tables)
+
+
+def _files(project: Project) -> str:
+    found = [each for each in compile_metadata(project).diagnostics if each.code == NOT_UPLOADED.code]
+    if found:
+        lines = "".join(f"\n       {each.location}: {each.message}" for each in found)
+        raise OperationFailed(f"the databricks CLI does not upload {count(len(found), 'file')} that jobs name:{lines}")
+    return "the databricks CLI uploads all that jobs name"
+
+
+def _answers(address: str, unanswered: str | None) -> str:
+    if unanswered is not None:
+        raise OperationFailed(unanswered)
+    return f"{address} answers"
 
 
 def _warehouse(warehouse_id: str) -> str:

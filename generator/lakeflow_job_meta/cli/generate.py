@@ -8,7 +8,7 @@ import click
 
 from lakeflow_job_meta._internal.text import count
 from lakeflow_job_meta.cli.params import compile_for_review, open_project
-from lakeflow_job_meta.cli.report import ProgressBar, echo, show_count, show_diff, show_text
+from lakeflow_job_meta.cli.report import ProgressBar, echo, show_count, show_diff, show_list, show_text
 from lakeflow_job_meta.deployment.policy import kept_files
 from lakeflow_job_meta.output import writer
 from lakeflow_job_meta.output.writer import Change, FileChanges, plan_changes
@@ -56,9 +56,8 @@ def command(ctx: click.Context, folder: Path | None, check: bool, diff: bool, al
 
 
 def _show_changes(changes: FileChanges, *, written: bool) -> None:
-    for change in changes.changes:
-        kind = click.style(f"{change.kind.value:6}", fg=_COLOURS[change.kind])
-        click.echo(f"{kind} {changes.layout.in_project(change.file)}")
+    words = {kind: f"{click.style(f'{kind.value:6}', fg=_COLOURS[kind])} " for kind in Change}
+    show_list([(words[change.kind], changes.layout.in_project(change.file)) for change in changes.changes])
     kept = f", {len(changes.kept)} kept" if changes.kept else ""
     done = "changed" if written else "to change"
     echo(f"{count(len(changes.changes), 'file')} {done}, {changes.unchanged} unchanged{kept}.", err=True)

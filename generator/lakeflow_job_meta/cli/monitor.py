@@ -24,6 +24,7 @@ from lakeflow_job_meta.monitor.loop import LoopOptions, run_loop
 from lakeflow_job_meta.monitor.monitor import Monitor
 from lakeflow_job_meta.monitor.notify import LOG_FORMATS, Notifier
 from lakeflow_job_meta.monitor.reconcile import MonitorConfig
+from lakeflow_job_meta.services.scaffold import write_shipped_bundle
 from lakeflow_job_meta.sources.volume import volume_path as find_volume
 from lakeflow_job_meta.workspace.client import Workspace
 
@@ -51,6 +52,12 @@ _from_one = partial(click.option, type=click.IntRange(1), metavar="N")
 @click.option(
     "--log-format", type=click.Choice(list(LOG_FORMATS)), default="text", show_default=True, help="Lines on stderr."
 )
+@click.option(
+    "--init",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Write the bundle that runs it in Databricks, and end.",
+)
 @params.parallel_option
 @params.timeout_option
 @params.stop_timeout_option
@@ -71,6 +78,7 @@ def command(
     propose: Path | None,
     webhook: str | None,
     log_format: str,
+    init: Path | None,
     parallel: int,
     timeout: int,
     stop_timeout: int,
@@ -86,7 +94,11 @@ def command(
       ljm monitor -t prod --once                   for a job with a trigger
       ljm monitor --control-table main.etl.control --volume-path /Volumes/main/etl/metadata
       ljm monitor -t prod --propose proposal       for a pull request instead of a deployment
+      ljm monitor --init my_monitor                a bundle whose job is the monitor
     """
+    if init is not None:
+        _write_bundle(init)
+        return
     # Commands are short and do without the collector; this one lives for months.
     gc.enable()
     load = partial(params.open_monitored_project, folder, control_table, warehouse_id)
@@ -104,6 +116,12 @@ def command(
     result = run_loop(monitor, options, notifier.send, on_tick=lambda tick: notifier.deliver())
     if not result.is_success or (once and result.last is not None and not result.last.is_healthy):
         raise ShownFailure(result.failure)
+
+
+def _write_bundle(folder: Path) -> None:
+    for path in write_shipped_bundle("monitor", folder):
+        echo(str(folder / path))
+    echo(f"Next: cd {folder} && databricks bundle deploy -t prod --var control_table=... --var service_principal=...")
 
 
 def _selection(

@@ -16,7 +16,7 @@ from lakeflow_job_meta.cli.run import is_command_line
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.parallel import workers_of_this_machine
 from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.config.bundle import TARGET_VARIABLES, target_named
+from lakeflow_job_meta.config.bundle import TARGET_VARIABLES, read_bundle_declarations, target_named
 from lakeflow_job_meta.config.load import find_project_folder, load_project
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.errors import ConfigError
@@ -158,7 +158,8 @@ def compile_metadata(project: Project, contents: Mapping[str, bytes] | None = No
 
     `contents` are, by path, what some YAML files are read as instead of what is on disk.
     """
+    bundle = read_bundle_declarations(project)
     workers = workers_of_this_machine() if is_command_line(sys.modules["__main__"]) else None
     with ProgressBar() as progress:
         report = partial(echo, err=True)
-        return compile_project(project, progress.update, report, contents=contents, workers=workers)
+        return compile_project(project, bundle, progress.update, report, contents=contents, workers=workers)

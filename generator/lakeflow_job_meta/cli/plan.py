@@ -14,8 +14,8 @@ from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.select_backend import jobs_left_behind, open_cli, plan_live
 from lakeflow_job_meta.diagnostics.model import errors_among
 from lakeflow_job_meta.output.writer import plan_changes
-from lakeflow_job_meta.planning.compare import compare_files
 from lakeflow_job_meta.planning.explain import FORMATS
+from lakeflow_job_meta.planning.files import compare_files
 from lakeflow_job_meta.state.folder import state_folder
 from lakeflow_job_meta.state.store import JOBS, open_state_store
 from lakeflow_job_meta.state.tracking import DeployedJob, known_jobs
@@ -56,7 +56,7 @@ def command(
     changes = plan_changes(project, compilation)
     diagnostics = (*compilation.diagnostics, *changes.diagnostics)
     show_text(diagnostics)
-    plan = compare_files(changes, against)
+    plan = compare_files(changes, compilation.jobs, against)
     if live:
         end_like_ctrl_c()
     bundle_plan = None

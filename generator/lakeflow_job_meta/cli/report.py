@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import click
@@ -22,6 +23,7 @@ _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 _DIFF_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 _WIDEST_LINE = 160
 _LONGEST_MESSAGE = 2000
+_LONGEST_LIST = 20
 _PATIENCE_SECONDS = 1.0
 _EVERY_SECONDS = 0.1
 _CLEAR = "\r\x1b[K"
@@ -123,6 +125,25 @@ def show_count(diagnostics: Sequence[Diagnostic], modules: int, closing: str = "
     found = f"{count(errors, 'error')}, {count(warnings, 'warning')}" if diagnostics else "No problems"
     colour = "red" if errors else "yellow" if warnings else "green"
     click.echo(f"{click.style(found, fg=colour, bold=True)} in {count(modules, 'module')}{closing}.", err=True)
+
+
+def show_list(lines: Sequence[tuple[str, str]]) -> None:
+    """Writes lines to stdout, each a word and what it is said of; a terminal gets only so many of each word.
+
+    The word may have colours.
+    """
+    found = Counter(word for word, _ in lines)
+    # A line more says no less than that there is one more.
+    longest = {word: _LONGEST_LIST if number > _LONGEST_LIST + 1 else number for word, number in found.items()}
+    is_whole = not sys.stdout.isatty()
+    seen: Counter[str] = Counter()
+    for word, rest in lines:
+        seen[word] += 1
+        if is_whole or seen[word] <= longest[word]:
+            click.echo(word + printable(rest))
+    for word, number in {} if is_whole else found.items():
+        if number > longest[word]:
+            click.echo(f"{word}... and {number - longest[word]:,} more")
 
 
 def show_diff(lines: Iterable[str], *, is_patch: bool = False) -> None:

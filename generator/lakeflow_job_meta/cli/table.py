@@ -12,7 +12,7 @@ import click
 
 from lakeflow_job_meta._internal.text import count, did_you_mean, quoted
 from lakeflow_job_meta.cli.params import open_project
-from lakeflow_job_meta.cli.report import echo, show_json, show_text
+from lakeflow_job_meta.cli.report import ProgressBar, echo, show_json, show_progress, show_text
 from lakeflow_job_meta.config.model import MetadataSource, Project
 from lakeflow_job_meta.control_table.changes import compare_versions
 from lakeflow_job_meta.control_table.schema import is_active, key_of
@@ -118,8 +118,9 @@ def create(chosen: _TableOption, optional_columns: bool, original: bool) -> None
 def load_(chosen: _TableOption, metadata: tuple[str, ...], prune: bool, dry_run: bool) -> None:
     """Load YAML metadata (files, folders, globs) into the table.
 
-    Everything is checked before the first row is written, and all goes in with one commit or not at all. A source that
-    was switched off in the table stays off unless the YAML has is_active: true.
+    Everything is checked before the first row is written, and all goes in with one commit or not at all. Over SQL, more
+    than fits into one statement goes in with several; run again if that was interrupted. A source that was switched off
+    in the table stays off unless the YAML has is_active: true.
 
     \b
     Examples:
@@ -129,9 +130,10 @@ def load_(chosen: _TableOption, metadata: tuple[str, ...], prune: bool, dry_run:
     """
     table, project = chosen.open(), chosen.project()
     readers = [YamlReader(project.folder, str(Path(pattern).absolute())) for pattern in metadata]
-    modules, warnings = read_checked(project, readers, table)
+    with ProgressBar() as progress:
+        modules, warnings = read_checked(project, readers, table, progress.update)
     show_text(warnings)
-    plan = load(table, modules, prune=prune, dry_run=dry_run)
+    plan = load(table, modules, prune=prune, dry_run=dry_run, on_progress=show_progress)
     for line in plan.changes.lines():
         echo(line)
     for module, source in () if prune else plan.stale:

@@ -14,9 +14,11 @@ from lakeflow_job_meta.compiler.cache.cache import CompilationCache
 from lakeflow_job_meta.compiler.link import link
 from lakeflow_job_meta.compiler.overrides import unknown_overrides
 from lakeflow_job_meta.compiler.parallel import ParallelCompiler, Workers
+from lakeflow_job_meta.compiler.placeholders import placeholder_values
 from lakeflow_job_meta.compiler.result import Compilation, UnitResult
 from lakeflow_job_meta.compiler.unit import CompilePass, UnitCompiler
-from lakeflow_job_meta.config.bundle import read_bundle_declarations, unreadable_bundle_files
+from lakeflow_job_meta.compiler.unused import unused_presets
+from lakeflow_job_meta.config.bundle import BundleDeclarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, errors_among, in_reading_order
 from lakeflow_job_meta.diagnostics.rules import SeverityOverrides
@@ -24,7 +26,7 @@ from lakeflow_job_meta.jobs.units import Jobs, JobSource
 from lakeflow_job_meta.layout.generated_file import GeneratedFile, job_path
 from lakeflow_job_meta.layout.partitioning import Partitioning
 from lakeflow_job_meta.parsing.units import SourceUnit
-from lakeflow_job_meta.sources.interface import SourceSnapshot, with_blueprints
+from lakeflow_job_meta.sources.interface import SourceSnapshot, blueprints_of, with_blueprints
 from lakeflow_job_meta.sources.open import open_readers
 from lakeflow_job_meta.sources.yaml_files import with_contents
 from lakeflow_job_meta.workspace.client import Workspace
@@ -39,6 +41,7 @@ def _silently(what: str, done: int, of: int) -> None:
 
 def compile_project(
     project: Project,
+    bundle: BundleDeclarations,
     on_progress: Progress = _silently,
     on_wait: Callable[[str], None] = lambda message: None,
     workspace: Workspace | None = None,
@@ -50,6 +53,7 @@ def compile_project(
 
     Args:
         project: The project.
+        bundle: What the rest of the bundle declares now; the gate asks the result for it again.
         on_progress: Called now and then.
         on_wait: Called with a message when a warehouse makes one wait.
         workspace: Where tables and volumes are; by default the one of the environment.
@@ -66,28 +70,39 @@ def compile_project(
     for number, reader in enumerate(readers):
         on_progress("Reading metadata", number, len(readers))
         snapshots.append(with_contents(reader.read(), contents or {}))
-    bundle = read_bundle_declarations(project)
     compiler = UnitCompiler(project, bundle, FileLookups(project.folder))
     alone: CompilePass = compiler if workers is None else ParallelCompiler(compiler, workers)
-    compilation = _compile(compiler, CompilationCache(alone, compiler), with_blueprints(snapshots), on_progress)
-    unreadable = unreadable_bundle_files(project, bundle)
-    compilation = _with(compilation, project, [*unreadable, *unknown_overrides(project.folder, bundle, compilation)])
-    partitioning = compiler.layout.partition(compilation.summaries, compilation.jobs, moving or {})
+    compilation = _compile(compiler, CompilationCache(alone, compiler), snapshots, on_progress)
+    found = [
+        *bundle.problems,
+        *unknown_overrides(bundle, compilation),
+        *placeholder_values(bundle, compilation),
+        *unused_presets(project, compilation),
+    ]
+    compilation = _with(compilation, project, found)
+    partitioning = compiler.layout.partition(bundle, compilation.summaries, compilation.jobs, moving or {})
     return _in_bundles(project, compilation, partitioning) if partitioning.bundles else compilation
 
 
 def compile_snapshots(
-    project: Project, snapshots: Sequence[SourceSnapshot], *, other_modules: Iterable[str] = ()
+    project: Project,
+    bundle: BundleDeclarations,
+    snapshots: Sequence[SourceSnapshot],
+    on_progress: Progress = _silently,
+    *,
+    other_modules: Iterable[str] = (),
 ) -> Compilation:
     """Checks metadata that was read, and builds and renders every job that has no error; uses no cache.
 
     Args:
         project: The project.
+        bundle: What the rest of the bundle declares.
         snapshots: What its sources gave, in order.
+        on_progress: Called now and then.
         other_modules: Names of modules that exist without being among them, whose jobs may be run.
     """
-    compiler = UnitCompiler(project, read_bundle_declarations(project), FileLookups(project.folder))
-    return _compile(compiler, compiler, with_blueprints(snapshots), _silently, other_modules)
+    compiler = UnitCompiler(project, bundle, FileLookups(project.folder))
+    return _compile(compiler, compiler, snapshots, on_progress, other_modules)
 
 
 def _compile(
@@ -97,9 +112,11 @@ def _compile(
     on_progress: Progress,
     other_modules: Iterable[str] = (),
 ) -> Compilation:
+    library = blueprints_of(snapshots)
+    snapshots = with_blueprints(snapshots, library)
     units = [unit for snapshot in snapshots for unit in snapshot.units]
     compiled = alone.compile_units(units, lambda done, of: on_progress("Checking modules", done, of))
-    return _summed_up(compiler, snapshots, link(compiler, units, compiled, other_modules))
+    return replace(_summed_up(compiler, snapshots, link(compiler, units, compiled, other_modules)), library=library)
 
 
 def _summed_up(
@@ -129,17 +146,23 @@ def _summed_up(
         tuple(dict.fromkeys(name for result in results for name in result.broken)),
         tuple(summary for result in results for summary in result.summaries),
         broken_jobs=frozenset(
-            key for result in results if result.broken for name, key in result.modules if key and name in result.broken
+            key
+            for result in results
+            if result.broken
+            for name, key, _ in result.modules
+            if key and name in result.broken
         ),
         loose_tasks=frozenset(key for result in results for key in result.loose_tasks),
+        bundle=compiler.bundle,
+        units=units,
     )
 
 
 def _jobs(compiler: UnitCompiler, units: Mapping[SourceUnit, UnitResult]) -> Jobs:
     sources = {
-        key: JobSource(name, unit)
+        key: JobSource(name, unit, blueprint)
         for unit, result in units.items()
-        for name, key in result.modules
+        for name, key, blueprint in result.modules
         if key is not None and name and job_path(key) in result.files
     }
     return Jobs(compiler.project, compiler.layout.output, sources)

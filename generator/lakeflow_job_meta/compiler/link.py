@@ -35,12 +35,12 @@ def link(
     """
     parsed = {unit: compiler.parse(unit) for unit in units if unit not in alone}
     names = {unit: parsed[unit].names if unit in parsed else alone[unit].modules for unit in units}
-    counted = Counter(key.casefold() for each in names.values() for _, key in each if key is not None)
+    counted = Counter(key.casefold() for each in names.values() for _, key, _ in each if key is not None)
     for unit in units:
-        if unit not in parsed and any(key is not None and counted[key.casefold()] > 1 for _, key in names[unit]):
+        if unit not in parsed and any(key is not None and counted[key.casefold()] > 1 for _, key, _ in names[unit]):
             parsed[unit] = compiler.parse(unit)
     known = {name: job_key(name) for name in other_modules}
-    known |= {name: key for each in names.values() for name, key in each if name is not None and key is not None}
+    known |= {name: key for each in names.values() for name, key, _ in each if name is not None and key is not None}
     # A job that runs others depends on them, and so was parsed.
     # In reading order, since the last one of those that collide counts.
     in_order = [parsed[unit] for unit in units if unit in parsed]

@@ -5,19 +5,17 @@ The databricks CLI takes the rest of an override for a job or a task of its own,
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterator
-from pathlib import Path
 
 from lakeflow_job_meta._internal.text import did_you_mean, quoted
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import BundleDeclarations, JobPart
-from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
+from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.diagnostics.rules import UNKNOWN_OVERRIDE
-from lakeflow_job_meta.text.yaml_documents import open_yaml
+from lakeflow_job_meta.parsing.keys import TaskKeys, task_key_hint
 
 
-def unknown_overrides(folder: Path, bundle: BundleDeclarations, compilation: Compilation) -> Iterator[Diagnostic]:
+def unknown_overrides(bundle: BundleDeclarations, compilation: Compilation) -> Iterator[Diagnostic]:
     """Yields the overrides of jobs and tasks that no module and no file of the bundle defines."""
     parts = bundle.job_parts or ()
     # A job whose module has errors, or nothing active, stays as it is, with all of its tasks.
@@ -28,15 +26,15 @@ def unknown_overrides(folder: Path, bundle: BundleDeclarations, compilation: Com
             whole.setdefault(part.key, []).append(part)
     for part in parts:
         if part.target is not None and part.key not in staying:
-            yield from _problems(part, whole.get(part.key, []), folder, compilation)
+            yield from _problems(part, whole.get(part.key, []), compilation)
 
 
-def _problems(part: JobPart, whole: list[JobPart], folder: Path, compilation: Compilation) -> Iterator[Diagnostic]:
+def _problems(part: JobPart, whole: list[JobPart], compilation: Compilation) -> Iterator[Diagnostic]:
     is_ours = part.key in compilation.jobs.names
     job = compilation.jobs.get(part.key) if is_ours and not whole else None
     targets = job.module.targets if job is not None else ()
     if targets and part.target not in targets and not part.is_whole:
-        yield _at(part, (), folder, f"the module of the job {quoted(part.key)} is not for this target")
+        yield UNKNOWN_OVERRIDE.at(part.origin.key(), f"the module of the job {quoted(part.key)} is not for this target")
     elif job is None and not whole:
         # The job may be one of metadata that could not be read.
         if not part.is_whole and not compilation.hiding_places(()):
@@ -44,24 +42,17 @@ def _problems(part: JobPart, whole: list[JobPart], folder: Path, compilation: Co
             message = (
                 f"no module and no file of the bundle defines the job {quoted(part.key)} that this overrides{hint}"
             )
-            yield _at(part, (), folder, message)
+            yield UNKNOWN_OVERRIDE.at(part.origin.key(), message)
     else:
         known = {str(task.get("task_key")) for task in job.tasks} if job is not None else set[str]()
         known |= {key for each in whole for _, key, _ in each.tasks}
-        yield from _unknown_tasks(part, known, folder)
+        yield from _unknown_tasks(part, known, compilation.jobs.project.task_keys)
 
 
-def _unknown_tasks(part: JobPart, known: Collection[str], folder: Path) -> Iterator[Diagnostic]:
+def _unknown_tasks(part: JobPart, known: Collection[str], style: TaskKeys) -> Iterator[Diagnostic]:
     for number, key, does_something in part.tasks:
         if key not in known and not does_something and "${" not in key:
-            hint = did_you_mean(key, sorted(known), otherwise="; is its source inactive?")
+            hint = task_key_hint(key, known, style)
+            hint = hint or did_you_mean(key, sorted(known), otherwise="; is its source inactive?")
             message = f"the job {quoted(part.key)} has no task {quoted(key)} that this overrides{hint}"
-            yield _at(part, ("tasks", number), folder, message)
-
-
-def _at(part: JobPart, steps: tuple[str | int, ...], folder: Path, message: str) -> Diagnostic:
-    document, problems = open_yaml(part.file, os.path.relpath(part.file, folder).replace(os.sep, "/"))
-    if document is None:
-        return problems[0]  # it was there a moment ago
-    path = ("targets", str(part.target), "resources", "jobs", part.key, *steps)
-    return UNKNOWN_OVERRIDE.at(SourceRef(document, path, of_key=not steps), message)
+            yield UNKNOWN_OVERRIDE.at(part.origin.at("tasks", number), message)

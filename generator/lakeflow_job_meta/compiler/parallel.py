@@ -12,14 +12,14 @@ import pickle
 import signal
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from lakeflow_job_meta.checks.file_lookups import FileLookups
 from lakeflow_job_meta.compiler.cache.key import code_fingerprint
@@ -151,8 +151,19 @@ class _Work:
         self._bytes_left += sum(unit.size for unit in taken)
 
 
+class _Chunk(NamedTuple):
+    """Units that a worker has and has not answered, and the file that they and the answer go through."""
+
+    path: Path
+    units: list[SourceUnit]
+    worker: ProcessPoolExecutor | None = None
+
+
 class _Pool:
     """The workers, and the units that each has.
+
+    Each worker is an executor of its own. One of several starts a process while a thread watches those that are there:
+    where one dies just then, that thread walks over a dictionary that grows, and ends with a traceback.
 
     Units and results go through files, since a message through a pipe that is longer than its buffer is slow (each
     piece of it waits for the interpreter's lock) and never ends where a worker dies in the middle of it.
@@ -162,11 +173,12 @@ class _Pool:
     """
 
     def __init__(self, compiler: UnitCompiler, most: int) -> None:
-        self.chunks: dict[Future[None], tuple[Path, list[SourceUnit]]] = {}
+        self.chunks: dict[Future[None], _Chunk] = {}
         self._compiler = compiler
         self._most = most
         self._sender = ThreadPoolExecutor(1)
-        self._started: tuple[ProcessPoolExecutor, str] | None = None
+        self._executors: list[ProcessPoolExecutor] = []
+        self._folder: Path | None = None
         self._at_end = ExitStack()
         self._count = 0
         self._is_usable = True
@@ -183,7 +195,7 @@ class _Pool:
             # A chunk that is sent while the pool breaks is never answered.
             self._give_up(work)
         for future in done:
-            path, units = self.chunks.pop(future)
+            path, units, _ = self.chunks.pop(future)
             try:
                 future.result()
                 results, seen = cast("tuple[list[UnitResult | None], Templates]", pickle.loads(path.read_bytes()))
@@ -201,8 +213,8 @@ class _Pool:
 
     def _give_up(self, work: _Work) -> None:
         self._is_usable = False
-        for _, units in self.chunks.values():
-            work.give_back(units)
+        for chunk in self.chunks.values():
+            work.give_back(chunk.units)
         self.chunks.clear()
 
     def _hand_out(self, work: _Work, units: list[SourceUnit]) -> None:
@@ -216,29 +228,35 @@ class _Pool:
 
     def _send(self, units: list[SourceUnit]) -> None:
         self._count += 1
-        executor, folder = self._started = self._started or self._start()
-        path = Path(folder, str(self._count))
+        folder = self._folder = self._folder or self._begin()
+        if len(self._executors) < self._most:
+            self._executors.append(self._start())
+        busy = Counter(chunk.worker for chunk in self.chunks.values())
+        worker = min(self._executors, key=lambda each: busy[each])
+        path = folder / str(self._count)
         path.write_bytes(pickle.dumps(units, pickle.HIGHEST_PROTOCOL))
         # Ctrl-C goes to all processes of a terminal; a process that starts inherits what its thread blocks.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        self.chunks[executor.submit(_compile_chunk, path)] = path, units
+        self.chunks[worker.submit(_compile_chunk, path)] = _Chunk(path, units, worker)
 
-    def _start(self) -> tuple[ProcessPoolExecutor, str]:
-        # Hardly any run needs them, and they take longer to import than what that run does.
-        import multiprocessing
-        from concurrent.futures import ProcessPoolExecutor
-
+    def _begin(self) -> Path:
         # Before a new Python has the path of this one, its own begins with the current folder, and that could hold a
         # file that is named like a module of the standard library.
         if "PYTHONSAFEPATH" not in os.environ:
             os.environ["PYTHONSAFEPATH"] = "1"
             self._at_end.callback(os.environ.pop, "PYTHONSAFEPATH")
-        folder = self._at_end.enter_context(TemporaryDirectory(prefix="ljm-", ignore_cleanup_errors=True))
+        return Path(self._at_end.enter_context(TemporaryDirectory(prefix="ljm-", ignore_cleanup_errors=True)))
+
+    def _start(self) -> ProcessPoolExecutor:
+        # Hardly any run needs them, and they take longer to import than what that run does.
+        import multiprocessing
+        from concurrent.futures import ProcessPoolExecutor
+
         arguments = (self._compiler.project, self._compiler.bundle, code_fingerprint())
-        executor = ProcessPoolExecutor(self._most, multiprocessing.get_context("spawn"), _begin_worker, arguments)
+        executor = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _begin_worker, arguments)
         # With a wait: a process that ends right after this would wait for a worker that got no order to end.
         self._at_end.callback(executor.shutdown, cancel_futures=True)
-        return executor, folder
+        return executor
 
     def close(self) -> None:
         """Ends the workers when each has done the chunk that it is at; at once where one has failed."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from lakeflow_job_meta.blueprints.model import Library
 from lakeflow_job_meta.checks.file_lookups import Answer, Lookup
+from lakeflow_job_meta.config.bundle import BundleDeclarations
 from lakeflow_job_meta.diagnostics.model import Diagnostic, errors_among
-from lakeflow_job_meta.jobs.units import Jobs
+from lakeflow_job_meta.jobs.units import Jobs, ModuleNames
 from lakeflow_job_meta.layout.generated_file import GeneratedFile
 from lakeflow_job_meta.layout.job_summary import JobSummary
+from lakeflow_job_meta.parsing.units import SourceUnit
 from lakeflow_job_meta.sources.interface import SourceSnapshot
 
 
@@ -30,6 +33,9 @@ class Compilation:
         bundles: The bundle of each job by its key, in a project of many bundles.
         broken_jobs: Keys of the jobs of broken modules, as far as they are known.
         loose_tasks: Keys of the tasks of sources whose module is not known.
+        bundle: What the rest of the bundle declared when all this was compiled.
+        library: The blueprints of the project.
+        units: What each unit came to by itself, in reading order.
     """
 
     jobs: Jobs
@@ -45,6 +51,9 @@ class Compilation:
     bundles: Mapping[str, str] = field(default_factory=dict)
     broken_jobs: frozenset[str] = frozenset()
     loose_tasks: frozenset[str] = frozenset()
+    bundle: BundleDeclarations = field(default_factory=BundleDeclarations)
+    library: Library = field(default_factory=lambda: Library({}))
+    units: Mapping[SourceUnit, UnitResult] = field(default_factory=dict)
 
     @property
     def metadata_version(self) -> str:
@@ -87,7 +96,6 @@ class UnitResult:
     """The result of one compilation unit.
 
     Attributes:
-        modules: The name and the job's key of each module in it, as far as there is one.
         files: The text of every file, by its path below the output folder.
         noted: What was looked up in the project's files, and the answers.
         diagnostics: Everything to report.
@@ -96,9 +104,10 @@ class UnitResult:
         is_whole: Whether all modules of the unit could be read.
         summaries: Summaries of the jobs that have files, in a project of many bundles.
         loose_tasks: Keys of the tasks of sources whose module is not known.
+        presets: The names of presets that its jobs took something from.
     """
 
-    modules: tuple[tuple[str | None, str | None], ...]
+    modules: tuple[ModuleNames, ...]
     files: dict[str, str]
     noted: tuple[tuple[Lookup, Answer], ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
@@ -107,6 +116,7 @@ class UnitResult:
     is_whole: bool = True
     summaries: tuple[JobSummary, ...] = ()
     loose_tasks: frozenset[str] = frozenset()
+    presets: frozenset[str] = frozenset()
 
     @property
     def is_good(self) -> bool:
@@ -121,4 +131,4 @@ class UnitResult:
     @property
     def is_unknown(self) -> bool:
         """Whether there may be modules in it of which not even the key is known."""
-        return not self.is_whole or any(key is None for _, key in self.modules)
+        return not self.is_whole or any(module.key is None for module in self.modules)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from lakeflow_job_meta._internal.text import quoted
+from lakeflow_job_meta.blueprints.expansion import ExpandedModule
 from lakeflow_job_meta.checks.all_checks import check_job
 from lakeflow_job_meta.checks.context import CheckContext, NeedsOthers, OtherModules
 from lakeflow_job_meta.checks.file_lookups import FileLookups
@@ -28,7 +29,7 @@ from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.units import BuiltModule, ParsedUnit, parse_unit
 from lakeflow_job_meta.layout.job_summary import JobSummary
 from lakeflow_job_meta.layout.layout import layout_of
-from lakeflow_job_meta.parsing.keys import task_key
+from lakeflow_job_meta.parsing.keys import TaskKeys, task_key
 from lakeflow_job_meta.parsing.modules import ParsedModule
 from lakeflow_job_meta.parsing.units import SourceUnit
 from lakeflow_job_meta.render.render import Renderer
@@ -172,7 +173,8 @@ class UnitCompiler:
             tuple(found.broken),
             content.is_whole,
             tuple(found.summaries),
-            _loose_tasks(unit),
+            _loose_tasks(unit, self.project.task_keys),
+            frozenset().union(*(job.presets for job in unit.jobs)),
         )
 
     def _add(self, found: _Findings, parsed: ParsedModule, job: Job | None, problems: list[Diagnostic]) -> None:
@@ -197,8 +199,9 @@ def _checked(
     """Checks one module; a broken one too, so that all its mistakes are found in one run."""
     parsed, built = module.parsed, module.built
     problems = [*parsed.diagnostics, *collisions]
-    # A broken module may have no source only because none could be read.
-    found = [each for each in built.diagnostics if not (parsed.is_broken and each.code == NO_ACTIVE_SOURCE.code)]
+    # A broken module may have no source only because none could be read; and that of a row, the row switches off.
+    is_no_news = parsed.is_broken or isinstance(parsed.origin.document, ExpandedModule)
+    found = [each for each in built.diagnostics if not (is_no_news and each.code == NO_ACTIVE_SOURCE.code)]
     problems += _without_follow_ups(found, problems)
     if built.job is not None:
         problems += _without_follow_ups(check_job(built.job, context), problems)
@@ -210,11 +213,11 @@ def _is_read_all_the_same(diagnostic: Diagnostic) -> bool:
     return diagnostic.code == DUPLICATE_KEY.code and diagnostic.location.is_file
 
 
-def _loose_tasks(unit: ParsedUnit) -> frozenset[str]:
+def _loose_tasks(unit: ParsedUnit, style: TaskKeys) -> frozenset[str]:
     """Returns the keys of the tasks of sources whose module is not known."""
     nameless = (each.parsed.module for each in unit.modules if each.parsed.key is None)
     of_modules = (source.task_key for module in nameless if module is not None for source in module.sources)
-    return frozenset([*map(task_key, unit.source.content.loose_sources), *of_modules])
+    return frozenset([*(task_key(each, style) for each in unit.source.content.loose_sources), *of_modules])
 
 
 def _line(diagnostic: Diagnostic) -> tuple[str, int | None]:

@@ -1,33 +1,52 @@
 """What the rest of the bundle declares: variables, targets and hand-written resources.
 
-Reads `databricks.yml` and the files that it includes; changes nothing. What cannot be known (an unreadable file,
-resources that Python code makes) is None, and nothing is then said about it: the databricks CLI has the last word.
+Reads `databricks.yml` and the files that it includes, at one moment; changes nothing. What cannot be known (an
+unreadable file, resources that Python code makes) is None, and nothing is then said about it: the databricks CLI has
+the last word.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeGuard
 
-from lakeflow_job_meta._internal.fs import MAX_BYTES, is_glob, kind_of_path, read_file, read_start
+from lakeflow_job_meta._internal.fs import MAX_BYTES, is_glob, kind_of_path, read_start
 from lakeflow_job_meta._internal.listing import FilePattern
-from lakeflow_job_meta._internal.trees import Scalar, Value, value_at
+from lakeflow_job_meta._internal.trees import KeyPath, Scalar, Value, value_at
 from lakeflow_job_meta.config.model import BUNDLE_FILES, Project
 from lakeflow_job_meta.config.sync import SyncRules, sync_rules
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, UnreadableDocument
 from lakeflow_job_meta.diagnostics.rules import UNREADABLE
 from lakeflow_job_meta.text.markers import JOB_MARKER
-from lakeflow_job_meta.text.yaml_documents import open_yaml
+from lakeflow_job_meta.text.yaml_documents import YamlDocument, decode_yaml, read_bytes
 from lakeflow_job_meta.text.yaml_reader import UNUSABLE, read_yaml
 
 TARGET_VARIABLES = ("DATABRICKS_BUNDLE_TARGET", "DATABRICKS_BUNDLE_ENV")
 """What the databricks CLI takes the target from where no option names one; the second is an older name."""
 
+VARIABLE_PREFIX = "BUNDLE_VAR_"
+"""Environment variables of this prefix set variables of the bundle, as the databricks CLI reads them."""
+
 _LONGEST_LINE = 32768
 """In bytes; the marker names a path or a table, no system has paths of more than 4096, and six stand for one."""
+
+
+@dataclass(frozen=True, slots=True)
+class BundleFile:
+    """A file of the bundle and what it holds; None, and why, for one that cannot be read. `size` is in bytes.
+
+    `label` is its path in messages, relative to the project.
+    """
+
+    path: Path
+    label: str
+    document: YamlDocument | None = field(default=None, compare=False)
+    content: dict[str, Value] | None = None
+    problems: tuple[Diagnostic, ...] = ()
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +54,11 @@ class JobPart:
     """What one file of the bundle says of a job: for all targets, or for one, where it may be laid over another job.
 
     Attributes:
+        origin: Where it stands.
         tasks: Number, key and whether it says what to do, of each task.
     """
 
-    file: Path
+    origin: SourceRef = field(compare=False)
     target: str | None
     key: str
     tasks: tuple[tuple[int, str, bool], ...]
@@ -50,88 +70,221 @@ class JobPart:
 
 
 @dataclass(frozen=True, slots=True)
+class BundleValues:
+    """What the bundle says of one target as plain values, for where no databricks CLI resolves it.
+
+    The name is None where it is not known or is no plain text. The variables are the defaults that are plain scalars,
+    with the target's own over them.
+    """
+
+    name: str | None
+    variables: dict[str, Scalar]
+
+
+@dataclass(frozen=True, slots=True)
+class VariableValue:
+    """What a file of the bundle gives a variable, for all targets or for one.
+
+    Attributes:
+        file: Relative to the project.
+        path: Of the value in the file.
+        text: None where it is no plain value, or looked up in the workspace.
+    """
+
+    file: str
+    path: KeyPath
+    text: str | None
+    document: YamlDocument | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class BundleDeclarations:
     """What the bundle declares outside the metadata, by name; None where that is not known.
 
     Attributes:
         default_target: The one that is meant when none is named.
         resources: Kind and key, such as `("pipelines", "silver")`.
+        complex_variables: Those that are declared so, or hold a list or a map.
+        added_tags: Tags that the databricks CLI adds to jobs, each with its target and its job; None for all of them.
+        values: What variables get, by name and target; those of no target are defaults.
         synced: The folders that `sync.paths` names, relative to the project; files of jobs may be there.
         sync: What is uploaded, for each target where they differ; None too where there is no bundle.
         job_parts: What is written by hand about jobs; of those that are generated, too.
+        problems: What is wrong with the files; without them, nothing would be known of the bundle in silence.
+        root: What the file at the root holds; None for one that cannot be read.
+        files: The bundle's own files; of a project of many bundles those that all of them include.
     """
 
     variables: frozenset[str] | None = None
     default_target: str | None = None
     targets: frozenset[str] | None = None
     resources: frozenset[tuple[str, str]] | None = None
+    complex_variables: frozenset[str] = frozenset()
+    values: Mapping[tuple[str, str | None], VariableValue] = field(default_factory=dict)
+    added_tags: frozenset[tuple[tuple[str | None, str | None], str]] = frozenset()
     synced: frozenset[str] | None = None
     sync: tuple[SyncRules, ...] | None = None
     job_parts: tuple[JobPart, ...] | None = None
+    problems: tuple[Diagnostic, ...] = ()
+    root: dict[str, Value] | None = None
+    files: tuple[BundleFile, ...] = ()
+
+    def plain_values(self, target: str) -> BundleValues:
+        """Returns the name and the variables for one target; what is no plain scalar is left out."""
+        if self.root is None:
+            return BundleValues(None, {})
+        written: dict[str, Value] = {}
+        for part in self._parts_of(target):
+            for variable, value in _entries(part, "variables"):
+                if not isinstance(value, dict):
+                    written[variable] = value
+                elif "default" in value or "lookup" in value:
+                    written[variable] = value.get("default")
+        name = value_at(self.root, ("bundle", "name"))[1]
+        plain_name = name if isinstance(name, str) and "${" not in name else None
+        return BundleValues(plain_name, {variable: value for variable, value in written.items() if _is_plain(value)})
+
+    def workspace(self, target: str | None) -> dict[str, str]:
+        """Returns what the bundle says of its workspace, such as `host` and `profile`: the target's over the rest."""
+        found: dict[str, str] = {}
+        for part in self._parts_of(target or self.default_target):
+            found |= {key: value for key, value in _entries(part, "workspace") if isinstance(value, str)}
+        return found
+
+    def _parts_of(self, target: str | None) -> list[dict[str, Value]]:
+        """Returns what the files say for all targets, and then what they say for one."""
+        contents = [file.content for file in self.files if file.content is not None]
+        targets = (entry for content in contents for key, entry in _entries(content, "targets") if key == target)
+        return [*contents, *(entry for entry in targets if isinstance(entry, dict))]
+
+    def value_of(self, variable: str, target: str | None) -> VariableValue | None:
+        """Returns what the bundle's files give a variable for a target; None where they give it nothing."""
+        return self.values.get((variable, target)) or self.values.get((variable, None))
+
+    def tags_added(self, job: str, target: str | None) -> set[str]:
+        """Returns the tags that a job gets from the bundle in a target."""
+        return {tag for (of, key), tag in self.added_tags if of in (None, target) and key in (None, job)}
 
 
 def read_bundle_declarations(project: Project) -> BundleDeclarations:
     """Reads the bundle of a project; without a `databricks.yml` nothing is known."""
-    by_path = _files(project)
-    files = [file for _, file in by_path if file is not None]
-    if len(files) < len(by_path):
-        return BundleDeclarations()
-    parts = [part for file in files for part in _with_targets(file)]
+    root = _read(project.bundle_file, project.folder)
+    shared = tuple(_included(project, root.content or {}))
+    files = shared if project.bundles is not None else (root, *shared)
+    problems = tuple(_problems(project, files))
+    contents = [file.content for file in files if file.content is not None]
+    if len(contents) < len(files):
+        return BundleDeclarations(problems=problems, root=root.content, files=files)
+    parts = [part for content in contents for part in _with_targets(content)]
     makes_more = any("python" in part or "experimental" in part for part in parts)
     declared = [dict(_entries(part, "resources")) for part in parts]
     resources = frozenset((kind, key) for kinds in declared for kind in kinds for key, _ in _entries(kinds, kind))
-    targets = dict(entry for file in files for entry in _entries(file, "targets"))
+    targets = dict(entry for content in contents for entry in _entries(content, "targets"))
     default = [name for name, target in targets.items() if isinstance(target, dict) and target.get("default") is True]
+    by_folder = [(file.path.parent, content) for file, content in zip(files, contents, strict=True)]
     return BundleDeclarations(
         frozenset(name for part in parts for name, _ in _entries(part, "variables")),
         next(iter(default or (targets if len(targets) == 1 else ())), None),
         frozenset(targets),
         None if makes_more else resources,
+        frozenset(name for part in parts for name, value in _entries(part, "variables") if _is_complex(value)),
+        _values(project, files, targets),
+        frozenset(each for content in contents for each in _added_tags(content)),
         frozenset(
-            os.path.relpath(path.parent / folder, project.folder).replace(os.sep, "/")
-            for path, file in by_path
-            for part in _with_targets(file or {})
-            for folder in _texts(dict(_entries(part, "sync")).get("paths"))
+            os.path.relpath(folder / path, project.folder).replace(os.sep, "/")
+            for folder, content in by_folder
+            for part in _with_targets(content)
+            for path in _texts(dict(_entries(part, "sync")).get("paths"))
         ),
-        sync_rules(project, [(path.parent, file or {}) for path, file in by_path], targets),
-        None if makes_more else tuple(part for path, file in by_path for part in _job_parts(path, file or {})),
+        sync_rules(project, by_folder, targets),
+        None if makes_more else tuple(part for file in files for part in _job_parts(file)),
+        problems,
+        root.content,
+        files,
     )
 
 
-def _job_parts(path: Path, file: dict[str, Value]) -> Iterator[JobPart]:
-    of_targets = [(name, target) for name, target in _entries(file, "targets") if isinstance(target, dict)]
-    for target, part in [(None, file), *of_targets]:
+def _problems(project: Project, files: Sequence[BundleFile]) -> Iterator[Diagnostic]:
+    roots = [name for name in BUNDLE_FILES if kind_of_path(project.folder / name) == "file"]
+    for name in roots[1:]:
+        message = f"a bundle has one root file, and {roots[0]} is there too; keep one of them"
+        yield UNREADABLE.at(SourceRef(UnreadableDocument(name)), message)
+    for file in files if roots else ():
+        if file.content is None and kind_of_path(file.path) == "file":
+            yield from file.problems
+
+
+def _is_complex(variable: Value) -> bool:
+    if not isinstance(variable, dict):
+        return isinstance(variable, list)
+    is_itself = bool(variable) and not variable.keys() & {"default", "description", "lookup", "type"}
+    return variable.get("type") == "complex" or isinstance(variable.get("default"), (list, dict)) or is_itself
+
+
+def _values(
+    project: Project, files: Iterable[BundleFile], targets: Iterable[str]
+) -> dict[tuple[str, str | None], VariableValue]:
+    """Returns what variables get. Those that the environment sets are left out: no file says what they are.
+
+    The order is that of the databricks CLI (bundle/config/mutator/set_variables.go): the environment, the target's
+    `variable-overrides.json`, the target, the default.
+    """
+    found = {key: value for file in files for key, value in _written(file)}
+    for target in targets:
+        file = _read(project.folder / f".databricks/bundle/{target}/variable-overrides.json", project.folder)
+        for name, value in (file.content or {}).items():
+            text = value if isinstance(value, str) else None
+            found[name, target] = VariableValue(file.label, (name,), text, file.document)
+    return {key: value for key, value in found.items() if f"{VARIABLE_PREFIX}{key[0]}" not in os.environ}
+
+
+def _written(file: BundleFile) -> Iterator[tuple[tuple[str, str | None], VariableValue]]:
+    """Yields what a file gives variables; of a target, the value may stand for itself."""
+    for target, part in _by_target(file.content or {}):
+        for name, variable in _entries(part, "variables"):
+            at: KeyPath = ("variables", name) if target is None else ("targets", target, "variables", name)
+            value, is_looked_up = variable, False
+            if isinstance(variable, dict):
+                value, at, is_looked_up = variable.get("default"), (*at, "default"), "lookup" in variable
+            if value is not None or is_looked_up:
+                text = str(value) if isinstance(value, (str, int, float)) and not is_looked_up else None
+                yield (name, target), VariableValue(file.label, at, text, file.document)
+
+
+def _added_tags(file: dict[str, Value]) -> Iterator[tuple[tuple[str | None, str | None], str]]:
+    """Yields the tags that the databricks CLI adds to jobs: presets, overrides, and in development one of its own.
+
+    bundle/config/mutator/resourcemutator/apply_presets.go and apply_target_mode.go.
+    """
+    for target, part in _by_target(file):
+        jobs = _entries(dict(_entries(part, "resources")), "jobs")
+        for key, said in [(None, dict(_entries(part, "presets"))), *jobs]:
+            yield from (((target, key), tag) for tag, _ in _entries(said if isinstance(said, dict) else {}, "tags"))
+        if part.get("mode") == "development":
+            yield (target, None), "dev"
+
+
+def _by_target(file: dict[str, Value]) -> list[tuple[str | None, dict[str, Value]]]:
+    """Returns a file as a whole, and what it says for each target."""
+    return [(None, file), *((name, each) for name, each in _entries(file, "targets") if isinstance(each, dict))]
+
+
+def _job_parts(file: BundleFile) -> Iterator[JobPart]:
+    document, content = file.document, file.content
+    if document is None or content is None:
+        return
+    for target, part in _by_target(content):
         for key, job in _entries(dict(_entries(part, "resources")), "jobs"):
             tasks = value_at(job, ("tasks",))[1]
             found = [each for each in enumerate(tasks if isinstance(tasks, list) else ()) if isinstance(each[1], dict)]
             said = tuple((number, str(task.get("task_key")), has_block(task)) for number, task in found)
-            yield JobPart(path, target, key, said)
+            origin = SourceRef(document, ("targets", target) if target is not None else ())
+            yield JobPart(origin.at("resources", "jobs", key), target, key, said)
 
 
 def has_block(task: dict[str, Value]) -> bool:
     """Says whether a task has a block of the Jobs API that says what it does, such as `notebook_task`."""
     return any(name.endswith("_task") and value is not None for name, value in task.items())
-
-
-def unreadable_bundle_files(project: Project, bundle: BundleDeclarations) -> Iterator[Diagnostic]:
-    """Yields what is wrong with the bundle's own files; without it, nothing would be known of the bundle in silence."""
-    roots = [name for name in BUNDLE_FILES if kind_of_path(project.folder / name) == "file"]
-    for name in roots[1:]:
-        message = f"a bundle has one root file, and {roots[0]} is there too; keep one of them"
-        yield UNREADABLE.at(SourceRef(UnreadableDocument(name)), message)
-    for path, content in _files(project) if roots and bundle.variables is None else ():
-        if content is None and kind_of_path(path) == "file":
-            yield from _faults(path, os.path.relpath(path, project.folder).replace(os.sep, "/"))
-
-
-def _faults(path: Path, label: str) -> list[Diagnostic]:
-    document, problems = open_yaml(path, label)
-    if document is None:
-        return problems
-    faults = [fault for fault in document.faults() if fault.kind in UNUSABLE]
-    if not faults:
-        return [UNREADABLE.at(SourceRef(document), "a file of a bundle holds keys with values")]
-    return [document.report(fault) for fault in faults if fault.kind != "document"]
 
 
 def _texts(value: Value) -> list[str]:
@@ -154,76 +307,10 @@ def target_of(project: Project, named: str | None) -> str:
     return target_named(named) or read_bundle_declarations(project).default_target or "default"
 
 
-@dataclass(frozen=True, slots=True)
-class BundleValues:
-    """What the bundle says of one target as plain values, for where no databricks CLI resolves it.
-
-    The name is None where it is not known or is no plain text. The variables are the defaults that are plain scalars,
-    with the target's own over them.
-    """
-
-    name: str | None
-    variables: dict[str, Scalar]
-
-
-def read_bundle_values(project: Project, target: str) -> BundleValues:
-    """Reads the name and the variables of a bundle for one target; what is no plain scalar is left out."""
-    root = read_bundle_file(project.bundle_file)
-    if root is None:
-        return BundleValues(None, {})
-    files = [file for _, file in _files(project) if file is not None]
-    targets = [entry for file in files for key, entry in _entries(file, "targets") if key == target]
-    written: dict[str, Value] = {}
-    for part in (*files, *(entry for entry in targets if isinstance(entry, dict))):
-        for variable, value in _entries(part, "variables"):
-            if not isinstance(value, dict):
-                written[variable] = value
-            elif "default" in value or "lookup" in value:
-                written[variable] = value.get("default")
-    name = dict(_entries(root, "bundle")).get("name")
-    plain_name = name if isinstance(name, str) and "${" not in name else None
-    return BundleValues(plain_name, {variable: value for variable, value in written.items() if _is_plain(value)})
-
-
-def read_workspace(project: Project, target: str | None) -> dict[str, str]:
-    """Returns what the bundle says of its workspace, such as `host` and `profile`: the target's over the bundle's."""
-    found: dict[str, str] = {}
-    files = [file for _, file in _files(project) if file is not None]
-    targets = [entry for file in files for key, entry in _entries(file, "targets") if key == target]
-    for part in (*files, *(entry for entry in targets if isinstance(entry, dict))):
-        found |= {key: value for key, value in _entries(part, "workspace") if isinstance(value, str)}
-    return found
-
-
 def _is_plain(value: Value) -> TypeGuard[str | int | float | bool]:
     if isinstance(value, str):
         return "${" not in value
     return isinstance(value, (bool, int, float))
-
-
-def _files(project: Project) -> list[tuple[Path, dict[str, Value] | None]]:
-    """Returns the bundle's files and what they hold, generated ones left out; None for one that cannot be read.
-
-    The bundles of a project of many hold nothing but what they share.
-    """
-    path = project.bundle_file
-    root = read_bundle_file(path)
-    if project.bundles is not None:
-        return common_files(project, root or {})
-    return [(path, root), *_included(project.folder, root or {})]
-
-
-def common_files(project: Project, root: dict[str, Value]) -> list[tuple[Path, dict[str, Value] | None]]:
-    """Returns the files that all bundles of a project of many include, with what they hold.
-
-    `bundles.include` names them; by default they are what `root`, the project's `databricks.yml`, includes and holds no
-    resources.
-    """
-    named = project.bundles.include if project.bundles is not None else None
-    if named is not None:
-        return [(project.folder / path, read_bundle_file(project.folder / path)) for path in named]
-    included = _included(project.folder, root)
-    return [(path, content) for path, content in included if content is None or not holds_resources(content)]
 
 
 def holds_resources(file: dict[str, Value]) -> bool:
@@ -231,21 +318,35 @@ def holds_resources(file: dict[str, Value]) -> bool:
     return any("resources" in part for part in _with_targets(file))
 
 
-def _included(folder: Path, root: dict[str, Value]) -> Iterator[tuple[Path, dict[str, Value] | None]]:
-    """Yields the included files by their paths; a pattern that is not understood is one that cannot be read.
+def _included(project: Project, root: dict[str, Value]) -> Iterator[BundleFile]:
+    """Reads the files that `root` includes, generated ones left out; of many bundles, those that all of them include.
+
+    `bundles.include` names these; by default they are what `root`, the project's `databricks.yml`, includes and holds
+    no resources.
+    """
+    if project.bundles is not None and project.bundles.include is not None:
+        yield from (_read(project.folder / path, project.folder) for path in project.bundles.include)
+        return
+    for file in _matching(project.folder, root.get("include")):
+        if project.bundles is None or file.content is None or not holds_resources(file.content):
+            yield file
+
+
+def _matching(folder: Path, patterns: Value) -> Iterator[BundleFile]:
+    """Reads the files that patterns name; one that is not understood is a file that cannot be read.
 
     Beyond the limit of one file they are not read: nobody means that much.
     """
-    patterns, left = root.get("include"), MAX_BYTES
+    left = MAX_BYTES
     for pattern in patterns if isinstance(patterns, list) else []:
         if not isinstance(pattern, str) or Path(pattern).is_absolute():
-            yield folder / str(pattern), None
+            yield BundleFile(folder / str(pattern), str(pattern))
             continue
         for path in _named(folder, pattern):
             if not _is_generated(path):
-                content = _content(path, left)
-                left -= len(content or b"")
-                yield path, _parsed(content)
+                file = _read(path, folder, left)
+                left -= file.size
+                yield file
 
 
 def _named(folder: Path, pattern: str) -> list[Path]:
@@ -270,26 +371,26 @@ def _is_generated(path: Path) -> bool:
 
 def read_bundle_file(path: Path) -> dict[str, Value] | None:
     """Returns what a file of a bundle says; None if it cannot be read."""
-    return _parsed(_content(path, MAX_BYTES))
+    return _read(path, path.parent).content
 
 
-def _content(path: Path, limit: int) -> bytes | None:
-    try:
-        return read_file(path, limit)
-    except OSError:
-        return None
-
-
-def _parsed(content: bytes | None) -> dict[str, Value] | None:
-    if content is None:
-        return None
-    try:
-        found = read_yaml(content.decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        return None
+def _read(path: Path, folder: Path, limit: int = MAX_BYTES) -> BundleFile:
+    """Reads a file; in messages its path is relative to `folder`."""
+    label = os.path.relpath(path, folder).replace(os.sep, "/")
+    read, problems = read_bytes(path, label, limit)
+    document, problems = decode_yaml(read, label) if read is not None else (None, problems)
+    size = len(read or b"")
+    if document is None:
+        return BundleFile(path, label, None, None, tuple(problems), size)
+    found = read_yaml(document.text)
     # A file of nothing but comments holds nothing, for the databricks CLI as well.
     value = {} if found.value is None else found.value
-    return value if found.is_usable and isinstance(value, dict) else None
+    if found.is_usable and isinstance(value, dict):
+        return BundleFile(path, label, document, value, (), size)
+    faults = [fault for fault in document.faults() if fault.kind in UNUSABLE]
+    problems = [document.report(fault) for fault in faults if fault.kind != "document"]
+    no_keys = [] if faults else [UNREADABLE.at(SourceRef(document), "a file of a bundle holds keys with values")]
+    return BundleFile(path, label, document, None, (*problems, *no_keys), size)
 
 
 def _with_targets(file: dict[str, Value]) -> list[dict[str, Value]]:

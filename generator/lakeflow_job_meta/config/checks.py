@@ -11,6 +11,7 @@ from lakeflow_job_meta._internal.listing import FilePattern
 from lakeflow_job_meta._internal.text import did_you_mean, listing, quoted
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.config.model import BUNDLES_FOLDER, ROW_KINDS, SOURCE_KINDS, TABLE_KINDS, Project, is_inside
+from lakeflow_job_meta.config.presets import preset_mistakes
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.diagnostics.rules import PROJECT_FILE_MISTAKE, RULES
 from lakeflow_job_meta.tables.names import name_problem
@@ -153,7 +154,12 @@ def _codes_exist(project: Project, value: dict[str, Value]) -> Iterator[Diagnost
             yield PROJECT_FILE_MISTAKE.at(origin, f"{code!r} is always an error; see `ljm explain {code}`")
 
 
+def _presets_are_clear(project: Project, value: dict[str, Value]) -> Iterator[Diagnostic]:
+    yield from preset_mistakes(value, project.origin)
+
+
 _CHECKS: tuple[_Check, ...] = (
+    _presets_are_clear,
     _sources_are_clear,
     _rows_are_mapped,
     _sources_are_there_once,

@@ -15,9 +15,11 @@ from lakeflow_job_meta._internal.text import count
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.config import model
 from lakeflow_job_meta.config.checks import project_mistakes
+from lakeflow_job_meta.config.presets import presets_in
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, UnreadableDocument, in_reading_order
 from lakeflow_job_meta.diagnostics.rules import PROJECT_FILE_MISTAKE, UNKNOWN_FIELD
 from lakeflow_job_meta.errors import ConfigError
+from lakeflow_job_meta.parsing.keys import TaskKeys
 from lakeflow_job_meta.schema.validator import Finding, compare
 from lakeflow_job_meta.text.yaml_documents import open_yaml
 from lakeflow_job_meta.text.yaml_reader import read_yaml
@@ -102,6 +104,7 @@ def _project(folder: Path, origin: SourceRef, value: dict[str, Value]) -> model.
         output=os.path.normpath(str(value.get("output") or "resources")).replace(os.sep, "/"),
         control_table=cast("str | None", value.get("control_table")) or next(tables, None),
         job_name=str(section("naming").get("job_name") or "{module_name}"),
+        task_keys=TaskKeys(section("naming").get("task_key") or TaskKeys.AS_WRITTEN),
         defaults=model.Defaults(
             warehouse_id=cast("str | None", defaults.get("warehouse_id")),
             job=cast("dict[str, Value]", defaults.get("job") or {}),
@@ -113,6 +116,7 @@ def _project(folder: Path, origin: SourceRef, value: dict[str, Value]) -> model.
         max_deletes=cast(int, section("deploy").get("max_deletes") or 0),
         strict=section("deploy").get("strict") is True,
         bundles=_bundles(section("bundles")) if value.get("bundles") is not None else None,
+        presets=presets_in(value, origin, TaskKeys(section("naming").get("task_key") or TaskKeys.AS_WRITTEN)),
     )
 
 

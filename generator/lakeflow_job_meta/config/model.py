@@ -10,6 +10,8 @@ from pathlib import Path
 from lakeflow_job_meta._internal.fs import kind_of_path
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.diagnostics.model import SourceRef
+from lakeflow_job_meta.parsing.keys import TaskKeys
+from lakeflow_job_meta.parsing.model import Source
 
 PROJECT_FILE = "job_meta.yml"
 BUNDLE_FILE = "databricks.yml"
@@ -85,6 +87,42 @@ class Bundles:
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """What a module, or a task, must be for a preset to apply.
+
+    Attributes:
+        kind: `module`, `file`, `blueprint`, `task_type`, `tag` or `column`.
+        name: Of the tag or column.
+        values: One of these, which may be globs; the text of a number or boolean.
+    """
+
+    kind: str
+    name: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """Settings for many modules.
+
+    Attributes:
+        match: All of these must hold; None for a preset that applies only where a module names it.
+        sources: What it adds to each job.
+    """
+
+    name: str
+    match: tuple[Condition, ...] | None = None
+    job: dict[str, Value] = field(default_factory=dict)
+    task: dict[str, Value] = field(default_factory=dict)
+    sources: tuple[Source, ...] = ()
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The columns of tables that it asks for."""
+        return frozenset(each.name for each in self.match or () if each.kind == "column")
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """What `job_meta.yml` says.
 
@@ -93,6 +131,7 @@ class Project:
         output: The folder for generated files, relative to the bundle's folder, in POSIX form.
         control_table: The table's name that notebooks get; None in a project of YAML alone.
         job_name: A pattern of the jobs' names; `{module_name}` stands for the module's.
+        task_keys: How the keys of tasks are made.
         job_template: The user's own template, relative to `folder`.
         allow_unknown: Settings that pass although the schema does not know them, such as `task.new_setting`.
         checks: Severity by code: `error`, `warning` or `off`.
@@ -107,6 +146,7 @@ class Project:
     output: str = "resources"
     control_table: str | None = None
     job_name: str = "{module_name}"
+    task_keys: TaskKeys = TaskKeys.AS_WRITTEN
     defaults: Defaults = field(default_factory=Defaults)
     job_template: str | None = None
     allow_unknown: frozenset[str] = frozenset()
@@ -114,6 +154,13 @@ class Project:
     max_deletes: int = 0
     strict: bool = False
     bundles: Bundles | None = None
+    presets: tuple[Preset, ...] = ()
+
+    @property
+    def own_columns(self) -> tuple[str, ...]:
+        """The columns of tables that are the user's own, and are read besides: bundles or presets depend on them."""
+        by = {self.bundles.by} if self.bundles is not None and self.bundles.by is not None else set()
+        return tuple(sorted(by.union(*(preset.columns for preset in self.presets))))
 
     @property
     def bundle_file(self) -> Path:

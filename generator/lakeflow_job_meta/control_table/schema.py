@@ -35,6 +35,8 @@ COLUMNS = (
     ControlColumn("depends_on", "STRING", holds_json=True, is_optional=True),
     ControlColumn("job_config", "STRING", holds_json=True, of_module=True, is_optional=True),
     ControlColumn("description", "STRING", of_module=True, is_optional=True),
+    ControlColumn("targets", "STRING", holds_json=True, of_module=True, is_optional=True),
+    ControlColumn("presets", "STRING", holds_json=True, of_module=True, is_optional=True),
     # Of a row that a blueprint makes the tasks of.
     ControlColumn("blueprint", "STRING", is_optional=True),
     ControlColumn("parameters", "STRING", holds_json=True, is_optional=True),

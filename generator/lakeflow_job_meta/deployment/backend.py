@@ -19,6 +19,7 @@ from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.planning.model import BundlePlan
 from lakeflow_job_meta.state.tracking import DeployedJob, known_jobs
 from lakeflow_job_meta.tables.store import TableStore
+from lakeflow_job_meta.workspace.client import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,8 @@ class Reporter:
 class DeployContext:
     """One deployment, inside the deployment lock, whose file descriptor is for children to inherit.
 
-    `folder` is the state folder of the target, which is None for the bundle's default.
+    `folder` is the state folder of the target, which is None for the bundle's default. Tables are in `workspace`, by
+    default that of the environment.
     """
 
     project: Project
@@ -67,6 +69,7 @@ class DeployContext:
     tracking: TableStore
     options: DeployOptions
     reporter: Reporter
+    workspace: Workspace | None = None
 
     def known_jobs(self) -> tuple[DeployedJob, ...]:
         return known_jobs(self.tracking, self.target or "")

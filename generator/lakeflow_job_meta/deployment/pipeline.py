@@ -11,9 +11,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from lakeflow_job_meta._internal.text import listing
-from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.config.bundle import JobPart, read_bundle_declarations
+from lakeflow_job_meta.config.bundle import JobPart
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import (
     DeployBackend,
@@ -49,7 +48,14 @@ from lakeflow_job_meta.planning.model import Action, BundlePlan, job_names
 from lakeflow_job_meta.state.folder import state_folder
 from lakeflow_job_meta.state.lock import deployment_lock
 from lakeflow_job_meta.state.store import JOBS, open_state_store
-from lakeflow_job_meta.state.tracking import DeployedJob, TrackedJob, read_left_behind, record_jobs, write_left_behind
+from lakeflow_job_meta.state.tracking import (
+    DeployedJob,
+    TrackedJob,
+    jobs_by_target,
+    read_left_behind,
+    record_jobs,
+    write_left_behind,
+)
 from lakeflow_job_meta.workspace.client import Workspace
 
 
@@ -131,7 +137,7 @@ def deploy(
     options: DeployOptions | None = None,
     reporter: Reporter | None = None,
     *,
-    compile_metadata: Callable[[Project], Compilation] = compile_project,
+    compile_metadata: Callable[[Project], Compilation],
     workspace: Workspace | None = None,
 ) -> DeployResult:
     """Deploys the jobs of a project's metadata, and records them.
@@ -146,14 +152,15 @@ def deploy(
     tracking = open_state_store(project, folder, JOBS, workspace)
     with deployment_lock(folder, on_wait=reporter.on_progress) as lock:
         prepared = prepare(project, options, reporter, compile_metadata, writes_files=backend.writes_files)
-        return apply(prepared, backend, DeployContext(project, target, folder, lock, tracking, options, reporter))
+        context = DeployContext(project, target, folder, lock, tracking, options, reporter, workspace)
+        return apply(prepared, backend, context)
 
 
 def prepare(
     project: Project,
     options: DeployOptions,
     reporter: Reporter,
-    compile_metadata: Callable[[Project], Compilation] = compile_project,
+    compile_metadata: Callable[[Project], Compilation],
     *,
     writes_files: bool,
 ) -> PreparedDeployment:
@@ -268,7 +275,7 @@ class _GatedPlan:
 def _gated_plan(deployer: Deployer, compilation: Compilation, context: DeployContext) -> _GatedPlan:
     options = context.options
     plan = _with_pauses_kept(deployer, deployer.plan(), context)
-    parts = _parts_without_module(plan, compilation, context.project)
+    parts = _parts_without_module(plan, compilation)
     recorded = _recorded_jobs(context) if plan.jobs(Action.CREATE, Action.DELETE) or parts else ()
     keys = {job.key for job in recorded}
     edited = tuple(edited_jobs(plan, options.allowance, options.audience))
@@ -306,10 +313,10 @@ def _with_pauses_kept(deployer: Deployer, plan: BundlePlan, context: DeployConte
     return deployer.leave_out(job_names(paused))
 
 
-def _parts_without_module(plan: BundlePlan, compilation: Compilation, project: Project) -> Sequence[JobPart]:
+def _parts_without_module(plan: BundlePlan, compilation: Compilation) -> Sequence[JobPart]:
     """Returns what the bundle's own files say of jobs, where one that no module stands behind is to be written."""
     by_hand = any(each.job_key not in compilation.jobs.names for each in plan.writes())
-    return read_bundle_declarations(project).job_parts or () if by_hand else ()
+    return compilation.bundle.job_parts or () if by_hand else ()
 
 
 def _recorded_jobs(context: DeployContext) -> tuple[DeployedJob, ...]:
@@ -336,11 +343,20 @@ def _recorded(result: DeployResult, context: DeployContext) -> DeployResult:
     tracking, target, plan = context.tracking, context.target or "", result.plan
     staying = plan.jobs(*(action for action in Action if action is not Action.DELETE))
     try:
-        gone = [job for job in context.known_jobs() if job.key not in {*staying, *(job.key for job in result.deployed)}]
+        rows = tracking.rows()
+        known, kept = jobs_by_target(rows).get(target, ()), {*staying, *(job.key for job in result.deployed)}
+        gone = [job for job in known if job.key not in kept]
         deleted = () if result.problems else plan.jobs(Action.DELETE)
         left = result.deployer.living([job for job in gone if job.key not in deleted])
         jobs = record_jobs(
-            tracking, target, result.deployed, modules, result.changed, version, [*staying, *(job.key for job in left)]
+            tracking,
+            rows,
+            target,
+            result.deployed,
+            modules,
+            result.changed,
+            version,
+            [*staying, *(job.key for job in left)],
         )
         left += _doubled(result, context, {job.job_id for job in (*result.deployed, *left)})
         write_left_behind(context.folder, left)

@@ -9,13 +9,13 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from lakeflow_job_meta._internal.parallel import run_in_threads
 from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.config.bundle import read_bundle_declarations, read_workspace
+from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.model import Project, bundle_file_in
 from lakeflow_job_meta.deployment.backend import DeployBackend, DeployContext, Deployer
 from lakeflow_job_meta.deployment.databricks_cli import client
@@ -27,6 +27,7 @@ from lakeflow_job_meta.deployment.policy import left_behind
 from lakeflow_job_meta.errors import ConfigError, OperationFailed, PolicyViolation
 from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.planning.model import Action, BundlePlan, parse_plan
+from lakeflow_job_meta.sources.open import table_identities
 from lakeflow_job_meta.state.tracking import DeployedJob, jobs_by_target
 from lakeflow_job_meta.workspace.address import address_of_profile
 from lakeflow_job_meta.workspace.client import Workspace
@@ -51,19 +52,23 @@ class CliBackend:
 
     def open(self, context: DeployContext, compilation: Compilation) -> Deployer:
         cli = replace(self.cli, on_line=context.reporter.on_progress, inherited=(context.lock,))
+        labels = {snapshot.source for snapshot in compilation.present}
+        tables = cache(partial(table_identities, context.project, labels, context.workspace))
         if context.project.bundles is not None:
-            return self._open_many(context, compilation, cli)
+            return self._open_many(context, compilation, cli, tables)
         if (warning := client.slow_warning(len(compilation.jobs), cli.version)) is not None:
             cli.on_line(warning)
-        return CliDeployer(cli, context.project, compilation, context.folder, self.force_lock)
+        return CliDeployer(cli, context.project, compilation, context.folder, self.force_lock, tables=tables)
 
-    def _open_many(self, context: DeployContext, compilation: Compilation, cli: DatabricksCli) -> Deployer:
+    def _open_many(
+        self, context: DeployContext, compilation: Compilation, cli: DatabricksCli, tables: Callable[[], frozenset[str]]
+    ) -> Deployer:
         stop = threading.Event()
         cli = replace(cli, stop=stop)
 
         def open_bundle(name: str, unit: Compilation, folder: Path, digest: Callable[[], str]) -> CliDeployer:
             bundle = cli_of_bundle(cli, context.project, name)
-            return CliDeployer(bundle, context.project, unit, folder, self.force_lock, digest)
+            return CliDeployer(bundle, context.project, unit, folder, self.force_lock, digest, tables)
 
         return BundlesDeployer(context, compilation, open_bundle, self.parallel, self.all_bundles, stop)
 
@@ -76,7 +81,7 @@ class JobsApiBackend:
     workspace: Workspace
 
     def open(self, context: DeployContext, compilation: Compilation) -> Deployer:
-        target, recorded = context.target or "", jobs_by_target(context.tracking)
+        target, recorded = context.target or "", jobs_by_target(context.tracking.rows())
         return JobsApiDeployer(
             context.project,
             compilation,
@@ -84,7 +89,7 @@ class JobsApiBackend:
             target,
             {job.key: job.job_id for job in recorded.pop(target, ())},
             context.reporter.on_progress,
-            frozenset(job.job_id for jobs in recorded.values() for job in jobs),
+            {job.job_id: job.key for jobs in recorded.values() for job in jobs},
         )
 
 
@@ -104,12 +109,12 @@ def open_cli(
         limit_seconds=limit_seconds,
         stop_seconds=stop_seconds,
     )
-    return replace(cli, version=client.check_version(cli), address=_address(project, target))
+    return replace(cli, version=client.check_version(cli), address=workspace_address(project, target))
 
 
-def _address(project: Project, target: str | None) -> str | None:
+def workspace_address(project: Project, target: str | None) -> str | None:
     """Returns the workspace's address, from where the CLI takes it; None where that is not plain."""
-    said = read_workspace(project, target or read_bundle_declarations(project).default_target)
+    said = read_bundle_declarations(project).workspace(target)
     profile = said.get("profile") or os.environ.get("DATABRICKS_CONFIG_PROFILE")
     named = said.get("host") or ("" if said.get("profile") else os.environ.get("DATABRICKS_HOST"))
     address = named or address_of_profile(profile, os.environ)

@@ -37,6 +37,10 @@ UNUSED_PARAMETER = Rule("unused-parameter", Severity.WARNING)
 UNKNOWN_COLUMN = Rule("unknown-column", is_fixed=True)
 ROW_KEY = Rule("row-key", is_fixed=True)
 
+# Presets.
+UNKNOWN_PRESET = Rule("unknown-preset", is_fixed=True)
+UNUSED_PRESET = Rule("unused-preset", Severity.WARNING)
+
 # The settings of jobs and tasks.
 UNDEFINED_COMPUTE = Rule("undefined-compute")
 NO_COMPUTE = Rule("no-compute")

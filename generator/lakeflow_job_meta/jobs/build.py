@@ -12,24 +12,38 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from lakeflow_job_meta._internal.text import did_you_mean, either, kind_of, listing, quoted
-from lakeflow_job_meta._internal.trees import KeyPath, Value, merged
+from lakeflow_job_meta._internal.trees import KeyPath, Value
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Rule, SourceRef
-from lakeflow_job_meta.diagnostics.rules import MISSING_FIELD, NO_ACTIVE_SOURCE, TASK_KIND, UNKNOWN_FIELD, WRONG_TYPE
+from lakeflow_job_meta.diagnostics.rules import (
+    MISSING_FIELD,
+    NO_ACTIVE_SOURCE,
+    TASK_KIND,
+    UNKNOWN_FIELD,
+    UNUSABLE_NAME,
+    WRONG_TYPE,
+)
 from lakeflow_job_meta.jobs import task_types
 from lakeflow_job_meta.jobs.dependencies import Stages
 from lakeflow_job_meta.jobs.key_order import in_job_order, in_task_order
 from lakeflow_job_meta.jobs.layers import Layer, merge_layers
 from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, LocalPath, Patterns, with_paths
 from lakeflow_job_meta.jobs.model import Job, SqlFile, TaskOrigin
-from lakeflow_job_meta.parsing.keys import job_key, task_key
+from lakeflow_job_meta.jobs.presets import Numbered, applies_to, presets_of, with_sources
+from lakeflow_job_meta.parsing.keys import MAX_TASK_KEY, job_key, task_key, task_key_problem
 from lakeflow_job_meta.parsing.model import Module, Source
 
 ACTIVE_DEFAULT_EXCLUSIVE = ("schedule", "trigger", "continuous")
 """A job has at most one of these, so a default for one yields to a module that sets another."""
 
-SET_BY_DATABRICKS = ("format", "job_id", "creator_user_name", "created_time", "run_as_user_name")
-"""What the Jobs API returns with a job's settings; of `format` it says: "ignored in create/update/reset calls"."""
+SET_BY_DATABRICKS = (
+    *("format", "job_id", "creator_user_name", "created_time", "run_as_user_name", "edit_mode", "deployment"),
+    *("effective_budget_policy_id", "effective_usage_policy_id", "trigger_state", "has_more", "next_page_token"),
+)
+"""What the Jobs API returns with a job's settings; of `format` it says: "ignored in create/update/reset calls".
+
+`edit_mode` and `deployment` are what the databricks CLI writes into each job that it deploys.
+"""
 
 _GIT_PROVIDERS = (
     *("gitHub", "gitHubEnterprise", "gitLab", "gitLabEnterpriseEdition"),
@@ -43,6 +57,11 @@ _NOT_OF_THE_API = ("task_type", "task_key", "depends_on", *task_types.DIRECT_NOT
 """What a `transformation_config` holds that is no setting of the task itself."""
 
 _MADE_ELSEWHERE = {"task_key": "it is made from 'source_id'", "depends_on": "write it beside 'source_id'"}
+
+
+def left_out(project: Project) -> tuple[str, ...]:
+    """Returns the settings of jobs that are left out, unless the project file lets them pass."""
+    return tuple(name for name in SET_BY_DATABRICKS if f"job.{name}" not in project.allow_unknown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,56 +78,68 @@ def build_job(module: Module, project: Project, output: str) -> Built:
     `output` is the folder that `jobs/` and `sql/` are in, relative to the project. The job is complete if nothing is
     reported; there is none, and a warning, if the module has no active source.
     """
+    presets = presets_of(module, project)
+    module = with_sources(module, presets)
     stages = Stages(module)
     sources = stages.in_order()
     if not sources:
         message = f"the module {quoted(module.module_name)} has no active source, so no job is created from it"
         return Built(None, (NO_ACTIVE_SOURCE.at(module.origin.key("sources"), message),))
-    builder = _Builder(module, project, output, stages)
+    builder = _Builder(module, project, output, stages, presets)
     settings, layers = builder.job_settings()
     tasks, origins = zip(*map(builder.task, sources), strict=True)
     settings["tasks"] = list(tasks)
-    job = Job(module, in_job_order(settings), tuple(layers), origins, tuple(builder.sql_files))
+    used = frozenset(each.name for _, each in presets if each.job or each.sources) | builder.task_presets
+    job = Job(module, in_job_order(settings), tuple(layers), origins, tuple(builder.sql_files), used)
     return Built(job, tuple(builder.problems))
 
 
 class _Builder:
     """Builds one job and gathers what is wrong with it."""
 
-    def __init__(self, module: Module, project: Project, output: str, stages: Stages) -> None:
+    def __init__(self, module: Module, project: Project, output: str, stages: Stages, presets: list[Numbered]) -> None:
         self.module = module
         self.project = project
         self.output = output
         self.stages = stages
+        self.presets = presets
         self.sql_files: list[SqlFile] = []
         self.sql_names: set[str] = set()
         self.problems: list[Diagnostic] = []
-        self.from_git = (merged(project.defaults.job, module.job_config) or {}).get("git_source") is not None  # type: ignore[union-attr]
+        self.task_presets: set[str] = set()
+        self.layers = self._job_layers()
+        self.from_git = merge_layers(self.layers).get("git_source") is not None
 
     def job_settings(self) -> tuple[dict[str, Value], list[Layer]]:
         """Returns all settings of the job but its tasks, and what they were merged from."""
-        module, own = self.module, self.module.job_config
-        defaults = self.project.defaults.job
-        if any(own.get(key) is not None for key in ACTIVE_DEFAULT_EXCLUSIVE):
-            defaults = _without(defaults, [key for key in ACTIVE_DEFAULT_EXCLUSIVE if own.get(key) is None])
-        if "tasks" in own:
+        layers = self.layers
+        if "tasks" in self.module.job_config:
             message = "'tasks' cannot be in 'job_config': the tasks come from 'sources'"
-            self._report(UNKNOWN_FIELD, module.origin.key("job_config", "tasks"), message)
-        name = self.project.job_name.replace("{module_name}", module.module_name)
-        layers = [
-            Layer("defaults", self.project.origin.at("defaults", "job"), defaults),
-            Layer("module", module.origin.at("module_name"), name, ("name",), is_derived=True),
-            Layer("module", module.origin.at("job_config"), own),
-        ]
-        if module.description is not None:
-            origin = module.origin.at("description")
-            layers.insert(2, Layer("module", origin, module.description, ("description",), is_derived=True))
-        settings = _without(merge_layers(layers), SET_BY_DATABRICKS)
+            self._report(UNKNOWN_FIELD, self.module.origin.key("job_config", "tasks"), message)
+        settings = _without(merge_layers(layers), left_out(self.project))
         git = settings.get("git_source")
         if isinstance(git, dict) and isinstance(provider := git.get("git_provider"), str):
             known = next((each for each in _GIT_PROVIDERS if each.casefold() == provider.casefold()), provider)
             settings["git_source"] = {**git, "git_provider": known}
         return self._with_local_paths(settings, JOB_PATHS), layers
+
+    def _job_layers(self) -> list[Layer]:
+        """Returns what the job's settings are merged from, the lowest first."""
+        project, module = self.project, self.module
+        name = project.job_name.replace("{module_name}", module.module_name)
+        layers = [
+            Layer("defaults", project.origin.at("defaults", "job"), project.defaults.job),
+            *(
+                Layer(f"preset {each.name}", project.origin.at("presets", number, "job"), each.job)
+                for number, each in self.presets
+                if each.job
+            ),
+            Layer("module", module.origin.at("module_name"), name, ("name",), is_derived=True),
+        ]
+        if module.description is not None:
+            origin = module.origin.at("description")
+            layers.append(Layer("module", origin, module.description, ("description",), is_derived=True))
+        return _yielding([*layers, Layer("module", module.origin.at("job_config"), module.job_config)])
 
     def task(self, source: Source) -> tuple[dict[str, Value], TaskOrigin]:
         """Returns the task of one source, and what it was made of."""
@@ -137,9 +168,7 @@ class _Builder:
             # What else is wrong with the task is found all the same.
             return _without(merge_layers([own], own.prefix), (*task_types.BY_BLOCK, *_NOT_OF_THE_API))
         block = self._block(config, kind, own.ref)
-        defaults = _task_defaults(self.project.defaults.task, config, kind)
-        ref = self.project.origin.at("defaults", "task")
-        merging = [Layer("defaults", ref, defaults, own.prefix), own] if defaults else [own]
+        merging = [*self._task_defaults(config, kind, own.prefix), own]
         layers += merging
         settings = _without(merge_layers(merging, own.prefix), _NOT_OF_THE_API)
         if not isinstance(block, dict):
@@ -162,6 +191,23 @@ class _Builder:
         settings[kind.block] = kind.prepare(block, context) if kind.prepare is not None else block
         return self._with_local_paths(settings, TASK_PATHS)
 
+    def _task_defaults(self, config: dict[str, Value], kind: task_types.TaskType, prefix: KeyPath) -> list[Layer]:
+        """Returns what is laid below the settings of a task, the lowest first."""
+        project = self.project
+        written = [(project.defaults.task, "defaults", project.origin.at("defaults", "task"))]
+        for number, preset in self.presets:
+            if preset.task and applies_to(preset, kind.name, kind.block):
+                self.task_presets.add(preset.name)
+                written.append((preset.task, f"preset {preset.name}", project.origin.at("presets", number, "task")))
+        layers: list[Layer] = []
+        names_its_own = _names_compute(config)
+        for value, name, ref in reversed(written):
+            defaults = _for_kind(value, kind, names_its_own=names_its_own)
+            names_its_own = names_its_own or _names_compute(defaults)
+            if defaults:
+                layers.insert(0, Layer(name, ref, defaults, prefix))
+        return layers
+
     def _default_warehouse(self, block: dict[str, Value], prefix: KeyPath) -> list[Layer]:
         default, path = self.project.defaults.warehouse_id, ("sql_task", "warehouse_id")
         if default is None or block.get(path[1]) is not None:
@@ -175,7 +221,9 @@ class _Builder:
 
     def _iteration(self, own: Layer, key: str, source_id: str, layers: list[Layer]) -> dict[str, Value]:
         own_key = own.value.get("task_key") if isinstance(own.value, dict) else None
-        inner_key = task_key(own_key) if isinstance(own_key, str) else f"{key}_iteration"
+        inner_key = task_key(own_key, self.project.task_keys) if isinstance(own_key, str) else f"{key}_iteration"
+        if (reason := task_key_problem(str(own_key or key), inner_key)) is not None and len(key) <= MAX_TASK_KEY:
+            self._report(UNUSABLE_NAME, own.ref.at("task_key") if own_key is not None else own.ref, reason)
         return in_task_order({"task_key": inner_key, **self._settings(own, inner_key, source_id, layers)})
 
     def _block(self, config: dict[str, Value], kind: task_types.TaskType, origin: SourceRef) -> Value:
@@ -240,12 +288,29 @@ def _kind_of(config: dict[str, Value], origin: SourceRef) -> task_types.TaskType
     return kind
 
 
-def _task_defaults(defaults: dict[str, Value], config: dict[str, Value], kind: task_types.TaskType) -> dict[str, Value]:
+def _yielding(layers: list[Layer]) -> list[Layer]:
+    """Leaves out of lower layers a schedule, trigger or `continuous` where a higher one sets another of them."""
+    set_above: set[str] = set()
+    kept = []
+    for layer in reversed(layers):
+        value = layer.value
+        if isinstance(value, dict) and not layer.prefix:
+            if set_above:
+                value = _without(value, [key for key in ACTIVE_DEFAULT_EXCLUSIVE if key not in set_above])
+            set_above |= {key for key in ACTIVE_DEFAULT_EXCLUSIVE if value.get(key) is not None}
+        kept.append(layer if value is layer.value else replace(layer, value=value))
+    return kept[::-1]
+
+
+def _names_compute(settings: dict[str, Value]) -> bool:
+    return any(settings.get(name) is not None for name in task_types.COMPUTE_FIELDS)
+
+
+def _for_kind(defaults: dict[str, Value], kind: task_types.TaskType, *, names_its_own: bool) -> dict[str, Value]:
     """Leaves out defaults of what to run on, where a task names its own or runs on nothing."""
     if kind.compute is task_types.Compute.NONE:
         retries = task_types.RETRIES if kind.block in _NEVER_TRIED_AGAIN else ()
         return _without(defaults, (*task_types.COMPUTE_FIELDS, "libraries", *retries))
-    names_its_own = any(config.get(name) is not None for name in task_types.COMPUTE_FIELDS)
     return _without(defaults, task_types.COMPUTE_FIELDS if names_its_own else ())
 
 

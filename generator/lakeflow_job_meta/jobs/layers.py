@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from lakeflow_job_meta._internal.trees import KeyPath, Value, merged, value_at
+from lakeflow_job_meta._internal.trees import KeyPath, Value, by_item_key, by_item_number, merged, value_at
 from lakeflow_job_meta.diagnostics.model import SourceRef
 
 Moves = tuple[tuple[KeyPath, KeyPath], ...]
@@ -49,8 +49,12 @@ def merge_layers(layers: Iterable[Layer], below: KeyPath = ()) -> dict[str, Valu
     return {key: value for key, value in result.items() if value is not None} if isinstance(result, dict) else {}
 
 
-def origin_in(layers: Sequence[Layer], path: KeyPath, *, of_key: bool) -> SourceRef | None:
-    """Returns where a setting was written, or the key of the nearest setting around it that was; None if none was."""
+def origin_in(layers: Sequence[Layer], path: KeyPath, settings: Value, *, of_key: bool) -> SourceRef | None:
+    """Returns where a setting was written, or the key of the nearest setting around it that was; None if none was.
+
+    `settings` are what the layers were merged to, into which the path leads.
+    """
+    keyed = by_item_key(settings, path)
     nearest: SourceRef | None = None
     fewest_missing = len(path)
     for layer in reversed(layers):
@@ -58,7 +62,8 @@ def origin_in(layers: Sequence[Layer], path: KeyPath, *, of_key: bool) -> Source
             continue
         if layer.is_derived:
             return layer.ref
-        written = _as_written(layer, path[len(layer.prefix) :])
+        written = by_item_number(layer.value, keyed[len(layer.prefix) :])
+        written = _as_written(layer, written)
         missing = next(n for n in range(len(written) + 1) if value_at(layer.value, written[: len(written) - n])[0])
         if missing == 0:
             return SourceRef(layer.ref.document, (*layer.ref.path, *written), of_key)

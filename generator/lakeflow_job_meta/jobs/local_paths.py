@@ -108,14 +108,17 @@ def _is_local(path: str) -> bool:
     return bool(path) and not _NOT_LOCAL.match(path)
 
 
-def local_paths(settings: dict[str, Value], patterns: Patterns, *, from_git: bool) -> Iterator[LocalPath]:
+def local_paths(
+    settings: dict[str, Value], patterns: Patterns, *, from_git: bool, resolve: Callable[[str], str] = str
+) -> Iterator[LocalPath]:
     """Yields the files of the project that the settings of a job or a task name.
 
     `from_git` says whether the job has a `git_source`: Databricks then looks there for what names no other place, and
-    the CLI translates no path of the job, wherever its file is.
+    the CLI translates no path of the job, wherever its file is. `resolve` replaces references in a setting.
     """
     for pattern in patterns:
-        for setting, text in _matching(settings, pattern, ()) if pattern[0] in settings else ():
+        for setting, written in _matching(settings, pattern, ()) if pattern[0] in settings else ():
+            text = resolve(written)
             if pattern[-1] == "*":
                 found = _of_dependency(setting, text, from_git)
             elif not is_from_git(settings, setting, from_git):

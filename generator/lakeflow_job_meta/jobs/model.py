@@ -34,7 +34,7 @@ class TaskOrigin:
             return source.origin.at("source_id")
         if path[:1] == ("depends_on",):
             return source.origin.at("depends_on" if source.depends_on is not None else "execution_order")
-        found = origin_in(self.layers, path, of_key=of_key)
+        found = origin_in(self.layers, path, None, of_key=of_key)
         return found or (source.origin.at("transformation_config") if source.transformation_config else source.origin)
 
 
@@ -46,6 +46,7 @@ class Job:
         settings: As the Jobs API takes them, in the order of the UI.
         layers: What the settings were merged from, but for those of tasks.
         task_origins: Of each task, in the order of `settings["tasks"]`.
+        presets: The names of those that something was taken from.
     """
 
     module: Module
@@ -53,6 +54,7 @@ class Job:
     layers: tuple[Layer, ...] = ()
     task_origins: tuple[TaskOrigin, ...] = ()
     sql_files: tuple[SqlFile, ...] = ()
+    presets: frozenset[str] = frozenset()
 
     @property
     def key(self) -> str:
@@ -84,7 +86,7 @@ class Job:
         if path[:1] == ("tasks",) and len(path) > 1:
             return self.task_origins[int(path[1])].of(path[2:], of_key=of_key)
         module = self.module
-        found = origin_in(self.layers, path, of_key=of_key)
+        found = origin_in(self.layers, path, self.settings, of_key=of_key)
         return found or (module.origin.at("job_config") if module.job_config else module.origin)
 
     def written_in_task(self, path: KeyPath, *steps: str) -> object:

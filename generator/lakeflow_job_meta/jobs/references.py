@@ -31,7 +31,3 @@ TASK_VALUE = re.compile(rf"\{{\{{\s*tasks\.(?:{_QUOTED}|(?P<name>[A-Za-z0-9_-]+)
 def named_by(pattern: re.Pattern[str], text: str) -> list[str]:
     """Returns the names that references of a text are about, with or without backticks."""
     return [match["quoted"] or match["name"] for match in pattern.finditer(text)]
-
-
-VARIABLE_PREFIX = "BUNDLE_VAR_"
-"""Environment variables of this prefix set variables of the bundle, as the databricks CLI reads them."""

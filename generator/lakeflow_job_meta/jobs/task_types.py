@@ -139,6 +139,7 @@ TASK_TYPES = (
     TaskType("dbt_platform", "dbt_platform_task"),
     TaskType("dbt_cloud", "dbt_cloud_task"),
     TaskType("gen_ai_compute", "gen_ai_compute_task"),
+    TaskType("ai_function", "ai_function_task"),
     TaskType("ai_runtime", "ai_runtime_task"),
     TaskType("python_operator", "python_operator_task", Compute.ENVIRONMENT),
 )

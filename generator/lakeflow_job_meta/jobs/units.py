@@ -36,26 +36,35 @@ class ParsedUnit:
         return (module.built.job for module in self.modules if module.built.job is not None)
 
     @property
-    def names(self) -> tuple[tuple[str | None, str | None], ...]:
-        """The name and the job's key of each module, as far as there is one."""
-        return tuple((module.parsed.name, module.parsed.key) for module in self.modules)
+    def names(self) -> tuple[ModuleNames, ...]:
+        parsed = (module.parsed for module in self.modules)
+        return tuple(ModuleNames(each.name, each.key, each.blueprint) for each in parsed)
+
+
+class ModuleNames(NamedTuple):
+    """The name of a module, its job's key, and the name of the blueprint that it is made of, as far as there is one."""
+
+    name: str | None
+    key: str | None
+    blueprint: str | None = None
 
 
 def parse_unit(unit: SourceUnit, project: Project, output: str) -> ParsedUnit:
     """Parses a unit and builds the jobs of its modules as `build_job` does; their settings are checked elsewhere."""
 
     def built(raw: RawModule) -> BuiltModule:
-        parsed = parse_module(raw)
+        parsed = parse_module(raw, project.task_keys)
         return BuiltModule(parsed, build_job(parsed.module, project, output) if parsed.module else Built())
 
     return ParsedUnit(unit, tuple(map(built, unit.content.modules)), tuple(map(built, unit.content.examples)))
 
 
 class JobSource(NamedTuple):
-    """What is known of a job that is not built: the name of its module, and the unit that the module is in."""
+    """What is known of a job that is not built: its module's name and blueprint, and the unit that the module is in."""
 
     module_name: str
     unit: SourceUnit
+    blueprint: str | None = None
 
 
 @dataclass(frozen=True, eq=False)  # without slots, since a built job is kept

@@ -1,6 +1,6 @@
 """The `databricks.yml` of each bundle of a project of many, and what all of them share.
 
-Reads `databricks.yml` of the project and the shared files, which must be right for every bundle: refused is what the
+What `databricks.yml` of the project and the shared files declare must be right for every bundle: refused is what the
 bundles would not see, and what would make them overwrite each other. A bundle takes along only what its own jobs need,
 so that it can be validated, planned and deployed alone, also by the plain databricks CLI.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from lakeflow_job_meta._internal.text import listing, quoted
 from lakeflow_job_meta._internal.trees import Value, value_at
-from lakeflow_job_meta.config.bundle import common_files, holds_resources, read_bundle_file
+from lakeflow_job_meta.config.bundle import BundleDeclarations, BundleFile, holds_resources
 from lakeflow_job_meta.config.model import BUNDLE_FILE, PROJECT_FILE, Project
 from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.layout.job_summary import UP, JobSummary
@@ -46,9 +46,9 @@ def bundle_file(output: str, common: CommonConfig, bundle: str, jobs: Iterable[J
     return f"{JOB_MARKER.line(PROJECT_FILE)}\n{to_yaml(content)}\n"
 
 
-def read_common_config(project: Project) -> CommonConfig:
-    """Reads what the bundles of a project share; raises ConfigError where it is not right for every bundle."""
-    root = read_bundle_file(project.bundle_file)
+def common_config(project: Project, declared: BundleDeclarations) -> CommonConfig:
+    """Returns what the bundles of a project share; raises ConfigError where it is not right for every bundle."""
+    root = declared.root
     if root is None:
         raise ConfigError(f"'bundles' in job_meta.yml needs a {BUNDLE_FILE}, and there is none that can be read.")
     name = value_at(root, ("bundle", "name"))[1]
@@ -56,7 +56,7 @@ def read_common_config(project: Project) -> CommonConfig:
         raise ConfigError(
             f"{BUNDLE_FILE} has no plain name below 'bundle:'; the names of all bundles of the project begin with it."
         )
-    files = dict(_inside(project, root))
+    files = dict(_inside(project, declared.files))
     unread = [path for path, content in files.items() if content is None]
     if unread:
         raise ConfigError(f"{listing(unread)} cannot be read, and all bundles of the project include it.")
@@ -67,11 +67,11 @@ def read_common_config(project: Project) -> CommonConfig:
     return CommonConfig(name, tuple(files))
 
 
-def _inside(project: Project, root: dict[str, Value]) -> Iterator[tuple[str, dict[str, Value] | None]]:
-    for path, content in common_files(project, root):
-        if not path.resolve().is_relative_to(project.folder):
-            raise ConfigError(f"{str(path)!r} is outside the project, and cannot be included by its bundles.")
-        yield path.resolve().relative_to(project.folder).as_posix(), content
+def _inside(project: Project, files: Iterable[BundleFile]) -> Iterator[tuple[str, dict[str, Value] | None]]:
+    for file in files:
+        if not file.path.resolve().is_relative_to(project.folder):
+            raise ConfigError(f"{str(file.path)!r} is outside the project, and cannot be included by its bundles.")
+        yield file.path.resolve().relative_to(project.folder).as_posix(), file.content
 
 
 def _not_shared(root: dict[str, Value], files: dict[str, dict[str, Value]]) -> Iterator[str]:

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from lakeflow_job_meta._internal.text import listing
 from lakeflow_job_meta._internal.trees import Value, value_at
-from lakeflow_job_meta.config.bundle import read_bundle_file
+from lakeflow_job_meta.config.bundle import BundleDeclarations, read_bundle_declarations, read_bundle_file
 from lakeflow_job_meta.config.model import BUNDLE_FILE, BUNDLES_FOLDER, Bundles, Project
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.jobs.units import Jobs
-from lakeflow_job_meta.layout.bundle_file import bundle_file, read_common_config
+from lakeflow_job_meta.layout.bundle_file import bundle_file, common_config
 from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
 from lakeflow_job_meta.layout.job_summary import JobSummary, summarize_job
 from lakeflow_job_meta.layout.partitioning import Partitioning, partition
@@ -151,12 +151,17 @@ class BundleLayout(ABC):
         """Returns what the bundle of a job has to know of it, if anything; `group` is that of its module."""
         return ()
 
-    def partition(self, summaries: Sequence[JobSummary], jobs: Jobs, moving: Mapping[str, str]) -> Partitioning:
+    def partition(
+        self, declared: BundleDeclarations, summaries: Sequence[JobSummary], jobs: Jobs, moving: Mapping[str, str]
+    ) -> Partitioning:
         """Assigns jobs to bundles; raises ConfigError where what the bundles share is not right for each."""
         return Partitioning({}, ())
 
     def bundle_files(
-        self, jobs: Iterable[tuple[str, JobSummary]], on_disk: Collection[GeneratedFile]
+        self,
+        declared: BundleDeclarations,
+        jobs: Iterable[tuple[str, JobSummary]],
+        on_disk: Collection[GeneratedFile],
     ) -> dict[GeneratedFile, str]:
         """Returns the files of the bundles themselves, of all jobs that have a file and their bundles.
 
@@ -257,7 +262,8 @@ class ManyBundles(BundleLayout):
         return GeneratedFile.at(inside.removeprefix(output), bundle) if inside.startswith(output) else None
 
     def included(self) -> str:
-        return f"each bundle includes {listing(read_common_config(self.project).include) or 'nothing'}"
+        common = common_config(self.project, read_bundle_declarations(self.project))
+        return f"each bundle includes {listing(common.include) or 'nothing'}"
 
     def unmoved_jobs(self) -> list[str]:
         return SingleBundle(self.project).job_keys("")
@@ -265,14 +271,19 @@ class ManyBundles(BundleLayout):
     def summaries(self, key: str, settings: dict[str, Value], group: str | None) -> tuple[JobSummary, ...]:
         return (summarize_job(self.bundles.by, self.output, key, settings, group),)
 
-    def partition(self, summaries: Sequence[JobSummary], jobs: Jobs, moving: Mapping[str, str]) -> Partitioning:
-        read_common_config(self.project)
+    def partition(
+        self, declared: BundleDeclarations, summaries: Sequence[JobSummary], jobs: Jobs, moving: Mapping[str, str]
+    ) -> Partitioning:
+        common_config(self.project, declared)
         return partition(self.bundles, self.jobs_on_disk(), summaries, jobs, moving)
 
     def bundle_files(
-        self, jobs: Iterable[tuple[str, JobSummary]], on_disk: Collection[GeneratedFile]
+        self,
+        declared: BundleDeclarations,
+        jobs: Iterable[tuple[str, JobSummary]],
+        on_disk: Collection[GeneratedFile],
     ) -> dict[GeneratedFile, str]:
-        common, output = read_common_config(self.project), self.project.output
+        common, output = common_config(self.project, declared), self.project.output
         found: dict[str, list[JobSummary]] = {file.bundle: [] for file in on_disk if file.kind is FileKind.BUNDLE}
         for bundle, job in jobs:
             found.setdefault(bundle, []).append(job)

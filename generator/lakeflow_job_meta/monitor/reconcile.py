@@ -15,18 +15,20 @@ from pathlib import Path
 from lakeflow_job_meta._internal.fs import write_atomically
 from lakeflow_job_meta._internal.text import count, listing
 from lakeflow_job_meta.compiler.compile import compile_project
+from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import DeployBackend, DeployContext, DeployOptions, Reporter
 from lakeflow_job_meta.deployment.pipeline import DeployResult, PreparedDeployment, apply, prepare
 from lakeflow_job_meta.deployment.policy import Allowance, Audience
 from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError, OperationFailed, PolicyViolation
+from lakeflow_job_meta.jobs.units import Jobs
 from lakeflow_job_meta.monitor.events import TickResult
 from lakeflow_job_meta.monitor.volume_sync import SyncResult, sync_volume
 from lakeflow_job_meta.monitor.watcher import PROJECT, TOOL, SourceVersions, SourceWatcher, source_message
 from lakeflow_job_meta.output.read_back import scan
 from lakeflow_job_meta.output.writer import FileChanges, apply_changes, changes_between
-from lakeflow_job_meta.planning.compare import compare_files
 from lakeflow_job_meta.planning.explain import as_markdown
+from lakeflow_job_meta.planning.files import compare_files
 from lakeflow_job_meta.planning.model import Action
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints, combined_fingerprint
 from lakeflow_job_meta.sources.open import open_readers, open_table_source
@@ -138,7 +140,7 @@ def reconcile(
         project,
         options,
         Reporter(),
-        lambda project: compile_project(project, workspace=context.workspace),
+        lambda project: compile_project(project, read_bundle_declarations(project), workspace=context.workspace),
         writes_files=backend is None or backend.writes_files,
     )
     changes = prepared.changes
@@ -146,19 +148,19 @@ def reconcile(
     if backend is None:
         if proposal is None or changes is None:
             raise AssertionError("a proposal is of files")
-        write_proposal(proposal, changes)
+        write_proposal(proposal, changes, prepared.compilation.jobs)
         tick = TickResult.proposed(replace(state, jobs=""), changes)
     elif state.jobs == last.jobs and not (last.refused or last.leaving or (changes is not None and changes.changes)):
         tick = TickResult.ended(Outcome.UNCHANGED, _certain(state))
     else:
         target, folder, tracking = context.config.target, context.folder, context.tracking
-        deployment = DeployContext(project, target, folder, lock, tracking, options, Reporter())
+        deployment = DeployContext(project, target, folder, lock, tracking, options, Reporter(), context.workspace)
         result = apply(prepared, backend, deployment)
         tick = TickResult.deployed(_certain(_with_deployment(state, result, prepared)), result)
     return replace(tick, metadata_version=prepared.compilation.metadata_version, rows_loaded=synced.has_written)
 
 
-def write_proposal(folder: Path, changes: FileChanges) -> None:
+def write_proposal(folder: Path, changes: FileChanges, jobs: Jobs) -> None:
     """Writes the files as they would be with the changes, and the plan; nothing outside the folder.
 
     Raises OperationFailed if the disk refuses, or a file of somebody else is in the way.
@@ -169,7 +171,7 @@ def write_proposal(folder: Path, changes: FileChanges) -> None:
     path = folder / PROPOSED_PLAN
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, f"{as_markdown(compare_files(changes))}\n".encode())
+        write_atomically(path, f"{as_markdown(compare_files(changes, jobs))}\n".encode())
     except OSError as error:
         raise OperationFailed(f"{str(path)!r} cannot be written: {error.strerror}.") from error
 

@@ -27,12 +27,16 @@ _GIT_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class GeneratedJob:
-    """A job as a file says it, for some targets or, without any, for all; its inline SQL by the name of the file."""
+    """A job as a file says it, for some targets or, without any, for all; its inline SQL by the name of the file.
+
+    `source` is the file or table that it came from, as its marker says.
+    """
 
     key: str
     settings: dict[str, Value]
     targets: tuple[str, ...]
     sql: dict[str, str]
+    source: str | None = None
 
     @property
     def tasks(self) -> dict[str, dict[str, Value]]:
@@ -105,7 +109,7 @@ def _job(file: GeneratedFile, text: str, sql: dict[str, str]) -> GeneratedJob:
         raise OperationFailed(
             f"The generated file {file.path!r} holds no job {key!r}; run `ljm generate` to write it anew."
         )
-    return GeneratedJob(key, settings, names, sql)
+    return GeneratedJob(key, settings, names, sql, label_of(file, text))
 
 
 def texts_of_revision(project: Project, revision: str) -> dict[GeneratedFile, str]:

@@ -203,7 +203,7 @@ def _bundle_files(
     """Returns the bundles' own files, of which none may be somebody else's."""
     keys = {file.job_key for file in kept}
     jobs = ((compilation.bundles[job.key], job) for job in compilation.summaries if job.key not in keys)
-    files = layout.bundle_files(itertools.chain(jobs, _kept_jobs(layout, kept)), on_disk)
+    files = layout.bundle_files(compilation.bundle, itertools.chain(jobs, _kept_jobs(layout, kept)), on_disk)
     for file in files:
         if layout.path_of(file).casefold() in blocked:
             raise ConfigError(

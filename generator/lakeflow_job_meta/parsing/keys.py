@@ -1,8 +1,10 @@
-"""How names of the metadata become keys of the bundle. Pure, and the same since the original tool."""
+"""How names of the metadata become keys of the bundle, and how a key that was meant is found. Pure."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from enum import Enum
 
 from lakeflow_job_meta._internal.text import quoted
 
@@ -12,20 +14,46 @@ MAX_TASK_KEY = 100
 MAX_JOB_KEY = 200
 """A file is named after it, and file systems allow 255 bytes."""
 
-_NOT_IN_TASK_KEY = re.compile(r"[^A-Za-z0-9_]")
-_NOT_IN_JOB_KEY = re.compile(r"[^A-Za-z0-9_-]")
+_NOT_IN_KEY = re.compile(r"[^A-Za-z0-9_-]")
+_TASK_KEY = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_TASK_KEY}}}")
 _UNDERSCORES = re.compile(r"_+")
 _JOB_KEY = re.compile(r"[A-Za-z][A-Za-z0-9]*([_-]+[A-Za-z0-9]+)*")
 
 
-def task_key(source_id: str) -> str:
-    """Returns the task key of a source: `sales/2024` becomes `sales_2024`; empty if no character is left."""
-    return _UNDERSCORES.sub("_", _NOT_IN_TASK_KEY.sub("_", source_id)).strip("_")
+class TaskKeys(str, Enum):
+    """How a `source_id` becomes a task key: as it is written where it can, or as the original tool made it."""
+
+    AS_WRITTEN = "as_written"
+    UNDERSCORES = "underscores"
+
+
+def task_key(source_id: str, style: TaskKeys = TaskKeys.AS_WRITTEN) -> str:
+    """Returns the task key of a source: `sales/2024` becomes `sales_2024`; empty if neither letter nor digit is left.
+
+    What Databricks takes as a key stays as it is written (Jobs API: letters, digits, `_` and `-`), or gets underscores.
+    """
+    if style is TaskKeys.UNDERSCORES:
+        return job_key(source_id.replace("-", "_"))
+    return source_id if _TASK_KEY.fullmatch(source_id) else job_key(source_id)
+
+
+def task_key_hint(name: str, keys: Iterable[str], style: TaskKeys) -> str:
+    """Returns which of some task keys is meant by a name that differs in what becomes `_`, and why; else nothing."""
+    spelling = task_key(name, TaskKeys.UNDERSCORES)
+    meant = next((key for key in keys if task_key(key, TaskKeys.UNDERSCORES) == spelling), None)
+    if meant is None:
+        return ""
+    if style is TaskKeys.UNDERSCORES:
+        return f"; its key is {meant!r}, since job_meta.yml says 'naming: {{task_key: underscores}}'"
+    return (
+        f"; its key is {meant!r}, since a 'source_id' stays as written but for what no key can hold "
+        "('naming: {task_key: underscores}' in job_meta.yml would replace '-' too)"
+    )
 
 
 def job_key(module_name: str) -> str:
     """Returns the bundle's resource key of a module, hyphens kept; empty if no character is left."""
-    return _UNDERSCORES.sub("_", _NOT_IN_JOB_KEY.sub("_", module_name)).strip("_-")
+    return _UNDERSCORES.sub("_", _NOT_IN_KEY.sub("_", module_name)).strip("_-")
 
 
 def is_job_key(key: str) -> bool:
@@ -49,12 +77,11 @@ def job_key_problem(module_name: str) -> str | None:
 
 def task_key_problem(source_id: str, key: str) -> str | None:
     """Says why no task can have the key of a source; None if one can."""
-    if "${" in source_id:
-        return (
-            f"{quoted(source_id)} holds a reference, which would be lost: a task key is made of the text as it stands"
-        )
+    if (at := source_id.find("${")) >= 0:
+        why = "which would be lost: a task key is made of the text as it stands"
+        return f"{quoted(source_id, at)} holds a reference, {why}"
     if not key:
         return f"no task key can be derived from {quoted(source_id)}: it has neither letters nor digits"
     if len(key) > MAX_TASK_KEY:
-        return f"the task key of this source has {len(key)} characters; Databricks allows {MAX_TASK_KEY}"
+        return f"the task key {quoted(key)} has {len(key)} characters; Databricks allows {MAX_TASK_KEY}"
     return None

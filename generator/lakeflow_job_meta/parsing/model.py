@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.diagnostics.model import SourceRef
@@ -47,7 +48,8 @@ class Module:
     Attributes:
         key: The job's key in the bundle.
         targets: The bundle's targets in which the job exists; empty for all.
-        group: As in `RawModule`.
+        presets: The names of presets that the module asks for.
+        group, blueprint, columns: As in `RawModule`.
     """
 
     module_name: str
@@ -58,6 +60,9 @@ class Module:
     sources: tuple[Source, ...]
     origin: SourceRef
     group: str | None = None
+    presets: tuple[str, ...] = ()
+    blueprint: str | None = None
+    columns: Mapping[str, Value] = field(default_factory=dict)
 
     @property
     def label(self) -> str:

@@ -13,7 +13,7 @@ from typing import cast
 from lakeflow_job_meta._internal.trees import KeyPath, Value, replaced
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, errors_among
 from lakeflow_job_meta.diagnostics.rules import UNUSABLE_NAME
-from lakeflow_job_meta.parsing.keys import job_key, job_key_problem, task_key, task_key_problem
+from lakeflow_job_meta.parsing.keys import TaskKeys, job_key, job_key_problem, task_key, task_key_problem
 from lakeflow_job_meta.parsing.model import Dependency, Module, Source
 from lakeflow_job_meta.parsing.units import RawModule
 from lakeflow_job_meta.schema.validator import KeyHints, compare_module, fields_of
@@ -28,6 +28,7 @@ class ParsedModule:
         is_broken: Whether no job may be built of it.
         is_damaged: Whether some of it could not be read.
         name: The module's name, known even for many broken modules; likewise the key of its job.
+        blueprint: As in `RawModule`.
     """
 
     module: Module | None
@@ -37,10 +38,11 @@ class ParsedModule:
     key: str | None
     origin: SourceRef
     diagnostics: tuple[Diagnostic, ...]
+    blueprint: str | None = None
 
 
-def parse_module(raw: RawModule) -> ParsedModule:
-    """Validates one raw module and builds what is right of it."""
+def parse_module(raw: RawModule, style: TaskKeys = TaskKeys.AS_WRITTEN) -> ParsedModule:
+    """Validates one raw module and builds what is right of it, with task keys of this style."""
     origin = raw.origin
     findings = compare_module(raw.value, hints_at)
     problems = [each.report(replace(origin.at(*each.path), of_key=each.of_key)) for each in findings]
@@ -62,12 +64,15 @@ def parse_module(raw: RawModule) -> ParsedModule:
         description=cast("str | None", value.get("description")),
         job_config=_map(value, "job_config"),
         targets=tuple(dict.fromkeys(cast(str, each) for each in _items(value, "targets") if each is not None)),
-        sources=_sources(value, origin, problems),
+        sources=_sources(value, origin, problems, style),
         origin=origin,
         group=raw.group,
+        presets=tuple(dict.fromkeys(cast(str, each) for each in _items(value, "presets") if each is not None)),
+        blueprint=raw.blueprint,
+        columns=raw.columns,
     )
     is_broken = raw.is_damaged or bool(errors_among(problems))
-    return ParsedModule(module, is_broken, raw.is_damaged, name, key, origin, tuple(problems))
+    return ParsedModule(module, is_broken, raw.is_damaged, name, key, origin, tuple(problems), raw.blueprint)
 
 
 def _map(value: dict[str, Value], name: str) -> dict[str, Value]:
@@ -78,12 +83,19 @@ def _items(value: dict[str, Value], name: str) -> list[Value]:
     return cast("list[Value]", value.get(name) or [])
 
 
-def _sources(module: dict[str, Value], origin: SourceRef, problems: list[Diagnostic]) -> tuple[Source, ...]:
+def parse_sources(items: list[Value], origin: SourceRef, style: TaskKeys) -> tuple[Source, ...]:
+    """Returns sources that are written outside of a module, below `origin`; their form has been compared before."""
+    return _sources({"sources": items}, origin, [], style)
+
+
+def _sources(
+    module: dict[str, Value], origin: SourceRef, problems: list[Diagnostic], style: TaskKeys
+) -> tuple[Source, ...]:
     found = []
     for number, value in enumerate(_items(module, "sources")):
         if not isinstance(value, dict):
             continue
-        source = _source(value, origin.at("sources", number))
+        source = _source(value, origin.at("sources", number), style)
         found.append(source)
         reason = task_key_problem(source.source_id, source.task_key)
         if reason is not None and value.get("source_id") is not None:
@@ -91,13 +103,13 @@ def _sources(module: dict[str, Value], origin: SourceRef, problems: list[Diagnos
     return tuple(found)
 
 
-def _source(value: dict[str, Value], origin: SourceRef) -> Source:
+def _source(value: dict[str, Value], origin: SourceRef, style: TaskKeys) -> Source:
     source_id = cast("str | None", value.get("source_id")) or ""
     order = cast("int | float | None", value.get("execution_order"))
     depends_on = value.get("depends_on")
     return Source(
         source_id=source_id,
-        task_key=task_key(source_id),
+        task_key=task_key(source_id, style),
         source_type=cast("str | None", value.get("source_type")),
         execution_order=int(order) if order is not None else None,
         depends_on=_dependencies(depends_on, origin) if isinstance(depends_on, list) else None,
@@ -134,6 +146,6 @@ def hints_at(path: KeyPath) -> KeyHints:
         return KeyHints()
     return KeyHints(
         dict.fromkeys(fields_of("JobSettings"), "it is a job setting: write it in the 'job_config' of the module")
-        | dict.fromkeys(("job_config", "targets"), "it belongs to the module, beside 'sources'")
+        | dict.fromkeys(("job_config", "targets", "presets"), "it belongs to the module, beside 'sources'")
         | dict.fromkeys(fields_of("Task"), "it is a task setting: write it in 'transformation_config'")
     )

@@ -95,21 +95,37 @@ def _key(column: str, row: Row) -> str:
     return f"{column}={'NULL' if value is None else text}"
 
 
-def units_of_rows(label: str, rows: Iterable[Row], group_column: str | None = None) -> Iterator[SourceUnit]:
+def units_of_rows(
+    label: str, rows: Iterable[Row], group_column: str | None = None, own_columns: tuple[str, ...] = ()
+) -> Iterator[SourceUnit]:
     """Puts the rows of a control table together by module: modules by name, sources sorted by `source_id`.
 
     JSON columns are text. `label` is what messages and generated files call the table, `group_column` the column that
-    names the bundles of modules, if one does.
+    names the bundles of modules, if one does, `own_columns` those of the user's own that presets may ask for.
     """
     for name, group in groupby(sorted(rows, key=key_of), key=lambda row: row.get("module_name")):
         members = list(group)
         is_module = name is not None and name != ""
-        read = partial(_module, label, members, group_column) if is_module else partial(_without_module, label, members)
+        read = (
+            partial(_module, label, members, group_column, own_columns)
+            if is_module
+            else partial(_without_module, label, members)
+        )
         written = _written(members)
         digest = digest_of(label, written) if written is not None else None
         size = len(written) if written is not None else _USUAL_BYTES * len(members)
         uses = is_module and any(row.get("blueprint") is not None for row in members)
-        yield SourceUnit(label, digest, read, size, Blueprints.USED if uses else Blueprints.NONE)
+        if not uses:
+            yield SourceUnit(label, digest, read, size)
+            continue
+        names = partial(_names_of_uses, label, members)
+        yield SourceUnit(label, digest, read, size, Blueprints.USED, rows=names)
+
+
+def _names_of_uses(label: str, rows: Sequence[Row]) -> tuple[str, ...]:
+    document = TableModule(label, rows, {})
+    numbers = (number for number, row in enumerate(rows) if row.get("blueprint") is not None)
+    return tuple(str(SourceRef(document, ("sources", number))) for number in numbers)
 
 
 def modules_of_rows(label: str, rows: Iterable[Row]) -> UnitContent:
@@ -137,7 +153,7 @@ def _without_module(label: str, rows: list[Row]) -> UnitContent:
     return UnitContent((), problems, is_whole=False, loose_sources=ids)
 
 
-def _module(label: str, rows: list[Row], group_column: str | None) -> UnitContent:
+def _module(label: str, rows: list[Row], group_column: str | None, own_columns: tuple[str, ...]) -> UnitContent:
     if any(row.get("blueprint") is not None for row in rows):
         # The sources of the module are its first rows; those of a blueprint come to sources elsewhere.
         rows = sorted(rows, key=lambda row: row.get("blueprint") is not None)
@@ -168,7 +184,18 @@ def _module(label: str, rows: list[Row], group_column: str | None) -> UnitConten
     ]
     use = _use(rows, origin, problems)
     group = _group(rows, group_column, origin, row_of, problems) if group_column is not None else None
-    return UnitContent((RawModule(value, origin, bool(problems), group, use),), tuple(problems))
+    raw = RawModule(value, origin, bool(problems), group, use, columns=_shared_columns(rows, own_columns))
+    return UnitContent((raw,), tuple(problems))
+
+
+def _shared_columns(rows: Sequence[Row], names: Iterable[str]) -> dict[str, Value]:
+    """Returns the columns in which all rows of a module agree, but for those that have nothing there."""
+    found: dict[str, Value] = {}
+    for name in names:
+        values = [row[name] for row in rows if row.get(name) is not None]
+        if values and all(value == values[0] for value in values):
+            found[name] = cast("Value", values[0])
+    return found
 
 
 def _use(rows: list[Row], origin: SourceRef, problems: list[Diagnostic]) -> BlueprintUse | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 
@@ -22,6 +22,8 @@ class RawModule:
         is_damaged: Whether some of it could not be read, which has been reported.
         group: Its value in the column of the control table that names the bundles of modules.
         use: The blueprint that it is made of, over which `value` is laid; None for a module that is written out.
+        blueprint: The name of the blueprint that it was made of.
+        columns: Of a module from a table, columns of the user's own that presets ask for: what its rows agree in.
     """
 
     value: Value
@@ -29,6 +31,8 @@ class RawModule:
     is_damaged: bool = False
     group: str | None = None
     use: BlueprintUse | None = None
+    blueprint: str | None = None
+    columns: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,10 @@ class Blueprints(Enum):
     DEFINED = "defined"
 
 
+def _no_rows() -> tuple[str, ...]:
+    return ()
+
+
 class SourceUnit:
     """What can be read of a source without the rest: a file, or the rows of one module.
 
@@ -99,6 +107,7 @@ class SourceUnit:
         size: About how many bytes it has, at least 1.
         blueprints: Whether it may define blueprints, or use one.
         text_digest: Of its text alone, where it is one file whose text users edit.
+        rows: Returns the names of the rows that fill a blueprint in it, as messages name them, without reading it.
     """
 
     def __init__(
@@ -109,12 +118,14 @@ class SourceUnit:
         size: int = 1,
         blueprints: Blueprints = Blueprints.NONE,
         text_digest: bytes | None = None,
+        rows: Callable[[], tuple[str, ...]] = _no_rows,
     ) -> None:
         self.label = label
         self.digest = digest
         self.size = size
         self.blueprints = blueprints
         self.text_digest = text_digest
+        self.rows = rows
         self.read = read
 
     @cached_property

@@ -1,20 +1,17 @@
-"""Compares jobs before and after: per job, per task, per setting.
-
-Pure, but for `compare_files`, which reads generated files.
-"""
+"""Compares jobs before and after: per job, per task, per setting. Pure."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 from lakeflow_job_meta._internal.trees import Difference, Value, diff, texts_in
 from lakeflow_job_meta.layout.generated_file import sql_path
-from lakeflow_job_meta.output.read_back import GeneratedJob, jobs_in, scan, texts_of_revision
-from lakeflow_job_meta.output.writer import Change, FileChanges
+from lakeflow_job_meta.output.read_back import GeneratedJob
+from lakeflow_job_meta.output.writer import Change
 
 _ALIKE = 0.6
 """Of two jobs that share this much of their tasks one is taken for the other under a new name."""
@@ -29,6 +26,7 @@ class TaskChange:
             condition's outcome stands behind the key: `check (true)`.
         differences: Its other settings, for a task that is in both.
         sql_changed: Whether its inline SQL says something else.
+        untold: What is different beside that: its inline SQL before and after, or all of a task that is in one only.
     """
 
     key: str
@@ -37,6 +35,7 @@ class TaskChange:
     waits_no_longer_for: tuple[str, ...] = ()
     differences: tuple[Difference, ...] = ()
     sql_changed: bool = False
+    untold: tuple[object, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +45,9 @@ class JobChange:
     Attributes:
         tasks: Tasks that differ; all of a job that is created.
         renamed_from: For a job that is created, the one that goes and is probably the same.
+        source: For a job that is deleted, the file or table that it came from, as its file says.
+        blueprint: The name of the blueprint that the job is made of.
+        rows: The names of the rows that fill the blueprint for it.
     """
 
     key: str
@@ -53,6 +55,9 @@ class JobChange:
     settings: tuple[Difference, ...] = ()
     tasks: tuple[TaskChange, ...] = ()
     renamed_from: str | None = None
+    source: str | None = None
+    blueprint: str | None = None
+    rows: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,27 +68,13 @@ class Plan:
     unchanged: int
 
 
-def compare_files(changes: FileChanges, revision: str | None = None) -> Plan:
-    """Returns what changes in the jobs when files change, against the files on disk or those of a git revision.
-
-    A job that must stay as it is (its module is broken, its source cannot be read) does not change.
-
-    Raises:
-        OperationFailed: Generated files cannot be read.
-        ConfigError: There is no such revision.
-    """
-    on_disk, _ = scan(changes.layout)
-    before = on_disk if revision is None else texts_of_revision(changes.layout.project, revision)
-    return compare_jobs(jobs_in(before), jobs_in(changes.applied_to(on_disk)))
-
-
 def compare_jobs(before: Mapping[str, GeneratedJob], after: Mapping[str, GeneratedJob]) -> Plan:
     """Returns what changes from one set of jobs to another."""
     gone = _Gone({key: job for key, job in before.items() if key not in after})
     changes: list[JobChange] = []
     for key in sorted({*before, *after}):
         if key not in after:
-            changes.append(JobChange(key, Change.DELETE))
+            changes.append(JobChange(key, Change.DELETE, source=before[key].source))
         elif key not in before:
             tasks = tuple(TaskChange(task, Change.CREATE) for task in after[key].tasks)
             changes.append(JobChange(key, Change.CREATE, tasks=tasks, renamed_from=gone.take(after[key])))
@@ -118,12 +109,13 @@ class _Gone:
 
 
 def _comparable(job: GeneratedJob) -> frozenset[str]:
-    """Returns the tasks of a job, each as one text; the files of inline SQL bear the job's name."""
+    return frozenset(_as_text(job, task) for task in job.tasks.values())
+
+
+def _as_text(job: GeneratedJob, task: dict[str, Value]) -> str:
+    """Returns all of a task as one text, without the job's name, which the files of inline SQL bear."""
     folder = sql_path(job.key, "").removesuffix(".sql")
-    return frozenset(
-        json.dumps(task, sort_keys=True).replace(folder, "sql/") + json.dumps(_sql_of(job, task))
-        for task in job.tasks.values()
-    )
+    return json.dumps(task, sort_keys=True).replace(folder, "sql/") + json.dumps(_sql_of(job, task))
 
 
 def _changed(old: GeneratedJob, new: GeneratedJob) -> JobChange | None:
@@ -145,9 +137,11 @@ def _task_changes(old: GeneratedJob, new: GeneratedJob) -> Iterator[TaskChange]:
     before, after = old.tasks, new.tasks
     for key in {**before, **after}:
         if key not in after or key not in before:
-            yield TaskChange(key, Change.CREATE if key in after else Change.DELETE)
+            kind, job = (Change.CREATE, new) if key in after else (Change.DELETE, old)
+            yield TaskChange(key, kind, untold=(_as_text(job, job.tasks[key]),))
             continue
         one, other = before[key], after[key]
+        sql = _sql_of(old, one), _sql_of(new, other)
         old_edges, new_edges = list(_edges(one)), list(_edges(other))
         change = TaskChange(
             key,
@@ -155,7 +149,8 @@ def _task_changes(old: GeneratedJob, new: GeneratedJob) -> Iterator[TaskChange]:
             tuple(edge for edge in new_edges if edge not in old_edges),
             tuple(edge for edge in old_edges if edge not in new_edges),
             tuple(diff(_without("depends_on", one), _without("depends_on", other))),
-            _sql_of(old, one) != _sql_of(new, other),
+            sql[0] != sql[1],
+            untold=sql if sql[0] != sql[1] else (),
         )
         if change != TaskChange(key, Change.UPDATE):
             yield change
@@ -169,8 +164,8 @@ def _edges(task: dict[str, Value]) -> Iterator[str]:
             yield f"{edge.get('task_key')}{outcome}"
 
 
-def _sql_of(job: GeneratedJob, task: dict[str, Value]) -> list[str | None]:
+def _sql_of(job: GeneratedJob, task: dict[str, Value]) -> tuple[str | None, ...]:
     """Returns the inline SQL of a task and of the one that it repeats."""
     folder = sql_path(job.key, "").removesuffix(".sql")
     paths = [text for path, text in texts_in(task) if path[-1] == "path" and folder in text]
-    return [job.sql.get(path.rsplit("/", 1)[-1].removesuffix(".sql")) for path in paths]
+    return tuple(job.sql.get(path.rsplit("/", 1)[-1].removesuffix(".sql")) for path in paths)

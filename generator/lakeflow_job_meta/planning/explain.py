@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from lakeflow_job_meta._internal.text import count, listing, quoted
+from lakeflow_job_meta._internal.text import count, listing, quoted_apart
 from lakeflow_job_meta._internal.trees import ABSENT, Difference
 from lakeflow_job_meta.output.writer import Change
 from lakeflow_job_meta.planning.compare import JobChange, Plan, TaskChange
+from lakeflow_job_meta.planning.fold import fold_jobs, fold_resources
 from lakeflow_job_meta.planning.model import Action, BundlePlan, FieldChange, ResourceChange
 from lakeflow_job_meta.text.markers import one_line
 
@@ -34,25 +35,64 @@ def summary(plan: Plan) -> str:
 
 def as_text(plan: Plan, live: BundlePlan | None = None) -> str:
     """Returns the plan in lines, the summary last, and after it what the workspace has."""
-    lines = [one_line(line) for change in plan.changes for line in _job_lines(change)]
+    lines = [one_line(line) for group in fold_jobs(plan.changes) for line in _lines(group)]
     return "\n".join([*lines, f"{summary(plan)}.", *(map(one_line, workspace_lines(live)) if live is not None else ())])
 
 
-def _job_lines(change: JobChange) -> Iterator[str]:
-    yield f"{_SIGNS[change.kind]} job {change.key}: {_VERBS[change.kind]}{_in_addition(change)}"
-    if change.kind is Change.UPDATE:
-        yield from (f"    {difference}" for difference in change.settings)
-    for task in change.tasks:
+def _lines(group: Sequence[JobChange]) -> Iterator[str]:
+    """Yields what is told of one job, or once of several that are alike."""
+    first = group[0]
+    yield f"{_SIGNS[first.kind]} {_subject(group)}: {_happens_to(group)}"
+    if len(group) > 1:
+        yield f"    {listing(_member(change) for change in group)}"
+    if first.kind is Change.UPDATE:
+        yield from (f"    {difference}" for difference in first.settings)
+    # Created ones are together although their tasks may differ: the rows of one job become tasks.
+    for task in first.tasks if all(change.tasks == first.tasks for change in group) else ():
         yield from (f"    {line}" for line in _task_lines(task))
 
 
-def _in_addition(change: JobChange) -> str:
-    if change.renamed_from is not None:
-        return (
-            f"; it looks like {change.renamed_from!r} under a new name: Databricks deletes that job and creates "
-            "this one, and the run history is lost"
-        )
-    return "; its run history is lost" if change.kind is Change.DELETE else ""
+def _subject(group: Sequence[JobChange]) -> str:
+    source = group[0].source if len(group) > 1 else None
+    return f"{'job ' if len(group) == 1 else ''}{_title(group)}{f' of {source}' if source is not None else ''}"
+
+
+def _title(group: Sequence[JobChange]) -> str:
+    """Names what is told together, where Markdown and HTML would mean something: no file and no table is in it."""
+    if len(group) == 1:
+        return group[0].key
+    blueprint = _blueprint_of(group)
+    return f"{count(len(group), 'job')}{f' of blueprint {blueprint}' if blueprint is not None else ''}"
+
+
+def _blueprint_of(group: Sequence[JobChange]) -> str | None:
+    """Returns the blueprint that all jobs of a group are made of, if they are of one."""
+    names = {change.blueprint for change in group}
+    return names.pop() if len(names) == 1 else None
+
+
+def _member(change: JobChange) -> str:
+    return change.key if change.renamed_from is None else f"{change.renamed_from} -> {change.key}"
+
+
+def _happens_to(group: Sequence[JobChange]) -> str:
+    first, is_one = group[0], len(group) == 1
+    if first.kind is Change.UPDATE:
+        return "changed" if is_one else "changed alike"
+    if first.kind is Change.DELETE:
+        return f"deleted; {'its' if is_one else 'their'} run history is lost"
+    if first.renamed_from is None:
+        return f"created{_from_rows(first) if is_one else ''}"
+    if is_one:
+        like, those, these = f"it looks like {first.renamed_from!r} under a new name", "that job", "this one"
+    else:
+        like, those, these = "they look like others under new names", "those jobs", "these"
+    return f"created; {like}: Databricks deletes {those} and creates {these}, and the run history is lost"
+
+
+def _from_rows(change: JobChange) -> str:
+    more = f" and {count(len(change.rows) - 1, 'more row')}" if len(change.rows) > 1 else ""
+    return f"  ({change.rows[0]}{more})" if change.rows else ""
 
 
 def _task_lines(task: TaskChange) -> Iterator[str]:
@@ -75,13 +115,26 @@ def as_json(plan: Plan, live: BundlePlan | None = None) -> str:
             "renamed_from": change.renamed_from,
             "settings": [_difference(difference) for difference in change.settings],
             "tasks": [_task(task) for task in change.tasks],
+            "blueprint": change.blueprint,
+            "rows": [*change.rows],
         }
         for change in plan.changes
     ]
-    root: dict[str, object] = {"jobs": jobs, "unchanged": plan.unchanged}
+    alike = [_alike(group) for group in fold_jobs(plan.changes) if len(group) > 1]
+    root: dict[str, object] = {"jobs": jobs, "alike": alike, "unchanged": plan.unchanged}
     if live is not None:
         root["live"] = _workspace_object(live)
     return json.dumps(root, indent=2, ensure_ascii=False)
+
+
+def _alike(group: Sequence[JobChange]) -> dict[str, object]:
+    first = group[0]
+    return {
+        "action": first.kind.value,
+        "blueprint": _blueprint_of(group),
+        "source": first.source,
+        "jobs": [change.key for change in group],
+    }
 
 
 def _task(task: TaskChange) -> dict[str, object]:
@@ -97,7 +150,9 @@ def _task(task: TaskChange) -> dict[str, object]:
 
 def _difference(difference: Difference) -> dict[str, object]:
     values = dict(zip(("old", "new"), difference.shown, strict=True))
-    return {"path": [*difference.path], **{name: value for name, value in values.items() if value is not ABSENT}}
+    shown: dict[str, object] = {name: value for name, value in values.items() if value is not ABSENT}
+    origin = {"origin": difference.origin} if difference.origin is not None else {}
+    return {"path": [*difference.path], **shown, **origin}
 
 
 def as_markdown(plan: Plan, live: BundlePlan | None = None) -> str:
@@ -105,11 +160,17 @@ def as_markdown(plan: Plan, live: BundlePlan | None = None) -> str:
     sections = [f"### Jobs: {summary(plan)}\n"]
     if plan.changes:
         sections.append("\n| | job | |\n|---|---|---|\n")
-    sections += [f"| {_SIGNS[c.kind]} | `{c.key}` | {_VERBS[c.kind]}{_in_addition(c)} |\n" for c in plan.changes]
+    groups = fold_jobs(plan.changes)
+    sections += [f"| {_SIGNS[group[0].kind]} | {_cell(group)} | {_happens_to(group)} |\n" for group in groups]
     if live is not None:
         sections.append(_folded("in the workspace", workspace_lines(live)))
-    sections += [_folded(change.key, _job_lines(change)) for change in plan.changes if change.kind is not Change.DELETE]
+    told = (group for group in groups if len(group) > 1 or group[0].kind is not Change.DELETE)
+    sections += [_folded(_title(group), _lines(group)) for group in told]
     return _cut(sections)
+
+
+def _cell(group: Sequence[JobChange]) -> str:
+    return f"`{_title(group)}`" if len(group) == 1 else _title(group)
 
 
 def _folded(title: str, lines: Iterable[str]) -> str:
@@ -134,18 +195,22 @@ def workspace_lines(plan: BundlePlan) -> Iterator[str]:
     """Yields what would happen, a line each: jobs and their settings, then what was edited by hand."""
     changing = [resource for resource in plan.resources if resource.action is not Action.SKIP]
     yield f"In the workspace: {_counts(changing)}."
-    for resource in changing:
-        yield f"{_WORKSPACE_SIGNS.get(resource.action, '~')} {resource.shown}: {resource.action.value}"
+    for group in fold_resources(changing):
+        resource, is_one = group[0], len(group) == 1
+        noun = "job" if resource.job_key is not None else "resource"
+        subject = resource.shown if is_one else count(len(group), noun)
+        yield f"{_WORKSPACE_SIGNS.get(resource.action, '~')} {subject}: {resource.action.value}"
+        if not is_one:
+            yield f"    {listing(each.shown for each in group)}"
         written = [field.shown for field in resource.fields if field.action is not Action.SKIP]
-        lines = (f"    {field.path}: {quoted(field.remote)} -> {quoted(field.new)}" for field in written)
+        lines = (f"    {field.path}: {' -> '.join(quoted_apart(field.remote, field.new))}" for field in written)
         yield from lines if resource.action not in _WORKSPACE_SIGNS else ()
     edits = _shown_edits(plan)
     if edits:
         yield "Changed in the workspace since the last deployment, and overwritten by the next:"
-        yield from (
-            f"    {owner.shown}: {field.path} is {quoted(field.remote)}, was {quoted(field.old)}"
-            for owner, field in edits
-        )
+        for owner, field in edits:
+            remote, old = quoted_apart(field.remote, field.old)
+            yield f"    {owner.shown}: {field.path} is {remote}, was {old}"
 
 
 def _workspace_object(plan: BundlePlan) -> dict[str, object]:

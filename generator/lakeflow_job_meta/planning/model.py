@@ -31,7 +31,7 @@ class Action(str, Enum):
     DELETE = "delete"
 
 
-_OVERWRITING = (Action.UPDATE, Action.UPDATE_ID, Action.RESIZE)
+WRITTEN_OVER = (Action.UPDATE, Action.UPDATE_ID, Action.RESIZE)
 """What writes over a resource that is there."""
 
 
@@ -127,7 +127,7 @@ class BundlePlan:
     def writes(self) -> Iterator[ResourceChange]:
         """Yields the jobs that would be created or written over."""
         for resource in self.resources:
-            if resource.job_key is not None and resource.action in (Action.CREATE, *_OVERWRITING):
+            if resource.job_key is not None and resource.action in (Action.CREATE, *WRITTEN_OVER):
                 yield resource
 
     def written_jobs(self) -> list[str]:
@@ -140,7 +140,7 @@ class BundlePlan:
         """Yields what was edited in the workspace since the last deployment and would be overwritten."""
         for resource in self.resources:
             for field in resource.fields:
-                if resource.action in _OVERWRITING and field.was_edited_by_hand:
+                if resource.action in WRITTEN_OVER and field.was_edited_by_hand:
                     yield resource, field
 
     def paused_jobs(self) -> list[str]:
@@ -149,7 +149,7 @@ class BundlePlan:
         return [
             resource.job_key
             for resource in self.resources
-            if resource.job_key is not None and resource.action in _OVERWRITING and resource.name not in more
+            if resource.job_key is not None and resource.action in WRITTEN_OVER and resource.name not in more
             if (writes := [field for field in resource.fields if field.action is not Action.SKIP])
             and all(field.was_paused_by_hand for field in writes)
         ]

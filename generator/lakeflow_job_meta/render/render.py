@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, cast
 from markupsafe import Markup
 
 from lakeflow_job_meta._internal.fs import shipped
-from lakeflow_job_meta._internal.text import quoted
+from lakeflow_job_meta._internal.text import quoted, quoted_apart
 from lakeflow_job_meta._internal.trees import ABSENT, Difference, Value, diff
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Location
@@ -167,8 +167,8 @@ def _in_words(difference: Difference) -> str:
         return f"{around} lacks {path[-1]!r}"
     if difference.before is ABSENT:
         return f"{around} has {path[-1]!r}, which the job does not have"
-    before, after = difference.shown
-    return f"{name} is {quoted(after)}, but the job has {quoted(before)}"
+    before, after = quoted_apart(*difference.shown)
+    return f"{name} is {after}, but the job has {before}"
 
 
 def _line_in_template(error: BaseException, name: str) -> int | None:

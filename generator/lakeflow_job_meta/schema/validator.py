@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, cast
 
 from lakeflow_job_meta._internal.fs import shipped
@@ -147,6 +147,17 @@ def compare(value: Value, schema: str, what: str, hints_at: HintsAt = lambda pat
     return list(_Walk(root["$defs"], hints_at).check(value, root, (), what))
 
 
+@lru_cache(maxsize=4096)
+def types_in_job(path: KeyPath) -> frozenset[str]:
+    """Returns the types, such as `array`, that the Jobs API has for a setting; empty for one that it does not have."""
+    root = load_schema("job")
+    walk = _Walk(root["$defs"], lambda path: KeyHints())
+    options = [root]
+    for step in path:
+        options = [option for option in options for option in walk.options_inside(option, step)]
+    return frozenset(option["type"] for option in options if not option.get("x-stand-in") and "type" in option)
+
+
 @dataclass(frozen=True, slots=True)
 class _Walk:
     """Goes through a value and its schema together.
@@ -238,6 +249,14 @@ class _Walk:
         while "$ref" in node:
             node = self.definitions[node["$ref"].rsplit("/", 1)[1]]
         return node
+
+    def options_inside(self, node: Schema, step: str | int) -> Iterator[Schema]:
+        """Yields what may stand below one option of the schema, as an item or at a key."""
+        for option in self._options(node):
+            properties = option.get("properties", {})
+            inside = option.get("items") if isinstance(step, int) else properties.get(step)
+            inside = option.get("additionalProperties") if inside is None and isinstance(step, str) else inside
+            yield from self._options(inside) if isinstance(inside, dict) else ()
 
     def _options(self, node: Schema) -> Iterator[Schema]:
         node = self._resolved(node)

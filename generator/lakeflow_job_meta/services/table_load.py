@@ -1,15 +1,17 @@
 """Loads YAML metadata into a control table, and exports a control table as YAML.
 
-A load checks the metadata, compares it with one version, and writes one commit or none. An export reads one version.
+A load checks the metadata, compares it with one version, and writes one commit or none, or several where one SQL
+statement does not hold all of it. An export reads one version.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from lakeflow_job_meta._internal.text import count, listing
 from lakeflow_job_meta._internal.trees import Value
-from lakeflow_job_meta.compiler.compile import compile_snapshots
+from lakeflow_job_meta.compiler.compile import Progress, compile_snapshots
+from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.control_table.schema import key_of
 from lakeflow_job_meta.diagnostics.model import Diagnostic, errors_among
@@ -22,9 +24,15 @@ from lakeflow_job_meta.sources.interface import Reader, SourceSnapshot, with_blu
 from lakeflow_job_meta.tables.store import VersionedTable
 from lakeflow_job_meta.text.yaml_writer import to_yaml
 
+MANY_ROWS = 5_000
+"""To write more than these takes long enough to say so."""
+
 
 def read_checked(
-    project: Project, readers: Sequence[Reader], table: VersionedTable
+    project: Project,
+    readers: Sequence[Reader],
+    table: VersionedTable,
+    on_progress: Progress = lambda what, done, of: None,
 ) -> tuple[tuple[RawModule, ...], tuple[Diagnostic, ...]]:
     """Reads metadata and checks it completely, as `ljm validate` would; returns its modules, and warnings about it.
 
@@ -35,7 +43,7 @@ def read_checked(
         OperationFailed: There is no module in it at all, or the table cannot be read.
     """
     snapshots = with_blueprints([reader.read() for reader in readers])
-    diagnostics = check_for_table(project, snapshots, table)
+    diagnostics = check_for_table(project, snapshots, table, on_progress)
     errors = errors_among(diagnostics)
     if errors:
         raise InvalidMetadata(f"{count(len(errors), 'error')} in the metadata, so nothing was loaded.", tuple(errors))
@@ -48,29 +56,49 @@ def read_checked(
 
 
 def check_for_table(
-    project: Project, snapshots: Sequence[SourceSnapshot], table: VersionedTable
+    project: Project,
+    snapshots: Sequence[SourceSnapshot],
+    table: VersionedTable,
+    on_progress: Progress = lambda what, done, of: None,
 ) -> tuple[Diagnostic, ...]:
     """Checks metadata that is to be loaded into a control table; raises OperationFailed where that cannot be read."""
-    others = {key_of(row)[0] for row in table.read().rows}
-    found = compile_snapshots(project, snapshots, other_modules=others).diagnostics
+    others, bundle = {key_of(row)[0] for row in table.read().rows}, read_bundle_declarations(project)
+    found = compile_snapshots(project, bundle, snapshots, on_progress, other_modules=others).diagnostics
     return (*found, *not_in_a_table(raw for snapshot in snapshots for raw in snapshot.modules))
 
 
-def load(table: VersionedTable, modules: Sequence[RawModule], *, prune: bool, dry_run: bool) -> LoadPlan:
+def load(
+    table: VersionedTable,
+    modules: Sequence[RawModule],
+    *,
+    prune: bool,
+    dry_run: bool,
+    on_progress: Callable[[str], None] = lambda line: None,
+) -> LoadPlan:
     """Loads checked modules into a control table with one commit, or none if there is nothing to change.
 
-    With `prune`, rows of these modules that are not in the YAML are deleted.
+    With `prune`, rows of these modules that are not in the YAML are deleted. What does not fit into one SQL statement
+    goes in with several; the same load again finishes one that was stopped between them. `on_progress` takes a line
+    now and then where there is much to write.
 
     Raises:
-        OperationFailed: The table cannot be read or written; it is as it was.
+        OperationFailed: The table cannot be read or written; it is as it was, or the text says how far it came.
     """
+
+    def tell(done: int, of: int) -> None:
+        if done < of:
+            on_progress(f"{done:,} of {of:,} rows written")
+
     snapshot = table.read()
     plan = plan_load(modules, snapshot.rows, prune=prune)
     if dry_run:
         # It finds what the table could not hold, too.
-        table.schema.writable(table.name, table.prepared(plan.commit), snapshot.columns)
+        table.check(plan.commit, snapshot.columns)
     else:
-        table.write(plan.commit)
+        size = len(plan.commit.upserts) + len(plan.commit.deletions)
+        if size >= MANY_ROWS:
+            on_progress(f"Writing {size:,} rows")
+        table.write(plan.commit, tell)
     return plan
 
 

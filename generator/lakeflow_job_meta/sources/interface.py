@@ -7,7 +7,7 @@ fetches everything at once, in units that are parsed only when their content is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -81,11 +81,19 @@ class Reader(Protocol):
         """
 
 
-def with_blueprints(snapshots: Sequence[SourceSnapshot]) -> list[SourceSnapshot]:
-    """Returns snapshots whose units hold whole modules: every use of a blueprint is what it stands for."""
-    library = library_of(unit for snapshot in snapshots for unit in snapshot.units)
-    # One that is missed may be in a source that could not be read.
-    library = replace(library, is_whole=library.is_whole and not any(each.is_unreadable for each in snapshots))
+def blueprints_of(snapshots: Iterable[SourceSnapshot]) -> Library:
+    """Returns the blueprints that some snapshots define; one that is missed may be in a source that cannot be read."""
+    found = list(snapshots)
+    library = library_of(unit for snapshot in found for unit in snapshot.units)
+    return replace(library, is_whole=library.is_whole and not any(each.is_unreadable for each in found))
+
+
+def with_blueprints(snapshots: Sequence[SourceSnapshot], library: Library | None = None) -> list[SourceSnapshot]:
+    """Returns snapshots whose units hold whole modules: every use of a blueprint is what it stands for.
+
+    `library` has the blueprints; by default they are those of the snapshots.
+    """
+    library = library or blueprints_of(snapshots)
     return [_with_rows(replace(each, units=bound(each.units, library)), library) for each in snapshots]
 
 

@@ -5,7 +5,7 @@ Nothing is connected to before it is read. Of a table one version is read, and n
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -58,7 +58,7 @@ def _open_reader(
         return VolumeReader(source.location, None if workspace is None else volume_files(source.location, workspace))
     group_column = project.bundles.by if project.bundles is not None else None
     open_it = partial(open_table_source, source, project.folder, workspace=workspace, on_wait=on_wait)
-    return TableReader(source.location, open_it, group_column)
+    return TableReader(source.location, open_it, group_column, project.own_columns)
 
 
 def _open_rows(
@@ -70,7 +70,7 @@ def _open_rows(
 ) -> Reader:
     group_column = project.bundles.by if project.bundles is not None else None
     origin = project.origin.at("metadata", project.metadata.index(source))
-    rows = RowSource((), mapping, origin, group_column)
+    rows = RowSource((), mapping, origin, group_column, project.own_columns)
     if source.kind == "csv":
         return CsvReader(source.location, files_of(project.folder, source.location, workspace), rows)
     if source.kind == "query":
@@ -120,6 +120,15 @@ def open_table_source(
     )
 
 
+def table_identities(project: Project, labels: Container[str], workspace: Workspace | None = None) -> frozenset[str]:
+    """Returns what tells the control tables of a project from all others, of those with some labels.
+
+    Raises OperationFailed if one is not there, or cannot be reached.
+    """
+    tables = (source for source in project.table_sources if source.location in labels)
+    return frozenset(open_table_source(each, project.folder, workspace=workspace).identity() for each in tables)
+
+
 @dataclass(frozen=True, slots=True)
 class TableReader:
     """Reads the modules of a control table, of whatever kind.
@@ -127,20 +136,22 @@ class TableReader:
     Attributes:
         open_table: Opens it; what that raises is a problem of this source alone.
         group_column: The column that names the bundles of modules, if one does.
+        own_columns: Columns of the user's own that are read besides, that one among them.
     """
 
     source: str
     open_table: Callable[[], VersionedTable]
     group_column: str | None = None
+    own_columns: tuple[str, ...] = ()
 
     def read(self) -> SourceSnapshot:
         try:
-            snapshot = self.open_table().read(also=[self.group_column] if self.group_column is not None else [])
+            snapshot = self.open_table().read(also=self.own_columns)
         except TableUnusable as error:
             return SourceSnapshot.unreadable(self, *error.problems, is_file=False)
         except LakeflowJobMetaError as error:
             return SourceSnapshot.unreadable(self, f"cannot be read: {error}", is_file=False)
-        units = units_of_rows(self.source, snapshot.rows, self.group_column)
+        units = units_of_rows(self.source, snapshot.rows, self.group_column, self.own_columns)
         problems = tuple(
             NEAR_COLUMN.report(
                 Location(self.source, is_file=False),

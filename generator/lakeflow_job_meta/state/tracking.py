@@ -57,13 +57,13 @@ class TrackedJob:
 
 def known_jobs(store: TableStore, target: str) -> tuple[DeployedJob, ...]:
     """Returns the tracked jobs of a target."""
-    return tuple(jobs_by_target(store).get(target, ()))
+    return tuple(jobs_by_target(store.rows()).get(target, ()))
 
 
-def jobs_by_target(store: TableStore) -> dict[str, list[DeployedJob]]:
-    """Returns the tracked jobs of every target; rows of the original tool have none."""
+def jobs_by_target(rows: Iterable[Row]) -> dict[str, list[DeployedJob]]:
+    """Returns the jobs in the tracking table by target; rows of the original tool have none."""
     jobs: defaultdict[str, list[DeployedJob]] = defaultdict(list)
-    for row in store.rows():
+    for row in rows:
         key, job_id, name, url = (str(row[each] or "") for each in ("bundle_key", "job_id", "job_name", "url"))
         if isinstance(row["target"], str):
             jobs[row["target"]].append(DeployedJob(key, job_id, name, url))
@@ -89,6 +89,7 @@ def read_left_behind(folder: Path) -> tuple[DeployedJob, ...]:
 
 def record_jobs(
     store: TableStore,
+    rows: Iterable[Row],
     target: str,
     jobs: Iterable[DeployedJob],
     modules: Mapping[str, str],
@@ -98,10 +99,11 @@ def record_jobs(
 ) -> list[TrackedJob]:
     """Brings the tracking table to what is in the workspace for a target; writes only what differs.
 
-    `modules` are the modules' names by the keys of the jobs, `changed` the keys of those that this deployment has
-    changed, `staying` the keys of jobs that no metadata has any more, and that are still there: their rows stay.
+    `rows` are what the table has, `modules` the modules' names by the keys of the jobs, `changed` the keys of those
+    that this deployment has changed, `staying` the keys of jobs that no metadata has any more, and that are still
+    there: their rows stay.
     """
-    old = {str(row["bundle_key"]): row for row in store.rows() if row["target"] == target}
+    old = {str(row["bundle_key"]): row for row in rows if row["target"] == target}
     now = datetime.now(timezone.utc)
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
     tracked = []

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lakeflow_job_meta._internal.text import foreign_message
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.tables.schema import Row
-from lakeflow_job_meta.tables.sql import Statement, statement_error
+from lakeflow_job_meta.tables.sql import NoSuchTable, Statement, statement_error
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -49,8 +49,13 @@ class SparkExecutor:
 
     def run(self, statement: Statement) -> list[Row]:
         try:
+            # Spark logs the stack of Java for each statement that fails, also where a missing table is no mistake.
+            if statement.asks_of and not self.session.catalog.tableExists(statement.asks_of):
+                raise NoSuchTable(f"there is no {statement.asks_of}")
             frame = self.session.sql(statement.text, args=dict(statement.parameters) or None)
             return [_plain(row.asDict(recursive=True)) for row in frame.collect()]
+        except NoSuchTable:
+            raise
         except Exception as error:  # of PySpark, Py4J, gRPC and whatever else is below: there is no list of them
             text = _CALL.sub("", str(error)) or type(error).__name__
             raise statement_error("Spark", foreign_message(text, 500)) from None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,11 +18,21 @@ from typing import Protocol
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.tables.names import name_beside, quote_name, quote_part, split_name
 from lakeflow_job_meta.tables.plain import WholeTable
-from lakeflow_job_meta.tables.schema import Column, KeyedRows, Row, TableSchema, TableUnusable, merge_terms, named_as
+from lakeflow_job_meta.tables.schema import (
+    Column,
+    Key,
+    KeyedRows,
+    Row,
+    TableSchema,
+    TableUnusable,
+    merge_terms,
+    named_as,
+)
 from lakeflow_job_meta.tables.store import Commit, OpenTable, Snapshot, TableMissing, TableVersion, VersionedTable
+from lakeflow_job_meta.text.markers import one_line
 
-MAX_WRITE_CHARACTERS = 15_000_000
-"""Databricks takes statements of up to 16 MiB, parameters among them; one write is one statement."""
+MAX_STATEMENT_BYTES = 15_000_000
+"""Statement Execution API: a query has at most 16 MiB. Whether parameters count is not said, so they are counted."""
 
 _PARTS_OF_A_FULL_NAME = 3
 """Catalog, schema and table: unique in a workspace."""
@@ -55,10 +66,14 @@ _CONFLICT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A SQL text with `:name` for each parameter, and the parameters, all of the type STRING."""
+    """A SQL text with `:name` for each parameter, and the parameters, all of the type STRING.
+
+    `asks_of` is the quoted name of a table that may not be there.
+    """
 
     text: str
     parameters: tuple[tuple[str, str], ...] = ()
+    asks_of: str = ""
 
 
 class NoSuchTable(OperationFailed):
@@ -110,13 +125,32 @@ class SqlTable(VersionedTable):
                 "name",
             ) from None
 
-    def _size_problem(self, rows: KeyedRows) -> str | None:
-        size = len(_payload(self.schema, rows))
-        if size <= MAX_WRITE_CHARACTERS:
-            return None
+    def _parts(self, rows: KeyedRows) -> list[KeyedRows]:
+        """Splits rows where they do not fit into one statement: deletions last, a module's rows in one if they fit."""
+        sizes = {key: len(_payload(self.schema, {key: row}).encode("utf-8")) for key, row in rows.items()}
+        if too_large := [key for key, size in sizes.items() if size > MAX_STATEMENT_BYTES]:
+            raise OperationFailed("\n".join(self._too_large(key, rows[key], sizes[key]) for key in too_large[:10]))
+        modules: defaultdict[object, list[Key]] = defaultdict(list)
+        for key in (key for key, row in rows.items() if row is not None):
+            modules[key[0]].append(key)
+        parts: list[dict[Key, Row | None]] = []
+        free = 0
+        for keys in (*modules.values(), *([key] for key, row in rows.items() if row is None)):
+            fits = sum(sizes[key] for key in keys) <= MAX_STATEMENT_BYTES
+            for unit in [keys] if fits else [[key] for key in keys]:
+                if (size := sum(sizes[key] for key in unit)) > free:
+                    parts.append({})
+                    free = MAX_STATEMENT_BYTES
+                parts[-1].update((key, rows[key]) for key in unit)
+                free -= size
+        return [*parts]
+
+    def _too_large(self, key: Key, row: Row | None, size: int) -> str:
+        named = ", ".join(f"{column}={value}" for column, value in zip(self.schema.key, key, strict=True))
+        longest = max(row or {}, key=lambda column: len(str((row or {})[column])), default=self.schema.key[0])
         return (
-            f"the changed rows have {size:,} characters, more than the {MAX_WRITE_CHARACTERS:,} that fit into one "
-            "commit. Load fewer files at a time."
+            f"{self.name}[{one_line(named)[:200]}].{longest}: the row has {size:,} bytes, more than the "
+            f"{MAX_STATEMENT_BYTES:,} that one statement over SQL takes; keep such a long text in a file."
         )
 
     def version(self) -> TableVersion:
@@ -135,7 +169,7 @@ class SqlTable(VersionedTable):
         if len(parts) == _PARTS_OF_A_FULL_NAME:
             return ".".join(parts).casefold()
         with self._explaining_missing():
-            detail = self._executor.run(Statement(f"DESCRIBE DETAIL {self._quoted}"))[0]
+            detail = self._executor.run(Statement(f"DESCRIBE DETAIL {self._quoted}", asks_of=self._quoted))[0]
         name = str(detail.get("name") or "").casefold()
         is_full = name.count(".") + 1 == _PARTS_OF_A_FULL_NAME and not name.startswith("spark_catalog.")
         return name if is_full else str(detail["id"])
@@ -181,7 +215,8 @@ class SqlTable(VersionedTable):
 
     def history(self, limit: int) -> list[Commit]:
         with self._explaining_missing():
-            return list(map(_commit, self._executor.run(Statement(f"DESCRIBE HISTORY {self._quoted} LIMIT {limit:d}"))))
+            text = f"DESCRIBE HISTORY {self._quoted} LIMIT {limit:d}"
+            return list(map(_commit, self._executor.run(Statement(text, asks_of=self._quoted))))
 
 
 class _OpenSqlTable:
@@ -191,7 +226,7 @@ class _OpenSqlTable:
 
     def _describe(self) -> dict[str, str]:
         types: dict[str, str] = {}
-        for row in self._executor.run(Statement(f"DESCRIBE TABLE {self._name}")):
+        for row in self._executor.run(Statement(f"DESCRIBE TABLE {self._name}", asks_of=self._name)):
             column = str(row["col_name"] or "")
             # Partitions and properties follow behind an empty or a `# ...` line.
             if not column or column.startswith("#"):

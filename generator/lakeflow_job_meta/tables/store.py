@@ -1,13 +1,14 @@
 """Tables of rows by key: what every kind can do, and what is the same for all of them.
 
-Every write is one commit. Every read of a versioned table is of one version, so that a module is never half old, half
-new. A table that cannot be read is an error for every kind, never a table without rows.
+Every write is one commit, or several where it does not fit into one. Every read of a versioned table is of one version,
+so that a module is never half old, half new. A table that cannot be read is an error for every kind, never a table
+without rows.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -79,7 +80,10 @@ class OpenTable(Protocol):
         """Returns the current rows: at least the newest ones, and at least those of `where`, in any order."""
 
     def merge(self, rows: KeyedRows, columns: Sequence[Column]) -> None:
-        """Inserts, updates and deletes rows in one commit; a row that has all the values already is not touched."""
+        """Inserts, updates and deletes rows in one commit; a row that has all the values already is not touched.
+
+        Raises OperationFailed if the table refuses; then nothing was written.
+        """
 
 
 class TableStore(ABC):
@@ -100,9 +104,9 @@ class TableStore(ABC):
         """Turns errors of a library into sentences that name the table."""
         return nullcontext()
 
-    def _size_problem(self, rows: KeyedRows) -> str | None:
-        """Returns why rows do not fit into one commit."""
-        return None
+    def _parts(self, rows: KeyedRows) -> list[KeyedRows]:
+        """Returns rows as they go into one commit each; raises OperationFailed where one fits into none."""
+        return [rows]
 
     def create(self, *, optional_columns: bool = True, only_new: bool = False, original: bool = False) -> Created:
         """Creates the table if it is not there; an existing one gets the optional columns that it lacks, if wanted.
@@ -146,16 +150,21 @@ class TableStore(ABC):
             found = table.rows(self.schema.readable(types), limit, where)
         return [self.schema.restored(self.name, row) for row in found]
 
-    def write(self, changes: RowChanges) -> None:
-        """Inserts, updates and deletes rows by key, in one commit; the same again changes nothing.
+    def write(self, changes: RowChanges, on_written: Callable[[int, int], None] = lambda done, of: None) -> None:
+        """Inserts, updates and deletes rows by key; the same again changes nothing.
 
-        Without anything to do, nothing is touched or sent.
+        That is one commit where it fits into one. Else rows of one first key column are in the same commit, as far as
+        they fit, and deletions are in the last ones; whoever was stopped between two writes the rest by the same again.
+        `on_written` is called after each, with the number of rows until then and of all. Without anything to do,
+        nothing is touched or sent.
 
         Raises:
             TableMissing: A table of the user's own is not there.
-            OperationFailed: A value does not fit its column, or the table refuses; its rows are as they were.
+            OperationFailed: A value does not fit its column, or the table refuses; its rows are as they were, but for
+                commits that came before, of which the text says so.
         """
-        rows = self.prepared(changes)
+        parts = self._prepared(changes)
+        rows = _joined(parts)
         if not rows:
             return
         with self._explaining():
@@ -168,15 +177,25 @@ class TableStore(ABC):
             if missing:
                 table.add_columns(missing)
                 types = {**types, **{column.name: column.type for column in missing}}
-            table.merge(rows, self.schema.writable(self.name, rows, types))
+            columns, done = self.schema.writable(self.name, rows, types), 0
+            for part in parts:
+                try:
+                    table.merge(part, columns)
+                except OperationFailed as error:
+                    if not done:
+                        raise
+                    written = f"{done:,} of {len(rows):,} rows had been written before; run again to write the others."
+                    raise OperationFailed(f"{error}\n{self.name}: {written}") from error
+                done += len(part)
+                on_written(done, len(rows))
 
-    def prepared(self, changes: RowChanges) -> KeyedRows:
-        """Returns what one commit would write; raises OperationFailed where a value or the whole does not fit."""
+    def check(self, changes: RowChanges, columns: Container[str]) -> None:
+        """Raises OperationFailed where rows cannot be written to a table with some columns; writes nothing."""
+        self.schema.writable(self.name, _joined(self._prepared(changes)), columns)
+
+    def _prepared(self, changes: RowChanges) -> list[KeyedRows]:
         rows = self.schema.prepared(self.name, changes)
-        problem = self._size_problem(rows) if rows else None
-        if problem is not None:
-            raise OperationFailed(f"{self.name}: {problem}")
-        return rows
+        return self._parts(rows) if rows else []
 
     def _open_if_there(self) -> OpenTable | None:
         """Opens the table; None where a table of this tool is not there yet."""
@@ -193,6 +212,10 @@ class TableStore(ABC):
         if problems:
             raise TableUnusable(self.name, *problems)
         return types
+
+
+def _joined(parts: Iterable[KeyedRows]) -> KeyedRows:
+    return {key: row for part in parts for key, row in part.items()}
 
 
 class VersionedTable(TableStore):

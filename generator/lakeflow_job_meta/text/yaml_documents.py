@@ -74,10 +74,10 @@ def open_yaml(path: Path, label: str) -> tuple[YamlDocument | None, list[Diagnos
     return decode_yaml(content, label) if content is not None else (None, problems)
 
 
-def read_bytes(path: Path, label: str) -> tuple[bytes | None, list[Diagnostic]]:
+def read_bytes(path: Path, label: str, limit: int = MAX_BYTES) -> tuple[bytes | None, list[Diagnostic]]:
     """Reads a file as it is; otherwise like `open_yaml`."""
     try:
-        return read_file(path), []
+        return read_file(path, limit), []
     except OSError as error:
         return _unreadable(label, f"cannot be read: {error.strerror or error}")
 

@@ -174,7 +174,8 @@ class _Handler(BaseHTTPRequestHandler):
         address = urlsplit(self.path)
         return Request(
             self.command,
-            unquote(address.path),
+            # Older SDKs end the address of statements with a slash.
+            unquote(address.path.removesuffix("/")),
             dict(parse_qsl(address.query, keep_blank_values=True)),
             {name.lower(): value for name, value in self.headers.items()},
             self._body(),

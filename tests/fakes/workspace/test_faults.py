@@ -266,14 +266,19 @@ def test_a_download_that_breaks_off_goes_on_where_it_was(
     assert second.headers["range"].startswith("bytes=")
 
 
-def test_an_expired_link_of_a_download_falls_back_to_the_files_api(
+def test_an_expired_link_of_a_download_is_no_loss(
     workspace: FakeWorkspace, volume: Path, client: WorkspaceClient
 ) -> None:
     (volume / "a.yml").write_text("a")
     workspace.faults.add(Fault("GET", "/external-store/*", FaultKind.EXPIRED_LINK))
 
     assert contents_of(client.files.download(f"{VOLUME}/a.yml")) == b"a"
-    assert len(workspace.calls("GET", f"/api/2.0/fs/files{VOLUME}/a.yml")) == 1
+    # Newer SDKs ask for another link; before, the Files API was asked for the file.
+    others = [
+        *workspace.calls("POST", "*/create-download-url"),
+        *workspace.calls("GET", f"/api/2.0/fs/files{VOLUME}/*"),
+    ]
+    assert len(others) == 2
 
 
 def test_an_upload_retried_after_its_work_was_done_says_that_the_file_exists(
@@ -312,20 +317,7 @@ def test_a_second_page_that_fails_fails_the_listing_midway(
     assert names == ["a"]  # what came before the error has been given: a listing is whole only at its end
 
 
-def test_a_link_that_keeps_failing_is_tried_three_times_and_ends_in_a_plain_runtime_error(
-    workspace: FakeWorkspace, volume: Path, patient: WorkspaceClient, clock: SleeplessClock
-) -> None:
-    (volume / "a.yml").write_text("a")
-    workspace.faults.add(Fault("GET", "/external-store/*", FaultKind.UNAVAILABLE, times=100))
-
-    with pytest.raises(RuntimeError, match="Exceeded max retry attempts"):
-        patient.files.download(f"{VOLUME}/a.yml")
-
-    assert len(workspace.calls("GET", "/external-store/*")) == 3
-    assert workspace.calls("GET", "/api/2.0/fs/files/*") == []
-
-
-def test_a_download_from_a_workspace_that_is_down_takes_the_budget_twice(
+def test_a_download_from_a_workspace_that_is_down_ends_when_the_budget_is_spent(
     workspace: FakeWorkspace, volume: Path, patient: WorkspaceClient, clock: SleeplessClock
 ) -> None:
     workspace.faults.add(Fault("*", "*", FaultKind.UNAVAILABLE, times=10_000))
@@ -333,7 +325,7 @@ def test_a_download_from_a_workspace_that_is_down_takes_the_budget_twice(
     with pytest.raises(TimeoutError):
         patient.files.download(f"{VOLUME}/a.yml")
 
-    assert clock.time() >= 600
+    assert clock.time() >= 300
 
 
 def test_one_setting_makes_downloads_plain_requests_which_do_not_go_on_where_they_broke_off(
@@ -349,12 +341,3 @@ def test_one_setting_makes_downloads_plain_requests_which_do_not_go_on_where_the
         contents_of(client.files.download(f"{VOLUME}/a.yml"))
 
     assert {call.path for call in workspace.requests} == {f"/api/2.0/fs/files{VOLUME}/a.yml"}
-
-
-def test_a_download_that_is_closed_unread_breaks_the_sdk(volume: Path, client: WorkspaceClient) -> None:
-    (volume / "a.yml").write_text("a")
-    download = client.files.download(f"{VOLUME}/a.yml")
-    assert download.contents is not None
-
-    with pytest.raises(AttributeError, match="iterator"):
-        download.contents.close()

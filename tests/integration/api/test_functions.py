@@ -22,6 +22,7 @@ from lakeflow_job_meta import (
     validate,
 )
 from support.project_folder import REPOSITORY, ProjectFolder, module
+from support.slow import few
 
 pytest_plugins = ["support.workspace_fixtures", "fakes.databricks_cli.fixtures"]
 
@@ -94,7 +95,7 @@ class TestNames:
 
         assert run(code) == "[]\n"
 
-    @pytest.mark.parametrize("name", ["deploy", "plan"])
+    @pytest.mark.parametrize("name", few(["deploy"], ["plan"]))
     @pytest.mark.parametrize(
         "first",
         [

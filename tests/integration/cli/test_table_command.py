@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from fakes.workspace import FakeWorkspace, Warehouse
+from fakes.workspace import FakeWorkspace, Fault, FaultKind, Warehouse
 from lakeflow_job_meta.cli import table
 from lakeflow_job_meta.control_table.schema import key_of
+from lakeflow_job_meta.services import table_load
 from lakeflow_job_meta.tables import sql
 from support.connections import CONTROL, VOLUME
 from support.project_folder import ProjectFolder, Result, module
@@ -90,7 +91,7 @@ class TestCreate:
         ljm("create")
         assert len(DeltaTable(ljm.folder).schema().fields) == 10
         result = ljm("create", "--optional-columns")
-        assert len(DeltaTable(ljm.folder).schema().fields) == 15
+        assert len(DeltaTable(ljm.folder).schema().fields) == 17
         assert "made" not in result.stderr
 
     def test_the_table_of_the_original_takes_the_insert_of_its_readme(self, project, workspace):
@@ -126,6 +127,13 @@ class TestLoad:
         assert result.stderr.endswith(f"{filled.name}: 0 rows changed of 2 loaded.\n")
         assert DeltaTable(filled.folder).version() == 1
 
+    def test_a_large_one_says_what_it_does(self, ljm, project, monkeypatch):
+        project.write("metadata/a.yml", TWO_SOURCES)
+        ljm("create", "--optional-columns")
+        monkeypatch.setattr(table_load, "MANY_ROWS", 2)
+        assert ljm("load", "metadata").stderr == f"Writing 2 rows\n{ljm.name}: 2 rows changed of 2 loaded.\n"
+        assert "Writing" not in ljm("load", "metadata").stderr
+
     def test_a_dry_run_shows_the_changes_and_makes_none(self, filled, project):
         project.write("metadata/a.yml", TWO_SOURCES.replace("execution_order: 2", "execution_order: 3"))
         result = filled("load", "metadata", "--dry-run")
@@ -135,14 +143,17 @@ class TestLoad:
         assert result.stderr.endswith(f"{filled.name}: 1 row would change of 2 loaded.\n")
         assert DeltaTable(filled.folder).version() == 1
 
-    def test_a_dry_run_finds_what_is_too_large_for_one_commit(self, project, workspace, monkeypatch):
-        monkeypatch.setattr(sql, "MAX_WRITE_CHARACTERS", 100)
+    def test_a_dry_run_finds_what_is_too_large_for_one_statement(self, project, workspace, monkeypatch):
+        monkeypatch.setattr(sql, "MAX_STATEMENT_BYTES", 100)
         options = ("--table", CONTROL, "--warehouse-id", workspace.warehouse_id)
         project.write("metadata/a.yml", TWO_SOURCES)
         project.ljm("table", "create", *options)
         for dry in ((), ("--dry-run",)):
             result = project.ljm("table", "load", "metadata", *dry, *options)
-            assert (result.exit_code, "more than the 100 that fit into one commit" in result.stderr) == (1, True)
+            assert result.exit_code == 1
+            assert "more than the 100 that one statement over SQL takes" in result.stderr
+            places = [f"{CONTROL}[module_name=sales, source_id={each}].transformation_config: the row" for each in "ab"]
+            assert all(place in result.stderr for place in places)
 
     def test_rows_that_are_not_in_the_yaml_are_told_and_pruned_when_asked(self, filled, project):
         project.write("metadata/a.yml", "\n".join(TWO_SOURCES.split("\n")[:-2]) + "\n")
@@ -401,6 +412,42 @@ class TestProcess:
         run("create", "--optional-columns")
         assert run("load", "metadata") == "module 'sales': new, 2 sources\n"
         assert 'description: "Größe."' in run("export")
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="signals")
+    def test_a_large_load_that_is_killed_between_two_statements_is_finished_by_the_same_command(
+        self, project, workspace, environment
+    ):
+        options = ["--table", CONTROL, "--warehouse-id", workspace.warehouse_id]
+        for name in "abcde":
+            project.write(f"metadata/{name}.yml", module(name))
+        project.ljm("table", "create", *options)
+        merge, statements = "MERGE INTO", "/api/2.0/sql/statements"
+        slow = Fault("POST", statements, FaultKind.SLOW, body_contains=merge, after=1, seconds=30)
+        workspace.faults.add(slow)
+
+        def sent() -> int:
+            return sum(merge.encode() in call.body for call in workspace.calls("POST", statements))
+
+        small = "from lakeflow_job_meta.tables import sql; sql.MAX_STATEMENT_BYTES = 500"
+        program = f"{small}; from lakeflow_job_meta.cli.main import main; main()"
+        command = [sys.executable, "-c", program, "table", "load", "metadata", *options]
+        with subprocess.Popen(
+            command, cwd=project.path, env={**os.environ, **environment}, stderr=subprocess.PIPE, encoding="utf-8"
+        ) as process:
+            give_up = time.monotonic() + 30
+            while sent() < 2 and time.monotonic() < give_up:
+                time.sleep(0.05)
+            process.kill()
+            _, stderr = process.communicate(timeout=30)
+        assert stderr == "2 of 5 rows written\n"
+        assert len(project.ljm("table", "show", *options).stdout.splitlines()) in (2, 4)
+
+        result = project.ljm("table", "load", "metadata", *options)
+
+        assert result.exit_code == 0, result.stderr
+        shown = project.ljm("table", "show", *options).stdout
+        assert shown == "".join(f"{name}: 1 source, 1 active\n" for name in "abcde")
+        assert project.ljm("table", "load", "metadata", *options).stdout == ""
 
     @pytest.mark.skipif(sys.platform == "win32", reason="signals")
     def test_a_control_c_while_a_warehouse_starts_cancels_the_statement(self, project, workspace, environment):

@@ -9,10 +9,9 @@ import subprocess
 
 import pytest
 
-from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.services.fixes import Fixes, apply_fixes, plan_fixes
-from support.project_folder import ProjectFolder, module
+from support.project_folder import ProjectFolder, compile_loaded, module
 from support.tables import row, write_table
 
 WRONG = """\
@@ -162,8 +161,8 @@ modules:
 class TestFilesThatChange:
     def planned(self, project: ProjectFolder) -> Fixes:
         loaded = load_project(project.path)
-        compiled = compile_project(loaded)
-        return plan_fixes(loaded, compiled, lambda contents: compile_project(loaded, contents=contents))
+        compiled = compile_loaded(loaded)
+        return plan_fixes(loaded, compiled, lambda contents: compile_loaded(loaded, contents=contents))
 
     def test_a_file_that_changes_before_it_is_written_is_left_alone(self, project):
         file = project.write("metadata/a.yml", WRONG)
@@ -180,10 +179,10 @@ class TestFilesThatChange:
     def test_a_file_that_changes_while_it_is_checked_is_left_alone(self, project):
         file = project.write("metadata/a.yml", module("a").replace("execution_order", "execution_ordr"))
         loaded = load_project(project.path)
-        compiled = compile_project(loaded)
+        compiled = compile_loaded(loaded)
         file.write_text(f"# one line more\n{file.read_text()}")
 
-        planned = plan_fixes(loaded, compiled, lambda contents: compile_project(loaded, contents=contents))
+        planned = plan_fixes(loaded, compiled, lambda contents: compile_loaded(loaded, contents=contents))
 
         assert planned.files == ()
         assert [line.partition(": ")[2] for line in planned.not_applied] == [

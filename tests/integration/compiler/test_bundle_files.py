@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from lakeflow_job_meta.config.bundle import target_named, target_of
+from lakeflow_job_meta.compiler.compile import compile_project
+from lakeflow_job_meta.config import bundle
+from lakeflow_job_meta.config.bundle import read_bundle_declarations, target_named, target_of
 from lakeflow_job_meta.config.load import find_project_folder, load_project
-from support.project_folder import ProjectFolder, module
+from support.project_folder import ProjectFolder, compile_loaded, module
 
 NAMES = ["databricks.yml", "databricks.yaml", "bundle.yml", "bundle.yaml"]
 START = "bundle: {name: shop}\ninclude: [resources/jobs/*.yml]\n"
@@ -107,6 +109,32 @@ class TestAFileThatCannotBeRead:
         project.write("conf/more.yml", text)
 
         assert problems(project) == []
+
+
+class TestWhatTheBundleDeclares:
+    def test_is_what_was_read_at_one_moment_until_the_next_compilation(self, project):
+        project.write("databricks.yml", f"{START}targets: {{prod: {{resources: {{jobs: {{slaes: {{}}}}}}}}}}\n")
+        project.write("metadata/m.yml", module())
+        loaded = load_project(project.path)
+        declared = read_bundle_declarations(loaded)
+        project.write("databricks.yml", "variables: {\n")
+
+        then, now = compile_project(loaded, declared), compile_loaded(loaded)
+
+        assert [each.code for each in then.errors] == ["unknown-override"]
+        assert "databricks.yml:3:37" in str(then.errors[0])
+        assert [each.code for each in now.errors] == ["unreadable"]
+        assert then.bundle is declared
+
+    def test_beyond_the_limit_of_a_file_is_reported(self, project, monkeypatch):
+        monkeypatch.setattr(bundle, "MAX_BYTES", 40)
+        project.write("databricks.yml", "bundle: {name: shop}\ninclude: [conf/*.yml]\n")
+        for name in "ab":
+            project.write(f"conf/{name}.yml", "variables: {a: {default: small}}\n")
+
+        assert problems(project) == [
+            "conf/b.yml: error: cannot be read: it has 33 bytes, and 7 are the limit [unreadable]"
+        ]
 
 
 class TestOverrides:

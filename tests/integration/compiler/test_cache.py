@@ -19,13 +19,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from lakeflow_job_meta.compiler.cache import cache, key
 from lakeflow_job_meta.compiler.cache.codec import CacheContent, decode, encode
-from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.result import UnitResult
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.jobs import units
+from lakeflow_job_meta.jobs.units import ModuleNames
 from lakeflow_job_meta.sources import yaml_files
 from support.examples import examples
-from support.project_folder import BUNDLE, ProjectFolder, module
+from support.project_folder import BUNDLE, ProjectFolder, compile_loaded, module
 from support.tables import row, write_table
 
 CACHE = ".lakeflow-job-meta/cache/results"
@@ -195,7 +195,7 @@ class TestWhatItDependsOn:
     def test_a_project_that_was_made_in_another_way_than_from_its_file_counts(self, project):
         loaded = load_project(project.path)
 
-        renamed = compile_project(replace(loaded, job_name="{module_name} 2"))
+        renamed = compile_loaded(replace(loaded, job_name="{module_name} 2"))
 
         assert all('name: "s' in text and ' 2"' in text for text in renamed.files.values())
 
@@ -249,7 +249,7 @@ class TestDamage:
             lambda content: content[: len(content) // 2],
             lambda content: content.replace(b"Workspace", b"workspace"),
             lambda content: b"SQLite format 3\0" + content,
-            lambda content: encode(CacheContent({"x": UnitResult((("a", "a"),), {}, ())}, {})),
+            lambda content: encode(CacheContent({"x": UnitResult((ModuleNames("a", "a"),), {}, ())}, {})),
         ],
         ids=["empty", "cut", "changed", "foreign", "without what is needed"],
     )
@@ -266,7 +266,9 @@ class TestDamage:
     @settings(max_examples=examples(200))
     @given(st.binary(max_size=300), st.randoms(use_true_random=False))
     def test_no_content_of_the_cache_makes_a_run_fail(self, content: bytes, chance: random.Random):
-        good = bytearray(encode(CacheContent({"k": UnitResult((("a", "a"),), {"jobs/a.yml": "é"}, ())}, {"t": None})))
+        good = bytearray(
+            encode(CacheContent({"k": UnitResult((ModuleNames("a", "a"),), {"jobs/a.yml": "é"}, ())}, {"t": None}))
+        )
         good[chance.randrange(len(good))] ^= 1 + chance.randrange(255)
 
         assert decode(content) == CacheContent()
@@ -276,12 +278,17 @@ class TestDamage:
         "path", ["../x", "jobs/../../x.yml", "/etc/passwd", "jobs/a/b.yml", "jobs/.a.yml", "sql/a.sql", "jobs/a.yml\n"]
     )
     def test_the_cache_cannot_name_a_file_elsewhere(self, path):
-        assert decode(encode(CacheContent({"k": UnitResult((("a", "a"),), {path: "x"}, ())}, {}))) == CacheContent()
+        assert (
+            decode(encode(CacheContent({"k": UnitResult((ModuleNames("a", "a"),), {path: "x"}, ())}, {})))
+            == CacheContent()
+        )
 
     @pytest.mark.parametrize("text", ["", "plain", "\ud800", "日本\n", "\x00"])
     def test_the_cache_gives_back_what_was_put_in(self, text):
         result = UnitResult(
-            (("Über Sales", "a"),), {"jobs/a.yml": text, "sql/a/b.sql": "x"}, ((("kind", "b.py"), "file"),)
+            (ModuleNames("Über Sales", "a", "each"),),
+            {"jobs/a.yml": text, "sql/a/b.sql": "x"},
+            ((("kind", "b.py"), "file"),),
         )
         stored = CacheContent({"k": result, "l": result}, {"mine.yml.j2": "d", "gone": None})
 

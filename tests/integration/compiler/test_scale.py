@@ -10,7 +10,6 @@ from collections.abc import Callable
 import pytest
 
 from lakeflow_job_meta._internal.text import closest
-from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.jobs.references import REFERENCE
@@ -18,7 +17,7 @@ from lakeflow_job_meta.output.read_back import GeneratedJob
 from lakeflow_job_meta.parsing.rows import modules_of_rows
 from lakeflow_job_meta.planning.compare import compare_jobs
 from lakeflow_job_meta.schema.validator import compare
-from support.project_folder import ProjectFolder
+from support.project_folder import ProjectFolder, compile_loaded
 
 FEW, MANY = 50, 200
 RUNS_A_NOTEBOOK = "notebook_path: /Workspace/x"
@@ -98,7 +97,7 @@ def calls_for_mistakes(project: ProjectFolder, metadata: str) -> tuple[int, int]
     project.write("metadata/all.yml", metadata)
     loaded = load_project(project.path)
     results: list[Compilation] = []
-    calls = calls_of(lambda: results.append(compile_project(loaded)))
+    calls = calls_of(lambda: results.append(compile_loaded(loaded)))
     return len(results[0].errors), calls
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,11 +10,20 @@ from pathlib import Path
 import pytest
 
 from fakes.workspace import Fault, FaultKind
+from lakeflow_job_meta import JobOrchestrator, MetadataManager, deploy
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.deployment.jobs_api.ownership_tags import KEY_TAG, SCOPE_TAG, ownership_scope
+from lakeflow_job_meta.errors import PolicyRefused
+from lakeflow_job_meta.state.store import JOBS
+from lakeflow_job_meta.tables.open import open_table
+from lakeflow_job_meta.tables.schema import RowChanges
+from support.connections import CONTROL, connect
 from support.deployments import COMMANDS, KeptWorld, World, new_world
+from support.in_process import started_in
 from support.many_bundles import ROOT, SHARED
 from support.project_folder import module
+from support.slow import few
+from support.tables import row
 
 NAMED_A = module("new").replace("    sources:", "    job_config: {name: a}\n    sources:")
 
@@ -171,6 +181,137 @@ class TestTheJobsApiBefore:
         assert_refused(deployed, f"a: job {job_id} ('a'), which the Jobs API has deployed")
 
 
+class Shared:
+    """A control table that a bundle and a notebook outside of it read: by its path, or by its name over a warehouse."""
+
+    def __init__(self, world: World, kind: str, folder: Path) -> None:
+        self.world, self.folder, self.connection = world, folder, connect(world.workspace)
+        world.environment["NO_PROXY"] = "127.0.0.1"  # of the SDK, in this process
+        self.table = CONTROL if kind == "table" else str(folder / "etl" / "control")
+        self.warehouse = world.workspace.warehouse_id if kind == "table" else None
+        at = f", warehouse_id: {self.warehouse}" if self.warehouse else ""
+        key = "table" if kind == "table" else "delta"
+        world.project.write("job_meta.yml", f"metadata: [{{{key}: {self.table!r}{at}}}]\n")
+        self.folder.mkdir(exist_ok=True)
+        with self.notebook():
+            manager = MetadataManager(self.table, self.warehouse, workspace=self.connection)
+            manager.ensure_exists()
+            manager.table.write(RowChanges([row("a", "sales"), row("a", "stock")]))
+
+    @contextlib.contextmanager
+    def notebook(self) -> Iterator[None]:
+        """Runs Python in a folder without a bundle."""
+        with started_in(self.folder, self.world.environment_of()):
+            yield
+
+    def deploy_in_notebook(self, target: str | None = None) -> list[str]:
+        with self.notebook():
+            orchestrator = JobOrchestrator(self.table, self.warehouse, workspace=self.connection, target=target)
+            return [job["module"] for job in orchestrator.run_all_modules(auto_run=False)]
+
+    def lose_record(self) -> None:
+        with self.notebook():
+            records = open_table(self.table, JOBS, self.warehouse, workspace=self.connection)
+            records.write(RowChanges((), [(each["target"], each["bundle_key"]) for each in records.rows()]))
+
+
+class TestOneTableThroughBothBackends:
+    """A module of a control table has one job, whichever deploys it first, and under whatever label of a target."""
+
+    @pytest.fixture(params=["delta", "table"])
+    def shared(self, request: pytest.FixtureRequest, world: World, tmp_path: Path) -> Shared:
+        return Shared(world, request.param, tmp_path / "notebook")
+
+    @pytest.fixture(params=COMMANDS)
+    def world(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+        with new_world(request.param, tmp_path) as world:
+            yield world
+
+    @pytest.mark.parametrize("target", few(["nightly"], ["dev"]))
+    @pytest.mark.parametrize("is_recorded", [True, False])
+    def test_the_cli_after_the_jobs_api_creates_no_second_job(self, shared, target, is_recorded):
+        assert shared.deploy_in_notebook(target) == ["sales", "stock"]
+        if not is_recorded:
+            shared.lose_record()
+
+        found = (f"{key}: job {shared.world.job_id(key)} ('{key}')" for key in ("sales", "stock"))
+        assert_refused(shared.world, *found)
+
+        assert shared.world.workspace.jobs.names() == ["sales", "stock"]
+
+    @pytest.mark.slow
+    def test_such_a_job_is_taken_over_by_binding_it_and_then_refused_to_the_jobs_api(self, shared):
+        shared.deploy_in_notebook("nightly")
+        ids = {key: shared.world.job_id(key) for key in ("sales", "stock")}
+        shared.world.deploy()
+        for key, job_id in ids.items():
+            shared.world.databricks("bundle", "deployment", "bind", key, str(job_id), "--auto-approve", "-t", "dev")
+
+        shared.world.deploy_well("--overwrite-drift")
+
+        assert {key: shared.world.job_id(key) for key in ids} == ids
+        for target in ("nightly", "another"):
+            with pytest.raises(PolicyRefused):
+                shared.deploy_in_notebook(target)
+        assert shared.world.workspace.jobs.names() == ["sales", "stock"]
+
+    @pytest.mark.parametrize("target", few(["nightly"], ["dev", None]))
+    def test_the_jobs_api_after_the_cli_creates_no_second_job(self, shared, target):
+        shared.world.deploy_well()
+        ids = [shared.world.job_id(key) for key in ("sales", "stock")]
+        shared.world.forget()
+
+        with pytest.raises(PolicyRefused) as refused:
+            shared.deploy_in_notebook(target)
+
+        for words in (f"'sales' (job {ids[0]})", f"'stock' (job {ids[1]})", "ljm deploy"):
+            assert words in str(refused.value)
+        assert shared.world.changes == {}
+
+    @pytest.mark.parametrize("is_recorded", [True, False])
+    def test_the_jobs_api_in_a_bundle_after_the_jobs_api_outside_creates_no_second_job(self, shared, is_recorded):
+        shared.deploy_in_notebook("nightly")
+        if not is_recorded:
+            shared.lose_record()
+        job_id = shared.world.job_id("sales")
+        project = load_project(shared.world.project.path)
+
+        with shared.notebook():
+            result = deploy(project, "dev", backend="jobs-api", workspace=shared.connection)
+
+        assert shared.world.workspace.jobs.names() == ["sales", "stock"]
+        (problem,) = [problem for problem in result.problems if f"has the job {job_id} already" in problem]
+        assert f"Give it the tag {SCOPE_TAG}=bundle:test:dev, or delete that job first." in problem
+
+        for job in shared.world.workspace.jobs.all():
+            shared.world.workspace.jobs.edit(job.job_id, tags={**job.settings["tags"], SCOPE_TAG: "bundle:test:dev"})
+        with shared.notebook():
+            again = deploy(project, "dev", backend="jobs-api", workspace=shared.connection, overwrite_drift=True)
+        assert (again.all_problems, shared.world.job_id("sales")) == ((), job_id)
+
+    def test_two_targets_of_one_bundle_have_jobs_of_their_own(self, shared):
+        shared.world.deploy_well()
+
+        result = shared.world.ljm("deploy", "-t", "prod")
+
+        assert result.exit_code == 0, result.stderr
+        assert shared.world.workspace.jobs.names() == ["sales", "sales", "stock", "stock"]
+
+    def test_the_record_is_read_once_and_once_more_before_something_is_created(self, shared):
+        if shared.warehouse is None:
+            pytest.skip("reads of files are not counted")
+
+        def reads() -> int:
+            calls = shared.world.workspace.calls("POST", "/api/2.0/sql/statements")
+            return sum(b"SELECT" in call.body and b"control_jobs" in call.body for call in calls)
+
+        shared.world.deploy_well()
+        first = reads()
+        shared.world.deploy_well()
+
+        assert (first, reads() - first) == (1, 1)  # at first there is no table to read before
+
+
 @pytest.mark.slow
 class TestManyBundles:
     """`bundles:` changes which bundle a job belongs to, and its state with it."""
@@ -252,6 +393,16 @@ class TestAnAnswerThatIsLost:
         doubled.deploy_well()
 
 
+def test_after_a_creation_only_jobs_of_its_name_are_listed_again(deployed: World):
+    deployed.module("c")
+    deployed.forget()
+
+    deployed.deploy_well()
+
+    lists = deployed.workspace.calls("GET", "/api/2.2/jobs/list")
+    assert [call.query.get("name") for call in lists] == [None, "c"]
+
+
 def test_a_workspace_that_cannot_be_listed_stops_a_deployment_that_creates(deployed: World):
     deployed.module("c")
     deployed.workspace.faults.add(Fault("GET", "/api/2.2/jobs/list", FaultKind.FORBIDDEN, times=99))
@@ -262,3 +413,33 @@ def test_a_workspace_that_cannot_be_listed_stops_a_deployment_that_creates(deplo
     assert result.exit_code == 1
     assert "`databricks jobs list` failed" in result.stderr
     assert deployed.changes == {}
+
+
+class TestAFirstDeploymentThatIsRaced:
+    """No plan of a first deployment says which state it is for, so the CLI carries it out whatever has happened."""
+
+    @pytest.fixture(params=COMMANDS)
+    def world(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+        with new_world(request.param, tmp_path) as world:
+            world.module("a")
+            world.module("b")
+            assert world.ljm("generate").exit_code == 0
+            yield world
+
+    def test_by_another_one_after_the_look_for_jobs_that_are_there_creates_no_job_twice(
+        self, world: World, tmp_path: Path
+    ):
+        other, planned, raced = (tmp_path / name for name in ("other", "planned", "raced"))
+        shutil.copytree(world.project.path, other)
+        world.disturb(
+            f'case "$2" in plan|deploy) goes_on=yes ;; *) goes_on= ;; esac\n'
+            f'if [ -n "$goes_on" ] && [ -e "{planned}" ] && [ ! -e "{raced}" ]; then\n'
+            f'  touch "{raced}"\n  (cd "{other}" && "$CLI" bundle deploy -t dev >&2) || exit 9\nfi\n'
+            f'if [ "$2" = plan ]; then touch "{planned}"; fi'
+        )
+
+        result = world.deploy_well()
+
+        assert raced.exists(), result.stderr
+        assert world.workspace.jobs.names() == ["a", "b"]
+        assert world.changes["create"] == 2

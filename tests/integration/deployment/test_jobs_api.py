@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.workspace import Fault, FaultKind
-from lakeflow_job_meta.config.bundle import read_bundle_values
+from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import StalePlan
@@ -40,6 +40,19 @@ class TestADeployment:
         tags = site.workspace.jobs.by_name("stock").settings["tags"]
         assert tags.pop("lakeflow_job_meta_sent")
         assert tags == {"team": "etl", "lakeflow_job_meta_key": "stock", "lakeflow_job_meta_scope": SCOPE}
+
+    @pytest.mark.parametrize(("number", "is_too_much"), [(22, False), (23, True)])
+    def test_counts_our_tags_with_those_of_a_job(self, site, number, is_too_much):
+        tags = ", ".join(f"tag{each}: x" for each in range(number))
+        site.module("sales")
+        site.module("stock", job_config=f"tags: {{{tags}}}")
+
+        problems = site.deploy()
+
+        assert site.workspace.jobs.names() == (["sales"] if is_too_much else ["sales", "stock"])
+        assert [problem.split("error: ")[1].split(";")[0] for problem in problems] == (
+            ["'tags' has 23 tags, and a job that is deployed through the Jobs API has 3 of ours"] if is_too_much else []
+        )
 
     def test_a_deployment_lists_the_jobs_that_are_there(self, two_jobs):
         (sales, _) = two_jobs.deployer().jobs()
@@ -474,7 +487,8 @@ class TestReferences:
             "b": "test",
         }
         assert job.settings["max_concurrent_runs"] == 3
-        assert read_bundle_values(load_project(site.project.path), "prod").variables["stage"] == "real"
+        declared = read_bundle_declarations(load_project(site.project.path))
+        assert declared.plain_values("prod").variables["stage"] == "real"
 
     @pytest.mark.parametrize(
         "reference", ["${workspace.root_path}", "${var.without}", "${resources.pipelines.silver.id}"]
@@ -511,11 +525,53 @@ class TestReferences:
         assert "'hand'" in problem
         assert site.changes() == {}
 
-    def test_permissions_need_the_cli(self, site):
-        site.module("sales", job_config="permissions: [{level: CAN_VIEW, group_name: users}]")
 
-        (problem,) = site.deploy()
-        assert "'permissions'" in problem
+class TestPermissions:
+    SEEN = "permissions: [{level: CAN_VIEW, group_name: users}, {level: CAN_MANAGE_RUN, user_name: bob@example.com}]"
+
+    def access(self, site) -> set[tuple[str, str]]:
+        entries = site.workspace.jobs.by_name("sales").access
+        return {(next(each[k] for k in each if k.endswith("_name")), each["permission_level"]) for each in entries}
+
+    def owner(self, site) -> tuple[str, str]:
+        return (site.workspace.jobs.by_name("sales").creator, "IS_OWNER")
+
+    def test_a_new_job_has_them_at_once_and_the_next_plan_changes_nothing(self, site):
+        site.module("sales", job_config=self.SEEN)
+        assert site.deploy() == []
+        assert self.access(site) == {self.owner(site), ("users", "CAN_VIEW"), ("bob@example.com", "CAN_MANAGE_RUN")}
+        assert site.plan().changes_nothing()
+
+    def test_a_change_of_them_alone_is_planned_and_done(self, site):
+        site.module("sales", job_config=self.SEEN)
+        site.deploy()
+        site.module("sales", job_config=self.SEEN.replace("CAN_VIEW", "CAN_MANAGE"))
+        assert site.actions() == {"sales": "update"}
+        assert site.deploy() == []
+        assert self.access(site) == {self.owner(site), ("users", "CAN_MANAGE"), ("bob@example.com", "CAN_MANAGE_RUN")}
+        assert site.plan().changes_nothing()
+
+    def test_a_job_that_had_none_gets_them(self, site):
+        site.module("sales")
+        site.deploy()
+        site.module("sales", job_config=self.SEEN)
+        assert site.deploy() == []
+        assert ("users", "CAN_VIEW") in self.access(site)
+        assert site.plan().changes_nothing()
+
+    def test_one_that_somebody_gave_by_hand_is_not_taken_away(self, site):
+        site.module("sales", job_config=self.SEEN)
+        site.deploy()
+        job_id = site.id_of("sales")
+        body = {"access_control_list": [{"user_name": "eve@example.com", "permission_level": "CAN_VIEW"}]}
+        site.workspace.client().api_client.do("PATCH", f"/api/2.0/permissions/jobs/{job_id}", body=body)
+        with pytest.raises(PolicyRefused, match="permissions"):
+            site.deploy()
+        assert ("eve@example.com", "CAN_VIEW") in self.access(site)
+
+    def test_jobs_without_them_are_not_asked_for_theirs(self, two_jobs):
+        two_jobs.deploy()
+        assert two_jobs.workspace.calls("*", "/api/2.0/permissions/*") == []
 
 
 class TestFiles:

@@ -29,6 +29,7 @@ from support.connections import connect
 from support.examples import examples
 from support.jobs_api_site import FOLDER, SCOPE, Site
 from support.project_folder import ProjectFolder
+from support.slow import few
 from support.tables import row, write_table
 
 pytest_plugins = ["support.workspace_fixtures", "support.jobs_api_fixtures"]
@@ -173,7 +174,9 @@ class TestAnAnswerOfAnotherForm:
             two_jobs.plan()
 
     @pytest.mark.parametrize("path", ["*/Me", "*/jobs/get", "*/workspace/list", "*/workspace/mkdirs", "*/import"])
-    @pytest.mark.parametrize("answer", [b"<html>", b"[1]", b"1", b'{"userName": [1], "objects": 1, "settings": 1}'])
+    @pytest.mark.parametrize(
+        "answer", few([b"<html>", b'{"userName": [1], "objects": 1, "settings": 1}'], [b"[1]", b"1"])
+    )
     def test_to_any_request_is_a_sentence_and_no_job_is_created_twice(self, two_jobs, path, answer):
         two_jobs.module("shops", "sql_task: {warehouse_id: abc, sql_query: SELECT 1}")
         two_jobs.workspace.faults.add(Fault("*", path, FaultKind.ANSWERED, times=100, answer=answer))

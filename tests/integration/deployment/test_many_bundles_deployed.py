@@ -19,7 +19,7 @@ from lakeflow_job_meta.deployment.pipeline import DeployOptions, Reporter, prepa
 from lakeflow_job_meta.layout import layout
 from support.deployments import COMMANDS, SECONDS, KeptWorld, World, new_world
 from support.many_bundles import ROOT, SHARED, places
-from support.project_folder import ProjectFolder, Result, module
+from support.project_folder import ProjectFolder, Result, compile_loaded, module
 from support.slow import few
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="process groups and file locks are those of POSIX")
@@ -383,11 +383,11 @@ def test_a_single_bundle_that_is_nearly_full_is_reported_by_each_deployment_but_
     monkeypatch.setattr(layout, "NEARLY_FULL", 1)
     project.write("metadata/a.yml", module("a"))
     told: list[str] = []
-    prepare(load_project(project.path), DeployOptions(), Reporter(told.append), writes_files=True)
+    prepare(load_project(project.path), DeployOptions(), Reporter(told.append), compile_loaded, writes_files=True)
     assert [line.split(",")[0] for line in told] == ["Warning: this bundle has 1 jobs"]
 
     project.write("databricks.yml", ROOT)
     project.write("shared.yml", SHARED)
     project.write("job_meta.yml", "bundles: {jobs_per_bundle: 2}\n")
-    prepare(load_project(project.path), DeployOptions(), Reporter(told.append), writes_files=True)
+    prepare(load_project(project.path), DeployOptions(), Reporter(told.append), compile_loaded, writes_files=True)
     assert len(told) == 1

@@ -68,3 +68,22 @@ def test_files_of_the_project_in_a_job_of_a_repository(deployed):
 def test_inline_sql_in_a_job_of_a_repository(deployed):
     job = deployed(GIT, {"sql_task": {"warehouse_id": "w", "sql_query": "SELECT 1"}})
     assert job["tasks"][0]["sql_task"]["file"]["path"] == f"{BUNDLE}/files/resources/sql/sales/a.sql"
+
+
+def test_a_path_that_begins_with_a_variable(deployed, project):
+    variables = "dir: {default: ./src}, far: {default: ../../src}, there: {default: /Workspace/src}"
+    bundle = project.read("databricks.yml").replace("variables: {", f"variables: {{{variables}, ")
+    project.write("databricks.yml", bundle)
+    project.write("src/load.py", "print(1)\n")
+    environment = {"environments": [{"environment_key": "e", "spec": {"environment_version": "4"}}]}
+
+    def python_file(path: str) -> str:
+        return deployed(environment, {"environment_key": "e", "spark_python_task": {"python_file": path}})["tasks"][0][
+            "spark_python_task"
+        ]["python_file"]
+
+    assert python_file("./${var.dir}/load.py") == f"{BUNDLE}/files/src/load.py"
+    assert python_file("${var.far}/load.py") == f"{BUNDLE}/files/src/load.py"
+    assert python_file("${var.there}/load.py") == "/Workspace/src/load.py"
+    with pytest.raises(AssertionError, match=r"for a path from the project folder write './\$\{var.dir\}/load.py'"):
+        python_file("${var.dir}/load.py")

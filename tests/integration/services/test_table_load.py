@@ -12,6 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from lakeflow_job_meta.compiler.compile import compile_snapshots
+from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.control_table.changes import Kind, compare_rows
@@ -107,7 +108,7 @@ def jobs(modules: Iterable[RawModule], project: Project) -> dict[str, str]:
     reading = SourceSnapshot(
         "x", (SourceUnit("x", None, lambda: UnitContent(tuple(modules))),), (), False, lambda label: False
     )
-    compilation = compile_snapshots(project, [reading])
+    compilation = compile_snapshots(project, read_bundle_declarations(project), [reading])
     assert [str(problem) for problem in compilation.errors] == []
     return {job.key: json.dumps([job.settings, job.sql_files], sort_keys=True, default=str) for job in compilation.jobs}
 

@@ -19,7 +19,7 @@ from lakeflow_job_meta.tables.local import LocalTable
 from lakeflow_job_meta.tables.names import MAX_PART, name_beside, split_name
 from lakeflow_job_meta.tables.open import open_table
 from lakeflow_job_meta.tables.schema import RowChanges
-from lakeflow_job_meta.tables.sql import MAX_WRITE_CHARACTERS, SqlTable
+from lakeflow_job_meta.tables.sql import MAX_STATEMENT_BYTES, SqlTable
 from lakeflow_job_meta.tables.store import TableStore
 from lakeflow_job_meta.tables.warehouse import WarehouseExecutor
 from support.connections import CONTROL
@@ -295,9 +295,9 @@ class TestWarehouse(RecordTableContract):
             filled.write(RowChanges([job("c")], [("prod", "a")]))
         assert filled.rows() == before
 
-    def test_more_than_one_commit_can_hold_is_refused_before_anything_is_sent(self, jobs, workspace):
-        with pytest.raises(OperationFailed, match="Load fewer files at a time"):
-            jobs.write(RowChanges([job(url="x" * MAX_WRITE_CHARACTERS)]))
+    def test_a_row_that_one_statement_cannot_hold_is_refused_before_anything_is_sent(self, jobs, workspace):
+        with pytest.raises(OperationFailed, match=r"\[target=prod, bundle_key=sales\]\.url: the row has 15,000,"):
+            jobs.write(RowChanges([job(url="x" * MAX_STATEMENT_BYTES)]))
         assert workspace.requests == []
 
     @pytest.mark.parametrize(

@@ -227,8 +227,9 @@ def test_pyarrow_and_pandas_are_never_imported(control):
     code = (
         "import sys; from pathlib import Path\n"
         "from lakeflow_job_meta.compiler.compile import compile_project\n"
+        "from lakeflow_job_meta.config.bundle import BundleDeclarations\n"
         "from lakeflow_job_meta.config.load import load_project\n"
-        "assert compile_project(load_project(Path(sys.argv[1]))).jobs\n"
+        "assert compile_project(load_project(Path(sys.argv[1])), BundleDeclarations()).jobs\n"
         "print([name for name in sys.modules if name.split('.')[0] in ('pyarrow', 'pandas', 'pyspark')])"
     )
     done = subprocess.run([sys.executable, "-c", code, str(control.path)], capture_output=True, text=True, timeout=60)

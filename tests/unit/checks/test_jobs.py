@@ -6,10 +6,11 @@ import json
 
 import pytest
 
-from support.project_folder import Problem, ProjectFolder
+from support.project_folder import Problem, ProjectFolder, module
 
 GIT = {"git_source": {"git_url": "https://x.y/z", "git_provider": "gitHub", "git_branch": "main"}}
 NOTEBOOK = {"notebook_path": "/Workspace/a"}
+SERVERLESS = {"environments": [{"environment_key": "e", "spec": {"environment_version": "4"}}]}
 
 
 @pytest.fixture
@@ -214,12 +215,16 @@ class TestWhatIsWritten:
         (job,) = project.compile().jobs
         assert job.settings["git_source"]["git_provider"] == "gitHub"
 
-    @pytest.mark.parametrize("name", ["format", "job_id", "creator_user_name"])
+    @pytest.mark.parametrize("name", ["format", "job_id", "creator_user_name", "edit_mode", "deployment", "has_more"])
     def test_what_only_databricks_sets_is_left_out_with_a_warning(self, problems_of, project, name):
         (problem,) = problems_of(NOTEBOOK, {name: "MULTI_TASK"})
         assert (problem.code, problem.severity) == ("output-only", "warning")
         (job,) = project.compile().jobs
         assert name not in job.settings
+        project.write("job_meta.yml", f"allow_unknown: [job.{name}]\n")
+        assert problems_of(NOTEBOOK, {name: "MULTI_TASK"}) == []
+        (job,) = project.compile().jobs
+        assert job.settings[name] == "MULTI_TASK"
 
     @pytest.mark.parametrize(
         "task",
@@ -264,6 +269,57 @@ class TestBundle:
         project.write("databricks.yml", project.read("databricks.yml") + "resources: {jobs: {sales: {name: x}}}\n")
         assert problems_of(NOTEBOOK) == []
 
+    VARIABLES = """\
+bundle: {name: x}
+variables:
+  text: {default: a}
+  unset: {description: no value}
+  listed: {default: [{whl: /Workspace/a.whl}], type: complex}
+  plainly: {default: [a]}
+  by_target: {type: complex}
+  map: {default: {a: b, c: [d]}, type: complex}
+"""
+
+    @pytest.mark.parametrize(
+        ("setting", "value", "right"),
+        [
+            ("libraries", "${var.listed}", True),
+            ("libraries", "${var.plainly}", True),
+            ("libraries", "${var.by_target}", True),
+            ("libraries", "${var.map.c}", True),
+            ("libraries", "${resources.pipelines.p.libraries}", True),
+            ("libraries", "${var.text}", False),
+            ("libraries", "${var.unset}", False),
+            ("libraries", "${bundle.name}", False),
+            ("libraries", ["${var.text}"], False),
+            ("libraries", ["${var.map}"], True),
+            ("health", "${var.text}", False),
+            ("health", "${var.map}", True),
+            ("max_retries", "${var.text}", True),
+            ("max_retries", "${var.map.a}", True),
+            ("max_retries", "${var.map}", False),
+            ("description", "${var.listed}", False),
+            ("description", "${bundle.name}", True),
+        ],
+    )
+    def test_a_reference_that_is_a_whole_setting_has_its_type(self, problems_of, project, setting, value, right):
+        project.write("databricks.yml", f"{self.VARIABLES}resources: {{pipelines: {{p: {{name: x}}}}}}\n")
+        found = problems_of({**NOTEBOOK, "existing_cluster_id": "x", setting: value})
+        assert codes(found) == ([] if right else ["wrong-type"])
+
+    @pytest.mark.parametrize("text", ["{{job.parameters.x}}", "{{input}}", "a ${var.text}"])
+    def test_any_other_text_is_no_list(self, problems_of, project, text):
+        project.write("databricks.yml", self.VARIABLES)
+        found = problems_of(
+            {**NOTEBOOK, "existing_cluster_id": "x", "libraries": text}, {"parameters": [{"name": "x"}]}
+        )
+        assert "wrong-type" in codes(found)
+
+    def test_the_inputs_of_a_loop_are_text_for_databricks(self, problems_of, project):
+        project.write("databricks.yml", self.VARIABLES)
+        assert problems_of({"for_each_task": {**LOOP, "inputs": "${var.text}"}}) == []
+        assert codes(problems_of({"for_each_task": {**LOOP, "inputs": "${var.listed}"}})) == ["wrong-type"]
+
 
 class TestAnchors:
     MODULE = (
@@ -291,6 +347,20 @@ class TestFiles:
         project.write("a.ipynb", '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
         assert problems_of({"notebook_path": "a.ipynb"}) == []
 
+    def test_a_jupyter_notebook_with_a_byte_order_mark_is_none(self, problems_of, project):
+        project.write("a.ipynb", '\ufeff{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
+        assert codes(problems_of({"notebook_path": "a.ipynb"})) == ["not-a-notebook"]
+
+    @pytest.mark.parametrize("name", ["a.ipynb", "a.sql", "a.scala"])
+    @pytest.mark.parametrize("kind", ["sql_task", "spark_python_task"])
+    def test_a_notebook_of_any_language_is_no_plain_file(self, problems_of, project, name, kind):
+        project.write(name, f"{ {'a.sql': '--', 'a.scala': '//'}.get(name, '#') } Databricks notebook source\n")
+        tasks = {
+            "sql_task": {"sql_task": {"warehouse_id": "w", "sql_file_path": name}},
+            "spark_python_task": {"spark_python_task": {"python_file": name}, "environment_key": "e"},
+        }
+        assert codes(problems_of(tasks[kind], SERVERLESS)) == ["not-a-notebook"]
+
     def test_a_notebook_with_a_byte_order_mark_is_none(self, problems_of, project):
         project.write("a.py", "\ufeff# Databricks notebook source\n")
         (problem,) = problems_of({"notebook_path": "a.py"})
@@ -300,3 +370,194 @@ class TestFiles:
     def test_a_sql_file_that_is_a_notebook_is_reported(self, problems_of, project):
         project.write("a.sql", "-- Databricks notebook source\nSELECT 1\n")
         assert codes(problems_of({"sql_task": {"warehouse_id": "w", "sql_file_path": "a.sql"}})) == ["not-a-notebook"]
+
+
+class TestPathsInVariables:
+    """The databricks CLI takes what a variable holds as relative to the file of the reference: a generated one."""
+
+    @pytest.fixture
+    def told(self, problems_of, project):
+        def validate(value: str, task: dict, job_config: dict | None = None, targets: str = "") -> list[Problem]:
+            bundle = f"bundle: {{name: x}}\nvariables: {{dir: {{default: {json.dumps(value)}}}}}\n{targets}"
+            project.write("databricks.yml", bundle)
+            project.write("src/load.py", "# Databricks notebook source\n")
+            project.write("src/plain.py", "print(1)\n")
+            project.write("src/requirements.txt", "")
+            return problems_of({"environment_key": "e", **task}, {**SERVERLESS, **(job_config or {})})
+
+        return validate
+
+    @pytest.mark.parametrize("value", ["./src", "src", "lib/../src"])
+    def test_one_that_is_meant_from_the_project_folder_is_told_how_to_write_it(self, told, value):
+        (problem,) = told(value, {"spark_python_task": {"python_file": "${var.dir}/plain.py"}})
+        assert problem.code == "missing-file"
+        assert "'resources/jobs/src/plain.py', and not there" in problem.message
+        assert problem.message.endswith("for a path from the project folder write './${var.dir}/plain.py'")
+        assert told(value, {"spark_python_task": {"python_file": "./${var.dir}/plain.py"}}) == []
+
+    @pytest.mark.parametrize("value", ["../../src", "/Workspace/src", "dbfs:/src", "${workspace.file_path}/src", ""])
+    def test_one_that_the_cli_finds_or_that_is_not_in_the_project_is_left_alone(self, told, value):
+        assert told(value, {"spark_python_task": {"python_file": "${var.dir}/plain.py"}}) == []
+
+    @pytest.mark.parametrize(
+        ("dependency", "right"),
+        [
+            ("-r ${var.dir}/requirements.txt", "-r ./${var.dir}/requirements.txt"),
+            ("${var.dir}/a.whl", "./${var.dir}/a.whl"),
+        ],
+    )
+    def test_dependencies_are_looked_at_too(self, told, dependency, right):
+        def job(text: str) -> dict:
+            spec = {"environment_version": "4", "dependencies": [text]}
+            return {"environments": [{"environment_key": "e", "spec": spec}]}
+
+        (problem,) = told("./src", NOTEBOOK, job(dependency))
+        assert repr(right) in problem.message
+        assert told("./src", NOTEBOOK, job(right)) == []
+        assert told("pandas", NOTEBOOK, job("${var.dir}==2.0")) == []
+
+    def test_the_name_of_the_target_is_never_an_absolute_path(self, told):
+        (problem,) = told("x", {"notebook_path": "${bundle.target}/load.py"})
+        assert problem.code == "missing-file"
+        assert problem.message.endswith("write './${bundle.target}/load.py'")
+        for right in ("./${bundle.target}/load.py", "${bundle.target}/../../../src/load.py"):
+            assert told("x", {"notebook_path": right}) == []
+
+    def test_a_job_of_a_repository_gets_no_path_of_the_project(self, told):
+        notebook = {"notebook_task": {"notebook_path": "${var.dir}/load", "source": "WORKSPACE"}}
+        (problem,) = told("./src", notebook, GIT)
+        assert "which is not translated" in problem.message
+
+    def test_the_value_of_each_target_counts(self, told):
+        targets = "targets: {dev: {}, prod: {variables: {dir: ./src}}}\n"
+        task = {"spark_python_task": {"python_file": "${var.dir}/plain.py"}}
+        assert codes(told("../../src", task, targets=targets)) == ["missing-file"]
+        both = "targets: {dev: {}, prod: {variables: {dir: {default: /Workspace/src}}}}\n"
+        assert told("../../src", task, targets=both) == []
+
+    def test_a_value_of_the_environment_or_of_the_overrides_file_wins(self, told, project, monkeypatch):
+        task = {"spark_python_task": {"python_file": "${var.dir}/plain.py"}}
+        assert codes(told("./src", task)) == ["missing-file"]
+        monkeypatch.setenv("BUNDLE_VAR_dir", "/Workspace/src")
+        assert told("./src", task) == []
+        monkeypatch.delenv("BUNDLE_VAR_dir")
+        targets = "targets: {dev: {}}\n"
+        project.write(".databricks/bundle/dev/variable-overrides.json", '{"dir": "/Workspace/src"}')
+        assert told("./src", task, targets=targets) == []
+
+
+USES_VARIABLE = {"sql_task": {"warehouse_id": "${var.w}", "sql_query": "SELECT 1"}}
+
+
+class TestPlaceholdersInVariables:
+    def bundle(self, project, variable: str, targets: str = "{dev: {}, prod: {}}") -> None:
+        project.write("databricks.yml", f"bundle: {{name: x}}\nvariables:\n  w: {variable}\ntargets: {targets}\n")
+
+    @pytest.mark.parametrize(
+        "value",
+        ["your-warehouse-id", "<warehouse>", "TODO", "changeme", "REPLACE_ME", "xxx", "xxxxxxxx", "Your warehouse id"],
+    )
+    def test_an_id_that_is_one_in_every_target_is_an_error_at_the_variable(self, problems_of, project, value):
+        self.bundle(project, f"{{default: {json.dumps(value)}}}")
+        (problem,) = problems_of(USES_VARIABLE)
+        assert (problem.code, problem.severity, problem.place) == ("placeholder", "error", "databricks.yml:3:16")
+        assert f"'w', used by 'sales', is still the placeholder {value!r}" in problem.message
+        assert project.ljm("generate").exit_code == 1
+
+    def test_each_variable_is_reported_once_for_all_jobs(self, problems_of, project):
+        self.bundle(project, "{default: xxx}")
+        assert codes(problems_of(USES_VARIABLE, second=USES_VARIABLE)) == ["placeholder"]
+
+    @pytest.mark.parametrize("variable", ["{default: abc}", "{description: x}", "{lookup: {warehouse: your-x}}"])
+    def test_a_value_or_none_at_all_is_fine(self, problems_of, project, variable):
+        self.bundle(project, variable)
+        assert problems_of(USES_VARIABLE) == []
+
+    def test_a_variable_that_no_job_uses_is_not_looked_at(self, problems_of, project):
+        self.bundle(project, "{default: xxx}")
+        assert problems_of(NOTEBOOK) == []
+
+    def test_what_is_no_id_may_be_meant(self, problems_of, project):
+        self.bundle(project, "{default: todo_items}")
+        (problem,) = problems_of({**NOTEBOOK, "base_parameters": {"table": "${var.w}"}})
+        assert (problem.code, problem.severity) == ("placeholder", "warning")
+
+    def test_a_target_with_a_real_id_can_be_deployed(self, problems_of, project):
+        self.bundle(project, "{default: xxx}", "{dev: {}, prod: {variables: {w: abc}}}")
+        (problem,) = problems_of(USES_VARIABLE)
+        assert problem.severity == "warning"
+        assert "'xxx' in 'dev';" in problem.message
+        self.bundle(
+            project, "{default: xxx}", "{dev: {variables: {w: {lookup: {warehouse: x}}}}, prod: {variables: {w: abc}}}"
+        )
+        assert problems_of(USES_VARIABLE) == []
+
+    def test_the_placeholder_of_a_target_is_reported_there(self, problems_of, project):
+        self.bundle(project, "{default: abc}", "{dev: {}, prod: {variables: {w: <id>}}}")
+        (problem,) = problems_of(USES_VARIABLE)
+        assert (problem.severity, problem.place) == ("warning", "databricks.yml:4:42")
+
+    def test_the_environment_may_give_the_real_one(self, problems_of, project, monkeypatch):
+        self.bundle(project, "{default: xxx}")
+        monkeypatch.setenv("BUNDLE_VAR_w", "abc")
+        assert problems_of(USES_VARIABLE) == []
+
+    @pytest.mark.parametrize(
+        ("setting", "told"), [("{placeholder: warning}", ["warning"]), ("{placeholder: 'off'}", [])]
+    )
+    def test_the_project_file_may_say_how_bad_it_is(self, problems_of, project, setting, told):
+        self.bundle(project, "{default: xxx}")
+        project.write("job_meta.yml", f"checks: {setting}\n")
+        assert [problem.severity for problem in problems_of(USES_VARIABLE)] == told
+
+
+class TestTags:
+    @pytest.mark.parametrize(
+        ("number", "bundle", "added"),
+        [
+            (25, "targets: {dev: {}}", None),
+            (24, "targets: {dev: {mode: development}}", None),
+            (25, "targets: {dev: {mode: development}}", "'dev' the bundle adds 'dev';"),
+            (25, "targets: {prod: {mode: production}}", None),
+            (24, "presets: {tags: {a: b}}\ntargets: {dev: {}}", None),
+            (
+                24,
+                "presets: {tags: {a: b}}\ntargets: {dev: {presets: {tags: {c: d}}}}",
+                "'dev' the bundle adds 'a', 'c';",
+            ),
+            (25, "presets: {tags: {tag0: b}}\ntargets: {dev: {}}", None),
+            (25, "targets: {dev: {resources: {jobs: {sales: {tags: {a: b}}}}}}", "'dev' the bundle adds 'a';"),
+            (
+                0,
+                f"presets: {{tags: {json.dumps({f'p{n}': '' for n in range(26)})}}}\ntargets: {{dev: {{}}}}",
+                "and 23 more",
+            ),
+        ],
+    )
+    def test_those_that_the_bundle_adds_are_counted_too(self, problems_of, project, number, bundle, added):
+        project.write("databricks.yml", f"bundle: {{name: x}}\n{bundle}\n")
+        found = problems_of(NOTEBOOK, {"tags": {f"tag{n}": "" for n in range(number)}} if number else {})
+        assert codes(found) == ([] if added is None else ["too-much"])
+        assert all(str(added) in problem.message for problem in found)
+
+    def test_a_target_that_the_module_is_not_for_does_not_count(self, project):
+        project.write("databricks.yml", "bundle: {name: x}\ntargets: {dev: {mode: development}, prod: {}}\n")
+        tags = json.dumps({f"tag{number}": "" for number in range(25)})
+        text = module().replace("    sources:", f"    targets: [prod]\n    job_config: {{tags: {tags}}}\n    sources:")
+        assert project.problems(text) == []
+
+
+@pytest.mark.parametrize("wrong", ["oops", "bare", "1,"])
+def test_inputs_of_a_loop_show_where_they_are_no_json(problems_of, wrong):
+    items = ", ".join(f'"item {number}"' for number in range(50))
+    (problem,) = problems_of({"for_each_task": {**LOOP, "inputs": f"[{items}, {wrong}]"}})
+    assert wrong in problem.message
+
+
+def test_inputs_of_a_loop_may_be_nested_without_end(problems_of):
+    assert codes(problems_of({"for_each_task": {**LOOP, "inputs": "[" * 200_000}})) == ["conflicting-settings"]
+
+
+def test_the_file_that_is_missing_is_named_behind_many_folders(problems_of):
+    (problem,) = problems_of({"notebook_path": f"notebooks/{'folder/' * 20}ingest.py"})
+    assert "/ingest.py' in the project" in problem.message

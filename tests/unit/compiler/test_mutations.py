@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lakeflow_job_meta.compiler.compile import compile_snapshots
+from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, UnreadableDocument
 from lakeflow_job_meta.jobs.task_types import BY_BLOCK, COMPUTE_FIELDS, RETRIES, Compute
@@ -94,7 +95,7 @@ def problems_of(config: dict[str, Any]) -> tuple[str, list[Diagnostic]]:
     reading = SourceSnapshot(
         "metadata", (SourceUnit(document.label, None, lambda: UnitContent((raw,))),), (), False, lambda label: True
     )
-    compilation = compile_snapshots(project, [reading])
+    compilation = compile_snapshots(project, read_bundle_declarations(project), [reading])
     return text, list(compilation.diagnostics)
 
 

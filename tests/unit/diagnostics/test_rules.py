@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.diagnostics import rules
 from lakeflow_job_meta.diagnostics.catalog import explain_all, explanations
@@ -14,7 +13,7 @@ from lakeflow_job_meta.diagnostics.model import Rule
 from lakeflow_job_meta.diagnostics.rules import RULES
 from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.output.writer import plan_changes
-from support.project_folder import REPOSITORY
+from support.project_folder import REPOSITORY, compile_loaded
 
 ONLY_IN_TABLES = {"bad-json", "conflicting-rows", "near-column", "not-in-a-table", "row-without-module"}
 """Mistakes of rows and of loading them; test_rows.py and test_table_load.py have their examples."""
@@ -28,7 +27,7 @@ def codes_of(folder: Path, metadata: str, files: dict[str, str]) -> list[str]:
         (folder / path).write_text(content, encoding="utf-8")
     try:
         project = load_project(folder)
-        compilation = compile_project(project)
+        compilation = compile_loaded(project)
     except ConfigError as error:
         return [diagnostic.code for diagnostic in error.diagnostics]
     changes = plan_changes(project, compilation)
@@ -81,7 +80,7 @@ def test_a_severity_for_a_check_that_cannot_have_one_is_a_mistake_in_the_project
     (tmp_path / "metadata").mkdir()
 
     with pytest.raises(ConfigError) as caught:
-        compile_project(load_project(tmp_path))
+        compile_loaded(load_project(tmp_path))
 
     assert message in caught.value.diagnostics[0].message
     assert str(caught.value.diagnostics[0].location).startswith("job_meta.yml:1:")
@@ -116,6 +115,6 @@ def test_severity_follows_the_project_file_and_the_comment_at_the_place(project_
     (tmp_path / "metadata").mkdir()
     (tmp_path / "metadata" / "a.yml").write_text(PLACEHOLDER.format(comment=comment), encoding="utf-8")
 
-    compilation = compile_project(load_project(tmp_path))
+    compilation = compile_loaded(load_project(tmp_path))
 
     assert [diagnostic.severity.value for diagnostic in compilation.diagnostics] == expected

@@ -189,6 +189,6 @@ def test_any_number_of_layers_may_be_laid_over_each_other(below):
     layers = [Layer(document.label, SourceRef(document), value, below) for document, value in written]
 
     assert merge_layers(layers, below) == {"b": {"c": 3, "d": 1}, "e": 2}
-    found = {path: origin_in(layers, (*below, *path), of_key=False) for path in [("b", "c"), ("b", "d"), ("e",)]}
+    found = {path: origin_in(layers, (*below, *path), None, of_key=False) for path in [("b", "c"), ("b", "d"), ("e",)]}
     assert [ref and ref.document.label for ref in found.values()] == ["target", "preset", "defaults"]
-    assert origin_in(layers, ("nobody",), of_key=False) is None
+    assert origin_in(layers, ("nobody",), None, of_key=False) is None

@@ -38,7 +38,7 @@ from lakeflow_job_meta.state.history import (
 from lakeflow_job_meta.state.store import HISTORY
 from lakeflow_job_meta.tables.local import LocalTable
 from lakeflow_job_meta.text.markers import JOB_MARKER
-from support.project_folder import module
+from support.project_folder import compile_loaded, module
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 lists_of_texts = st.lists(texts, max_size=3).map(tuple)
@@ -271,7 +271,7 @@ class TestRefusedDeletions:
         project.write("metadata/d.yml", module("d"))
 
         options = DeployOptions(hold_back=True)
-        prepared = prepare(load_project(project.path), options, Reporter(), writes_files=True)
+        prepared = prepare(load_project(project.path), options, Reporter(), compile_loaded, writes_files=True)
 
         assert [violation.jobs for violation in prepared.violations] == [("a",)]
         assert {(file.kind, file.job_key) for file in prepared.changes.kept} == {

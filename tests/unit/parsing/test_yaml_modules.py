@@ -7,7 +7,6 @@ import itertools
 import pytest
 from hypothesis import given, settings
 
-from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.config.model import Project
@@ -15,7 +14,7 @@ from lakeflow_job_meta.parsing.rows import units_of_rows
 from lakeflow_job_meta.sources.interface import SourceSnapshot
 from lakeflow_job_meta.text.yaml_writer import to_yaml
 from support.examples import examples
-from support.project_folder import ProjectFolder, at_caret, module
+from support.project_folder import ProjectFolder, at_caret, compile_loaded, module
 from support.strategies import module_lists
 from support.tables import rows_of
 
@@ -470,9 +469,9 @@ class TestYamlAndRows:
         project.write("job_meta.yml", "defaults: {warehouse_id: w}\ncontrol_table: c\n")
         project.write("metadata/sales.yml", to_yaml({"modules": modules}) + "\n")
         loaded = load_project(project.path)
-        from_yaml = _jobs(compile_project(loaded))
+        from_yaml = _jobs(compile_loaded(loaded))
 
-        from_rows = _jobs(compile_project(_reading_rows(loaded, rows_of(modules))))
+        from_rows = _jobs(compile_loaded(_reading_rows(loaded, rows_of(modules))))
 
         assert from_rows == from_yaml
         assert len(from_yaml) == len(modules)

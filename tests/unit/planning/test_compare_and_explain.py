@@ -156,9 +156,14 @@ class TestEveryChangeIsTold:
         text, markdown, told = as_text(plan), as_markdown(plan), json.loads(as_json(plan))
 
         assert [each["job"] for each in told["jobs"]] == [change.key for change in plan.changes]
+        alike = {key for group in told["alike"] for key in group["jobs"]}
         for change in plan.changes:
-            assert re.search(rf"^[+~-] job {change.key}: ", text, flags=re.MULTILINE)
-            assert f"| `{change.key}` |" in markdown
+            if change.key in alike:
+                assert re.search(rf"^    ('\w+'(, )?)*'{change.key}'", text, flags=re.MULTILINE)
+                assert f"'{change.key}'" in markdown
+            else:
+                assert re.search(rf"^[+~-] job {change.key}: ", text, flags=re.MULTILINE)
+                assert f"| `{change.key}` |" in markdown
             for one in change.tasks:
                 assert re.search(rf"^    [+~-] task {one.key}: ", text, flags=re.MULTILINE)
 
@@ -411,9 +416,9 @@ def test_json_tells_values_as_they_are(before, after):
 
     told = json.loads(as_json(plan))
 
-    assert set(told) == {"jobs", "unchanged"}
+    assert set(told) == {"jobs", "unchanged", "alike"}
     for entry, change in zip(told["jobs"], plan.changes, strict=True):
-        assert set(entry) == {"job", "action", "renamed_from", "settings", "tasks"}
+        assert set(entry) == {"job", "action", "renamed_from", "settings", "tasks", "blueprint", "rows"}
         assert entry["action"] in ("create", "update", "delete")
         for difference, real in zip(entry["settings"], change.settings, strict=True):
             assert difference["path"] == [*real.path]

@@ -122,7 +122,7 @@ class TestAnyContent:
 
         with suppress(OperationFailed):
             known_jobs(store, "dev")
-            record_jobs(store, "dev", [DeployedJob("sales", "1", "sales", "https://x/1")], {})
+            record_jobs(store, store.rows(), "dev", [DeployedJob("sales", "1", "sales", "https://x/1")], {})
             assert [job.job_id for job in known_jobs(store, "dev")] == ["1"]
 
     @many

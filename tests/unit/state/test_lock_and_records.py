@@ -98,16 +98,21 @@ class TestRecords:
 
     def test_a_job_keeps_when_it_was_made_and_is_updated_only_when_it_differs(self, tmp_path):
         records = LocalTable(tmp_path, JOBS)
+        names = {"sales": "Sales"}
         made, long_ago = datetime(2000, 1, 1, tzinfo=timezone.utc), datetime(2001, 1, 1, tzinfo=timezone.utc)
         job = DeployedJob("sales", "1", "sales", "https://x/1")
-        (first,) = record_jobs(records, "dev", [job], {"sales": "Sales"}, metadata_version="t@1")
+        (first,) = record_jobs(records, records.rows(), "dev", [job], names, metadata_version="t@1")
         old = {**first.as_row(), "created_timestamp": made, "updated_timestamp": long_ago}
         records.write(RowChanges([old]))
 
-        (same,) = record_jobs(records, "dev", [job], {"sales": "Sales"}, metadata_version="t@2")
-        (sent,) = record_jobs(records, "dev", [job], {"sales": "Sales"}, {"sales"}, "t@3")
-        (renamed,) = record_jobs(records, "dev", [DeployedJob("sales", "1", "new", "u")], {"sales": "Sales"})
-        (other,) = record_jobs(records, "dev", [DeployedJob("sales", "2", "new", "u")], {"sales": "Sales"})
+        (same,) = record_jobs(records, records.rows(), "dev", [job], names, metadata_version="t@2")
+        (sent,) = record_jobs(records, records.rows(), "dev", [job], names, {"sales"}, "t@3")
+        (renamed,) = record_jobs(
+            records, records.rows(), "dev", [DeployedJob("sales", "1", "new", "u")], {"sales": "Sales"}
+        )
+        (other,) = record_jobs(
+            records, records.rows(), "dev", [DeployedJob("sales", "2", "new", "u")], {"sales": "Sales"}
+        )
 
         assert same.as_row() == old
         assert (sent.created_timestamp, sent.metadata_version) == (made, "t@3")
@@ -118,10 +123,10 @@ class TestRecords:
 
     def test_a_target_keeps_its_jobs_when_another_one_is_recorded(self, tmp_path):
         records = LocalTable(tmp_path, JOBS)
-        record_jobs(records, "dev", [DeployedJob("sales", "1", "sales", "u")], {})
+        record_jobs(records, records.rows(), "dev", [DeployedJob("sales", "1", "sales", "u")], {})
 
-        record_jobs(records, "prod", [DeployedJob("sales", "2", "sales", "u")], {})
-        record_jobs(records, "prod", [], {})
+        record_jobs(records, records.rows(), "prod", [DeployedJob("sales", "2", "sales", "u")], {})
+        record_jobs(records, records.rows(), "prod", [], {})
 
         assert [(job.key, job.job_id) for job in known_jobs(records, "dev")] == [("sales", "1")]
         assert known_jobs(records, "prod") == ()

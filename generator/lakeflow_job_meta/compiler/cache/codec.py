@@ -13,9 +13,10 @@ from typing import Any
 from lakeflow_job_meta._internal.hashing import DIGEST_BYTES, content_digest
 from lakeflow_job_meta.checks.file_lookups import LOOKUPS
 from lakeflow_job_meta.compiler.result import UnitResult
+from lakeflow_job_meta.jobs.units import ModuleNames
 from lakeflow_job_meta.layout.job_summary import JobSummary
 
-_FORMAT = b"lakeflow-job-meta cache 3\n"
+_FORMAT = b"lakeflow-job-meta cache 5\n"
 _CHECKSUM_LENGTH = 2 * DIGEST_BYTES
 _KEY = "[A-Za-z][A-Za-z0-9_-]*"
 _PATH = re.compile(rf"jobs/{_KEY}\.yml|sql/{_KEY}/[A-Za-z0-9_]+\.sql")
@@ -55,7 +56,7 @@ def _entry(result: UnitResult, texts: list[bytes]) -> list[object]:
         texts.append(text.encode(*_ENCODING))
         sizes[path] = len(texts[-1])
     summaries = [[each.key, each.group, each.refers_to, each.uploads, each.libraries] for each in result.summaries]
-    return [result.modules, sizes, result.noted, summaries]
+    return [result.modules, sizes, result.noted, summaries, sorted(result.presets)]
 
 
 def decode(content: bytes) -> CacheContent:
@@ -76,7 +77,7 @@ def decode(content: bytes) -> CacheContent:
 def _read(index: dict[str, Any], texts: memoryview) -> CacheContent:
     results = {}
     start = 0
-    for key, (modules, sizes, noted, summaries) in index["units"].items():
+    for key, (modules, sizes, noted, summaries, presets) in index["units"].items():
         files = {}
         for path, size in sizes.items():
             if not _PATH.fullmatch(path):
@@ -84,13 +85,14 @@ def _read(index: dict[str, Any], texts: memoryview) -> CacheContent:
             files[path] = str(texts[start : start + size], *_ENCODING)
             start += size
         results[key] = UnitResult(
-            tuple((name, job) for name, job in modules),
+            tuple(ModuleNames(name, job, blueprint) for name, job, blueprint in modules),
             files,
             tuple(((kind, name), answer) for (kind, name), answer in noted if kind in LOOKUPS),
             summaries=tuple(
                 JobSummary(job, group, tuple(others), tuple(uploads), tuple(libraries))
                 for job, group, others, uploads, libraries in summaries
             ),
+            presets=frozenset(presets),
         )
     return CacheContent(results, dict(index["templates"]))
 

@@ -19,8 +19,9 @@ from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.text.yaml_documents import YamlDocument
 
 _LIBRARIES = ("jinja2", "jsonschema_rs", "markupsafe", "packaging", "py_yaml12", "pyyaml")
-_NOT_IN_RESULTS = ("folder", "origin", "job_parts")
-"""What no unit depends on: what is looked up below the project's folder is noted with the result."""
+_NOT_IN_RESULTS = ("folder", "origin", "job_parts", "problems", "root", "files", "presets")
+"""What no unit depends on: what is looked up below the project's folder is noted with the result. Presets are all in
+the text of the project file."""
 
 
 def cache_key(project: Project, bundle: BundleDeclarations) -> bytes:
@@ -36,7 +37,7 @@ def _values(record: Project | BundleDeclarations) -> Iterator[tuple[str, object]
     for each in fields(record):
         value = getattr(record, each.name)
         if each.name not in _NOT_IN_RESULTS:
-            yield each.name, sorted(value) if isinstance(value, frozenset) else value
+            yield each.name, sorted(value, key=repr) if isinstance(value, frozenset) else value
 
 
 @cache

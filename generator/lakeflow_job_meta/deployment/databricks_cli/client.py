@@ -118,9 +118,13 @@ class DatabricksCli:
         """
         return self._checked(f"bundle {command}", arguments, limit_seconds)
 
-    def all_jobs(self) -> str:
-        """Returns all jobs of the bundle's workspace that the user may see, as JSON; raises as `bundle` does."""
-        return self._checked("jobs list", ["--expand-tasks", "-o", "json"], None).stdout
+    def jobs(self, name: str | None = None) -> str:
+        """Returns the jobs of the bundle's workspace that the user may see, as JSON; raises as `bundle` does.
+
+        By default all. Those of one name are filtered by the Jobs API (`jobs/list`, `name`: exact but for its case).
+        """
+        of_name = [f"--name={name}"] if name is not None else []
+        return self._checked("jobs list", ["--expand-tasks", *of_name, "-o", "json"], None).stdout
 
     def user_name(self) -> str:
         """Returns who the CLI is logged in as, in the bundle's workspace; raises as `bundle` does."""

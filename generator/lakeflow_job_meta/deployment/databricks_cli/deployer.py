@@ -14,10 +14,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from lakeflow_job_meta._internal.fs import files_below
+from lakeflow_job_meta._internal.fs import files_below, pieces_of
 from lakeflow_job_meta._internal.secrets import without_login
 from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.config.bundle import read_bundle_values
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import DeployReport, JobsRejected, StalePlan
 from lakeflow_job_meta.deployment.databricks_cli.client import CliFailure, CliResult, DatabricksCli, explain
@@ -31,6 +30,7 @@ from lakeflow_job_meta.deployment.databricks_cli.output import (
 from lakeflow_job_meta.deployment.databricks_cli.own_lock import OwnLock
 from lakeflow_job_meta.deployment.databricks_cli.source_map import SourceMap
 from lakeflow_job_meta.deployment.databricks_cli.twins import (
+    CreatedJob,
     created_jobs,
     entries_of,
     find_twins,
@@ -48,7 +48,8 @@ from lakeflow_job_meta.state.tracking import DeployedJob
 _DEPLOYED = "deployed.json"
 _PLAN = "plan.json"
 _VALIDATE_SECONDS = 600
-_PIECE = 1 << 20
+_FEW_NAMES = 5
+"""So many jobs are looked for one by one, each with a process of the CLI; of more all of the workspace are listed."""
 
 
 def fingerprint(folder: Path) -> str:
@@ -66,9 +67,8 @@ def fingerprint(folder: Path) -> str:
 
 def _digest(path: Path) -> bytes:
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
+    for piece in pieces_of(path):
+        digest.update(piece)
     return digest.digest()
 
 
@@ -99,6 +99,7 @@ class CliDeployer:
         compilation: For the locations of what goes wrong.
         folder: For plans and records.
         digest: Returns a digest of all that is deployed; by default of the project's files.
+        tables: Returns the identities of the control tables that are read.
     """
 
     cli: DatabricksCli
@@ -107,6 +108,7 @@ class CliDeployer:
     folder: Path
     force_lock: bool = False
     digest: Callable[[], str] | None = None
+    tables: Callable[[], frozenset[str]] = frozenset
     _planned_files: str | None = field(default=None, init=False)
     _plan_text: str = field(default="", init=False)
     _left_out: frozenset[str] = field(default=frozenset(), init=False)
@@ -223,7 +225,9 @@ class CliDeployer:
     def twins(
         self, plan: BundlePlan, recorded: Sequence[DeployedJob], deployed: Sequence[DeployedJob] = ()
     ) -> list[Twin]:
-        return self.twins_among(self.workspace_jobs(), plan, recorded, deployed)
+        return self.twins_among(
+            self.workspace_jobs(self.created_names(plan) if deployed else ()), plan, recorded, deployed
+        )
 
     def twins_among(
         self,
@@ -233,18 +237,26 @@ class CliDeployer:
         deployed: Sequence[DeployedJob],
     ) -> list[Twin]:
         """Returns as `twins` does those of some jobs of the workspace."""
-        entries = entries_of(self._plan_text)
-        created = created_jobs(entries, plan.jobs(Action.CREATE))
+        created, entries = self._created(plan), entries_of(self._plan_text)
         owned = owned_ids(entries).union(int(job.job_id) for job in deployed)
         target = self.cli.target or ""
-        scope = ownership_scope(self.project, target, read_bundle_values(self.project, target).name, lambda: "")
+        name = self.compilation.bundle.plain_values(target).name
+        scope = ownership_scope(self.project, target, name, lambda: "", self.tables())
         return find_twins(created, jobs, owned, recorded, scope)
 
-    def workspace_jobs(self) -> list[RemoteJob]:
-        """Returns the jobs of the workspace that the bundle is for, with their tasks."""
+    def created_names(self, plan: BundlePlan) -> list[str]:
+        """Returns the names of the jobs that a plan creates."""
+        return [str(job.settings.get("name")) for job in self._created(plan)]
+
+    def _created(self, plan: BundlePlan) -> list[CreatedJob]:
+        return created_jobs(entries_of(self._plan_text), plan.jobs(Action.CREATE))
+
+    def workspace_jobs(self, names: Sequence[str] = ()) -> list[RemoteJob]:
+        """Returns the jobs of the workspace that the bundle is for, with their tasks; of a few names only those."""
         self.cli.on_line("Reading the jobs of the workspace")
+        filters: Sequence[str | None] = list(dict.fromkeys(names)) if 0 < len(names) <= _FEW_NAMES else [None]
         try:
-            return remote_jobs(self.cli.all_jobs())
+            return [job for each in filters for job in remote_jobs(self.cli.jobs(each))]
         except CliFailure as failure:
             raise self._failed(failure) from None
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from lakeflow_job_meta._internal.trees import Value, value_at
 from lakeflow_job_meta.deployment.jobs_api.client import RemoteJob, remote_job
-from lakeflow_job_meta.deployment.jobs_api.ownership_tags import OwnershipScope, key_of
+from lakeflow_job_meta.deployment.jobs_api.ownership_tags import OwnershipScope, key_of, key_of_other_target
 from lakeflow_job_meta.deployment.policy import Twin
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.planning.model import job_names
@@ -86,7 +86,11 @@ def find_twins(
     by_name: dict[str, list[RemoteJob]] = defaultdict(list)
     for job in others:
         by_name[str(job.settings.get("name"))].append(job)
-    of_us = {key: job for job in others if (key := ids.get(str(job.job_id)) or key_of(job, scope, {})) is not None}
+    of_us = {
+        key: job
+        for job in others
+        if (key := ids.get(str(job.job_id)) or key_of(job, scope, {}) or key_of_other_target(job, scope, ()))
+    }
     found = (next(_twins(each, of_us, by_name, ids), None) for each in created)
     return [twin for twin in found if twin is not None]
 

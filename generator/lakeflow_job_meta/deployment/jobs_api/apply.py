@@ -15,7 +15,7 @@ from lakeflow_job_meta._internal.parallel import attempts
 from lakeflow_job_meta._internal.text import listing
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.deployment.backend import StalePlan
-from lakeflow_job_meta.deployment.jobs_api.client import JobsClient, RemoteJob
+from lakeflow_job_meta.deployment.jobs_api.client import JobsClient, RemoteJob, without_permissions
 from lakeflow_job_meta.deployment.jobs_api.diff import field_changes
 from lakeflow_job_meta.deployment.jobs_api.lease import Lease
 from lakeflow_job_meta.deployment.jobs_api.ownership_tags import KEY_TAG, SCOPE_TAG, SENT_TAG, OwnershipScope
@@ -124,7 +124,10 @@ class PlanExecution:
         if job_plan.remote is None:
             self._create(job_plan.job.key, settings)
         else:
-            self._reset(job_plan.remote, settings)
+            # First, so that a job which says that it was sent has them; a new job gets them with its settings.
+            if settings.get("permissions") != job_plan.remote.settings.get("permissions"):
+                self._client.permit(job_plan.remote.job_id, settings.get("permissions"))
+            self._reset(job_plan.remote, without_permissions(settings))
         self.written.add(job_plan.job.key)
 
     def _send(self, write: Callable[[], None], has_arrived: Callable[[], bool]) -> None:
@@ -206,7 +209,7 @@ class PlanExecution:
         return self._client.job(job.job_id) is None
 
     def _check_is_as_planned(self, now: RemoteJob | None, planned: RemoteJob) -> None:
-        if now is not None and now.settings == planned.settings:
+        if now is not None and now.settings == without_permissions(planned.settings):
             return
         if not self._has_written:
             raise StalePlan(

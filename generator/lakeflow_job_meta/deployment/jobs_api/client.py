@@ -10,7 +10,7 @@ import base64
 import io
 import json
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import cast
@@ -23,6 +23,9 @@ from lakeflow_job_meta.workspace.client import ResourceMissing, Workspace, not_u
 
 _API = "/api/2.2/jobs"
 _FILES = "/api/2.0/workspace"
+_PERMISSIONS = "/api/2.0/permissions/jobs"
+_PRINCIPALS = ("user_name", "group_name", "service_principal_name")
+_OWNER = "IS_OWNER"
 _JOBS_IN_A_PAGE = 100
 """Jobs API 2.2, `jobs/list`: at most 100 jobs in an answer."""
 
@@ -68,10 +71,21 @@ class RemoteJob:
 
 
 class _SentOnce(io.BytesIO):
-    """The body of a request that the SDK cannot rewind, and therefore never sends a second time."""
+    """The body of a request that the SDK cannot rewind, and therefore never sends a second time.
+
+    The SDK before 0.40 does not ask, and would send what is left of it: a request to create a job without settings.
+    """
+
+    def __len__(self) -> int:
+        return self.getbuffer().nbytes
 
     def seekable(self) -> bool:
         return False
+
+    def tell(self) -> int:
+        if (position := super().tell()) == len(self):
+            raise RuntimeError("the request was sent already")
+        return position
 
 
 @dataclass(eq=False)
@@ -122,11 +136,43 @@ class JobsClient:
 
     def create(self, settings: dict[str, Value]) -> int:
         """Creates a job; each request that arrives creates one, since `jobs/create` knows no idempotency token."""
-        return _job_id(self.host, self._post(f"{_API}/create", settings))
+        body = without_permissions(settings)
+        if permissions := _access(settings.get("permissions")):
+            body["access_control_list"] = permissions
+        return _job_id(self.host, self._post(f"{_API}/create", body))
 
     def reset(self, job_id: int, settings: dict[str, Value]) -> None:
-        """Gives a job these settings and no others."""
-        self._post(f"{_API}/reset", {"job_id": job_id, "new_settings": settings})
+        """Gives a job these settings and no others; permissions have a request of their own."""
+        self._post(f"{_API}/reset", {"job_id": job_id, "new_settings": without_permissions(settings)})
+
+    def permissions(self, job_id: int, wanted: Value) -> list[Value]:
+        """Returns what was given on a job itself, as a bundle writes it; the owner only where one is wanted."""
+        return sorted_permissions(
+            {"level": each["permission_level"], **_principal(each)}
+            for each in self._given(job_id)
+            if each["permission_level"] != _OWNER or _names_owner(_access(wanted))
+        )
+
+    def permit(self, job_id: int, permissions: Value) -> None:
+        """Gives these permissions on a job and no others; the owner stays unless they name one.
+
+        Permissions API, `permissions/jobs`: what is set replaces all that was given on the job, and it has to keep
+        exactly one owner.
+        """
+        access = _access(permissions)
+        if not _names_owner(access):
+            access += [each for each in self._given(job_id) if each["permission_level"] == _OWNER]
+        self._do("PUT", f"{_PERMISSIONS}/{job_id}", body={"access_control_list": access})
+
+    def _given(self, job_id: int) -> list[dict[str, Value]]:
+        """Returns the entries that no folder or setting above the job brings with it, one level each."""
+        entries = self._do("GET", f"{_PERMISSIONS}/{job_id}").get("access_control_list") or []
+        return [
+            {**_principal(entry), "permission_level": level.get("permission_level")}
+            for entry in map(_map, entries if isinstance(entries, list) else [])
+            for level in map(_map, cast("list[Value]", entry.get("all_permissions") or []))
+            if not level.get("inherited")
+        ]
 
     def delete(self, job_id: int) -> None:
         self._post(f"{_API}/delete", {"job_id": job_id})
@@ -221,6 +267,30 @@ def remote_job(host: str, entry: object) -> RemoteJob:
     created = job.get("created_time")
     creator = str(job.get("creator_user_name") or "")
     return RemoteJob(_job_id(host, job), creator, dict(settings), created if isinstance(created, int) else 0)
+
+
+def without_permissions(settings: dict[str, Value]) -> dict[str, Value]:
+    """Returns settings of a job as the Jobs API knows them."""
+    return {name: value for name, value in settings.items() if name != "permissions"}
+
+
+def sorted_permissions(permissions: Iterable[Value]) -> list[Value]:
+    """Returns permissions in an order of their own: which comes first means nothing."""
+    return sorted(permissions, key=lambda each: json.dumps(each, sort_keys=True))
+
+
+def _access(permissions: Value) -> list[Value]:
+    """Returns the permissions of a bundle as the API takes them."""
+    entries = [_map(each) for each in permissions] if isinstance(permissions, list) else []
+    return [{**_principal(each), "permission_level": each.get("level")} for each in entries]
+
+
+def _principal(entry: dict[str, Value]) -> dict[str, Value]:
+    return {name: entry[name] for name in _PRINCIPALS if entry.get(name) is not None}
+
+
+def _names_owner(access: list[Value]) -> bool:
+    return any(_map(each).get("permission_level") == _OWNER for each in access)
 
 
 def _job_id(host: str, answer: dict[str, Value]) -> int:

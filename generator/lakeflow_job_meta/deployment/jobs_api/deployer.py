@@ -1,7 +1,7 @@
 """Deploys jobs through the Jobs API, for where no databricks CLI can be installed, such as serverless notebooks.
 
 Takes a compilation, and creates, resets and deletes exactly the jobs of one project and target, known by their tags.
-A job that needs what only the CLI can do (permissions, folders, most references) stays as it is and is reported.
+A job that needs what only the CLI can do (folders, most references) stays as it is and is reported.
 Presets and overrides of a target are not applied. What was sent last is kept in the workspace, a file for each job, so
 that a hand edit is known as one whatever else has changed.
 """
@@ -9,21 +9,22 @@ that a hand edit is known as one whatever else has changed.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from lakeflow_job_meta._internal.text import listing
+from lakeflow_job_meta._internal.text import listing, quoted
 from lakeflow_job_meta._internal.trees import Scalar, Value
+from lakeflow_job_meta.checks.limits import MAX_TAGS
 from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.config.bundle import read_bundle_values
+from lakeflow_job_meta.config.bundle import VARIABLE_PREFIX
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import DeployReport, StalePlan
 from lakeflow_job_meta.deployment.jobs_api import ownership_tags
 from lakeflow_job_meta.deployment.jobs_api.apply import PlanExecution, PreparedPlan
-from lakeflow_job_meta.deployment.jobs_api.client import JobsClient, RemoteJob
+from lakeflow_job_meta.deployment.jobs_api.client import JobsClient, RemoteJob, sorted_permissions
 from lakeflow_job_meta.deployment.jobs_api.lease import Lease
-from lakeflow_job_meta.deployment.jobs_api.ownership_tags import SCOPE_TAG, OwnershipScope, jobs_by_key
+from lakeflow_job_meta.deployment.jobs_api.ownership_tags import OUR_TAGS, SCOPE_TAG, OwnershipScope, jobs_by_key
 from lakeflow_job_meta.deployment.jobs_api.plan import (
     JobPlan,
     change_of,
@@ -36,14 +37,13 @@ from lakeflow_job_meta.deployment.jobs_api.resolve import LocalFiles, NeedsCli, 
 from lakeflow_job_meta.deployment.policy import Twin
 from lakeflow_job_meta.errors import InvalidMetadata, LakeflowJobMetaError, OperationFailed, PolicyRefused
 from lakeflow_job_meta.jobs.model import Job
-from lakeflow_job_meta.jobs.references import VARIABLE_PREFIX
 from lakeflow_job_meta.planning.model import Action, BundlePlan
-from lakeflow_job_meta.sources.open import open_table_source
+from lakeflow_job_meta.sources.open import open_table_source, table_identities
 from lakeflow_job_meta.state.tracking import DeployedJob
 from lakeflow_job_meta.workspace.client import Workspace
 
-_ONLY_IN_BUNDLES = ("permissions", "lifecycle")
-"""Settings of a job in a bundle that are none of the Jobs API."""
+_ONLY_IN_BUNDLES = ("lifecycle",)
+"""Settings of a job in a bundle that no API has."""
 
 
 @dataclass(eq=False)
@@ -52,7 +52,7 @@ class JobsApiDeployer:
 
     Attributes:
         known: The recorded id of each job, by key; it may be incomplete or wrong.
-        elsewhere: The ids that the same record has for other targets.
+        elsewhere: The keys that the same record has for other targets, by the ids of their jobs.
     """
 
     project: Project
@@ -61,18 +61,20 @@ class JobsApiDeployer:
     target: str
     known: Mapping[str, str]
     on_progress: Callable[[str], None] = lambda line: None
-    elsewhere: Collection[str] = ()
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._client = JobsClient(self.workspace)
-        self._bundle = read_bundle_values(self.project, self.target)
+        self._bundle = self.compilation.bundle.plain_values(self.target)
         jobs = self.compilation.jobs
         self._wanted = [job for job in jobs if not job.module.targets or self.target in job.module.targets]
         self._prepared: PreparedPlan | None = None
 
     @cached_property
     def _scope(self) -> OwnershipScope:
-        return ownership_tags.ownership_scope(self.project, self.target, self._bundle.name, self._table_id)
+        name, readable = self._bundle.name, {snapshot.source for snapshot in self.compilation.present}
+        tables = table_identities(self.project, readable, self.workspace)
+        return ownership_tags.ownership_scope(self.project, self.target, name, self._table_id, tables)
 
     def _table_id(self) -> str:
         source, folder = self.project.table_sources[0], self.project.folder
@@ -208,30 +210,42 @@ class JobsApiDeployer:
         found = {key: job for key, job in zip(tagged, complete, strict=True) if job is not None}
         names = {job.key: job.settings.get("name") for job in self._wanted if job.key not in found}
         recorded = {job_id: key for key, job_id in self.known.items()}
-        bundled = [*self._twins_in_our_bundle(seen), *(key for key, job in found.items() if job.is_of_a_bundle)]
+        bundled = {**self._twins_in_our_bundle(seen), **{key: job for key, job in found.items() if job.is_of_a_bundle}}
         reasons: dict[str, str] = {}
         for job in seen:
             doubtful = ownership_tags.doubtful_key_of(job, self._scope, self.known)
             key = doubtful or recorded.get(str(job.job_id), "")
             if (other := ownership_tags.key_of_other_target(job, self._scope, self.elsewhere)) in names:
-                reasons[str(other)] = ownership_tags.of_other_target(job)
-            elif key in names and job.is_of_a_bundle:
-                bundled.append(key)
+                reasons[str(other)] = ownership_tags.of_other_target(job, self._scope)
+            elif (bundles := self._key_in_a_bundle(job, key)) in names:
+                bundled[bundles] = job
             elif key in names and (doubtful or (SCOPE_TAG not in job.tags and job.settings.get("name") == names[key])):
                 reasons[key] = ownership_tags.not_surely_ours(key, job, self._scope)
         if bundled:
             raise _deployed_by_a_bundle(bundled)
         return found, reasons
 
-    def _twins_in_our_bundle(self, listed: list[RemoteJob]) -> list[str]:
-        """Returns the keys of jobs that the bundle of this project has deployed; the CLI writes its path into them."""
+    def _key_in_a_bundle(self, job: RemoteJob, key: str) -> str:
+        """Returns the key of a job that a bundle has deployed for a module of ours; empty for another job.
+
+        Outside of a bundle a target is a label, so that it may be recorded for another one.
+        """
+        if not job.is_of_a_bundle:
+            return ""
+        return key or (self.elsewhere.get(str(job.job_id), "") if self._scope.is_of_table else "")
+
+    def _twins_in_our_bundle(self, listed: list[RemoteJob]) -> dict[str, RemoteJob]:
+        """Returns the jobs that the bundle of this project has deployed; the CLI writes its path into them."""
         if self._bundle.name is None:
-            return []
+            return {}
         ending = f"/{self._bundle.name}/{self.target}/"
-        names = [str(job.settings.get("name")) for job in listed if job.is_of_a_bundle and ending in job.bundle_path]
+        jobs = [job for job in listed if job.is_of_a_bundle and ending in job.bundle_path]
         # A target in development mode puts `[dev someone] ` before the name.
-        plain = {name.split("] ", 1)[-1] if name.startswith("[dev ") else name for name in names}
-        return [job.key for job in self._wanted if job.settings.get("name") in plain]
+        names = [str(job.settings.get("name")) for job in jobs]
+        plain = (name.split("] ", 1)[-1] if name.startswith("[dev ") else name for name in names)
+        by_name: dict[Value, RemoteJob] = dict(zip(plain, jobs, strict=True))
+        wanted = ((each.key, by_name.get(each.settings.get("name"))) for each in self._wanted)
+        return {key: job for key, job in wanted if job is not None}
 
     def _resolver(self) -> Resolver:
         values: dict[str, Scalar] = {f"var.{name}": value for name, value in self._bundle.variables.items()}
@@ -254,16 +268,34 @@ class JobsApiDeployer:
                     raise NeedsCli(f"{name!r} needs the databricks CLI: leave it out, or deploy with `ljm deploy`.")
             local, contents = files.of_job(job.settings)
             settings = resolver.resolved(local, {})
-            if not isinstance(settings, dict) or not isinstance(settings.get("tags", {}), dict):
+            tags = (settings.get("tags") or {}) if isinstance(settings, dict) else None
+            if not isinstance(settings, dict) or not isinstance(tags, dict):
                 raise NeedsCli("'tags' as a whole from a reference needs the databricks CLI: write them one by one.")
+            if len({*tags, *OUR_TAGS}) > MAX_TAGS:
+                raise NeedsCli(
+                    f"'tags' has {len(tags)} tags, and a job that is deployed through the Jobs API has {len(OUR_TAGS)} "
+                    f"of ours; Databricks allows {MAX_TAGS}. Leave some out, or deploy with `ljm deploy`."
+                )
+            self._compare_permissions(settings, remote)
         except NeedsCli as problem:
             return JobPlan(job, {}, {}, remote, str(problem))
         return JobPlan(job, settings, contents, remote)
 
+    def _compare_permissions(self, settings: dict[str, Value], remote: RemoteJob | None) -> None:
+        """Puts wanted permissions in order, and beside them those that the job has."""
+        if (wanted := settings.get("permissions")) is None:
+            return
+        if not isinstance(wanted, list):
+            raise NeedsCli("'permissions' as a whole from a reference needs the databricks CLI: write them one by one.")
+        settings["permissions"] = sorted_permissions(wanted)
+        if remote is not None:
+            remote.settings["permissions"] = self._client.permissions(remote.job_id, wanted)
 
-def _deployed_by_a_bundle(keys: Iterable[str]) -> PolicyRefused:
+
+def _deployed_by_a_bundle(jobs: Mapping[str, RemoteJob]) -> PolicyRefused:
+    shown = [f"{quoted(key)} (job {job.job_id})" for key, job in sorted(jobs.items())]
     return PolicyRefused(
-        f"The databricks CLI has deployed {listing(sorted(set(keys)))} as part of a bundle, and a second deployment "
+        f"The databricks CLI has deployed {listing(shown)} as part of a bundle, and a second deployment "
         "beside it would create each job twice. Deploy with `ljm deploy`, or destroy that bundle first. Nothing was "
         "changed in the workspace."
     )

@@ -22,6 +22,8 @@ SCOPE_TAG = "lakeflow_job_meta_scope"
 SENT_TAG = "lakeflow_job_meta_sent"
 """The digest of what was sent last."""
 
+OUR_TAGS = (KEY_TAG, SCOPE_TAG, SENT_TAG)
+
 _LONGEST_VALUE = 100
 """Tags of jobs become tags of clusters, whose values have at most 255 characters on AWS; two values fit twice."""
 
@@ -40,11 +42,13 @@ class OwnershipScope:
             machine and the path of its folder: `folder:NAME-DIGEST:TARGET`.
         folder_tag: The last one, which a project may have had before it got a bundle.
         old_tag: `NAME:TARGET` as older releases wrote it, where two projects could have the same.
+        tables: `table:ID` of each control table that is read: with a bundle or without, one module of it has one job.
     """
 
     tag: str
     folder_tag: str
     old_tag: str
+    tables: frozenset[str] = frozenset()
 
     def was(self, tag: str) -> bool:
         """Whether a job that the record of this project knows may be tagged so: before an update, or of its table."""
@@ -52,8 +56,8 @@ class OwnershipScope:
         return tag == self.old_tag or (is_of_table and tag.split(":")[-1] == self.tag.split(":")[-1])
 
     def is_same_table(self, tag: str) -> bool:
-        """Whether a tag is of the same table for another target."""
-        return self.is_of_table and tag != self.tag and tag.rpartition(":")[0] == self.tag.rpartition(":")[0]
+        """Whether a tag is of a table that is read, for another target or without the bundle."""
+        return tag != self.tag and tag.rpartition(":")[0] in self.tables
 
     @property
     def is_of_table(self) -> bool:
@@ -65,8 +69,13 @@ class OwnershipScope:
         return tag == self.old_tag or (tag.rpartition(":")[0][:-12], tag.rpartition(":")[2]) == (name[:-12], target)
 
 
-def ownership_scope(project: Project, target: str, bundle: str | None, table_id: Callable[[], str]) -> OwnershipScope:
-    """Returns the scope of a project's target, with the name of its bundle, or what its control table says it is."""
+def ownership_scope(
+    project: Project, target: str, bundle: str | None, table_id: Callable[[], str], tables: Iterable[str] = ()
+) -> OwnershipScope:
+    """Returns the scope of a project's target, with the name of its bundle, or what its control table says it is.
+
+    `tables` are the identities of all control tables that it reads.
+    """
     end = _tag_value(target)
     where = hashlib.sha256(f"{socket.gethostname()}\n{project.folder}".encode("utf-8", "surrogateescape")).hexdigest()
     folder_tag = f"folder:{_tag_value(project.folder.name)}-{where[:12]}:{end}"
@@ -75,7 +84,8 @@ def ownership_scope(project: Project, target: str, bundle: str | None, table_id:
         tag = f"bundle:{_tag_value(bundle)}:{end}"
     elif project.table_sources:
         tag = f"{_OF_TABLE}{_tag_value(table_id())}:{end}"
-    return OwnershipScope(tag, folder_tag, f"{_tag_value(project.control_table or project.folder.name)}:{end}")
+    read = frozenset(f"{_OF_TABLE}{_tag_value(table)}" for table in tables)
+    return OwnershipScope(tag, folder_tag, f"{_tag_value(project.control_table or project.folder.name)}:{end}", read)
 
 
 def folder_of(tag: str) -> str:
@@ -122,12 +132,13 @@ def key_of_other_target(job: RemoteJob, scope: OwnershipScope, elsewhere: Collec
     return key if is_recorded or scope.is_same_table(tag) else None
 
 
-def of_other_target(job: RemoteJob) -> str:
+def of_other_target(job: RemoteJob, scope: OwnershipScope) -> str:
     """Says why no job is created for a module that has one, and what to do."""
     target = str(job.tags[SCOPE_TAG]).rpartition(":")[2]
+    way = "Name that target here too" if scope.is_of_table else f"Give it the tag {SCOPE_TAG}={scope.tag}"
     return (
         f"this module of the control table has the job {job.job_id} already, which was deployed for the target "
-        f"{quoted(target)}; a second one would run beside it. Name that target here too, or delete that job first."
+        f"{quoted(target)}; a second one would run beside it. {way}, or delete that job first."
     )
 
 

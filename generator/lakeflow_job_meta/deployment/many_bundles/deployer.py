@@ -122,11 +122,12 @@ class BundlesDeployer:
     def twins(
         self, plan: BundlePlan, recorded: Sequence[DeployedJob], deployed: Sequence[DeployedJob] = ()
     ) -> list[Twin]:
-        planned = [each for each in self._touched if each.plan is not None and each.plan.jobs(Action.CREATE)]
+        planned = [(each.deployer, each.plan) for each in self._touched if each.plan and each.plan.jobs(Action.CREATE)]
         if not planned:
             return []
-        jobs = planned[0].deployer.workspace_jobs()
-        found = (each.deployer.twins_among(jobs, each.plan, recorded, deployed) for each in planned if each.plan)
+        names = [name for deployer, plan in planned for name in deployer.created_names(plan)] if deployed else []
+        jobs = planned[0][0].workspace_jobs(names)
+        found = (deployer.twins_among(jobs, plan, recorded, deployed) for deployer, plan in planned)
         return [twin for twins in found for twin in twins]
 
     def living(self, jobs: Sequence[DeployedJob]) -> list[DeployedJob]:

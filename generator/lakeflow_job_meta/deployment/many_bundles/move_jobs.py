@@ -20,7 +20,7 @@ from lakeflow_job_meta.deployment.databricks_cli.deployer import CliDeployer
 from lakeflow_job_meta.deployment.many_bundles import records
 from lakeflow_job_meta.deployment.many_bundles.records import BundleRecord, bundle_state_folder
 from lakeflow_job_meta.errors import OperationFailed, PolicyRefused
-from lakeflow_job_meta.layout.bundle_file import CommonConfig, read_common_config
+from lakeflow_job_meta.layout.bundle_file import CommonConfig
 from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
 from lakeflow_job_meta.layout.layout import ManyBundles, SingleBundle
 from lakeflow_job_meta.output.read_back import scan
@@ -50,12 +50,14 @@ class MoveContext:
     """Where jobs are moved.
 
     Attributes:
+        common: What the bundles share.
         folder: The state folder of the target.
         call: Runs `databricks bundle` in a folder, with a command and its arguments.
         open_bundle: Creates the deployer of the bundle in a folder, with a state folder.
     """
 
     layout: ManyBundles
+    common: CommonConfig
     folder: Path
     call: Callable[..., CliResult]
     open_bundle: Callable[[Path, Path], CliDeployer]
@@ -94,7 +96,7 @@ class _Jobs:
     def __init__(self, context: MoveContext, move: Move, report: Callable[[str], None]) -> None:
         self._context, self._move, self._report = context, move, report
         self._goal = context.layout.deployment_folder(move.goal)
-        self._source = _stub(context, read_common_config(context.layout.project), move)
+        self._source = _stub(context, move)
         self._report("Reading the jobs of both bundles")
         self._here = self._jobs_of(self._goal) if (self._goal / BUNDLE_FILE).is_file() else {}
         self._there = {key: job for key, job in self._jobs_of(self._source).items() if key in move.keys}
@@ -172,7 +174,7 @@ class _Jobs:
         return folder
 
 
-def _stub(context: MoveContext, common: CommonConfig, move: Move) -> Path:
+def _stub(context: MoveContext, move: Move) -> Path:
     """Writes a bundle with the old one's name and nothing but the jobs that leave it.
 
     The CLI lets only a job go that the configuration has, and the old bundle may have lost its file already. It is also
@@ -181,8 +183,8 @@ def _stub(context: MoveContext, common: CommonConfig, move: Move) -> Path:
     folder = bundle_state_folder(context.folder, _LEAVING)
     up = os.path.relpath(context.layout.project.folder, folder).replace(os.sep, "/")
     content: Value = {
-        "bundle": {"name": f"{common.name}_{move.source}" if move.source else common.name},
-        "include": [f"{up}/{path}" for path in common.include],
+        "bundle": {"name": f"{context.common.name}_{move.source}" if move.source else context.common.name},
+        "include": [f"{up}/{path}" for path in context.common.include],
         "sync": {"paths": []},
         "resources": {"jobs": {key: {"name": key} for key in move.keys}},
     }

@@ -21,7 +21,7 @@ from lakeflow_job_meta.config.bundle import read_bundle_file
 from lakeflow_job_meta.config.model import BUNDLE_FILE, BUNDLES_FOLDER, Project, is_inside
 from lakeflow_job_meta.deployment.databricks_cli.deployer import fingerprint
 from lakeflow_job_meta.errors import OperationFailed
-from lakeflow_job_meta.layout.bundle_file import read_common_config
+from lakeflow_job_meta.layout.bundle_file import common_config
 from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.state.folder import read_record, write_record
 from lakeflow_job_meta.state.tracking import DeployedJob
@@ -70,7 +70,7 @@ class BundleFingerprints:
     def __init__(self, project: Project, compilation: Compilation, environment: Mapping[str, str]) -> None:
         self._folder = project.folder
         self._layout = layout_of(project)
-        self._shared = read_common_config(project).include
+        self._shared = common_config(project, compilation.bundle).include
         self._libraries: dict[str, set[str]] = {}
         for job in compilation.summaries:
             self._libraries.setdefault(compilation.bundles[job.key], set()).update(job.libraries)

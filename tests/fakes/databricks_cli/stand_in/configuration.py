@@ -10,9 +10,7 @@ import copy
 import glob
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from stand_in.diagnostics import Diagnostic, Failed, failed
 from stand_in.local_paths import Translator
@@ -20,22 +18,26 @@ from stand_in.references import REFERENCE, RESOLVED, UNKNOWN, at, resolve
 from stand_in.settings_schema import Shaper, dotted
 from stand_in.yaml_source import DataPath, Source, read_yaml
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 ROOT_FILES = ("databricks.yml", "databricks.yaml", "bundle.yml", "bundle.yaml")
 _RESOURCE_KINDS = ("jobs",)
 _RUNS_IN_DEVELOPMENT = 4
 _JOB_LEVELS = {"CAN_RUN": "CAN_MANAGE_RUN"}
 
 
-@dataclass
 class Bundle:
     """A bundle with one target selected; each step below fills in more of it."""
 
-    root: Path
-    source: Source
-    includes: list[str]
-    target: str = ""
-    data: dict[str, Any] = field(default_factory=dict)
-    warnings: list[Diagnostic] = field(default_factory=list)
+    def __init__(self, root: Path, source: Source) -> None:
+        self.root = root
+        self.source = source
+        self.includes: list[str] = []
+        self.target = ""
+        self.data: dict[str, Any] = {}
+        self.warnings: list[Diagnostic] = []
 
     @property
     def name(self) -> str:
@@ -91,7 +93,7 @@ def find_root(folder: Path) -> Path:
 def load(root: Path) -> Bundle:
     """Reads the root file. `include` reads the others, so that what fails there can still name the bundle."""
     name = next(name for name in ROOT_FILES if (root / name).is_file())
-    return Bundle(root, read_yaml(root / name, name), [])
+    return Bundle(root, read_yaml(root / name, name))
 
 
 def include(bundle: Bundle) -> None:

@@ -11,19 +11,21 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
-from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 
 from stand_in import faults
 from stand_in.configuration import Bundle
 from stand_in.diagnostics import Diagnostic, Failed, failed, say
-from stand_in.http_api import Api, ApiFailure
+from stand_in.http_api import FORBIDDEN, Api, ApiFailure
 from stand_in.lock import Lock
 from stand_in.plan import PLAN_VERSION, Node, Plan, in_order, make_plan, read_job
 from stand_in.references import REFERENCE
 from stand_in.state import Entry, State, StateStore, local_folder
 from stand_in.upload import upload_files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _DONE = {"create": "Created", "update": "Updated", "delete": "Deleted"}
 
@@ -213,7 +215,7 @@ class _Work:
         except ApiFailure as failure:
             if failure.is_missing:
                 return
-            if failure.status != HTTPStatus.FORBIDDEN:
+            if failure.status != FORBIDDEN:
                 raise
             ignoring = f"Ignoring permission error when deleting {name} id={identity}: {failure.message}"
             say(f"Warn: destroying {name}: {ignoring}")

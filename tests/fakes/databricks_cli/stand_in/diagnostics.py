@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import namedtuple
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(namedtuple("Place", ("file", "line", "column"))):
     """A place in a file; line and column count from 1."""
-
-    file: str
-    line: int
-    column: int
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
 
 
-@dataclass(frozen=True)
-class Diagnostic:
-    """One message about a bundle."""
-
-    severity: str
-    summary: str
-    paths: Sequence[str] = ()
-    places: Sequence[Place] = ()
-    detail: str = ""
+class Diagnostic(namedtuple("Diagnostic", ("severity", "summary", "paths", "places", "detail"), defaults=((), (), ""))):
+    """One message about a bundle, with the paths and the places that it is about."""
 
     def __str__(self) -> str:
         lines = [f"{self.severity}: {self.summary}"]
@@ -57,5 +43,7 @@ def say(text: str) -> None:
     try:
         print(text, file=sys.stderr, flush=True)
     except BrokenPipeError:
+        import signal
+
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGPIPE)

@@ -6,10 +6,15 @@ Pure. Paths are written as plans write them: `tasks[task_key='one'].max_retries`
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from stand_in.settings_schema import is_map
 from stand_in.yaml_source import DataPath
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+else:
+    Any = object
 
 
 class Missing:

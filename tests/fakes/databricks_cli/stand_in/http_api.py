@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import socket
 import time
-from http import HTTPStatus
-from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from stand_in import faults
 from stand_in.diagnostics import Failed, failed
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 RETRY_SECONDS = 900
 """So long the real command tries to reach a host that refuses connections, and more; tests limit it from outside."""
+BAD_REQUEST, FORBIDDEN, NOT_FOUND, CONFLICT = 400, 403, 404, 409
 _RETRIED = (429, 503)
 
 
@@ -27,13 +30,15 @@ class ApiFailure(Exception):
     @property
     def is_missing(self) -> bool:
         """Whether what was asked for does not exist; the Jobs API says so with 400."""
-        return self.status == HTTPStatus.NOT_FOUND or self.message.endswith("does not exist.")
+        return self.status == NOT_FOUND or self.message.endswith("does not exist.")
 
     def summary(self, doing: str = "") -> str:
         """All that is known, led by what was being done."""
         lead = f"{doing}: " if doing else ""
         if not self.status:
             return lead + self.message
+        from http import HTTPStatus
+
         return (
             f"{lead}{self.message} ({self.status} {self.code})\n\n"
             f"Endpoint: {self.method} {self.url}\n"
@@ -78,7 +83,7 @@ class Api:
         try:
             self._request("POST", target, query, content)
         except ApiFailure as failure:
-            if failure.status != HTTPStatus.NOT_FOUND:
+            if failure.status != NOT_FOUND:
                 raise
             self.post("/api/2.0/workspace/mkdirs", {"path": path.rpartition("/")[0]})
             self._request("POST", target, query, content)
@@ -138,7 +143,7 @@ class Api:
             if status not in _RETRIED or time.monotonic() > end:
                 break
             time.sleep(float(headers.get("retry-after", 1)))
-        if status >= HTTPStatus.BAD_REQUEST:
+        if status >= BAD_REQUEST:
             raise _failure(method, f"{self.host}{target}", status, answer)
         return answer, headers
 

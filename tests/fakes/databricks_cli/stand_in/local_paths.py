@@ -6,11 +6,14 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from stand_in.diagnostics import failed
 from stand_in.settings_schema import dotted
 from stand_in.yaml_source import DataPath, Source
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _EXTENSIONS = (".py", ".r", ".scala", ".sql", ".ipynb")
 _HEADER = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:#|--|//) Databricks notebook source")

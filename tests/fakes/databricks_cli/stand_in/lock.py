@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import uuid
-from datetime import datetime, timezone
-from http import HTTPStatus
 
 from stand_in.diagnostics import Diagnostic, Failed, failed
-from stand_in.http_api import Api, ApiFailure
+from stand_in.http_api import CONFLICT, Api, ApiFailure
 
 
 class Lock:
@@ -25,12 +22,15 @@ class Lock:
         Raises:
             OperationFailed: Someone has it.
         """
+        from datetime import datetime, timezone
+        from uuid import uuid4
+
         now = datetime.now(timezone.utc).isoformat().replace("+00:00", "Z")
-        content = {"ID": str(uuid.uuid4()), "AcquisitionTime": now, "IsForced": force, "User": self._user}
+        content = {"ID": str(uuid4()), "AcquisitionTime": now, "IsForced": force, "User": self._user}
         try:
             self._api.upload(self._path, json.dumps(content).encode(), overwrite=force)
         except ApiFailure as failure:
-            if failure.status == HTTPStatus.CONFLICT:
+            if failure.status == CONFLICT:
                 raise self._held() from failure
             raise failure.failed("Failed to acquire deployment lock") from failure
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
+import _signal
 import json
 import os
-import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
 
 from stand_in import configuration, faults
 from stand_in.configuration import Bundle
@@ -20,13 +18,17 @@ from stand_in.http_api import Api, ApiFailure
 from stand_in.plan import make_plan
 from stand_in.state import State, StateStore, local_folder
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
 VERSION = "1.13.0"
 
 
 def main(arguments: Sequence[str]) -> int:
     """Runs a command; gives the exit code."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends at once, as by SIGTERM: a lock stays
-    options = _parser().parse_args(arguments)
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # ends at once, as by SIGTERM: a lock stays
+    options = _options(arguments)
     faults.hang(options.command)
     try:
         output, exit_code = options.run(options)
@@ -44,7 +46,27 @@ def main(arguments: Sequence[str]) -> int:
 Outcome = tuple[str, int]
 
 
-def _version(options: argparse.Namespace) -> Outcome:
+class Options:
+    """What the command line says."""
+
+    def __init__(
+        self,
+        run: Callable[[Options], Outcome],
+        command: str,
+        values: dict[str, str],
+        variables: list[str],
+        switches: list[str],
+        named: dict[str, str],
+    ) -> None:
+        self.run, self.command, self.var = run, command, variables
+        self.output, self.target, self.plan = values.get("output"), values.get("target", ""), values.get("plan", "")
+        self.name = values.get("name", "")
+        self.strict, self.force_lock = "--strict" in switches, "--force-lock" in switches
+        self.expand_tasks = "--expand-tasks" in switches
+        self.key, self.id = named.get("key", ""), named.get("id", "")
+
+
+def _version(options: Options) -> Outcome:
     version = _cli_version()
     major, minor, patch = version.split("-")[0].split(".")
     if options.output != "json":
@@ -53,7 +75,7 @@ def _version(options: argparse.Namespace) -> Outcome:
     return _json({"ProjectName": "cli", "Version": version, **numbers, "Prerelease": "", "IsSnapshot": False}), 0
 
 
-def _me(options: argparse.Namespace) -> Outcome:
+def _me(options: Options) -> Outcome:
     try:
         return _json(_api().me()[0]), 0
     except ApiFailure as failure:
@@ -61,7 +83,7 @@ def _me(options: argparse.Namespace) -> Outcome:
         return "", 1
 
 
-def _validate(options: argparse.Namespace) -> Outcome:
+def _validate(options: Options) -> Outcome:
     session = _Session(options)
     try:
         session.load()
@@ -83,7 +105,7 @@ def _validate(options: argparse.Namespace) -> Outcome:
     return output, 1 if errors or refused else 0
 
 
-def _plan(options: argparse.Namespace) -> Outcome:
+def _plan(options: Options) -> Outcome:
     session = _Session(options)
     session.load()
     _print(session.bundle.warnings)
@@ -100,7 +122,7 @@ def _plan(options: argparse.Namespace) -> Outcome:
     return "\n".join([*lines, *([""] if lines else []), last]) + "\n", 0
 
 
-def _deploy(options: argparse.Namespace) -> Outcome:
+def _deploy(options: Options) -> Outcome:
     session = _Session(options)
     session.load()
     _print(session.bundle.warnings)
@@ -108,21 +130,21 @@ def _deploy(options: argparse.Namespace) -> Outcome:
     return "", 0
 
 
-def _bind(options: argparse.Namespace) -> Outcome:
+def _bind(options: Options) -> Outcome:
     session = _Session(options)
     session.load()
     bind(session.bundle, session.api, options.key, options.id, _cli_version())
     return "", 0
 
 
-def _unbind(options: argparse.Namespace) -> Outcome:
+def _unbind(options: Options) -> Outcome:
     session = _Session(options)
     session.load()
     unbind(session.bundle, session.api, options.key, _cli_version())
     return "", 0
 
 
-def _summary(options: argparse.Namespace) -> Outcome:
+def _summary(options: Options) -> Outcome:
     session = _Session(options)
     session.load()
     _print(session.bundle.warnings)
@@ -146,7 +168,7 @@ def _summary(options: argparse.Namespace) -> Outcome:
     return "\n".join([*session.head(), *lines]) + "\n", 0
 
 
-def _run(options: argparse.Namespace) -> Outcome:
+def _run(options: Options) -> Outcome:
     session = _Session(options)
     session.load()
     state = session.state()
@@ -162,11 +184,12 @@ def _run(options: argparse.Namespace) -> Outcome:
     return "", 0
 
 
-def _jobs_list(options: argparse.Namespace) -> Outcome:
+def _jobs_list(options: Options) -> Outcome:
     session = _Session(options)
     session.load()
     jobs: list[Any] = []
     query = {"limit": "100", **({"expand_tasks": "true"} if options.expand_tasks else {})}
+    query |= {"name": options.name} if options.name else {}
     while True:
         page = session.api.get("/api/2.2/jobs/list", **query)
         jobs += page.get("jobs") or []
@@ -175,7 +198,7 @@ def _jobs_list(options: argparse.Namespace) -> Outcome:
         query["page_token"] = page["next_page_token"]
 
 
-def _jobs_get(options: argparse.Namespace) -> Outcome:
+def _jobs_get(options: Options) -> Outcome:
     session = _Session(options)
     session.load()
     try:
@@ -190,7 +213,7 @@ class _Session:
 
     bundle: Bundle
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, options: Options) -> None:
         self._options = options
         self.bundle = configuration.load(configuration.find_root(Path.cwd()))
         self.workspace_id = ""
@@ -201,7 +224,7 @@ class _Session:
         bundle = self.bundle
         configuration.include(bundle)
         configuration.select_target(bundle, self._options.target or os.environ.get("DATABRICKS_BUNDLE_TARGET", ""))
-        given = [item for text in self._options.var or [] for item in text.split(",")]
+        given = [item for text in self._options.var for item in text.split(",")]
         configuration.set_variables(bundle, given, os.environ)
         self.api = _api((bundle.data.get("workspace") or {}).get("host", ""))
         me, self.workspace_id = self.api.me()
@@ -270,52 +293,66 @@ def _api(host: str = "") -> Api:
     return Api(host, token)
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Ends as the real command does: exit code 1."""
-        say(f"Error: {message}\n\nUsage:\n  {self.prog} [flags]")
-        sys.exit(1)
+_COMMON = {
+    "-o": "output",
+    "--output": "output",
+    "-t": "target",
+    "--target": "target",
+    "-p": "profile",
+    "--profile": "profile",
+    "--var": "var",
+    "--debug": "",
+}
+_LOCKING = {"--auto-approve": "", "--force-lock": ""}
+_COMMANDS: dict[str, tuple[Callable[[Options], Outcome], tuple[str, ...], dict[str, str]]] = {
+    "version": (_version, (), {}),
+    "current-user me": (_me, (), {}),
+    "jobs list": (_jobs_list, (), {"--expand-tasks": "", "--name": "name"}),
+    "jobs get": (_jobs_get, ("id",), {}),
+    "bundle validate": (_validate, (), {"--strict": ""}),
+    "bundle plan": (_plan, (), {}),
+    "bundle summary": (_summary, (), {}),
+    "bundle deploy": (_deploy, (), {**_LOCKING, "--plan": "plan", "--force": "", "--fail-on-active-runs": ""}),
+    "bundle deployment bind": (_bind, ("key", "id"), _LOCKING),
+    "bundle deployment unbind": (_unbind, ("key",), {}),
+    "bundle run": (_run, ("key",), {"--no-wait": ""}),
+}
+"""Function, positional arguments, and options with the names of their values; those without one are switches."""
 
 
-def _parser() -> argparse.ArgumentParser:
-    common = _Parser(add_help=False)
-    for flags, settings in (
-        (("-o", "--output"), {"choices": ["text", "json"]}),
-        (("-t", "--target"), {}),
-        (("-p", "--profile"), {}),
-        (("--var",), {"action": "append"}),
-        (("--debug",), {"action": "store_true"}),
-    ):
-        common.add_argument(*flags, default=argparse.SUPPRESS, **settings)
-    parser = _Parser("databricks", parents=[common])
-    commands = parser.add_subparsers(required=True)
+def _options(arguments: Sequence[str]) -> Options:
+    """Reads the command line; argparse would take a fifth of the command's time to load."""
+    rest, words, switches = [*arguments], list[str](), list[str]()
+    values: dict[str, str] = {}
+    variables: list[str] = []
+    known = {**_COMMON, **{flag: name for *_, flags in _COMMANDS.values() for flag, name in flags.items()}}
+    while rest:
+        word = rest.pop(0)
+        flag, has_value, value = word.partition("=")
+        if not word.startswith("-"):
+            words.append(word)
+        elif flag not in known or (has_value and not known[flag]):
+            _refuse(f"unknown flag: {word}")
+        elif not known[flag]:
+            switches.append(flag)
+        elif not has_value and not rest:
+            _refuse(f"flag needs an argument: {flag}")
+        else:
+            value = value if has_value else rest.pop(0)
+            values[known[flag]] = value
+            variables += [value] if flag == "--var" else []
+    length = next((n for n in range(len(words), 0, -1) if " ".join(words[:n]) in _COMMANDS), 0)
+    if not length:
+        _refuse(f"unknown command: {' '.join(words)}")
+    run, names, flags = _COMMANDS[" ".join(words[:length])]
+    if strange := [each for each in switches if each not in {**_COMMON, **flags}]:
+        _refuse(f"unknown flag: {strange[0]}")
+    if len(words) - length != len(names) or values.get("output") not in (None, "text", "json"):
+        _refuse(f"accepts {len(names)} arg(s), received {len(words) - length}")
+    return Options(run, words[length - 1], values, variables, switches, dict(zip(names, words[length:], strict=True)))
 
-    def add(group: Any, name: str, run: Callable[[argparse.Namespace], Outcome]) -> argparse.ArgumentParser:
-        command: argparse.ArgumentParser = group.add_parser(name, parents=[common])
-        command.set_defaults(run=run, command=name, output=None, target="", var=None)
-        return command
 
-    add(commands, "version", _version)
-    add(commands.add_parser("current-user").add_subparsers(required=True), "me", _me)
-    jobs = commands.add_parser("jobs").add_subparsers(required=True)
-    add(jobs, "list", _jobs_list).add_argument("--expand-tasks", action="store_true")
-    add(jobs, "get", _jobs_get).add_argument("id")
-    bundle = commands.add_parser("bundle", parents=[common]).add_subparsers(required=True)
-    add(bundle, "validate", _validate).add_argument("--strict", action="store_true")
-    add(bundle, "plan", _plan)
-    add(bundle, "summary", _summary)
-    deployment = add(bundle, "deploy", _deploy)
-    deployment.add_argument("--plan", default="")
-    for flag in ("--auto-approve", "--force-lock", "--force", "--fail-on-active-runs"):
-        deployment.add_argument(flag, action="store_true")
-    binding = bundle.add_parser("deployment").add_subparsers(required=True)
-    bound = add(binding, "bind", _bind)
-    bound.add_argument("key")
-    bound.add_argument("id")
-    for flag in ("--auto-approve", "--force-lock"):
-        bound.add_argument(flag, action="store_true")
-    add(binding, "unbind", _unbind).add_argument("key")
-    run = add(bundle, "run", _run)
-    run.add_argument("key")
-    run.add_argument("--no-wait", action="store_true")
-    return parser
+def _refuse(message: str) -> NoReturn:
+    """Ends as the real command does: exit code 1."""
+    say(f"Error: {message}\n\nUsage:\n  databricks [flags]")
+    sys.exit(1)

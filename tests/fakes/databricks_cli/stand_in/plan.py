@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from stand_in.configuration import Bundle
 from stand_in.diagnostics import failed
 from stand_in.differences import is_update, job_changes, permission_changes
@@ -12,6 +10,12 @@ from stand_in.references import REFERENCE, references_in, resolve
 from stand_in.settings_schema import dotted, zero_of
 from stand_in.state import State
 from stand_in.yaml_source import DataPath
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+else:
+    Any = object
 
 PLAN_VERSION = 2
 Plan = dict[str, Any]

@@ -9,10 +9,13 @@ import json
 import re
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from stand_in.diagnostics import Diagnostic
 from stand_in.yaml_source import DataPath, Source
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _SCHEMA = Path(__file__).resolve().parents[4] / "schemas" / "job.schema.json"
 _OWN_FIELDS = {"deployment": {"type": "object"}, "edit_mode": {"type": "string"}, "format": {"type": "string"}}

@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import json
 import os
-import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from stand_in.diagnostics import failed
 from stand_in.http_api import Api
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+else:
+    Any = object
 
 Entry = dict[str, Any]
 VERSION = 2
 
 
-@dataclass
 class State:
     """What was deployed.
 
@@ -32,9 +34,10 @@ class State:
         resources: By node (`resources.jobs.sales`), its `__id__`, its `state` and what it `depends_on`.
     """
 
-    lineage: str = ""
-    serial: int = 0
-    resources: dict[str, Entry] = field(default_factory=dict)
+    def __init__(self, lineage: str = "", serial: int = 0, resources: dict[str, Entry] | None = None) -> None:
+        self.lineage = lineage
+        self.serial = serial
+        self.resources = resources if resources is not None else {}
 
     def id_of(self, node: str) -> str:
         """The id of a resource, or the empty text."""
@@ -84,7 +87,9 @@ class StateStore:
     def begin(self, state: State) -> None:
         """Opens the journal of a deployment from this state on."""
         self._journal.parent.mkdir(parents=True, exist_ok=True)
-        lineage = state.lineage or str(uuid.uuid4())
+        from uuid import uuid4
+
+        lineage = state.lineage or str(uuid4())
         self._append({"state_version": VERSION, "lineage": lineage, "serial": state.serial + 1})
 
     def note(self, node: str, entry: Entry | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from functools import cache
 from pathlib import Path
@@ -23,6 +22,8 @@ def upload_files(api: Api, root: Path, synced: list[Path], file_path: str, state
         file_path: Where to.
         state_folder: Remembers what was uploaded.
     """
+    import hashlib
+
     identity = hashlib.sha256(f"{api.host}{file_path}".encode()).hexdigest()[:16]
     record = state_folder / "sync-snapshots" / f"{identity}.json"
     before: dict[str, str] = json.loads(record.read_text()) if record.is_file() else {}

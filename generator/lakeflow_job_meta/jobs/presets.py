@@ -1,0 +1,97 @@
+"""Which presets apply to a module and to its tasks, and what they add to it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from pathlib import Path
+
+from lakeflow_job_meta._internal.listing import FilePattern
+from lakeflow_job_meta._internal.text import json_like
+from lakeflow_job_meta._internal.trees import Value
+from lakeflow_job_meta.config.model import Condition, Preset, Project
+from lakeflow_job_meta.parsing.model import Module
+
+Numbered = tuple[int, Preset]
+"""A preset and its place in the project file."""
+
+
+def presets_of(module: Module, project: Project) -> list[Numbered]:
+    """Returns the presets that apply to a module: those that match it as written, then those that it names.
+
+    A condition on the kind of a task is left to `applies_to`.
+    """
+    if not project.presets:
+        return []
+    numbered = list(enumerate(project.presets))
+    matching = [(number, each) for number, each in numbered if each.match is not None and _fits(each, module, project)]
+    by_name = {each.name: (number, each) for number, each in numbered}
+    named = [by_name[name] for name in module.presets if name in by_name]
+    return [*(each for each in matching if each not in named), *named]
+
+
+def _fits(preset: Preset, module: Module, project: Project) -> bool:
+    return all(_holds(each, module, project) for each in preset.match or ())
+
+
+def _holds(condition: Condition, module: Module, project: Project) -> bool:
+    if condition.kind == "task_type":
+        return True
+    if condition.kind == "file":
+        return any(_pattern(project.folder, each).covers(module.label) for each in condition.values)
+    return any(_is_like(found, condition.values) for found in _found(condition, module, project))
+
+
+@lru_cache(maxsize=256)
+def _pattern(folder: Path, pattern: str) -> FilePattern:
+    return FilePattern(folder, pattern)
+
+
+def _found(condition: Condition, module: Module, project: Project) -> Iterator[Value]:
+    """Yields what a module has where a condition looks."""
+    if condition.kind == "module":
+        yield module.module_name
+    elif condition.kind == "blueprint":
+        yield module.blueprint
+    elif condition.kind == "column":
+        # Delta takes no notice of the case of a column's name.
+        yield next((v for name, v in module.columns.items() if name.casefold() == condition.name.casefold()), None)
+    else:
+        tags = {**_map(project.defaults.job.get("tags")), **_map(module.job_config.get("tags"))}
+        yield tags.get(condition.name)
+
+
+def _map(value: Value) -> dict[str, Value]:
+    return value if isinstance(value, dict) else {}
+
+
+def _is_like(found: Value, wanted: tuple[str, ...]) -> bool:
+    if found is None or isinstance(found, (dict, list)):
+        return False
+    text = found if isinstance(found, str) else json_like(found)
+    return any(fnmatchcase(text, each) for each in wanted)
+
+
+def applies_to(preset: Preset, task_type: str, block: str) -> bool:
+    """Says whether a preset is for tasks of a kind, by the kind's short name or its block."""
+    wanted = [each.values for each in preset.match or () if each.kind == "task_type"]
+    return all(_is_like(task_type, values) or _is_like(block, values) for values in wanted)
+
+
+def with_sources(module: Module, presets: list[Numbered]) -> Module:
+    """Returns a module with the sources that its presets add; one that it has by itself is its own.
+
+    A module that is switched off stays so.
+    """
+    if not any(source.is_active for source in module.sources):
+        return module
+    known = {source.source_id for source in module.sources}
+    added = []
+    for _, preset in presets:
+        for source in preset.sources:
+            if source.source_id not in known:
+                known.add(source.source_id)
+                added.append(source)
+    return replace(module, sources=(*module.sources, *added)) if added else module

@@ -1,0 +1,78 @@
+"""The plan of a project: what changes in its jobs when its generated files change, and where that comes from.
+
+Reads generated files. Few jobs are built for it: those made of rows that change in a way of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from lakeflow_job_meta._internal.trees import ABSENT, Difference, KeyPath, value_at
+from lakeflow_job_meta.jobs.model import Job
+from lakeflow_job_meta.jobs.units import Jobs
+from lakeflow_job_meta.output.read_back import jobs_in, scan, texts_of_revision
+from lakeflow_job_meta.output.writer import Change, FileChanges
+from lakeflow_job_meta.planning.compare import JobChange, Plan, TaskChange, compare_jobs
+from lakeflow_job_meta.planning.fold import fold_jobs
+
+TRACED_JOBS = 200
+"""Of so many jobs the origins of changed settings are looked up; more nobody reads, and each has to be built for it."""
+
+
+def compare_files(changes: FileChanges, jobs: Jobs, revision: str | None = None) -> Plan:
+    """Returns what changes in the jobs when files change, against the files on disk or those of a git revision.
+
+    A job that must stay as it is (its module is broken, its source cannot be read) does not change. `jobs` are those
+    of the metadata.
+
+    Raises:
+        OperationFailed: Generated files cannot be read.
+        ConfigError: There is no such revision.
+    """
+    on_disk, _ = scan(changes.layout)
+    before = on_disk if revision is None else texts_of_revision(changes.layout.project, revision)
+    return with_origins(compare_jobs(jobs_in(before), jobs_in(changes.applied_to(on_disk))), jobs)
+
+
+def with_origins(plan: Plan, jobs: Jobs) -> Plan:
+    """Returns a plan that names blueprints and rows, and where the changed settings of jobs made of rows were written.
+
+    Jobs that change alike are told together, and so without the latter.
+    """
+    if all(source.blueprint is None for source in jobs.sources.values()):
+        return plan
+    changes = [_of_blueprint(change, jobs) for change in plan.changes]
+    alone = [group[0] for group in fold_jobs(changes) if len(group) == 1]
+    own = [change for change in alone if change.rows and change.kind is Change.UPDATE]
+    traced = {change.key: _traced(change, jobs) for change in own[:TRACED_JOBS]}
+    return replace(plan, changes=tuple(traced.get(change.key, change) for change in changes))
+
+
+def _of_blueprint(change: JobChange, jobs: Jobs) -> JobChange:
+    source = jobs.sources.get(change.key)
+    if source is None or source.blueprint is None:
+        return change
+    return replace(change, blueprint=source.blueprint, rows=source.unit.rows())
+
+
+def _traced(change: JobChange, jobs: Jobs) -> JobChange:
+    job = jobs.get(change.key)
+    if job is None:
+        return change
+    numbers = {str(task.get("task_key")): number for number, task in enumerate(job.tasks)}
+
+    def traced(task: TaskChange) -> TaskChange:
+        path = ("tasks", numbers[task.key]) if task.key in numbers else None
+        return task if path is None else replace(task, differences=tuple(_located(task.differences, job, path)))
+
+    return replace(change, settings=tuple(_located(change.settings, job)), tasks=tuple(map(traced, change.tasks)))
+
+
+def _located(differences: tuple[Difference, ...], job: Job, below: KeyPath = ()) -> Iterator[Difference]:
+    for each in differences:
+        path = (*below, *each.path)
+        is_there, value = value_at(job.settings, path)
+        # A job that must stay as it is has other settings than the metadata, which tell nothing of them.
+        is_same = (value if is_there else ABSENT) == each.after
+        yield replace(each, origin=str(job.origin_of(path))) if is_same else each
