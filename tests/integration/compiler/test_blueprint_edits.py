@@ -189,7 +189,7 @@ class Edits(RuleBasedStateMachine):
             assert self.remembering.generated() == self.forgetful.generated()
             one, other = self.remembering.compile(), self.forgetful.compile()
         for each in fields(one):
-            if each.name not in ("jobs", "missing", "present", "units", "library"):
+            if each.name not in ("jobs", "missing", "present", "units", "library", "bundle"):
                 assert getattr(one, each.name) == getattr(other, each.name), each.name
         assert [(job.key, job.settings) for job in one.jobs] == [(job.key, job.settings) for job in other.jobs]
         assert one.kept_jobs.isdisjoint(job.key for job in one.jobs)
@@ -315,6 +315,6 @@ def test_worker_processes_change_nothing(project, monkeypatch):
     alone = project.compile()
     assert {each.code for each in alone.diagnostics} == {"bad-parameter", "missing-parameter", "unknown-blueprint"}
     for each in fields(alone):
-        if each.name not in ("jobs", "missing", "present", "units", "library"):
+        if each.name not in ("jobs", "missing", "present", "units", "library", "bundle"):
             assert getattr(together, each.name) == getattr(alone, each.name), each.name
     assert [job.settings for job in together.jobs] == [job.settings for job in alone.jobs]

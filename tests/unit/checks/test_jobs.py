@@ -555,7 +555,8 @@ def test_inputs_of_a_loop_show_where_they_are_no_json(problems_of, wrong):
 
 
 def test_inputs_of_a_loop_may_be_nested_without_end(problems_of):
-    assert codes(problems_of({"for_each_task": {**LOOP, "inputs": "[" * 200_000}})) == ["conflicting-settings"]
+    found = codes(problems_of({"for_each_task": {**LOOP, "inputs": "[" * 200_000}}))
+    assert found == ["too-much", "conflicting-settings"]
 
 
 def test_the_file_that_is_missing_is_named_behind_many_folders(problems_of):
