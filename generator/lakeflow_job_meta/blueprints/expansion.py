@@ -234,6 +234,33 @@ class ExpandedModule:
 
     def ref(self, path: KeyPath, *, of_key: bool) -> SourceRef:
         """Returns the place of a value in the document that it was written in."""
+        own, written, row = self._written(path)
+        if own is not None:
+            return self._of_own(own, of_key)
+        return self._of_parameter(written, row) or self._in_blueprint(written, of_key)
+
+    def refs(self, path: KeyPath) -> list[SourceRef]:
+        """Returns the places of all that a value is made of: of its parameters, and of those that their defaults name."""
+        own, written, row = self._written(path)
+        is_there, value = value_at(self._blueprint.written, written)
+        if own is not None or not is_there or not isinstance(value, str):
+            return [self.ref(path, of_key=False)]
+        resolved = self._rows[row]
+        defaults = {
+            name: value_at(self._blueprint.written, ("parameters", name, "default"))[1] for name in resolved.values
+        }
+        given: dict[str, None] = {}
+        pending = [name for _, name, _ in placeholders_in(value)]
+        while pending:
+            name = pending.pop(0)
+            if resolved.is_given(name):
+                given[name] = None
+            else:
+                pending += sorted(names_in(cast("Value", defaults.get(name))))
+        return [resolved.arguments.origin.at(name) for name in given] or [self.ref(path, of_key=False)]
+
+    def _written(self, path: KeyPath) -> tuple[KeyPath | None, KeyPath, int]:
+        """Returns the path of a value in the use itself, if it is there, that in the blueprint, and whose row it is."""
         origin, inside = _SourceOrigin(None, 0), path
         written: KeyPath = ("module", *path)
         own: KeyPath | None = path
@@ -241,11 +268,10 @@ class ExpandedModule:
             origin, inside = self._origins[int(path[1])], path[2:]
             own = ("sources", origin.own, *inside) if origin.own is not None else None
             if origin.template is None:
-                return self._of_own(("sources", origin.own or 0, *inside), of_key)
+                return ("sources", origin.own or 0, *inside), (), 0
             written = self._in_template(origin.template, inside)
-        if own is not None and value_at(self._own, own)[0]:
-            return self._of_own(own, of_key)
-        return self._of_parameter(written, origin.row) or self._in_blueprint(written, of_key)
+        is_own = own is not None and value_at(self._own, own)[0]
+        return own if is_own else None, written, origin.row
 
     def _in_template(self, template: SourceTemplate, inside: KeyPath) -> KeyPath:
         """Returns the path in the blueprint of something in a source; there the task of a loop is a level higher."""
