@@ -240,7 +240,7 @@ class ExpandedModule:
         return self._of_parameter(written, row) or self._in_blueprint(written, of_key)
 
     def refs(self, path: KeyPath) -> list[SourceRef]:
-        """Returns the places of all that a value is made of: of its parameters, and of those that their defaults name."""
+        """Returns the places of all that a value is made of: its parameters, and those that their defaults name."""
         own, written, row = self._written(path)
         is_there, value = value_at(self._blueprint.written, written)
         if own is not None or not is_there or not isinstance(value, str):
