@@ -93,6 +93,8 @@ def assert_same(one: Compilation, other: Compilation) -> None:
         if field.name in ("missing", "present"):
             sources = ([reading.source for reading in getattr(each, field.name)] for each in (one, other))
             assert next(sources) == next(sources)
+        elif field.name == "units":
+            assert [*one.units.values()] == [*other.units.values()]
         elif field.name != "jobs":
             assert getattr(one, field.name) == getattr(other, field.name), field.name
     assert [job.settings for job in one.jobs] == [job.settings for job in other.jobs]
