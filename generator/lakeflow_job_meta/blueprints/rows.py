@@ -16,7 +16,7 @@ from typing import cast
 from lakeflow_job_meta._internal.hashing import content_digest
 from lakeflow_job_meta._internal.text import did_you_mean, listing, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
-from lakeflow_job_meta.blueprints.expansion import expand
+from lakeflow_job_meta.blueprints.expansion import ExpandedModule, expand
 from lakeflow_job_meta.blueprints.model import Library
 from lakeflow_job_meta.blueprints.template import Template, compile_template, placeholders_in
 from lakeflow_job_meta.config.model import RowMapping
@@ -531,6 +531,14 @@ class RowDocument:
         is_whole = isinstance(written, str) and found[0][1]
         return self._inside(column[0], (*column[1], *path[length:]) if is_whole else column[1], of_key)
 
+    def cells(self, path: KeyPath) -> list[Location]:
+        """Returns the cells of all columns that a parameter is made of; where it is made of none, its place."""
+        written = self._reading.mapping.values.get(str(path[0])) if path else None
+        columns = [self._reading.columns.find(name) for _, name, _ in placeholders_in(written, COLUMN)]
+        if len(columns) < 2:
+            return [self.locate(path, of_key=False)[0]]
+        return [self._inside(*column)[0] for column in columns if column is not None]
+
     def subject(self, path: KeyPath) -> Subject:
         return Subject(setting=str(path[0]) if path and isinstance(path[0], str) else None)
 
@@ -573,6 +581,16 @@ class RowDocument:
             return at, line
         start, end = locate_in_json(text, path, of_key=of_key)
         return Location(at.path, *start, False, *end), lines_of(text)[start.line - 1]
+
+
+def origins_of(ref: SourceRef) -> list[Location]:
+    """Returns the places of all that a value of a module is made of: of what a row gives, its cells."""
+    document = ref.document
+    refs = document.refs(ref.path) if isinstance(document, ExpandedModule) else [ref]
+    cells = (
+        each.document.cells(each.path) if isinstance(each.document, RowDocument) else [each.location()] for each in refs
+    )
+    return [place for places in cells for place in places]
 
 
 def _shown(value: Value) -> str:

@@ -50,9 +50,10 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and not args[0].startswith("-") and args[0] not in _COMMANDS:
-            from lakeflow_job_meta._internal.text import did_you_mean
+            from lakeflow_job_meta._internal.text import did_you_mean, listing
 
-            ctx.fail(f"No such command {args[0]!r}{did_you_mean(args[0], _COMMANDS)}")
+            known = f"; known: {listing(_COMMANDS, len(_COMMANDS))}"
+            ctx.fail(f"No such command {args[0]!r}{did_you_mean(args[0], _COMMANDS, known)}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

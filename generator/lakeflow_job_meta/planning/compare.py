@@ -78,7 +78,7 @@ def compare_jobs(before: Mapping[str, GeneratedJob], after: Mapping[str, Generat
         elif key not in before:
             tasks = tuple(TaskChange(task, Change.CREATE) for task in after[key].tasks)
             changes.append(JobChange(key, Change.CREATE, tasks=tasks, renamed_from=gone.take(after[key])))
-        elif (change := _changed(before[key], after[key])) is not None:
+        elif before[key] is not after[key] and (change := _changed(before[key], after[key])) is not None:
             changes.append(change)
     return Plan(tuple(changes), sum(key in before for key in after) - sum(c.kind is Change.UPDATE for c in changes))
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from lakeflow_job_meta._internal.trees import ABSENT, Difference, KeyPath, value_at
+from lakeflow_job_meta.blueprints.rows import origins_of
+from lakeflow_job_meta.diagnostics.model import SourceRef
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.units import Jobs
 from lakeflow_job_meta.output.read_back import jobs_in, scan, texts_of_revision
@@ -32,7 +34,14 @@ def compare_files(changes: FileChanges, jobs: Jobs, revision: str | None = None)
     """
     on_disk, _ = scan(changes.layout)
     before = on_disk if revision is None else texts_of_revision(changes.layout.project, revision)
-    return with_origins(compare_jobs(jobs_in(before), jobs_in(changes.applied_to(on_disk))), jobs)
+    after = changes.applied_to(on_disk)
+    edited = {file.job_key for file in {**before, **after} if before.get(file) != after.get(file)}
+    read = jobs_in(before)
+    # Reading takes most of the time of a plan, so what is the same is read once.
+    same = {key: job for key, job in read.items() if key not in edited}
+    return with_origins(
+        compare_jobs(read, same | jobs_in({file: text for file, text in after.items() if file.job_key in edited})), jobs
+    )
 
 
 def with_origins(plan: Plan, jobs: Jobs) -> Plan:
@@ -75,4 +84,8 @@ def _located(differences: tuple[Difference, ...], job: Job, below: KeyPath = ())
         is_there, value = value_at(job.settings, path)
         # A job that must stay as it is has other settings than the metadata, which tell nothing of them.
         is_same = (value if is_there else ABSENT) == each.after
-        yield replace(each, origin=str(job.origin_of(path))) if is_same else each
+        yield replace(each, origin=_origin(job.origin_of(path))) if is_same else each
+
+
+def _origin(ref: SourceRef) -> str:
+    return ", ".join(dict.fromkeys(str(place) for place in origins_of(ref)))

@@ -145,6 +145,30 @@ class TestAnEditedRow:
             "0 jobs to create, 1 to change, 0 to delete, 3 unchanged.\n"
         )
 
+    def test_is_named_with_all_columns_that_a_value_is_made_of(self, of_delta):
+        mapping = of_delta.read("job_meta.yml").replace(
+            "'${column.TargetName}'", "'${column.TargetName}', source: '${column.source}/${column.load_type}'"
+        )
+        of_delta.write("job_meta.yml", mapping)
+        assert of_delta.ljm("generate").exit_code == 0
+        write_delta(of_delta, [*rows_of(3), ("t003", "dbo.New", "full", 2)])
+
+        line = next(line for line in of_delta.ljm("plan").stdout.split("\n") if "parameters.source" in line)
+
+        row = "data/ingest_list[TargetName=t003]"
+        assert line.endswith(f"'dbo.T3/full' -> 'dbo.New/full'  ({row}.source, {row}.load_type)")
+
+    def test_is_named_where_a_default_is_made_of_another_parameter(self, of_delta):
+        blueprint = BLUEPRINT.replace("source: {type: text}", "source: {type: text, default: 'x.${param.load_type}'}")
+        of_delta.write("metadata/blueprints.yml", blueprint)
+        write_delta(of_delta, [(name, None, mode, 2) for name, _, mode, _ in rows_of(4)])  # type: ignore[misc]
+        assert of_delta.ljm("generate").exit_code == 0
+        write_delta(of_delta, [(f"t{n:03}", None, "delta" if n == 1 else "full", 2) for n in range(4)])  # type: ignore[misc]
+
+        line = next(line for line in of_delta.ljm("plan").stdout.split("\n") if "parameters.source" in line)
+
+        assert line.endswith("'x.full' -> 'x.delta'  (data/ingest_list[TargetName=t001].load_type)")
+
     def test_of_a_csv_is_named_with_line_and_column(self, of_csv):
         write_csv(of_csv, [("t000", "dbo.T0", "full", 7), *rows_of(4)[1:]])
 
