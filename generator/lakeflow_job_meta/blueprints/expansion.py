@@ -6,7 +6,7 @@ in the blueprint, in the cell or line that gave a parameter, or in the use itsel
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -250,25 +250,57 @@ class ExpandedModule:
 
     def ref(self, path: KeyPath, *, of_key: bool) -> SourceRef:
         """Returns the place of a value in the document that it was written in."""
-        origin, inside = _SourceOrigin(None, 0), path
-        written: KeyPath = ("module", *path)
-        own: KeyPath | None = path
-        if path[:1] == ("sources",) and len(path) > 1 and int(path[1]) < len(self._origins):
-            origin, inside = self._origins[int(path[1])], path[2:]
-            own = ("sources", origin.own, *inside) if origin.own is not None else None
-            if origin.template is None:
-                return self._of_own(("sources", origin.own or 0, *inside), of_key)
-            written = self._in_template(origin.template, inside)
-        keyed = by_item_key(self._module, own) if own is not None else ()
-        if own is not None and value_at(self._own, own := by_item_number(self._own, keyed))[0]:
+        origin, inside = self._source_at(path)
+        own = self._own_path(path, origin, inside)
+        if own is not None and (value_at(self._own, own)[0] or (origin is not None and origin.template is None)):
             return self._of_own(own, of_key)
-        if origin.template is not None and origin.template.loop is not None:
+        return self._below(path, of_key)
+
+    def parts(self, path: KeyPath, value: Value) -> Iterator[tuple[str, Value, SourceRef]]:
+        """Yields what sets a value that has come to be `value`: the use itself, then the blueprint below it."""
+        origin, inside = self._source_at(path)
+        own = self._own_path(path, origin, inside)
+        is_own, found = value_at(self._own, own) if own is not None else (False, None)
+        if own is not None and is_own:
+            yield "module", cast("Value", found), self._of_own(own, of_key=False)
+        is_made, made = self._made(path, origin, inside) if is_own else (True, value)
+        if is_made and (origin is None or origin.template is not None):
+            yield f"blueprint {self._blueprint.name}", cast("Value", made), self._below(path, of_key=False)
+
+    def _made(self, path: KeyPath, origin: _SourceOrigin | None, inside: KeyPath) -> tuple[bool, object]:
+        """Returns what the blueprint makes at a path, before anything is laid over it."""
+        if origin is None:
+            return value_at(self._blueprint.module.fill(self._rows[0].values), path)
+        if origin.template is None:
+            return False, None
+        return value_at(origin.template.template.fill(self._rows[origin.row].values), inside)
+
+    def _source_at(self, path: KeyPath) -> tuple[_SourceOrigin | None, KeyPath]:
+        """Returns the source that a path leads into, if it does, and what is left of the path there."""
+        if path[:1] == ("sources",) and len(path) > 1 and int(path[1]) < len(self._origins):
+            return self._origins[int(path[1])], path[2:]
+        return None, path
+
+    def _own_path(self, path: KeyPath, origin: _SourceOrigin | None, inside: KeyPath) -> KeyPath | None:
+        """Returns where the use itself would write a value; None where it says nothing of a source."""
+        if origin is not None:
+            return ("sources", origin.own, *inside) if origin.own is not None else None
+        return by_item_number(self._own, by_item_key(self._module, path))
+
+    def _below(self, path: KeyPath, of_key: bool) -> SourceRef:
+        """Returns the place of a value that the blueprint makes: in it, or where a parameter was given."""
+        origin, inside = self._source_at(path)
+        template = origin.template if origin is not None else None
+        if origin is None or template is None:
+            keyed = by_item_key(self._module, path)
+            written = by_item_number(self._blueprint.written, ("module", *keyed))
+            return self._of_parameter(written, 0, of_key) or self._in_blueprint(written, of_key)
+        written = self._in_template(template, inside)
+        if template.loop is not None:
             if inside[:3] == (*_LOOP, "inputs"):
                 return self._rows[0].arguments.origin
             if inside == ("source_id",):  # made of what is left without placeholders
                 return self._in_blueprint(written, of_key)
-        if inside is path:
-            written = by_item_number(self._blueprint.written, ("module", *keyed))
         return self._of_parameter(written, origin.row, of_key) or self._in_blueprint(written, of_key)
 
     def _in_template(self, template: SourceTemplate, inside: KeyPath) -> KeyPath:
