@@ -19,7 +19,7 @@ _COMMANDS = {
     "generate": "Write the bundle's YAML files from the metadata.",
     "plan": "Show what the metadata would change, per job, task and setting.",
     "show": "Print the job of one module as YAML, as it is generated.",
-    "explain-setting": "Show which places set a setting of a job, the one that wins first.",
+    "explain-setting": "Show which places set a setting of a job or task.",
     "blueprints": "List blueprints, their parameters, and what is made of them.",
     "deploy": "Generate, pass the safety gate, and deploy.",
     "monitor": "Watch the metadata, and deploy what changes.",
