@@ -289,10 +289,11 @@ class ExpandedModule:
 
     def refs(self, path: KeyPath) -> list[SourceRef]:
         """Returns the places of all that a value is made of: its parameters, and those that their defaults name."""
-        here = self.ref(path, of_key=False)
+        here, own = self.ref(path, of_key=False), self._own_path(path, *self._source_at(path))
         written, row = self._in_blueprint_path(path)
-        is_there, value = value_at(self._blueprint.written, written)
-        if here.document is self._origin.document or not is_there or not isinstance(value, str):
+        value = value_at(self._blueprint.written, written)[1]
+        is_own = own is not None and value_at(self._own, own)[0]
+        if is_own or not isinstance(value, str):
             return [here]
         resolved = self._rows[row]
         given: dict[str, None] = {}

@@ -19,6 +19,7 @@ _COMMANDS = {
     "generate": "Write the bundle's YAML files from the metadata.",
     "plan": "Show what the metadata would change, per job, task and setting.",
     "show": "Print the job of one module as YAML, as it is generated.",
+    "explain-setting": "Show which places set a setting of a job or task.",
     "blueprints": "List blueprints, their parameters, and what is made of them.",
     "deploy": "Generate, pass the safety gate, and deploy.",
     "monitor": "Watch the metadata, and deploy what changes.",
@@ -41,7 +42,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"lakeflow_job_meta.cli.{cmd_name}")
+        module = importlib.import_module(f"lakeflow_job_meta.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         _add_project_option(command)
         return command

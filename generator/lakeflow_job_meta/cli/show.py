@@ -13,16 +13,19 @@ from lakeflow_job_meta.cli.report import echo, show_text
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.diagnostics.model import Diagnostic, in_reading_order
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
+from lakeflow_job_meta.layout.generated_file import FileKind
 from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.parsing.keys import job_key
+from lakeflow_job_meta.render.annotate import with_origins
 
 _EMPTY_LINE = "\n"
 
 
 @click.command("show")
 @click.argument("module")
+@click.option("--origin", "with_origin", is_flag=True, help="Put behind each value where it is written.")
 @click.pass_obj
-def command(folder: Path | None, module: str) -> None:
+def command(folder: Path | None, module: str, with_origin: bool) -> None:
     """Print the job of a module as YAML, as it is generated.
 
     Nothing has to be on disk, and nothing is written. What a blueprint and the defaults of the project give is in it.
@@ -32,10 +35,11 @@ def command(folder: Path | None, module: str) -> None:
     \b
     Examples:
       ljm show ingest_orders
+      ljm show ingest_orders --origin
     """
     project = open_project(folder)
     compilation = compile_metadata(project)
-    key = _key_of(compilation, module)
+    key = key_of(compilation, module)
     problems = _problems_of(compilation, key)
     show_text(problems)
     texts = {file: text for file, text in compilation.files.items() if file.job_key == key}
@@ -45,11 +49,13 @@ def command(folder: Path | None, module: str) -> None:
     for number, (file, text) in enumerate(sorted(texts.items())):
         if len(texts) > 1:
             echo(f"{_EMPTY_LINE if number else ''}==> {layout.in_project(file)} <==")
+        job = compilation.jobs.get(key) if with_origin and file.kind is FileKind.JOB else None
+        text = text if job is None else with_origins(text, job)
         # Elsewhere it may be kept as a file.
         click.echo(printable(text) if sys.stdout.isatty() else text, nl=False)
 
 
-def _key_of(compilation: Compilation, module: str) -> str:
+def key_of(compilation: Compilation, module: str) -> str:
     """Returns the key of the job of a module; raises an error that says why there is none."""
     names = {each.name: each.key for result in compilation.units.values() for each in result.modules if each.name}
     key = names.get(module) or job_key(module)

@@ -150,10 +150,15 @@ class _Builder:
         for key, instead in _MADE_ELSEWHERE.items():
             if key in source.transformation_config:
                 self._report(UNKNOWN_FIELD, origin.key(key), f"{key!r} cannot be in 'transformation_config': {instead}")
-        own = Layer("source", origin, source.transformation_config, moves=task_types.WRITTEN_ELSEWHERE)
+        own = Layer(self._layer_of(source), origin, source.transformation_config, moves=task_types.WRITTEN_ELSEWHERE)
         layers: list[Layer] = []
         settings.update(self._settings(own, source.task_key, source.source_id, layers))
         return in_task_order(settings), TaskOrigin(source, tuple(layers))
+
+    def _layer_of(self, source: Source) -> str:
+        """Names the layer of a source: its own, or the preset that adds it."""
+        added = next((each for _, each in self.presets if source in each.sources), None)
+        return "source" if added is None else f"preset {added.name}"
 
     def _settings(self, own: Layer, key: str, source_id: str, layers: list[Layer]) -> dict[str, Value]:
         """Turns a `transformation_config` into the settings of a task, without key and dependencies.

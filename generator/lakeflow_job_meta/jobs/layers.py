@@ -54,7 +54,6 @@ def origin_in(layers: Sequence[Layer], path: KeyPath, settings: Value, *, of_key
 
     `settings` are what the layers were merged to, into which the path leads.
     """
-    keyed = by_item_key(settings, path)
     nearest: SourceRef | None = None
     fewest_missing = len(path)
     for layer in reversed(layers):
@@ -62,8 +61,7 @@ def origin_in(layers: Sequence[Layer], path: KeyPath, settings: Value, *, of_key
             continue
         if layer.is_derived:
             return layer.ref
-        written = by_item_number(layer.value, keyed[len(layer.prefix) :])
-        written = _as_written(layer, written)
+        written = written_in(layer, path, settings)
         missing = next(n for n in range(len(written) + 1) if value_at(layer.value, written[: len(written) - n])[0])
         if missing == 0:
             return SourceRef(layer.ref.document, (*layer.ref.path, *written), of_key)
@@ -72,7 +70,9 @@ def origin_in(layers: Sequence[Layer], path: KeyPath, settings: Value, *, of_key
     return nearest
 
 
-def _as_written(layer: Layer, path: KeyPath) -> KeyPath:
+def written_in(layer: Layer, path: KeyPath, settings: Value) -> KeyPath:
+    """Returns where a layer would write the setting at `path`, below its own prefix."""
+    path = by_item_number(layer.value, by_item_key(settings, path)[len(layer.prefix) :])
     for of_job, of_metadata in layer.moves:
         if path[: len(of_job)] == of_job and value_at(layer.value, of_metadata)[0]:
             return (*of_metadata, *path[len(of_job) :])
