@@ -296,16 +296,16 @@ class ExpandedModule:
         if is_own or not isinstance(value, str):
             return [here]
         resolved = self._rows[row]
-        given: dict[str, None] = {}
+        given: dict[str, SourceRef] = {}
         pending = [name for _, name, _ in placeholders_in(value)]
+        needs = {parameter.name: parameter.needs for parameter in self._blueprint.parameters}
         while pending:
             name = pending.pop(0)
-            if resolved.is_given(name):
-                given[name] = None
+            if resolved.arguments.is_given(name):
+                given[name] = resolved.arguments.place_of(name)
             else:
-                default = value_at(self._blueprint.written, ("parameters", name, "default"))[1]
-                pending += sorted(names_in(cast("Value", default)))
-        return [resolved.arguments.origin.at(name) for name in given] or [here]
+                pending += sorted(needs.get(name, ()))
+        return [*given.values()] or [here]
 
     def _below(self, path: KeyPath, of_key: bool) -> SourceRef:
         """Returns the place of a value that the blueprint makes: in it, or where a parameter was given."""

@@ -537,7 +537,7 @@ class RowDocument:
         columns = [self._reading.columns.find(name) for _, name, _ in placeholders_in(written, COLUMN)]
         if len(columns) < 2:
             return [self.locate(path, of_key=False)[0]]
-        return [self._inside(*column)[0] for column in columns if column is not None]
+        return [self._inside(*column, of_key=False)[0] for column in columns if column is not None]
 
     def subject(self, path: KeyPath) -> Subject:
         return Subject(setting=str(path[0]) if path and isinstance(path[0], str) else None)

@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import fields
 from multiprocessing import spawn
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import pytest
@@ -22,14 +23,13 @@ from lakeflow_job_meta.checks.file_lookups import FileLookups
 from lakeflow_job_meta.cli import params
 from lakeflow_job_meta.compiler import parallel
 from lakeflow_job_meta.compiler.cache import cache
-from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.parallel import ParallelCompiler, Workers
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.compiler.unit import UnitCompiler
 from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.parsing.units import SourceUnit, UnitContent
-from support.project_folder import ProjectFolder, module
+from support.project_folder import ProjectFolder, compile_loaded, module
 from support.tables import row, write_table
 
 AT_ONCE = Workers(2, after_seconds=0, worth_seconds=0, chunk_seconds=60)
@@ -85,7 +85,7 @@ UNITS = 6 * len(KINDS) + 2 + 6
 
 
 def shared(project: ProjectFolder) -> Compilation:
-    return compile_project(load_project(project.path), workers=AT_ONCE)
+    return compile_loaded(load_project(project.path), workers=AT_ONCE)
 
 
 def assert_same(one: Compilation, other: Compilation) -> None:
@@ -94,7 +94,7 @@ def assert_same(one: Compilation, other: Compilation) -> None:
             sources = ([reading.source for reading in getattr(each, field.name)] for each in (one, other))
             assert next(sources) == next(sources)
         elif field.name == "units":
-            assert [*one.units.values()] == [*other.units.values()]
+            assert list(one.units.values()) == list(other.units.values())
         elif field.name == "library":
             assert one.library.blueprints.keys() == other.library.blueprints.keys()
         elif field.name != "jobs":
@@ -138,8 +138,9 @@ class TestResults:
             "from pathlib import Path\n"
             "from lakeflow_job_meta.compiler.compile import compile_project\n"
             "from lakeflow_job_meta.compiler.parallel import Workers\n"
+            "from lakeflow_job_meta.config.bundle import BundleDeclarations\n"
             "from lakeflow_job_meta.config.load import load_project\n"
-            "found = compile_project(load_project(Path('.')), workers=Workers(2, 0, 0, 60))\n"
+            "found = compile_project(load_project(Path('.')), BundleDeclarations(), workers=Workers(2, 0, 0, 60))\n"
             "print({key for key in found.kept_jobs if key in ('good_0', 'zzz')})\n"
         )
         # Without the option, paths here are ASCII.
@@ -191,7 +192,7 @@ class TestWithoutWorkers:
     def test_little_work_starts_none(self, project, monkeypatch):
         monkeypatch.setattr(parallel, "_Pool", None)
 
-        assert compile_project(load_project(project.path), workers=Workers(2)).files
+        assert compile_loaded(load_project(project.path), workers=Workers(2)).files
 
     @pytest.mark.parametrize("python", ["/does/not/exist", "/bin/false", "/bin/cat", "", None])
     def test_a_python_that_does_not_start_changes_nothing(self, project, compiled_here, monkeypatch, python):
@@ -249,6 +250,27 @@ class TestWithoutWorkers:
         assert handed_out >= chunk
         assert_same(together, project.compile())
 
+    def test_a_worker_that_dies_while_another_one_is_started_changes_nothing(self, project, monkeypatch):
+        start, terminate = SpawnProcess.start, SpawnProcess.terminate
+
+        def start_slowly(process: SpawnProcess) -> None:
+            for other in multiprocessing.active_children():
+                other.kill()
+                time.sleep(0.1)
+            start(process)
+
+        def terminate_slowly(process: SpawnProcess) -> None:
+            terminate(process)
+            time.sleep(0.4)
+
+        monkeypatch.setattr(SpawnProcess, "start", start_slowly)
+        monkeypatch.setattr(SpawnProcess, "terminate", terminate_slowly)
+
+        together = shared(project)
+
+        # What the threads of the pool raise is an error of the test.
+        assert_same(together, project.compile())
+
     def test_units_that_cannot_be_sent_are_compiled_here(self, project, compiled_here, monkeypatch):
         monkeypatch.setattr(SourceUnit, "__reduce__", lambda unit: 1 / 0)
 
@@ -286,7 +308,7 @@ def test_workers_take_less_and_less_by_size_and_one_unit_at_least():
     assert work.take_chunk() == [units[5]]
 
 
-MODULES = 5_000
+MODULES = 3_000
 
 
 @pytest.fixture(scope="module")
@@ -364,7 +386,7 @@ class TestProcesses:
 
     def test_are_started_by_the_command_line_and_end_with_it(self, big_project):
         with validation(big_project, SCRIPT) as (command, children):
-            assert command.stderr.read().endswith(f"\nNo problems in {MODULES:,} modules.\n")
+            assert command.stderr.read().endswith(f"No problems in {MODULES:,} modules.\n")
             assert command.wait() == 0
         assert_end(children)
 
@@ -392,7 +414,7 @@ def test_a_chunk_that_no_worker_will_ever_answer_is_compiled_here(project, monke
     work = parallel._Work([unit], AT_ONCE)
     work.take_first()
     pool = parallel._Pool(compiler, 1)
-    pool.chunks[Future()] = Path("nowhere"), [unit]
+    pool.chunks[Future()] = parallel._Chunk(Path("nowhere"), [unit])
     monkeypatch.setattr(parallel, "LIVENESS_SECONDS", 0.01)
 
     pool.exchange(work)
