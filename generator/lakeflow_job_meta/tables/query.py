@@ -117,9 +117,11 @@ def run_local_query(text: str, tables: Mapping[str, str], folder: Path) -> Whole
             "Queries over Delta tables by path need the extra 'delta': pip install 'lakeflow-job-meta[delta]'"
         ) from None
     builder = QueryBuilder()
-    for name, location in tables.items():
-        builder.register(name, DeltaFiles(location, ANY_TABLE, folder).opened())
+    opened = {name: DeltaFiles(location, ANY_TABLE, folder).opened() for name, location in tables.items()}
     try:
+        for name, table in opened.items():
+            quoted_name = name.replace('"', '""')
+            builder.register(f'"{quoted_name}"', table)  # without quotes, it would be changed to small letters
         found = builder.execute(text.strip().rstrip(";")).read_all()
         columns, rows = values_of(found)
     except Exception as error:  # DataFusion's own exceptions have no type of their own in Python

@@ -204,7 +204,10 @@ class TestQueries:
     def test_two_columns_of_one_name_are_refused(self, project, filled, connection):
         query(project, filled, f"SELECT name, owner AS Name FROM {LIST}")
         (problem,) = problems_of(compiled(project, connection))
-        assert "the columns 'name' and 'Name' differ by case alone, or not at all; name one with AS" in problem
+        assert (
+            "the columns 'name' and 'Name' differ by case alone, or not at all; give one of them another name"
+            in problem
+        )
 
     def test_columns_are_found_whatever_their_case(self, project, filled, connection):
         query(project, filled, f"SELECT name AS NAME, owner AS Owner FROM {LIST}")

@@ -157,6 +157,11 @@ class TestQueries:
             "'list'?; 'tables' names 'list' [unreadable]"
         )
 
+    @pytest.mark.parametrize("name", ["List", "my list", "main.list", "größe", "1"])
+    def test_a_table_may_have_any_name_in_a_query(self, table, name):
+        query(table, f'SELECT name FROM "{name}"', f"{{'{name}': data/list}}")
+        assert len(jobs_of(compiled(table))) == 2
+
     def test_a_table_that_is_not_there_is_one_sentence(self, table):
         query(table, "SELECT name FROM list", "{list: data/lost}")
         assert problem(table) == "sql/rows.sql: error: there is no Delta table here; correct the path [unreadable]"
