@@ -19,7 +19,7 @@ blueprints:
   - blueprint: load
     parameters:
       name: {type: text}
-      owner: {type: text, required: false}
+      owner: {type: text, required: false, pattern: "[a-z]+"}
       retries: {type: number, default: 0}
       active: {type: boolean, default: true}
     module:
