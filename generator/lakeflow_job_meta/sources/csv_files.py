@@ -150,7 +150,9 @@ def read_csv(label: str, content: bytes) -> CsvFile:
     rows = []
     for record in records[1:]:
         if len(record.fields) != len(names):
-            message = f"{count(len(record.fields), 'field')} in this line, but {len(names)} columns in the first"
+            message = (
+                f"{count(len(record.fields), 'field')} in this line, but {count(len(names), 'column')} in the first"
+            )
             problems.append(_problem(label, message, record.line, record.text))
         else:
             rows.append(TableRow(tuple(field or None for field in record.fields), record.line, record.text))

@@ -184,6 +184,8 @@ class TestHistory:
         rows.are(a="y")
         world.monitor().tick()
         assert world.history[0].metadata_version == "data/list@1"
+        for command in ("status", "history"):
+            assert "data/list@1" in world.project.ljm(command, "-t", "dev").stdout
 
     def test_what_has_no_version_is_left_out(self, world: World):
         Rows(world, "csv").are(a="x")
