@@ -10,7 +10,7 @@ from lakeflow_job_meta._internal.text import did_you_mean, foreign_message, list
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.tables.delta import DeltaFiles, values_of
 from lakeflow_job_meta.tables.plain import WholeTable
-from lakeflow_job_meta.tables.schema import ANY_TABLE
+from lakeflow_job_meta.tables.schema import ANY_TABLE, TableUnusable
 from lakeflow_job_meta.tables.sql import SqlExecutor, Statement
 
 _CODE = r"`[^`]*`|/\*|[^\W\d]\w*|."
@@ -117,7 +117,12 @@ def run_local_query(text: str, tables: Mapping[str, str], folder: Path) -> Whole
             "Queries over Delta tables by path need the extra 'delta': pip install 'lakeflow-job-meta[delta]'"
         ) from None
     builder = QueryBuilder()
-    opened = {name: DeltaFiles(location, ANY_TABLE, folder).opened() for name, location in tables.items()}
+    opened = {}
+    for name, location in tables.items():
+        try:
+            opened[name] = DeltaFiles(location, ANY_TABLE, folder).opened()
+        except TableUnusable as error:
+            raise OperationFailed(f"of its table {quoted(name)}: {error}") from None
     try:
         for name, table in opened.items():
             quoted_name = name.replace('"', '""')
