@@ -341,7 +341,7 @@ class TestRows:
         assert "the columns 'name' and 'name' differ by case alone, or not at all" in problem
 
     def test_what_is_no_sql_is_one_sentence(self, place: SparkPlace, project: ProjectFolder):
-        project.write("sql/rows.sql", "SELECT 1 FROM")
+        project.write("sql/rows.sql", "SELECT (1")
         (problem,) = problems_of(compiled(project_of_rows(project, "query: sql/rows.sql, key: name")))
         assert problem.startswith(
             "sql/rows.sql: error: cannot be read: Spark refused a statement: [PARSE_SYNTAX_ERROR]"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lakeflow_job_meta._internal.text import did_you_mean, foreign_message, listing, quoted
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
@@ -12,6 +13,9 @@ from lakeflow_job_meta.tables.delta import DeltaFiles, values_of
 from lakeflow_job_meta.tables.plain import WholeTable
 from lakeflow_job_meta.tables.schema import ANY_TABLE, TableUnusable
 from lakeflow_job_meta.tables.sql import SqlExecutor, Statement
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
 
 _CODE = r"`[^`]*`|/\*|[^\W\d]\w*|."
 _ON_DATABRICKS = re.compile(
@@ -117,12 +121,7 @@ def run_local_query(text: str, tables: Mapping[str, str], folder: Path) -> Whole
             "Queries over Delta tables by path need the extra 'delta': pip install 'lakeflow-job-meta[delta]'"
         ) from None
     builder = QueryBuilder()
-    opened = {}
-    for name, location in tables.items():
-        try:
-            opened[name] = DeltaFiles(location, ANY_TABLE, folder).opened()
-        except TableUnusable as error:
-            raise OperationFailed(f"of its table {quoted(name)}: {error}") from None
+    opened = {name: _opened(name, location, folder) for name, location in tables.items()}
     try:
         for name, table in opened.items():
             quoted_name = name.replace('"', '""')
@@ -132,6 +131,13 @@ def run_local_query(text: str, tables: Mapping[str, str], folder: Path) -> Whole
     except Exception as error:  # DataFusion's own exceptions have no type of their own in Python
         raise OperationFailed(f"the query is refused: {_refusal(str(error), tables)}") from error
     return _with_columns(WholeTable.of_values(columns, rows))
+
+
+def _opened(name: str, location: str, folder: Path) -> DeltaTable:
+    try:
+        return DeltaFiles(location, ANY_TABLE, folder).opened()
+    except TableUnusable as error:
+        raise OperationFailed(f"of its table {quoted(name)}: {error}") from None
 
 
 def _with_columns(table: WholeTable) -> WholeTable:

@@ -165,8 +165,8 @@ class TestQueries:
     def test_a_table_that_is_not_there_is_one_sentence(self, table):
         query(table, "SELECT name FROM list", "{list: data/lost}")
         assert problem(table) == (
-            "sql/rows.sql: error: cannot be read: of its table 'list': data/lost: there is no Delta table here; correct "
-            "the path [unreadable]"
+            "sql/rows.sql: error: cannot be read: of its table 'list': data/lost: there is no Delta table here; "
+            "correct the path [unreadable]"
         )
 
     def test_what_is_no_sql_is_one_sentence(self, table):
