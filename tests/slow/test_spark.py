@@ -28,8 +28,9 @@ from lakeflow_job_meta.tables.sql import SqlTable
 from lakeflow_job_meta.tables.store import TableMissing, VersionedTable
 from support.control_table_contract import ControlTableContract, check_history, histories
 from support.cron_expressions import REFUSED, TAKEN, WITHOUT_MEANING
-from support.project_folder import module
+from support.project_folder import ProjectFolder, module
 from support.record_table_contract import OpenRecords, RecordTableContract, check_puts, put_histories
+from support.row_projects import compiled, fingerprint_of, jobs_of, problems_of, project_of_rows, rows_of
 from support.tables import row
 
 if TYPE_CHECKING:
@@ -305,3 +306,125 @@ def test_cron_expressions_are_judged_as_quartz_judges_them(session):
     ours = {each: quartz_problem(each) is None for each in expressions}
     assert [(each, ours[each]) for each in expressions if ours[each] != verdicts[each]] == []
     assert 600 < sum(verdicts.values()) < 5400
+
+
+class TestRows:
+    """Tables, views and queries of the user's own, whose rows fill a blueprint."""
+
+    @pytest.fixture
+    def filled(self, place: SparkPlace) -> Iterator[SparkPlace]:
+        """A table of two rows, a view of it in the catalog and a temporary one."""
+        run = place.session.sql
+        run(f"CREATE TABLE {place.name} (Name STRING, Owner STRING, Retries INT, Closed BOOLEAN) USING DELTA")
+        run(f"INSERT INTO {place.name} VALUES ('customers', 'crm', 1, false), ('orders', NULL, NULL, NULL)")
+        run(f"CREATE VIEW {place.name}_view AS SELECT Name, Owner FROM {place.name}")
+        run(f"CREATE TEMPORARY VIEW temporary_view AS SELECT Name, Owner FROM {place.name}")
+        yield place
+        run("DROP VIEW IF EXISTS temporary_view")
+        run(f"DROP VIEW IF EXISTS {place.name}_view")
+
+    @pytest.fixture(params=["table", "view", "temporary view", "query"])
+    def rows(self, request: pytest.FixtureRequest, filled: SparkPlace, project: ProjectFolder) -> ProjectFolder:
+        project.write("sql/rows.sql", f"-- all\nSELECT Name, Owner FROM {filled.name};\n")
+        source = {
+            "table": f"table: {filled.name}",
+            "view": f"table: {filled.name}_view",
+            "temporary view": "table: temporary_view",
+            "query": "query: sql/rows.sql",
+        }[request.param]
+        return project_of_rows(project, f"{source}, key: name")
+
+    def test_each_row_becomes_a_job(self, rows: ProjectFolder):
+        assert jobs_of(compiled(rows)) == {
+            "load_customers": {"source_id": "load", "table": "customers", "owner": "crm"},
+            "load_orders": {"source_id": "load", "table": "orders"},
+        }
+
+    def test_the_fingerprint_changes_with_the_rows_alone(self, rows: ProjectFolder, filled: SparkPlace):
+        before = fingerprint_of(rows)
+        assert fingerprint_of(rows) == before
+        filled.session.sql(f"UPDATE {filled.name} SET Owner = 'sales' WHERE Name = 'orders'")
+        assert fingerprint_of(rows) != before
+
+    def test_without_a_row_the_columns_are_known(self, rows: ProjectFolder, filled: SparkPlace):
+        filled.session.sql(f"DELETE FROM {filled.name}")
+        found = compiled(rows)
+        assert (problems_of(found), list(found.jobs)) == ([], [])
+
+    def test_what_is_not_there_is_one_sentence(self, rows: ProjectFolder, filled: SparkPlace):
+        for statement in ("DROP VIEW temporary_view", f"DROP VIEW {filled.name}_view", f"DROP TABLE {filled.name}"):
+            filled.session.sql(statement)
+        (problem,) = problems_of(compiled(rows))
+        assert "TABLE_OR_VIEW_NOT_FOUND" in problem
+        assert "\n" not in problem
+
+    def test_every_type_of_a_column_is_a_plain_value(self, place: SparkPlace, project: ProjectFolder):
+        columns = {
+            "name": "'a'",
+            "big": "9007199254740993L",
+            "price": "CAST(12.50 AS DECIMAL(10, 2))",
+            "whole": "CAST(12 AS DECIMAL(20, 0))",
+            "day": "DATE '2024-02-29'",
+            "moment": "TIMESTAMP '2024-02-29T10:00:00Z'",
+            "local": "TIMESTAMP_NTZ '2024-02-29T10:00:00'",
+            "bytes": "X'00ff'",
+            "items": "array(1, 2)",
+            "records": "array(named_struct('a', 1, 'b', map('k', true)))",
+            "pairs": "map('a', '1')",
+        }
+        project.write("sql/rows.sql", "SELECT " + ", ".join(f"{value} AS {name}" for name, value in columns.items()))
+        project_of_rows(project, "query: sql/rows.sql, key: name")
+        assert rows_of(project) == [
+            {
+                "name": "a",
+                "big": 9007199254740993,
+                "price": 12.5,
+                "whole": 12,
+                "day": "2024-02-29",
+                "moment": "2024-02-29T10:00:00+00:00",
+                "local": "2024-02-29T10:00:00",
+                "bytes": "AP8=",
+                "items": [1, 2],
+                "records": [{"a": 1, "b": {"k": True}}],
+                "pairs": {"a": "1"},
+            }
+        ]
+
+    def test_a_table_of_another_format_has_no_version_and_is_read(self, place: SparkPlace, project: ProjectFolder):
+        place.session.sql(f"CREATE TABLE {place.name} (name STRING) USING PARQUET")
+        place.session.sql(f"INSERT INTO {place.name} VALUES ('a')")
+        project_of_rows(project, f"table: {place.name}, key: name")
+        assert list(jobs_of(compiled(project))) == ["load_a"]
+        assert fingerprint_of(project) == fingerprint_of(project)
+
+    def test_two_columns_of_one_name_are_refused(self, place: SparkPlace, project: ProjectFolder):
+        project.write("sql/rows.sql", "SELECT 'a' AS name, 'b' AS name")
+        (problem,) = problems_of(compiled(project_of_rows(project, "query: sql/rows.sql, key: name")))
+        assert "the columns 'name' and 'name' differ by case alone, or not at all" in problem
+
+    def test_what_is_no_sql_is_one_sentence(self, place: SparkPlace, project: ProjectFolder):
+        project.write("sql/rows.sql", "SELECT (1")
+        (problem,) = problems_of(compiled(project_of_rows(project, "query: sql/rows.sql, key: name")))
+        assert problem.startswith(
+            "sql/rows.sql: error: cannot be read: Spark refused a statement: [PARSE_SYNTAX_ERROR]"
+        )
+        assert "\n" not in problem
+
+    @pytest.mark.parametrize("reached", ["in Spark", "where it lies"])
+    def test_the_control_table_of_data_factory_becomes_jobs(
+        self, place: SparkPlace, project: ProjectFolder, reached: str
+    ):
+        place.session.sql(
+            f"CREATE TABLE {place.name} (Id INT, SourceObjectSettings STRING, TriggerName STRING, CopyEnabled BOOLEAN) "
+            "USING DELTA TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')"
+        )
+        settings = ", ".join(
+            f'({number}, \'{{"schema": "dbo", "table": "{name}"}}\', \'["Daily"]\', {enabled})'
+            for number, name, enabled in ((1, "Orders", "true"), (2, "Leads", "false"), (3, "Gone", "true"))
+        )
+        place.session.sql(f"INSERT INTO {place.name} VALUES {settings}")
+        place.session.sql(f"DELETE FROM {place.name} WHERE Id = 3")
+        source = f"table: {place.name}" if reached == "in Spark" else f"delta: '{place.folder}'"
+        columns = "name: '${column.SourceObjectSettings.table}', owner: sales, active: '${column.CopyEnabled}'"
+        project_of_rows(project, f"{source}, key: Id, with: {{{columns}}}")
+        assert list(jobs_of(compiled(project))) == ["load_Orders"]

@@ -600,12 +600,13 @@ def _shown(value: Value) -> str:
 
 
 def _start_of_field(text: str, number: int, delimiter: str) -> int:
-    """Returns where a field of a CSV record starts, behind its quote if it has one."""
-    at, is_quoted = 0, False
-    while number > 0 and at < len(text):
-        if text[at] == '"':
-            is_quoted = not is_quoted
-        elif text[at] == delimiter and not is_quoted:
-            number -= 1
-        at += 1
+    """Returns where a field of a CSV record starts, behind its quote if it has one.
+
+    A quote means something at the beginning of a field alone.
+    """
+    field = re.compile(rf'(?:"(?:[^"]|"")*")?[^{re.escape(delimiter)}]*')
+    at = 0
+    for _ in range(number):
+        found = field.match(text, at)
+        at = min(found.end() + 1 if found is not None else at, len(text))
     return at + 1 if text[at : at + 1] == '"' else at

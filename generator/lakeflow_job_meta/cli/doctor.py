@@ -24,7 +24,8 @@ from lakeflow_job_meta.deployment.select_backend import workspace_address
 from lakeflow_job_meta.diagnostics.rules import NOT_UPLOADED
 from lakeflow_job_meta.errors import LakeflowJobMetaError, OperationFailed
 from lakeflow_job_meta.layout.layout import layout_of
-from lakeflow_job_meta.sources.open import open_table_source
+from lakeflow_job_meta.sources.interface import Reader
+from lakeflow_job_meta.sources.open import open_readers, open_table_source
 from lakeflow_job_meta.tables.open import WAREHOUSE_VARIABLE
 from lakeflow_job_meta.text.yaml_reader import read_yaml
 from lakeflow_job_meta.workspace.address import why_nobody_answers
@@ -73,6 +74,7 @@ def _checks(folder: Path | None, target: str | None) -> Iterator[_Check]:
     yield ("includes", layout_of(project).included)
     cli = DatabricksCli("", project.folder, target)
     yield ("files", partial(_files, project))
+    yield from _rows_checks(project, remote=False)
     yield ("databricks CLI", lambda: check_version(replace(cli, program=find_cli(os.environ))))
     address = workspace_address(project, target_named(target))
     unanswered = why_nobody_answers(address) if address is not None else None
@@ -82,11 +84,28 @@ def _checks(folder: Path | None, target: str | None) -> Iterator[_Check]:
         return  # all that follows would wait for it, for minutes
     yield ("login", lambda: _login(replace(cli, program=find_cli(os.environ))))
     tables = [source for source in project.metadata if source.kind == "table"]
-    warehouses = {source.warehouse_id or os.environ.get(WAREHOUSE_VARIABLE) for source in tables}
+    queries = [source for source in project.metadata if source.kind == "query" and _is_remote(source)]
+    warehouses = {source.warehouse_id or os.environ.get(WAREHOUSE_VARIABLE) for source in (*tables, *queries)}
     warehouses.add(project.defaults.warehouse_id)
     for warehouse in sorted(each for each in warehouses if each and "${" not in each):
         yield (f"warehouse {warehouse}", partial(_warehouse, warehouse))
-    yield from ((f"table {source.location}", partial(_table, source, project.folder)) for source in tables)
+    controls = [source for source in tables if source.rows is None]
+    yield from ((f"table {source.location}", partial(_table, source, project.folder)) for source in controls)
+    yield from _rows_checks(project, remote=True)
+
+
+def _rows_checks(project: Project, *, remote: bool) -> Iterator[_Check]:
+    """Yields a check of each source of rows that is in the workspace, or of each that is not."""
+    for source, reader in zip(project.metadata, open_readers(project), strict=True):
+        if source.rows is not None and _is_remote(source) == remote:
+            yield (f"rows of {source.location}", partial(_rows, reader))
+
+
+def _is_remote(source: MetadataSource) -> bool:
+    """Says whether a source is reached by the workspace."""
+    is_local_query = source.rows is not None and bool(source.rows.tables)
+    is_file = source.kind == "csv" and not source.location.startswith("/Volumes/")
+    return not (source.kind in ("yaml", "delta") or is_local_query or is_file)
 
 
 def _files(project: Project) -> str:
@@ -118,6 +137,18 @@ def _warehouse(warehouse_id: str) -> str:
 
 def _table(source: MetadataSource, folder: Path) -> str:
     return f"version {open_table_source(source, folder).version().number}"
+
+
+def _rows(reader: Reader) -> str:
+    """Returns how many rows there are, of how many columns; a view and a query are known by reading them alone."""
+    snapshot = reader.read()
+    if snapshot.diagnostics:
+        first, *others = (problem.message for problem in snapshot.diagnostics)
+        raise OperationFailed(f"{first}{f'; and {len(others)} more, see `ljm validate`' if others else ''}")
+    sets = snapshot.rows.sets if snapshot.rows is not None else ()
+    rows, columns = sum(len(each.rows) for each in sets), {name.casefold() for each in sets for name in each.columns}
+    version = f", version {snapshot.version}" if snapshot.version is not None else ""
+    return f"{count(rows, 'row')} of {count(len(columns), 'column')}{version}"
 
 
 def _login(cli: DatabricksCli) -> str:

@@ -50,7 +50,9 @@ class _TableOption:
         tables = project.table_sources
         if len(tables) != 1:
             found = len(tables) or "none"
-            raise ConfigError(f"Name a table with --table or --delta; 'metadata' in job_meta.yml has {found}.")
+            own = any(source.rows is not None for source in project.metadata)
+            hint = " (what fills a blueprint is no control table: it is only read)" if own and not tables else ""
+            raise ConfigError(f"Name a table with --table or --delta; 'metadata' in job_meta.yml has {found}{hint}.")
         return replace(tables[0], warehouse_id=self.warehouse_id or tables[0].warehouse_id), project.folder
 
 

@@ -127,7 +127,8 @@ def _summed_up(
     own = overrides.apply(problem for snapshot in snapshots for problem in snapshot.problems)
 
     def is_missing(snapshot: SourceSnapshot) -> bool:
-        return snapshot.is_unreadable or all(units[unit].is_empty for unit in snapshot.units)
+        is_empty = all(units[unit].is_empty for unit in snapshot.units) and not snapshot.has_blueprints
+        return snapshot.is_unreadable or is_empty
 
     return Compilation(
         _jobs(compiler, units),

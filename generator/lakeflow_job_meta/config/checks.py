@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 from typing import cast
 
 from lakeflow_job_meta._internal.fs import is_glob, is_good_glob
 from lakeflow_job_meta._internal.listing import FilePattern
 from lakeflow_job_meta._internal.text import did_you_mean, listing, quoted
 from lakeflow_job_meta._internal.trees import Value
-from lakeflow_job_meta.config.model import BUNDLES_FOLDER, ROW_KINDS, SOURCE_KINDS, TABLE_KINDS, Project, is_inside
+from lakeflow_job_meta.config.model import (
+    BUNDLES_FOLDER,
+    CSV_SUFFIXES,
+    ROW_KINDS,
+    SOURCE_KINDS,
+    TABLE_KINDS,
+    MetadataSource,
+    Project,
+    is_inside,
+)
 from lakeflow_job_meta.config.presets import preset_mistakes
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.diagnostics.rules import PROJECT_FILE_MISTAKE, RULES
@@ -65,7 +75,9 @@ def _row_problems(entry: dict[str, Value], kind: str) -> Iterator[tuple[str, str
         yield f"{kind!r} has no rows; a blueprint is filled by {listing((*TABLE_KINDS, *ROW_KINDS))}", "blueprint"
     elif kind != "csv" and not entry.get("key"):
         yield "'key' is missing: the columns that name a row in messages, such as `key: [table_name]`", kind
-    if "tables" in entry and "warehouse_id" in entry:
+    if "tables" in entry and kind != "query":
+        yield "'tables' are what a 'query' reads; leave it out", "tables"
+    elif "tables" in entry and "warehouse_id" in entry:
         yield "'tables' are read where they lie, without a warehouse; leave out one of the two", "tables"
     job_per = entry.get("job_per")
     if isinstance(job_per, str) and job_per != "row" and "${column." not in job_per:
@@ -75,20 +87,49 @@ def _row_problems(entry: dict[str, Value], kind: str) -> Iterator[tuple[str, str
 def _location_problem(kind: str, location: str) -> str | None:
     if kind == "table":
         return name_problem(location)
-    if kind in ("yaml", "csv") and is_glob(location) and not is_good_glob(location):
-        return "a glob is relative to the project, and '**' stands alone between slashes"
-    if kind == "volume" and not _VOLUME.match(location):
+    is_in_volume = kind == "csv" and location.startswith("/Volumes/")
+    if (kind == "volume" or is_in_volume) and ((volume := _VOLUME.match(location)) is None or is_glob(volume[0])):
         return "a volume's path begins with /Volumes/catalog/schema/volume"
+    pattern = location.lstrip("/") if is_in_volume else location
+    if kind in ("yaml", "csv") and is_glob(location) and not is_good_glob(pattern):
+        return "a glob is relative to the project, and '**' stands alone between slashes"
     return None
 
 
 def _sources_are_there_once(project: Project, value: dict[str, Value]) -> Iterator[Diagnostic]:
     if "metadata" in value and not value["metadata"]:
         yield _at(project, "'metadata' is empty; name at least one source, such as `- yaml: metadata/`", "metadata")
-    locations = [source.location for source in project.metadata]
-    twice = next((location for location in locations if locations.count(location) > 1), None)
-    if twice is not None:
-        yield _at(project, f"the source {quoted(twice)} is named twice", "metadata")
+    for number, source in enumerate(project.metadata):
+        for earlier in project.metadata[:number]:
+            if _is_the_same(project, source, earlier):
+                message = f"the source {quoted(source.location)} is named twice"
+                if source.rows is not None:
+                    message += (
+                        "; for two blueprints, name the blueprint of each row by `blueprint: ${column.x}`, or read "
+                        "the rows of one of them by a 'query'"
+                    )
+                yield _at(project, message, "metadata")
+                return
+
+
+def _is_the_same(project: Project, one: MetadataSource, other: MetadataSource) -> bool:
+    """Says whether two sources surely have a file or table in common: its jobs would be of both."""
+    if one.location == other.location:
+        return True
+    if one.kind != "csv" or other.kind != "csv":
+        return False
+    patterns = [FilePattern(project.folder, source.location, CSV_SUFFIXES) for source in (one, other)]
+    return patterns[0].covers(other.location) or patterns[1].covers(one.location)
+
+
+def _output_holds_no_rows(project: Project, value: dict[str, Value]) -> Iterator[Diagnostic]:
+    """Refuses rows and queries below the output folder, where files come and go with the metadata."""
+    generated = FilePattern(project.folder, project.output, with_hidden=True)
+    for number, source in enumerate(project.metadata):
+        fixed = takewhile(lambda step: not is_glob(step), source.location.split("/"))
+        if source.kind in ROW_KINDS and generated.covers("/".join((*fixed, "x"))):
+            message = f"{quoted(source.location)} lies among the generated files in {quoted(project.output)}; move it"
+            yield _at(project, message, "metadata", number, source.kind)
 
 
 def _output_is_inside(project: Project, value: dict[str, Value]) -> Iterator[Diagnostic]:
@@ -165,6 +206,7 @@ _CHECKS: tuple[_Check, ...] = (
     _sources_are_there_once,
     _output_is_inside,
     _output_holds_no_metadata,
+    _output_holds_no_rows,
     _job_name_tells_modules_apart,
     _bundles_are_clear,
     _template_exists,

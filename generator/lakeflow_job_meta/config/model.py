@@ -26,6 +26,8 @@ SOURCE_KINDS = ("yaml", "delta", "table", "volume", "csv", "query")
 TABLE_KINDS = ("delta", "table")
 ROW_KINDS = ("csv", "query")
 """What has rows of the user's own and nothing else: a blueprint makes modules of them."""
+CSV_SUFFIXES = (".csv", ".tsv", ".txt")
+"""How the names of CSV files end."""
 
 
 @dataclass(frozen=True, slots=True)

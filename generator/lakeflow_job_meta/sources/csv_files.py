@@ -9,11 +9,13 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -21,6 +23,7 @@ from lakeflow_job_meta._internal.fs import MAX_BYTES, is_glob, read_file
 from lakeflow_job_meta._internal.listing import FilePattern
 from lakeflow_job_meta._internal.text import count
 from lakeflow_job_meta.blueprints.rows import RowSet, RowSource, TableRow
+from lakeflow_job_meta.config.model import CSV_SUFFIXES
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Location, Subject
 from lakeflow_job_meta.diagnostics.rules import UNREADABLE
 from lakeflow_job_meta.errors import LakeflowJobMetaError, OperationFailed
@@ -32,7 +35,6 @@ from lakeflow_job_meta.sources.row_reader import told_apart_by_case_alone
 from lakeflow_job_meta.sources.volume import VolumeFolder, volume_files
 from lakeflow_job_meta.workspace.client import Workspace
 
-CSV_SUFFIXES = (".csv", ".tsv", ".txt")
 _DELIMITERS = ",;\t|"
 
 
@@ -51,33 +53,35 @@ class DiskFiles:
     """The files that a pattern names, relative to the project's folder."""
 
     def __init__(self, folder: Path, pattern: str) -> None:
+        self._folder = folder
         self._pattern = FilePattern(folder, pattern, CSV_SUFFIXES)
         self.covers = self._pattern.covers
 
     def contents(self) -> dict[str, bytes]:
-        with _disk_errors():
+        with self._disk_errors():
             return {label: read_file(path) for label, path in self._pattern.files()}
 
     def digests(self, fingerprints: FileFingerprints) -> dict[str, str]:
-        with _disk_errors():
+        with self._disk_errors():
             return {label: fingerprints.of_file(Path(path)) for label, path in self._pattern.files()}
 
-
-@contextmanager
-def _disk_errors() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OperationFailed(f"cannot be read: {error.strerror} ({error.filename})") from None
+    @contextmanager
+    def _disk_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            where = os.path.relpath(str(error.filename or self._folder), self._folder)
+            raise OperationFailed(f"{where!r} cannot be read: {error.strerror}") from None
 
 
 def files_of(folder: Path, pattern: str, workspace: Workspace | None = None) -> FileSet:
     """Returns the CSV files of a pattern: below /Volumes in a volume, else in the project's folder."""
     if not pattern.startswith("/Volumes/"):
         return DiskFiles(folder, pattern)
-    steps = pattern.split("/")
-    first = next((number for number, step in enumerate(steps) if is_glob(step)), len(steps) - 1)
-    base, inside = "/".join(steps[:first]), "/".join(steps[first:])
+    steps = pattern.rstrip("/").split("/")
+    is_file = steps[-1].lower().endswith(CSV_SUFFIXES)
+    first = next((number for number, step in enumerate(steps) if is_glob(step)), len(steps) - is_file)
+    base, inside = "/".join(steps[:first]), "/".join(steps[first:]) or "."
     return VolumeFolder(base, inside, CSV_SUFFIXES, None if workspace is None else volume_files(base, workspace))
 
 
@@ -131,7 +135,7 @@ def read_csv(label: str, content: bytes) -> CsvFile:
     text, problem = _decoded(content)
     if text is None:
         return CsvFile(label, None, (_problem(label, *problem),))
-    first = text.split("\n", 1)[0]
+    first = re.split(r"[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
     delimiter = max(_DELIMITERS, key=re.sub(r'"[^"]*"', "", first).count)
     problems: list[Diagnostic] = []
     records = list(_records(text, delimiter, label, problems))
@@ -146,7 +150,9 @@ def read_csv(label: str, content: bytes) -> CsvFile:
     rows = []
     for record in records[1:]:
         if len(record.fields) != len(names):
-            message = f"{count(len(record.fields), 'field')} in this line, but {len(names)} columns in the first"
+            message = (
+                f"{count(len(record.fields), 'field')} in this line, but {count(len(names), 'column')} in the first"
+            )
             problems.append(_problem(label, message, record.line, record.text))
         else:
             rows.append(TableRow(tuple(field or None for field in record.fields), record.line, record.text))
@@ -160,21 +166,42 @@ class _Record(NamedTuple):
 
 
 def _records(text: str, delimiter: str, label: str, problems: list[Diagnostic]) -> Iterator[_Record]:
-    """Yields the records that are not empty, each with its first line and its text."""
-    lines = list(io.StringIO(text, newline=""))
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    """Yields the records that are not empty, each with its first line and its text.
+
+    After one that is no CSV, it goes on with the next line.
+    """
+    lines = list(io.StringIO(text, newline=""))  # csv takes each item for a line, and str.splitlines makes too many
     begin = 0
-    while True:
+    for _ in range(_MOST_FAULTS):
+        start, reader = begin, csv.reader(islice(lines, begin, None), delimiter=delimiter, strict=True)
         try:
-            fields = next(reader)
-        except StopIteration:
-            return
+            for fields in reader:
+                end = start + reader.line_num
+                if fields:
+                    yield _Record(fields, begin + 1, "".join(lines[begin:end]).rstrip("\r\n"))
+                begin = end
         except csv.Error as error:
-            problems.append(_problem(label, f"the line is no CSV: {error}", begin + 1, lines[begin]))
+            problems.append(_problem(label, f"the line is no CSV: {_explained(error)}", begin + 1, lines[begin]))
+            begin += 1
+        else:
             return
-        if fields:
-            yield _Record(fields, begin + 1, "".join(lines[begin : reader.line_num]).rstrip("\r\n"))
-        begin = reader.line_num
+    problems.append(_problem(label, "the lines that follow are not read: too many are no CSV", begin + 1))
+
+
+def _explained(error: csv.Error) -> str:
+    for sign, meaning in _FAULTS.items():
+        if sign in str(error):
+            return meaning
+    return str(error)
+
+
+_MOST_FAULTS = 20
+"""Of a file; each may take reading it to its end, since a quote may close on any line."""
+_FAULTS = {
+    "unexpected end of data": "a quote is opened, and never closed",
+    "expected after": "behind a closing quote, only the next column may follow; a quote in a cell is written twice",
+    "field larger than field limit": f"a cell has more than {csv.field_size_limit():,} characters",
+}
 
 
 def _decoded(content: bytes) -> tuple[str | None, tuple[str, int | None]]:
@@ -186,7 +213,7 @@ def _decoded(content: bytes) -> tuple[str | None, tuple[str, int | None]]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        byte = f"0x{content[error.start]:02x}"
+        byte = f"0x{error.object[error.start]:02x}"
         return None, (f"the byte {byte} is not UTF-8; save the file as UTF-8 (in Excel: 'CSV UTF-8')", line)
     if "\0" in text:
         return None, ("the file holds the character NUL, so it is no text", None)

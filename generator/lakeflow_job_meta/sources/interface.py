@@ -16,7 +16,7 @@ from lakeflow_job_meta.blueprints.model import Library
 from lakeflow_job_meta.blueprints.rows import RowSource, units_of_rows
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, UnreadableDocument
 from lakeflow_job_meta.diagnostics.rules import UNREADABLE
-from lakeflow_job_meta.parsing.units import RawModule, SourceUnit
+from lakeflow_job_meta.parsing.units import Blueprints, RawModule, SourceUnit
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints
 
 
@@ -30,6 +30,7 @@ class SourceSnapshot:
         contains: Whether a label, as generated files name it, belongs to this source.
         version: Of a table, the version that was read.
         rows: Of a source whose rows fill blueprints, the rows; `with_blueprints` makes its units of them.
+        has_blueprints: Whether it defines blueprints, so that it is not empty without a module.
     """
 
     source: str
@@ -39,6 +40,7 @@ class SourceSnapshot:
     contains: Callable[[str], bool]
     version: int | None = None
     rows: RowSource | None = None
+    has_blueprints: bool = False
 
     @classmethod
     def unreadable(cls, reader: Reader, *messages: str, is_file: bool = True) -> SourceSnapshot:
@@ -94,7 +96,12 @@ def with_blueprints(snapshots: Sequence[SourceSnapshot], library: Library | None
     `library` has the blueprints; by default they are those of the snapshots.
     """
     library = library or blueprints_of(snapshots)
-    return [_with_rows(replace(each, units=bound(each.units, library)), library) for each in snapshots]
+    found = (replace(each, units=bound(each.units, library), has_blueprints=_defines(each)) for each in snapshots)
+    return [_with_rows(snapshot, library) for snapshot in found]
+
+
+def _defines(snapshot: SourceSnapshot) -> bool:
+    return any(unit.content.blueprints for unit in snapshot.units if unit.blueprints is Blueprints.DEFINED)
 
 
 def _with_rows(snapshot: SourceSnapshot, library: Library) -> SourceSnapshot:

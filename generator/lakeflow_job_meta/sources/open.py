@@ -93,7 +93,7 @@ def _run_query(
         raise OperationFailed(f"{error.strerror}") from None
     except UnicodeDecodeError:
         raise OperationFailed("it is not UTF-8") from None
-    if (problem := query_problem(text)) is not None:
+    if (problem := query_problem(text, is_local=bool(mapping.tables))) is not None:
         raise OperationFailed(problem)
     if mapping.tables:
         return run_local_query(text, mapping.tables, folder)

@@ -58,5 +58,7 @@ def told_apart_by_case_alone(columns: Sequence[str]) -> str | None:
     for name in columns:
         other = known.setdefault(name.casefold(), name)
         if other is not name:
-            return f"the columns {other!r} and {name!r} differ by case alone, or not at all; name one with AS"
+            return (
+                f"the columns {other!r} and {name!r} differ by case alone, or not at all; give one of them another name"
+            )
     return None

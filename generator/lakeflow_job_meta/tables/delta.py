@@ -25,7 +25,8 @@ from lakeflow_job_meta.tables.schema import Column, KeyedRows, Row, TableSchema,
 from lakeflow_job_meta.tables.store import Commit, Snapshot, TableDamaged, TableMissing, TableVersion, VersionedTable
 
 if TYPE_CHECKING:
-    from arro3.core import Array
+    from arro3.core import Array, ChunkedArray
+    from arro3.core import Field as ArrowField
     from arro3.core import Table as ArrowTable
     from deltalake import DeltaTable, Field
 
@@ -108,8 +109,10 @@ class DeltaFiles(VersionedTable):
                 )
         raise TableMissing(
             self.name,
-            "there is no Delta table here; make it with `ljm table create` (`ensure_exists()` in Python), or correct "
-            "the path",
+            "there is no Delta table here; correct the path"
+            if not self.schema.columns
+            else "there is no Delta table here; make it with `ljm table create` (`ensure_exists()` in Python), or "
+            "correct the path",
         )
 
     def _open_old(self, version: int, newest: int) -> _OpenDeltaTable:
@@ -150,8 +153,8 @@ class DeltaFiles(VersionedTable):
     def read_whole(self) -> WholeTable:
         with self._explaining():
             table = self._open()
-            columns = list(table.types())
-            return WholeTable.of_rows(columns, table.rows(columns), table.version.number)
+            columns, rows = values_of(table.table.scan().read_all())
+            return WholeTable.of_values(columns, rows, table.version.number)
 
     def history(self, limit: int) -> list[Commit]:
         with self._explaining():
@@ -238,13 +241,11 @@ class _OpenDeltaTable:
     ) -> list[Row]:
         from deltalake import QueryBuilder
 
-        stored = self._stored_names(columns)
-        names = ", ".join('"' + name.replace('"', '""') + '"' for name in stored)
+        names = ", ".join('"' + name.replace('"', '""') + '"' for name in self._stored_names(columns))
         # Not DeltaTable.scan, which does the same: it is new in 1.6.6.
         batch = QueryBuilder().register("t", self.table).execute(f"SELECT {names} FROM t").read_all()
-        # Column by column, which takes half the time of asking for rows.
-        cells = zip(*(batch.column(column).to_pylist() for column in stored), strict=True)
-        return [dict(zip(columns, row, strict=True)) for row in cells]
+        _, rows = values_of(batch)
+        return [dict(zip(columns, row, strict=True)) for row in rows]
 
     def _stored_names(self, columns: Sequence[str]) -> list[str]:
         """Returns columns as the table spells them; delta-rs knows no other spelling."""
@@ -295,6 +296,28 @@ class _OpenDeltaTable:
             with suppress(DeltaError):
                 self.table.optimize.compact()
                 self.table.vacuum(dry_run=False)  # of files that nobody has needed for Delta's default of a week
+
+
+def values_of(found: ArrowTable) -> tuple[list[str], list[tuple[object, ...]]]:
+    """Returns the columns and the rows of Arrow data.
+
+    Raises:
+        OperationFailed: A column has a type that is no value of a table.
+    """
+    # Column by column, which takes half the time of asking for rows.
+    fields = [found.schema.field(number) for number in range(found.num_columns)]
+    cells = [_cells(found.column(number), field) for number, field in enumerate(fields)]
+    return [field.name for field in fields], list(zip(*cells, strict=True))
+
+
+def _cells(column: ChunkedArray, field: ArrowField) -> list[object]:
+    from arro3.core import DataType
+
+    if "Interval(" in str(field.type):  # arro3 panics
+        raise OperationFailed(f"the column {field.name!r} is an interval, which is no value; cast it to text")
+    values: list[Any] = column.to_pylist()
+    # A map comes as pairs, which an empty one does not show.
+    return [value if value is None else dict(value) for value in values] if DataType.is_map(field.type) else values
 
 
 def _holds_files(path: Path) -> bool:

@@ -50,7 +50,7 @@ def open_table(
     if is_location(control_table) if by_location is None else by_location:
         return DeltaFiles(control_table, schema, folder)
     split_name(control_table)
-    return SqlTable(control_table, schema, _executor(control_table, warehouse_id, workspace, on_wait))
+    return SqlTable(control_table, schema, _executor(f"The table {control_table!r}", warehouse_id, workspace, on_wait))
 
 
 def open_executor(
@@ -59,8 +59,8 @@ def open_executor(
     workspace: Workspace | None = None,
     on_wait: Callable[[str], None] = lambda message: None,
 ) -> SqlExecutor:
-    """Returns what runs SQL: the active Spark session, or a warehouse; raises ConfigError where there is neither."""
-    return _executor(name, warehouse_id, workspace, on_wait)
+    """Returns what runs a query: the active Spark session, or a warehouse; raises ConfigError if there is neither."""
+    return _executor(f"The query {name!r}", warehouse_id, workspace, on_wait)
 
 
 def is_location(name: str) -> bool:
@@ -69,14 +69,14 @@ def is_location(name: str) -> bool:
 
 
 def _executor(
-    name: str, warehouse_id: str | None, workspace: Workspace | None, on_wait: Callable[[str], None]
+    what: str, warehouse_id: str | None, workspace: Workspace | None, on_wait: Callable[[str], None]
 ) -> SqlExecutor:
     if warehouse_id is None and (session := active_session()) is not None:
         return SparkExecutor(session)
     warehouse = warehouse_id or os.environ.get(WAREHOUSE_VARIABLE)
     if not warehouse:
         raise ConfigError(
-            f"The table {name!r} needs a Spark session, as a notebook has, or a SQL warehouse: give warehouse_id, "
+            f"{what} needs a Spark session, as a notebook has, or a SQL warehouse: give warehouse_id, "
             f"--warehouse-id or {WAREHOUSE_VARIABLE}."
         )
     return WarehouseExecutor(workspace or Workspace(), warehouse, on_wait=on_wait)

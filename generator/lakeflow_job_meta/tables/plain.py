@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
@@ -24,10 +25,10 @@ class WholeTable:
     version: int | None = None
 
     @classmethod
-    def of_rows(
-        cls, columns: Sequence[str], rows: Iterable[Mapping[str, object]], version: int | None = None
+    def of_values(
+        cls, columns: Sequence[str], rows: Iterable[Sequence[object]], version: int | None = None
     ) -> WholeTable:
-        return cls(tuple(columns), [tuple(plain_value(row.get(name)) for name in columns) for row in rows], version)
+        return cls(tuple(columns), [tuple(map(plain_value, row)) for row in rows], version)
 
     @property
     def fingerprint(self) -> str:
@@ -37,7 +38,10 @@ class WholeTable:
 
 
 def plain_value(value: object) -> Value:
-    """Returns the value of a column as metadata has values: moments as ISO text, decimals as numbers."""
+    """Returns the value of a column as metadata has values: moments as ISO text, decimals as numbers.
+
+    Bytes become base64, as a warehouse sends them.
+    """
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
     if isinstance(value, datetime):
@@ -48,6 +52,8 @@ def plain_value(value: object) -> Value:
         return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, Mapping):
         return {str(key): plain_value(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, list):
+        if value and all(isinstance(item, tuple) for item in value):  # a map, as Arrow gives it
+            return {str(key): plain_value(item) for key, item in value}
         return [plain_value(item) for item in value]
-    return bytes(value).hex() if isinstance(value, (bytes, bytearray)) else str(value)
+    return b64encode(value).decode() if isinstance(value, (bytes, bytearray)) else str(value)

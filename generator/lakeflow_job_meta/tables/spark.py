@@ -7,12 +7,12 @@ import re
 import sys
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lakeflow_job_meta._internal.text import foreign_message
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.tables.schema import Row
-from lakeflow_job_meta.tables.sql import NoSuchTable, Statement, statement_error
+from lakeflow_job_meta.tables.sql import Answer, NoSuchTable, Statement, statement_error
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -48,12 +48,18 @@ class SparkExecutor:
     session: SparkSession
 
     def run(self, statement: Statement) -> list[Row]:
+        found = self.answer(statement)
+        return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
+
+    def answer(self, statement: Statement) -> Answer:
         try:
             # Spark logs the stack of Java for each statement that fails, also where a missing table is no mistake.
             if statement.asks_of and not self.session.catalog.tableExists(statement.asks_of):
                 raise NoSuchTable(f"there is no {statement.asks_of}")
             frame = self.session.sql(statement.text, args=dict(statement.parameters) or None)
-            return [_plain(row.asDict(recursive=True)) for row in frame.collect()]
+            local = [field.dataType.typeName() == "timestamp" for field in frame.schema.fields]
+            rows = [tuple(map(_plain, row, local)) for row in frame.collect()]
+            return Answer(tuple(frame.columns), rows)
         except NoSuchTable:
             raise
         except Exception as error:  # of PySpark, Py4J, gRPC and whatever else is below: there is no list of them
@@ -61,9 +67,14 @@ class SparkExecutor:
             raise statement_error("Spark", foreign_message(text, 500)) from None
 
 
-def _plain(row: dict[str, Any]) -> Row:
-    """Gives timestamps their time zone: Spark returns them in the driver's, without saying so."""
-    return {
-        name: value.astimezone(timezone.utc) if isinstance(value, datetime) and value.tzinfo is None else value
-        for name, value in row.items()
-    }
+def _plain(value: object, is_local: bool = False) -> object:
+    """Gives a timestamp its time zone: Spark returns one in the driver's, without saying so; a struct becomes a map."""
+    if isinstance(value, datetime):
+        return value.astimezone(timezone.utc) if is_local and value.tzinfo is None else value
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "asDict"):
+        return {name: _plain(item) for name, item in value.asDict().items()}
+    return value

@@ -10,7 +10,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Protocol
@@ -46,18 +46,6 @@ _MISSING = (
     "DELTA_MISSING_DELTA_TABLE",
 )
 
-
-_WITHOUT_HISTORY = (
-    "EXPECT_TABLE_NOT_VIEW",
-    "DELTA_ONLY_OPERATION",
-    "DELTA_TABLE_ONLY_OPERATION",
-    "DELTA_NOT_A_DELTA_TABLE",
-    "is not a Delta table",
-    "is a view",
-    "it has no history",
-)
-"""What Databricks and Spark answer where DESCRIBE HISTORY is asked of something that has none."""
-
 _CONFLICT = re.compile(
     r"DELTA_CONCURRENT_|DELTA_(?:METADATA|PROTOCOL)_CHANGED|(?:Concurrent|MetadataChanged|ProtocolChanged)\w*Exception"
 )
@@ -76,8 +64,20 @@ class Statement:
     asks_of: str = ""
 
 
-class NoSuchTable(OperationFailed):
+class StatementRefused(OperationFailed):
+    """A warehouse or Spark answered, and the answer is no."""
+
+
+class NoSuchTable(StatementRefused):
     """The statement names a table, schema or catalog that is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a statement gave: its columns, also where there is no row, and its rows in their order."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[object, ...]]
 
 
 def statement_error(refused_by: str, message: str) -> OperationFailed:
@@ -88,14 +88,22 @@ def statement_error(refused_by: str, message: str) -> OperationFailed:
         return OperationFailed(
             f"somebody else changed the table at the same time, so nothing was written; run again ({message})"
         )
-    return OperationFailed(f"{refused_by} refused a statement: {message}")
+    return StatementRefused(f"{refused_by} refused a statement: {message}")
 
 
 class SqlExecutor(Protocol):
     """Runs SQL statements."""
 
     def run(self, statement: Statement) -> list[Row]:
-        """Returns the rows, values as Python has them; raises NoSuchTable, or OperationFailed for anything else."""
+        """Returns the rows, values as Python has them.
+
+        Raises:
+            StatementRefused: The statement is; NoSuchTable if that is why.
+            OperationFailed: Anything else.
+        """
+
+    def answer(self, statement: Statement) -> Answer:
+        """Returns the same with the columns, of which several may have one name; raises the same."""
 
 
 class SqlTable(VersionedTable):
@@ -118,7 +126,10 @@ class SqlTable(VersionedTable):
     def _explaining_missing(self) -> Iterator[None]:
         try:
             yield
-        except NoSuchTable:
+        except NoSuchTable as error:
+            if not self.schema.columns:
+                reason = f"there is no such table or view, or none of what it is made of: {error}".partition(". ")[0]
+                raise TableMissing(self.name, f"{reason}; correct its name") from None
             raise TableMissing(
                 self.name,
                 "there is no such table; make it with `ljm table create` (`ensure_exists()` in Python), or correct its "
@@ -186,32 +197,44 @@ class SqlTable(VersionedTable):
         return Snapshot(newest, frozenset(types), rows)
 
     def read_whole(self) -> WholeTable:
-        with self._explaining_missing():
-            columns = list(_OpenSqlTable(self._quoted, self.schema, self._executor).types())
-        version = self._version_if_any()
-        if version is None:
-            rows = self._executor.run(Statement(f"SELECT * FROM {self._quoted}"))
-        else:
-            rows = self._select("*", version.number)
-        return WholeTable.of_rows(columns, named_as(rows, columns), version.number if version is not None else None)
+        return self._whole(self._version_if_any())
 
     def fingerprint(self) -> str:
         version = self._version_if_any()
-        return f"{version.number} of {version.stamp}" if version is not None else self.read_whole().fingerprint
+        return f"{version.number} of {version.stamp}" if version is not None else self._whole(None).fingerprint
+
+    def _whole(self, version: TableVersion | None) -> WholeTable:
+        """Returns all rows of a version; of the newest state where it is None, or cannot be asked for.
+
+        One SELECT sees one state in any case. Views over Delta tables of pipelines have a history and refuse to travel
+        in time (delta-io/delta issue 1061).
+        """
+        if version is not None:
+            with suppress(StatementRefused):
+                found = self._executor.answer(self._versioned("*", version.number))
+                return WholeTable.of_values(found.columns, found.rows, version.number)
+        with self._explaining_missing():
+            found = self._executor.answer(Statement(f"SELECT * FROM {self._quoted}"))
+        return WholeTable.of_values(found.columns, found.rows)
 
     def _version_if_any(self) -> TableVersion | None:
-        """Returns the newest version; None for a view, and for a table of another format than Delta."""
+        """Returns the newest version; None for what has none: a view, or a table of another format than Delta.
+
+        How that is said depends on where it is asked, so every refusal means it, and a SELECT shows what is really
+        wrong: of a view EXPECT_TABLE_NOT_VIEW (docs.databricks.com, error-messages), on serverless compute
+        DELTA_MISSING_DELTA_TABLE (databrickslabs/impulse pull request 97); of another format DELTA_ONLY_OPERATION or
+        DELTA_TABLE_ONLY_OPERATION (DeltaErrors.scala in delta-io/delta).
+        """
         try:
             return self.version()
-        except TableMissing:
-            raise
-        except OperationFailed as error:
-            if any(code in str(error) for code in _WITHOUT_HISTORY):
-                return None
-            raise
+        except (StatementRefused, TableUnusable):
+            return None
 
     def _select(self, listed: str, version: int) -> list[Row]:
-        return self._executor.run(Statement(f"SELECT {listed} FROM {self._quoted} VERSION AS OF {version:d}"))
+        return self._executor.run(self._versioned(listed, version))
+
+    def _versioned(self, listed: str, version: int) -> Statement:
+        return Statement(f"SELECT {listed} FROM {self._quoted} VERSION AS OF {version:d}")
 
     def history(self, limit: int) -> list[Commit]:
         with self._explaining_missing():

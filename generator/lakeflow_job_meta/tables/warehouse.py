@@ -9,22 +9,23 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime, timezone
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from lakeflow_job_meta._internal.parallel import attempts
 from lakeflow_job_meta._internal.text import foreign_message
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.tables.schema import Row
-from lakeflow_job_meta.tables.sql import Statement, statement_error
+from lakeflow_job_meta.tables.sql import Answer, Statement, statement_error
 from lakeflow_job_meta.workspace.client import Workspace, workspace_errors
 
 if TYPE_CHECKING:
-    from databricks.sdk.service.sql import ExternalLink, ResultData, StatementResponse
+    from databricks.sdk.service.sql import ColumnInfo, ExternalLink, ResultData, StatementResponse
 
 _FIRST_WAIT_SECONDS = 30
 _LONGEST_PAUSE_SECONDS = 10.0
@@ -49,6 +50,10 @@ class WarehouseExecutor:
     sleep: Callable[[float], None] = time.sleep
 
     def run(self, statement: Statement) -> list[Row]:
+        found = self.answer(statement)
+        return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
+
+    def answer(self, statement: Statement) -> Answer:
         with workspace_errors(self.workspace):
             response = self._finished(self._send(statement, external=False))
             if _state(response) == "FAILED" and "EXTERNAL_LINKS" in _message(response):
@@ -56,7 +61,7 @@ class WarehouseExecutor:
                 response = self._finished(self._send(statement, external=True))
             if _state(response) != "SUCCEEDED":
                 raise statement_error("The SQL warehouse", _message(response))
-            return list(self._rows(response))
+            return self._answer(response)
 
     def _send(self, statement: Statement, *, external: bool) -> StatementResponse:
         from databricks.sdk.service import sql
@@ -97,19 +102,19 @@ class WarehouseExecutor:
             raise
         return response
 
-    def _rows(self, response: StatementResponse) -> Iterator[Row]:
+    def _answer(self, response: StatementResponse) -> Answer:
         manifest = response.manifest
         columns = manifest.schema.columns if manifest is not None and manifest.schema is not None else None
         if manifest is None or columns is None:
-            return
-        names = [str(column.name) for column in columns]
-        readers = [_READERS.get(column.type_name.value if column.type_name else "STRING", str) for column in columns]
-        for number in range(manifest.total_chunk_count or 0):
-            for values in self._chunk(response, number):
-                yield {
-                    name: None if value is None else reader(value)
-                    for name, reader, value in zip(names, readers, values, strict=True)
-                }
+            return Answer((), [])
+        readers = [_reader(column) for column in columns]
+        chunks = (self._chunk(response, number) for number in range(manifest.total_chunk_count or 0))
+        rows = [
+            tuple(None if value is None else reader(value) for reader, value in zip(readers, values, strict=True))
+            for chunk in chunks
+            for values in chunk
+        ]
+        return Answer(tuple(str(column.name) for column in columns), rows)
 
     def _chunk(self, response: StatementResponse, number: int) -> list[list[str | None]]:
         """Returns the values of one chunk; the first came with the answer."""
@@ -161,6 +166,54 @@ def _timestamp(text: str) -> datetime:
     found = datetime.fromisoformat(text.replace("Z", "+00:00"))
     return found if found.tzinfo is not None else found.replace(tzinfo=timezone.utc)
 
+
+def _reader(column: ColumnInfo) -> Callable[[str], Any]:
+    kind = column.type_name.value if column.type_name else "STRING"
+    return partial(_nested, str(column.type_text)) if kind in _NESTED else _READERS.get(kind, str)
+
+
+def _nested(kind: str, text: str) -> object:
+    """Reads the value of an ARRAY, MAP or STRUCT; one that is no JSON stays text."""
+    try:
+        return _typed(json.loads(text), kind)
+    except (ValueError, ArithmeticError):
+        return text
+
+
+def _typed(value: object, kind: str) -> object:
+    """Gives a part of a nested value its type, as SQL writes it: `ARRAY<STRUCT<a: INT, b: STRING>>`.
+
+    In the JSON that a warehouse answers, numbers are texts too (genezhang/clickgraph pull request 392).
+    """
+    name, _, inside = kind.strip().removesuffix(">").partition("<")
+    if isinstance(value, list):
+        return [_typed(item, inside) for item in value]
+    if isinstance(value, dict):
+        parts = _split(inside)
+        if name.upper() == "MAP":
+            return {key: _typed(item, parts[-1]) for key, item in value.items()}
+        kinds = {part.partition(":")[0].strip(" `").casefold(): part.partition(":")[2] for part in parts}
+        return {key: _typed(item, kinds.get(key.casefold(), "")) for key, item in value.items()}
+    bare = name.partition("(")[0].partition(" ")[0].upper()  # DECIMAL(10,2), INT NOT NULL
+    reader = _READERS.get(_SHORT.get(bare, bare), str)
+    return reader(value) if isinstance(value, str) else value
+
+
+def _split(kinds: str) -> list[str]:
+    """Splits the parts of a type at the commas that are in none of them."""
+    parts, depth = [""], 0
+    for character in kinds:
+        depth += (character in "<(") - (character in ">)")
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts
+
+
+_NESTED = ("ARRAY", "MAP", "STRUCT")
+_SHORT = {"BIGINT": "LONG", "SMALLINT": "SHORT", "TINYINT": "BYTE"}
+"""What the API calls types that have another name in SQL."""
 
 _READERS: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys(("INT", "LONG", "SHORT", "BYTE"), int),

@@ -87,6 +87,8 @@ class Engine:
 
     def _describe(self, parsed: _Describe, defaults: Sequence[str]) -> Result:
         name = name_of(parsed.table, defaults)
+        if parsed.what != "TABLE" and name in self.tables.views:
+            raise errors.expect_table_not_view(f"DESCRIBE {parsed.what}", name.quoted)
         table = self.tables.open(name, "SELECT")
         if parsed.what == "HISTORY":
             return descriptions.describe_history(table, parsed.limit)
@@ -101,7 +103,7 @@ _HANDLERS: dict[type[exp.Expr], _Handler] = {
     exp.Update: writes.update,
     exp.Delete: writes.delete,
     exp.Merge: merge.merge,
-    exp.Create: lambda node, tables, _, defaults: definitions.create(node, tables, defaults),
+    exp.Create: definitions.create,
     exp.Alter: lambda node, tables, _, defaults: definitions.add_columns(node, tables, defaults),
     exp.Drop: lambda node, tables, _, defaults: definitions.drop(node, tables, defaults),
 }

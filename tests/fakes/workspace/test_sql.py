@@ -552,3 +552,40 @@ def test_concurrent_writes_are_all_kept(
 
     assert rows(f"SELECT count(*) FROM {control}") == [["16"]]
     assert version_of(rows, control) == 16
+
+
+# Views
+
+
+@pytest.fixture
+def view(rows: Rows, control: str) -> str:
+    rows(f"INSERT INTO {control} (source_id, execution_order) VALUES ('a', 1), ('b', 2)")
+    rows(f"CREATE VIEW main.etl.early AS SELECT source_id FROM {control} WHERE execution_order < 2")
+    return "main.etl.early"
+
+
+def test_a_view_gives_what_its_tables_have_now(rows: Rows, control: str, view: str) -> None:
+    assert rows(f"SELECT * FROM {view}") == [["a"]]
+    rows(f"UPDATE {control} SET execution_order = 1")
+    assert rows(f"SELECT source_id FROM {view} ORDER BY source_id") == [["a"], ["b"]]
+    assert [column[:2] for column in rows(f"DESCRIBE TABLE {view}")] == [["source_id", "string"]]
+
+
+@pytest.mark.parametrize("what", ["HISTORY", "DETAIL"])
+def test_a_view_has_neither_history_nor_detail(error_of: ErrorOf, view: str, what: str) -> None:
+    assert error_of(f"DESCRIBE {what} {view}") == (
+        f"[EXPECT_TABLE_NOT_VIEW.NO_ALTERNATIVE] 'DESCRIBE {what}' expects a table but `main`.`etl`.`early` is a view. "
+        "SQLSTATE: 42809"
+    )
+
+
+def test_a_view_does_not_travel_in_time(error_of: ErrorOf, view: str) -> None:
+    assert error_of(f"SELECT * FROM {view} VERSION AS OF 0").startswith("[UNSUPPORTED_FEATURE.TIME_TRAVEL]")
+
+
+def test_a_view_that_is_dropped_is_gone_and_its_table_stays(
+    rows: Rows, error_of: ErrorOf, control: str, view: str
+) -> None:
+    rows(f"DROP VIEW {view}")
+    assert error_of(f"SELECT * FROM {view}").startswith("[TABLE_OR_VIEW_NOT_FOUND]")
+    assert len(rows(f"SELECT * FROM {control}")) == 2

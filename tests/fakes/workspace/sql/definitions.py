@@ -1,4 +1,4 @@
-"""CREATE TABLE, ALTER TABLE ... ADD COLUMNS and DROP TABLE."""
+"""CREATE TABLE, CREATE VIEW, ALTER TABLE ... ADD COLUMNS, DROP TABLE and DROP VIEW."""
 
 from __future__ import annotations
 
@@ -9,14 +9,37 @@ from sqlglot import exp
 
 from . import errors, types
 from .errors import UnsupportedSqlError, backquoted
-from .expressions import only
+from .expressions import Session, only
+from .queries import rows_of
 from .results import Result
 from .tables import Tables, name_of
 
 _INVALID_CHARACTERS = " ,;{}()\n\t="
 
 
-def create(node: exp.Create, tables: Tables, defaults: Sequence[str]) -> Result:
+def create(node: exp.Create, tables: Tables, session: Session, defaults: Sequence[str]) -> Result:
+    """CREATE TABLE or CREATE VIEW; raises like what each of them is made by."""
+    return (_create_view if node.kind == "VIEW" else _create_table)(node, tables, session, defaults)
+
+
+def _create_view(node: exp.Create, tables: Tables, session: Session, defaults: Sequence[str]) -> Result:
+    """CREATE [OR REPLACE] VIEW ... AS SELECT.
+
+    Raises:
+        SqlError: There is a table or view of this name.
+        UnsupportedSqlError: It is made of something else than a SELECT, or has clauses.
+    """
+    only(node, "this", "kind", "expression", "replace")
+    name = name_of(node.this, defaults)
+    if not isinstance(node.expression, exp.Select):
+        raise UnsupportedSqlError(node.sql(dialect="databricks"))
+    if tables.exists(name) and not node.args.get("replace"):
+        raise errors.table_exists(name.quoted)
+    tables.views[name] = lambda: rows_of(node.expression, tables, session, defaults)
+    return Result()
+
+
+def _create_table(node: exp.Create, tables: Tables, _: Session, defaults: Sequence[str]) -> Result:
     """CREATE TABLE: a new Delta table at version 0.
 
     Raises:
@@ -114,17 +137,18 @@ def _added(action: exp.Expr) -> list[exp.Expr]:
 
 
 def drop(node: exp.Drop, tables: Tables, defaults: Sequence[str]) -> Result:
-    """DROP TABLE, with all its history: a table made again starts at version 0, with another id.
+    """DROP TABLE or VIEW, with all its history: a table made again starts at version 0, with another id.
 
     Raises:
         SqlError: There is no such table.
-        UnsupportedSqlError: Anything but a table is dropped.
+        UnsupportedSqlError: Anything else is dropped.
     """
     only(node, "tables", "kind", "exists")
-    if node.args["kind"] != "TABLE" or len(node.args["tables"]) != 1:
+    if node.args["kind"] not in ("TABLE", "VIEW") or len(node.args["tables"]) != 1:
         raise UnsupportedSqlError(node.sql(dialect="databricks"))
     name = name_of(node.args["tables"][0], defaults)
     if tables.exists(name) or not node.args.get("exists"):
-        tables.open(name, "MANAGE")
+        if name not in tables.views:
+            tables.open(name, "MANAGE")
         tables.drop(name)
     return Result()

@@ -62,6 +62,22 @@ def table_exists(name: str) -> SqlError:
     )
 
 
+def expect_table_not_view(operation: str, name: str) -> SqlError:
+    """What only a table can do (docs.databricks.com/error-messages/expect-table-not-view-error-class)."""
+    return SqlError(
+        "EXPECT_TABLE_NOT_VIEW.NO_ALTERNATIVE", f"'{operation}' expects a table but {name} is a view.", "42809"
+    )
+
+
+def time_travel_of_view(name: str) -> SqlError:
+    """VERSION AS OF of a view."""
+    return SqlError(
+        "UNSUPPORTED_FEATURE.TIME_TRAVEL",
+        f"The feature is not supported: Time travel on the relation: {name}.",
+        "0A000",
+    )
+
+
 def schema_not_found(name: str) -> SqlError:
     """The schema of a new table does not exist."""
     return SqlError(

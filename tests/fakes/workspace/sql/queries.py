@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from arro3.core import Table
 from deltalake import DeltaTable, QueryBuilder
 from sqlglot import exp
 
@@ -27,6 +28,11 @@ def select(node: exp.Select, tables: Tables, session: Session, defaults: Sequenc
         SqlError: It names a table, a version or a column that does not exist.
         UnsupportedSqlError: It has more in it than one table, a condition, an order and a limit.
     """
+    return Result.of_arrow(rows_of(node, tables, session, defaults))
+
+
+def rows_of(node: exp.Select, tables: Tables, session: Session, defaults: Sequence[str]) -> Table:
+    """What a SELECT gives, as Arrow has it; raises like `select`."""
     only(node, "expressions", "from_", "where", "group", "order", "limit", "distinct")
     if not node.expressions:
         raise syntax_error("end of input")
@@ -37,7 +43,7 @@ def select(node: exp.Select, tables: Tables, session: Session, defaults: Sequenc
         builder.register(_TABLE, table)
         relations = [Relation.of("", names, columns_of(table.schema()))]
     sql = _rewritten(node, Translator(relations, session), relations)
-    return Result.of_arrow(builder.execute(sql).read_all())
+    return builder.execute(sql).read_all()
 
 
 def _source(node: exp.Expr, tables: Tables, defaults: Sequence[str]) -> tuple[DeltaTable, list[str]]:

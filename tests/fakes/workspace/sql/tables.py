@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Sequence
+import uuid
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deltalake import CommitProperties, DeltaTable
+from arro3.core import Table
+from deltalake import CommitProperties, DeltaTable, write_deltalake
 from sqlglot import exp
 
 from . import errors
@@ -51,10 +53,12 @@ class Tables:
         denied: What the user may not do: (`main.etl.control`, `MODIFY`), or (`main.etl`, `CREATE TABLE`).
         missing_schemas: Schemas such as `main.nope` that do not exist; all others do.
         user: The name and the id that commits carry.
+        views: What each view gives, as of now.
     """
 
     root: Path
     user: tuple[str, str]
+    views: dict[TableName, Callable[[], Table]] = field(default_factory=dict)
     denied: set[tuple[str, str]] = field(default_factory=set)
     missing_schemas: set[str] = field(default_factory=set)
 
@@ -64,7 +68,7 @@ class Tables:
 
     def exists(self, name: TableName) -> bool:
         """Whether there is such a table."""
-        return self._in_a_schema(name) and (self.folder(name) / "_delta_log").is_dir()
+        return self._in_a_schema(name) and (name in self.views or (self.folder(name) / "_delta_log").is_dir())
 
     def open(self, name: TableName, privilege: str, version: int | None = None) -> DeltaTable:
         """The table, at a version or as it is now, for someone with this privilege.
@@ -76,12 +80,24 @@ class Tables:
             raise errors.table_not_found(name.quoted)
         if (str(name), privilege) in self.denied:
             raise errors.no_permission(privilege, "Table", str(name))
+        if name in self.views:
+            return self._open_view(name, privilege, version)
         latest = DeltaTable(self.folder(name))
         if version is None:
             return latest
         if not 0 <= version <= latest.version():
             raise errors.version_not_found(version, 0, latest.version())
         return DeltaTable(self.folder(name), version=version)
+
+    def _open_view(self, name: TableName, privilege: str, version: int | None) -> DeltaTable:
+        """What a view gives now, as a table of its own."""
+        if privilege != "SELECT":
+            raise errors.expect_table_not_view(privilege, name.quoted)
+        if version is not None:
+            raise errors.time_travel_of_view(name.quoted)
+        folder = self.root / "~views" / uuid.uuid4().hex
+        write_deltalake(folder, self.views[name]())
+        return DeltaTable(folder)
 
     def prepare(self, name: TableName) -> Path:
         """The folder for a new table.
@@ -99,7 +115,8 @@ class Tables:
 
     def drop(self, name: TableName) -> None:
         """Removes the table with all its history."""
-        shutil.rmtree(self.folder(name))
+        if self.views.pop(name, None) is None:
+            shutil.rmtree(self.folder(name))
 
     def signed(self) -> CommitProperties:
         """Who makes the commit, for the table's history."""

@@ -6,6 +6,7 @@ strings; everything else is refused with `UnsupportedSqlError`.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from dataclasses import dataclass
@@ -62,14 +63,20 @@ PRIMITIVES = (
     DOUBLE,
     DATE,
     TIMESTAMP,
+    SqlType("BINARY", "BINARY", "binary", "binary", "Binary"),
+    SqlType("TIMESTAMP_NTZ", "TIMESTAMP_NTZ", "local time", "timestamp_ntz", "Timestamp(Microsecond, None)"),
 )
 
 _BY_TEXT = {row.text: row for row in PRIMITIVES} | {"LONG": BIGINT, "INTEGER": INT, "BYTE": PRIMITIVES[2]}
 _BY_DELTA = {row.delta: row for row in PRIMITIVES}
-_BY_DTYPE = {
-    exp.DType.TEXT: STRING,
-    exp.DType.TIMESTAMPTZ: TIMESTAMP,  # sqlglot's name for the TIMESTAMP of Databricks
-} | {exp.DType[row.text]: row for row in PRIMITIVES if row not in (STRING, TIMESTAMP)}
+_BY_DTYPE = (
+    {
+        exp.DType.TEXT: STRING,
+        exp.DType.TIMESTAMPTZ: TIMESTAMP,  # sqlglot's name for the TIMESTAMP of Databricks
+        exp.DType.TIMESTAMPNTZ: PRIMITIVES[-1],
+    }
+    | {exp.DType[row.text]: row for row in PRIMITIVES[:-1] if row not in (STRING, TIMESTAMP)}
+)
 _MAP_OF_TEXTS = re.compile(r'"key": non-null Utf8(View)?, "value": (non-null )?Utf8(View)?\)')
 _ARROW_CHECKS = (
     (ArrowType.is_boolean, BOOLEAN),
@@ -80,6 +87,9 @@ _ARROW_CHECKS = (
     (ArrowType.is_float32, PRIMITIVES[6]),
     (ArrowType.is_float64, DOUBLE),
     (ArrowType.is_date32, DATE),
+    (ArrowType.is_binary, PRIMITIVES[-2]),
+    (ArrowType.is_large_binary, PRIMITIVES[-2]),
+    (ArrowType.is_binary_view, PRIMITIVES[-2]),
 )
 
 
@@ -117,6 +127,8 @@ def of_delta(delta_type: DeltaType) -> SqlType:
         return SqlType(text, text.partition("<")[0], "nested")
     if found := _BY_DELTA.get(delta_type.type):
         return found
+    if delta_type.type.startswith("decimal"):
+        return SqlType(delta_type.type.upper(), "DECIMAL", "decimal")
     raise UnsupportedSqlError(f"the Delta type {delta_type.type}")
 
 
@@ -131,13 +143,24 @@ def of_arrow(arrow_type: ArrowType) -> SqlType:
             return sql_type
     if _is_text(arrow_type):
         return STRING
-    if ArrowType.is_timestamp(arrow_type) and arrow_type.tz:
-        return TIMESTAMP
-    if ArrowType.is_list(arrow_type) and arrow_type.value_type and _is_text(arrow_type.value_type):
-        return ARRAY_OF_STRINGS
-    if ArrowType.is_map(arrow_type) and _MAP_OF_TEXTS.search(str(arrow_type)):
-        return MAP_OF_STRINGS
+    if ArrowType.is_timestamp(arrow_type):
+        return TIMESTAMP if arrow_type.tz else PRIMITIVES[-1]
+    if decimal := re.search(r"Decimal128\((\d+), ?(\d+)\)", str(arrow_type)):
+        return SqlType(f"DECIMAL({decimal[1]},{decimal[2]})", "DECIMAL", "decimal")
+    if nested := _nested(arrow_type):
+        return SqlType(nested, nested.partition("<")[0], "nested")
     raise UnsupportedSqlError(f"a result of the Arrow type {arrow_type}")
+
+
+def _nested(arrow_type: ArrowType) -> str | None:
+    """A nested type as SQL writes it."""
+    if ArrowType.is_list(arrow_type) and arrow_type.value_type:
+        return f"ARRAY<{of_arrow(arrow_type.value_type).text}>"
+    if ArrowType.is_struct(arrow_type):
+        return f"STRUCT<{', '.join(f'{field.name}: {of_arrow(field.type).text}' for field in arrow_type.fields)}>"
+    if ArrowType.is_map(arrow_type) and _MAP_OF_TEXTS.search(str(arrow_type)):
+        return MAP_OF_STRINGS.text
+    return None
 
 
 def _is_text(arrow_type: ArrowType) -> bool:
@@ -191,13 +214,24 @@ def to_text(value: Any, sql_type: SqlType) -> str | None:
     if sql_type.kind == "boolean":
         return "true" if value else "false"
     if isinstance(value, datetime):
-        return timestamp_text(value)
+        return timestamp_text(value) if value.tzinfo else value.isoformat(timespec="milliseconds")
     if isinstance(value, date):
         return value.isoformat()
+    if sql_type.kind == "binary":
+        return base64.b64encode(value).decode()
     if sql_type.kind == "nested":
         plain = dict(value) if sql_type.name == "MAP" else value  # Arrow gives a map as a list of pairs
-        return json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+        return json.dumps(_texts(plain), ensure_ascii=False, separators=(",", ":"))
     return str(value)
+
+
+def _texts(value: Any) -> Any:
+    """A nested value with its numbers as texts: so does the API send them (genezhang/clickgraph pull request 392)."""
+    if isinstance(value, dict):
+        return {key: _texts(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_texts(item) for item in value]
+    return value if value is None else to_text(value, BOOLEAN if isinstance(value, bool) else STRING)
 
 
 def timestamp_text(value: datetime) -> str:
