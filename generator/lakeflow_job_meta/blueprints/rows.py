@@ -165,7 +165,8 @@ class _Plan:
         for parameter in blueprint.parameters if blueprint is not None and self.rows.columns else ():
             is_mapped = self.mapping.values.get(parameter.name) is not None
             has_column = parameter.name not in self.mapping.values and parameter.name.casefold() in self.columns.by_name
-            if parameter.is_required and blueprint is not None and not (is_mapped or has_column):
+            is_told = parameter.name.casefold() in (name.casefold() for name in self.mapping.key)
+            if parameter.is_required and blueprint is not None and not (is_mapped or has_column or is_told):
                 hint = did_you_mean(parameter.name, self.rows.columns, otherwise="")
                 message = (
                     f"nothing fills the parameter {quoted(parameter.name)} of blueprint {blueprint.name}, which has no "

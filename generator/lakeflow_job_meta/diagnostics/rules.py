@@ -24,7 +24,6 @@ NOT_A_VALUE = Rule("not-a-value", is_fixed=True)
 BAD_JSON = Rule("bad-json", is_fixed=True)
 CONFLICTING_ROWS = Rule("conflicting-rows", is_fixed=True)
 ROW_WITHOUT_MODULE = Rule("row-without-module", is_fixed=True)
-NOT_IN_A_TABLE = Rule("not-in-a-table", is_fixed=True)
 NEAR_COLUMN = Rule("near-column", Severity.WARNING)
 
 # Blueprints, and the rows that fill them.

@@ -15,8 +15,6 @@ from typing import cast
 from lakeflow_job_meta._internal.trees import Value, diff
 from lakeflow_job_meta.control_table.changes import SourceKey, TableChanges, compare_rows
 from lakeflow_job_meta.control_table.schema import METADATA_COLUMNS, ControlColumn, cell_value, key_of
-from lakeflow_job_meta.diagnostics.model import Diagnostic
-from lakeflow_job_meta.diagnostics.rules import NOT_IN_A_TABLE
 from lakeflow_job_meta.parsing.units import RawModule
 from lakeflow_job_meta.tables.schema import Row, RowChanges
 
@@ -40,15 +38,6 @@ class LoadPlan:
     changes: TableChanges
     stale: tuple[SourceKey, ...]
     rows: int
-
-
-def not_in_a_table(modules: Iterable[RawModule]) -> list[Diagnostic]:
-    """Reports settings that a table cannot hold."""
-    return [
-        NOT_IN_A_TABLE.at(raw.origin.key("targets"), "a control table has no column for 'targets'")
-        for raw in modules
-        if isinstance(raw.value, dict) and raw.value.get("targets")
-    ]
 
 
 def plan_load(modules: Sequence[RawModule], existing_rows: Iterable[Row], *, prune: bool) -> LoadPlan:
@@ -87,14 +76,14 @@ def _stale_rows_that_contradict(
 def rows_of_module(raw: RawModule) -> list[Row]:
     """Returns the rows of a module, in the order of its sources.
 
-    `job_config` and `description` go into the first row only, so that there is one place to edit them.
+    What belongs to the module, such as `job_config`, goes into the first row only: there is one place to edit it.
     """
     module = cast("dict[str, Value]", raw.value)
     rows: list[Row] = []
     for number, source in enumerate(cast("list[dict[str, Value]]", module["sources"])):
         values = {**source, "module_name": module["module_name"]}
         if number == 0:
-            values |= {name: module.get(name) for name in ("job_config", "description")}
+            values |= {column.name: module.get(column.name) for column in _MODULE_COLUMNS}
         rows.append({column.name: _cell(column.name, values.get(column.name)) for column in METADATA_COLUMNS})
     return rows
 

@@ -19,7 +19,7 @@ from lakeflow_job_meta.errors import InvalidMetadata, OperationFailed
 from lakeflow_job_meta.parsing.rows import modules_of_rows
 from lakeflow_job_meta.parsing.units import RawModule
 from lakeflow_job_meta.schema.validator import fields_of
-from lakeflow_job_meta.services.load_plan import LoadPlan, not_in_a_table, plan_load
+from lakeflow_job_meta.services.load_plan import LoadPlan, plan_load
 from lakeflow_job_meta.sources.interface import Reader, SourceSnapshot, with_blueprints
 from lakeflow_job_meta.tables.store import VersionedTable
 from lakeflow_job_meta.text.yaml_writer import to_yaml
@@ -63,8 +63,7 @@ def check_for_table(
 ) -> tuple[Diagnostic, ...]:
     """Checks metadata that is to be loaded into a control table; raises OperationFailed where that cannot be read."""
     others, bundle = {key_of(row)[0] for row in table.read().rows}, read_bundle_declarations(project)
-    found = compile_snapshots(project, bundle, snapshots, on_progress, other_modules=others).diagnostics
-    return (*found, *not_in_a_table(raw for snapshot in snapshots for raw in snapshot.modules))
+    return compile_snapshots(project, bundle, snapshots, on_progress, other_modules=others).diagnostics
 
 
 def load(

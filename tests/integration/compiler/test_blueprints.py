@@ -283,7 +283,7 @@ class TestRows:
         compilation = project.compile()
 
         assert shown(compilation) == []
-        assert [each.source for each in compilation.missing] == ["metadata/", "list"]
+        assert [each.source for each in compilation.missing] == ["list"]
 
 
 class TestManyRowsOneJob:

@@ -17,11 +17,10 @@ from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.control_table.changes import Kind, compare_rows
 from lakeflow_job_meta.control_table.schema import CONTROL_TABLE, METADATA_COLUMNS, key_of
-from lakeflow_job_meta.diagnostics.catalog import explanations
 from lakeflow_job_meta.errors import InvalidMetadata, OperationFailed
 from lakeflow_job_meta.parsing.rows import modules_of_rows
 from lakeflow_job_meta.parsing.units import RawModule, SourceUnit, UnitContent
-from lakeflow_job_meta.services.load_plan import LoadPlan, not_in_a_table, plan_load, rows_of_module
+from lakeflow_job_meta.services.load_plan import LoadPlan, plan_load, rows_of_module
 from lakeflow_job_meta.services.table_load import export, load
 from lakeflow_job_meta.sources.interface import SourceSnapshot
 from lakeflow_job_meta.sources.yaml_files import unit_of_file
@@ -413,16 +412,15 @@ class TestWriting:
 
 
 class TestTargets:
-    """The examples of the rule `not-in-a-table`."""
+    def test_targets_and_presets_stand_in_the_first_row_of_a_module(self, tmp_path):
+        table = DeltaFiles(str(tmp_path / "t"), CONTROL_TABLE)
+        table.create()
+        (raw,) = read([module("a", "b", targets=["dev"], presets=["big"])])
 
-    def test_targets_are_refused_in_a_table_at_their_place(self):
-        (problem,) = not_in_a_table(read(explanations()["not-in-a-table"].wrong))
-        assert str(problem) == (
-            "a.yml:3:5: error: a control table has no column for 'targets' [not-in-a-table]"
-        )  # fmt: skip
+        load(table, [raw], prune=False, dry_run=False)
 
-    def test_a_module_without_targets_is_loaded(self):
-        assert not_in_a_table(read(explanations()["not-in-a-table"].right)) == []
+        rows = sorted(table.read().rows, key=lambda row: str(row["source_id"]))
+        assert [(row["targets"], row["presets"]) for row in rows] == [('["dev"]', '["big"]'), (None, None)]
 
 
 class TestExport:
