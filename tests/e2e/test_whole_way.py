@@ -87,9 +87,6 @@ def world(project, workspace, databricks_environment) -> World:
     examples = REPOSITORY / "examples"
     shutil.copytree(examples, project.path / "examples", ignore=shutil.ignore_patterns("resources", "*.py[co]"))
     bundle = yaml.safe_load((REPOSITORY / "databricks.yml").read_text(encoding="utf-8"))
-    # The monitor's jobs need the wheel, which is not built here.
-    del bundle["artifacts"]
-    bundle["include"] = [path for path in bundle["include"] if not path.startswith("bundle/")]
     project.write("databricks.yml", yaml.safe_dump(bundle, sort_keys=False))
     project.write(
         "job_meta.yml",
