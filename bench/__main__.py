@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bench import checks, generate, tables
+from bench import blueprints, checks, generate, tables
 from bench.generate import SIZES, Figure
 
 
@@ -27,6 +27,8 @@ def _show_targets() -> None:
     print(f"{'':52}" + "".join(f"{head:>15}" for head in heads))
     for what, by_size in figures.items():
         print(f"{what:52}" + "".join(f"{cell:>15}" for cell in _cells(by_size, dumper)))
+    print()
+    blueprints.show(blueprints.run())
 
 
 def _cells(by_size: dict[int, Figure], dumper: Figure) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import cast
 
@@ -137,11 +137,11 @@ def _as_control_table(folder: Path) -> list[Row]:
     return made
 
 
-def main() -> None:
-    """Prints the figures as a table, each with its ratio to the same step of the jobs written out."""
+def show(figures: Iterable[Figure]) -> None:
+    """Prints the figures as a table, each with the ratio of its processor time to that of the jobs written out."""
     written: dict[str, Figure] = {}
     print("| | seconds | processor | peak memory | against written out |\n|---|---|---|---|---|")
-    for figure in run(int(sys.argv[1]) if len(sys.argv) > 1 else SIZE):
+    for figure in figures:
         form, step = figure.what.split(": ", 1)
         if form == "written out":
             written[step] = figure
@@ -152,4 +152,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    show(run(int(sys.argv[1]) if len(sys.argv) > 1 else SIZE))

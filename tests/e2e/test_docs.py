@@ -21,6 +21,7 @@ number of lines, inside a line for any part of it.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import io
 import json
@@ -30,8 +31,10 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from textwrap import indent
 
@@ -161,10 +164,19 @@ def _repository(folder: Path) -> Path:
     return folder
 
 
-def _demo(folder: Path) -> Path:
+@cache
+def _demonstrated() -> Path:
+    """A folder in which the demonstration has run, once for all pages; what needs one copies it."""
+    folder = Path(tempfile.mkdtemp(prefix="ljm-docs-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     repository = _repository(folder)
     subprocess.run([sys.executable, "examples/demo.py"], cwd=repository, check=True, capture_output=True)
-    return repository / "build" / "demo"
+    return repository
+
+
+def _demo(folder: Path) -> Path:
+    shutil.copytree(_demonstrated(), folder, dirs_exist_ok=True)
+    return folder / "build" / "demo"
 
 
 def _own_table(folder: Path) -> Path:

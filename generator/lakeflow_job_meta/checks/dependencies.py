@@ -12,6 +12,9 @@ from lakeflow_job_meta.jobs.dependencies import find_cycles
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.parsing.model import Source
 
+MOST_DEPENDENCIES = 25_000
+"""Of a job. Databricks documents none; these take about a megabyte of YAML."""
+
 
 def sources_are_unique(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses two sources of one id, or of one task key, active or not."""
@@ -80,4 +83,20 @@ def dependencies_have_no_cycle(job: Job, context: CheckContext) -> Iterator[Diag
         yield rules.DEPENDENCY_CYCLE.at(cycle[start].origin.key("depends_on"), f"sources wait for each other: {shown}")
 
 
-JOB_CHECKS = (sources_are_unique, dependencies_exist, outcomes_come_from_conditions, dependencies_have_no_cycle)
+def stages_are_no_net(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+    """Refuses stages of so many tasks, each of which waits for all of the one before, that no file can hold it."""
+    number = sum(len(depends_on) for task in job.tasks if isinstance(depends_on := task.get("depends_on"), list))
+    if number > MOST_DEPENDENCIES:
+        made = f"the stages of this job make {number:,} dependencies between {len(job.tasks):,} tasks"
+        remedy = f"{MOST_DEPENDENCIES:,} are the limit; let sources say with 'depends_on' what each waits for"
+        message = f"{made}, and {remedy}"
+        yield rules.TOO_MUCH.at(job.module.origin.key("sources"), message)
+
+
+JOB_CHECKS = (
+    stages_are_no_net,
+    sources_are_unique,
+    dependencies_exist,
+    outcomes_come_from_conditions,
+    dependencies_have_no_cycle,
+)

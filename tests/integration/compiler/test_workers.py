@@ -384,6 +384,7 @@ class TestProcesses:
 
         assert 0 < len(compiled_here) < UNITS - 10
 
+    @pytest.mark.slow
     def test_are_started_by_the_command_line_and_end_with_it(self, big_project):
         with validation(big_project, SCRIPT) as (command, children):
             assert command.stderr.read().endswith(f"No problems in {MODULES:,} modules.\n")

@@ -74,6 +74,7 @@ def test_a_row_that_is_edited_added_or_removed_is_one_job(project, databricks_en
     assert all(last[name] == first[name] for name in last.keys() & first.keys())
 
 
+@pytest.mark.slow
 def test_a_bad_row_keeps_its_own_job_and_the_others_are_deployed(project, databricks_environment, workspace):
     assert deploy(project, databricks_environment).exit_code == 0
     table = DeltaTable(project.path / "data" / "ingest_list")

@@ -18,6 +18,7 @@ from lakeflow_job_meta.jobs.layers import Layer, merge_layers, origin_in
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.parsing.modules import parse_module
 from lakeflow_job_meta.parsing.units import RawModule
+from support.examples import examples
 
 PROJECT, METADATA = UnreadableDocument("job_meta.yml"), UnreadableDocument("metadata/sales.yml")
 
@@ -111,7 +112,7 @@ GENERATED = ("source_id", "source", "outcome")
 """Steps of paths that nobody has written."""
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(projects, metadata)
 def test_editing_where_a_setting_was_written_changes_it(defaults: dict, module: dict):
     job = build(defaults, module)

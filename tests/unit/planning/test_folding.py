@@ -213,6 +213,7 @@ def plan() -> Plan:
     return made_of(plan_of([job(key) for key in KEYS], [job(key, 2) for key in KEYS]), "ingest_table")
 
 
+@pytest.mark.slow
 class TestTenThousandJobs:
     def test_that_change_alike_are_four_lines_with_the_first_few_names(self, plan):
         lines = as_text(plan).split("\n")

@@ -21,6 +21,7 @@ from lakeflow_job_meta.parsing.modules import ParsedModule, parse_module
 from lakeflow_job_meta.parsing.units import RawModule
 from lakeflow_job_meta.schema.validator import fields_of, schema_text
 from lakeflow_job_meta.services.load_plan import rows_of_module
+from support.examples import examples
 from support.project_folder import module
 
 NOWHERE = SourceRef(UnreadableDocument("test.yml"))
@@ -139,7 +140,7 @@ def mutated_modules(draw: st.DrawFn) -> Any:
     return value
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(mutated_modules())
 @example({"module_name": "a", "sources": [{"source_id": "a", "execution_order": 1.0, "transformation_config": TASK}]})
 @example({"module_name": "a", "sources": [{"source_id": "a", "execution_order": None, "transformation_config": TASK}]})
@@ -171,7 +172,7 @@ def test_a_valid_module_is_built_with_every_value_that_was_written(value):
         assert [each.source_id for each in source.depends_on or ()] == waits_for
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(mutated_modules())
 def test_a_broken_module_is_built_as_far_as_it_can_be(value):
     before = copy.deepcopy(value)
