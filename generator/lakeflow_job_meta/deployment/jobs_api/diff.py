@@ -59,7 +59,7 @@ def digest_of(settings: Mapping[str, Value], files: Mapping[str, bytes]) -> str:
 def with_pauses_of(
     remote: Mapping[str, Value], wanted: dict[str, Value], asked: Mapping[str, Value] | None = None
 ) -> dict[str, Value]:
-    """Returns the wanted settings, paused as the workspace has them wherever the metadata and the target leave that open.
+    """Returns the wanted settings, paused as the workspace has them wherever the wish leaves that open.
 
     `asked` are the pauses that were asked for in what was sent last, by the name of the start. One that nobody has
     changed in the workspace, and nobody asks for any more, ends.

@@ -100,8 +100,8 @@ class LocalFiles:
             local = self._in_project(found)
             if self.has_new_wheels and local.endswith(".whl"):
                 raise NeedsCli(
-                    f"{quoted(local)} gets a version of its own from the databricks CLI, by 'artifacts_dynamic_version' "
-                    "in 'presets': leave that out for this target, or deploy with `ljm deploy`."
+                    f"{quoted(local)} gets a version of its own from the databricks CLI, by the preset "
+                    "'artifacts_dynamic_version': leave that out for this target, or deploy with `ljm deploy`."
                 )
             if self.is_linked and self._generated(local) is None:
                 self._content(local)

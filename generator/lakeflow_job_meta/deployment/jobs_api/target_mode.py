@@ -140,11 +140,12 @@ def target_mode(
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Reads what the files say for a target: `own` below it, and `all` with that laid over the rest."""
+    """Reads what the files say for a target: `own` below it, `root` outside of targets, `all` for both."""
 
     target: str
     login: Login
     resolver: Resolver
+    root: dict[str, Value]
     own: dict[str, Value]
     all: dict[str, Value]
 
@@ -152,7 +153,7 @@ class _Reader:
     def of(cls, bundle: BundleDeclarations, target: str, login: Login, resolver: Resolver) -> _Reader:
         root, own = bundle.said_for(target)
         both = overlaid(root, own)
-        return cls(target, login, resolver, own, both if isinstance(both, dict) else {})
+        return cls(target, login, resolver, root, own, both if isinstance(both, dict) else {})
 
     def mode(
         self,
@@ -191,8 +192,7 @@ class _Reader:
 
     def _mode(self) -> str:
         """Returns the mode; outside of targets only `bundle` has one (MergeTargetOverrides, bundle/config/root.go)."""
-        given = self.own.get("mode")
-        mode = self._plain(value_at(self.all, ("bundle", "mode"))[1] if given is None else given, ("mode",))
+        mode = self._plain(self.own.get("mode") or value_at(self.all, ("bundle", "mode"))[1], ("mode",))
         if mode not in ("", _DEVELOPMENT, _PRODUCTION):
             raise self._no(("mode",), f"is {quoted(mode)}", f"write {either((_DEVELOPMENT, _PRODUCTION))}")
         return mode
@@ -229,8 +229,9 @@ class _Reader:
     def _paths(self) -> Iterator[tuple[tuple[str, str], str]]:
         """Yields the paths in the workspace that are set; those that are not lie in the home folder of the user."""
         root = self._text("workspace", "root_path") or "~"
-        home = f"/Workspace/Users/{self.login.name}"
-        yield ("workspace", "root_path"), f"{home}{root[1:]}" if root == "~" or root.startswith("~/") else root
+        # bundle/config/mutator/expand_workspace_root.go
+        root = f"/Workspace/Users/{self.login.name}{root[1:]}" if root == "~" or root.startswith("~/") else root
+        yield ("workspace", "root_path"), root
         with_root = replace(self, resolver=Resolver({**self.resolver.values, "workspace.root_path": root}))
         for name in _PATHS:
             yield ("workspace", name), with_root._text("workspace", name)
@@ -263,7 +264,10 @@ class _Reader:
         return found or {}
 
     def _text(self, *path: str) -> str:
-        return self._plain(value_at(self.all, path)[1], path)
+        """Returns a text or a number; an empty one of the target takes nothing away (libs/dyn/convert/from_typed.go)."""
+        own = value_at(self.own, path)[1]
+        is_empty = own is None or own == "" or (own == 0 and not isinstance(own, bool))
+        return self._plain(value_at(self.root, path)[1] if is_empty else own, path)
 
     def _plain(self, value: object, path: tuple[str, ...]) -> str:
         """Returns a value as text, its references resolved; the CLI takes other scalars for text likewise."""
