@@ -6,6 +6,7 @@ Each case has the values that are expected; with the real CLI on PATH, that one 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,9 +16,7 @@ import pytest
 
 from fakes.databricks_cli import cli_environment
 from fakes.databricks_cli.fixtures import real_command
-from lakeflow_job_meta.config.load import load_project
-from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.deployment.jobs_api.resolve import LocalFiles
+from lakeflow_job_meta.deployment.jobs_api.login import Login
 from support.jobs_api_site import Site
 
 pytest_plugins = ["support.workspace_fixtures", "support.jobs_api_fixtures"]
@@ -139,13 +138,17 @@ APPLIED = {
     "a mode of the bundle": ("bundle: {name: test, mode: development}\ntargets: {dev: {}}", DEV),
     "production by a service principal": ("targets: {dev: {mode: production}}", Expected()),
 }
+NAMES = [
+    *("Some.One+x@example.com", "_a__B-c@example.com", "\u00c9lodie.M\u00fcller@x.y", "\u0130stanbul\u03a3@x.y"),
+    *("\u738b\u5c0f\u660e@x.y", "stra\u00dfe1\u0663@x.y", "e\u0301a@x.y"),
+]
 PRINCIPAL = "9F0621ee-b52b-11ea-b3de-0242ac130004"
 
 REFUSED = {
     "development that starts by itself": (
         DEVELOPMENT % "trigger_pause_status: UNPAUSED",
-        "'presets.trigger_pause_status' of the target 'dev' in the files of the bundle is UNPAUSED, which the databricks "
-        "CLI refuses in development mode",
+        "'presets.trigger_pause_status' of the target 'dev' in the files of the bundle is UNPAUSED, which the "
+        "databricks CLI refuses in development mode",
         "cannot set trigger pause status to UNPAUSED by default",
     ),
     "development with a prefix of all": (
@@ -316,6 +319,28 @@ class TestTheRealCli:
 
         assert result.returncode == 1
         assert words in result.stderr
+
+    def test_deploys_the_same_jobs(self, site, tmp_path):
+        filled(site, "targets: {dev: {mode: development}}")
+        environment = cli_environment(site.workspace.url, site.workspace.token, tmp_path / "cli")
+        path = f"{real_command().parent}{os.pathsep}{environment['PATH']}"
+
+        result = site.project.run("deploy", "-t", "dev", **{**environment, "PATH": path, "BUNDLE_VAR_day": "monday"})
+
+        assert result.exit_code == 0, result.stderr
+        jobs = [shown(job.settings) for job in site.workspace.jobs.all()]
+        assert {job["name"]: job for job in jobs} == {job["name"]: job for job in expected_jobs(DEV).values()}
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_names_the_user_as_we_do(self, site, tmp_path, name):
+        site.workspace.identity.user_name = name
+        filled(site, "targets: {dev: {mode: development}}")
+
+        bundle = json.loads(self.validated(site, tmp_path).stdout)
+
+        user, login = bundle["workspace"]["current_user"], Login(name, name.partition("@")[0])
+        assert (user["short_name"], bundle["presets"]["tags"]["dev"]) == (login.short_name, login.tag)
+        assert user["domain_friendly_name"] == login.domain_friendly_name
 
     def validated(self, site: Site, tmp_path: Path) -> subprocess.CompletedProcess[str]:
         """Generates, and asks the CLI for the bundle as it would deploy it."""

@@ -34,7 +34,7 @@ from lakeflow_job_meta.deployment.jobs_api.plan import (
     located_message,
 )
 from lakeflow_job_meta.deployment.jobs_api.resolve import LocalFiles, NeedsCli, Resolver
-from lakeflow_job_meta.deployment.jobs_api.target_mode import TargetMode, target_mode
+from lakeflow_job_meta.deployment.jobs_api.target_mode import TargetMode, is_in_workspace, target_mode
 from lakeflow_job_meta.deployment.policy import Twin
 from lakeflow_job_meta.errors import InvalidMetadata, LakeflowJobMetaError, OperationFailed, PolicyRefused
 from lakeflow_job_meta.jobs.model import Job
@@ -260,8 +260,9 @@ class JobsApiDeployer:
     @cached_property
     def _mode(self) -> TargetMode:
         runs_as = {job.key: job.settings.get("run_as") is not None for job in self._wanted}
-        declared, login, folder = self.compilation.bundle, self._client.login, self.project.folder
-        return target_mode(declared, self.target, login, self._resolver, runs_as, os.environ, folder)
+        declared, login = self.compilation.bundle, self._client.login
+        is_there = is_in_workspace(self.project.folder, os.environ)
+        return target_mode(declared, self.target, login, self._resolver, runs_as, os.environ, is_there)
 
     @cached_property
     def _files(self) -> LocalFiles:
@@ -296,17 +297,7 @@ class JobsApiDeployer:
             local, contents = self._files.of_job(job.settings)
             resolved = self._resolver.resolved(local, {})
             settings = self._mode.applied(job.key, resolved if isinstance(resolved, dict) else {})
-            tags = settings.get("tags")
-            if isinstance(tags, dict) and len({*tags, *OUR_TAGS}) > MAX_TAGS:
-                added = (
-                    f", {of_target} of them from the target"
-                    if (of_target := len(tags.keys() & self._mode.tags))
-                    else ""
-                )
-                raise NeedsCli(
-                    f"'tags' has {len(tags)} tags{added}, and a job that is deployed through the Jobs API has "
-                    f"{len(OUR_TAGS)} of ours; Databricks allows {MAX_TAGS}. Leave some out, or deploy with `ljm deploy`."
-                )
+            _refuse_too_many(settings.get("tags"), self._mode.tags)
             self._compare_permissions(settings, remote)
         except NeedsCli as problem:
             return JobPlan(job, {}, {}, remote, str(problem))
@@ -321,6 +312,17 @@ class JobsApiDeployer:
         settings["permissions"] = sorted_permissions(wanted)
         if remote is not None:
             remote.settings["permissions"] = self._client.permissions(remote.job_id, wanted)
+
+
+def _refuse_too_many(tags: Value, of_target: Collection[str]) -> None:
+    if not isinstance(tags, dict) or len({*tags, *OUR_TAGS}) <= MAX_TAGS:
+        return
+    added = sum(tag in of_target for tag in tags)
+    named = f", {added} of them from the target" if added else ""
+    raise NeedsCli(
+        f"'tags' has {len(tags)} tags{named}, and a job that is deployed through the Jobs API has {len(OUR_TAGS)} of "
+        f"ours; Databricks allows {MAX_TAGS}. Leave some out, or deploy with `ljm deploy`."
+    )
 
 
 def _deployed_by_a_bundle(jobs: Mapping[str, RemoteJob]) -> PolicyRefused:

@@ -119,7 +119,7 @@ def target_mode(
     resolver: Resolver,
     run_as: Mapping[str, bool],
     environment: Mapping[str, str],
-    folder: Path,
+    in_workspace: bool,
 ) -> TargetMode:
     """Returns what a target of a bundle makes of jobs.
 
@@ -130,10 +130,10 @@ def target_mode(
         resolver: Resolves what the files refer to.
         run_as: For each job that is deployed, whether its `run_as` is set.
         environment: That of the process.
-        folder: Of the project.
+        in_workspace: Whether this runs in the workspace, as `is_in_workspace` says.
     """
     try:
-        return _Reader.of(bundle, target, login, resolver).mode(bundle, run_as, environment, folder)
+        return _Reader.of(bundle, target, login, resolver).mode(bundle, run_as, environment, in_workspace)
     except NeedsCli as problem:
         return TargetMode(problem=str(problem))
 
@@ -160,7 +160,7 @@ class _Reader:
         bundle: BundleDeclarations,
         run_as: Mapping[str, bool],
         environment: Mapping[str, str],
-        folder: Path,
+        in_workspace: bool,
     ) -> TargetMode:
         if bundle.problems:
             raise NeedsCli("the files of the bundle cannot all be read, so nobody knows what the target makes of jobs.")
@@ -186,7 +186,7 @@ class _Reader:
             *found,
             cluster,
             frozenset(jobs),
-            self._is_linked(mode, is_in_workspace(folder, environment)),
+            self._is_linked(mode, in_workspace),
             bool(self._flag("presets", "artifacts_dynamic_version")),
         )
 
@@ -264,7 +264,7 @@ class _Reader:
         return found or {}
 
     def _text(self, *path: str) -> str:
-        """Returns a text or a number; an empty one of the target takes nothing away (libs/dyn/convert/from_typed.go)."""
+        """Returns a text or a number; an empty one takes nothing away (libs/dyn/convert/from_typed.go)."""
         own = value_at(self.own, path)[1]
         is_empty = own is None or own == "" or (own == 0 and not isinstance(own, bool))
         return self._plain(value_at(self.root, path)[1] if is_empty else own, path)
