@@ -5,7 +5,9 @@ What the mode and the presets of a target make of a job is in `test_target_modes
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +15,7 @@ from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.deployment.jobs_api.login import Login
 from lakeflow_job_meta.deployment.jobs_api.resolve import Resolver
-from lakeflow_job_meta.deployment.jobs_api.target_mode import TargetMode, target_mode
+from lakeflow_job_meta.deployment.jobs_api.target_mode import TargetMode, is_in_workspace, target_mode
 from lakeflow_job_meta.errors import OperationFailed, PolicyRefused
 from lakeflow_job_meta.planning.model import Action
 from support.connections import connect
@@ -269,3 +271,31 @@ class TestFilesOfTheProject:
             return target_mode(declared, "dev", login, Resolver({}), {}, {}, in_workspace).is_linked
 
         assert (linked(False), linked(True)) == (False, is_linked)
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="a Databricks Runtime is Linux")
+    @pytest.mark.parametrize(
+        ("folder", "version", "has_runtime", "is_there"),
+        [
+            ("/Workspace/Users/me/project", "16.4", True, True),
+            ("/home/me/project", "16.4", True, False),
+            ("/Workspace/Users/me/project", "", True, False),
+            ("/Workspace/Users/me/project", None, True, False),
+            ("/Workspace/Users/me/project", "16.4", False, False),
+        ],
+    )
+    def test_are_in_the_workspace_where_a_runtime_runs(self, tmp_path, folder, version, has_runtime, is_there):
+        environment = {} if version is None else {"DATABRICKS_RUNTIME_VERSION": version}
+        runtime = tmp_path if has_runtime else tmp_path / "none"
+
+        assert is_in_workspace(Path(folder), environment, runtime) == is_there
+
+
+def test_of_many_bundles_the_files_that_all_include_count(site):
+    site.module("sales")
+    site.project.write("job_meta.yml", "metadata: [{yaml: metadata}]\nbundles: {jobs_per_bundle: 1}\n")
+    site.project.write("databricks.yml", "bundle: {name: test}\ninclude: [shared.yml]\n")
+    site.project.write("shared.yml", "targets: {dev: {mode: development, default: true}}\n")
+
+    assert site.deploy() == []
+
+    assert site.workspace.jobs.names() == ["[dev someone] sales"]

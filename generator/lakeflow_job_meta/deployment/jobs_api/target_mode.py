@@ -308,7 +308,7 @@ def _has_run_as(job: Value) -> bool:
     return value_at(job, ("run_as",))[1] is not None
 
 
-def is_in_workspace(folder: Path, environment: Mapping[str, str]) -> bool:
+def is_in_workspace(folder: Path, environment: Mapping[str, str], runtime: Path = Path("/databricks")) -> bool:
     """Whether this runs on a Databricks Runtime, in a folder of the workspace (libs/dbr/detect.go of the CLI)."""
     version = environment.get("DATABRICKS_RUNTIME_VERSION") if sys.platform == "linux" else None
-    return bool(version) and Path("/databricks").is_dir() and folder.as_posix().startswith("/Workspace/")
+    return bool(version) and runtime.is_dir() and folder.as_posix().startswith("/Workspace/")
