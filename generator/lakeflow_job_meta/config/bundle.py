@@ -151,6 +151,12 @@ class BundleDeclarations:
             found |= {key: value for key, value in _entries(part, "workspace") if isinstance(value, str)}
         return found
 
+    def said_for(self, target: str) -> tuple[dict[str, Value], dict[str, Value]]:
+        """Returns what the files say for all targets, and what they say for one, each as the CLI merges files."""
+        contents = [file.content for file in self.files if file.content is not None]
+        parts = self._parts_of(target)
+        return _all_overlaid(contents), _all_overlaid(parts[len(contents) :])
+
     def _parts_of(self, target: str | None) -> list[dict[str, Value]]:
         """Returns what the files say for all targets, and then what they say for one."""
         contents = [file.content for file in self.files if file.content is not None]
@@ -164,6 +170,25 @@ class BundleDeclarations:
     def tags_added(self, job: str, target: str | None) -> set[str]:
         """Returns the tags that a job gets from the bundle in a target."""
         return {tag for (of, key), tag in self.added_tags if of in (None, target) and key in (None, job)}
+
+
+def overlaid(value: Value, over: Value) -> Value:
+    """Returns a value with another laid over it, as the databricks CLI merges files, and targets into them.
+
+    Maps are merged, lists are appended, and null changes nothing (libs/dyn/merge/merge.go).
+    """
+    if value is None or over is None:
+        return value if over is None else over
+    if isinstance(value, dict) and isinstance(over, dict):
+        return {**value, **{key: overlaid(value.get(key), item) for key, item in over.items()}}
+    return [*value, *over] if isinstance(value, list) and isinstance(over, list) else over
+
+
+def _all_overlaid(parts: Iterable[dict[str, Value]]) -> dict[str, Value]:
+    found: Value = None
+    for part in parts:
+        found = overlaid(found, part)
+    return found if isinstance(found, dict) else {}
 
 
 def read_bundle_declarations(project: Project) -> BundleDeclarations:

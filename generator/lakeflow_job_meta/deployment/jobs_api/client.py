@@ -18,6 +18,7 @@ from uuid import uuid4
 
 from lakeflow_job_meta._internal.parallel import run_in_threads
 from lakeflow_job_meta._internal.trees import Value
+from lakeflow_job_meta.deployment.jobs_api.login import Login
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.workspace.client import ResourceMissing, Workspace, not_understood, workspace_errors
 
@@ -100,12 +101,19 @@ class JobsClient:
         return self._workspace.host.rstrip("/")
 
     @cached_property
-    def user_name(self) -> str:
+    def login(self) -> Login:
+        """Who is logged in. Raises OperationFailed if the workspace does not say it."""
         with workspace_errors(self._workspace):
-            name = self._workspace.client().current_user.me().user_name
-        if not isinstance(name, str) or not name:
+            client = self._workspace.client()
+            user = client.current_user.me()
+        if not isinstance(user.user_name, str) or not user.user_name:
             raise OperationFailed(f"{self.host} does not say who is logged in. Check the login.")
-        return name
+        cloud = "azure" if client.config.is_azure else "gcp" if client.config.is_gcp else "aws"
+        return Login(user.user_name, str(user.display_name or ""), cloud)
+
+    @property
+    def user_name(self) -> str:
+        return self.login.name
 
     def sleep(self, seconds: float) -> None:
         """Waits on the clock of the SDK."""

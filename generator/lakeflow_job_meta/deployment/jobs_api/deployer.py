@@ -1,9 +1,9 @@
 """Deploys jobs through the Jobs API, for where no databricks CLI can be installed, such as serverless notebooks.
 
 Takes a compilation, and creates, resets and deletes exactly the jobs of one project and target, known by their tags.
-A job that needs what only the CLI can do (folders, most references) stays as it is and is reported.
-Presets and overrides of a target are not applied. What was sent last is kept in the workspace, a file for each job, so
-that a hand edit is known as one whatever else has changed.
+A job that needs what only the CLI can do (folders, most references, overrides) stays as it is and is reported.
+The mode and the presets of a target are applied as the CLI does it. What was sent last is kept in the workspace, a file
+for each job, so that a hand edit is known as one whatever else has changed.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from lakeflow_job_meta.deployment.jobs_api.plan import (
     located_message,
 )
 from lakeflow_job_meta.deployment.jobs_api.resolve import LocalFiles, NeedsCli, Resolver
+from lakeflow_job_meta.deployment.jobs_api.target_mode import TargetMode, is_in_workspace, target_mode
 from lakeflow_job_meta.deployment.policy import Twin
 from lakeflow_job_meta.errors import InvalidMetadata, LakeflowJobMetaError, OperationFailed, PolicyRefused
 from lakeflow_job_meta.jobs.model import Job
@@ -91,8 +92,7 @@ class JobsApiDeployer:
         self.on_progress("Reading the jobs of the workspace")
         ours, reasons = self._our_jobs()
         ids = {key: job.job_id for key, job in ours.items()}
-        resolver, files = self._resolver(), LocalFiles(self.project, self.compilation, f"{self._folder}/files")
-        plans = [self._plan_of(job, ours.get(job.key), reasons.get(job.key), resolver, files) for job in self._wanted]
+        plans = [self._plan_of(job, ours.get(job.key), reasons.get(job.key)) for job in self._wanted]
         recorded = {name.removesuffix(".json") for name in self._client.files_in(f"{self._folder}/sent")}
         jobs = self._with_bases(in_order(plans, set(ids)), recorded, ids)
         wanted = {job.key for job in self._wanted}
@@ -120,21 +120,20 @@ class JobsApiDeployer:
     ) -> tuple[JobPlan, ...]:
         """Returns the jobs with what was sent last; what the workspace keeps of that is read where it is needed."""
         compared = [job for job in jobs if job.remote is not None and job.problem is None]
-        bases = {job.job.key: last_sent(job, self._scope, ids, f"{self._folder}/files") for job in compared}
-        unknown = [job for job in compared if bases[job.job.key] is None and job.job.key in recorded]
+        files = f"{self._folder}/files"
+        found = {job.job.key: last_sent(job, self._scope, ids, files) for job in compared}
+        unknown = [job for key, job in found.items() if job.base is None and key in recorded]
         records = self._client.records([f"{self._folder}/sent/{job.job.key}.json" for job in unknown])
         for job, record in zip(unknown, records, strict=True):
-            bases[job.job.key] = last_sent(job, self._scope, ids, f"{self._folder}/files", record.get("sent"))
-        return tuple(replace(job, base=bases.get(job.job.key)) for job in jobs)
+            found[job.job.key] = last_sent(job, self._scope, ids, files, record.get("sent"))
+        return tuple(found.get(job.job.key, job) for job in jobs)
 
     def tasks_of(self, job: Job) -> list[dict[str, Value]]:
         """Returns the tasks of a job as they would be sent; changes nothing.
 
         Raises OperationFailed if only the databricks CLI can deploy it.
         """
-        planned = self._plan_of(
-            job, None, None, self._resolver(), LocalFiles(self.project, self.compilation, f"{self._folder}/files")
-        )
+        planned = self._plan_of(job, None, None)
         if planned.problem is not None:
             raise OperationFailed(located_message(planned.location, planned.problem))
         ids = {key: ours.job_id for key, ours in self._our_jobs()[0].items()} if planned.needs else {}
@@ -208,7 +207,7 @@ class JobsApiDeployer:
         tagged = jobs_by_key(seen, self._scope, self.known)
         complete = self._client.jobs([job.job_id for job in tagged.values()])
         found = {key: job for key, job in zip(tagged, complete, strict=True) if job is not None}
-        names = {job.key: job.settings.get("name") for job in self._wanted if job.key not in found}
+        names = {job.key: self._names(job) for job in self._wanted if job.key not in found}
         recorded = {job_id: key for key, job_id in self.known.items()}
         bundled = {**self._twins_in_our_bundle(seen), **{key: job for key, job in found.items() if job.is_of_a_bundle}}
         reasons: dict[str, str] = {}
@@ -219,11 +218,22 @@ class JobsApiDeployer:
                 reasons[str(other)] = ownership_tags.of_other_target(job, self._scope)
             elif (bundles := self._key_in_a_bundle(job, key)) in names:
                 bundled[bundles] = job
-            elif key in names and (doubtful or (SCOPE_TAG not in job.tags and job.settings.get("name") == names[key])):
+            elif key in names and (doubtful or (SCOPE_TAG not in job.tags and job.settings.get("name") in names[key])):
                 reasons[key] = ownership_tags.not_surely_ours(key, job, self._scope)
         if bundled:
             raise _deployed_by_a_bundle(bundled)
-        return found, reasons
+        others = {key: job for key, job in found.items() if not self._is_mine(job)}
+        reasons |= {key: ownership_tags.of_other_developer(job, self.target) for key, job in others.items()}
+        return {key: job for key, job in found.items() if key not in others}, reasons
+
+    def _names(self, job: Job) -> tuple[Value, ...]:
+        """Returns the names that a job may have in the workspace: with the prefix of the target, and as older ones."""
+        name = job.settings.get("name")
+        return (f"{self._mode.name_prefix}{name}", name)
+
+    def _is_mine(self, job: RemoteJob) -> bool:
+        """Whether whoever deploys may have created a job; in development mode each developer has jobs of their own."""
+        return not self._mode.is_development or job.creator in ("", self._client.user_name)
 
     def _key_in_a_bundle(self, job: RemoteJob, key: str) -> str:
         """Returns the key of a job that a bundle has deployed for a module of ours; empty for another job.
@@ -239,43 +249,55 @@ class JobsApiDeployer:
         if self._bundle.name is None:
             return {}
         ending = f"/{self._bundle.name}/{self.target}/"
-        jobs = [job for job in listed if job.is_of_a_bundle and ending in job.bundle_path]
-        # A target in development mode puts `[dev someone] ` before the name.
+        jobs = [job for job in listed if job.is_of_a_bundle and ending in job.bundle_path and self._is_mine(job)]
+        # A target may have put `[dev someone] ` before the name that is in development mode no more.
         names = [str(job.settings.get("name")) for job in jobs]
         plain = (name.split("] ", 1)[-1] if name.startswith("[dev ") else name for name in names)
-        by_name: dict[Value, RemoteJob] = dict(zip(plain, jobs, strict=True))
-        wanted = ((each.key, by_name.get(each.settings.get("name"))) for each in self._wanted)
+        by_name: dict[Value, RemoteJob] = {**dict(zip(plain, jobs, strict=True)), **dict(zip(names, jobs, strict=True))}
+        wanted = ((each.key, next(filter(None, map(by_name.get, self._names(each))), None)) for each in self._wanted)
         return {key: job for key, job in wanted if job is not None}
 
+    @cached_property
+    def _mode(self) -> TargetMode:
+        runs_as = {job.key: job.settings.get("run_as") is not None for job in self._wanted}
+        declared, login = self.compilation.bundle, self._client.login
+        is_there = is_in_workspace(self.project.folder, os.environ)
+        return target_mode(declared, self.target, login, self._resolver, runs_as, os.environ, is_there)
+
+    @cached_property
+    def _files(self) -> LocalFiles:
+        mode = self._mode
+        linked, wheels = mode.is_linked, mode.has_new_wheels
+        return LocalFiles(
+            self.project, self.compilation, f"{self._folder}/files", is_linked=linked, has_new_wheels=wheels
+        )
+
+    @cached_property
     def _resolver(self) -> Resolver:
+        login = self._client.login
         values: dict[str, Scalar] = {f"var.{name}": value for name, value in self._bundle.variables.items()}
         values |= {
             f"var.{name.removeprefix(VARIABLE_PREFIX)}": value
             for name, value in os.environ.items()
             if name.startswith(VARIABLE_PREFIX) and "${" not in value
         }
-        values |= {"bundle.target": self.target, "workspace.current_user.userName": self._client.user_name}
+        user = {"userName": login.name, "short_name": login.short_name}
+        user["domain_friendly_name"] = login.domain_friendly_name
+        values |= {f"workspace.current_user.{name}": value for name, value in user.items()}
+        values["bundle.target"] = self.target
         return Resolver(values if self._bundle.name is None else {**values, "bundle.name": self._bundle.name})
 
-    def _plan_of(
-        self, job: Job, remote: RemoteJob | None, reason: str | None, resolver: Resolver, files: LocalFiles
-    ) -> JobPlan:
+    def _plan_of(self, job: Job, remote: RemoteJob | None, reason: str | None) -> JobPlan:
         try:
             if reason is not None:
                 raise NeedsCli(reason)
             for name in _ONLY_IN_BUNDLES:
                 if name in job.settings:
                     raise NeedsCli(f"{name!r} needs the databricks CLI: leave it out, or deploy with `ljm deploy`.")
-            local, contents = files.of_job(job.settings)
-            settings = resolver.resolved(local, {})
-            tags = (settings.get("tags") or {}) if isinstance(settings, dict) else None
-            if not isinstance(settings, dict) or not isinstance(tags, dict):
-                raise NeedsCli("'tags' as a whole from a reference needs the databricks CLI: write them one by one.")
-            if len({*tags, *OUR_TAGS}) > MAX_TAGS:
-                raise NeedsCli(
-                    f"'tags' has {len(tags)} tags, and a job that is deployed through the Jobs API has {len(OUR_TAGS)} "
-                    f"of ours; Databricks allows {MAX_TAGS}. Leave some out, or deploy with `ljm deploy`."
-                )
+            local, contents = self._files.of_job(job.settings)
+            resolved = self._resolver.resolved(local, {})
+            settings = self._mode.applied(job.key, resolved if isinstance(resolved, dict) else {})
+            _refuse_too_many(settings.get("tags"), self._mode.tags)
             self._compare_permissions(settings, remote)
         except NeedsCli as problem:
             return JobPlan(job, {}, {}, remote, str(problem))
@@ -290,6 +312,17 @@ class JobsApiDeployer:
         settings["permissions"] = sorted_permissions(wanted)
         if remote is not None:
             remote.settings["permissions"] = self._client.permissions(remote.job_id, wanted)
+
+
+def _refuse_too_many(tags: Value, of_target: Collection[str]) -> None:
+    if not isinstance(tags, dict) or len({*tags, *OUR_TAGS}) <= MAX_TAGS:
+        return
+    added = sum(tag in of_target for tag in tags)
+    named = f", {added} of them from the target" if added else ""
+    raise NeedsCli(
+        f"'tags' has {len(tags)} tags{named}, and a job that is deployed through the Jobs API has {len(OUR_TAGS)} of "
+        f"ours; Databricks allows {MAX_TAGS}. Leave some out, or deploy with `ljm deploy`."
+    )
 
 
 def _deployed_by_a_bundle(jobs: Mapping[str, RemoteJob]) -> PolicyRefused:

@@ -45,7 +45,7 @@ OUR_TAGS = "lakeflow_job_meta_"
 """What the names of our own tags begin with; a change of those is no edit of a setting."""
 
 _UNSURE = "perhaps edited in the workspace: what was sent last is not known"
-_STARTS = ("schedule", "trigger", "continuous")
+STARTS = ("schedule", "trigger", "continuous")
 """What may be paused in the workspace."""
 
 
@@ -56,14 +56,29 @@ def digest_of(settings: Mapping[str, Value], files: Mapping[str, bytes]) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-def with_pauses_of(remote: Mapping[str, Value], wanted: dict[str, Value]) -> dict[str, Value]:
-    """Returns the wanted settings, paused as the workspace has them wherever the metadata leaves that open."""
+def with_pauses_of(
+    remote: Mapping[str, Value], wanted: dict[str, Value], asked: Mapping[str, Value] | None = None
+) -> dict[str, Value]:
+    """Returns the wanted settings, paused as the workspace has them wherever the wish leaves that open.
+
+    `asked` are the pauses that were asked for in what was sent last, by the name of the start. One that nobody has
+    changed in the workspace, and nobody asks for any more, ends.
+    """
     result = dict(wanted)
-    for name in _STARTS:
+    for name in STARTS:
         ours, theirs = wanted.get(name), remote.get(name)
         if isinstance(ours, dict) and isinstance(theirs, dict) and "pause_status" in theirs:
-            result[name] = {"pause_status": theirs["pause_status"], **ours}
+            pause = theirs["pause_status"]
+            result[name] = {"pause_status": "UNPAUSED" if pause == (asked or {}).get(name) else pause, **ours}
     return result
+
+
+def pauses_of(settings: Mapping[str, Value]) -> dict[str, Value]:
+    """Returns the pauses that settings ask for, by the name of the start."""
+    starts = {name: settings.get(name) for name in STARTS}
+    return {
+        name: each["pause_status"] for name, each in starts.items() if isinstance(each, dict) and "pause_status" in each
+    }
 
 
 def field_changes(

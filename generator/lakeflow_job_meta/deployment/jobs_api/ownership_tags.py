@@ -142,6 +142,15 @@ def of_other_target(job: RemoteJob, scope: OwnershipScope) -> str:
     )
 
 
+def of_other_developer(job: RemoteJob, target: str) -> str:
+    """Says why a job stays as it is that somebody else has in a target in development mode, and what to do."""
+    return (
+        f"{job.creator} has created it as the job {job.job_id}. In the target {quoted(target)} (mode: development) "
+        "each developer has jobs of their own, and the databricks CLI alone keeps those apart: name a target of your "
+        "own, or deploy with `ljm deploy`."
+    )
+
+
 def jobs_by_key(jobs: Iterable[RemoteJob], scope: OwnershipScope, known: Mapping[str, str]) -> dict[str, RemoteJob]:
     """Returns the jobs that are ours by key. Raises OperationFailed if two have the same."""
     found: dict[str, RemoteJob] = {}

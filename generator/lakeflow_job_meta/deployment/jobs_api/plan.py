@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 from lakeflow_job_meta._internal.graphs import dependency_order
 from lakeflow_job_meta._internal.text import listing
 from lakeflow_job_meta._internal.trees import Value, texts_in
 from lakeflow_job_meta.deployment.jobs_api.client import RemoteJob
-from lakeflow_job_meta.deployment.jobs_api.diff import digest_of, field_changes, with_pauses_of
+from lakeflow_job_meta.deployment.jobs_api.diff import digest_of, field_changes, pauses_of, with_pauses_of
 from lakeflow_job_meta.deployment.jobs_api.ownership_tags import KEY_TAG, SCOPE_TAG, SENT_TAG, OwnershipScope
 from lakeflow_job_meta.deployment.jobs_api.resolve import Resolver
 from lakeflow_job_meta.jobs.model import Job
@@ -32,6 +32,7 @@ class JobPlan:
         files: Contents by path in the workspace.
         problem: Why it stays as it is; None if it can be deployed.
         base: The settings that were sent last; None if that is not known.
+        asked: The pauses that were asked for then, as far as that is known; the others were as in the workspace.
     """
 
     job: Job
@@ -40,6 +41,7 @@ class JobPlan:
     remote: RemoteJob | None
     problem: str | None = None
     base: dict[str, Value] | None = None
+    asked: Mapping[str, Value] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -98,30 +100,29 @@ def sent_settings(plan: JobPlan, scope: OwnershipScope, ids: Mapping[str, int]) 
     ours: dict[str, Value] = {**own, KEY_TAG: plan.job.key, SCOPE_TAG: scope.tag}
     digest = digest_of({**settings, "tags": ours}, plan.files)
     settings["tags"] = {**ours, SENT_TAG: digest}
-    return settings if plan.remote is None else with_pauses_of(plan.remote.settings, settings)
+    return settings if plan.remote is None else with_pauses_of(plan.remote.settings, settings, plan.asked)
 
 
-def last_sent(
-    plan: JobPlan, scope: OwnershipScope, ids: Mapping[str, int], root: str, kept: Value = None
-) -> dict[str, Value] | None:
-    """Returns the settings that were sent last, as far as that is known.
+def last_sent(plan: JobPlan, scope: OwnershipScope, ids: Mapping[str, int], root: str, kept: Value = None) -> JobPlan:
+    """Returns the plan with the settings that were sent last, as far as that is known.
 
     They are those of now if the digest says so, also under the tag that the job had before, and with files that were
     uploaded to another folder than `root`, such as that of another login; else what the workspace has `kept`.
     """
     if plan.remote is None:
-        return None
+        return plan
     tags = dict.fromkeys((scope.tag, str(plan.remote.tags.get(SCOPE_TAG))))
     roots = dict.fromkeys((root, *_ROOT.findall(json.dumps(plan.remote.settings, ensure_ascii=False))))
     for tag, other in product(tags, roots):
         settings = sent_settings(_moved(plan, root, other), replace(scope, tag=tag), ids)
         if sent_digest(settings) == plan.digest:
-            return settings
+            return replace(plan, base=settings)
     for entry in kept if isinstance(kept, list) else []:
         if isinstance(entry, dict) and entry.get("digest") == plan.digest:
-            found = entry.get("settings")
-            return found if isinstance(found, dict) else None
-    return None
+            found, asked = entry.get("settings"), entry.get("asked")
+            if isinstance(found, dict):
+                return replace(plan, base=found, asked=asked if isinstance(asked, dict) else {})
+    return plan
 
 
 def sent_digest(settings: Mapping[str, Value]) -> str:
@@ -132,9 +133,10 @@ def sent_digest(settings: Mapping[str, Value]) -> str:
 
 def sent_record(plan: JobPlan, settings: dict[str, Value]) -> bytes:
     """Returns what the workspace keeps beside a job: the settings to send, and those that the job has until then."""
-    sent: dict[str, dict[str, Value]] = {} if plan.base is None else {plan.digest: plan.base}
-    sent[sent_digest(settings)] = settings
-    return json.dumps({"sent": [{"digest": digest, "settings": each} for digest, each in sent.items()]}).encode("ascii")
+    sent = {} if plan.base is None else {plan.digest: (plan.base, plan.asked)}
+    sent[sent_digest(settings)] = (settings, pauses_of(plan.settings))
+    entries = [{"digest": digest, "settings": each, "asked": asked} for digest, (each, asked) in sent.items()]
+    return json.dumps({"sent": entries}).encode("ascii")
 
 
 def _moved(plan: JobPlan, root: str, other: str) -> JobPlan:

@@ -75,11 +75,18 @@ def _remedy(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class LocalFiles:
-    """Finds the files of a project that go below a folder of the workspace (`root`)."""
+    """Finds the files of a project that go below a folder of the workspace (`root`).
+
+    Attributes:
+        is_linked: Whether files of the project are used where they are; what is generated is uploaded all the same.
+        has_new_wheels: Whether the databricks CLI would give wheels another name.
+    """
 
     project: Project
     compilation: Compilation
     root: str
+    is_linked: bool = False
+    has_new_wheels: bool = False
 
     def of_job(self, settings: dict[str, Value]) -> tuple[dict[str, Value], dict[str, bytes]]:
         """Returns the settings of a job with paths in the workspace, and the contents of these files by path.
@@ -91,6 +98,14 @@ class LocalFiles:
 
         def file(found: LocalPath) -> str:
             local = self._in_project(found)
+            if self.has_new_wheels and local.endswith(".whl"):
+                raise NeedsCli(
+                    f"{quoted(local)} gets a version of its own from the databricks CLI, by the preset "
+                    "'artifacts_dynamic_version': leave that out for this target, or deploy with `ljm deploy`."
+                )
+            if self.is_linked and self._generated(local) is None:
+                self._content(local)
+                return (self.project.folder / local).as_posix()
             files[f"{self.root}/{local}"] = self._content(local)
             return f"{self.root}/{local}"
 
@@ -124,13 +139,19 @@ class LocalFiles:
             )
         return local
 
-    def _content(self, local: str) -> bytes:
+    def _generated(self, local: str) -> str | None:
+        """Returns the text of a generated file; None for another one."""
         output = f"{self.project.output}/"
-        file = GeneratedFile.at(local.removeprefix(output)) if local.startswith(output) else None
-        if file is not None:
-            text = self.compilation.files.get(file.moved_to(self.compilation.bundles.get(file.job_key, "")))
-            if text is not None:
-                return text.encode("utf-8")
+        if not local.startswith(output):
+            return None
+        file = GeneratedFile.at(local.removeprefix(output))
+        return (
+            self.compilation.files.get(file.moved_to(self.compilation.bundles.get(file.job_key, ""))) if file else None
+        )
+
+    def _content(self, local: str) -> bytes:
+        if (text := self._generated(local)) is not None:
+            return text.encode("utf-8")
         try:
             return read_file(self.project.folder / local, MAX_BYTES_OF_ANY)
         except OSError as error:
