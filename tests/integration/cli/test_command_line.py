@@ -118,14 +118,14 @@ print(same, gc.isenabled(), arguments == sys.argv)
         assert state == "True True True"
         return said
 
-    @pytest.mark.parametrize("where", ["main thread", "thread"])
+    @pytest.mark.parametrize("where", few(["thread"], ["main thread"]))
     def test_a_good_end_returns_and_leaves_signals_the_collector_and_arguments_as_they_were(self, project, where):
         project.write("metadata/a.yml", module("a"))
         assert self.call(project, "main", where, "generate")[-1] == "returned None"
         assert self.call(project, "main", where, "--help")[-1] == "returned None"
         assert self.call(project, "monitor", where, "--once", "--propose", "proposal") == ["returned None"]
 
-    @pytest.mark.parametrize("where", ["main thread", "thread"])
+    @pytest.mark.parametrize("where", few(["main thread"], ["thread"]))
     def test_a_bad_end_raises_the_last_failure(self, project, where):
         project.write("metadata/a.yml", module("a").replace("notebook_path", "notebok_path"))
         said, *_ = self.call(project, "monitor", where, "--once", "--propose", "proposal")

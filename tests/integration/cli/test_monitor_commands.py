@@ -154,6 +154,7 @@ class TestParameters:
     def test_a_number_that_is_none_exits_2(self, commands: World, value):
         assert look(commands, "--max-iterations", value).exit_code == 2
 
+    @pytest.mark.slow
     def test_the_entry_point_for_jobs_takes_the_names_of_job_parameters(self, commands: World, tmp_path: Path):
         table = str(tmp_path / "etl" / "control")
         code = "from lakeflow_job_meta.cli.main import monitor; monitor()"
@@ -255,6 +256,7 @@ def wait_until(happened: Callable[[], object], seconds: float = 30) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_of_two_monitors_the_second_waits_and_then_finds_nothing_to_do(commands: World):
     commands.workspace.faults.add(Fault("POST", "/api/2.?/jobs/create", FaultKind.SLOW, seconds=60))
     with monitor_process(commands, "--once") as first:
@@ -331,6 +333,7 @@ class TestStatus:
         assert len(found["failures"]) == found["failures_in_a_row"] == 1
         assert found["last_deployment"]["created"] == 2
 
+    @pytest.mark.slow
     def test_a_monitor_whose_process_is_gone_is_missed(self, commands: World):
         with monitor_process(commands) as process:
             wait_until(lambda: (commands.state_folder / "monitor.json").exists())

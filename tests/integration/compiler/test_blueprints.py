@@ -552,3 +552,36 @@ class TestControlTable:
         ]
         assert list(settings(compilation)) == ["fine"]
         assert compilation.kept_jobs >= {"bad_json", "bad_value", "empty", "two", "unknown", "wrong_task"}
+
+
+class TestManyRowsInStages:
+    EACH = """\
+blueprints:
+  - blueprint: pair
+    parameters: {table: {type: text}, owner: {type: text}}
+    module:
+      module_name: ${param.owner}
+      sources:
+        - each:
+            - {source_id: "a_${param.table}", execution_order: 1, transformation_config: {notebook_path: /Workspace/a}}
+            - {source_id: "b_${param.table}", %s, transformation_config: {notebook_path: /Workspace/b}}
+"""
+
+    def compiled(self, project, order: str):
+        project.write("metadata/blueprints.yml", self.EACH % order)
+        project.write("job_meta.yml", "metadata:\n  - yaml: metadata/\n  - {csv: l.csv, blueprint: pair, job_per: "
+                      '"${column.owner}"}\n')  # fmt: skip
+        project.write("l.csv", "table,owner\n" + "".join(f"t{number},me\n" for number in range(200)))
+        return project.compile()
+
+    def test_stages_that_all_wait_for_each_other_are_refused_with_the_way_out(self, project):
+        assert [str(each) for each in self.compiled(project, "execution_order: 2").diagnostics] == [
+            "metadata/blueprints.yml:6:7: error: the stages of this job make 40,000 dependencies between 400 tasks, "
+            "and 25,000 are the limit; let sources say with 'depends_on' what each waits for [too-much]"
+        ]
+
+    def test_sources_that_wait_for_the_one_of_their_row_are_not(self, project):
+        compilation = self.compiled(project, 'depends_on: ["a_${param.table}"]')
+
+        assert compilation.diagnostics == ()
+        assert len(settings(compilation)["me"]["tasks"]) == 400

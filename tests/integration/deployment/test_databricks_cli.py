@@ -32,6 +32,7 @@ from lakeflow_job_meta.deployment.databricks_cli.client import (
 )
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.state.lock import deployment_lock
+from support.slow import few
 from support.strategies import texts
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="process groups and file locks are those of POSIX")
@@ -375,7 +376,9 @@ def start(make_cli):
 
 
 class TestBeingStopped:
-    @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+    @pytest.mark.parametrize(
+        "sent", few([pytest.param(signal.SIGINT, id="Ctrl-C")], [pytest.param(signal.SIGTERM, id="SIGTERM")])
+    )
     def test_the_cli_is_ended_cleanly_and_the_lock_is_free(self, start, sent):
         wrapper = start("trap 'echo released > released; exit 1' INT; while :; do sleep 0.05; done")
 

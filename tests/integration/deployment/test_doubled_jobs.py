@@ -218,7 +218,7 @@ class Shared:
 class TestOneTableThroughBothBackends:
     """A module of a control table has one job, whichever deploys it first, and under whatever label of a target."""
 
-    @pytest.fixture(params=["delta", "table"])
+    @pytest.fixture(params=few(["delta"], ["table"]))
     def shared(self, request: pytest.FixtureRequest, world: World, tmp_path: Path) -> Shared:
         return Shared(world, request.param, tmp_path / "notebook")
 
