@@ -153,7 +153,7 @@ class DeltaFiles(VersionedTable):
     def read_whole(self) -> WholeTable:
         with self._explaining():
             table = self._open()
-            columns, rows = values_of(table.table.scan().read_all())
+            columns, rows = table.values([field.name for field in table.table.schema().fields])
             return WholeTable.of_values(columns, rows, table.version.number)
 
     def history(self, limit: int) -> list[Commit]:
@@ -239,13 +239,16 @@ class _OpenDeltaTable:
     def rows(
         self, columns: Sequence[str], limit: int | None = None, where: Mapping[str, str] | None = None
     ) -> list[Row]:
+        _, rows = self.values(self._stored_names(columns))
+        return [dict(zip(columns, row, strict=True)) for row in rows]
+
+    def values(self, stored: Sequence[str]) -> tuple[list[str], list[tuple[object, ...]]]:
+        """Returns columns, as the table spells them, and all rows."""
         from deltalake import QueryBuilder
 
-        names = ", ".join('"' + name.replace('"', '""') + '"' for name in self._stored_names(columns))
+        names = ", ".join('"' + name.replace('"', '""') + '"' for name in stored)
         # Not DeltaTable.scan, which does the same: it is new in 1.6.6.
-        batch = QueryBuilder().register("t", self.table).execute(f"SELECT {names} FROM t").read_all()
-        _, rows = values_of(batch)
-        return [dict(zip(columns, row, strict=True)) for row in rows]
+        return values_of(QueryBuilder().register("t", self.table).execute(f"SELECT {names} FROM t").read_all())
 
     def _stored_names(self, columns: Sequence[str]) -> list[str]:
         """Returns columns as the table spells them; delta-rs knows no other spelling."""
