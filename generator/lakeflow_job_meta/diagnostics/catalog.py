@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from lakeflow_job_meta.diagnostics.model import Rule
-from lakeflow_job_meta.diagnostics.rules import RULES
+from lakeflow_job_meta.diagnostics.rules import POLICY, RULES
 
 _INTRODUCTION = """\
 # Checks
@@ -70,6 +70,7 @@ def explain_all() -> str:
 
 def _lines(rule: Rule, explanation: Explanation) -> Iterator[str]:
     fixed = ", always an error" if rule.is_fixed else ""
+    fixed = ", or what the policy says" if rule is POLICY else fixed
     yield from (f"## {rule.code}", "", f"Severity: {rule.severity.value}{fixed}.", "")
     yield from (explanation.meaning, "", f"**Remedy.** {explanation.remedy}", "")
     for title, metadata in (("Wrong", explanation.wrong), ("Right", explanation.right)):
