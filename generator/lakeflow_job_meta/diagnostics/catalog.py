@@ -25,7 +25,8 @@ checks:
 ```
 
 or off for one line of a metadata file, with a comment at its end: `# ljm: ignore[placeholder]`. A check that is "always
-an error" cannot be changed, since nothing can be generated from such metadata.
+an error" cannot be changed, since nothing can be generated from such metadata. How bad it is when a job breaks a
+[policy](policies.md) says the policy alone.
 """
 
 
