@@ -39,7 +39,7 @@ def unused_presets(project: Project, compilation: Compilation) -> Iterator[Diagn
 
 def policy_problems(project: Project, bundle: BundleDeclarations, compilation: Compilation) -> Iterator[Diagnostic]:
     """Yields what is wrong with policies and exemptions once the bundle and all modules are known."""
-    for exemption in project.over:
+    for exemption in project.over():
         message = (
             f"the exemption from the policy {quoted(exemption.policy)} has ended on {exemption.until}; change the jobs "
             "and delete it, or agree on another day"

@@ -192,6 +192,7 @@ class Project:
         strict: Whether any warning of the databricks CLI keeps everything from being deployed.
         bundles: How the jobs are split; None for one bundle, whose folder is `folder`.
         origin: Where the file itself stands, for messages about its defaults.
+        policies_file: A file with more policies, that the command line or Python names.
         today: The day by which exemptions end.
     """
 
@@ -212,12 +213,12 @@ class Project:
     presets: tuple[Preset, ...] = ()
     policies: tuple[Policy, ...] = ()
     exemptions: tuple[Exemption, ...] = ()
+    policies_file: str | None = None
     today: date = field(default_factory=today)
 
-    @property
-    def over(self) -> tuple[Exemption, ...]:
-        """The exemptions whose last day has passed."""
-        return tuple(each for each in self.exemptions if each.is_over(self.today))
+    def over(self, today: date | None = None) -> tuple[Exemption, ...]:
+        """Returns the exemptions whose last day has passed, by default on the project's own day."""
+        return tuple(each for each in self.exemptions if each.is_over(today or self.today))
 
     @property
     def own_columns(self) -> tuple[str, ...]:
