@@ -64,8 +64,8 @@ def policies_are_kept(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     project = context.project
     for policy in policies_of(job, project, context.bundle) if project.policies else ():
         if not _is_exempt(job, policy, project):
-            rule = POLICY.named(policy.name, policy.severity)
             for origin, message in _CHECKS[policy.kind](policy, job, context):
+                rule = POLICY.named(policy.name, policy.severity)
                 yield rule.at(origin, f"{message}{f' ({policy.why})' if policy.why else ''}")
 
 
@@ -131,15 +131,16 @@ def _at(path: SettingPath, job: Job, task: _Task | None) -> Iterator[_Found]:
 
 
 def _below(value: Value, path: SettingPath, at: KeyPath) -> Iterator[_Found]:
-    if not path:
-        yield _Found(at, value)
-    elif isinstance(value, str):
-        yield _Found(at, value, is_around=True)
-    elif path[0] == EVERY_ITEM:
-        for number, item in enumerate(value if isinstance(value, list) else ()):
-            yield from _below(item, path[1:], (*at, number))
-    else:
-        yield from _below(value.get(path[0]) if isinstance(value, dict) else None, path[1:], (*at, path[0]))
+    for number, step in enumerate(path):
+        if isinstance(value, str):
+            yield _Found((*at, *path[:number]), value, is_around=True)
+            return
+        if step == EVERY_ITEM:
+            for n, item in enumerate(value if isinstance(value, list) else ()):
+                yield from _below(item, path[number + 1 :], (*at, *path[:number], n))
+            return
+        value = value.get(step) if isinstance(value, dict) else None
+    yield _Found((*at, *path), value)
 
 
 _Violations = Iterator[tuple[SourceRef, str]]
