@@ -52,6 +52,7 @@ def described(description: str, schema: Schema, *examples: object, **notes: str)
 STRING: Schema = {"type": "string"}
 NULL: Schema = {"type": "null"}
 FREE_OBJECT: Schema = {"type": "object"}
+PLAIN_VALUE: Schema = {"anyOf": [STRING, {"type": "number"}, {"type": "boolean"}]}
 # The grammar of `databricks bundle`: a segment is a letter, then letters, digits, hyphens and underscores.
 SEGMENT = "[a-zA-Z][a-zA-Z0-9_-]*"
 REFERENCE = rf"^\$\{{{SEGMENT}((\.{SEGMENT}(\[[0-9]+\])*)+|(\[[0-9]+\])*)\}}$"
@@ -380,6 +381,12 @@ PROJECT = closed(
         "presets": described(
             "Settings for many modules, laid over the defaults where they apply.", listing(ref("preset"))
         ),
+        "policies": described(
+            "What every job must be; or the name of a file that has these policies and their exemptions.",
+            {"anyOf": [listing(ref("policy")), STRING]},
+            "policies.yml",
+        ),
+        "exemptions": described("Modules that need not follow a policy, up to a day.", listing(ref("exemption"))),
         "templates": described("Templates of your own, in the place of the built-in ones.", ref("templates")),
         "allow_unknown": described(
             "Settings that Databricks knows and this version does not, passed on unchecked.",
@@ -418,6 +425,67 @@ PROJECT_DEFINITIONS: dict[str, Schema] = {
             "sources": described("Sources that are added to the jobs.", listing(FREE_OBJECT)),
         },
         required=["preset"],
+    ),
+    "policy": {
+        **closed(
+            {
+                "policy": described(
+                    "Name of the policy, which its problems have as the code `policy:NAME`.",
+                    {**STRING, "pattern": "^[A-Za-z0-9][A-Za-z0-9_-]*$", "examples": ["owner-tag"]},
+                ),
+                "where": described(
+                    "Which jobs it is for: those for which all of this holds; without it, all jobs.",
+                    FREE_OBJECT,
+                    {"target": "prod", "has": "schedule"},
+                ),
+                "require": described("A setting that must be there.", STRING, "tags.owner"),
+                "pattern": described(
+                    "A regular expression for the whole text of the setting that `require` names.", STRING, "[a-z.-]+"
+                ),
+                "require_one": described(
+                    "Settings of which at least one must be there.",
+                    listing(STRING),
+                    ["email_notifications.on_failure", "webhook_notifications.on_failure"],
+                ),
+                "allow": described(
+                    "Settings, each with the only values or globs that it may have.",
+                    mapping(listing(PLAIN_VALUE)),
+                    {"tasks[*].notebook_task.notebook_path": ["notebooks/**"]},
+                ),
+                "deny": described(
+                    "Settings, each with values or globs that it must not have.",
+                    mapping(listing(PLAIN_VALUE)),
+                    {"tasks[*].new_cluster.node_type_id": ["*.24xlarge"]},
+                ),
+                "most": described(
+                    "Settings, each with the largest number that it may have.",
+                    mapping({"type": "number"}),
+                    {"timeout_seconds": 14400},
+                ),
+                "least": described(
+                    "Settings, each with the smallest number that it may have.",
+                    mapping({"type": "number"}),
+                    {"timeout_seconds": 60},
+                ),
+                "severity": described(
+                    "How bad it is; a job with an error stays as it is.",
+                    {**STRING, "enum": ["error", "warning"], "default": "error"},
+                ),
+                "why": described("The reason, for whoever reads the message.", STRING),
+            },
+            required=["policy"],
+        ),
+        # For editors: one of these must say what it wants.
+        "anyOf": [{"required": [kind]} for kind in ("require", "require_one", "allow", "deny", "most", "least")],
+    },
+    "exemption": closed(
+        {
+            "policy": described("Name of the policy.", STRING, "owner-tag"),
+            "modules": described("The names of the modules, or globs.", listing(STRING), ["legacy_*"]),
+            "until": described("The last day; after it, the exemption is an error.", STRING, "2027-03-31"),
+            "why": described("The reason.", STRING),
+        },
+        required=["policy", "modules", "until"],
     ),
     "deploy": closed(
         {

@@ -33,7 +33,7 @@ CARET = "‸"
 """Stands in metadata of a test right before what is wrong there."""
 
 REPOSITORY = Path(__file__).parents[2]
-_DIAGNOSTIC = re.compile(r"(?P<place>.+?): (?P<severity>error|warning): (?P<message>.*) \[(?P<code>[a-z-]+)\]")
+_DIAGNOSTIC = re.compile(r"(?P<place>.+?): (?P<severity>error|warning): (?P<message>.*) \[(?P<code>[a-z:-]+)\]")
 
 
 def compile_loaded(project: Project, **options: Any) -> Compilation:

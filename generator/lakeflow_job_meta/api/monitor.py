@@ -24,7 +24,7 @@ from lakeflow_job_meta.monitor.events import Event, EventKind, TickResult
 from lakeflow_job_meta.monitor.loop import LoopOptions, run_loop
 from lakeflow_job_meta.monitor.monitor import Monitor
 from lakeflow_job_meta.monitor.reconcile import MonitorConfig
-from lakeflow_job_meta.services.adhoc_project import project_of_table
+from lakeflow_job_meta.services.adhoc_project import project_of_table, with_policies_file
 from lakeflow_job_meta.sources.open import open_table_source
 from lakeflow_job_meta.sources.volume import volume_path as find_volume
 from lakeflow_job_meta.state.folder import state_folder
@@ -94,6 +94,7 @@ class MetadataMonitor:
         target: The bundle's target; by default the bundle's own.
         max_deletes: How many jobs one deployment may delete; by default as the project file says.
         overwrite_drift: Whether edits made by hand in the workspace may be overwritten.
+        policies: A file of policies that every job must keep besides those of the project; it may be in a volume.
         fail_after: After how many failures in a row `run_continuous` ends with an error; by default never.
         workspace: The workspace: a WorkspaceClient or the name of a profile; by default the one of the environment.
 
@@ -119,6 +120,7 @@ class MetadataMonitor:
         max_deletes: int | None = None,
         overwrite_drift: bool = False,
         fail_after: int | None = None,
+        policies: str | os.PathLike[str] | None = None,
         workspace: WorkspaceLike | None = None,
     ) -> None:
         check_number("check_interval_seconds", check_interval_seconds, 1)
@@ -131,7 +133,8 @@ class MetadataMonitor:
         self._table = table_name(control_table)
 
         def load() -> Project:
-            return project_of_table(self._table, warehouse_id or None, project_folder)
+            project = project_of_table(self._table, warehouse_id or None, project_folder)
+            return with_policies_file(project, os.fspath(policies) if policies else None, self._workspace)
 
         project = load()
         self.target = target_of(project, target)
@@ -154,8 +157,8 @@ class MetadataMonitor:
         """Creates one from the widgets of a notebook, which are the parameters of its job.
 
         `control_table` is required; `volume_path`, `check_interval_seconds`, `max_iterations`, `warehouse_id`,
-        `target`, `max_deletes`, `overwrite_drift` and `fail_after` may be missing or empty. Raises ConfigError for a
-        value that is missing or wrong.
+        `target`, `max_deletes`, `overwrite_drift`, `fail_after` and `policies` may be missing or empty. Raises
+        ConfigError for a value that is missing or wrong.
         """
         return cls.from_parameters({name: _widget(dbutils.widgets, name) or "" for name in _WIDGETS})
 
@@ -177,6 +180,7 @@ class MetadataMonitor:
             max_deletes=_number("max_deletes", given, least=0),
             overwrite_drift=_flag("overwrite_drift", given),
             fail_after=_number("fail_after", given),
+            policies=given["policies"],
         )
         monitor.max_iterations = _number("max_iterations", given)
         return monitor
@@ -230,6 +234,7 @@ _WIDGETS = (
     "max_deletes",
     "overwrite_drift",
     "fail_after",
+    "policies",
 )
 
 

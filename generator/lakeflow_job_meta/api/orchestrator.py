@@ -24,7 +24,7 @@ from lakeflow_job_meta.deployment.jobs_api.deployer import JobsApiDeployer
 from lakeflow_job_meta.deployment.pipeline import DeployResult
 from lakeflow_job_meta.deployment.policy import Allowance, Audience, refuse
 from lakeflow_job_meta.errors import ConfigError, InvalidMetadata, OperationFailed
-from lakeflow_job_meta.services.adhoc_project import project_of_table
+from lakeflow_job_meta.services.adhoc_project import project_of_table, with_policies_file
 from lakeflow_job_meta.state.tracking import DeployedJob
 from lakeflow_job_meta.workspace.client import Workspace
 
@@ -52,6 +52,7 @@ class JobOrchestrator:
         max_deletes: How many jobs may be deleted; by default as the project file says.
         allow_empty: Whether a source, or the whole table, may have become empty.
         overwrite_drift: Whether edits made by hand in the workspace may be overwritten.
+        policies: A file of policies that every job must keep besides those of the project; it may be in a volume.
         workspace: The workspace: a WorkspaceClient or the name of a profile; by default the one of the environment.
 
     Raises:
@@ -68,12 +69,14 @@ class JobOrchestrator:
         max_deletes: int | None = None,
         allow_empty: bool = False,
         overwrite_drift: bool = False,
+        policies: str | os.PathLike[str] | None = None,
         workspace: WorkspaceLike | None = None,
     ) -> None:
         check_number("max_deletes", max_deletes, 0)
         self._table, self._warehouse_id = table_name(control_table), warehouse_id or None
         self._workspace = workspace_of(workspace)
-        self.project = project_of_table(self._table, self._warehouse_id, project_folder)
+        project = project_of_table(self._table, self._warehouse_id, project_folder)
+        self.project = with_policies_file(project, os.fspath(policies) if policies else None, self._workspace)
         self.target = target_of(self.project, target)
         deletions = self.project.max_deletes if max_deletes is None else max_deletes
         self._allowance = Allowance(deletions, allow_empty, overwrite_drift)

@@ -29,8 +29,8 @@ def command(ctx: click.Context, code: str | None, show_all: bool) -> None:
     elif code is None:
         for each, explanation in sorted(explanations().items()):
             click.echo(f"{each:26} {explanation.meaning.split('. ')[0].split(': ')[0].rstrip('.')}.")
-    elif code.strip("[]") in RULES:
-        click.echo(explain(RULES[code.strip("[]")]), nl=False)
+    elif (kind := code.strip("[]").partition(":")[0]) in RULES:
+        click.echo(explain(RULES[kind]), nl=False)
     else:
         hint = did_you_mean(code, RULES) or "; `ljm explain` lists all"
         raise ConfigError(f"There is no code {quoted(code)}{hint}")

@@ -35,6 +35,7 @@ _from_one = partial(click.option, type=click.IntRange(1), metavar="N")
 @click.option("--once", is_flag=True, help="One tick, for a job that is started by a change; exit 1 if unhealthy.")
 @params.control_table_options
 @optional_text("--volume-path", metavar="PATH", help="A volume whose YAML is loaded into the table.")
+@optional_text("--policies", metavar="FILE", help="More policies that jobs must keep; may be in a volume.")
 @_from_one("--check-interval-seconds", help="From tick to tick. Default: 60.")
 @_from_one("--max-iterations", help="End after so many ticks. Default: never.")
 @_from_one("--fail-after", help="Exit 1 after so many failures in a row. Default: never.")
@@ -69,6 +70,7 @@ def command(
     control_table: str | None,
     warehouse_id: str | None,
     volume_path: str | None,
+    policies: str | None,
     check_interval_seconds: int | None,
     max_iterations: int | None,
     fail_after: int | None,
@@ -101,7 +103,7 @@ def command(
         return
     # Commands are short and do without the collector; this one lives for months.
     gc.enable()
-    load = partial(params.open_monitored_project, folder, control_table, warehouse_id)
+    load = partial(params.open_monitored_project, folder, control_table, warehouse_id, policies)
     project = load()
     named = target_of(project, target)
     notifier = Notifier(partial(_log, log_format), webhook, f"{project.folder.name} ({named})")

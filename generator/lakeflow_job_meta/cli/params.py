@@ -136,13 +136,20 @@ def _working_folder() -> Path:
         raise ConfigError("The current folder was deleted; change to another one, or give --project.") from None
 
 
-def open_monitored_project(folder: Path | None, control_table: str | None, warehouse_id: str | None) -> Project:
-    """Loads the project of a monitor: of a control table where one is named, else as all commands do."""
-    if control_table is None:
-        return open_project(folder)
-    from lakeflow_job_meta.services.adhoc_project import project_of_table  # most commands do without
+def open_monitored_project(
+    folder: Path | None, control_table: str | None, warehouse_id: str | None, policies: str | None = None
+) -> Project:
+    """Loads the project of a monitor: of a control table where one is named, else as all commands do.
 
-    return project_of_table(control_table, warehouse_id, folder)
+    `policies` is a file with more policies.
+    """
+    if control_table is None and policies is None:
+        return open_project(folder)
+    from lakeflow_job_meta.services import adhoc_project  # most commands do without
+
+    own = open_project(folder) if control_table is None else None
+    project = own or adhoc_project.project_of_table(control_table or "", warehouse_id, folder)
+    return adhoc_project.with_policies_file(project, policies)
 
 
 def compile_for_review(project: Project) -> Compilation:

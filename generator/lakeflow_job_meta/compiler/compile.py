@@ -17,7 +17,7 @@ from lakeflow_job_meta.compiler.parallel import ParallelCompiler, Workers
 from lakeflow_job_meta.compiler.placeholders import placeholder_values
 from lakeflow_job_meta.compiler.result import Compilation, UnitResult
 from lakeflow_job_meta.compiler.unit import CompilePass, UnitCompiler
-from lakeflow_job_meta.compiler.unused import unused_presets
+from lakeflow_job_meta.compiler.unused import policy_problems, unused_presets
 from lakeflow_job_meta.config.bundle import BundleDeclarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, errors_among, in_reading_order
@@ -78,6 +78,7 @@ def compile_project(
         *unknown_overrides(bundle, compilation),
         *placeholder_values(bundle, compilation),
         *unused_presets(project, compilation),
+        *policy_problems(project, bundle, compilation),
     ]
     compilation = _with(compilation, project, found)
     partitioning = compiler.layout.partition(bundle, compilation.summaries, compilation.jobs, moving or {})

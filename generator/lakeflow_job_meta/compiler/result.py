@@ -105,6 +105,7 @@ class UnitResult:
         summaries: Summaries of the jobs that have files, in a project of many bundles.
         loose_tasks: Keys of the tasks of sources whose module is not known.
         presets: The names of presets that its jobs took something from.
+        policies: The names of policies that are for some of its jobs.
     """
 
     modules: tuple[ModuleNames, ...]
@@ -117,6 +118,7 @@ class UnitResult:
     summaries: tuple[JobSummary, ...] = ()
     loose_tasks: frozenset[str] = frozenset()
     presets: frozenset[str] = frozenset()
+    policies: frozenset[str] = frozenset()
 
     @property
     def is_good(self) -> bool:

@@ -14,6 +14,7 @@ from lakeflow_job_meta.blueprints.expansion import ExpandedModule
 from lakeflow_job_meta.checks.all_checks import check_job
 from lakeflow_job_meta.checks.context import CheckContext, NeedsOthers, OtherModules
 from lakeflow_job_meta.checks.file_lookups import FileLookups
+from lakeflow_job_meta.checks.policies import policies_of
 from lakeflow_job_meta.compiler.result import UnitResult
 from lakeflow_job_meta.config.bundle import BundleDeclarations
 from lakeflow_job_meta.config.model import Project
@@ -23,6 +24,7 @@ from lakeflow_job_meta.diagnostics.rules import (
     DUPLICATE_MODULE,
     JOB_KEY_COLLISION,
     NO_ACTIVE_SOURCE,
+    POLICY,
     SeverityOverrides,
 )
 from lakeflow_job_meta.jobs.model import Job
@@ -175,6 +177,7 @@ class UnitCompiler:
             tuple(found.summaries),
             _loose_tasks(unit, self.project.task_keys),
             frozenset().union(*(job.presets for job in unit.jobs)),
+            frozenset(policy.name for job in unit.jobs for policy in policies_of(job, self.project, self.bundle)),
         )
 
     def _add(self, found: _Findings, parsed: ParsedModule, job: Job | None, problems: list[Diagnostic]) -> None:
@@ -204,7 +207,9 @@ def _checked(
     found = [each for each in built.diagnostics if not (is_no_news and each.code == NO_ACTIVE_SOURCE.code)]
     problems += _without_follow_ups(found, problems)
     if built.job is not None:
-        problems += _without_follow_ups(check_job(built.job, context), problems)
+        # Of what could not be read, nobody knows whether it keeps a policy.
+        found = [each for each in check_job(built.job, context) if not (parsed.is_damaged and _is_of_policy(each))]
+        problems += _without_follow_ups(found, problems)
     return None if parsed.is_broken else built.job, problems
 
 
@@ -226,6 +231,13 @@ def _line(diagnostic: Diagnostic) -> tuple[str, int | None]:
 
 
 def _without_follow_ups(found: Iterable[Diagnostic], before: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Drops diagnostics at a location where an earlier step has found something: they only follow from that."""
+    """Drops diagnostics at a location where an earlier step has found something: they only follow from that.
+
+    A policy stands for itself: no warning at the same place takes its place.
+    """
     starts = {diagnostic.location.start for diagnostic in before}
-    return [diagnostic for diagnostic in found if diagnostic.location.start not in starts]
+    return [each for each in found if each.location.start not in starts or _is_of_policy(each)]
+
+
+def _is_of_policy(diagnostic: Diagnostic) -> bool:
+    return diagnostic.rule_code == POLICY.code

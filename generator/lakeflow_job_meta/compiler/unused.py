@@ -1,19 +1,33 @@
-"""What the project file has for nothing: presets that apply to no job. Pure."""
+"""What the project file has for nothing: presets and policies for no job, exemptions that are over. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 
-from lakeflow_job_meta._internal.text import quoted
+from lakeflow_job_meta._internal.text import did_you_mean, quoted
 from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.config.bundle import BundleDeclarations
+from lakeflow_job_meta.config.model import Policy, Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic
-from lakeflow_job_meta.diagnostics.rules import UNUSED_PRESET
+from lakeflow_job_meta.diagnostics.rules import (
+    EXPIRED_EXEMPTION,
+    UNKNOWN_TARGET,
+    UNUSED_EXEMPTION,
+    UNUSED_POLICY,
+    UNUSED_PRESET,
+)
+from lakeflow_job_meta.jobs.presets import is_like
+
+
+def _are_all_known(compilation: Compilation) -> bool:
+    """Says whether all modules could be read."""
+    return not (any(each.is_unreadable for each in compilation.missing) or compilation.kept_labels)
 
 
 def unused_presets(project: Project, compilation: Compilation) -> Iterator[Diagnostic]:
     """Yields presets from which no job takes anything; none where not all modules are known."""
-    if any(each.is_unreadable for each in compilation.missing) or compilation.kept_labels:
+    if not _are_all_known(compilation):
         return
     used = frozenset().union(*(result.presets for result in compilation.units.values()))
     for number, preset in enumerate(project.presets):
@@ -21,3 +35,44 @@ def unused_presets(project: Project, compilation: Compilation) -> Iterator[Diagn
             what = "matches no module" if preset.match is not None else "is named by no module"
             message = f"the preset {quoted(preset.name)} {what}, so what it sets is nowhere"
             yield UNUSED_PRESET.at(project.origin.at("presets", number, "preset"), message)
+
+
+def policy_problems(project: Project, bundle: BundleDeclarations, compilation: Compilation) -> Iterator[Diagnostic]:
+    """Yields what is wrong with policies and exemptions once the bundle and all modules are known."""
+    for exemption in project.over():
+        message = (
+            f"the exemption from the policy {quoted(exemption.policy)} has ended on {exemption.until}; change the jobs "
+            "and delete it, or agree on another day"
+        )
+        yield EXPIRED_EXEMPTION.at(exemption.origin.at("until"), message)
+    unknown = [(policy.name, problem) for policy in project.policies for problem in _unknown_targets(policy, bundle)]
+    yield from (problem for _, problem in unknown)
+    if project.policies and _are_all_known(compilation):
+        yield from _unused_policies(project, compilation, {name for name, _ in unknown})
+        yield from _unused_exemptions(project, compilation)
+
+
+def _unknown_targets(policy: Policy, bundle: BundleDeclarations) -> Iterator[Diagnostic]:
+    for condition in policy.where if bundle.targets else ():
+        for target in condition.values if condition.kind == "target" else ():
+            if not any(is_like(known, (target,)) for known in bundle.targets or ()):
+                hint = did_you_mean(target, sorted(bundle.targets or ()))
+                message = f"databricks.yml has no target {quoted(target)}, so the policy is for none there{hint}"
+                yield UNKNOWN_TARGET.at(policy.origin.at("where", "target"), message)
+
+
+def _unused_policies(project: Project, compilation: Compilation, reported: set[str]) -> Iterator[Diagnostic]:
+    used = reported.union(*(result.policies for result in compilation.units.values()))
+    for policy in project.policies:
+        if policy.name not in used:
+            message = f"the policy {quoted(policy.name)} is for no job: its 'where' fits none"
+            yield UNUSED_POLICY.at(policy.origin.key("where") if policy.where else policy.origin.at("policy"), message)
+
+
+def _unused_exemptions(project: Project, compilation: Compilation) -> Iterator[Diagnostic]:
+    names = [name for result in compilation.units.values() for name, *_ in result.modules if name]
+    for exemption in project.exemptions:
+        for number, pattern in enumerate(exemption.modules):
+            if not any(fnmatchcase(name, pattern) for name in names):
+                message = f"no module is named like {quoted(pattern)}{did_you_mean(pattern, names, otherwise='')}"
+                yield UNUSED_EXEMPTION.at(exemption.origin.at("modules", number), message)

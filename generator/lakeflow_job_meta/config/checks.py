@@ -23,7 +23,7 @@ from lakeflow_job_meta.config.model import (
 )
 from lakeflow_job_meta.config.presets import preset_mistakes
 from lakeflow_job_meta.diagnostics.model import Diagnostic
-from lakeflow_job_meta.diagnostics.rules import PROJECT_FILE_MISTAKE, RULES
+from lakeflow_job_meta.diagnostics.rules import POLICY, PROJECT_FILE_MISTAKE, RULES
 from lakeflow_job_meta.tables.names import name_problem
 
 _VOLUME = re.compile(r"/Volumes/[^/]+/[^/]+/[^/]+")
@@ -189,6 +189,10 @@ def _codes_exist(project: Project, value: dict[str, Value]) -> Iterator[Diagnost
     """Refuses codes below `checks:` that do not exist, or that are always errors."""
     for code, severity in project.checks:
         origin = project.origin.key("checks", code)
+        if code.partition(":")[0] == POLICY.code:
+            message = "no check silences a policy; give it `severity: warning`, or some modules an exemption"
+            yield PROJECT_FILE_MISTAKE.at(origin, message)
+            continue
         if code not in RULES:
             yield PROJECT_FILE_MISTAKE.at(origin, f"there is no check {quoted(code)}{did_you_mean(code, RULES)}")
         elif RULES[code].is_fixed and severity != "error":

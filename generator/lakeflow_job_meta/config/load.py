@@ -15,6 +15,7 @@ from lakeflow_job_meta._internal.text import count
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.config import model
 from lakeflow_job_meta.config.checks import project_mistakes
+from lakeflow_job_meta.config.policies import with_own_policies
 from lakeflow_job_meta.config.presets import presets_in
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, UnreadableDocument, in_reading_order
 from lakeflow_job_meta.diagnostics.rules import PROJECT_FILE_MISTAKE, UNKNOWN_FIELD
@@ -68,7 +69,8 @@ def load_project(folder: Path) -> model.Project:
     if problems or not isinstance(value, dict):
         raise _config_error(problems)
     project = _project(folder, SourceRef(document), value)
-    if problems := project_mistakes(project, value):
+    project, problems = with_own_policies(project, value)
+    if problems := [*project_mistakes(project, value), *problems]:
         raise _config_error(problems)
     return project
 
@@ -82,7 +84,8 @@ def _is_allowed(finding: Finding, value: Value) -> bool:
 
 
 def _config_error(problems: list[Diagnostic]) -> ConfigError:
-    return ConfigError(f"{count(len(problems), 'mistake')} in {model.PROJECT_FILE}.", in_reading_order(problems))
+    files = ", ".join(dict.fromkeys(problem.location.path for problem in problems))
+    return ConfigError(f"{count(len(problems), 'mistake')} in {files}.", in_reading_order(problems))
 
 
 def _project(folder: Path, origin: SourceRef, value: dict[str, Value]) -> model.Project:

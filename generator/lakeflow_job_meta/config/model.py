@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
+from datetime import date, datetime, timezone
 from pathlib import Path
 
 from lakeflow_job_meta._internal.fs import kind_of_path
 from lakeflow_job_meta._internal.trees import Value
-from lakeflow_job_meta.diagnostics.model import SourceRef
+from lakeflow_job_meta.diagnostics.model import Severity, SourceRef
 from lakeflow_job_meta.parsing.keys import TaskKeys
 from lakeflow_job_meta.parsing.model import Source
 
@@ -90,10 +91,10 @@ class Bundles:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What a module, or a task, must be for a preset to apply.
+    """What a module, or a task, must be for a preset or a policy to apply.
 
     Attributes:
-        kind: `module`, `file`, `blueprint`, `task_type`, `tag` or `column`.
+        kind: `module`, `file`, `blueprint`, `task_type`, `tag` or `column`; of a policy also `target` or `has`.
         name: Of the tag or column.
         values: One of these, which may be globs; the text of a number or boolean.
     """
@@ -118,10 +119,63 @@ class Preset:
     task: dict[str, Value] = field(default_factory=dict)
     sources: tuple[Source, ...] = ()
 
+
+SettingPath = tuple[str, ...]
+"""The names that lead to a setting of a job; `*` stands for every item of a list."""
+
+EVERY_ITEM = "*"
+TASKS: SettingPath = ("tasks", EVERY_ITEM)
+
+
+@dataclass(frozen=True, slots=True)
+class WantedSetting:
+    """A setting that a policy speaks of, by its path and as it is written; and the values or the number beside it."""
+
+    path: SettingPath
+    written: str
+    values: tuple[str, ...] = ()
+    limit: float = 0
+
     @property
-    def columns(self) -> frozenset[str]:
-        """The columns of tables that it asks for."""
-        return frozenset(each.name for each in self.match or () if each.kind == "column")
+    def is_of_tasks(self) -> bool:
+        return self.path[:2] == TASKS
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What every job must be that all conditions of `where` hold for.
+
+    Attributes:
+        kind: One of `config.policies.KINDS`.
+        pattern: Of a policy that requires a setting: a regular expression for the whole of its text.
+    """
+
+    name: str
+    kind: str
+    settings: tuple[WantedSetting, ...]
+    origin: SourceRef = field(repr=False, compare=False)
+    pattern: str | None = None
+    where: tuple[Condition, ...] = ()
+    severity: Severity = Severity.ERROR
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Exemption:
+    """Modules, by globs of their names, that need not follow a policy up to a day, and that day too."""
+
+    policy: str
+    modules: tuple[str, ...]
+    until: date
+    origin: SourceRef = field(repr=False, compare=False)
+
+    def is_over(self, today: date) -> bool:
+        return today > self.until
+
+
+def today() -> date:
+    """Returns the day by UTC, so that an exemption ends everywhere at once."""
+    return datetime.now(timezone.utc).date()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +194,8 @@ class Project:
         strict: Whether any warning of the databricks CLI keeps everything from being deployed.
         bundles: How the jobs are split; None for one bundle, whose folder is `folder`.
         origin: Where the file itself stands, for messages about its defaults.
+        policies_file: A file with more policies, that the command line or Python names.
+        today: The day by which exemptions end.
     """
 
     folder: Path
@@ -157,12 +213,21 @@ class Project:
     strict: bool = False
     bundles: Bundles | None = None
     presets: tuple[Preset, ...] = ()
+    policies: tuple[Policy, ...] = ()
+    exemptions: tuple[Exemption, ...] = ()
+    policies_file: str | None = None
+    today: date = field(default_factory=today)
+
+    def over(self, today: date | None = None) -> tuple[Exemption, ...]:
+        """Returns the exemptions whose last day has passed, by default on the project's own day."""
+        return tuple(each for each in self.exemptions if each.is_over(today or self.today))
 
     @property
     def own_columns(self) -> tuple[str, ...]:
-        """The columns of tables that are the user's own, and are read besides: bundles or presets depend on them."""
+        """The columns of tables that are the user's own, and are read for bundles, presets or policies."""
         by = {self.bundles.by} if self.bundles is not None and self.bundles.by is not None else set()
-        return tuple(sorted(by.union(*(preset.columns for preset in self.presets))))
+        conditions = [*(preset.match or () for preset in self.presets), *(policy.where for policy in self.policies)]
+        return tuple(sorted(by.union(each.name for found in conditions for each in found if each.kind == "column")))
 
     @property
     def bundle_file(self) -> Path:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import cast
 
-from lakeflow_job_meta._internal.text import did_you_mean, json_like, quoted
+from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta._internal.trees import Value
-from lakeflow_job_meta.config.model import Condition, Preset
+from lakeflow_job_meta.config.conditions import condition_mistakes, conditions_in
+from lakeflow_job_meta.config.model import Preset
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
 from lakeflow_job_meta.diagnostics.rules import PROJECT_FILE_MISTAKE
 from lakeflow_job_meta.parsing.keys import TaskKeys
 from lakeflow_job_meta.parsing.modules import hints_at, parse_sources
 from lakeflow_job_meta.schema.validator import compare_module
-
-_PLAIN = ("module", "file", "blueprint", "task_type")
-_NAMED = ("tag", "column")
 
 
 def presets_in(value: dict[str, Value], origin: SourceRef, style: TaskKeys) -> tuple[Preset, ...]:
@@ -24,7 +22,7 @@ def presets_in(value: dict[str, Value], origin: SourceRef, style: TaskKeys) -> t
     return tuple(
         Preset(
             str(entry["preset"]),
-            tuple(_conditions(cast("dict[str, Value]", entry["match"]))) if entry.get("match") is not None else None,
+            tuple(conditions_in(cast("dict[str, Value]", entry["match"]))) if entry.get("match") is not None else None,
             cast("dict[str, Value]", entry.get("job") or {}),
             cast("dict[str, Value]", entry.get("task") or {}),
             # What is wrong with the form of one is reported by `preset_mistakes`.
@@ -34,13 +32,6 @@ def presets_in(value: dict[str, Value], origin: SourceRef, style: TaskKeys) -> t
         )
         for number, entry in enumerate(entries)
     )
-
-
-def _conditions(match: dict[str, Value]) -> Iterator[Condition]:
-    for key, wanted in match.items():
-        kind, _, name = key.partition(".")
-        values = wanted if isinstance(wanted, list) else [wanted]
-        yield Condition(kind, name, tuple(map(json_like, values)))
 
 
 def preset_mistakes(value: dict[str, Value], origin: SourceRef) -> Iterator[Diagnostic]:
@@ -64,22 +55,10 @@ def _match_mistakes(entry: dict[str, Value], origin: SourceRef) -> Iterator[Diag
     if entry.get("match") is not None and not match:
         message = "'match' is empty; say which modules, or leave it out for a preset that modules name"
         yield PROJECT_FILE_MISTAKE.at(origin.key("match"), message)
-    for key, wanted in match.items():
-        kind, _, name = key.partition(".")
-        at = origin.key("match", key)
-        if not (key in _PLAIN or (kind in _NAMED and name)):
-            known = [*_PLAIN, "tag.NAME", "column.NAME"]
-            yield PROJECT_FILE_MISTAKE.at(at, f"unknown condition {quoted(key)}{did_you_mean(key, known)}")
-        elif isinstance(wanted, dict) or wanted in (None, []) or _has_map(wanted):
-            message = f"{key!r} is a text, or a list of texts of which one must fit"
-            yield PROJECT_FILE_MISTAKE.at(origin.at("match", key), message)
+    yield from condition_mistakes(match, origin.at("match"))
     if "task_type" in match and (entry.get("job") or entry.get("sources")):
         message = "a preset for a kind of task sets 'task' alone; put the rest into another preset"
         yield PROJECT_FILE_MISTAKE.at(origin.key("match", "task_type"), message)
-
-
-def _has_map(wanted: Value) -> bool:
-    return isinstance(wanted, list) and any(isinstance(each, (dict, list)) or each is None for each in wanted)
 
 
 def _source_mistakes(entry: dict[str, Value], origin: SourceRef) -> Iterator[Diagnostic]:

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from lakeflow_job_meta.diagnostics.model import Rule
-from lakeflow_job_meta.diagnostics.rules import RULES
+from lakeflow_job_meta.diagnostics.rules import POLICY, RULES
 
 _INTRODUCTION = """\
 # Checks
@@ -25,7 +25,8 @@ checks:
 ```
 
 or off for one line of a metadata file, with a comment at its end: `# ljm: ignore[placeholder]`. A check that is "always
-an error" cannot be changed, since nothing can be generated from such metadata.
+an error" cannot be changed, since nothing can be generated from such metadata. How bad it is when a job breaks a
+[policy](policies.md) says the policy alone.
 """
 
 
@@ -70,6 +71,7 @@ def explain_all() -> str:
 
 def _lines(rule: Rule, explanation: Explanation) -> Iterator[str]:
     fixed = ", always an error" if rule.is_fixed else ""
+    fixed = ", or what the policy says" if rule is POLICY else fixed
     yield from (f"## {rule.code}", "", f"Severity: {rule.severity.value}{fixed}.", "")
     yield from (explanation.meaning, "", f"**Remedy.** {explanation.remedy}", "")
     for title, metadata in (("Wrong", explanation.wrong), ("Right", explanation.right)):

@@ -77,14 +77,15 @@ def as_sarif(diagnostics: Sequence[Diagnostic]) -> str:
 
 
 def _sarif_rule(code: str) -> dict[str, object]:
-    rule, explanation = RULES[code], explanations()[code]
+    kind = code.partition(":")[0]
+    rule, explanation = RULES[kind], explanations()[kind]
     return {
         "id": code,
         "shortDescription": {"text": explanation.meaning},
         "help": {"text": explanation.remedy},
         "defaultConfiguration": {"level": rule.severity.value},
         # SARIF allows absolute addresses only.
-        **({"helpUri": f"{DOCUMENTATION}#{code}"} if "://" in DOCUMENTATION else {}),
+        **({"helpUri": f"{DOCUMENTATION}#{kind}"} if "://" in DOCUMENTATION else {}),
     }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Protocol
 
@@ -199,9 +199,14 @@ class Diagnostic:
         return None if self.suggestion is None or self.text is None else self.suggestion.written_for(self.text)
 
     @property
+    def rule_code(self) -> str:
+        """The code of its rule: `policy` for `policy:owner-tag`."""
+        return self.code.partition(":")[0]
+
+    @property
     def documentation(self) -> str:
         """Where the code is explained."""
-        return f"{DOCUMENTATION}#{self.code}"
+        return f"{DOCUMENTATION}#{self.rule_code}"
 
     def __str__(self) -> str:
         return f"{self.location}: {self.severity.value}: {self.message} [{self.code}]"
@@ -219,6 +224,10 @@ class Rule:
     code: str
     severity: Severity = Severity.ERROR
     is_fixed: bool = False
+
+    def named(self, name: str, severity: Severity) -> Rule:
+        """Returns one of many rules of this kind, whose code is that of the kind and its own name."""
+        return replace(self, code=f"{self.code}:{name}", severity=severity)
 
     def at(self, origin: SourceRef, message: str, suggestion: Suggestion | None = None) -> Diagnostic:
         """Reports this mistake at a reference."""

@@ -40,6 +40,12 @@ ROW_KEY = Rule("row-key", is_fixed=True)
 UNKNOWN_PRESET = Rule("unknown-preset", is_fixed=True)
 UNUSED_PRESET = Rule("unused-preset", Severity.WARNING)
 
+# Policies, whose severity each policy says for itself.
+POLICY = Rule("policy", is_fixed=True)
+EXPIRED_EXEMPTION = Rule("expired-exemption", is_fixed=True)
+UNUSED_POLICY = Rule("unused-policy", Severity.WARNING)
+UNUSED_EXEMPTION = Rule("unused-exemption", Severity.WARNING)
+
 # The settings of jobs and tasks.
 UNDEFINED_COMPUTE = Rule("undefined-compute")
 NO_COMPUTE = Rule("no-compute")
@@ -107,7 +113,7 @@ class SeverityOverrides:
         return [shown for diagnostic in diagnostics if (shown := self._shown(diagnostic)) is not None]
 
     def _shown(self, diagnostic: Diagnostic) -> Diagnostic | None:
-        if RULES[diagnostic.code].is_fixed:
+        if RULES[diagnostic.rule_code].is_fixed:
             return diagnostic
         ignored = _IGNORE.search(diagnostic.source_line or "")
         if ignored and diagnostic.code in (code.strip() for code in ignored.group(1).split(",")):

@@ -201,7 +201,7 @@ class _Builder:
         project = self.project
         written = [(project.defaults.task, "defaults", project.origin.at("defaults", "task"))]
         for number, preset in self.presets:
-            if preset.task and applies_to(preset, kind.name, kind.block):
+            if preset.task and applies_to(preset.match or (), kind.name, kind.block):
                 self.task_presets.add(preset.name)
                 written.append((preset.task, f"preset {preset.name}", project.origin.at("presets", number, "task")))
         layers: list[Layer] = []

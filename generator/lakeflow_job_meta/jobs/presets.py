@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -33,15 +32,18 @@ def presets_of(module: Module, project: Project) -> list[Numbered]:
 
 
 def _fits(preset: Preset, module: Module, project: Project) -> bool:
-    return all(_holds(each, module, project) for each in preset.match or ())
+    own = _map(module.job_config.get("tags"))
+    return all(
+        each.kind == "task_type" or holds(each, module, project, {**_map(project.defaults.job.get("tags")), **own})
+        for each in preset.match or ()
+    )
 
 
-def _holds(condition: Condition, module: Module, project: Project) -> bool:
-    if condition.kind == "task_type":
-        return True
+def holds(condition: Condition, module: Module, project: Project, tags: dict[str, Value]) -> bool:
+    """Says whether a condition holds for a module whose job has these tags."""
     if condition.kind == "file":
         return any(_pattern(project.folder, each).covers(module.label) for each in condition.values)
-    return any(_is_like(found, condition.values) for found in _found(condition, module, project))
+    return is_like(_found(condition, module, tags), condition.values)
 
 
 @lru_cache(maxsize=256)
@@ -49,35 +51,34 @@ def _pattern(folder: Path, pattern: str) -> FilePattern:
     return FilePattern(folder, pattern)
 
 
-def _found(condition: Condition, module: Module, project: Project) -> Iterator[Value]:
-    """Yields what a module has where a condition looks."""
+def _found(condition: Condition, module: Module, tags: dict[str, Value]) -> Value:
+    """Returns what a module has where a condition looks."""
     if condition.kind == "module":
-        yield module.module_name
-    elif condition.kind == "blueprint":
-        yield module.blueprint
-    elif condition.kind == "column":
+        return module.module_name
+    if condition.kind == "blueprint":
+        return module.blueprint
+    if condition.kind == "column":
         # Delta takes no notice of the case of a column's name.
-        yield next((v for name, v in module.columns.items() if name.casefold() == condition.name.casefold()), None)
-    else:
-        tags = {**_map(project.defaults.job.get("tags")), **_map(module.job_config.get("tags"))}
-        yield tags.get(condition.name)
+        return next((v for name, v in module.columns.items() if name.casefold() == condition.name.casefold()), None)
+    return tags.get(condition.name)
 
 
 def _map(value: Value) -> dict[str, Value]:
     return value if isinstance(value, dict) else {}
 
 
-def _is_like(found: Value, wanted: tuple[str, ...]) -> bool:
+def is_like(found: Value, wanted: tuple[str, ...]) -> bool:
+    """Says whether a plain value fits one of some globs; none does where nothing is set."""
     if found is None or isinstance(found, (dict, list)):
         return False
     text = found if isinstance(found, str) else json_like(found)
     return any(fnmatchcase(text, each) for each in wanted)
 
 
-def applies_to(preset: Preset, task_type: str, block: str) -> bool:
-    """Says whether a preset is for tasks of a kind, by the kind's short name or its block."""
-    wanted = [each.values for each in preset.match or () if each.kind == "task_type"]
-    return all(_is_like(task_type, values) or _is_like(block, values) for values in wanted)
+def applies_to(conditions: tuple[Condition, ...], task_type: str, block: str) -> bool:
+    """Says whether conditions let pass tasks of a kind, by the kind's short name or its block."""
+    wanted = [each.values for each in conditions if each.kind == "task_type"]
+    return all(is_like(task_type, values) or is_like(block, values) for values in wanted)
 
 
 def with_sources(module: Module, presets: list[Numbered]) -> Module:

@@ -81,7 +81,7 @@ class Monitor:
 
     def _tick(self) -> TickResult:
         context = self._context or self._open()
-        versions = context.watcher.versions()
+        versions = context.watcher.versions(self.clock.now().date())
         if not self._has_read_history:
             self._remember(context.history.last())
         if not self._has_work(versions):
@@ -144,7 +144,8 @@ class Monitor:
         return internal_error(error, self._context.folder if self._context is not None else None)
 
     def _open(self) -> MonitorContext:
-        self._context = open_context(self.load(), self.config, self._fingerprints, self.workspace)
+        project = replace(self.load(), today=self.clock.now().date())
+        self._context = open_context(project, self.config, self._fingerprints, self.workspace)
         return self._context
 
     def _remember(self, entry: HistoryEntry | None) -> None:

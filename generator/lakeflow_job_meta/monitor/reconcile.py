@@ -99,7 +99,7 @@ def open_context(
         DeployOptions(allowance, keep_going=True, hold_back=True, audience=config.audience),
         workspace,
         fingerprints,
-        SourceWatcher(project, readers, fingerprints, f"{allowance} {config.volume}", written),
+        SourceWatcher(project, readers, fingerprints, f"{allowance} {config.volume}", written, workspace),
         History(open_state_store(project, folder, HISTORY, workspace), config.target),
         open_state_store(project, folder, JOBS, workspace),
         volume,

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from lakeflow_job_meta import __version__
 from lakeflow_job_meta._internal.fs import files_below
+from lakeflow_job_meta._internal.hashing import content_digest
 from lakeflow_job_meta.config.model import BUNDLE_FILES, PROJECT_FILE, Project
 from lakeflow_job_meta.errors import LakeflowJobMetaError, OperationFailed
 from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints, combined_fingerprint
 from lakeflow_job_meta.sources.interface import Reader
+from lakeflow_job_meta.sources.volume import read_anywhere
+from lakeflow_job_meta.workspace.client import Workspace
 
 _SUFFIXES = (".yml", ".yaml", ".j2", ".sql", ".py", ".ipynb", ".r", ".R", ".scala", ".whl", ".jar", ".toml")
 """Of files that jobs are made of, or run."""
@@ -60,6 +64,7 @@ class SourceWatcher:
     Attributes:
         options: Those of the monitor, as text: other options are a change too.
         leaving_out: Folders that the monitor writes; their files are no change.
+        workspace: Where a file of policies may be.
     """
 
     project: Project
@@ -67,13 +72,18 @@ class SourceWatcher:
     fingerprints: FileFingerprints
     options: str
     leaving_out: Collection[Path] = ()
+    workspace: Workspace | None = None
 
-    def versions(self) -> SourceVersions:
+    def versions(self, today: date | None = None) -> SourceVersions:
+        """Returns the versions now; exemptions that have ended by `today` are a change."""
         tokens: dict[str, str] = {}
         errors: dict[str, str] = {}
         for reader in self.readers:
             self._probe(reader, tokens, errors)
-        own = {PROJECT: self._files_of_project(), TOOL: f"{__version__} {self.options}"}
+        if self.project.policies_file is not None:
+            self._probe_policies(self.project.policies_file, tokens, errors)
+        over = "".join(f" {each}" for each in self.project.over(today))
+        own = {PROJECT: self._files_of_project(), TOOL: f"{__version__} {self.options}{over}"}
         return SourceVersions(tokens | own, errors)
 
     def _probe(self, reader: Reader, tokens: dict[str, str], errors: dict[str, str]) -> None:
@@ -81,6 +91,12 @@ class SourceWatcher:
             tokens[reader.source] = reader.probe(self.fingerprints)
         except LakeflowJobMetaError as error:
             errors[reader.source] = str(error)
+
+    def _probe_policies(self, path: str, tokens: dict[str, str], errors: dict[str, str]) -> None:
+        try:
+            tokens[path] = content_digest(read_anywhere(path, self.workspace)).hex()
+        except LakeflowJobMetaError as error:
+            errors[path] = str(error)
 
     def _files_of_project(self) -> str:
         """Returns a digest of what is deployed along with the metadata: notebooks, templates, resources by hand.

@@ -158,6 +158,28 @@ def types_in_job(path: KeyPath) -> frozenset[str]:
     return frozenset(option["type"] for option in options if not option.get("x-stand-in") and "type" in option)
 
 
+def misstep_in_job(path: KeyPath) -> tuple[int, tuple[str, ...]] | None:
+    """Returns the number of the first step of a path that no setting of a job has, and the names that are there.
+
+    No names where a list is. None if the Jobs API has such a setting.
+    """
+    root = load_schema("job")
+    walk = _Walk(root["$defs"], lambda path: KeyHints())
+    options = [option for option in walk.options(root) if not option.get("x-stand-in")]
+    for number, step in enumerate(path):
+        found = [inside for option in options for inside in walk.options_inside(option, step)]
+        if not found and any(_is_free(option) and isinstance(step, str) for option in options):
+            return None
+        if not found:
+            return number, tuple(name for option in options for name in option.get("properties", ()))
+        options = [option for option in found if not option.get("x-stand-in")]
+    return None
+
+
+def _is_free(option: Schema) -> bool:
+    return option.get("type") == "object" and option.get("additionalProperties", True) is True
+
+
 @dataclass(frozen=True, slots=True)
 class _Walk:
     """Goes through a value and its schema together.
@@ -174,7 +196,7 @@ class _Walk:
     def check(self, value: Value, node: Schema, path: KeyPath, what: str = "field") -> Iterator[Finding]:
         """Yields what is wrong with `value`; `what` names a key of it that is unknown."""
         node = self._resolved(node)
-        options = list(self._options(node))
+        options = list(self.options(node))
         if any(_is_null_or_reference(value, option) for option in options):
             return
         real = [option for option in options if not option.get("x-stand-in") and option.get("type") != "null"]
@@ -252,17 +274,17 @@ class _Walk:
 
     def options_inside(self, node: Schema, step: str | int) -> Iterator[Schema]:
         """Yields what may stand below one option of the schema, as an item or at a key."""
-        for option in self._options(node):
+        for option in self.options(node):
             properties = option.get("properties", {})
             inside = option.get("items") if isinstance(step, int) else properties.get(step)
             inside = option.get("additionalProperties") if inside is None and isinstance(step, str) else inside
-            yield from self._options(inside) if isinstance(inside, dict) else ()
+            yield from self.options(inside) if isinstance(inside, dict) else ()
 
-    def _options(self, node: Schema) -> Iterator[Schema]:
+    def options(self, node: Schema) -> Iterator[Schema]:
         node = self._resolved(node)
         if "anyOf" in node and not node.get("type"):
             for option in node["anyOf"]:
-                yield from self._options(option)
+                yield from self.options(option)
         else:
             yield node
 

@@ -6,12 +6,35 @@ from dataclasses import replace
 from pathlib import Path
 
 from lakeflow_job_meta._internal.fs import kind_of_path
+from lakeflow_job_meta._internal.text import count
 from lakeflow_job_meta.config.load import find_project_folder, load_project
 from lakeflow_job_meta.config.model import MetadataSource, Project, bundle_file_in
+from lakeflow_job_meta.config.policies import with_policies
+from lakeflow_job_meta.diagnostics.model import in_reading_order
 from lakeflow_job_meta.errors import ConfigError
+from lakeflow_job_meta.sources.volume import read_anywhere
 from lakeflow_job_meta.tables.delta import is_url
 from lakeflow_job_meta.tables.names import split_name
 from lakeflow_job_meta.tables.open import is_location
+from lakeflow_job_meta.text.yaml_documents import decode_yaml
+from lakeflow_job_meta.workspace.client import Workspace
+
+
+def with_policies_file(project: Project, path: str | None, workspace: Workspace | None = None) -> Project:
+    """Returns a project with the policies of a file besides its own; the file may be in a volume.
+
+    Raises:
+        ConfigError: The file has mistakes.
+        OperationFailed: It cannot be read.
+    """
+    if path is None:
+        return project
+    document, problems = decode_yaml(read_anywhere(path, workspace), path)
+    if document is not None:
+        project, problems = with_policies(project, document)
+    if problems:
+        raise ConfigError(f"{count(len(problems), 'mistake')} in {path}.", in_reading_order(problems))
+    return replace(project, policies_file=path)
 
 
 def project_of_table(control_table: str, warehouse_id: str | None = None, folder: str | Path | None = None) -> Project:

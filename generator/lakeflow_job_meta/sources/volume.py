@@ -101,6 +101,18 @@ def volume_files(folder: str, workspace: Workspace | None = None) -> VolumeFiles
     return FilesApi(workspace or Workspace())
 
 
+def read_anywhere(path: str, workspace: Workspace | None = None) -> bytes:
+    """Reads a file of this machine, or of a volume: through its mounted path where there is one, else by the Files API.
+
+    Raises:
+        OperationFailed: It cannot be read.
+    """
+    plain = path.removeprefix("dbfs:")
+    is_in_volume = re.fullmatch(r"/Volumes(/[^/]+){4,}", plain) is not None
+    files = volume_files(posixpath.dirname(plain), workspace) if is_in_volume else MountedFiles()
+    return files.read(plain)
+
+
 def volume_path(path: str) -> str:
     """Returns the path of a volume as Databricks names it; raises ConfigError for what is none.
 

@@ -29,9 +29,9 @@ def codes_of(folder: Path, metadata: str, files: dict[str, str]) -> list[str]:
         project = load_project(folder)
         compilation = compile_loaded(project)
     except ConfigError as error:
-        return [diagnostic.code for diagnostic in error.diagnostics]
+        return [diagnostic.rule_code for diagnostic in error.diagnostics]
     changes = plan_changes(project, compilation)
-    return [diagnostic.code for diagnostic in (*compilation.diagnostics, *changes.diagnostics)]
+    return [diagnostic.rule_code for diagnostic in (*compilation.diagnostics, *changes.diagnostics)]
 
 
 @each_rule

@@ -56,7 +56,7 @@ def _entry(result: UnitResult, texts: list[bytes]) -> list[object]:
         texts.append(text.encode(*_ENCODING))
         sizes[path] = len(texts[-1])
     summaries = [[each.key, each.group, each.refers_to, each.uploads, each.libraries] for each in result.summaries]
-    return [result.modules, sizes, result.noted, summaries, sorted(result.presets)]
+    return [result.modules, sizes, result.noted, summaries, sorted(result.presets), sorted(result.policies)]
 
 
 def decode(content: bytes) -> CacheContent:
@@ -77,7 +77,7 @@ def decode(content: bytes) -> CacheContent:
 def _read(index: dict[str, Any], texts: memoryview) -> CacheContent:
     results = {}
     start = 0
-    for key, (modules, sizes, noted, summaries, presets) in index["units"].items():
+    for key, (modules, sizes, noted, summaries, presets, policies) in index["units"].items():
         files = {}
         for path, size in sizes.items():
             if not _PATH.fullmatch(path):
@@ -93,6 +93,7 @@ def _read(index: dict[str, Any], texts: memoryview) -> CacheContent:
                 for job, group, others, uploads, libraries in summaries
             ),
             presets=frozenset(presets),
+            policies=frozenset(policies),
         )
     return CacheContent(results, dict(index["templates"]))
 

@@ -19,7 +19,7 @@ from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.text.yaml_documents import YamlDocument
 
 _LIBRARIES = ("jinja2", "jsonschema_rs", "markupsafe", "packaging", "py_yaml12", "pyyaml")
-_NOT_IN_RESULTS = ("folder", "origin", "job_parts", "problems", "root", "files", "presets")
+_NOT_IN_RESULTS = ("folder", "origin", "job_parts", "problems", "root", "files", "presets", "policies_file", "today")
 """What no unit depends on: what is looked up below the project's folder is noted with the result. Presets are all in
 the text of the project file."""
 
@@ -29,7 +29,9 @@ def cache_key(project: Project, bundle: BundleDeclarations) -> bytes:
     document = project.origin.document
     # A comment in the project file can silence a check, so its text counts and not only its values.
     text = document.text if isinstance(document, YamlDocument) else ""
-    all_values = repr((text, list(_values(project)), list(_values(bundle)))).encode("utf-8", "surrogatepass")
+    all_values = repr((text, list(_values(project)), list(_values(bundle)), project.over())).encode(
+        "utf-8", "surrogatepass"
+    )
     return content_digest(code_fingerprint(), all_values)
 
 
