@@ -73,10 +73,10 @@ _OF_SOMETHING_ELSE = frozenset(
     | {"length", "size", "count", "limit", "max", "min", "number", "budget", "usage", "rate", "policy", "rule", "rules"}
     | {"env", "variable", "var", "ref", "reference", "alias", "location", "format", "header", "prefix", "suffix"}
     | {"manager", "store", "vault", "backend", "rotation", "enabled", "required", "is", "has", "use", "algorithm"}
-    | {"table", "schema", "catalog", "database", "version", "status", "state", "at", "by", "key", "keys", "hint", "query"}
+    | {"table", "schema", "catalog", "database", "version", "status", "state", "at", "by", "key", "hint", "query"}
     | {"description", "comment", "label", "title", "scopes", "audience", "issuer", "separator", "pattern", "regex"}
 )
-"""Last words of names that speak of secrets and do not hold one: `token_endpoint`, `secret_scope`, `password_column`."""
+"""Last words of names that speak of secrets and hold none: `token_endpoint`, `secret_scope`, `password_column`."""
 
 _REFERENCE = re.compile(r"\{\{[^{}]*\}\}|\$\{[^{}]*\}|\{\w+\}")
 _HARMLESS = re.compile(
@@ -115,7 +115,7 @@ _NAMED = re.compile(
 
 
 class Found(NamedTuple):
-    """One secret: its path in what was looked through, what kind it is, what must not be shown, and the text it is in."""
+    """One secret: its path in what was looked through, its kind, what must not be shown, and the text around that."""
 
     path: tuple[str | int, ...]
     kind: str
@@ -134,7 +134,7 @@ class Span(NamedTuple):
 def may_hold_secrets(together: bytes) -> bool:
     """Says whether it is worth to look for secrets in texts; `together` has them and the names before them."""
     text = together.lower()
-    if any(name in text for name in _NAMES) or b"://" in text and b"@" in text:
+    if any(name in text for name in _NAMES) or (b"://" in text and b"@" in text):
         return True
     if text.count(b"key") > sum(map(text.count, _OTHER_KEYS)):
         return True

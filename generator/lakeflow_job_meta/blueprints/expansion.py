@@ -112,8 +112,8 @@ def _conflicts(blueprint: Blueprint, rows: Sequence[Resolved], own: dict[str, Va
                 continue
             here, there = row.arguments.place_of(name), first.arguments.place_of(name)
             message = (
-                f"{name!r} is {_shown(other, name)} here, but {_shown(one, name)} at {there}; rows of one job must agree in what "
-                "stands outside of 'each'"
+                f"{name!r} is {_shown(other, name)} here, but {_shown(one, name)} at {there}; rows of one job must "
+                "agree in what stands outside of 'each'"
             )
             problems.append(CONFLICTING_ROWS.at(here, message))
             break

@@ -18,7 +18,10 @@ from lakeflow_job_meta.checks.context import CheckContext, JobCheck
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.jobs.model import Job
 
-_SUBJECTS = (settings, dependencies, compute, schedules, limits, references, git_source, combinations, local_files, secrets)
+_SUBJECTS = (
+    *(settings, dependencies, compute, schedules, limits, references, git_source, combinations, local_files),
+    secrets,
+)
 JOB_CHECKS: tuple[JobCheck, ...] = tuple(check for subject in _SUBJECTS for check in subject.JOB_CHECKS)
 
 

@@ -31,8 +31,8 @@ def command(folder: Path | None, module: str, with_origin: bool) -> None:
     """Print the job of a module as YAML, as it is generated.
 
     Nothing has to be on disk, and nothing is written. What a blueprint and the defaults of the project give is in it.
-    Secrets are masked. A job with inline SQL has several files; then each stands below a line with its name. A module with an error has no
-    job: its problems are listed, and the exit code is 1.
+    A job with inline SQL has several files; then each stands below a line with its name. A module with an error has no
+    job: its problems are listed, and the exit code is 1. Secrets are masked.
 
     \b
     Examples:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Protocol
 
+from lakeflow_job_meta._internal.secret_forms import Found
 from lakeflow_job_meta._internal.secrets import (
-    Found,
     is_reference,
     is_secret_path,
     without_found,
