@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Collection, Iterable, Iterator
 from functools import cache
-from typing import Any, cast
+from typing import cast
 
 from lakeflow_job_meta._internal.secret_forms import WORDS, Found, may_hold_secrets, secret_spans, secrets_in, strength
 from lakeflow_job_meta._internal.text import quoted
@@ -28,7 +28,8 @@ _SHORTEST_ALONE = 4
 """A shorter one is looked for in quotes only, since it may be a part of any word."""
 
 _LINE = re.compile(
-    r"""((?<![\w.-])([A-Za-z_][\w.-]*)["']?[ ]*[:=][ ]+)("[^"]*"|'[^']*'|[^\s"'{\[&!#|>][^,}\]#]*(?<! ))"""
+    r"""((?<![\w.-])([A-Za-z_][\w.-]*)["']?[ ]*[:=][ ]+)("[^"]*"|'[^']*'|(?=[^\s"'\[&!#|>])"""
+    r"""(?:\$\{[^{}]*\}|\{\{[^{}]*\}\}|[^,{}\]#])+(?<! ))"""
 )
 _NO_SECRETS = ("null", "~", "true", "false")
 
@@ -73,9 +74,11 @@ def without_line(line: str) -> str:
     return _LINE.sub(hidden, without_found(line, keeps_length=True))
 
 
-def secrets_of(*values: Any) -> set[Found]:
+def secrets_of(*values: object) -> set[Found]:
     """Returns the secrets in values; most hold none, which is seen at a glance."""
-    found = (each for value in values if may_hold_secrets(marshal.dumps(value, 2)) for each in secrets_in(value))
+    found = (
+        each for value in values if may_hold_secrets(marshal.dumps(cast(str, value), 2)) for each in secrets_in(value)
+    )
     return {each._replace(path=(), kind="") for each in found}
 
 
