@@ -41,10 +41,7 @@ def _found(job: Job) -> Iterator[tuple[Found, SourceRef, str]]:
         for found in secrets_in(job.written_in_task(path, "sql_task", INLINE_SQL)):
             yield found, job.origin_of((*path, "sql_task", "file")), _IN_SQL
     for source in job.module.sources:
-        kept = {"source_config": source.source_config, "target_config": source.target_config}
-        if not source.is_active:
-            kept["transformation_config"] = source.transformation_config
-        for found in secrets_in(kept):
+        for found in secrets_in(source.only_kept):
             yield found, source.origin.at(*found.path), _IN_NOTEBOOK
 
 

@@ -78,7 +78,7 @@ class Job:
 
         The fastest way to have them together; that a number may look like a sign there does no harm.
         """
-        kept = [(source.source_config, source.target_config) for source in self.module.sources]
+        kept = [source.only_kept for source in self.module.sources]
         return marshal.dumps((self.settings, kept, [file.text for file in self.sql_files]), 2)
 
     def named(self, setting: str, key: str) -> set[str] | None:

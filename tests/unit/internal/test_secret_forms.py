@@ -216,8 +216,10 @@ def test_a_line_keeps_its_length_and_loses_its_secrets(line, shown):
 
 @pytest.mark.parametrize(
     "text",
-    ["eyJ-" * 20_000, "token" * 20_000, "a-" * 20_000, "password = '" * 10_000, "-----BEGIN PRIVATE KEY-----" * 10_000]
-    + ["key" + "_key" * 20_000 + "!", "://a" * 20_000, "Basic " * 20_000, "{" * 20_000 + "token"],
+    [
+        *("eyJ-" * 20_000, "token" * 20_000, "a-" * 20_000, "password = '" * 10_000, "{" * 20_000 + "token"),
+        *("-----BEGIN " * 20_000, "key" + "_key" * 20_000 + "!", "://a" * 20_000, "Basic " * 20_000),
+    ],
 )
 def test_no_text_makes_the_search_slow(text):
     start = time.process_time()
