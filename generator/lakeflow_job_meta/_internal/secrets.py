@@ -18,7 +18,7 @@ from lakeflow_job_meta._internal.text import quoted
 
 MASK = "***"
 _SECRET = re.compile(
-    r"(?i)((?:token|secret|password|passwd|authorization|(?:api|access|account|private)[_-]?key)\W{1,4}(?:bearer\s+)?)"
+    r"(?i)((?:token|secret(?!-in-metadata\b)|password|passwd|authorization|(?:api|access|account|private)[_-]?key)\W{1,4}(?:bearer\s+)?)"
     r"[^\s,;\"']{6,}|\bdapi[0-9a-f]{8,}"
 )
 _LOGIN_IN_URL = re.compile(r"(?<=://)[^/?#\s'\"]+@")

@@ -216,3 +216,21 @@ def test_a_secret_that_is_gone_from_the_metadata_is_not_shown_as_what_was_before
     assert [shows(each) for each in shown] == [[], [], []]
     assert "***" in shown[0].stdout
     assert "***" in shown[1].stdout
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_secret_in_a_control_table_is_not_shown_by_commands_about_the_table(project: ProjectFolder, place):
+    hold(project, "table", module_with(place), "error")
+    text = project.read("job_meta.yml")
+    project.write("job_meta.yml", text + f"control_table: {project.path / 'control'}\n")
+    changed = json.loads(json.dumps(module_with(place)).replace(PASSWORD, "other").replace(TOKEN, "other"))
+    hold_again = [("table", "show", "sales"), ("table", "show", "sales", "--format", "json"), ("table", "diff", "0")]
+
+    before = [project.ljm(*command) for command in hold_again[:2]]
+    hold(project, "table", changed, "error")
+    project.write("job_meta.yml", text + f"control_table: {project.path / 'control'}\n")
+    after = project.ljm(*hold_again[2])
+
+    assert [each.exit_code for each in (*before, after)] == [0, 0, 0]
+    assert [shows(each) for each in (*before, after)] == [[], [], []]
+    json.loads(before[1].stdout)
