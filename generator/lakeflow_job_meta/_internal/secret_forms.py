@@ -68,6 +68,9 @@ _RARE = {
     b"gh": re.compile(rb"gh[pousr]_|github_pat_"),
     b"hook": re.compile(rb"hooks\.slack|api/webhooks|webhook\.office"),
 }
+_WORTH_A_LOOK = re.compile(r"[=@'\"]|-----|[\w.~+-]{14}")
+"""What every secret in a text has: a sign between it and its name, or so many characters on end."""
+
 _OTHER_KEYS = (b"task_key", b"cluster_key", b"environment_key")
 
 WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
@@ -176,18 +179,27 @@ def secrets_in(value: object, path: tuple[str | int, ...] = (), name: str = "") 
 def _in_map(value: Mapping[str, object], path: tuple[str | int, ...], name: str) -> Iterator[Found]:
     named = next((value[key] for key in ("name", "key") if isinstance(value.get(key), str)), None)
     is_entry = named is not None and value.keys() <= {"name", "key", "default", "value"}
-    # Beside a scope stand names of secrets.
-    has_scope = any(isinstance(key, str) and "scope" in key.lower() for key in value)
     for key, item in value.items():
         own = str(named) if is_entry and key in ("default", "value") else str(key)
-        if own.lower() in _SAYS_NOTHING and name:
+        if name and own.lower() in _SAYS_NOTHING:
             own = name
-        is_name = has_scope and isinstance(item, str) and _PLAIN_NAME.fullmatch(item)
-        yield from secrets_in(item, (*path, key), "" if is_name else own)
+        if isinstance(item, str):
+            if strength(own) and _PLAIN_NAME.fullmatch(item) and _has_scope(value):
+                own = ""
+            elif not strength(own) and not _WORTH_A_LOOK.search(item):
+                continue
+        yield from secrets_in(item, (*path, key), own)
+
+
+def _has_scope(value: Mapping[str, object]) -> bool:
+    """Says whether texts in a map may be the names of secrets, which stand beside that of a scope."""
+    return any("scope" in str(key).lower() for key in value)
 
 
 def secret_spans(text: str) -> list[Span]:
     """Returns where secrets stand in a text, in order; they do not overlap."""
+    if _WORTH_A_LOOK.search(text) is None:
+        return []
     return _spans(text) if may_hold_secrets(text.encode("utf-8", "surrogatepass")) else []
 
 
