@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
+from lakeflow_job_meta._internal.secrets import masked
 from lakeflow_job_meta._internal.text import count, did_you_mean, kind_of, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value, by_item_key, by_item_number, merged, value_at
 from lakeflow_job_meta.blueprints.model import Blueprint, Library, SourceTemplate
@@ -111,12 +112,16 @@ def _conflicts(blueprint: Blueprint, rows: Sequence[Resolved], own: dict[str, Va
                 continue
             here, there = row.arguments.place_of(name), first.arguments.place_of(name)
             message = (
-                f"{name!r} is {quoted(other)} here, but {quoted(one)} at {there}; rows of one job must agree in what "
-                "stands outside of 'each'"
+                f"{name!r} is {_shown(other, name)} here, but {_shown(one, name)} at {there}; rows of one job must "
+                "agree in what stands outside of 'each'"
             )
             problems.append(CONFLICTING_ROWS.at(here, message))
             break
     return problems
+
+
+def _shown(value: Value, name: str) -> str:
+    return quoted(masked(value, (name,)))
 
 
 def _too_many(blueprint: Blueprint, rows: Sequence[Resolved], tasks: int) -> Diagnostic:
@@ -230,6 +235,11 @@ class ExpandedModule:
         self.label = origin.document.label
         self._blueprint, self._rows, self._origin = blueprint, rows, origin
         self._own, self._module, self._sources, self._origins = own, module, sources, origins
+
+    @property
+    def given(self) -> list[object]:
+        """What the blueprint's parameters were given, and what the use sets itself, whatever became of it."""
+        return [self._own, *(each for row in self._rows for each in (row.arguments.values, row.arguments.by_name))]
 
     def locate(self, path: KeyPath, *, of_key: bool) -> tuple[Location, str | None]:
         """Returns where a value stands: in the use, where a parameter was given, or in the blueprint."""

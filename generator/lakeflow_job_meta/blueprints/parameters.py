@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from lakeflow_job_meta._internal.secrets import masked
 from lakeflow_job_meta._internal.text import did_you_mean, kind_of, listing, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value
 from lakeflow_job_meta.blueprints.template import Template, compile_template, names_in
@@ -56,12 +57,13 @@ class Parameter:
         return read, self._broken(read)
 
     def _broken(self, value: Value) -> str | None:
+        shown = quoted(masked(value, (self.name,)))
         if self.one_of is not None and not any(_is_same(value, each) for each in self.one_of):
             choices = [each for each in self.one_of if isinstance(each, str)]
             hint = did_you_mean(value, choices, otherwise="") if isinstance(value, str) else ""
-            return f"{quoted(value)} is not one of {listing(map(str, self.one_of))}{hint}"
+            return f"{shown} is not one of {listing(map(str, self.one_of))}{hint}"
         if self.pattern is not None and isinstance(value, str) and self.pattern.fullmatch(value) is None:
-            return f"{quoted(value)} does not match the pattern {self.pattern.pattern!r} of {self.name!r}"
+            return f"{shown} does not match the pattern {self.pattern.pattern!r} of {self.name!r}"
         size = value if isinstance(value, (int, float)) else len(value) if value is not None else 0
         of = {"text": " characters", "list": " items", "map": " items"}.get(self.type, "")
         if self.least is not None and size < self.least:

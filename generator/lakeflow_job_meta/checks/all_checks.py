@@ -12,6 +12,7 @@ from lakeflow_job_meta.checks import (
     policies,
     references,
     schedules,
+    secrets,
     settings,
 )
 from lakeflow_job_meta.checks.context import CheckContext, JobCheck
@@ -19,16 +20,8 @@ from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.jobs.model import Job
 
 _SUBJECTS = (
-    settings,
-    dependencies,
-    compute,
-    schedules,
-    limits,
-    references,
-    git_source,
-    combinations,
-    local_files,
-    policies,
+    *(settings, dependencies, compute, schedules, limits, references, git_source, combinations, local_files),
+    *(policies, secrets),
 )
 JOB_CHECKS: tuple[JobCheck, ...] = tuple(check for subject in _SUBJECTS for check in subject.JOB_CHECKS)
 

@@ -5,7 +5,6 @@ The CLI's `validate` passes a wrong reference and `plan` fails on it; a wrong dy
 
 from __future__ import annotations
 
-import marshal
 import re
 from collections.abc import Iterator
 
@@ -50,8 +49,7 @@ Texts = list[tuple[KeyPath, str]]
 
 def references_are_right(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Checks every reference in the settings, which are gone through only once, and only if there is one."""
-    # The fastest way to have all texts together; that a number may look like a sign there does no harm.
-    together = marshal.dumps(job.settings, 2)
+    together = job.all_texts
     may_be = b"${" in together or b"{{" in together
     texts = [(path, text) for path, text in texts_in(job.settings) if "${" in text or "{{" in text] if may_be else []
     yield from bundle_references_resolve(job, texts, context)

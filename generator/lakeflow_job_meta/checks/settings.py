@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import cast
 
+from lakeflow_job_meta._internal.secrets import masked
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
 from lakeflow_job_meta.checks.context import CheckContext
@@ -89,8 +90,9 @@ def parameters_reach_their_tasks(job: Job, context: CheckContext) -> Iterator[Di
             given = value_at(task, where)[1]
             for name, value in given.items() if isinstance(given, dict) else ():
                 if name in (declared or ()) and named_by(JOB_PARAMETER, str(value)) != [name]:
+                    shown = quoted(masked(value, (name,)))
                     message = (
-                        f"the job has a parameter {quoted(name)} too, whose value wins over {quoted(value)}, so the "
+                        f"the job has a parameter {quoted(name)} too, whose value wins over {shown}, so the "
                         "task never gets its own; give one of the two another name"
                     )
                     yield HIDDEN_PARAMETER.at(job.origin_of((*path, *where, name)), message)

@@ -8,6 +8,7 @@ from typing import cast
 
 import click
 
+from lakeflow_job_meta._internal.secrets import masked
 from lakeflow_job_meta._internal.text import count, json_like, listing, quoted
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.blueprints.model import Blueprint
@@ -56,7 +57,7 @@ def _lines(blueprint: Blueprint, uses: BlueprintUses) -> Iterator[str]:
     declared = _declared(blueprint)
     widest = max(map(len, declared), default=0)
     for name, each in declared.items():
-        about = ", ".join([_default_in_words(each), *_limits_in_words(each)])
+        about = ", ".join([_default_in_words(name, each), *_limits_in_words(each)])
         yield f"    {name:{widest}}  {each['type']!s:7}  {about}"
     yield f"    {_uses_in_words(uses)}"
 
@@ -71,10 +72,10 @@ def _is_required(parameter: dict[str, Value]) -> bool:
     return parameter.get("default") is None and parameter.get("required") is not False
 
 
-def _default_in_words(parameter: dict[str, Value]) -> str:
+def _default_in_words(name: str, parameter: dict[str, Value]) -> str:
     if _is_required(parameter):
         return "required"
-    default = parameter.get("default")
+    default = masked(parameter.get("default"), (name,))
     return "optional" if default is None else f"default {quoted(default)}"
 
 
@@ -100,7 +101,7 @@ def _as_object(blueprint: Blueprint, uses: BlueprintUses) -> dict[str, object]:
             "name": name,
             "type": each["type"],
             "required": _is_required(each),
-            "default": each.get("default"),
+            "default": masked(each.get("default"), (name,)),
             **{key: each.get(key) for key in _LIMITS},
             **_place(blueprint.origin.key("parameters", name)),
         }

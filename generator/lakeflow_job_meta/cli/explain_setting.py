@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import click
 
+from lakeflow_job_meta._internal.secrets import masked
 from lakeflow_job_meta._internal.text import did_you_mean, json_like, quoted
-from lakeflow_job_meta._internal.trees import KeyPath, value_at
+from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
 from lakeflow_job_meta.cli.params import compile_metadata, open_project
 from lakeflow_job_meta.cli.report import echo
 from lakeflow_job_meta.cli.show import key_of
@@ -55,7 +57,8 @@ def command(folder: Path | None, module: str, names: tuple[str, ...], form: str)
         raise OperationFailed(f"No job can be made of the module {quoted(module)}; `ljm validate` says why.")
     asked = _asked(job, names)
     is_there, value = value_at(job.settings, asked.path)
-    layers = layers_of(job, asked.path)
+    value = masked(value, asked.path)
+    layers = [replace(each, value=cast(Value, masked(each.value, asked.path))) for each in layers_of(job, asked.path)]
     if not is_there and not layers:
         raise OperationFailed(_not_set(job, asked))
     if form == "json":

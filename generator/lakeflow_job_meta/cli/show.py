@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from lakeflow_job_meta._internal.secrets import without_values
 from lakeflow_job_meta._internal.text import did_you_mean, listing, printable, quoted
 from lakeflow_job_meta.cli.params import compile_metadata, open_project
 from lakeflow_job_meta.cli.report import echo, show_text
@@ -17,6 +18,7 @@ from lakeflow_job_meta.layout.generated_file import FileKind
 from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.parsing.keys import job_key
 from lakeflow_job_meta.render.annotate import with_origins
+from lakeflow_job_meta.text.diffs import secrets_of_text
 
 _EMPTY_LINE = "\n"
 
@@ -30,7 +32,7 @@ def command(folder: Path | None, module: str, with_origin: bool) -> None:
 
     Nothing has to be on disk, and nothing is written. What a blueprint and the defaults of the project give is in it.
     A job with inline SQL has several files; then each stands below a line with its name. A module with an error has no
-    job: its problems are listed, and the exit code is 1.
+    job: its problems are listed, and the exit code is 1. Secrets are masked.
 
     \b
     Examples:
@@ -50,7 +52,8 @@ def command(folder: Path | None, module: str, with_origin: bool) -> None:
         if len(texts) > 1:
             echo(f"{_EMPTY_LINE if number else ''}==> {layout.in_project(file)} <==")
         job = compilation.jobs.get(key) if with_origin and file.kind is FileKind.JOB else None
-        text = text if job is None else with_origins(text, job)
+        secrets = secrets_of_text(text)
+        text = without_values(text if job is None else with_origins(text, job), secrets)
         # Elsewhere it may be kept as a file.
         click.echo(printable(text) if sys.stdout.isatty() else text, nl=False)
 

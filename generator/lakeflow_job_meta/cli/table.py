@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from lakeflow_job_meta._internal.secrets import without_found
 from lakeflow_job_meta._internal.text import count, did_you_mean, quoted
 from lakeflow_job_meta.cli.params import open_project
 from lakeflow_job_meta.cli.report import ProgressBar, echo, show_json, show_progress, show_text
@@ -20,6 +21,7 @@ from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.services.table_load import export, load, read_checked
 from lakeflow_job_meta.sources.open import open_table_source
 from lakeflow_job_meta.sources.yaml_files import YamlReader
+from lakeflow_job_meta.tables.schema import Row
 from lakeflow_job_meta.tables.store import VersionedTable
 
 
@@ -144,6 +146,10 @@ def load_(chosen: _TableOption, metadata: tuple[str, ...], prune: bool, dry_run:
     _report(f"{table.name}: {changed} {'would change' if dry_run else 'changed'} of {plan.rows} loaded.")
 
 
+def _without_secrets(row: Row) -> Row:
+    return {name: without_found(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
+
+
 @command.command("show")
 @click.argument("module", required=False)
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="As lines or as JSON.")
@@ -162,7 +168,7 @@ def show(chosen: _TableOption, module: str | None, form: str) -> None:
     names = list(dict.fromkeys(key_of(row)[0] for row in rows))
     if module is not None and module not in names:
         raise OperationFailed(f"{table.name} has no module {quoted(module)}{did_you_mean(module, names)}")
-    shown = [row for row in rows if module in (None, row.get("module_name"))]
+    shown = [_without_secrets(row) for row in rows if module in (None, row.get("module_name"))]
     if form == "json":
         show_json(shown)
     elif module is None:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from lakeflow_job_meta._internal.secret_forms import Found
+from lakeflow_job_meta._internal.secrets import secrets_of
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta.blueprints.expansion import ExpandedModule
 from lakeflow_job_meta.checks.all_checks import check_job
@@ -33,7 +35,7 @@ from lakeflow_job_meta.layout.job_summary import JobSummary
 from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.parsing.keys import TaskKeys, task_key
 from lakeflow_job_meta.parsing.modules import ParsedModule
-from lakeflow_job_meta.parsing.units import SourceUnit
+from lakeflow_job_meta.parsing.units import RawModule, SourceUnit
 from lakeflow_job_meta.render.render import Renderer
 
 OnDone = Callable[[int, int], None]
@@ -166,6 +168,9 @@ class UnitCompiler:
             self._add(found, parsed, job, shown)
         if not content.is_whole:
             found.broken.append(unit.source.label)
+        if found.diagnostics:
+            secrets = _secrets_of(unit, self.project)
+            found.diagnostics = [each.without(secrets) for each in found.diagnostics] if secrets else found.diagnostics
         return UnitResult(
             unit.names,
             found.files,
@@ -211,6 +216,20 @@ def _checked(
         found = [each for each in check_job(built.job, context) if not (parsed.is_damaged and _is_of_policy(each))]
         problems += _without_follow_ups(found, problems)
     return None if parsed.is_broken else built.job, problems
+
+
+def _secrets_of(unit: ParsedUnit, project: Project) -> set[Found]:
+    """Returns the secrets that words about a unit may hold, however far its modules could be read."""
+    content, defaults = unit.source.content, project.defaults
+    raw = [each for module in (*content.modules, *content.examples) for each in (module.value, *_given(module))]
+    presets = [each for preset in project.presets for each in (preset.job, preset.task)]
+    return secrets_of(*raw, *presets, defaults.job, defaults.task)
+
+
+def _given(module: RawModule) -> list[object]:
+    """Returns the values that a blueprint was to be filled with."""
+    document = module.origin.document
+    return document.given if isinstance(document, ExpandedModule) else []
 
 
 def _is_read_all_the_same(diagnostic: Diagnostic) -> bool:

@@ -8,11 +8,19 @@ names up only when there is something to report. Nothing here prints, and nothin
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Protocol
 
+from lakeflow_job_meta._internal.secret_forms import Found
+from lakeflow_job_meta._internal.secrets import (
+    is_reference,
+    is_secret_path,
+    without_found,
+    without_line,
+    without_values,
+)
 from lakeflow_job_meta._internal.text import closest, json_like
 from lakeflow_job_meta._internal.trees import KeyPath, Value
 
@@ -208,8 +216,27 @@ class Diagnostic:
         """Where the code is explained."""
         return f"{DOCUMENTATION}#{self.rule_code}"
 
+    def without(self, secrets: Collection[Found]) -> Diagnostic:
+        """Returns the same without secrets that its words, its line or its names may hold."""
+        at, names = self.location, (self.module, self.source)
+        module, source = (each and without_values(each, secrets) for each in names)
+        is_told = self.suggestion is not None and not _holds(self.suggestion.replacement, secrets)
+        return replace(
+            self,
+            message=without_values(self.message, secrets),
+            location=at if at.is_file else replace(at, path=without_values(at.path, secrets)),
+            source_line=self.source_line and without_values(self.source_line, secrets, keeps_length=True),
+            suggestion=self.suggestion if is_told else None,
+            module=module,
+            source=source,
+        )
+
     def __str__(self) -> str:
         return f"{self.location}: {self.severity.value}: {self.message} [{self.code}]"
+
+
+def _holds(value: Value, secrets: Collection[Found]) -> bool:
+    return any(found.secret in str(value) for found in secrets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +266,24 @@ class Rule:
     ) -> Diagnostic:
         """Reports this mistake at a location that was looked up."""
         names = subject.module, subject.source, subject.setting
-        return Diagnostic(self.severity, self.code, message + subject.note, location, line, suggestion, *names)
+        shown = line and _shown(line, location, subject.setting)
+        if shown != line and suggestion is not None and suggestion.kind is SuggestionKind.REPLACE_VALUE:
+            suggestion = None if is_secret_path(subject.setting or "") else suggestion
+        message = without_found(message + subject.note)
+        return Diagnostic(self.severity, self.code, message, location, shown, suggestion, *names)
+
+
+def _shown(line: str, at: Location, setting: str | None) -> str:
+    """Returns a line of text of the same length without the secrets in it; `at` may be the value of one."""
+    shown = without_line(line)
+    if at.column is None or at.end_column is None or at.end_line != at.line or not is_secret_path(setting or ""):
+        return shown
+    start, end = at.column - 1, at.end_column - 1
+    written = line[start:end].strip("\"'")
+    is_name = (setting or "").endswith(written)
+    if is_name or is_reference(written):
+        return shown
+    return shown[:start] + "*" * (end - start) + shown[end:]
 
 
 def errors_among(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:

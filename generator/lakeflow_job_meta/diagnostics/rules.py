@@ -60,6 +60,7 @@ BAD_CRON = Rule("bad-cron")
 GIT_SOURCE = Rule("git-source")
 BAD_TIME_ZONE = Rule("bad-time-zone")
 UNKNOWN_VALUE = Rule("unknown-value")
+SECRET_IN_METADATA = Rule("secret-in-metadata")
 TASK_KIND = Rule("task-kind", is_fixed=True)
 NO_ACTIVE_SOURCE = Rule("no-active-source", Severity.WARNING)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -70,6 +71,15 @@ class Job:
     def all_tasks(self) -> tuple[tuple[KeyPath, dict[str, Value]], ...]:
         """Every task with its path in `settings`, the ones that for_each tasks repeat among them."""
         return tuple(found for n, task in enumerate(self.tasks) for found in with_iteration(("tasks", n), task))
+
+    @cached_property
+    def all_texts(self) -> bytes:
+        """All texts of the job and of what is only kept with it, with the names before them, to look for signs in.
+
+        The fastest way to have them together; that a number may look like a sign there does no harm.
+        """
+        kept = [source.only_kept for source in self.module.sources]
+        return marshal.dumps((self.settings, kept, [file.text for file in self.sql_files]), 2)
 
     def named(self, setting: str, key: str) -> set[str] | None:
         """Returns the names in a list of named things, such as `("job_clusters", "job_cluster_key")`.

@@ -40,6 +40,12 @@ class Source:
     transformation_config: dict[str, Value]
     origin: SourceRef
 
+    @property
+    def only_kept(self) -> dict[str, Value]:
+        """What becomes no part of the job, and stays where it is written for whoever reads it."""
+        kept: dict[str, Value] = {"source_config": self.source_config, "target_config": self.target_config}
+        return kept if self.is_active else kept | {"transformation_config": self.transformation_config}
+
 
 @dataclass(frozen=True, slots=True)
 class Module:

@@ -1,9 +1,13 @@
-"""Unified diffs of texts, whose cost grows with their length alone. Pure."""
+"""Unified diffs of texts, whose cost grows with their length alone, and without the secrets in them. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from difflib import Match, SequenceMatcher
+
+from lakeflow_job_meta._internal.secret_forms import Found, may_hold_secrets
+from lakeflow_job_meta._internal.secrets import secrets_of, without_found, without_values
+from lakeflow_job_meta.text.yaml_reader import read_yaml
 
 _WINDOW = 1000
 _AROUND = 3
@@ -39,7 +43,23 @@ class _Matcher(SequenceMatcher[str]):
 
 
 def unified_diff(before: Sequence[str], after: Sequence[str], old: str, new: str, end: str) -> Iterator[str]:
-    """Yields the lines of a unified diff, the headers with `end` behind them: as `difflib.unified_diff` does."""
+    """Yields the lines of a unified diff, the headers with `end` behind them: as `difflib.unified_diff` does.
+
+    Secrets are masked in them, so that a patch of a text with some cannot be applied.
+    """
+    secrets = secrets_of_text("\n".join(before)) | secrets_of_text("\n".join(after))
+    lines = _lines(before, after, old, new, end)
+    yield from (without_found(without_values(line, secrets)) for line in lines) if secrets else lines
+
+
+def secrets_of_text(text: str) -> set[Found]:
+    """Returns the secrets in YAML, or in SQL."""
+    if not may_hold_secrets(text.encode("utf-8", "surrogatepass")):
+        return set()
+    return secrets_of(text, read_yaml(text).value)
+
+
+def _lines(before: Sequence[str], after: Sequence[str], old: str, new: str, end: str) -> Iterator[str]:
     for number, group in enumerate(_Matcher(before, after).get_grouped_opcodes(_AROUND)):
         if number == 0:
             yield from (f"--- {old}{end}", f"+++ {new}{end}")

@@ -343,6 +343,17 @@ class TestHandEdits:
         assert "base_parameters.db_password is '***'" in told
         assert "hunter2" not in f"{watching.events} {tick} {[entry.as_row() for entry in deployed.history]}"
 
+    def test_a_secret_in_metadata_is_in_nothing_that_a_monitor_tells(self, deployed: World):
+        notebook = {"notebook_path": "/Workspace/sales", "base_parameters": {"db_password": "hunter2"}}
+        deployed.put(module_row("sales", transformation_config=notebook))
+        watching = deployed.monitor()
+
+        tick = watching.tick()
+
+        assert "secret-in-metadata" in str(watching.events)
+        assert deployed.changes == {}
+        assert "hunter2" not in f"{watching.events} {tick} {[entry.as_row() for entry in deployed.history]}"
+
 
 BRAND_NEW = """\
 modules:
