@@ -10,7 +10,7 @@ import marshal
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import cast
 
 from lakeflow_job_meta._internal.secret_forms import WORDS, Found, may_hold_secrets, secret_spans, secrets_in, strength
@@ -62,8 +62,12 @@ def without_found(text: str, *, keeps_length: bool = False) -> str:
     return text
 
 
+@lru_cache(maxsize=64)
 def without_line(line: str) -> str:
-    """Returns a line of YAML or JSON of the same length without the values whose names speak of secrets."""
+    """Returns a line of YAML or JSON of the same length without the values whose names speak of secrets.
+
+    One line may have thousands of mistakes, and is gone through once for all of them.
+    """
 
     def hidden(match: re.Match[str]) -> str:
         before, name, value = match.group(1), match.group(2), match.group(3)
