@@ -1,10 +1,10 @@
-"""How many examples a property test tries: a fifth in `make test`, all in `make test-slow`."""
+"""How many examples a property test tries: a tenth in `make test`, all in `make test-slow`."""
 
 from __future__ import annotations
 
 from hypothesis import settings
 
-FEW, ALL = 20, 100
+FEW, ALL = 10, 100
 """Of properties that say nothing of their own; hypothesis itself has 100."""
 
 
