@@ -19,7 +19,12 @@ import pytest
 from deltalake import CommitProperties, DeltaTable, QueryBuilder
 from hypothesis import strategies as st
 
+from lakeflow_job_meta._internal.trees import Value
+from lakeflow_job_meta.blueprints.library import bound, library_of
 from lakeflow_job_meta.errors import OperationFailed
+from lakeflow_job_meta.parsing.rows import units_of_rows
+from lakeflow_job_meta.parsing.units import SourceUnit
+from lakeflow_job_meta.sources.yaml_files import unit_of_file
 from lakeflow_job_meta.tables.schema import RowChanges, TableUnusable
 from lakeflow_job_meta.tables.store import Created, TableMissing, VersionedTable
 from support.tables import LONG, ORIGINAL_COLUMNS, TEXT, row, write_table
@@ -52,6 +57,31 @@ HOSTILE_TEXTS = (
     "/* comment */ -- comment",
     "x" * 20_000,
 )
+
+
+LOAD = b"""\
+blueprints:
+  - blueprint: load
+    parameters: {table: {type: text}, retries: {type: number, default: 1}}
+    module:
+      module_name: load
+      sources:
+        - each:
+            - source_id: load_${param.table}
+              execution_order: 1
+              transformation_config: {notebook_path: /Workspace/load, max_retries: "${param.retries}"}
+"""
+
+
+def load(**settings: int) -> dict[str, object]:
+    return {"notebook_path": "/Workspace/load", **settings}
+
+
+def expanded(units: list[SourceUnit]) -> list[Value]:
+    """Returns the modules that units come to once blueprints are filled; nothing may be wrong."""
+    contents = [unit.content for unit in bound(units, library_of(units))]
+    assert [str(problem) for content in contents for problem in content.diagnostics] == []
+    return [raw.value for content in contents for raw in content.modules]
 
 
 class Place(Protocol):
@@ -279,6 +309,25 @@ class ControlTableContract:
         )
         table.write(upserts(written))
         assert table.read().rows == [written]
+
+    def test_rows_of_a_blueprint_come_to_the_sources_that_it_makes(self, table: VersionedTable):
+        use = {"transformation_config": None, "execution_order": None, "blueprint": "load"}
+        table.write(
+            upserts(
+                full("a", parameters={"table": "x"}, **use), full("b", parameters={"table": "y", "retries": 3}, **use)
+            )
+        )
+        defining = unit_of_file("blueprints.yml", LOAD)
+
+        (module,) = expanded([*units_of_rows("t", table.read().rows), defining])
+
+        assert module == {
+            "module_name": "sales",
+            "sources": [
+                {"source_id": "load_x", "execution_order": 1, "transformation_config": load(max_retries=1)},
+                {"source_id": "load_y", "execution_order": 1, "transformation_config": load(max_retries=3)},
+            ],
+        }
 
     def test_null_stays_null(self, table: VersionedTable):
         nothing = dict.fromkeys(full())
