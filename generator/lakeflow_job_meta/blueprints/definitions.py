@@ -11,7 +11,6 @@ from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
 from lakeflow_job_meta.blueprints.model import Blueprint, Loop, SourceTemplate
 from lakeflow_job_meta.blueprints.parameters import (
     Parameter,
-    default_template,
     in_order_of_defaults,
     type_of,
 )
@@ -117,7 +116,7 @@ def _parameter(name: str, declared: dict[str, Value], origin: SourceRef) -> tupl
             problems.append(BAD_BLUEPRINT.at(origin.at("pattern"), f"not a regular expression: {error}"))
     least, most = (cast("float | None", declared.get(key)) for key in ("min", "max"))
     is_required = default is None and declared.get("required") is not False
-    template = default_template(default) if default is not None else None
+    template = compile_template(default) if default is not None else None
     needs = tuple(sorted(names_in(default)))
     choice_of = tuple(choices) if choices else None
     parameter = Parameter(name, kind, template, is_required, choice_of, pattern, least, most, needs)

@@ -92,11 +92,16 @@ def _unknown(use: BlueprintUse, library: Library) -> list[Diagnostic]:
         return [UNKNOWN_BLUEPRINT.at(use.origin, "no blueprint is named here, so nothing can be made of it")]
     if not isinstance(name, str):
         return [UNKNOWN_BLUEPRINT.at(use.origin, f"'blueprint' must be the name of one, not {kind_of(name)}")]
+    return no_such_blueprint(name, use.origin, library)
+
+
+def no_such_blueprint(name: str, origin: SourceRef, library: Library) -> list[Diagnostic]:
+    """Reports a name that no blueprint has; nothing where it may be that of one that could not be read."""
     if not library.is_whole or name in library.broken:
         return []
     hint = did_you_mean(name, library.blueprints) or "; write it below 'blueprints:' in a metadata file"
     message = f"there is no blueprint {quoted(name)}{hint}"
-    return [UNKNOWN_BLUEPRINT.at(use.origin, message, nearest(name, library.blueprints))]
+    return [UNKNOWN_BLUEPRINT.at(origin, message, nearest(name, library.blueprints))]
 
 
 def _conflicts(blueprint: Blueprint, rows: Sequence[Resolved], own: dict[str, Value]) -> list[Diagnostic]:

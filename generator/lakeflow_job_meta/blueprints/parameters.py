@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from lakeflow_job_meta._internal.secrets import masked
 from lakeflow_job_meta._internal.text import did_you_mean, kind_of, listing, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value
-from lakeflow_job_meta.blueprints.template import Template, compile_template, names_in
+from lakeflow_job_meta.blueprints.template import Template, names_in
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, nearest
 from lakeflow_job_meta.diagnostics.rules import BAD_PARAMETER, MISSING_PARAMETER, UNKNOWN_PARAMETER
 from lakeflow_job_meta.parsing.arguments import Arguments, ValueForm
@@ -207,11 +207,6 @@ def given_at(
         return arguments.place_of(name, *inside)
     needs = next((each.needs for each in parameters if each.name == name), ())
     return next((at for each in needs if (at := given_at(each, arguments, parameters)) is not None), None)
-
-
-def default_template(value: Value) -> Template:
-    """Returns the template of a parameter's default."""
-    return compile_template(value)
 
 
 def in_order_of_defaults(names: Sequence[str], defaults: dict[str, Value]) -> tuple[list[str], list[str]]:

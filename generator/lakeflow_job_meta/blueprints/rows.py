@@ -17,7 +17,7 @@ from typing import cast
 from lakeflow_job_meta._internal.hashing import content_digest
 from lakeflow_job_meta._internal.text import did_you_mean, listing, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
-from lakeflow_job_meta.blueprints.expansion import ExpandedModule, expand
+from lakeflow_job_meta.blueprints.expansion import ExpandedModule, expand, no_such_blueprint
 from lakeflow_job_meta.blueprints.model import Library
 from lakeflow_job_meta.blueprints.template import Template, compile_template, placeholders_in
 from lakeflow_job_meta.config.model import RowMapping
@@ -27,11 +27,11 @@ from lakeflow_job_meta.diagnostics.rules import (
     CONFLICTING_ROWS,
     MISSING_PARAMETER,
     ROW_KEY,
-    UNKNOWN_BLUEPRINT,
     UNKNOWN_COLUMN,
     UNKNOWN_PARAMETER,
 )
 from lakeflow_job_meta.parsing.arguments import Arguments, ValueForm
+from lakeflow_job_meta.parsing.rows import agreed
 from lakeflow_job_meta.parsing.units import BlueprintUse, RawModule, SourceUnit, UnitContent
 from lakeflow_job_meta.text.json_columns import locate_in_json, read_json
 from lakeflow_job_meta.text.yaml_errors import Mark, lines_of
@@ -120,11 +120,7 @@ def _blueprint_problems(source: RowSource, library: Library) -> list[Diagnostic]
     name, by_row = mapping.blueprint, COLUMN.search(mapping.blueprint) is not None
     blueprint = library.blueprints.get(name)
     if blueprint is None and not by_row:
-        if not library.is_whole or name in library.broken:
-            return []
-        hint = did_you_mean(name, library.blueprints) or "; write it below 'blueprints:' in a metadata file"
-        message, suggestion = f"there is no blueprint {quoted(name)}{hint}", nearest(name, library.blueprints)
-        return [UNKNOWN_BLUEPRINT.at(origin.at("blueprint"), message, suggestion)]
+        return no_such_blueprint(name, origin.at("blueprint"), library)
     possible = list(library.blueprints.values()) if blueprint is None else [blueprint]
     known = {parameter.name for each in possible for parameter in each.parameters}
     found = []
@@ -485,9 +481,8 @@ def _shared(reading: _Reading, rows: Sequence[TableRow]) -> dict[str, Value]:
     found: dict[str, Value] = {}
     for name in reading.shared_columns:
         index = reading.columns.by_name.get(name.casefold())
-        values = [] if index is None else [row.values[index] for row in rows if row.values[index] is not None]
-        if values and all(value == values[0] for value in values):
-            found[name] = values[0]
+        if index is not None and (value := agreed(row.values[index] for row in rows)) is not None:
+            found[name] = value
     return found
 
 

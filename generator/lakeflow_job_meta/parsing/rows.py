@@ -190,12 +190,14 @@ def _module(label: str, rows: list[Row], group_column: str | None, own_columns: 
 
 def _shared_columns(rows: Sequence[Row], names: Iterable[str]) -> dict[str, Value]:
     """Returns the columns in which all rows of a module agree, but for those that have nothing there."""
-    found: dict[str, Value] = {}
-    for name in names:
-        values = [row[name] for row in rows if row.get(name) is not None]
-        if values and all(value == values[0] for value in values):
-            found[name] = cast("Value", values[0])
-    return found
+    found = {name: agreed(cast("Value", row.get(name)) for row in rows) for name in names}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def agreed(values: Iterable[Value]) -> Value:
+    """Returns what all rows of a module have in a column, but for those that have nothing; None if they differ."""
+    present = [value for value in values if value is not None]
+    return present[0] if present and all(value == present[0] for value in present) else None
 
 
 def _use(rows: list[Row], origin: SourceRef, problems: list[Diagnostic]) -> BlueprintUse | None:
