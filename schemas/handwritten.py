@@ -124,9 +124,10 @@ METADATA_DEFINITIONS: dict[str, Schema] = {
                 "description": described("Description of the job.", or_null(STRING)),
                 "job_config": described("Settings of the job under their Jobs API names.", or_null(ref("job_config"))),
                 "targets": described(
-                    "The bundle targets in which the job exists; without it, in all of them.",
-                    or_null(listing(ref("target"))),
+                    "The bundle targets in which the job exists, or a map of what is not the same in some of them.",
+                    or_null(ref("targets")),
                     ["dev", "prod"],
+                    {"dev": {"job_config": {"schedule": None}}, "prod": {"job_config": {"max_concurrent_runs": 3}}},
                 ),
                 "presets": described(
                     "Presets of the project file that apply to the job.", or_null(listing(STRING)), ["big_cluster"]
@@ -149,7 +150,7 @@ METADATA_DEFINITIONS: dict[str, Schema] = {
                 "module_name": described("Name of the module, in the place of the blueprint's.", or_null(STRING)),
                 "description": described("Description of the job.", or_null(STRING)),
                 "job_config": described("Laid over the blueprint's.", or_null(ref("job_config"))),
-                "targets": described("In the place of the blueprint's.", or_null(listing(ref("target")))),
+                "targets": described("In the place of the blueprint's.", or_null(ref("targets"))),
                 "presets": described("In the place of the blueprint's.", or_null(listing(STRING))),
                 "sources": described(
                     "Laid over the blueprint's sources of the same source_id; others are added.",
@@ -200,7 +201,7 @@ METADATA_DEFINITIONS: dict[str, Schema] = {
                 "module_name": described("Name of the module.", STRING, "ingest_${param.table}"),
                 "description": described("Description of the job.", or_null(STRING)),
                 "job_config": described("Settings of the job.", or_null(or_reference(ref("job_config")))),
-                "targets": described("The bundle targets.", or_null(or_reference(listing(ref("target"))))),
+                "targets": described("The bundle targets.", or_null(or_reference(ref("targets")))),
                 "presets": described("Presets of the project file.", or_null(or_reference(listing(STRING)))),
                 "sources": described("What the job does.", listing(ref("blueprint_source"))),
             },
@@ -241,6 +242,38 @@ METADATA_DEFINITIONS: dict[str, Schema] = {
         ),
     },
     "target": {"title": "Target", **STRING, "minLength": 1, "x-expected": "the name of a target"},
+    "targets": {"anyOf": [listing(ref("target")), mapping(or_null(ref("in_target")))]},
+    "in_target": {
+        "title": "What is written for a target",
+        "anyOf": [
+            closed(
+                {
+                    "description": described("Description of the job there.", or_null(STRING)),
+                    "job_config": described("Laid over that of the module.", or_null(ref("job_config"))),
+                    "sources": described(
+                        "What is laid over sources of the module, by their source_id.",
+                        or_null(mapping(or_null(ref("source_in_target")))),
+                        {"load": {"transformation_config": {"max_retries": 5}}},
+                    ),
+                }
+            ),
+            {"enum": [False], "description": "The job does not exist in the target."},
+        ],
+        "x-expected": "a map of what is not the same there, or false for a target without the job",
+    },
+    "source_in_target": {
+        "title": "Source in a target",
+        **closed(
+            {
+                "execution_order": described("The stage in which the task runs there.", or_null({"type": "integer"})),
+                "depends_on": described("The sources to wait for there.", or_null(listing(ref("dependency")))),
+                "is_active": described("Whether the task exists there.", or_null({"type": "boolean"})),
+                "transformation_config": described(
+                    "Laid over that of the source.", or_null(ref("transformation_config"))
+                ),
+            }
+        ),
+    },
     "source": {
         "title": "Source",
         **closed(

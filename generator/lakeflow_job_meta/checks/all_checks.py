@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from lakeflow_job_meta._internal.text import listing
 from lakeflow_job_meta.checks import (
     combinations,
     compute,
@@ -27,5 +30,19 @@ JOB_CHECKS: tuple[JobCheck, ...] = tuple(check for subject in _SUBJECTS for chec
 
 
 def check_job(job: Job, context: CheckContext) -> list[Diagnostic]:
-    """Runs every check over one job."""
+    """Runs every check over one job, as it is in each target; what is wrong in some of them alone says in which."""
+    if not job.by_target:
+        return _checked(job, context)
+    found: dict[Diagnostic, list[str]] = {}
+    for target, each in job.by_target.items():
+        for problem in dict.fromkeys(_checked(each, context)):
+            found.setdefault(problem, []).append(target)
+    of_all = len(job.by_target)
+    return [
+        each if len(names) == of_all else replace(each, message=f"{each.message} (in {listing(names)})")
+        for each, names in found.items()
+    ]
+
+
+def _checked(job: Job, context: CheckContext) -> list[Diagnostic]:
     return [problem for check in JOB_CHECKS for problem in check(job, context)]

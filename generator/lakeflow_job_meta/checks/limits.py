@@ -77,7 +77,7 @@ def tags_of_the_bundle_fit_in(job: Job, context: CheckContext) -> Iterator[Diagn
     own = job.settings.get("tags") or {}
     if not context.bundle.added_tags or not isinstance(own, dict) or len(own) > MAX_TAGS:
         return
-    for target in sorted(job.module.targets or context.bundle.targets or ()):
+    for target in sorted(job.targets or context.bundle.targets or ()):
         added = sorted(context.bundle.tags_added(job.key, target) - own.keys())
         if len(own) + len(added) > MAX_TAGS:
             message = (

@@ -40,7 +40,7 @@ def local_files_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     for path, settings, patterns in _holders(job):
         for found in local_paths(settings, patterns, from_git=from_git):
             origin = job.origin_of((*path, *found.setting))
-            yield from [*_problems(found, origin, context)] or _not_uploaded(found, origin, context, job.module.targets)
+            yield from [*_problems(found, origin, context)] or _not_uploaded(found, origin, context, job.targets)
 
 
 def paths_in_variables_are_clear(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
@@ -53,7 +53,7 @@ def paths_in_variables_are_clear(job: Job, context: CheckContext) -> Iterator[Di
     if b"${var." not in together and b"${bundle." not in together:
         return
     from_git = "git_source" in job.settings
-    targets: list[str | None] = [*sorted(job.module.targets or context.bundle.targets or ())]
+    targets: list[str | None] = [*sorted(job.targets or context.bundle.targets or ())]
     for target in targets or [None]:
         resolve = partial(_resolved, bundle=context.bundle, target=target)
         for path, settings, patterns in _holders(job):

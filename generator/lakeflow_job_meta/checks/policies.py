@@ -55,8 +55,10 @@ class _Found:
 
 
 def policies_of(job: Job, project: Project, bundle: BundleDeclarations) -> list[Policy]:
-    """Returns the policies that are for a job, those from which its module is exempt among them."""
-    return [policy for policy in project.policies if _is_for(policy, job, project, bundle)]
+    """Returns the policies that are for a job in some target, those from which its module is exempt among them."""
+    return [
+        policy for policy in project.policies if any(_is_for(policy, each, project, bundle) for each in job.variants)
+    ]
 
 
 def policies_are_kept(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
@@ -98,8 +100,8 @@ def _is_set(path: SettingPath, policy: Policy, job: Job) -> bool:
 
 
 def _is_in(job: Job, condition: Condition, bundle: BundleDeclarations) -> bool:
-    """Says whether the job exists in a target, in which it has the same settings as everywhere."""
-    targets = job.module.targets or bundle.targets
+    """Says whether the job exists in a target as it is here."""
+    targets = job.targets or bundle.targets
     if targets is None:
         return True
     # What the databricks CLI calls the target of a bundle that declares none.

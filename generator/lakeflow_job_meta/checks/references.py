@@ -200,12 +200,26 @@ def key_is_free(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
 def targets_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses targets that the bundle does not have."""
     known = context.bundle.targets
-    for number, target in enumerate(job.module.targets if known is not None else ()):
-        if target not in (known or ()):
-            hint = did_you_mean(target, sorted(known or ()))
-            origin = job.module.origin.at("targets", number)
+    module = job.module
+    listed = [(target, module.origin.at("targets", number)) for number, target in enumerate(module.targets)]
+    for target, origin in (*listed, *((target, module.origin.key("targets", target)) for target in module.by_target)):
+        if known is not None and target not in known:
+            hint = did_you_mean(target, sorted(known))
             message = f"databricks.yml has no target {quoted(target)}{hint}"
-            yield rules.UNKNOWN_TARGET.at(origin, message, nearest(target, known or ()))
+            yield rules.UNKNOWN_TARGET.at(origin, message, nearest(target, known))
+
+
+def sources_of_targets_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+    """Refuses what is written for a target about a source that the module does not have."""
+    module = job.module
+    known = [source.source_id for source in module.sources]
+    for target, own in module.by_target.items():
+        sources = own.get("sources") if isinstance(own, dict) else None
+        for source_id in sources if isinstance(sources, dict) else ():
+            if source_id not in known:
+                message = f"the module has no source {quoted(source_id)}{did_you_mean(source_id, known)}"
+                origin = module.origin.key("targets", target, "sources", source_id)
+                yield rules.UNKNOWN_FIELD.at(origin, message)
 
 
 def presets_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
@@ -226,4 +240,5 @@ JOB_CHECKS = (
     no_circle_of_jobs,
     key_is_free,
     targets_exist,
+    sources_of_targets_exist,
 )

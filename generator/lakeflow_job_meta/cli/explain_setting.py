@@ -13,9 +13,9 @@ import click
 from lakeflow_job_meta._internal.secrets import masked
 from lakeflow_job_meta._internal.text import did_you_mean, json_like, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
-from lakeflow_job_meta.cli.params import compile_metadata, open_project
+from lakeflow_job_meta.cli.params import compile_metadata, format_option, open_project, target_option
 from lakeflow_job_meta.cli.report import echo
-from lakeflow_job_meta.cli.show import key_of
+from lakeflow_job_meta.cli.show import key_of, variant_of
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.setting_layers import SettingLayer, layers_of
@@ -30,14 +30,16 @@ class _Asked:
     task: str | None
     name: str
     path: KeyPath
+    target: str | None = None
 
 
 @click.command("explain-setting")
 @click.argument("module")
 @click.argument("names", nargs=-1, required=True, metavar="[TASK] SETTING")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@target_option
+@format_option(["text", "json"])
 @click.pass_obj
-def command(folder: Path | None, module: str, names: tuple[str, ...], form: str) -> None:
+def command(folder: Path | None, module: str, names: tuple[str, ...], target: str | None, form: str) -> None:
     """Show which places set a setting of a job or task, the one that wins first.
 
     A setting below another one is written with dots, an item of a list with its number: `tags.owner`,
@@ -47,6 +49,7 @@ def command(folder: Path | None, module: str, names: tuple[str, ...], form: str)
     Examples:
       ljm explain-setting ingest_orders max_concurrent_runs
       ljm explain-setting ingest_orders extract max_retries
+      ljm explain-setting ingest_orders extract max_retries -t prod
     """
     if len(names) > 2:
         raise ConfigError("Name a module, a task where the setting is of one, and a setting.")
@@ -55,7 +58,11 @@ def command(folder: Path | None, module: str, names: tuple[str, ...], form: str)
     job = compilation.jobs.get(key_of(compilation, module))
     if job is None:
         raise OperationFailed(f"No job can be made of the module {quoted(module)}; `ljm validate` says why.")
+    if target is not None or job.by_target:
+        target = target or compilation.bundle.default_target or job.targets[0]
+        job = variant_of(job, target, compilation)
     asked = _asked(job, names)
+    asked = replace(asked, target=target)
     is_there, value = value_at(job.settings, asked.path)
     value = masked(value, asked.path)
     layers = [replace(each, value=cast(Value, masked(each.value, asked.path))) for each in layers_of(job, asked.path)]
@@ -84,7 +91,8 @@ def _asked(job: Job, names: tuple[str, ...]) -> _Asked:
 
 def _subject(job: Job, asked: _Asked) -> str:
     of_task = f" of task {asked.task}" if asked.task is not None else ""
-    return f"{asked.name}{of_task} of {job.module.module_name}"
+    in_target = f" in {asked.target}" if asked.target is not None else ""
+    return f"{asked.name}{of_task} of {job.module.module_name}{in_target}"
 
 
 def _not_set(job: Job, asked: _Asked) -> str:
@@ -113,6 +121,7 @@ def _written(value: object) -> str:
 def _as_json(job: Job, asked: _Asked, value: object, layers: list[SettingLayer]) -> dict[str, object]:
     return {
         "module": job.module.module_name,
+        "target": asked.target,
         "task": asked.task,
         "setting": asked.name,
         "value": value,

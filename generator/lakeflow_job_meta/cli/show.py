@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
 
 from lakeflow_job_meta._internal.secrets import without_values
 from lakeflow_job_meta._internal.text import did_you_mean, listing, printable, quoted
-from lakeflow_job_meta.cli.params import compile_metadata, open_project
+from lakeflow_job_meta.cli.params import compile_metadata, open_project, optional_text
 from lakeflow_job_meta.cli.report import echo, show_text
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.diagnostics.model import Diagnostic, in_reading_order
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
-from lakeflow_job_meta.layout.generated_file import FileKind
+from lakeflow_job_meta.jobs.model import Job
+from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
 from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.parsing.keys import job_key
 from lakeflow_job_meta.render.annotate import with_origins
 from lakeflow_job_meta.text.diffs import secrets_of_text
+from lakeflow_job_meta.text.yaml_writer import to_yaml, to_yaml_key
 
 _EMPTY_LINE = "\n"
 
 
 @click.command("show")
 @click.argument("module")
+@optional_text("--target", "-t", metavar="TARGET", help="Print the job as it is in this target alone.")
 @click.option("--origin", "with_origin", is_flag=True, help="Put behind each value where it is written.")
 @click.pass_obj
-def command(folder: Path | None, module: str, with_origin: bool) -> None:
+def command(folder: Path | None, module: str, target: str | None, with_origin: bool) -> None:
     """Print the job of a module as YAML, as it is generated.
 
     Nothing has to be on disk, and nothing is written. What a blueprint and the defaults of the project give is in it.
@@ -38,6 +42,7 @@ def command(folder: Path | None, module: str, with_origin: bool) -> None:
     Examples:
       ljm show ingest_orders
       ljm show ingest_orders --origin
+      ljm show ingest_orders -t prod
     """
     project = open_project(folder)
     compilation = compile_metadata(project)
@@ -45,15 +50,19 @@ def command(folder: Path | None, module: str, with_origin: bool) -> None:
     problems = _problems_of(compilation, key)
     show_text(problems)
     texts = {file: text for file, text in compilation.files.items() if file.job_key == key}
+    job = compilation.jobs.get(key) if with_origin or target is not None else None
     if not texts:
         raise OperationFailed(f"No job can be made of the module {quoted(module)}.")
+    if job is not None and target is not None:
+        job = variant_of(job, target, compilation)
+        texts = {file: text if file.kind is FileKind.SQL else _yaml_of(job) for file, text in _files_of(job, texts)}
     layout = layout_of(project)
     for number, (file, text) in enumerate(sorted(texts.items())):
         if len(texts) > 1:
             echo(f"{_EMPTY_LINE if number else ''}==> {layout.in_project(file)} <==")
-        job = compilation.jobs.get(key) if with_origin and file.kind is FileKind.JOB else None
         secrets = secrets_of_text(text)
-        text = without_values(text if job is None else with_origins(text, job), secrets)
+        is_marked = with_origin and job is not None and file.kind is FileKind.JOB
+        text = without_values(with_origins(text, job) if is_marked and job is not None else text, secrets)
         # Elsewhere it may be kept as a file.
         click.echo(printable(text) if sys.stdout.isatty() else text, nl=False)
 
@@ -73,6 +82,26 @@ def key_of(compilation: Compilation, module: str) -> str:
             f"There is no module {quoted(module)} in what could be read; it may be in {listing(places)}."
         )
     raise ConfigError(f"There is no module {quoted(module)}{hint}")
+
+
+def variant_of(job: Job, target: str, compilation: Compilation) -> Job:
+    """Returns a job as it is in a target; raises an error where there is no such target, or no such job in it."""
+    known = compilation.bundle.targets
+    if known is not None and target not in known:
+        raise ConfigError(f"databricks.yml has no target {quoted(target)}{did_you_mean(target, sorted(known))}")
+    if job.targets and target not in job.targets:
+        raise OperationFailed(f"The module {quoted(job.module.module_name)} has no job in the target {quoted(target)}.")
+    return job.in_target(target)
+
+
+def _files_of(job: Job, texts: Mapping[GeneratedFile, str]) -> Iterator[tuple[GeneratedFile, str]]:
+    """Yields the files of a job that it has in one target."""
+    names = {file.name for file in job.sql_files}
+    yield from ((file, text) for file, text in texts.items() if file.kind is not FileKind.SQL or file.name in names)
+
+
+def _yaml_of(job: Job) -> str:
+    return f"resources:\n  jobs:\n    {to_yaml_key(job.key)}:\n      {to_yaml(job.settings, 6)}\n"
 
 
 def _problems_of(compilation: Compilation, key: str) -> tuple[Diagnostic, ...]:

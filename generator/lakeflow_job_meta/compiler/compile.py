@@ -17,7 +17,7 @@ from lakeflow_job_meta.compiler.parallel import ParallelCompiler, Workers
 from lakeflow_job_meta.compiler.placeholders import placeholder_values
 from lakeflow_job_meta.compiler.result import Compilation, UnitResult
 from lakeflow_job_meta.compiler.unit import CompilePass, UnitCompiler
-from lakeflow_job_meta.compiler.unused import policy_problems, unused_presets
+from lakeflow_job_meta.compiler.unused import policy_problems, preset_problems
 from lakeflow_job_meta.config.bundle import BundleDeclarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, errors_among, in_reading_order
@@ -77,7 +77,7 @@ def compile_project(
         *bundle.problems,
         *unknown_overrides(bundle, compilation),
         *placeholder_values(bundle, compilation),
-        *unused_presets(project, compilation),
+        *preset_problems(project, bundle, compilation),
         *policy_problems(project, bundle, compilation),
     ]
     compilation = _with(compilation, project, found)
@@ -167,7 +167,7 @@ def _jobs(compiler: UnitCompiler, units: Mapping[SourceUnit, UnitResult]) -> Job
         for name, key, blueprint in result.modules
         if key is not None and name and job_path(key) in result.files
     }
-    return Jobs(compiler.project, compiler.layout.output, sources)
+    return Jobs(compiler.project, compiler.layout.output, compiler.bundle.targets, sources)
 
 
 def _with(compilation: Compilation, project: Project, found: Sequence[Diagnostic]) -> Compilation:

@@ -44,7 +44,11 @@ def link(
     # A job that runs others depends on them, and so was parsed.
     # In reading order, since the last one of those that collide counts.
     in_order = [parsed[unit] for unit in units if unit in parsed]
-    runs = {job.key: tuple(key for _, key in jobs_run_by(job)) for each in in_order for job in each.jobs}
+    runs = {
+        job.key: tuple(dict.fromkeys(key for each in job.variants for _, key in jobs_run_by(each)))
+        for unit in in_order
+        for job in unit.jobs
+    }
     links = Links(OtherModules(known, runs, frozenset(known.values())), _collisions(in_order))
     return {unit: compiler.compile(parsed[unit], links) if unit in parsed else alone[unit] for unit in units}
 

@@ -32,7 +32,7 @@ def unknown_overrides(bundle: BundleDeclarations, compilation: Compilation) -> I
 def _problems(part: JobPart, whole: list[JobPart], compilation: Compilation) -> Iterator[Diagnostic]:
     is_ours = part.key in compilation.jobs.names
     job = compilation.jobs.get(part.key) if is_ours and not whole else None
-    targets = job.module.targets if job is not None else ()
+    targets = job.targets if job is not None else ()
     if targets and part.target not in targets and not part.is_whole:
         yield UNKNOWN_OVERRIDE.at(part.origin.key(), f"the module of the job {quoted(part.key)} is not for this target")
     elif job is None and not whole:
@@ -44,7 +44,8 @@ def _problems(part: JobPart, whole: list[JobPart], compilation: Compilation) -> 
             )
             yield UNKNOWN_OVERRIDE.at(part.origin.key(), message)
     else:
-        known = {str(task.get("task_key")) for task in job.tasks} if job is not None else set[str]()
+        tasks = job.in_target(part.target).tasks if job is not None else []
+        known = {str(task.get("task_key")) for task in tasks}
         known |= {key for each in whole for _, key, _ in each.tasks}
         yield from _unknown_tasks(part, known, compilation.jobs.project.task_keys)
 

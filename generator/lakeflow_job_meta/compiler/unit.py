@@ -128,7 +128,7 @@ class UnitCompiler:
         return results
 
     def parse(self, unit: SourceUnit) -> ParsedUnit:
-        return parse_unit(unit, self.project, self.layout.output)
+        return parse_unit(unit, self.project, self.layout.output, self.bundle.targets)
 
     def compile_alone(self, unit: SourceUnit) -> UnitResult | None:
         """Compiles a unit without the others; None if that cannot be done."""
@@ -192,7 +192,8 @@ class UnitCompiler:
             problems += rendered.diagnostics
             found.files.update(rendered.files)
         if job is not None and not errors_among(problems):
-            found.summaries += self.layout.summaries(job.key, job.settings, job.module.group)
+            everywhere = [each.settings for each in job.variants]
+            found.summaries += self.layout.summaries(job.key, everywhere, job.module.group)
         elif parsed.key is not None:
             found.kept_jobs.add(parsed.key)
         # What is wrong with a damaged one was reported where it was read.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 
 from lakeflow_job_meta._internal.text import did_you_mean, quoted
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import BundleDeclarations
-from lakeflow_job_meta.config.model import Policy, Project
-from lakeflow_job_meta.diagnostics.model import Diagnostic
+from lakeflow_job_meta.config.model import Condition, Project
+from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
 from lakeflow_job_meta.diagnostics.rules import (
     EXPIRED_EXEMPTION,
     UNKNOWN_TARGET,
@@ -25,16 +25,20 @@ def _are_all_known(compilation: Compilation) -> bool:
     return not (any(each.is_unreadable for each in compilation.missing) or compilation.kept_labels)
 
 
-def unused_presets(project: Project, compilation: Compilation) -> Iterator[Diagnostic]:
-    """Yields presets from which no job takes anything; none where not all modules are known."""
-    if not _are_all_known(compilation):
-        return
+def preset_problems(project: Project, bundle: BundleDeclarations, compilation: Compilation) -> Iterator[Diagnostic]:
+    """Yields presets for targets that are not there, and those from which no job takes anything.
+
+    None of the latter where not all modules are known.
+    """
     used = frozenset().union(*(result.presets for result in compilation.units.values()))
     for number, preset in enumerate(project.presets):
-        if preset.name not in used:
+        origin = project.origin.at("presets", number)
+        unknown = [*_unknown_targets(preset.match or (), origin.at("match", "target"), "preset", bundle)]
+        yield from unknown
+        if preset.name not in used and not unknown and _are_all_known(compilation):
             what = "matches no module" if preset.match is not None else "is named by no module"
             message = f"the preset {quoted(preset.name)} {what}, so what it sets is nowhere"
-            yield UNUSED_PRESET.at(project.origin.at("presets", number, "preset"), message)
+            yield UNUSED_PRESET.at(origin.at("preset"), message)
 
 
 def policy_problems(project: Project, bundle: BundleDeclarations, compilation: Compilation) -> Iterator[Diagnostic]:
@@ -45,20 +49,30 @@ def policy_problems(project: Project, bundle: BundleDeclarations, compilation: C
             "and delete it, or agree on another day"
         )
         yield EXPIRED_EXEMPTION.at(exemption.origin.at("until"), message)
-    unknown = [(policy.name, problem) for policy in project.policies for problem in _unknown_targets(policy, bundle)]
+    unknown = [
+        (policy.name, problem)
+        for policy in project.policies
+        for problem in _unknown_targets(policy.where, policy.origin.at("where", "target"), "policy", bundle)
+    ]
     yield from (problem for _, problem in unknown)
     if project.policies and _are_all_known(compilation):
         yield from _unused_policies(project, compilation, {name for name, _ in unknown})
         yield from _unused_exemptions(project, compilation)
 
 
-def _unknown_targets(policy: Policy, bundle: BundleDeclarations) -> Iterator[Diagnostic]:
-    for condition in policy.where if bundle.targets else ():
-        for target in condition.values if condition.kind == "target" else ():
-            if not any(is_like(known, (target,)) for known in bundle.targets or ()):
-                hint = did_you_mean(target, sorted(bundle.targets or ()))
-                message = f"databricks.yml has no target {quoted(target)}, so the policy is for none there{hint}"
-                yield UNKNOWN_TARGET.at(policy.origin.at("where", "target"), message)
+def _unknown_targets(
+    conditions: Iterable[Condition], origin: SourceRef, what: str, bundle: BundleDeclarations
+) -> Iterator[Diagnostic]:
+    """Yields the targets of a preset or policy that the bundle does not have."""
+    wanted = [target for condition in conditions if condition.kind == "target" for target in condition.values]
+    if wanted and bundle.targets is None and what == "preset":
+        message = "a preset for a target needs a databricks.yml that can be read, with its 'targets'"
+        yield UNKNOWN_TARGET.at(origin, message)
+    for target in wanted if bundle.targets else ():
+        if not any(is_like(known, (target,)) for known in bundle.targets or ()):
+            hint = did_you_mean(target, sorted(bundle.targets or ()))
+            message = f"databricks.yml has no target {quoted(target)}, so the {what} is for none there{hint}"
+            yield UNKNOWN_TARGET.at(origin, message)
 
 
 def _unused_policies(project: Project, compilation: Compilation, reported: set[str]) -> Iterator[Diagnostic]:

@@ -10,7 +10,7 @@ from lakeflow_job_meta.config.model import Condition
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
 from lakeflow_job_meta.diagnostics.rules import PROJECT_FILE_MISTAKE
 
-PLAIN = ("module", "file", "blueprint", "task_type")
+PLAIN = ("module", "file", "blueprint", "task_type", "target")
 _NAMED = ("tag", "column")
 
 

@@ -33,7 +33,7 @@ from lakeflow_job_meta.text.yaml_reader import read_yaml
 KINDS = ("require", "require_one", "allow", "deny", "most", "least")
 """What a policy may want; it has exactly one of them."""
 
-_OWN_CONDITIONS = (*PLAIN, "target", "has")
+_OWN_CONDITIONS = (*PLAIN, "has")
 _KEYS = ("policies", "exemptions")
 _NUMBERS = frozenset({"integer", "number"})
 _PLAIN_TYPES = _NUMBERS | {"string", "boolean"}

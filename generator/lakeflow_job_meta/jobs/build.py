@@ -7,9 +7,11 @@ result, so that defaults and conveniences are checked too.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
+from typing import NamedTuple
 
 from lakeflow_job_meta._internal.text import did_you_mean, either, kind_of, listing, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value
@@ -26,7 +28,7 @@ from lakeflow_job_meta.diagnostics.rules import (
 from lakeflow_job_meta.jobs import task_types
 from lakeflow_job_meta.jobs.dependencies import Stages
 from lakeflow_job_meta.jobs.key_order import in_job_order, in_task_order
-from lakeflow_job_meta.jobs.layers import Layer, merge_layers
+from lakeflow_job_meta.jobs.layers import Layer, by_target, merge_layers
 from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, LocalPath, Patterns, with_paths
 from lakeflow_job_meta.jobs.model import Job, SqlFile, TaskOrigin
 from lakeflow_job_meta.jobs.presets import Numbered, applies_to, presets_of, with_sources
@@ -72,37 +74,68 @@ class Built:
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
-def build_job(module: Module, project: Project, output: str) -> Built:
+def build_job(
+    module: Module,
+    project: Project,
+    output: str,
+    target: str | None = None,
+    sql: Mapping[str, str] = MappingProxyType({}),
+) -> Built:
     """Builds the job of one module, or of what could be read of a broken one.
 
-    `output` is the folder that `jobs/` and `sql/` are in, relative to the project. The job is complete if nothing is
-    reported; there is none, and a warning, if the module has no active source.
+    The job is complete if nothing is reported; there is none, and a warning, if the module has no active source.
+
+    Args:
+        module: The module; as it is in the target, if it is for one.
+        project: The project.
+        output: The folder that `jobs/` and `sql/` are in, relative to the project.
+        target: The target that the job is for; None for all in which it is the same.
+        sql: The files of inline SQL that the job has in other targets: their texts by their names in small letters.
     """
-    presets = presets_of(module, project)
+    presets = presets_of(module, project, target)
     module = with_sources(module, presets)
     stages = Stages(module)
     sources = stages.in_order()
     if not sources:
-        message = f"the module {quoted(module.module_name)} has no active source, so no job is created from it"
-        return Built(None, (NO_ACTIVE_SOURCE.at(module.origin.key("sources"), message),))
-    builder = _Builder(module, project, output, stages, presets)
+        where = "" if target is None else f" in the target {quoted(target)}"
+        way_out = "" if target is None else f"; write `{target}: false` below 'targets' to leave it out there"
+        message = f"the module {quoted(module.module_name)} has no active source{where}, so no job is created from it"
+        return Built(None, (NO_ACTIVE_SOURCE.at(module.origin.key("sources"), message + way_out),))
+    builder = _Builder(module, project, output, stages, presets, _Variant(target, sql))
     settings, layers = builder.job_settings()
     tasks, origins = zip(*map(builder.task, sources), strict=True)
     settings["tasks"] = list(tasks)
     used = frozenset(each.name for _, each in presets if each.job or each.sources) | builder.task_presets
-    job = Job(module, in_job_order(settings), tuple(layers), origins, tuple(builder.sql_files), used)
+    targets = module.targets if target is None else (target,)
+    job = Job(module, in_job_order(settings), tuple(layers), origins, tuple(builder.sql_files), used, targets)
     return Built(job, tuple(builder.problems))
+
+
+class _Variant(NamedTuple):
+    """The target that a job is built for, if it is one, and the files of inline SQL that it has in others."""
+
+    target: str | None
+    sql: Mapping[str, str]
 
 
 class _Builder:
     """Builds one job and gathers what is wrong with it."""
 
-    def __init__(self, module: Module, project: Project, output: str, stages: Stages, presets: list[Numbered]) -> None:
+    def __init__(
+        self,
+        module: Module,
+        project: Project,
+        output: str,
+        stages: Stages,
+        presets: list[Numbered],
+        variant: _Variant,
+    ) -> None:
         self.module = module
         self.project = project
         self.output = output
         self.stages = stages
         self.presets = presets
+        self.variant = variant
         self.sql_files: list[SqlFile] = []
         self.sql_names: set[str] = set()
         self.problems: list[Diagnostic] = []
@@ -139,7 +172,7 @@ class _Builder:
         if module.description is not None:
             origin = module.origin.at("description")
             layers.append(Layer("module", origin, module.description, ("description",), is_derived=True))
-        return _yielding([*layers, Layer("module", module.origin.at("job_config"), module.job_config)])
+        return _yielding([*layers, *by_target(Layer("module", module.origin.at("job_config"), module.job_config))])
 
     def task(self, source: Source) -> tuple[dict[str, Value], TaskOrigin]:
         """Returns the task of one source, and what it was made of."""
@@ -173,7 +206,7 @@ class _Builder:
             # What else is wrong with the task is found all the same.
             return _without(merge_layers([own], own.prefix), (*task_types.BY_BLOCK, *_NOT_OF_THE_API))
         block = self._block(config, kind, own.ref)
-        merging = [*self._task_defaults(config, kind, own.prefix), own]
+        merging = [*self._task_defaults(config, kind, own.prefix), *by_target(own)]
         layers += merging
         settings = _without(merge_layers(merging, own.prefix), _NOT_OF_THE_API)
         if not isinstance(block, dict):
@@ -182,10 +215,11 @@ class _Builder:
         if kind.block == "sql_task":
             self._check_sql(block, config, own.ref)
             layers += self._default_warehouse(block, own.prefix)
-        sql_name = self._sql_name(key)
-        if isinstance(block.get(task_types.INLINE_SQL), str):
+        text = block.get(task_types.INLINE_SQL)
+        sql_name = self._sql_name(key, text)
+        if isinstance(text, str):
             self.sql_names.add(sql_name.casefold())
-            self.sql_files.append(SqlFile(sql_name, str(block[task_types.INLINE_SQL])))
+            self.sql_files.append(SqlFile(sql_name, text))
         if kind.block == "for_each_task" and isinstance(block.get("task"), dict):
             path = (kind.block, "task")
             inner = replace(own, ref=own.ref.at(*path), value=block["task"], prefix=(*own.prefix, *path))
@@ -219,10 +253,15 @@ class _Builder:
             return []
         return [Layer("defaults", self.project.origin.at("defaults", "warehouse_id"), default, (*prefix, *path))]
 
-    def _sql_name(self, key: str) -> str:
-        """Names the file of a task's inline SQL: by its key, unless a file of the job has that name on some disk."""
-        names = (key if number == 1 else f"{key}_{number}" for number in itertools.count(1))
-        return next(name for name in names if name.casefold() not in self.sql_names)
+    def _sql_name(self, key: str, text: Value) -> str:
+        """Names the file of a task's inline SQL: by its key, unless another file of the job has that name on some disk.
+
+        That may be one of the same task, where it runs other SQL in another target.
+        """
+        target, others = self.variant
+        of_target = [f"{key}_{job_key(target)}"] if target is not None else []
+        names = itertools.chain([key], of_target, (f"{key}_{number}" for number in itertools.count(2)))
+        return next(n for n in names if n.casefold() not in self.sql_names and others.get(n.casefold(), text) == text)
 
     def _iteration(self, own: Layer, key: str, source_id: str, layers: list[Layer]) -> dict[str, Value]:
         own_key = own.value.get("task_key") if isinstance(own.value, dict) else None

@@ -7,10 +7,11 @@ merged, so that the origin of a setting is looked up in exactly what the setting
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lakeflow_job_meta._internal.trees import KeyPath, Value, by_item_key, by_item_number, merged, value_at
 from lakeflow_job_meta.diagnostics.model import SourceRef
+from lakeflow_job_meta.parsing.targets import TargetedModule
 
 Moves = tuple[tuple[KeyPath, KeyPath], ...]
 """Paths of settings, each with the path at which metadata may write that setting."""
@@ -33,6 +34,22 @@ class Layer:
     prefix: KeyPath = ()
     moves: Moves = ()
     is_derived: bool = False
+
+
+def by_target(layer: Layer) -> list[Layer]:
+    """Returns a layer of a module as two where it is in one target: what is written for all of them, and for that one.
+
+    So null below a target takes away what defaults set, too.
+    """
+    document, path = layer.ref.document, layer.ref.path
+    if not isinstance(document, TargetedModule):
+        return [layer]
+    is_there, value = document.value_below(path)
+    below = [replace(layer, ref=document.below(path), value=value)] if is_there else []
+    own = document.own(path)
+    if own is None:
+        return below
+    return [*below, replace(layer, name=f"module, target {document.target}", ref=own[0], value=own[1])]
 
 
 def merge_layers(layers: Iterable[Layer], below: KeyPath = ()) -> dict[str, Value]:

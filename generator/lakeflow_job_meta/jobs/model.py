@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import marshal
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
@@ -48,6 +48,9 @@ class Job:
         layers: What the settings were merged from, but for those of tasks.
         task_origins: Of each task, in the order of `settings["tasks"]`.
         presets: The names of those that something was taken from.
+        targets: Those in which it exists; empty for all of the bundle.
+        by_target: Of a job that is not the same in all targets, the job of each; it has itself the settings of the
+            first one.
     """
 
     module: Module
@@ -56,6 +59,17 @@ class Job:
     task_origins: tuple[TaskOrigin, ...] = ()
     sql_files: tuple[SqlFile, ...] = ()
     presets: frozenset[str] = frozenset()
+    targets: tuple[str, ...] = ()
+    by_target: Mapping[str, Job] = field(default_factory=dict)
+
+    @property
+    def variants(self) -> tuple[Job, ...]:
+        """The job as it is in each target, or itself where it is the same in all."""
+        return tuple(self.by_target.values()) or (self,)
+
+    def in_target(self, target: str | None) -> Job:
+        """Returns the job as it is in a target."""
+        return self.by_target.get(target, self) if target is not None else self
 
     @property
     def key(self) -> str:
@@ -80,6 +94,16 @@ class Job:
         """
         kept = [source.only_kept for source in self.module.sources]
         return marshal.dumps((self.settings, kept, [file.text for file in self.sql_files]), 2)
+
+    def of_file(self, path: KeyPath) -> tuple[Job, KeyPath] | None:
+        """Returns the job as it is in the target that a path in its generated file leads into, and the path in it.
+
+        None for what is around the job there.
+        """
+        start = next((n for n, step in enumerate(path) if n > 0 and step == self.key and path[n - 1] == "jobs"), None)
+        if start is None:
+            return None
+        return self.in_target(str(path[1]) if path[0] == "targets" else None), path[start + 1 :]
 
     def named(self, setting: str, key: str) -> set[str] | None:
         """Returns the names in a list of named things, such as `("job_clusters", "job_cluster_key")`.

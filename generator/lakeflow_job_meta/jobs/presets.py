@@ -17,24 +17,42 @@ Numbered = tuple[int, Preset]
 """A preset and its place in the project file."""
 
 
-def presets_of(module: Module, project: Project) -> list[Numbered]:
-    """Returns the presets that apply to a module: those that match it as written, then those that it names.
+def presets_of(module: Module, project: Project, target: str | None) -> list[Numbered]:
+    """Returns the presets that apply to a module in a target: those that match it as written, then those it names.
 
-    A condition on the kind of a task is left to `applies_to`.
+    A condition on the kind of a task is left to `applies_to`. Without a target, none applies that is for some.
     """
     if not project.presets:
         return []
     numbered = list(enumerate(project.presets))
-    matching = [(number, each) for number, each in numbered if each.match is not None and _fits(each, module, project)]
+    matching = [
+        (number, each)
+        for number, each in numbered
+        if each.match is not None and _is_in(each, target) and _fits(each, module, project)
+    ]
     by_name = {each.name: (number, each) for number, each in numbered}
     named = [by_name[name] for name in module.presets if name in by_name]
     return [*(each for each in matching if each not in named), *named]
 
 
+def differ_by_target(module: Module, project: Project) -> bool:
+    """Says whether some preset applies to a module in some targets and not in others."""
+    return any(_targets_in(each) and _fits(each, module, project) for each in project.presets)
+
+
+def _targets_in(preset: Preset) -> list[tuple[str, ...]]:
+    return [each.values for each in preset.match or () if each.kind == "target"]
+
+
+def _is_in(preset: Preset, target: str | None) -> bool:
+    return all(is_like(target, values) for values in _targets_in(preset))
+
+
 def _fits(preset: Preset, module: Module, project: Project) -> bool:
     own = _map(module.job_config.get("tags"))
     return all(
-        each.kind == "task_type" or holds(each, module, project, {**_map(project.defaults.job.get("tags")), **own})
+        each.kind in ("task_type", "target")
+        or holds(each, module, project, {**_map(project.defaults.job.get("tags")), **own})
         for each in preset.match or ()
     )
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, overload
 
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.jobs.build import Built, build_job
+from lakeflow_job_meta.jobs.build import Built
+from lakeflow_job_meta.jobs.in_targets import build_module
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.parsing.modules import ParsedModule, parse_module
 from lakeflow_job_meta.parsing.units import RawModule, SourceUnit
@@ -49,12 +50,14 @@ class ModuleNames(NamedTuple):
     blueprint: str | None = None
 
 
-def parse_unit(unit: SourceUnit, project: Project, output: str) -> ParsedUnit:
-    """Parses a unit and builds the jobs of its modules as `build_job` does; their settings are checked elsewhere."""
+def parse_unit(unit: SourceUnit, project: Project, output: str, targets: Collection[str] | None) -> ParsedUnit:
+    """Parses a unit and builds the jobs of its modules as `build_module` does; their settings are checked elsewhere."""
 
     def built(raw: RawModule) -> BuiltModule:
         parsed = parse_module(raw, project.task_keys)
-        return BuiltModule(parsed, build_job(parsed.module, project, output) if parsed.module else Built())
+        return BuiltModule(
+            parsed, build_module(raw, parsed.module, project, output, targets) if parsed.module else Built()
+        )
 
     return ParsedUnit(unit, tuple(map(built, unit.content.modules)), tuple(map(built, unit.content.examples)))
 
@@ -71,11 +74,12 @@ class JobSource(NamedTuple):
 class Jobs(Sequence[Job]):
     """The jobs of a project in reading order, each built when it is first needed: mostly only their keys are.
 
-    `sources` has what each job is built from, by the job's key.
+    `sources` has what each job is built from, by the job's key; `targets` are those of the bundle.
     """
 
     project: Project
     output: str
+    targets: frozenset[str] | None
     sources: Mapping[str, JobSource]
 
     @cached_property
@@ -83,14 +87,17 @@ class Jobs(Sequence[Job]):
         return {key: source.module_name for key, source in self.sources.items()}
 
     def only(self, keys: Container[str]) -> Jobs:
-        return Jobs(self.project, self.output, {key: source for key, source in self.sources.items() if key in keys})
+        return self._with({key: source for key, source in self.sources.items() if key in keys})
+
+    def _with(self, sources: Mapping[str, JobSource]) -> Jobs:
+        return Jobs(self.project, self.output, self.targets, sources)
 
     def split(self, groups: Mapping[str, str]) -> dict[str, Jobs]:
         """Returns the jobs of each group; `groups` has the group of each job, by the job's key."""
         sources: dict[str, dict[str, JobSource]] = {}
         for key, source in self.sources.items():
             sources.setdefault(groups[key], {})[key] = source
-        return {group: Jobs(self.project, self.output, found) for group, found in sources.items()}
+        return {group: self._with(found) for group, found in sources.items()}
 
     def get(self, key: str) -> Job | None:
         """Returns the job of a key, and builds no other unit."""
@@ -101,7 +108,9 @@ class Jobs(Sequence[Job]):
         for key in keys:
             keys_of.setdefault(self.sources[key].unit, set()).add(key)
         for unit, wanted in keys_of.items():
-            yield from (job for job in parse_unit(unit, self.project, self.output).jobs if job.key in wanted)
+            yield from (
+                job for job in parse_unit(unit, self.project, self.output, self.targets).jobs if job.key in wanted
+            )
 
     @cached_property
     def _jobs(self) -> tuple[Job, ...]:

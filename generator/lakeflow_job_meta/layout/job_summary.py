@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import posixpath
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from lakeflow_job_meta._internal.trees import KeyPath, Value, texts_in, value_at
@@ -39,15 +40,18 @@ class JobSummary:
     libraries: tuple[str, ...] = ()
 
 
-def summarize_job(by: str | None, output: str, key: str, settings: dict[str, Value], group: str | None) -> JobSummary:
+def summarize_job(
+    by: str | None, output: str, key: str, settings: Sequence[dict[str, Value]], group: str | None
+) -> JobSummary:
     """Returns the summary of a job of a project of many bundles, by its settings as they stand in its file.
 
-    Its bundle is named by the value of the tag `by`, else by the `group` of its module. `output` is the folder that
-    `jobs/` and `sql/` are in, relative to the project.
+    They are those of each target where they differ. Its bundle is the same in all of them, and named by the value of
+    the tag `by` in the first, else by the `group` of its module. `output` is the folder that `jobs/` and `sql/` are
+    in, relative to the project.
     """
-    tag = value_at(settings, ("tags", by))[1] if by else None
+    tag = value_at(settings[0], ("tags", by))[1] if by else None
     libraries, uploads = set(), set()
-    for found in _files(settings):
+    for found in itertools.chain.from_iterable(map(_files, settings)):
         path = found.in_project(output, lambda name: False)
         if path.startswith(f"{output}/"):
             # Relative to the bundle, so without `bundles/*/`.
@@ -60,7 +64,7 @@ def summarize_job(by: str | None, output: str, key: str, settings: dict[str, Val
     return JobSummary(
         key,
         (group or "") if tag is None else str(tag),
-        tuple(dict.fromkeys(other for _, other in references(key, settings))),
+        tuple(dict.fromkeys(other for each in settings for _, other in references(key, each))),
         tuple(sorted(uploads)),
         tuple(sorted(libraries)),
     )

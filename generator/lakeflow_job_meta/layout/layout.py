@@ -147,8 +147,11 @@ class BundleLayout(ABC):
         """Returns the keys of jobs whose files still lie as in a project of one bundle."""
         return []
 
-    def summaries(self, key: str, settings: dict[str, Value], group: str | None) -> tuple[JobSummary, ...]:
-        """Returns what the bundle of a job has to know of it, if anything; `group` is that of its module."""
+    def summaries(self, key: str, settings: Sequence[dict[str, Value]], group: str | None) -> tuple[JobSummary, ...]:
+        """Returns what the bundle of a job has to know of it, if anything.
+
+        `settings` are those of each target where they differ; `group` is that of its module.
+        """
         return ()
 
     def partition(
@@ -268,7 +271,7 @@ class ManyBundles(BundleLayout):
     def unmoved_jobs(self) -> list[str]:
         return SingleBundle(self.project).job_keys("")
 
-    def summaries(self, key: str, settings: dict[str, Value], group: str | None) -> tuple[JobSummary, ...]:
+    def summaries(self, key: str, settings: Sequence[dict[str, Value]], group: str | None) -> tuple[JobSummary, ...]:
         return (summarize_job(self.bundles.by, self.output, key, settings, group),)
 
     def partition(

@@ -118,14 +118,15 @@ def _references_across(
     }
     for job in jobs.only(crossing):
         ours = bundles[job.key]
-        for path, other in references(job.key, job.settings):
+        found = [(each, *reference) for each in job.variants for reference in references(job.key, each.settings)]
+        for each, path, other in found:
             theirs = bundles.get(other, ours)
             if theirs != ours:
                 message = (
                     f"the job {other!r} is in the bundle {theirs!r} and this one in {ours!r}, and a bundle knows its "
                     f"own jobs only; move one of them, as by `ljm bundles move {other} {ours} -t TARGET`"
                 )
-                yield job.key, JOB_IN_OTHER_BUNDLE.at(job.origin_of(path), message)
+                yield job.key, JOB_IN_OTHER_BUNDLE.at(each.origin_of(path), message)
 
 
 def _in_two_bundles(jobs: Jobs, on_disk: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, Diagnostic]]:

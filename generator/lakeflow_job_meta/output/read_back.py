@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 
 from lakeflow_job_meta._internal.fs import read_file
 from lakeflow_job_meta._internal.text import quoted
-from lakeflow_job_meta._internal.trees import Value, value_at
+from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
@@ -29,7 +29,10 @@ _GIT_SECONDS = 60
 class GeneratedJob:
     """A job as a file says it, for some targets or, without any, for all; its inline SQL by the name of the file.
 
-    `source` is the file or table that it came from, as its marker says.
+    Attributes:
+        settings: For the first target, where they differ.
+        source: The file or table that it came from, as its marker says.
+        by_target: The settings for each target, where they differ.
     """
 
     key: str
@@ -37,6 +40,11 @@ class GeneratedJob:
     targets: tuple[str, ...]
     sql: dict[str, str]
     source: str | None = None
+    by_target: Mapping[str, dict[str, Value]] = field(default_factory=dict)
+
+    def in_target(self, target: str) -> GeneratedJob:
+        """Returns the job as it is in a target."""
+        return replace(self, settings=self.by_target.get(target, self.settings), by_target={})
 
     @property
     def tasks(self) -> dict[str, dict[str, Value]]:
@@ -103,13 +111,16 @@ def _job(file: GeneratedFile, text: str, sql: dict[str, str]) -> GeneratedJob:
     root = read_yaml(text).value
     targets = root.get("targets") if isinstance(root, dict) else None
     names = tuple(targets) if isinstance(targets, dict) else ()
-    where = ("targets", names[0], "resources", "jobs", key) if names else ("resources", "jobs", key)
-    settings = value_at(root, where)[1]
-    if not isinstance(settings, dict):
+    around: list[KeyPath] = [("targets", name) for name in names] or [()]
+    found = [value_at(root, (*path, "resources", "jobs", key))[1] for path in around]
+    each = [settings for settings in found if isinstance(settings, dict)]
+    if len(each) < len(found):
         raise OperationFailed(
             f"The generated file {file.path!r} holds no job {key!r}; run `ljm generate` to write it anew."
         )
-    return GeneratedJob(key, settings, names, sql, label_of(file, text))
+    differ = any(settings != each[0] for settings in each[1:])
+    by_target = dict(zip(names, each, strict=True)) if differ else {}
+    return GeneratedJob(key, each[0], names, sql, label_of(file, text), by_target)
 
 
 def texts_of_revision(project: Project, revision: str) -> dict[GeneratedFile, str]:

@@ -215,7 +215,10 @@ def _bundle_files(
 def _kept_jobs(layout: BundleLayout, kept: Mapping[GeneratedFile, str]) -> Iterator[tuple[str, JobSummary]]:
     for file, text in kept.items():
         for key, job in jobs_in({file: text}).items():
-            yield from ((file.bundle, summary) for summary in layout.summaries(key, job.settings, None))
+            yield from (
+                (file.bundle, summary)
+                for summary in layout.summaries(key, [*job.by_target.values()] or [job.settings], None)
+            )
 
 
 def _foreign_files(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from lakeflow_job_meta._internal.trees import Value
@@ -54,6 +54,7 @@ class Module:
     Attributes:
         key: The job's key in the bundle.
         targets: The bundle's targets in which the job exists; empty for all.
+        by_target: What is written for some targets alone, by their names; False leaves the job out of one.
         presets: The names of presets that the module asks for.
         group, blueprint, columns: As in `RawModule`.
     """
@@ -69,6 +70,11 @@ class Module:
     presets: tuple[str, ...] = ()
     blueprint: str | None = None
     columns: Mapping[str, Value] = field(default_factory=dict)
+    by_target: Mapping[str, Value] = field(default_factory=dict)
+
+    def targets_among(self, known: Collection[str]) -> tuple[str, ...]:
+        """Returns the targets in which the job exists, of those that the bundle has."""
+        return self.targets or tuple(each for each in sorted(known) if self.by_target.get(each) is not False)
 
     @property
     def label(self) -> str:

@@ -64,6 +64,7 @@ def parse_module(raw: RawModule, style: TaskKeys = TaskKeys.AS_WRITTEN) -> Parse
         description=cast("str | None", value.get("description")),
         job_config=_map(value, "job_config"),
         targets=tuple(dict.fromkeys(cast(str, each) for each in _items(value, "targets") if each is not None)),
+        by_target={name: each for name, each in _by_target(value).items() if each is not None},
         sources=_sources(value, origin, problems, style),
         origin=origin,
         group=raw.group,
@@ -80,7 +81,13 @@ def _map(value: dict[str, Value], name: str) -> dict[str, Value]:
 
 
 def _items(value: dict[str, Value], name: str) -> list[Value]:
-    return cast("list[Value]", value.get(name) or [])
+    found = value.get(name)
+    return found if isinstance(found, list) else []
+
+
+def _by_target(value: dict[str, Value]) -> dict[str, Value]:
+    found = value.get("targets")
+    return found if isinstance(found, dict) else {}
 
 
 def parse_sources(items: list[Value], origin: SourceRef, style: TaskKeys) -> tuple[Source, ...]:
@@ -142,6 +149,8 @@ def hints_at(path: KeyPath) -> KeyHints:
             | dict.fromkeys(fields_of("JobSettings"), "it is a job setting: write it in 'job_config'")
             | dict.fromkeys(("modules", "metadata_version"), "it belongs at the top of the file")
         )
+    if path[0] == "targets":
+        return _hints_in_target(path)
     if len(path) > 2:
         return KeyHints()
     return KeyHints(
@@ -149,3 +158,18 @@ def hints_at(path: KeyPath) -> KeyHints:
         | dict.fromkeys(("job_config", "targets", "presets"), "it belongs to the module, beside 'sources'")
         | dict.fromkeys(fields_of("Task"), "it is a task setting: write it in 'transformation_config'")
     )
+
+
+def _hints_in_target(path: KeyPath) -> KeyHints:
+    """Says where a key belongs that stands directly in what a module says for one target, or in a source there."""
+    if len(path) == 2:
+        return KeyHints(
+            dict.fromkeys(fields_of("JobSettings"), "it is a job setting: write it in 'job_config'")
+            | dict.fromkeys(("module_name", "presets", "targets"), "it is the same in all targets: write it above")
+        )
+    if len(path) == 4 and path[2] == "sources":
+        return KeyHints(
+            dict.fromkeys(fields_of("Task"), "it is a task setting: write it in 'transformation_config'")
+            | dict.fromkeys(("source_id", "source_type"), "it is the same in all targets: write it in the source")
+        )
+    return KeyHints()

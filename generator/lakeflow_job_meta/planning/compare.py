@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from lakeflow_job_meta._internal.trees import Difference, Value, diff, texts_in
@@ -26,6 +26,7 @@ class TaskChange:
             condition's outcome stands behind the key: `check (true)`.
         differences: Its other settings, for a task that is in both.
         sql_changed: Whether its inline SQL says something else.
+        target: The target in which that happens, where not the same happens in all.
         untold: What is different beside that: its inline SQL before and after, or all of a task that is in one only.
     """
 
@@ -35,6 +36,7 @@ class TaskChange:
     waits_no_longer_for: tuple[str, ...] = ()
     differences: tuple[Difference, ...] = ()
     sql_changed: bool = False
+    target: str | None = None
     untold: tuple[object, ...] = field(default=(), compare=False, repr=False)
 
 
@@ -43,6 +45,7 @@ class JobChange:
     """What happens to one job.
 
     Attributes:
+        settings: Those of one target begin with `targets` and its name, where not the same changes in all.
         tasks: Tasks that differ; all of a job that is created.
         renamed_from: For a job that is created, the one that goes and is probably the same.
         source: For a job that is deleted, the file or table that it came from, as its file says.
@@ -119,14 +122,38 @@ def _as_text(job: GeneratedJob, task: dict[str, Value]) -> str:
 
 
 def _changed(old: GeneratedJob, new: GeneratedJob) -> JobChange | None:
-    settings = tuple(diff(_own_settings(old), _own_settings(new)))
-    tasks = tuple(_task_changes(old, new))
-    return JobChange(new.key, Change.UPDATE, settings, tasks) if settings or tasks else None
+    settings, tasks = _differences(old, new)
+    settings += diff(_targets_of(old), _targets_of(new))
+    return JobChange(new.key, Change.UPDATE, tuple(settings), tuple(tasks)) if settings or tasks else None
 
 
-def _own_settings(job: GeneratedJob) -> dict[str, Value]:
-    """Returns a job's own settings, and the targets that it is for as if they were one of them."""
-    return _without("tasks", job.settings) | ({"targets": [*job.targets]} if job.targets else {})
+def _differences(old: GeneratedJob, new: GeneratedJob) -> tuple[list[Difference], list[TaskChange]]:
+    """Returns what changes in the settings and tasks of a job; what is the same in all targets is told once."""
+    names = [*{**old.by_target, **new.by_target}]
+    found = [_differences_of_one(old.in_target(name), new.in_target(name)) for name in names]
+    if not found:
+        return _differences_of_one(old, new)
+    settings = [each for each in found[0][0] if all(_has(others, each) for others, _ in found)]
+    tasks = [each for each in found[0][1] if all(_has(others, each) for _, others in found)]
+    for name, (own, own_tasks) in zip(names, found, strict=True):
+        settings += [replace(each, path=("targets", name, *each.path)) for each in own if not _has(settings, each)]
+        tasks += [replace(each, target=name) for each in own_tasks if not _has(tasks, each)]
+    return settings, tasks
+
+
+def _has(found: Sequence[object], wanted: object) -> bool:
+    """Says whether something is among others; to Python 1 and true would be the same."""
+    return any(repr(each) == repr(wanted) for each in found)
+
+
+def _differences_of_one(old: GeneratedJob, new: GeneratedJob) -> tuple[list[Difference], list[TaskChange]]:
+    own = diff(_without("tasks", old.settings), _without("tasks", new.settings))
+    return [*own], [*_task_changes(old, new)]
+
+
+def _targets_of(job: GeneratedJob) -> dict[str, Value]:
+    """Returns the targets that a job is for as if they were one of its settings."""
+    return {"targets": [*job.targets]} if job.targets else {}
 
 
 def _without(left_out: str, settings: dict[str, Value]) -> dict[str, Value]:

@@ -96,7 +96,8 @@ def _from_rows(change: JobChange) -> str:
 
 
 def _task_lines(task: TaskChange) -> Iterator[str]:
-    yield f"{_SIGNS[task.kind]} task {task.key}: {_VERBS[task.kind]}"
+    where = f" in {task.target}" if task.target is not None else ""
+    yield f"{_SIGNS[task.kind]} task {task.key}{where}: {_VERBS[task.kind]}"
     if task.waits_also_for:
         yield f"    waits now also for {listing(task.waits_also_for)}"
     if task.waits_no_longer_for:
@@ -140,6 +141,7 @@ def _alike(group: Sequence[JobChange]) -> dict[str, object]:
 def _task(task: TaskChange) -> dict[str, object]:
     return {
         "task": task.key,
+        "target": task.target,
         "action": task.kind.value,
         "waits_also_for": [*task.waits_also_for],
         "waits_no_longer_for": [*task.waits_no_longer_for],

@@ -5,7 +5,6 @@ Reads generated files. Few jobs are built for it: those made of rows that change
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from lakeflow_job_meta._internal.trees import ABSENT, Difference, KeyPath, value_at
@@ -69,22 +68,36 @@ def _traced(change: JobChange, jobs: Jobs) -> JobChange:
     job = jobs.get(change.key)
     if job is None:
         return change
-    numbers = {str(task.get("task_key")): number for number, task in enumerate(job.tasks)}
 
     def traced(task: TaskChange) -> TaskChange:
-        path = ("tasks", numbers[task.key]) if task.key in numbers else None
-        return task if path is None else replace(task, differences=tuple(_located(task.differences, job, path)))
+        variant = job.in_target(task.target)
+        keys = [each.get("task_key") for each in variant.tasks]
+        if task.key not in keys:
+            return task
+        path = ("tasks", keys.index(task.key))
+        return replace(
+            task, differences=tuple(_located(each, variant, (*path, *each.path)) for each in task.differences)
+        )
 
-    return replace(change, settings=tuple(_located(change.settings, job)), tasks=tuple(map(traced, change.tasks)))
+    return replace(
+        change,
+        settings=tuple(_located_setting(each, job) for each in change.settings),
+        tasks=tuple(map(traced, change.tasks)),
+    )
 
 
-def _located(differences: tuple[Difference, ...], job: Job, below: KeyPath = ()) -> Iterator[Difference]:
-    for each in differences:
-        path = (*below, *each.path)
-        is_there, value = value_at(job.settings, path)
-        # A job that must stay as it is has other settings than the metadata, which tell nothing of them.
-        is_same = (value if is_there else ABSENT) == each.after
-        yield replace(each, origin=_origin(job.origin_of(path))) if is_same else each
+def _located_setting(difference: Difference, job: Job) -> Difference:
+    path = difference.path
+    is_of_target = path[0] == "targets" and len(path) > 2
+    variant = job.in_target(str(path[1])) if is_of_target else job
+    return _located(difference, variant, path[2:] if is_of_target else path)
+
+
+def _located(difference: Difference, job: Job, path: KeyPath) -> Difference:
+    is_there, value = value_at(job.settings, path)
+    # A job that must stay as it is has other settings than the metadata, which tell nothing of them.
+    is_same = (value if is_there else ABSENT) == difference.after
+    return replace(difference, origin=_origin(job.origin_of(path))) if is_same else difference
 
 
 def _origin(ref: SourceRef) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lakeflow_job_meta._internal.trees import KeyPath, value_at
+from lakeflow_job_meta._internal.trees import value_at
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.text.markers import one_line
 from lakeflow_job_meta.text.yaml_reader import read_yaml
@@ -16,16 +16,10 @@ def with_origins(text: str, job: Job) -> str:
     content = read_yaml(text, with_positions=True)
     lines = text.split("\n")
     for path, at in content.positions.items():
-        setting = _setting(path, job)
-        if setting is None or isinstance(value_at(content.value, path)[1], (dict, list)):
+        found = job.of_file(path)
+        if found is None or not found[1] or isinstance(value_at(content.value, path)[1], (dict, list)):
             continue
         # Text of several lines begins in the line of its key, and a comment may stand behind the sign there.
         number = (at.key or at.value).start.line - 1
-        lines[number] = f"{lines[number]}  # {one_line(str(job.origin_of(setting)))}"
+        lines[number] = f"{lines[number]}  # {one_line(str(found[0].origin_of(found[1])))}"
     return "\n".join(lines)
-
-
-def _setting(path: KeyPath, job: Job) -> KeyPath | None:
-    """Returns the path of a setting in the job; None for what is around it."""
-    start = next((n for n, step in enumerate(path) if n > 0 and step == job.key and path[n - 1] == "jobs"), None)
-    return path[start + 1 :] if start is not None and len(path) > start + 1 else None

@@ -111,7 +111,8 @@ class Renderer:
             "key": job.key,
             "settings": job.settings,
             "tasks": job.tasks,
-            "targets": list(job.module.targets),
+            "targets": list(job.targets),
+            "settings_in": {target: job.in_target(target).settings for target in job.targets},
             "module_name": job.module.module_name,
             "source": job.module.label,
         }
@@ -154,10 +155,13 @@ class Renderer:
 
 def _document(job: Job) -> Value:
     """Returns what the file of a job must hold."""
-    resources: Value = {"jobs": {job.key: job.settings}}
-    if not job.module.targets:
-        return {"resources": resources}
-    return {"targets": {target: {"resources": resources} for target in job.module.targets}}
+    if not job.targets:
+        return {"resources": _resources(job)}
+    return {"targets": {target: {"resources": _resources(job.in_target(target))} for target in job.targets}}
+
+
+def _resources(job: Job) -> Value:
+    return {"jobs": {job.key: job.settings}}
 
 
 def _in_words(difference: Difference) -> str:

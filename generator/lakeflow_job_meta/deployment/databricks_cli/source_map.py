@@ -9,7 +9,6 @@ from lakeflow_job_meta._internal.trees import KeyPath
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.databricks_cli.output import CliDiagnostic, CliLocation, with_options_explained
-from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
 from lakeflow_job_meta.text.yaml_reader import read_yaml
 
@@ -56,7 +55,8 @@ class SourceMap:
         job = self.compilation.jobs.get(file.job_key) if file is not None else None
         if text is None or job is None:
             return None
-        return str(job.origin_of(_setting_at(text, job, location)))
+        variant, path = job.of_file(_path_at(text, location)) or (job, ())
+        return str(variant.origin_of(path))
 
     def _job_file(self, location: CliLocation) -> GeneratedFile | None:
         """Returns the file of a job that a location is in; the CLI names it from the folder of its bundle."""
@@ -73,11 +73,9 @@ class SourceMap:
         return str(job.module.origin) if job is not None else None
 
 
-def _setting_at(text: str, job: Job, location: CliLocation) -> KeyPath:
+def _path_at(text: str, location: CliLocation) -> KeyPath:
     """Returns the path of the innermost setting that begins at or before a position."""
     positions = read_yaml(text, with_positions=True).positions
     here = (location.line, location.column)
     before = [path for path, at in positions.items() if (at.key or at.value).start <= here]
-    path = max(before, key=lambda path: ((positions[path].key or positions[path].value).start, len(path)), default=())
-    start = next((number for number, step in enumerate(path) if step == job.key and path[number - 1] == "jobs"), None)
-    return () if start is None else path[start + 1 :]
+    return max(before, key=lambda path: ((positions[path].key or positions[path].value).start, len(path)), default=())

@@ -68,7 +68,7 @@ class JobsApiDeployer:
         self._client = JobsClient(self.workspace)
         self._bundle = self.compilation.bundle.plain_values(self.target)
         jobs = self.compilation.jobs
-        self._wanted = [job for job in jobs if not job.module.targets or self.target in job.module.targets]
+        self._wanted = [job.in_target(self.target) for job in jobs if not job.targets or self.target in job.targets]
         self._prepared: PreparedPlan | None = None
 
     @cached_property
