@@ -348,6 +348,9 @@ def project_definitions() -> dict[str, Schema]:
         **PROJECT_DEFINITIONS,
         "job_defaults": closed(without(job, "name", "tasks")),
         "task_defaults": closed(without(task, "task_key", "depends_on", *blocks)),
+        # Null in a preset takes a default away; below the defaults is nothing.
+        "preset_job": closed(nullable(without(job, "name", "tasks"))),
+        "preset_task": closed(nullable(without(task, "task_key", "depends_on", *blocks))),
         **derived,
     }
 

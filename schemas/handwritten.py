@@ -1,7 +1,8 @@
 """The parts of the JSON Schemas that people write: metadata files and the project file, in small pieces.
 
 Data only, for `derive.py`. What is pointed at here and not defined here holds settings of jobs and tasks, and
-is defined there: `job_config`, `transformation_config`, `iteration_task`, `job_defaults`, `task_defaults`.
+is defined there: `job_config`, `transformation_config`, `iteration_task`, `job_defaults`, `task_defaults`,
+`preset_job`, `preset_task`.
 """
 
 from __future__ import annotations
@@ -242,9 +243,9 @@ METADATA_DEFINITIONS: dict[str, Schema] = {
         ),
     },
     "target": {"title": "Target", **STRING, "minLength": 1, "x-expected": "the name of a target"},
-    "targets": {"anyOf": [listing(ref("target")), mapping(or_null(ref("in_target")))]},
+    "targets": {"anyOf": [listing(ref("target")), mapping(ref("in_target"))]},
     "in_target": {
-        "title": "What is written for a target",
+        "title": "Map for a target",
         "anyOf": [
             closed(
                 {
@@ -258,6 +259,7 @@ METADATA_DEFINITIONS: dict[str, Schema] = {
                 }
             ),
             {"enum": [False], "description": "The job does not exist in the target."},
+            NULL,
         ],
         "x-expected": "a map of what is not the same there, or false for a target without the job",
     },
@@ -453,8 +455,8 @@ PROJECT_DEFINITIONS: dict[str, Schema] = {
                 {"tag.domain": "sales"},
                 {"module": "ingest_*"},
             ),
-            "job": described("Settings of the jobs.", ref("job_defaults")),
-            "task": described("Settings of their tasks.", ref("task_defaults")),
+            "job": described("Settings of the jobs.", ref("preset_job")),
+            "task": described("Settings of their tasks.", ref("preset_task")),
             "sources": described("Sources that are added to the jobs.", listing(FREE_OBJECT)),
         },
         required=["preset"],

@@ -66,15 +66,13 @@ def _not_known(module: Module) -> list[Diagnostic]:
 def _together(module: Module, variants: dict[str, Job], *, is_everywhere: bool) -> Job:
     """Returns one job for all targets, which is written once where nothing differs between them."""
     first, *others = variants.values()
-    presets = frozenset().union(*(each.presets for each in variants.values()))
-    if all(each.settings == first.settings and each.sql_files == first.sql_files for each in others):
-        return replace(first, presets=presets, targets=() if is_everywhere else tuple(variants))
+    is_same = all(each.settings == first.settings for each in others)
     files = dict.fromkeys(file for each in variants.values() for file in each.sql_files)
     return replace(
         first,
         module=module,
-        presets=presets,
+        presets=frozenset().union(*(each.presets for each in variants.values())),
         sql_files=tuple(files),
-        targets=tuple(variants),
+        targets=() if is_same and is_everywhere else tuple(variants),
         by_target=variants,
     )

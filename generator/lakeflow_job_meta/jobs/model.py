@@ -49,8 +49,7 @@ class Job:
         task_origins: Of each task, in the order of `settings["tasks"]`.
         presets: The names of those that something was taken from.
         targets: Those in which it exists; empty for all of the bundle.
-        by_target: Of a job that is not the same in all targets, the job of each; it has itself the settings of the
-            first one.
+        by_target: Of a job that may differ between targets, the job of each; it has itself the settings of the first.
     """
 
     module: Module

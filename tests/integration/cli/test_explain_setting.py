@@ -28,6 +28,9 @@ presets:
         transformation_config: {notebook_path: /Workspace/notify}
   - preset: named
     job: {tags: {c: of-named}}
+  - preset: for_prod
+    match: {module: targeted, target: prod}
+    job: {tags: {p: of-preset}}
 """
 BLUEPRINT = """\
 blueprints:
@@ -61,6 +64,19 @@ modules:
         execution_order: 1
         transformation_config: {notebook_path: /Workspace/load, max_retries: 109}
 """
+TARGETED = """\
+modules:
+  - module_name: targeted
+    job_config: {tags: {t: of-module}, max_concurrent_runs: 111}
+    sources:
+      - source_id: load
+        execution_order: 1
+        transformation_config: {notebook_path: /Workspace/load, max_retries: 112, base_parameters: {x: of-source}}
+    targets:
+      prod:
+        job_config: {tags: {t: of-target}, parameters: [{name: q, default: "5"}]}
+        sources: {load: {transformation_config: {max_retries: 113}}}
+"""
 
 
 @pytest.fixture
@@ -70,6 +86,7 @@ def project(tmp_path) -> ProjectFolder:
     folder.write("job_meta.yml", JOB_META)
     folder.write("metadata/blueprints.yml", BLUEPRINT)
     folder.write("metadata/plain.yml", PLAIN)
+    folder.write("metadata/targeted.yml", TARGETED)
     folder.write("list.csv", "table,retry\nrow,110\n")
     return folder
 
@@ -102,6 +119,15 @@ EACH_LAYER = [
     ("ingest_row parameters[1].default", "preset all", "2"),
     ("ingest_row parameters[2].default", "blueprint ingest", "3"),
     ("plain parameters[1].default", "module", "4"),
+    ("targeted tags.t -t prod", "module, target prod", "of-target"),
+    ("targeted tags.t -t dev", "module", "of-module"),
+    ("targeted tags.p -t prod", "preset for_prod", "of-preset"),
+    ("targeted max_concurrent_runs -t prod", "module", 111),
+    ("targeted load max_retries -t prod", "module, target prod", 113),
+    ("targeted load max_retries -t dev", "source", 112),
+    ("targeted load notebook_task.base_parameters.x -t prod", "source", "of-source"),
+    ("targeted parameters[1].default -t prod", "module, target prod", "5"),
+    ("targeted parameters[0].default -t prod", "defaults", "1"),
 ]
 
 
@@ -151,6 +177,7 @@ def test_a_setting_that_is_derived_says_so(project):
         (["plain", "tags.x"], 1, "tags.x of plain is not set; known: 'a', 'b', 'c'"),
         (["plain", "laod", "max_retries"], 2, "The job of 'plain' has no task 'laod'; did you mean 'load'?"),
         (["plian", "max_retries"], 2, "There is no module 'plian'; did you mean 'plain'?"),
+        (["plain", "max_retries", "-t", "prdo"], 2, "databricks.yml has no target 'prdo'; did you mean 'prod'?"),
         (["plain", "a", "b", "c"], 2, "Name a module, a task where the setting is of one, and a setting."),
     ],
 )
@@ -168,3 +195,37 @@ def test_a_job_is_shown_with_the_place_of_each_value(project):
     assert "          max_retries: 109  # metadata/plain.yml:8:78" in done.stdout
     assert '        b: "of-preset"  # job_meta.yml:10:21' in done.stdout
     assert yaml.safe_load(done.stdout) == yaml.safe_load(project.ljm("show", "plain").stdout)
+
+
+def test_a_setting_that_differs_is_explained_for_the_default_target_unless_another_is_named(project):
+    done = project.ljm("explain-setting", "targeted", "load", "max_retries", "-t", "prod")
+    other = project.ljm("explain-setting", "targeted", "load", "max_retries")
+
+    assert done.stdout == (
+        "max_retries of task load of targeted in prod is 113\n"
+        "  113  module, target prod  metadata/targeted.yml:11:63  wins\n"
+        "  112  source               metadata/targeted.yml:7:78\n"
+        "  102  defaults             job_meta.yml:6:23\n"
+    )
+    assert other.stdout.startswith("max_retries of task load of targeted in dev is 112\n")
+
+
+def test_a_job_is_shown_as_it_is_in_one_target_with_the_place_of_each_value(project):
+    done = project.ljm("show", "targeted", "--target", "prod", "--origin")
+    job = yaml.safe_load(done.stdout)["resources"]["jobs"]["targeted"]
+    whole = yaml.safe_load(project.ljm("show", "targeted").stdout)
+
+    assert "          max_retries: 113  # metadata/targeted.yml:11:63" in done.stdout
+    assert '        p: "of-preset"  # job_meta.yml:20:21' in done.stdout
+    assert whole["targets"]["prod"]["resources"]["jobs"]["targeted"] == job
+    assert whole["targets"]["dev"]["resources"]["jobs"]["targeted"]["tasks"][0]["max_retries"] == 112
+    assert "# metadata/targeted.yml:11:63" in project.ljm("show", "targeted", "--origin").stdout
+
+
+def test_a_target_without_the_job_says_so(project):
+    project.write("metadata/targeted.yml", TARGETED.replace("      prod:\n", "      dev: false\n      prod:\n"))
+
+    done = project.ljm("show", "targeted", "-t", "dev")
+
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "The module 'targeted' has no job in the target 'dev'." in done.stderr

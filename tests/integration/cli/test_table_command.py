@@ -200,6 +200,22 @@ class TestLoad:
         result = filled("load", "metadata")
         assert (result.exit_code, result.codes) == (0, [])
 
+    def test_what_differs_by_target_comes_to_the_same_job_from_a_table_as_from_yaml(self, filled, project):
+        targets = "{dev: false, prod: {job_config: {max_concurrent_runs: 2}, sources: {a: {is_active: false}}}}"
+        project.write("metadata/a.yml", TWO_SOURCES.replace("    sources:", f"    targets: {targets}\n    sources:"))
+        project.write("job_meta.yml", "metadata: [{yaml: metadata/}]\ncontrol_table: a.b.c\n")
+        assert project.ljm("generate").exit_code == 0
+        from_yaml = project.generated()
+        assert filled("load", "metadata").exit_code == 0
+        project.write("job_meta.yml", f"metadata: [{{delta: '{filled.folder}'}}]\ncontrol_table: a.b.c\n")
+
+        assert project.ljm("generate").exit_code == 0
+
+        def body(files: dict[str, str]) -> list[str]:
+            return [text.split("\n", 1)[1] for path, text in files.items() if path.startswith("jobs/")]
+
+        assert body(project.generated()) == body(from_yaml)
+
     def test_a_table_that_lacks_a_column_that_is_needed(self, ljm, project):
         project.write("metadata/a.yml", TWO_SOURCES)
         ljm("create")

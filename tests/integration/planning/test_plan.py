@@ -88,6 +88,26 @@ class TestTheCommand:
         (change,) = json.loads(result.stdout)["jobs"]
         assert change["settings"] == [{"path": ["targets"], "new": ["dev"]}]
 
+    def test_what_changes_in_one_target_says_in_which(self, generated):
+        differs = "    targets: {dev: {job_config: {timeout_seconds: 1}, sources: {a: {transformation_config: RETRY}}}}\n"
+        generated.write("metadata/stock.yml", module("stock") + differs.replace("RETRY", "{max_retries: 1}"))
+        generated.ljm("generate")
+        changed = differs.replace("timeout_seconds: 1", "timeout_seconds: 2").replace("RETRY", "{max_retries: 2}")
+        generated.write("metadata/stock.yml", module("stock", notebook="/Workspace/b") + changed)
+
+        text, told = generated.ljm("plan").stdout, generated.ljm("plan", "--format", "json").stdout
+
+        assert text.startswith(
+            "~ job stock: changed\n"
+            "    targets.dev.timeout_seconds: 1 -> 2\n"
+            "    ~ task a in dev: changed\n"
+            "        notebook_task.notebook_path: '/Workspace/a' -> '/Workspace/b'\n"
+            "        max_retries: 1 -> 2\n"
+            "    ~ task a in prod: changed\n"
+            "        notebook_task.notebook_path: '/Workspace/a' -> '/Workspace/b'\n"
+        )
+        assert [task["target"] for task in json.loads(told)["jobs"][0]["tasks"]] == ["dev", "prod"]
+
     def test_a_broken_module_does_not_change_and_is_told(self, generated):
         generated.write("metadata/stock.yml", module("stock").replace("execution_order", "exection_order"))
         generated.write("metadata/sales.yml", SALES.replace("/Workspace/orders", "/Workspace/new"))

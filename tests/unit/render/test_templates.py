@@ -46,7 +46,7 @@ def with_template(project):
 
 def job_of(settings: dict, *, key: str = "sales", targets: tuple[str, ...] = ()) -> Job:
     made_of = Module(key, key, None, {}, targets, (), NOWHERE)
-    return Job(made_of, settings)
+    return Job(made_of, settings, targets=targets)
 
 
 class TestOwnTemplates:
