@@ -8,7 +8,6 @@ import subprocess
 import pytest
 
 from lakeflow_job_meta.planning.model import Action
-
 from support.project_folder import ProjectFolder
 
 pytest_plugins = ["support.workspace_fixtures", "support.jobs_api_fixtures", "fakes.databricks_cli.fixtures"]

@@ -89,7 +89,9 @@ class TestTheCommand:
         assert change["settings"] == [{"path": ["targets"], "new": ["dev"]}]
 
     def test_what_changes_in_one_target_says_in_which(self, generated):
-        differs = "    targets: {dev: {job_config: {timeout_seconds: 1}, sources: {a: {transformation_config: RETRY}}}}\n"
+        differs = (
+            "    targets: {dev: {job_config: {timeout_seconds: 1}, sources: {a: {transformation_config: RETRY}}}}\n"
+        )
         generated.write("metadata/stock.yml", module("stock") + differs.replace("RETRY", "{max_retries: 1}"))
         generated.ljm("generate")
         changed = differs.replace("timeout_seconds: 1", "timeout_seconds: 2").replace("RETRY", "{max_retries: 2}")

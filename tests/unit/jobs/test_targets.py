@@ -183,8 +183,6 @@ presets:
         assert {target: job.get("max_concurrent_runs") for target, job in jobs.items()} == {"prod": 2, "dev": None}
 
 
-
-
 def layers_of(absent: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
     """Layers of a job and a task; `absent` is what may stand in the place of any value."""
     numbers = st.one_of(st.integers(1, 9), absent)
@@ -215,7 +213,9 @@ def laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 @settings(max_examples=examples(150), deadline=None)
 @given(BELOW, PRESETS, LAYERS, st.dictionaries(st.sampled_from(TARGETS), st.one_of(LAYERS, st.just(False))))
-def test_layers_and_targets_come_to_what_laying_each_over_the_others_gives(tmp_path_factory, defaults, presets, own, by):
+def test_layers_and_targets_come_to_what_laying_each_over_the_others_gives(
+    tmp_path_factory, defaults, presets, own, by
+):
     project = ProjectFolder(tmp_path_factory.mktemp("layers"))
     project.write("databricks.yml", BUNDLE)
     listed = [
@@ -227,8 +227,7 @@ def test_layers_and_targets_come_to_what_laying_each_over_the_others_gives(tmp_p
     project.write("job_meta.yml", json.dumps(meta))
     task = {"notebook_path": "/Workspace/load"}
     targets = {
-        name: each
-        and {"job_config": each["job"], "sources": {"load": {"transformation_config": each["task"]}}}
+        name: each and {"job_config": each["job"], "sources": {"load": {"transformation_config": each["task"]}}}
         for name, each in by.items()
     }
     source = {"source_id": "load", "execution_order": 1, "transformation_config": {**task, **own["task"]}}

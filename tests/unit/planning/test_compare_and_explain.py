@@ -425,4 +425,12 @@ def test_json_tells_values_as_they_are(before, after):
             for name, value in zip(("old", "new"), real.shown, strict=True):
                 assert repr_of(difference[name]) == repr_of(value) if name in difference else value not in (0, "", [])
         for one in entry["tasks"]:
-            assert set(one) == {"task", "target", "action", "waits_also_for", "waits_no_longer_for", "sql_changed", "settings"}
+            assert set(one) == {
+                "task",
+                "target",
+                "action",
+                "waits_also_for",
+                "waits_no_longer_for",
+                "sql_changed",
+                "settings",
+            }
