@@ -51,8 +51,6 @@ _GIT_PROVIDERS = (
 )
 """Jobs API, `git_provider`: "The value is case insensitive"; it returns these, so that others would look changed."""
 
-_NEVER_TRIED_AGAIN = ("for_each_task", "condition_task", "run_job_task")
-
 _NOT_OF_THE_API = ("task_type", "task_key", "depends_on", *task_types.DIRECT_NOTEBOOK_FIELDS)
 """What a `transformation_config` holds that is no setting of the task itself."""
 
@@ -312,11 +310,9 @@ def _names_compute(settings: dict[str, Value]) -> bool:
 
 
 def _for_kind(defaults: dict[str, Value], kind: task_types.TaskType, *, names_its_own: bool) -> dict[str, Value]:
-    """Leaves out defaults of what to run on, where a task names its own or runs on nothing."""
-    if kind.compute is task_types.Compute.NONE:
-        retries = task_types.RETRIES if kind.block in _NEVER_TRIED_AGAIN else ()
-        return _without(defaults, (*task_types.COMPUTE_FIELDS, "libraries", *retries))
-    return _without(defaults, task_types.COMPUTE_FIELDS if names_its_own else ())
+    """Leaves out defaults that are not for a kind, and those of what to run on where a task names its own."""
+    own = task_types.COMPUTE_FIELDS if names_its_own else ()
+    return _without(defaults, task_types.NOT_BY_DEFAULT[kind.block].union(own))
 
 
 def _near_block(config: dict[str, Value]) -> str:
