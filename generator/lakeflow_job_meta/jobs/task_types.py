@@ -192,7 +192,7 @@ class CommonSettings:
 
 
 TAKES_ITS_OWN = ""
-_ON_NOTHING = dict.fromkeys((Compute.NONE, Compute.SERVERLESS), TAKES_ITS_OWN)
+_ON_NOTHING: dict[str | Compute, str] = {Compute.NONE: TAKES_ITS_OWN, Compute.SERVERLESS: TAKES_ITS_OWN}
 _IN_A_LOOP = "{name} is for what is repeated: write it in the 'task' of 'for_each_task'"
 _NO_ENVIRONMENT = "a {kind} task has no environment"
 _OF_CONDITIONS = 'Jobs API, `condition_task`: it "does not support retries or notifications"'
