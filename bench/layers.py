@@ -50,7 +50,8 @@ def run(size: int = SIZE) -> Iterator[Figure]:
     """Measures both projects, the one without presets and policies before the other; the best of each step."""
     made = [{**row, "layer": ("bronze", "silver")[number // 5 % 2]} for number, row in enumerate(rows(size))]
     with tempfile.TemporaryDirectory() as folder:
-        first, again = {}, {}
+        first: dict[str, Figure] = {}
+        again: dict[str, Figure] = {}
         for turn in range(_ROUNDS):
             for name, project in (("plain", _PLAIN), ("layered", _LAYERED)):
                 # Nothing is deleted before the end, which would slow down what is created after it.

@@ -105,6 +105,7 @@ class _Builder:
         self.sql_names: set[str] = set()
         self.problems: list[Diagnostic] = []
         self.task_presets: set[str] = set()
+        self.task_layers: dict[tuple[str, bool, KeyPath], list[Layer]] = {}
         self.layers = self._job_layers()
         self.from_git = merge_layers(self.layers).get("git_source") is not None
 
@@ -195,7 +196,14 @@ class _Builder:
         return self._with_local_paths(settings, TASK_PATHS)
 
     def _task_defaults(self, config: dict[str, Value], kind: task_types.TaskType, prefix: KeyPath) -> list[Layer]:
-        """Returns what is laid below the settings of a task, the lowest first."""
+        """Returns what is laid below the settings of a task, the lowest first: the same for all that are alike in it."""
+        names_its_own = _names_compute(config)
+        key = (kind.name, names_its_own, prefix)
+        if key not in self.task_layers:
+            self.task_layers[key] = self._layers_below(kind, names_its_own, prefix)
+        return self.task_layers[key]
+
+    def _layers_below(self, kind: task_types.TaskType, names_its_own: bool, prefix: KeyPath) -> list[Layer]:
         project = self.project
         written = [(project.defaults.task, "defaults", project.origin.at("defaults", "task"))]
         for number, preset in self.presets:
@@ -203,7 +211,6 @@ class _Builder:
                 self.task_presets.add(preset.name)
                 written.append((preset.task, f"preset {preset.name}", project.origin.at("presets", number, "task")))
         layers: list[Layer] = []
-        names_its_own = _names_compute(config)
         for value, name, ref in reversed(written):
             defaults = _for_kind(value, kind, names_its_own=names_its_own)
             names_its_own = names_its_own or _names_compute(defaults)
