@@ -1,8 +1,8 @@
 """What presets and policies cost: a project with both against the same project without.
 
-`python -m bench.layers`. Four presets, which match by a glob of names, a tag, a column of the table's own and the kind of
-a task, and five policies of five kinds that all jobs keep. Each step is a process of its own, imports included; the two
-projects take turns, and the ratio is of their processor time.
+`python -m bench.layers`. Four presets, which match by a glob of names, a tag, a column of the table's own and the kind
+of a task, and five policies of five kinds that all jobs keep. Each step is a process of its own, imports included; the
+two projects take turns, and the ratio is of their processor time.
 """
 
 from __future__ import annotations

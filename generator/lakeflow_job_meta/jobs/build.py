@@ -196,7 +196,7 @@ class _Builder:
         return self._with_local_paths(settings, TASK_PATHS)
 
     def _task_defaults(self, config: dict[str, Value], kind: task_types.TaskType, prefix: KeyPath) -> list[Layer]:
-        """Returns what is laid below the settings of a task, the lowest first: the same for all that are alike in it."""
+        """Returns what is laid below the settings of a task, the lowest first; made once for tasks of one kind."""
         names_its_own = _names_compute(config)
         key = (kind.name, names_its_own, prefix)
         if key not in self.task_layers:
