@@ -43,8 +43,8 @@ def texts_in(value: Value, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
 
 
 KEYS_OF_LISTS = {"job_clusters": "job_cluster_key", "environments": "environment_key", "parameters": "name"}
-"""Lists whose items have a key, by which they are merged: as the databricks CLI does with clusters and parameters in its
-own overrides (bundle/config/mutator/resourcemutator/merge_job_*.go)."""
+"""Lists whose items have a key, by which they are merged, as the databricks CLI merges clusters and parameters of its own
+overrides: bundle/config/mutator/resourcemutator/merge_job_*.go."""
 
 
 def merged(default: Value, own: Value) -> Value:

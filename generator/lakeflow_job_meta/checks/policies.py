@@ -56,7 +56,7 @@ class _Found(NamedTuple):
 
 def policies_of(job: Job, project: Project, bundle: BundleDeclarations) -> list[Policy]:
     """Returns the policies that are for a job, those from which its module is exempt among them."""
-    return [policy for policy in project.policies if _is_for(policy, job, project, bundle)]
+    return [each for each in project.policies if not each.where or _is_for(each, job, project, bundle)]
 
 
 def policies_are_kept(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
@@ -151,9 +151,14 @@ _Violations = Iterator[tuple[SourceRef, str]]
 
 def _each(policy: Policy, job: Job) -> Iterator[tuple[WantedSetting, _Task | None, _Found]]:
     for wanted in policy.settings:
-        for task in _places(wanted.path, policy, job):
-            for found in _at(wanted.path, job, task):
-                yield wanted, task, found
+        if wanted.is_of_tasks:
+            path = wanted.path[2:]
+            for task in _tasks_for(policy, job):
+                for found in _below(task[1], path, task[0]):
+                    yield wanted, task, found
+        else:
+            for found in _below(job.settings, wanted.path, ()):
+                yield wanted, None, found
 
 
 def _require(policy: Policy, job: Job, context: CheckContext) -> _Violations:
