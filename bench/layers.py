@@ -89,7 +89,7 @@ def _keep_best(best: dict[str, Figure], name: str, figure: Figure) -> None:
 
 
 def show(figures: Iterable[Figure]) -> None:
-    """Prints the figures as a table, each with the ratios of its processor time to those without presets and policies."""
+    """Prints the figures as a table, each with the ratios of its processor time to the other projects'."""
     known: dict[str, dict[str, float]] = {}
     print("| | seconds | processor | against plain | against written out |\n|---|---|---|---|---|")
     for figure in figures:

@@ -43,7 +43,7 @@ def texts_in(value: Value, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
 
 
 KEYS_OF_LISTS = {"job_clusters": "job_cluster_key", "environments": "environment_key", "parameters": "name"}
-"""Lists whose items have a key, by which they are merged, as the databricks CLI merges clusters and parameters of its own
+"""Lists whose items have a key, by which they are merged; the databricks CLI does so with clusters and parameters of
 overrides: bundle/config/mutator/resourcemutator/merge_job_*.go."""
 
 
