@@ -10,7 +10,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import NamedTuple, Union, cast
 
-from lakeflow_job_meta._internal.secrets import is_secret_option, masked, names_a_secret
+from lakeflow_job_meta._internal.secrets import is_secret_option, masked, names_a_secret, without_found
 from lakeflow_job_meta._internal.text import quoted, quoted_apart
 
 Scalar = str | int | float | bool | None
@@ -158,7 +158,7 @@ class Difference:
         return before, after
 
     def __str__(self) -> str:
-        name, (before, after) = ".".join(str(step) for step in self.path) or "value", self.shown
+        name, (before, after) = without_found(".".join(map(str, self.path))) or "value", self.shown
         where = f"  ({self.origin})" if self.origin is not None else ""
         if before is ABSENT:
             return f"{name}: {quoted(after)} (new){where}"

@@ -17,6 +17,7 @@ from lakeflow_job_meta.checks.all_checks import check_job
 from lakeflow_job_meta.checks.context import CheckContext, NeedsOthers, OtherModules
 from lakeflow_job_meta.checks.file_lookups import FileLookups
 from lakeflow_job_meta.checks.policies import policies_of
+from lakeflow_job_meta.checks.secrets import module_holds_no_secrets
 from lakeflow_job_meta.compiler.result import UnitResult
 from lakeflow_job_meta.config.bundle import BundleDeclarations
 from lakeflow_job_meta.config.model import Project
@@ -215,6 +216,8 @@ def _checked(
         # Of what could not be read, nobody knows whether it keeps a policy.
         found = [each for each in check_job(built.job, context) if not (parsed.is_damaged and _is_of_policy(each))]
         problems += _without_follow_ups(found, problems)
+    elif parsed.module is not None:
+        problems += module_holds_no_secrets(parsed.module)
     return None if parsed.is_broken else built.job, problems
 
 

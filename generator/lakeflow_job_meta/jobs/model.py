@@ -79,7 +79,8 @@ class Job:
         The fastest way to have them together; that a number may look like a sign there does no harm.
         """
         kept = [source.only_kept for source in self.module.sources]
-        return marshal.dumps((self.settings, kept, [file.text for file in self.sql_files]), 2)
+        texts = [self.module.module_name, *(file.text for file in self.sql_files)]
+        return marshal.dumps((self.settings, kept, texts), 2)
 
     def named(self, setting: str, key: str) -> set[str] | None:
         """Returns the names in a list of named things, such as `("job_clusters", "job_cluster_key")`.
