@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bench import blueprints, checks, generate, tables
+from bench import blueprints, checks, generate, layers, tables
 from bench.generate import SIZES, Figure
 
 
@@ -29,6 +29,8 @@ def _show_targets() -> None:
         print(f"{what:52}" + "".join(f"{cell:>15}" for cell in _cells(by_size, dumper)))
     print()
     blueprints.show(blueprints.run())
+    print()
+    layers.show(layers.run())
 
 
 def _cells(by_size: dict[int, Figure], dumper: Figure) -> list[str]:

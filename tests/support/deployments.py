@@ -79,10 +79,13 @@ class World:
             encoding="utf-8",
         )
 
-    def databricks(self, *arguments: str) -> None:
-        """Runs the databricks CLI itself in the project."""
+    def databricks(self, *arguments: str) -> str:
+        """Runs the databricks CLI itself in the project, and returns what it prints."""
         folder, environment = self.project.path, self.environment_of()
-        subprocess.run([self.command, *arguments], cwd=folder, env=environment, check=True, capture_output=True)
+        done = subprocess.run(
+            [self.command, *arguments], cwd=folder, env=environment, check=True, capture_output=True, encoding="utf-8"
+        )
+        return done.stdout
 
     def deploy(self, *arguments: str, **environment: str) -> Result:
         return self.ljm("deploy", "-t", "dev", *arguments, **environment)

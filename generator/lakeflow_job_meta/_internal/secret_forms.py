@@ -129,12 +129,16 @@ _NAMED = re.compile(
 
 
 class Found(NamedTuple):
-    """One secret: its path in what was looked through, its kind, what must not be shown, and the text around that."""
+    """One secret: its path in what was looked through, its kind, what must not be shown, and the text around that.
+
+    `is_key` says that it stands in the last step of the path, and not in the value there.
+    """
 
     path: tuple[str | int, ...]
     kind: str
     secret: str
     text: str
+    is_key: bool = False
 
 
 class Span(NamedTuple):
@@ -180,6 +184,8 @@ def _in_map(value: Mapping[str, object], path: tuple[str | int, ...], name: str)
     named = next((value[key] for key in ("name", "key") if isinstance(value.get(key), str)), None)
     is_entry = named is not None and value.keys() <= {"name", "key", "default", "value"}
     for key, item in value.items():
+        for span in secret_spans(key) if isinstance(key, str) else ():
+            yield Found((*path, key), span.kind, key[span.start : span.end], key, is_key=True)
         own = str(named) if is_entry and key in ("default", "value") else str(key)
         if name and own.lower() in _SAYS_NOTHING:
             own = name

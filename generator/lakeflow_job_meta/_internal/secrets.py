@@ -83,7 +83,7 @@ def secrets_of(*values: object) -> set[Found]:
     found = (
         each for value in values if may_hold_secrets(marshal.dumps(cast(str, value), 2)) for each in secrets_in(value)
     )
-    return {each._replace(path=(), kind="") for each in found}
+    return {each._replace(path=(), kind="", is_key=False) for each in found}
 
 
 def without_values(text: str, secrets: Collection[Found], *, keeps_length: bool = False) -> str:
@@ -156,7 +156,9 @@ def masked(value: object, path: str | Iterable[str | int] = (), *, is_secret: bo
     if isinstance(value, dict):
         hidden = is_secret or names_a_secret(value)
         return {
-            key: item if hidden and key in ("name", "key") else masked(item, (str(key),), is_secret=hidden)
+            without_found(str(key)): item
+            if hidden and key in ("name", "key")
+            else masked(item, (str(key),), is_secret=hidden)
             for key, item in value.items()
         }
     if isinstance(value, list):

@@ -10,7 +10,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import NamedTuple, Union, cast
 
-from lakeflow_job_meta._internal.secrets import is_secret_option, masked, names_a_secret
+from lakeflow_job_meta._internal.secrets import is_secret_option, masked, names_a_secret, without_found
 from lakeflow_job_meta._internal.text import quoted, quoted_apart
 
 Scalar = str | int | float | bool | None
@@ -43,7 +43,8 @@ def texts_in(value: Value, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
 
 
 KEYS_OF_LISTS = {"job_clusters": "job_cluster_key", "environments": "environment_key", "parameters": "name"}
-"""Lists whose items have a key, by which they are merged: as the databricks CLI does with its own overrides."""
+"""Lists whose items have a key, by which they are merged; the databricks CLI does so with clusters and parameters of
+overrides: bundle/config/mutator/resourcemutator/merge_job_*.go."""
 
 
 def merged(default: Value, own: Value) -> Value:
@@ -157,7 +158,7 @@ class Difference:
         return before, after
 
     def __str__(self) -> str:
-        name, (before, after) = ".".join(str(step) for step in self.path) or "value", self.shown
+        name, (before, after) = without_found(".".join(map(str, self.path))) or "value", self.shown
         where = f"  ({self.origin})" if self.origin is not None else ""
         if before is ABSENT:
             return f"{name}: {quoted(after)} (new){where}"

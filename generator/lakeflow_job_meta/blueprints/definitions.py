@@ -18,6 +18,7 @@ from lakeflow_job_meta.blueprints.template import compile_template, names_in, pl
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, errors_among, nearest
 from lakeflow_job_meta.diagnostics.rules import BAD_BLUEPRINT, MISSING_FIELD, UNKNOWN_PARAMETER, UNUSED_PARAMETER
 from lakeflow_job_meta.parsing.arguments import Arguments, ValueForm
+from lakeflow_job_meta.parsing.model import Module, Source
 from lakeflow_job_meta.parsing.modules import hints_at
 from lakeflow_job_meta.schema.validator import compare_blueprint, compare_each, compare_module
 
@@ -68,6 +69,24 @@ def read_blueprint(value: Value, origin: SourceRef, digest: bytes) -> tuple[Blue
         tuple(Arguments(each, origin.at("examples", number)) for number, each in enumerate(examples)),
     )
     return blueprint, problems
+
+
+def draft_of(blueprint: Blueprint) -> Module:
+    """Returns the module of a blueprint as it is written, with placeholders in its settings.
+
+    What it says besides (names, stages, switches) is compared by `read_blueprint`, and stands for nothing here.
+    """
+    module = cast("dict[str, dict[str, Value]]", cast("dict[str, Value]", blueprint.written)["module"])
+    sources = []
+    for number, each in enumerate(blueprint.sources):
+        settings = each.value.get("transformation_config") if isinstance(each.value, dict) else None
+        if isinstance(settings, dict):
+            key, origin = f"source_{number}", _at(blueprint.origin, each.path)
+            sources.append(Source(key, key, None, 1, None, True, {}, {}, settings, origin))
+    job_config = module.get("job_config")
+    settings_of_job = job_config if isinstance(job_config, dict) else {}
+    origin = blueprint.origin.at("module")
+    return Module(blueprint.name, "draft", None, settings_of_job, (), tuple(sources), origin, blueprint=blueprint.name)
 
 
 def _at(origin: SourceRef, path: KeyPath, of_key: bool = False) -> SourceRef:

@@ -13,11 +13,12 @@ from typing import cast
 from lakeflow_job_meta._internal.hashing import content_digest
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta._internal.trees import Value
-from lakeflow_job_meta.blueprints.definitions import read_blueprint
+from lakeflow_job_meta.blueprints.definitions import draft_of, read_blueprint
 from lakeflow_job_meta.blueprints.expansion import expand
 from lakeflow_job_meta.blueprints.model import Blueprint, Library
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.diagnostics.rules import DUPLICATE_BLUEPRINT
+from lakeflow_job_meta.parsing.model import Module
 from lakeflow_job_meta.parsing.units import (
     Blueprints,
     BlueprintUse,
@@ -79,25 +80,27 @@ def expand_content(content: UnitContent, library: Library) -> UnitContent:
     modules: list[RawModule] = []
     problems = list(content.diagnostics)
     examples: list[RawModule] = []
+    drafts: list[Module] = []
     for raw in content.modules:
         module, more = expand(raw, library)
         modules += [module] if module is not None else []
         problems += more
     for each in content.blueprints:
-        found, more = _defined(each, library)
-        examples += found
+        blueprint, more = (None, []) if each.is_damaged else read_blueprint(each.value, each.origin, each.digest)
         problems += more
+        if blueprint is not None:
+            drafts.append(draft_of(blueprint))
+            found, more = _examples_of(blueprint, each, library)
+            examples += found
+            problems += more
     is_whole = content.is_whole and len(modules) == len(content.modules)
-    return UnitContent(tuple(modules), tuple(problems), is_whole, content.loose_sources, (), tuple(examples))
+    rest = (tuple(examples), tuple(drafts))
+    return UnitContent(tuple(modules), tuple(problems), is_whole, content.loose_sources, (), *rest)
 
 
-def _defined(raw: RawBlueprint, library: Library) -> tuple[list[RawModule], list[Diagnostic]]:
-    """Returns the modules that a blueprint's examples come to, and everything that is wrong with it."""
-    if raw.is_damaged:
-        return [], []
-    blueprint, problems = read_blueprint(raw.value, raw.origin, raw.digest)
-    if blueprint is None:
-        return [], problems
+def _examples_of(blueprint: Blueprint, raw: RawBlueprint, library: Library) -> tuple[list[RawModule], list[Diagnostic]]:
+    """Returns the modules that a blueprint's examples come to, and what is wrong with them."""
+    problems: list[Diagnostic] = []
     if blueprint.name in library.broken:
         message = f"the blueprint {quoted(blueprint.name)} is defined more than once; rename or remove one"
         problems.append(DUPLICATE_BLUEPRINT.at(raw.origin.at("blueprint"), message))

@@ -13,7 +13,7 @@ from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.diagnostics.rules import CONFLICTING_SETTINGS, NO_WORKERS, OUTPUT_ONLY
 from lakeflow_job_meta.jobs.build import left_out
 from lakeflow_job_meta.jobs.model import Job
-from lakeflow_job_meta.jobs.task_types import BY_BLOCK, RETRIES, Compute
+from lakeflow_job_meta.jobs.task_types import REFUSED, RETRIES, kind_of_task
 
 _PRINCIPALS = ("user_name", "group_name", "service_principal_name")
 _DBT = re.compile(r"\s*(dbt\b|\$\{|\{\{)")
@@ -45,7 +45,7 @@ def _dbt_commands(job: Job) -> _Conflicts:
 
 
 def _iterations(job: Job) -> _Conflicts:
-    """https://docs.databricks.com/jobs/for-each: no loop in a loop; what is repeated has its own retries and libraries.
+    """https://docs.databricks.com/jobs/for-each: no loop in a loop.
 
     Jobs API, `ForEachTask.inputs`: "This can be a JSON string or a reference to an array parameter."
     """
@@ -66,9 +66,6 @@ def _iterations(job: Job) -> _Conflicts:
         ):
             message = f'{quoted(inputs, at)} is no JSON list; write one, such as \'["a", "b"]\', or a reference to one'
             yield (*path, "for_each_task", "inputs"), message
-        for name in ("libraries", *RETRIES):
-            if name in task:
-                yield (*path, name), f"{name!r} is for what is repeated: write it in the 'task' of 'for_each_task'"
 
 
 def _no_json_list(text: str) -> int | None:
@@ -81,19 +78,26 @@ def _no_json_list(text: str) -> int | None:
         return 0
 
 
+def _kinds(job: Job) -> _Conflicts:
+    """Which kind of task takes which settings, and by which source: `COMMON_SETTINGS`."""
+    for path, task in job.all_tasks:
+        if (kind := kind_of_task(task)) is not None:
+            for name, why in REFUSED[kind.block].items():
+                if name in task and not _says_nothing(task[name]):
+                    yield (*path, name), why.format(name=repr(name), kind=repr(kind.name))
+
+
+def _says_nothing(value: Value) -> bool:
+    """The Jobs API returns maps such as `email_notifications: {}` with every task, and copies of a task have them."""
+    return isinstance(value, dict) and not any(value.values())
+
+
 def _serverless(job: Job) -> _Conflicts:
     """Jobs API: libraries of a task with an environment are the dependencies of that environment."""
     for path, task in job.all_tasks:
-        if task.get("environment_key") is None:
-            continue
-        kind = next((BY_BLOCK[name] for name in task if name in BY_BLOCK), None)
-        if "libraries" in task:
-            yield (
-                (*path, "libraries"),
-                "a task with an 'environment_key' takes its libraries from there: 'spec: dependencies'",
-            )
-        if kind is not None and kind.compute is Compute.NONE:
-            yield (*path, "environment_key"), f"a {kind.name!r} task has no environment"
+        if task.get("environment_key") is not None and "libraries" in task:
+            message = "a task with an 'environment_key' takes its libraries from there: 'spec: dependencies'"
+            yield (*path, "libraries"), message
 
 
 def _permissions(job: Job) -> _Conflicts:
@@ -134,6 +138,7 @@ def _continuous(job: Job) -> _Conflicts:
 _CONFLICTS: tuple[Callable[[Job], _Conflicts], ...] = (
     _dbt_commands,
     _iterations,
+    _kinds,
     _serverless,
     _permissions,
     _continuous,

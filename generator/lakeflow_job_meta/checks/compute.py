@@ -10,9 +10,8 @@ from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics.model import Diagnostic, nearest
 from lakeflow_job_meta.diagnostics.rules import NO_COMPUTE, PLACEHOLDER, TWO_COMPUTES, UNDEFINED_COMPUTE
 from lakeflow_job_meta.jobs.model import Job
-from lakeflow_job_meta.jobs.task_types import BY_BLOCK, COMPUTE_FIELDS, Compute
+from lakeflow_job_meta.jobs.task_types import BY_BLOCK, CLUSTER_FIELDS, COMPUTE_FIELDS, Compute, kind_of_task
 
-_CLUSTERS = ("existing_cluster_id", "job_cluster_key", "new_cluster")
 _DEFINED_IN = {"job_cluster_key": ("job_clusters", "job cluster"), "environment_key": ("environments", "environment")}
 _PLACEHOLDER = re.compile(r"(?i)\s*(your[-_ ]|<|todo|tbd|xxx|change[-_ ]?me|replace[-_ ]?me|fixme|placeholder)")
 
@@ -33,9 +32,9 @@ def compute_is_defined(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
 def tasks_have_compute(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses tasks without the compute that they need, and tasks with two kinds of it."""
     for path, task in job.all_tasks:
-        kind = next((BY_BLOCK[name] for name in task if name in BY_BLOCK), None)
+        kind = kind_of_task(task)
         given = [field for field in COMPUTE_FIELDS if field in task]
-        clusters = [field for field in given if field in _CLUSTERS]
+        clusters = [field for field in given if field in CLUSTER_FIELDS]
         if len(clusters) > 1:
             message = f"a task runs on one kind of compute, but here are {listing(clusters)}"
             yield TWO_COMPUTES.at(job.origin_of((*path, clusters[1]), of_key=True), message)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import NamedTuple
 
 from lakeflow_job_meta._internal.globs import glob
 from lakeflow_job_meta._internal.secrets import masked
@@ -35,9 +36,8 @@ _FILES = frozenset(pattern[-1] if pattern[-1] != "*" else pattern[-2] for patter
 """Names of the settings that may name files of the project."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What is at a path of a policy; None where nothing is.
+class _Found(NamedTuple):
+    """What is at a path of a policy; None where nothing is. One is made for each setting of each job.
 
     Attributes:
         is_around: Whether it is a text that stands for a map or list in which the setting would be.
@@ -56,8 +56,11 @@ class _Found:
 
 def policies_of(job: Job, project: Project, bundle: BundleDeclarations) -> list[Policy]:
     """Returns the policies that are for a job in some target, those from which its module is exempt among them."""
+    variants = job.variants
     return [
-        policy for policy in project.policies if any(_is_for(policy, each, project, bundle) for each in job.variants)
+        policy
+        for policy in project.policies
+        if not policy.where or any(_is_for(policy, each, project, bundle) for each in variants)
     ]
 
 
@@ -108,41 +111,43 @@ def _is_in(job: Job, condition: Condition, bundle: BundleDeclarations) -> bool:
     return any(is_like(target, condition.values) for target in targets or ("default",))
 
 
-def _tasks_for(policy: Policy, job: Job) -> list[_Task]:
+def _tasks_for(policy: Policy, job: Job) -> Sequence[_Task]:
     """Returns the tasks that a policy is for, those that are repeated among them."""
-    if not any(each.kind == "task_type" for each in policy.where):
-        return [*job.all_tasks]
-    return [(path, task) for path, task in job.all_tasks if _is_of_kind(policy, task)]
+    blocks = _blocks_for(policy.where) if policy.where else None
+    return job.all_tasks if blocks is None else [each for each in job.all_tasks if not blocks.isdisjoint(each[1])]
 
 
-def _is_of_kind(policy: Policy, task: dict[str, Value]) -> bool:
-    blocks = [block for block in task if block in _NAMES_OF_BLOCK]
-    return any(applies_to(policy.where, name, block) for block in blocks for name in _NAMES_OF_BLOCK[block])
+@lru_cache(maxsize=1024)
+def _blocks_for(where: tuple[Condition, ...]) -> frozenset[str] | None:
+    """Returns the blocks of the kinds of tasks that conditions let pass; None where none of them is about tasks."""
+    if not any(each.kind == "task_type" for each in where):
+        return None
+    names = ((block, name) for block, names in _NAMES_OF_BLOCK.items() for name in names)
+    return frozenset(block for block, name in names if applies_to(where, name, block))
 
 
-def _places(path: SettingPath, policy: Policy, job: Job) -> list[_Task | None]:
+def _places(path: SettingPath, policy: Policy, job: Job) -> Sequence[_Task | None]:
     """Returns the tasks in which a path leads to a setting; None alone for a setting of the job."""
-    return [*_tasks_for(policy, job)] if path[:2] == ("tasks", EVERY_ITEM) else [None]
+    return _tasks_for(policy, job) if path[:2] == ("tasks", EVERY_ITEM) else [None]
 
 
-def _at(path: SettingPath, job: Job, task: _Task | None) -> Iterator[_Found]:
-    """Yields what is at a path: of a task, where it is about tasks and one is given, or of the job."""
+def _at(path: SettingPath, job: Job, task: _Task | None) -> list[_Found]:
+    """Returns what is at a path: of a task, where it is about tasks and one is given, or of the job."""
     if task is not None and path[:2] == ("tasks", EVERY_ITEM):
         return _below(task[1], path[2:], task[0])
     return _below(job.settings, path, ())
 
 
-def _below(value: Value, path: SettingPath, at: KeyPath) -> Iterator[_Found]:
+def _below(value: Value, path: SettingPath, at: KeyPath) -> list[_Found]:
     for number, step in enumerate(path):
         if isinstance(value, str):
-            yield _Found((*at, *path[:number]), value, is_around=True)
-            return
+            return [_Found((*at, *path[:number]), value, is_around=True)]
         if step == EVERY_ITEM:
-            for n, item in enumerate(value if isinstance(value, list) else ()):
-                yield from _below(item, path[number + 1 :], (*at, *path[:number], n))
-            return
+            items = enumerate(value if isinstance(value, list) else ())
+            inner, outer = path[number + 1 :], (*at, *path[:number])
+            return [found for n, item in items for found in _below(item, inner, (*outer, n))]
         value = value.get(step) if isinstance(value, dict) else None
-    yield _Found((*at, *path), value)
+    return [_Found(at + path, value)]
 
 
 _Violations = Iterator[tuple[SourceRef, str]]
@@ -151,9 +156,14 @@ _Violations = Iterator[tuple[SourceRef, str]]
 
 def _each(policy: Policy, job: Job) -> Iterator[tuple[WantedSetting, _Task | None, _Found]]:
     for wanted in policy.settings:
-        for task in _places(wanted.path, policy, job):
-            for found in _at(wanted.path, job, task):
-                yield wanted, task, found
+        if wanted.is_of_tasks:
+            path = wanted.path[2:]
+            for task in _tasks_for(policy, job):
+                for found in _below(task[1], path, task[0]):
+                    yield wanted, task, found
+        else:
+            for found in _below(job.settings, wanted.path, ()):
+                yield wanted, None, found
 
 
 def _require(policy: Policy, job: Job, context: CheckContext) -> _Violations:
@@ -168,7 +178,7 @@ def _require(policy: Policy, job: Job, context: CheckContext) -> _Violations:
 def _require_one(policy: Policy, job: Job, context: CheckContext) -> _Violations:
     of_tasks = [wanted.path for wanted in policy.settings if wanted.is_of_tasks]
     for task in _places(of_tasks[0], policy, job) if of_tasks else [None]:
-        found = {wanted.written: [*_at(wanted.path, job, task)] for wanted in policy.settings}
+        found = {wanted.written: _at(wanted.path, job, task) for wanted in policy.settings}
         if not any(each and all(one.is_set for one in each) for each in found.values()):
             nothing = _Found((), None)
             yield _place(job, task, nothing), f"nothing is set of {either(found)}, but one of them is required"
@@ -183,9 +193,11 @@ def _allow(policy: Policy, job: Job, context: CheckContext) -> _Violations:
 
 def _deny(policy: Policy, job: Job, context: CheckContext) -> _Violations:
     for wanted, _, found in _each(policy, job):
+        if found.value is None:
+            continue
         text = _text(found, job, context)
         denied = [each for each in wanted.values if each == text or glob(each, takes_references=True).fullmatch(text)]
-        if found.value is not None and denied:
+        if denied:
             yield job.origin_of(found.path), f"{_shown(wanted, found, job, context)}, but {quoted(denied[0])} is denied"
 
 

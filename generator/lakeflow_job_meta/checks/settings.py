@@ -10,12 +10,13 @@ from lakeflow_job_meta._internal.secrets import masked
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
 from lakeflow_job_meta.checks.context import CheckContext
+from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.diagnostics.rules import DUPLICATE_KEY, HIDDEN_PARAMETER, MISSING_FIELD
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.references import JOB_PARAMETER, named_by
 from lakeflow_job_meta.jobs.task_types import DIRECT_NOTEBOOK_FIELDS, SQL_FORMS
-from lakeflow_job_meta.schema.validator import KeyHints, compare, fields_of, is_valid_job
+from lakeflow_job_meta.schema.validator import Finding, KeyHints, compare, fields_of, is_valid_job
 
 _IN_TASK = "it is a task setting: write it in the 'transformation_config' of a source"
 _BESIDE_BLOCK = "it is a setting of the task: write it beside the block"
@@ -25,13 +26,26 @@ _WAREHOUSE = "give it here, or for all tasks as 'defaults: warehouse_id' in job_
 
 def settings_fit_the_schema(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Compares all settings of the job with the schema; `allow_unknown` lets newer ones pass."""
-    settings = _without_allowed(job.settings, context.project.allow_unknown)
-    if is_valid_job(settings):
-        return
-    for finding in compare(settings, "job", "job setting", lambda path: _hints_at(path, job)):
+    for finding in _findings(job, context.project):
         if finding.rule is MISSING_FIELD and finding.path[-2:] == ("sql_task", "warehouse_id"):
             finding = replace(finding, message=f"{finding.message}; {_WAREHOUSE}")
         yield finding.report(job.origin_of(finding.path, of_key=finding.of_key))
+
+
+def constants_fit_the_schema(job: Job, project: Project) -> Iterator[Diagnostic]:
+    """Compares with the schema what a blueprint says without placeholders; what is missing may come with its use."""
+    for finding in _findings(job, project):
+        if finding.rule is not MISSING_FIELD and not _has_placeholder(value_at(job.settings, finding.path)[1]):
+            yield finding.report(job.origin_of(finding.path, of_key=finding.of_key))
+
+
+def _has_placeholder(value: object) -> bool:
+    return isinstance(value, str) and "${param." in value
+
+
+def _findings(job: Job, project: Project) -> list[Finding]:
+    settings = _without_allowed(job.settings, project.allow_unknown)
+    return [] if is_valid_job(settings) else compare(settings, "job", "job setting", lambda path: _hints_at(path, job))
 
 
 def _without_allowed(settings: dict[str, Value], allowed: frozenset[str]) -> dict[str, Value]:

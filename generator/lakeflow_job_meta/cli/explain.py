@@ -1,4 +1,4 @@
-"""`ljm explain`: what a code in a diagnostic means, and what to do about it."""
+"""`ljm explain`: what a code in a diagnostic means, and what to do about it; which settings a kind of task takes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from lakeflow_job_meta._internal.text import did_you_mean, quoted
 from lakeflow_job_meta.diagnostics.catalog import explain, explain_all, explanations
 from lakeflow_job_meta.diagnostics.rules import RULES
 from lakeflow_job_meta.errors import ConfigError
+from lakeflow_job_meta.jobs.task_settings_page import task_settings_page
 
 
 @click.command("explain")
 @click.argument("code", required=False)
 @click.option("--all", "show_all", is_flag=True, help="Explain every code; this is docs/checks.md.")
-@click.pass_context
-def command(ctx: click.Context, code: str | None, show_all: bool) -> None:
+@click.option("--task-settings", is_flag=True, help="Explain which settings each kind of task takes.")
+def command(code: str | None, show_all: bool, task_settings: bool) -> None:
     """Explain a code: what it means, an example, and the remedy.
 
     Without CODE, lists all codes.
@@ -23,8 +24,11 @@ def command(ctx: click.Context, code: str | None, show_all: bool) -> None:
     Examples:
       ljm explain dependency-cycle
       ljm explain
+      ljm explain --task-settings
     """
-    if show_all:
+    if task_settings:
+        click.echo(task_settings_page(), nl=False)
+    elif show_all:
         click.echo(explain_all(), nl=False)
     elif code is None:
         for each, explanation in sorted(explanations().items()):

@@ -101,20 +101,22 @@ def command(
     if init is not None:
         _write_bundle(init)
         return
-    # Commands are short and do without the collector; this one lives for months.
-    gc.enable()
     load = partial(params.open_monitored_project, folder, control_table, warehouse_id, policies)
     project = load()
     named = target_of(project, target)
     notifier = Notifier(partial(_log, log_format), webhook, f"{project.folder.name} ({named})")
-    volume_path = volume_path and find_volume(volume_path)
-    config = MonitorConfig(named, max_deletes, overwrite_drift, volume_path, propose)
+    config = MonitorConfig(named, max_deletes, overwrite_drift, volume_path and find_volume(volume_path), propose)
     workspace = Workspace()
     select = _selection(deployer, named, workspace, notifier, timeout, stop_timeout, parallel)
     ticks, failures = (1, fail_after or 1) if once else (max_iterations, fail_after)
     options = LoopOptions(float(check_interval_seconds or 60), ticks, failures)
+    _watch(Monitor(load, config, select, notifier.send, workspace=workspace), options, notifier, once=once)
+
+
+def _watch(monitor: Monitor, options: LoopOptions, notifier: Notifier, *, once: bool) -> None:
+    # Commands are short and do without the collector; this one lives for months.
+    gc.enable()
     end_like_ctrl_c()
-    monitor = Monitor(load, config, select, notifier.send, workspace=workspace)
     result = run_loop(monitor, options, notifier.send, on_tick=lambda tick: notifier.deliver())
     if not result.is_success or (once and result.last is not None and not result.last.is_healthy):
         raise ShownFailure(result.failure)

@@ -6,7 +6,7 @@ Looks at the files that jobs name, and changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from lakeflow_job_meta._internal.secret_forms import Found
@@ -17,9 +17,11 @@ from lakeflow_job_meta.checks.all_checks import check_job
 from lakeflow_job_meta.checks.context import CheckContext, NeedsOthers, OtherModules
 from lakeflow_job_meta.checks.file_lookups import FileLookups
 from lakeflow_job_meta.checks.policies import policies_of
+from lakeflow_job_meta.checks.secrets import holds_no_secrets, module_holds_no_secrets
+from lakeflow_job_meta.checks.settings import constants_fit_the_schema
 from lakeflow_job_meta.compiler.result import UnitResult
 from lakeflow_job_meta.config.bundle import BundleDeclarations
-from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.config.model import Defaults, Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, errors_among
 from lakeflow_job_meta.diagnostics.rules import (
     DUPLICATE_KEY,
@@ -27,13 +29,17 @@ from lakeflow_job_meta.diagnostics.rules import (
     JOB_KEY_COLLISION,
     NO_ACTIVE_SOURCE,
     POLICY,
+    TASK_KIND,
+    UNKNOWN_FIELD,
     SeverityOverrides,
 )
+from lakeflow_job_meta.jobs.build import build_job
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.units import BuiltModule, ParsedUnit, parse_unit
 from lakeflow_job_meta.layout.job_summary import JobSummary
 from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.parsing.keys import TaskKeys, task_key
+from lakeflow_job_meta.parsing.model import Module
 from lakeflow_job_meta.parsing.modules import ParsedModule
 from lakeflow_job_meta.parsing.units import RawModule, SourceUnit
 from lakeflow_job_meta.render.render import Renderer
@@ -161,6 +167,8 @@ class UnitCompiler:
             _, problems = _checked(example, context, [])
             reported = damaged if example.parsed.is_damaged else ()
             found.diagnostics += [each for each in self._severity.apply(problems) if _line(each) not in reported]
+        for draft in content.drafts:
+            found.diagnostics += self._severity.apply(_constants_of(draft, context))
         for parsed, job, problems in checked:
             # What could not be read has been reported; what is missing because of that only follows.
             reported = damaged if parsed.is_damaged else ()
@@ -216,13 +224,29 @@ def _checked(
         # Of what could not be read, nobody knows whether it keeps a policy.
         found = [each for each in check_job(built.job, context) if not (parsed.is_damaged and _is_of_policy(each))]
         problems += _without_follow_ups(found, problems)
+    elif parsed.module is not None:
+        problems += module_holds_no_secrets(parsed.module)
     return None if parsed.is_broken else built.job, problems
+
+
+def _constants_of(draft: Module, context: CheckContext) -> list[Diagnostic]:
+    """Returns what is wrong in a blueprint whatever its parameters come to; its uses may be told the same."""
+    # What the project gives to jobs is checked on those.
+    built = build_job(draft, replace(context.project, defaults=Defaults(), presets=()), context.output)
+    named = [each for each in built.diagnostics if each.code in (UNKNOWN_FIELD.code, TASK_KIND.code)]
+    problems = [each for each in named if "${param." not in each.message]
+    if built.job is not None:
+        found = [*constants_fit_the_schema(built.job, context.project), *holds_no_secrets(built.job, context)]
+        problems += _without_follow_ups(found, problems)
+    return problems
 
 
 def _secrets_of(unit: ParsedUnit, project: Project) -> set[Found]:
     """Returns the secrets that words about a unit may hold, however far its modules could be read."""
     content, defaults = unit.source.content, project.defaults
     raw = [each for module in (*content.modules, *content.examples) for each in (module.value, *_given(module))]
+    for draft in content.drafts:
+        raw += [draft.job_config, *(source.transformation_config for source in draft.sources)]
     presets = [each for preset in project.presets for each in (preset.job, preset.task)]
     return secrets_of(*raw, *presets, defaults.job, defaults.task)
 

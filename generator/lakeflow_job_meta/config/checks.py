@@ -21,7 +21,6 @@ from lakeflow_job_meta.config.model import (
     Project,
     is_inside,
 )
-from lakeflow_job_meta.config.presets import preset_mistakes
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.diagnostics.rules import POLICY, PROJECT_FILE_MISTAKE, RULES
 from lakeflow_job_meta.tables.names import name_problem
@@ -199,12 +198,7 @@ def _codes_exist(project: Project, value: dict[str, Value]) -> Iterator[Diagnost
             yield PROJECT_FILE_MISTAKE.at(origin, f"{code!r} is always an error; see `ljm explain {code}`")
 
 
-def _presets_are_clear(project: Project, value: dict[str, Value]) -> Iterator[Diagnostic]:
-    yield from preset_mistakes(value, project.origin)
-
-
 _CHECKS: tuple[_Check, ...] = (
-    _presets_are_clear,
     _sources_are_clear,
     _rows_are_mapped,
     _sources_are_there_once,

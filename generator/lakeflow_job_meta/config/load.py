@@ -16,7 +16,7 @@ from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.config import model
 from lakeflow_job_meta.config.checks import project_mistakes
 from lakeflow_job_meta.config.policies import with_own_policies
-from lakeflow_job_meta.config.presets import presets_in
+from lakeflow_job_meta.config.presets import with_presets
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, UnreadableDocument, in_reading_order
 from lakeflow_job_meta.diagnostics.rules import PROJECT_FILE_MISTAKE, UNKNOWN_FIELD
 from lakeflow_job_meta.errors import ConfigError
@@ -68,9 +68,9 @@ def load_project(folder: Path) -> model.Project:
     problems = [each.report(SourceRef(document, each.path, each.of_key), PROJECT_FILE_MISTAKE) for each in findings]
     if problems or not isinstance(value, dict):
         raise _config_error(problems)
-    project = _project(folder, SourceRef(document), value)
-    project, problems = with_own_policies(project, value)
-    if problems := [*project_mistakes(project, value), *problems]:
+    project, of_presets = with_presets(_project(folder, SourceRef(document), value), value)
+    project, of_policies = with_own_policies(project, value)
+    if problems := [*project_mistakes(project, value), *of_presets, *of_policies]:
         raise _config_error(problems)
     return project
 
@@ -119,7 +119,6 @@ def _project(folder: Path, origin: SourceRef, value: dict[str, Value]) -> model.
         max_deletes=cast(int, section("deploy").get("max_deletes") or 0),
         strict=section("deploy").get("strict") is True,
         bundles=_bundles(section("bundles")) if value.get("bundles") is not None else None,
-        presets=presets_in(value, origin, TaskKeys(section("naming").get("task_key") or TaskKeys.AS_WRITTEN)),
     )
 
 

@@ -94,7 +94,7 @@ class Condition:
     """What a module, or a task, must be for a preset or a policy to apply.
 
     Attributes:
-        kind: `module`, `file`, `blueprint`, `task_type`, `tag` or `column`; of a policy also `target` or `has`.
+        kind: `module`, `file`, `blueprint`, `task_type`, `target`, `tag` or `column`; of a policy also `has`.
         name: Of the tag or column.
         values: One of these, which may be globs; the text of a number or boolean.
     """

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
+from functools import lru_cache
 from typing import cast
 
 from lakeflow_job_meta._internal.text import did_you_mean, json_like, listing, quoted
@@ -45,6 +46,7 @@ Outcome = tuple[Project, list[Diagnostic]]
 """A project with more policies, and what is wrong with those."""
 
 
+@lru_cache(maxsize=1024)
 def path_in(text: str) -> SettingPath | None:
     """Returns the path that a text such as `tasks[*].max_retries` stands for; None for one that is none.
 

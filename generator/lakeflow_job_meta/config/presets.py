@@ -2,52 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from dataclasses import replace
 from typing import cast
 
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.config.conditions import condition_mistakes, conditions_in
-from lakeflow_job_meta.config.model import Preset
+from lakeflow_job_meta.config.model import Preset, Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
 from lakeflow_job_meta.diagnostics.rules import PROJECT_FILE_MISTAKE
-from lakeflow_job_meta.parsing.keys import TaskKeys
+from lakeflow_job_meta.parsing.model import Source
 from lakeflow_job_meta.parsing.modules import hints_at, parse_sources
 from lakeflow_job_meta.schema.validator import compare_module
 
 
-def presets_in(value: dict[str, Value], origin: SourceRef, style: TaskKeys) -> tuple[Preset, ...]:
-    """Returns the presets of a project file that fits its schema."""
-    entries = cast("list[dict[str, Value]]", value.get("presets") or [])
-    return tuple(
-        Preset(
-            str(entry["preset"]),
-            tuple(conditions_in(cast("dict[str, Value]", entry["match"]))) if entry.get("match") is not None else None,
-            cast("dict[str, Value]", entry.get("job") or {}),
-            cast("dict[str, Value]", entry.get("task") or {}),
-            # What is wrong with the form of one is reported by `preset_mistakes`.
-            ()
-            if any(_source_mistakes(entry, origin))
-            else parse_sources(cast("list[Value]", entry.get("sources") or []), origin.at("presets", number), style),
-        )
-        for number, entry in enumerate(entries)
+def with_presets(project: Project, value: dict[str, Value]) -> tuple[Project, list[Diagnostic]]:
+    """Adds the presets of a project file that fits its schema, and returns what is wrong with them besides."""
+    presets: list[Preset] = []
+    problems: list[Diagnostic] = []
+    for number, entry in enumerate(cast("list[dict[str, Value]]", value.get("presets") or [])):
+        at = project.origin.at("presets", number)
+        problems += _mistakes(entry, at, {preset.name for preset in presets})
+        wrong = [*_source_mistakes(entry, at)]
+        problems += wrong
+        sources = [] if wrong else cast("list[Value]", entry.get("sources") or [])
+        presets.append(_preset(entry, parse_sources(sources, at, project.task_keys)))
+    return replace(project, presets=tuple(presets)), problems
+
+
+def _preset(entry: dict[str, Value], sources: tuple[Source, ...]) -> Preset:
+    match = cast("dict[str, Value] | None", entry.get("match"))
+    return Preset(
+        str(entry["preset"]),
+        tuple(conditions_in(match)) if match is not None else None,
+        cast("dict[str, Value]", entry.get("job") or {}),
+        cast("dict[str, Value]", entry.get("task") or {}),
+        sources,
     )
 
 
-def preset_mistakes(value: dict[str, Value], origin: SourceRef) -> Iterator[Diagnostic]:
-    """Yields what is wrong with the presets of a project file besides what its schema says."""
-    entries = cast("list[dict[str, Value]]", value.get("presets") or [])
-    names: set[str] = set()
-    for number, entry in enumerate(entries):
-        at, name = origin.at("presets", number), str(entry["preset"])
-        if name in names:
-            yield PROJECT_FILE_MISTAKE.at(at.at("preset"), f"the preset {quoted(name)} is there twice")
-        names.add(name)
-        if not any(entry.get(key) for key in ("job", "task", "sources")):
-            message = "the preset sets nothing; give it one of 'job', 'task' and 'sources'"
-            yield PROJECT_FILE_MISTAKE.at(at.key("preset"), message)
-        yield from _match_mistakes(entry, at)
-        yield from _source_mistakes(entry, at)
+def _mistakes(entry: dict[str, Value], at: SourceRef, names: Container[str]) -> Iterator[Diagnostic]:
+    if (name := str(entry["preset"])) in names:
+        yield PROJECT_FILE_MISTAKE.at(at.at("preset"), f"the preset {quoted(name)} is there twice")
+    if not any(entry.get(key) for key in ("job", "task", "sources")):
+        message = "the preset sets nothing; give it one of 'job', 'task' and 'sources'"
+        yield PROJECT_FILE_MISTAKE.at(at.key("preset"), message)
+    yield from _match_mistakes(entry, at)
 
 
 def _match_mistakes(entry: dict[str, Value], origin: SourceRef) -> Iterator[Diagnostic]:

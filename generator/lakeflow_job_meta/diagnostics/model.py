@@ -218,8 +218,8 @@ class Diagnostic:
 
     def without(self, secrets: Collection[Found]) -> Diagnostic:
         """Returns the same without secrets that its words, its line or its names may hold."""
-        at, names = self.location, (self.module, self.source)
-        module, source = (each and without_values(each, secrets) for each in names)
+        at, names = self.location, (self.module, self.source, self.setting)
+        module, source, setting = (each and without_values(each, secrets) for each in names)
         is_told = self.suggestion is not None and not _holds(self.suggestion.replacement, secrets)
         return replace(
             self,
@@ -229,6 +229,7 @@ class Diagnostic:
             suggestion=self.suggestion if is_told else None,
             module=module,
             source=source,
+            setting=setting,
         )
 
     def __str__(self) -> str:

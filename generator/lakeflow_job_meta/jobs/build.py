@@ -53,8 +53,6 @@ _GIT_PROVIDERS = (
 )
 """Jobs API, `git_provider`: "The value is case insensitive"; it returns these, so that others would look changed."""
 
-_NEVER_TRIED_AGAIN = ("for_each_task", "condition_task", "run_job_task")
-
 _NOT_OF_THE_API = ("task_type", "task_key", "depends_on", *task_types.DIRECT_NOTEBOOK_FIELDS)
 """What a `transformation_config` holds that is no setting of the task itself."""
 
@@ -140,6 +138,7 @@ class _Builder:
         self.sql_names: set[str] = set()
         self.problems: list[Diagnostic] = []
         self.task_presets: set[str] = set()
+        self.task_layers: dict[tuple[str, bool, KeyPath], list[Layer]] = {}
         self.layers = self._job_layers()
         self.from_git = merge_layers(self.layers).get("git_source") is not None
 
@@ -231,7 +230,14 @@ class _Builder:
         return self._with_local_paths(settings, TASK_PATHS)
 
     def _task_defaults(self, config: dict[str, Value], kind: task_types.TaskType, prefix: KeyPath) -> list[Layer]:
-        """Returns what is laid below the settings of a task, the lowest first."""
+        """Returns what is laid below the settings of a task, the lowest first; made once for tasks of one kind."""
+        names_its_own = _names_compute(config)
+        key = (kind.name, names_its_own, prefix)
+        if key not in self.task_layers:
+            self.task_layers[key] = self._layers_below(kind, names_its_own, prefix)
+        return self.task_layers[key]
+
+    def _layers_below(self, kind: task_types.TaskType, names_its_own: bool, prefix: KeyPath) -> list[Layer]:
         project = self.project
         written = [(project.defaults.task, "defaults", project.origin.at("defaults", "task"))]
         for number, preset in self.presets:
@@ -239,7 +245,6 @@ class _Builder:
                 self.task_presets.add(preset.name)
                 written.append((preset.task, f"preset {preset.name}", project.origin.at("presets", number, "task")))
         layers: list[Layer] = []
-        names_its_own = _names_compute(config)
         for value, name, ref in reversed(written):
             defaults = _for_kind(value, kind, names_its_own=names_its_own)
             names_its_own = names_its_own or _names_compute(defaults)
@@ -351,11 +356,9 @@ def _names_compute(settings: dict[str, Value]) -> bool:
 
 
 def _for_kind(defaults: dict[str, Value], kind: task_types.TaskType, *, names_its_own: bool) -> dict[str, Value]:
-    """Leaves out defaults of what to run on, where a task names its own or runs on nothing."""
-    if kind.compute is task_types.Compute.NONE:
-        retries = task_types.RETRIES if kind.block in _NEVER_TRIED_AGAIN else ()
-        return _without(defaults, (*task_types.COMPUTE_FIELDS, "libraries", *retries))
-    return _without(defaults, task_types.COMPUTE_FIELDS if names_its_own else ())
+    """Leaves out defaults that are not for a kind, and those of what to run on where a task names its own."""
+    own = task_types.COMPUTE_FIELDS if names_its_own else ()
+    return _without(defaults, task_types.NOT_BY_DEFAULT[kind.block].union(own))
 
 
 def _near_block(config: dict[str, Value]) -> str:

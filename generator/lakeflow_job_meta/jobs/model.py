@@ -92,7 +92,8 @@ class Job:
         The fastest way to have them together; that a number may look like a sign there does no harm.
         """
         kept = [source.only_kept for source in self.module.sources]
-        return marshal.dumps((self.settings, kept, [file.text for file in self.sql_files]), 2)
+        texts = [self.module.module_name, *(file.text for file in self.sql_files)]
+        return marshal.dumps((self.settings, kept, texts), 2)
 
     def of_file(self, path: KeyPath) -> tuple[Job, KeyPath] | None:
         """Returns the job as it is in the target that a path in its generated file leads into, and the path in it.

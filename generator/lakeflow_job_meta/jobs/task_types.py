@@ -1,13 +1,14 @@
-"""The kinds of tasks: one row each, and the conveniences that some have in metadata.
+"""The kinds of tasks, the conveniences that some have in metadata, and which settings beside its block each kind takes.
 
 A new kind of task is a new row in `TASK_TYPES`. What its block may hold is not written here: that is in the schema.
+What may stand beside the block is in `COMMON_SETTINGS`, and asked of nothing else.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 
 from lakeflow_job_meta._internal.trees import Value
@@ -36,9 +37,15 @@ class TaskContext:
 
 
 class Compute(Enum):
-    """What a kind of task runs on."""
+    """What a kind of task runs on.
+
+    The databricks CLI has the same in `isComputeTask` (bundle/config/validate/job_task_cluster_spec.go): notebooks may,
+    and wheels, dbt, JARs, Python files and spark-submit must name a cluster or an environment. AI Runtime tasks get an
+    `environment_key` and no cluster there (experimental/air/cmd/convert_to_dabs.go).
+    """
 
     NONE = "no compute of its own"
+    SERVERLESS = "serverless, with an environment_key"
     OPTIONAL = "a cluster, or serverless when none is named"
     ENVIRONMENT = "a cluster, or serverless with an environment_key"
     CLUSTER = "a cluster"
@@ -63,11 +70,13 @@ class TaskType:
 DIRECT_NOTEBOOK_FIELDS = ("notebook_path", "base_parameters")
 """These may stand directly in `transformation_config`, as in the original format."""
 
-COMPUTE_FIELDS = ("existing_cluster_id", "job_cluster_key", "new_cluster", "compute", "environment_key")
+CLUSTER_FIELDS = ("existing_cluster_id", "job_cluster_key", "new_cluster")
+COMPUTE_FIELDS = (*CLUSTER_FIELDS, "compute", "environment_key")
 """Each names what a task runs on; a default for one of them yields to a task that names another."""
 
 RETRIES = ("max_retries", "min_retry_interval_millis", "retry_on_timeout", "disable_auto_optimization")
-"""When a task is tried again; nothing for those that only start or steer others."""
+"""When a task is tried again. Auto-optimization of serverless compute is a retry too:
+https://docs.databricks.com/jobs/run-serverless-jobs."""
 
 INLINE_SQL = "sql_query"
 SQL_FORMS = ("sql_query", "sql_file_path", "query_id", "file", "query", "dashboard", "alert")
@@ -138,9 +147,9 @@ TASK_TYPES = (
     TaskType("clean_rooms_notebook", "clean_rooms_notebook_task"),
     TaskType("dbt_platform", "dbt_platform_task"),
     TaskType("dbt_cloud", "dbt_cloud_task"),
-    TaskType("gen_ai_compute", "gen_ai_compute_task"),
+    TaskType("gen_ai_compute", "gen_ai_compute_task", Compute.SERVERLESS),
     TaskType("ai_function", "ai_function_task"),
-    TaskType("ai_runtime", "ai_runtime_task"),
+    TaskType("ai_runtime", "ai_runtime_task", Compute.SERVERLESS),
     TaskType("python_operator", "python_operator_task", Compute.ENVIRONMENT),
 )
 
@@ -159,3 +168,96 @@ BY_NAME = {kind.name: kind for kind in TASK_TYPES}
 BY_BLOCK = {kind.block: kind for kind in TASK_TYPES}
 SQL_KINDS = {"sql_query": ("sql_query", "query_id"), "sql_file": ("sql_file_path", "file")}
 """Which of `SQL_FORMS` a SQL `task_type` needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommonSettings:
+    """Settings beside the block of a task that the same kinds take.
+
+    Attributes:
+        names: As the Jobs API calls them.
+        source: Where Databricks says what `exceptions` says.
+        exceptions: Kinds that no default and no preset gives them to, by their block or by what they run on; the block
+            wins. With what is said of `{name}` where a kind cannot have it at all; `TAKES_ITS_OWN` where nobody says
+            that Databricks refuses it, so that a task may have it that asks for it.
+    """
+
+    names: tuple[str, ...]
+    source: str
+    exceptions: Mapping[str | Compute, str] = field(default_factory=dict)
+
+    def exception(self, kind: TaskType) -> str | None:
+        """Returns the exception that a kind is; None where it simply takes them."""
+        return self.exceptions.get(kind.block, self.exceptions.get(kind.compute))
+
+
+TAKES_ITS_OWN = ""
+_ON_NOTHING: dict[str | Compute, str] = {Compute.NONE: TAKES_ITS_OWN, Compute.SERVERLESS: TAKES_ITS_OWN}
+_IN_A_LOOP = "{name} is for what is repeated: write it in the 'task' of 'for_each_task'"
+_NO_ENVIRONMENT = "a {kind} task has no environment"
+_OF_CONDITIONS = 'Jobs API, `condition_task`: it "does not support retries or notifications"'
+
+COMMON_SETTINGS = (
+    CommonSettings(
+        ("description", "disabled", "run_if", "timeout_seconds", "health"), "Jobs API, `Task`: said of every task"
+    ),
+    CommonSettings(
+        RETRIES,
+        f"{_OF_CONDITIONS}; a `for_each_task` with retries of its own is refused when it is deployed "
+        "(https://github.com/databricks/cli/issues/3977); a `run_job_task` starts a job whose tasks have their own",
+        {
+            "condition_task": "a {kind} task takes no {name}: Databricks does not try it again",
+            "for_each_task": _IN_A_LOOP,
+            "run_job_task": TAKES_ITS_OWN,
+        },
+    ),
+    CommonSettings(
+        ("email_notifications", "webhook_notifications", "notification_settings"),
+        _OF_CONDITIONS,
+        {"condition_task": "a {kind} task takes no {name}: Databricks tells nobody of it; give it to the job"},
+    ),
+    CommonSettings(
+        CLUSTER_FIELDS,
+        "databricks CLI, `isComputeTask` (bundle/config/validate/job_task_cluster_spec.go)",
+        _ON_NOTHING,
+    ),
+    CommonSettings(
+        ("compute",),
+        'Jobs API, `Compute`: "for Serverless GPU workloads"; AI Runtime tasks have theirs in their block',
+        {**_ON_NOTHING, Compute.CLUSTER: TAKES_ITS_OWN},
+    ),
+    CommonSettings(
+        ("environment_key",),
+        'Jobs API, `environments`: for "tasks that use serverless compute or a compute resource that uses Environments '
+        'mode"; the databricks CLI gives one to AI Runtime tasks (experimental/air/cmd/convert_to_dabs.go)',
+        {Compute.NONE: _NO_ENVIRONMENT, Compute.CLUSTER: _NO_ENVIRONMENT, Compute.SERVERLESS: TAKES_ITS_OWN},
+    ),
+    CommonSettings(
+        ("environment_variables_key",),
+        'Jobs API: "supports serverless tasks using environment version 5 or later"',
+        {Compute.NONE: TAKES_ITS_OWN, Compute.CLUSTER: TAKES_ITS_OWN},
+    ),
+    CommonSettings(
+        ("libraries",),
+        'Jobs API: "to be installed on the cluster"; of loops: https://docs.databricks.com/jobs/for-each',
+        {**_ON_NOTHING, "for_each_task": _IN_A_LOOP},
+    ),
+)
+"""Every setting that may stand beside the block of a task, and the kinds that do not simply take it."""
+
+NOT_BY_DEFAULT = {
+    block: frozenset(name for row in COMMON_SETTINGS if row.exception(kind) is not None for name in row.names)
+    for block, kind in BY_BLOCK.items()
+}
+"""By block: the settings that no default and no preset gives to its kind."""
+
+REFUSED = {
+    block: {name: why for row in COMMON_SETTINGS if (why := row.exception(kind)) for name in row.names}
+    for block, kind in BY_BLOCK.items()
+}
+"""By block: the settings that its kind cannot have, and what is said of them."""
+
+
+def kind_of_task(task: Mapping[str, Value]) -> TaskType | None:
+    """Returns the kind of a built task, of several that share a block the last; None where it has no block."""
+    return next((BY_BLOCK[name] for name in task if name in BY_BLOCK), None)

@@ -11,6 +11,7 @@ from lakeflow_job_meta._internal.hashing import content_digest
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
 from lakeflow_job_meta.parsing.arguments import Arguments
+from lakeflow_job_meta.parsing.model import Module
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class UnitContent:
         loose_sources: The ids of sources whose module is not known.
         blueprints: Those that are defined in it.
         examples: Modules that are checked, and never become jobs: a blueprint with the values of its examples.
+        drafts: Blueprints as they are written, with placeholders: what is no placeholder is checked.
     """
 
     modules: tuple[RawModule, ...]
@@ -82,6 +84,7 @@ class UnitContent:
     loose_sources: tuple[str, ...] = ()
     blueprints: tuple[RawBlueprint, ...] = ()
     examples: tuple[RawModule, ...] = ()
+    drafts: tuple[Module, ...] = ()
 
 
 class Blueprints(Enum):

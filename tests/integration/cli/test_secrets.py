@@ -234,3 +234,47 @@ def test_a_secret_in_a_control_table_is_not_shown_by_commands_about_the_table(pr
     assert [each.exit_code for each in (*before, after)] == [0, 0, 0]
     assert [shows(each) for each in (*before, after)] == [[], [], []]
     json.loads(before[1].stdout)
+
+
+BESIDE_SETTINGS = {
+    "a key of a map": ({}, {"base_parameters": {TOKEN: "x"}}, {}),
+    "a key that stands in many settings": ({"job_config": {"tags": {TOKEN: "x"}}}, {}, {}),
+    "a key of what is only kept": ({}, {}, {"source_config": {"options": {TOKEN: "x"}}}),
+    "the name of the module": ({"module_name": f"load-{TOKEN}"}, {}, {}),
+    "the name of a source": ({}, {}, {"source_id": f"load-{TOKEN}"}),
+    "a task that is switched off": ({}, {"base_parameters": {"password": PASSWORD}}, {"is_active": False}),
+    "a job that is switched off": ({"job_config": {"tags": {"token": TOKEN}}}, {}, {"is_active": False}),
+    "a description of what is switched off": ({"description": f"use {TOKEN}"}, {}, {"is_active": False}),
+    "the name of what is switched off": ({"module_name": f"load-{TOKEN}"}, {}, {"is_active": False}),
+}
+
+
+@pytest.mark.parametrize("place", BESIDE_SETTINGS)
+@pytest.mark.parametrize("holder", ["yaml", "table"])
+def test_a_secret_beside_the_settings_of_a_job_is_reported_and_in_no_output(project: ProjectFolder, holder, place):
+    of_module, of_task, of_source = BESIDE_SETTINGS[place]
+    task = {"notebook_path": "/Workspace/a", **of_task}
+    source = {"source_id": "a", "execution_order": 1, "transformation_config": task, **of_source}
+    module = {"module_name": "sales", "job_config": {}, "sources": [source], **of_module}
+    if holder == "yaml":
+        project.write("metadata/sales.yml", json.dumps({"modules": [module]}, indent=2))
+    else:
+        project.write("job_meta.yml", "metadata: [{delta: control}]\n")
+        columns = {name: json.dumps(each) if name.endswith("_config") else each for name, each in source.items()}
+        of_row = {"module_name": module["module_name"], "job_config": json.dumps(module["job_config"])}
+        described = {"description": module["description"]} if "description" in module else {}
+        write_table(project.path / "control", [{"is_active": True, "source_type": "x"} | columns | of_row | described])
+
+    found = project.ljm("validate").problems
+
+    assert "secret-in-metadata" in [each.code for each in found]
+    assert {command: shown for command, result in outputs(project) if (shown := shows(result))} == {}
+
+
+@pytest.mark.parametrize("checks", ["error", "warning", '"off"'])
+def test_a_secret_in_the_key_of_a_map_is_in_no_output_where_nobody_checks_for_it(project: ProjectFolder, checks):
+    module = module_with("tags.token")
+    module["job_config"]["tags"] = {TOKEN: "x"}
+    hold(project, "yaml", module, checks)
+
+    assert {command: shown for command, result in outputs(project) if (shown := shows(result))} == {}

@@ -14,7 +14,7 @@ from lakeflow_job_meta.compiler.compile import compile_snapshots
 from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, UnreadableDocument
-from lakeflow_job_meta.jobs.task_types import BY_BLOCK, COMPUTE_FIELDS, RETRIES, Compute
+from lakeflow_job_meta.jobs.task_types import BY_BLOCK, COMPUTE_FIELDS, REFUSED, Compute
 from lakeflow_job_meta.parsing.units import RawModule, SourceUnit, UnitContent
 from lakeflow_job_meta.schema.validator import load_schema
 from lakeflow_job_meta.sources.interface import SourceSnapshot
@@ -77,7 +77,7 @@ def transformation_configs(draw: st.DrawFn, block: str) -> dict[str, Any]:
         config[block] = {"job_id": 5}
     if BY_BLOCK[block].compute in (Compute.ENVIRONMENT, Compute.CLUSTER):
         config["existing_cluster_id"] = "0101-120000-abcd1234"
-    others = sorted(set(known) - NOT_DRAWN - ({"libraries", *RETRIES} if block == "for_each_task" else set()))
+    others = sorted(set(known) - NOT_DRAWN - set(REFUSED[block]))
     for name in draw(st.lists(st.sampled_from(others), max_size=3, unique=True)):
         config[name] = draw(values(known[name]))
     return config

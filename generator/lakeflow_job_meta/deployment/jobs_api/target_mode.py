@@ -19,6 +19,7 @@ from lakeflow_job_meta.deployment.jobs_api.diff import STARTS
 from lakeflow_job_meta.deployment.jobs_api.login import Login
 from lakeflow_job_meta.deployment.jobs_api.resolve import NeedsCli, Resolver
 from lakeflow_job_meta.jobs.references import JOB_REFERENCE
+from lakeflow_job_meta.jobs.task_types import CLUSTER_FIELDS
 
 _DEVELOPMENT, _PRODUCTION = "development", "production"
 _RUNS_IN_DEVELOPMENT = 4
@@ -32,7 +33,9 @@ _PRESETS = (
 """bundle/config/presets.go"""
 
 _PATHS = ("file_path", "resource_path", "artifact_path", "state_path")
-_COMPUTE = ("new_cluster", "existing_cluster_id", "environment_key", "job_cluster_key")
+_COMPUTE = (*CLUSTER_FIELDS, "environment_key")
+"""bundle/config/mutator/resourcemutator/override_compute.go"""
+
 _CHANGES_JOBS = (
     *(("run_as",), ("permissions",), ("python",), ("experimental", "python"), ("experimental", "pydabs")),
     *(("compute_id",), ("bundle", "compute_id")),
