@@ -24,6 +24,7 @@ from lakeflow_job_meta.deployment.backend import (
     Reporter,
     StalePlan,
 )
+from lakeflow_job_meta.deployment.file_swap import put_back_after_a_crash, swapped_files
 from lakeflow_job_meta.deployment.policy import (
     doubled_jobs,
     edited_jobs,
@@ -116,6 +117,12 @@ class DeployResult:
         return self.plan.leaving_out(job_names(self.undone)) if self.undone else self.plan
 
     @property
+    def has_failed(self) -> bool:
+        """Whether something was to be written in the workspace, and nothing was."""
+        written = self.plan.written_jobs()
+        return bool(self.problems and written) and self.undone.issuperset(written)
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What the databricks CLI warns of, with locations; nothing is kept from being deployed by it."""
         return self.plan.warnings
@@ -151,6 +158,7 @@ def deploy(
     folder = state_folder(project, target)
     tracking = open_state_store(project, folder, JOBS, workspace)
     with deployment_lock(folder, on_wait=reporter.on_progress) as lock:
+        put_back_after_a_crash(project, folder)
         prepared = prepare(project, options, reporter, compile_metadata, writes_files=backend.writes_files)
         context = DeployContext(project, target, folder, lock, tracking, options, reporter, workspace)
         return apply(prepared, backend, context)
@@ -209,13 +217,23 @@ def _with_deletions_held_back(
 def apply(prepared: PreparedDeployment, backend: DeployBackend, context: DeployContext) -> DeployResult:
     """Writes the files, deploys behind the gate, and records the jobs; to be called inside the lock.
 
+    Where nothing is deployed, the files are as they were before.
+
     Raises:
         PolicyRefused: The gate; nothing was changed in the workspace.
         OperationFailed: It failed before anything was deployed.
     """
+    if prepared.changes is None:
+        return _applied(prepared, backend, context)
+    with swapped_files(prepared.changes, context.folder) as swap:
+        result = _applied(prepared, backend, context)
+        if not context.options.dry_run and not result.has_failed:
+            swap.keep()
+        return result
+
+
+def _applied(prepared: PreparedDeployment, backend: DeployBackend, context: DeployContext) -> DeployResult:
     compilation, changes = prepared.compilation, prepared.changes
-    if changes is not None:
-        apply_changes(changes)
     try:
         result = _deploy(backend.open(context, compilation), compilation, context)
     except JobsRejected as rejected:
