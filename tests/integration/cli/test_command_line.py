@@ -240,7 +240,9 @@ class TestExitCodes:
         result = project.run("validate")
         assert (result.exit_code, result.codes) == (0, ["no-active-source"])
 
-    @pytest.mark.parametrize("arguments", [["validate"], ["generate"], ["generate", "--check"], ["generate", "--diff"]])
+    @pytest.mark.parametrize(
+        "arguments", few([["generate"]], [["validate"], ["generate", "--check"], ["generate", "--diff"]])
+    )
     def test_the_exit_code_is_1_when_there_is_an_error(self, project, arguments):
         project.write("metadata/a.yml", module("a").replace("execution_order: 1", "execution_order: x"))
         assert project.run(*arguments).exit_code == 1
@@ -349,7 +351,7 @@ class TestStreams:
         assert "BrokenPipe" not in error
 
     @pytest.mark.skipif(os.name != "posix", reason="needs a shell")
-    @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+    @pytest.mark.parametrize("closed", few(["<&- >&- 2>&-"], [">&-", "2>&-", "<&-"]))
     @pytest.mark.parametrize("command", few([["generate", "--diff"]], [["validate"], ["--help"]]))
     def test_a_stream_that_is_closed_from_the_beginning_is_no_reason_to_fail(self, project, command, closed):
         project.write("metadata/a.yml", module("a"))
