@@ -14,7 +14,7 @@ What is done with a fenced block says an HTML comment before it, which readers o
     <!-- not run: REASON -->             nothing is done with the block
 
 A `console` block needs no comment: each `$ command` is run and must give what stands below it, with exit code 0 or the
-one in a comment behind the command (`# exit code 1`). Blocks of plain `ljm` commands run in this process, and in
+one in a comment behind the command (`# exit code 1`). Plain `ljm` commands run in this process, and in
 `make test-slow` as processes too, as all others do. `...` in expected text stands for anything: alone on a line for any
 number of lines, inside a line for any part of it.
 """
@@ -170,7 +170,8 @@ def _demonstrated() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="ljm-docs-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     repository = _repository(folder)
-    subprocess.run([sys.executable, "examples/demo.py"], cwd=repository, check=True, capture_output=True)
+    with (repository / "printed").open("wb") as printed:
+        subprocess.run([sys.executable, "examples/demo.py"], cwd=repository, check=True, stdout=printed, stderr=printed)
     return repository
 
 
@@ -284,15 +285,24 @@ class Stage:
     def _run(self, block: Block) -> None:
         commands = list(commands_of(block.text))
         environment = {**os.environ, "PATH": f"{self._programs}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "80"}
-        if self._in_process and all(_PLAIN.fullmatch(command.line) for command in commands):
-            with started_in(self.folder, environment):
-                results = [_run_here(shlex.split(command.line)) for command in commands]
+        lines = [command.line for command in commands]
+        if self._in_process and not any(map(_STAYS.match, lines)):
+            results = [result for line in lines for result in self._run_alone(line, environment)]
         else:
-            results = self._run_in_a_shell([command.line for command in commands], environment)
+            results = self._run_in_a_shell(lines, environment)
         assert len(results) == len(commands), f"{block}:\n{results}"
         for command, (output, exit_code) in zip(commands, results, strict=True):
             assert_same(command.expected, output, f"{block}: {command.line}")
             assert exit_code == command.exit_code, f"{block}: {command.line}: exit code {exit_code}\n{output}"
+
+    def _run_alone(self, line: str, environment: dict[str, str]) -> list[tuple[str, int]]:
+        if line == "make run":
+            shutil.copytree(_demonstrated(), self.folder, dirs_exist_ok=True)
+            return [((self.folder / "printed").read_text(encoding="utf-8"), 0)]
+        if not _PLAIN.fullmatch(line):
+            return self._run_in_a_shell([line], environment)
+        with started_in(self.folder, environment):
+            return [_run_here(shlex.split(line))]
 
     def _run_in_a_shell(self, lines: list[str], environment: dict[str, str]) -> list[tuple[str, int]]:
         mark = "@@ ended with"
@@ -312,6 +322,8 @@ class Stage:
 
 _PLAIN = re.compile(r"ljm( [^|;&<>$`*?~\\()]*)?")
 """A command that means the same without a shell."""
+_STAYS = re.compile(r"(cd|export|unset|eval) ")
+"""What the shell is another one after."""
 
 
 def _run_here(arguments: list[str]) -> tuple[str, int]:
