@@ -228,6 +228,9 @@ class _Plan:
         """Returns the rows by their keys: a table has no order of its own, a file has."""
         if self.rows.form is ValueForm.TEXT or not self._key:
             return self.rows.rows
+        first, *others = self._key
+        if not others:  # nearly always, and twice as fast
+            return sorted(self.rows.rows, key=lambda row: _sortable(row.values[first]))
         return sorted(self.rows.rows, key=lambda row: tuple(_sortable(row.values[index]) for index in self._key))
 
     def _key_mistakes(self, rows: Sequence[TableRow]) -> list[KeyMistake | None]:
