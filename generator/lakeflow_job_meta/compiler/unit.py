@@ -13,7 +13,6 @@ from lakeflow_job_meta._internal.secret_forms import Found
 from lakeflow_job_meta._internal.secrets import secrets_of
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta.blueprints.expansion import ExpandedModule
-from lakeflow_job_meta.checks.all_checks import check_job
 from lakeflow_job_meta.checks.context import CheckContext, NeedsOthers, OtherModules
 from lakeflow_job_meta.checks.file_lookups import FileLookups
 from lakeflow_job_meta.checks.policies import policies_of
@@ -205,6 +204,9 @@ def _checked(
     module: BuiltModule, context: CheckContext, collisions: list[Diagnostic]
 ) -> tuple[Job | None, list[Diagnostic]]:
     """Checks one module; a broken one too, so that all its mistakes are found in one run."""
+    # Most runs find everything in the cache, and do without checks.
+    from lakeflow_job_meta.checks.all_checks import check_job
+
     parsed, built = module.parsed, module.built
     problems = [*parsed.diagnostics, *collisions]
     # A broken module may have no source only because none could be read; and that of a row, the row switches off.
