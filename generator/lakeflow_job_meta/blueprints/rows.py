@@ -187,20 +187,15 @@ class _Plan:
             self.group_column,
             self.own_columns,
         )
-        fixed = content_digest(
-            self.rows.label.encode("utf-8", "surrogatepass"),
-            repr((columns, self.mapping, self.rows.form.value, self.group_column, self.own_columns)).encode(
-                "utf-8", "surrogatepass"
-            ),
-            library.digest,
-        )
+        settings = (columns, self.mapping, self.rows.form.value, self.group_column, self.own_columns)
+        label, fixed = (each.encode("utf-8", "surrogatepass") for each in (self.rows.label, repr(settings)))
+        common = content_digest(label, fixed, library.digest)
         pick = _picker(used)
         for rows, mistakes in self._groups():
             kept = [TableRow(pick(row.values), row.line, row.text) for row in rows]
             written = marshal.dumps([(row.values, mistake) for row, mistake in zip(kept, mistakes, strict=True)], 2)
-            digest = content_digest(fixed, written)
             read, names_of = partial(read_rows, reading, kept, mistakes), partial(row_names, reading, kept)
-            yield SourceUnit(self.rows.label, digest, read, len(written), rows=names_of)
+            yield SourceUnit(self.rows.label, content_digest(common, written), read, len(written), rows=names_of)
 
     def _groups(self) -> Iterator[tuple[list[TableRow], list[KeyMistake | None]]]:
         """Yields the rows of each job, and of each row what is wrong with its key."""
@@ -240,6 +235,8 @@ class _Plan:
         keys = [pick(row.values) for row in rows]
         written = list(map(repr, keys))
         counted = Counter(written)
+        if len(counted) == len(keys) and not any(None in key for key in keys):
+            return [None] * len(keys)
         names = listing(self.rows.columns[index] for index in self._key)
         first = self.mapping.key[0]
 
