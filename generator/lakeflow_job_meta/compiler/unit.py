@@ -14,7 +14,7 @@ from lakeflow_job_meta._internal.secrets import secrets_of
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta.blueprints.expansion import ExpandedModule
 from lakeflow_job_meta.checks.context import CheckContext, NeedsOthers, OtherModules
-from lakeflow_job_meta.checks.file_lookups import FileLookups
+from lakeflow_job_meta.checks.file_lookups import Answer, FileLookups, Lookup
 from lakeflow_job_meta.checks.policies import policies_of
 from lakeflow_job_meta.compiler.result import UnitResult
 from lakeflow_job_meta.config.bundle import BundleDeclarations
@@ -111,6 +111,7 @@ class UnitCompiler:
         self.files = files
         self._severity = SeverityOverrides(dict(project.checks))
         self._renderer = Renderer(project)
+        self._shapes: dict[bytes, dict[Lookup, Answer]] = {}
 
     @property
     def templates(self) -> set[tuple[str, str | None]]:
@@ -148,7 +149,7 @@ class UnitCompiler:
         """
         content = unit.source.content
         others = links.others if links else None
-        context = CheckContext(self.project, self.layout.output, self.bundle, self.files.noting(), others)
+        context = CheckContext(self.project, self.layout.output, self.bundle, self.files.noting(), others, self._shapes)
         found = _Findings(diagnostics=self._severity.apply(content.diagnostics))
         damaged = {_line(each) for each in found.diagnostics if not _is_read_all_the_same(each)}
         # All checks come before the first rendering, which would be for nothing where a check needs the other modules.

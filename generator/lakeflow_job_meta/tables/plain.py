@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from decimal import Decimal
+from typing import cast
 
 from lakeflow_job_meta._internal.hashing import content_digest
 from lakeflow_job_meta._internal.trees import Value
@@ -30,7 +31,7 @@ class WholeTable:
     ) -> WholeTable:
         # Most rows hold nothing else than plain values, which is seen faster than each is turned into itself.
         plain = [
-            tuple(row) if _PLAIN.issuperset(map(type, row)) else tuple(map(plain_value, row))  # type: ignore[arg-type]
+            cast("tuple[Value, ...]", tuple(row)) if _PLAIN.issuperset(map(type, row)) else tuple(map(plain_value, row))
             for row in rows
         ]
         return cls(tuple(columns), plain, version)
