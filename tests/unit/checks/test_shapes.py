@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lakeflow_job_meta._internal.trees import KeyPath
 from lakeflow_job_meta.checks.all_checks import JOB_CHECKS
@@ -37,54 +35,45 @@ class Places:
 TEXTS = [
     *("orders", "main.bronze.orders", "/Workspace/a", "a b-c:d", "x", "UTC", "0 0 2 * * ?", "7", "con", "your-id"),
     *("", " ", "ä", "a\nb", '"', "lib/a.py", "there.py", "nowhere.sql", "p" * 101, "p" * 5000, "k_p_extract"),
+    *(1, 0, True, None),
     *("${var.x}", "${var.known}", "${bundle.nothing}", "{{job.id}}", "{{tasks.load.values.x}}", "{{job.parameters.p}}"),
     *("{{input}}", "${resources.jobs.m1.id}", "dapi" + "0" * 32, "password=hunter2x", "Bearer abcdefghij0123456789"),
 ]
-texts: st.SearchStrategy[Any] = st.sampled_from(TEXTS) | st.sampled_from(["orders", "x"]) | st.sampled_from([1, True])
+POSITIONS = 20
 
 
-@st.composite
-def modules(draw: st.DrawFn, most_hostile: int = 2) -> dict[str, Any]:
-    """A module with a few texts that are not plain, wherever a parameter may stand; most are as in all others."""
-    hostile = draw(st.sets(st.integers(0, 17), max_size=most_hostile))
-    number = iter(range(18))
+def module(position: int = -1, text: Any = None, *, is_active: bool = True, free: str = "a1") -> dict[str, Any]:
+    """Returns a right module, but for another text at one of the positions; `free` is at all that may have any text."""
+    numbers = iter(range(POSITIONS))
 
-    def text(plain: Any, values: st.SearchStrategy[Any] = texts) -> Any:
-        own = next(number)
-        return draw(values) if own in hostile else plain
+    def at(usual: Any) -> Any:
+        return text if next(numbers) == position else usual
 
-    free = draw(st.sampled_from(["a1", "b/2", "c.3"]))
     load = {
-        "notebook_path": text("/Workspace/load"),
-        "base_parameters": {"p": text(free), "token_column": text(free), "n": text("3")},
-        "job_cluster_key": text("small"),
-        "run_if": text("ALL_SUCCESS"),
-        "description": text(free),
+        "notebook_path": at("there.py"),
+        "base_parameters": {"p": at(free), "token_column": at(free), "n": at("3")},
+        "job_cluster_key": at("small"),
+        "run_if": at("ALL_SUCCESS"),
+        "description": at("loads"),
     }
-    check = {
-        "task_type": "sql_file",
-        "sql_task": {
-            "sql_file_path": text("/Workspace/check.sql"),
-            "parameters": {"q": text(free)},
-            "warehouse_id": text("w1"),
-        },
-        "max_retries": text(1),
-    }
+    sql = {"sql_file_path": at("/a.sql"), "parameters": {"q": at(free)}, "warehouse_id": at("w1")}
+    check = {"task_type": "sql_file", "sql_task": sql, "max_retries": at(1)}
+    condition = {"op": "EQUAL_TO", "left": "1", "right": "1"}
+    clusters: list[Any] = [{"job_cluster_key": at("small"), "new_cluster": {"num_workers": at(1)}}]
+    schedule = {"quartz_cron_expression": at("0 0 2 * * ?"), "timezone_id": at("Europe/Berlin")}
+    waits_for = [{"source_id": at("load")}, *([] if is_active else [{"source_id": "gate", "outcome": "true"}])]
     return {
-        "module_name": f"m{draw(st.integers(1, 3))}",
-        "description": text(free),
-        "job_config": {
-            "tags": {"owner": text(free), "x_id": text(free)},
-            "schedule": {"quartz_cron_expression": text("0 0 2 * * ?"), "timezone_id": text("UTC")},
-            "job_clusters": [{"job_cluster_key": text("small"), "new_cluster": {"num_workers": 1}}],
-        },
+        "module_name": f"m_{at(free)}",
+        "description": at(free),
+        "job_config": {"tags": {"owner": at(free)}, "schedule": schedule, "job_clusters": clusters},
         "sources": [
             {"source_id": "load", "execution_order": 1, "transformation_config": load},
+            {"source_id": "check", "depends_on": waits_for, "is_active": is_active, "transformation_config": check},
             {
-                "source_id": "check",
-                "depends_on": [{"source_id": text("load")}],
-                "is_active": draw(st.booleans()),
-                "transformation_config": check,
+                "source_id": "gate",
+                "execution_order": 1,
+                "is_active": False,
+                "transformation_config": {str(at("condition_task")): condition},
             },
         ],
     }
@@ -107,19 +96,21 @@ def compiler_of(folder):
     return lambda: UnitCompiler(project, bundle, FileLookups(folder))
 
 
-def compiled(compiler: UnitCompiler, module: dict[str, Any]) -> UnitResult | None:
-    raw = RawModule(module, SourceRef(Places()), blueprint="ingest")
+def compiled(compiler: UnitCompiler, value: dict[str, Any]) -> UnitResult | None:
+    raw = RawModule(value, SourceRef(Places()), blueprint="ingest")
     return compiler.compile_alone(SourceUnit("rows", None, lambda: UnitContent((raw,))))
 
 
-@given(modules(most_hostile=0), st.lists(modules(), min_size=2, max_size=6))
-def test_a_job_is_compiled_behind_others_of_its_blueprint_as_it_is_alone(compiler_of, right, several):
+@pytest.mark.parametrize("is_active", [True, False])
+@pytest.mark.parametrize("position", range(POSITIONS))
+def test_a_job_is_compiled_behind_others_of_its_blueprint_as_it_is_alone(compiler_of, position, is_active):
     behind_others = compiler_of()
-    first = compiled(behind_others, right)
-    assert first is not None
-    assert first.is_good
-    for module in several:
-        assert compiled(behind_others, module) == compiled(compiler_of(), module)
+    right = compiled(behind_others, module(is_active=is_active))
+    assert right is not None
+    assert not right.diagnostics
+    for text in TEXTS:
+        like_others = module(position, text, is_active=is_active)
+        assert compiled(behind_others, like_others) == compiled(compiler_of(), like_others)
 
 
 def test_what_looks_at_the_shape_alone_looks_once(compiler_of, monkeypatch):
@@ -129,10 +120,8 @@ def test_what_looks_at_the_shape_alone_looks_once(compiler_of, monkeypatch):
     )
     compiler = compiler_of()
     for name in ("a", "b", "c"):
-        task = {"notebook_path": "/Workspace/a", "base_parameters": {"table": name}}
-        sources = [{"source_id": "s", "execution_order": 1, "transformation_config": task}]
-        result = compiled(compiler, {"module_name": f"load_{name}", "sources": sources})
+        result = compiled(compiler, module(free=name))
         assert result is not None
         assert result.is_good
-        assert f'"{name}"' in result.files[f"jobs/load_{name}.yml"]
+        assert f'p: "{name}"' in result.files[f"jobs/m_{name}.yml"]
     assert looked == [1]
