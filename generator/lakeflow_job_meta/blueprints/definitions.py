@@ -20,7 +20,7 @@ from lakeflow_job_meta.diagnostics.rules import BAD_BLUEPRINT, MISSING_FIELD, UN
 from lakeflow_job_meta.parsing.arguments import Arguments, ValueForm
 from lakeflow_job_meta.parsing.model import Module, Source
 from lakeflow_job_meta.parsing.modules import hints_at
-from lakeflow_job_meta.schema.validator import compare_blueprint, compare_each, compare_module
+from lakeflow_job_meta.schema.validator import compare_blueprint, compare_each, walk_module
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
@@ -243,7 +243,7 @@ def _body_problems(
 ) -> Iterator[Diagnostic]:
     """Compares the module with the schema, as far as that does not depend on parameters."""
     flat: dict[str, Value] = {**module, "sources": [each.value for each in sources]}
-    for finding in compare_module(flat, hints_at):
+    for finding in walk_module(flat, hints_at):
         written = value_at(flat, finding.path)[1]
         if isinstance(written, str) and "${param." in written and not finding.of_key:
             continue

@@ -69,8 +69,7 @@ def expand(raw: RawModule, library: Library) -> tuple[RawModule | None, list[Dia
         value = {key: item for key, item in module.items() if key == "module_name"}
         lost: dict[str, Value] = {**value, "sources": []}
         return RawModule(lost, origin, True, raw.group, None, blueprint.name, raw.columns), problems
-    tasks = sum(1 for each in sources if not (isinstance(each, dict) and each.get("is_active") is False))
-    if tasks > MOST_TASKS:
+    if len(sources) > MOST_TASKS and (tasks := sum(map(_takes_part, sources))) > MOST_TASKS:
         problems.append(_too_many(blueprint, rows, tasks))
         sources = []
     made: dict[str, Value] = {**module, "sources": sources}
@@ -106,6 +105,8 @@ def no_such_blueprint(name: str, origin: SourceRef, library: Library) -> list[Di
 
 def _conflicts(blueprint: Blueprint, rows: Sequence[Resolved], own: dict[str, Value]) -> list[Diagnostic]:
     """Reports rows of one job that differ in what the job has once, and that the use does not set itself."""
+    if len(rows) == 1:
+        return []
     first, problems = rows[0], []
     set_here = own.keys() - {"job_config", "sources"}
     kept = [names for key, names in blueprint.shared_names.items() if key not in set_here]
@@ -220,8 +221,11 @@ def _loop(template: SourceTemplate, rows: Sequence[Resolved]) -> Value:
 
 
 def _is_active(template: SourceTemplate, row: Resolved) -> bool:
-    filled = template.template.fill(row.values)
-    return not (isinstance(filled, dict) and filled.get("is_active") is False)
+    return _takes_part(template.template.fill(row.values))
+
+
+def _takes_part(source: Value) -> bool:
+    return not (isinstance(source, dict) and source.get("is_active") is False)
 
 
 class ExpandedModule:

@@ -13,9 +13,8 @@ from lakeflow_job_meta._internal.secret_forms import Found
 from lakeflow_job_meta._internal.secrets import secrets_of
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta.blueprints.expansion import ExpandedModule
-from lakeflow_job_meta.checks.all_checks import check_job
 from lakeflow_job_meta.checks.context import CheckContext, NeedsOthers, OtherModules
-from lakeflow_job_meta.checks.file_lookups import FileLookups
+from lakeflow_job_meta.checks.file_lookups import Answer, FileLookups, Lookup
 from lakeflow_job_meta.checks.policies import policies_of
 from lakeflow_job_meta.checks.secrets import holds_no_secrets, module_holds_no_secrets
 from lakeflow_job_meta.checks.settings import constants_fit_the_schema
@@ -118,6 +117,7 @@ class UnitCompiler:
         self.files = files
         self._severity = SeverityOverrides(dict(project.checks))
         self._renderer = Renderer(project)
+        self._shapes: dict[bytes, dict[Lookup, Answer]] = {}
 
     @property
     def templates(self) -> set[tuple[str, str | None]]:
@@ -155,7 +155,7 @@ class UnitCompiler:
         """
         content = unit.source.content
         others = links.others if links else None
-        context = CheckContext(self.project, self.layout.output, self.bundle, self.files.noting(), others)
+        context = CheckContext(self.project, self.layout.output, self.bundle, self.files.noting(), others, self._shapes)
         found = _Findings(diagnostics=self._severity.apply(content.diagnostics))
         damaged = {_line(each) for each in found.diagnostics if not _is_read_all_the_same(each)}
         # All checks come before the first rendering, which would be for nothing where a check needs the other modules.
@@ -214,6 +214,9 @@ def _checked(
     module: BuiltModule, context: CheckContext, collisions: list[Diagnostic]
 ) -> tuple[Job | None, list[Diagnostic]]:
     """Checks one module; a broken one too, so that all its mistakes are found in one run."""
+    # Most runs find everything in the cache, and do without checks.
+    from lakeflow_job_meta.checks.all_checks import check_job
+
     parsed, built = module.parsed, module.built
     problems = [*parsed.diagnostics, *collisions]
     # A broken module may have no source only because none could be read; and that of a row, the row switches off.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lakeflow_job_meta._internal.trees import ABSENT, Difference, KeyPath, value_at
-from lakeflow_job_meta.blueprints.rows import origins_of
+from lakeflow_job_meta.blueprints.row_document import origins_of
 from lakeflow_job_meta.diagnostics.model import SourceRef
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.units import Jobs
