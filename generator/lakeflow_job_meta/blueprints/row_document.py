@@ -11,6 +11,7 @@ from lakeflow_job_meta.blueprints.expansion import ExpandedModule
 from lakeflow_job_meta.blueprints.row_reading import COLUMN, RowReading, RowView, TableRow
 from lakeflow_job_meta.blueprints.template import placeholders_in
 from lakeflow_job_meta.diagnostics.model import Location, SourceRef, Subject
+from lakeflow_job_meta.parsing.targets import TargetedModule
 from lakeflow_job_meta.text.json_columns import locate_in_json, read_json
 from lakeflow_job_meta.text.yaml_errors import lines_of
 
@@ -105,6 +106,8 @@ class RowDocument:
 
 def origins_of(ref: SourceRef) -> list[Location]:
     """Returns the places of all that a value of a module is made of: of what a row gives, its cells."""
+    while isinstance(ref.document, TargetedModule):
+        ref = ref.document.ref(ref.path)
     document = ref.document
     refs = document.refs(ref.path) if isinstance(document, ExpandedModule) else [ref]
     cells = (
