@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.diagnostics.model import SourceRef
+
+
+class SourceParameters(str, Enum):
+    """Which parameters notebooks get by which they find their row of the control table."""
+
+    ALL = "all"
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +35,7 @@ class Source:
         depends_on: What it waits for; None leaves that to `execution_order`.
         source_config: Kept for the notebook that reads the control table, like `target_config`.
         transformation_config: The task's settings.
+        parameters: None leaves it to the module.
     """
 
     source_id: str
@@ -39,6 +48,7 @@ class Source:
     target_config: dict[str, Value]
     transformation_config: dict[str, Value]
     origin: SourceRef
+    parameters: SourceParameters | None = None
 
     @property
     def only_kept(self) -> dict[str, Value]:
@@ -55,6 +65,7 @@ class Module:
         key: The job's key in the bundle.
         targets: The bundle's targets in which the job exists; empty for all.
         presets: The names of presets that the module asks for.
+        parameters: None leaves it to the project.
         group, blueprint, columns: As in `RawModule`.
     """
 
@@ -69,6 +80,7 @@ class Module:
     presets: tuple[str, ...] = ()
     blueprint: str | None = None
     columns: Mapping[str, Value] = field(default_factory=dict)
+    parameters: SourceParameters | None = None
 
     @property
     def label(self) -> str:
