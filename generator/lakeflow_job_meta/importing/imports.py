@@ -1,0 +1,205 @@
+"""An import from its start to its end: jobs are found, become modules, prove themselves, and only then are written.
+
+Nothing that is there is overwritten, and a job is taken out of a file of the bundle only after its module is on disk.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from lakeflow_job_meta._internal.fs import is_glob, kind_of_path, read_file, sync_folder, write_atomically, write_new
+from lakeflow_job_meta._internal.text import quoted
+from lakeflow_job_meta.compiler.compile import Progress
+from lakeflow_job_meta.config.bundle import read_bundle_declarations
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.deployment.jobs_api.client import JobsClient
+from lakeflow_job_meta.errors import ConfigError, OperationFailed
+from lakeflow_job_meta.importing.bundle_files import BundleJobs, BundleSource, file_without, find_jobs, why_it_stays
+from lakeflow_job_meta.importing.live_jobs import Selection, find_live_jobs
+from lakeflow_job_meta.importing.model import ChangedFile, FoundJob, Import, ImportedModule, NotImported
+from lakeflow_job_meta.importing.modules import module_of, text_of
+from lakeflow_job_meta.importing.proof import prove
+from lakeflow_job_meta.layout.layout import layout_of
+from lakeflow_job_meta.sources.yaml_files import YAML_SUFFIXES, YamlReader
+
+_DEFAULT_FOLDER = "imported"
+
+
+def _silently(what: str, done: int, of: int) -> None:
+    """Shows nothing."""
+
+
+def import_bundle(
+    project: Project,
+    patterns: Sequence[str],
+    folder: Path | None = None,
+    *,
+    replacing: bool = False,
+    on_progress: Progress = _silently,
+) -> Import:
+    """Plans to import the jobs that files of the bundle define; with `replacing` they are taken out of these files.
+
+    Raises:
+        ConfigError: A file is not there or not of the project, or nothing would read or include what is written.
+    """
+    if project.bundles is not None:
+        raise ConfigError("The jobs of a project of many bundles are generated into other bundles than this one.")
+    if replacing:
+        _refuse_unless_included(project)
+    place = _place(project, folder)
+    found = find_jobs(project, patterns)
+    if replacing:
+        _refuse_what_stays(found)
+    modules, refused = _proved(project, place, [job for job, _ in found.jobs], on_progress)
+    kept = {module.name for module in modules}
+    changed: list[ChangedFile] = []
+    for source in dict.fromkeys(source for _, source in found.jobs) if replacing else ():
+        modules = _taken_out(project, source, [job for job, each in found.jobs if each is source], modules, changed)
+    notes = [*found.notes, *(() if replacing else _standing_twice(found, kept))]
+    return Import(tuple(modules), (*found.not_imported, *refused), tuple(changed), tuple(notes))
+
+
+def _refuse_unless_included(project: Project) -> None:
+    try:
+        layout_of(project).included()
+    except OperationFailed as error:
+        raise ConfigError(f"With --replace the jobs would be gone from the bundle: {error}") from None
+
+
+def _refuse_what_stays(found: BundleJobs) -> None:
+    for source in dict.fromkeys(source for _, source in found.jobs):
+        keys = [job.name for job, each in found.jobs if each is source]
+        while keys and (reasons := why_it_stays(source, keys)):
+            places = {job.name: job.where for job, _ in found.jobs}
+            found.not_imported += (NotImported(key, places[key], reason) for key, reason in reasons.items())
+            found.jobs = [(job, each) for job, each in found.jobs if each is not source or job.name not in reasons]
+            keys = [key for key in keys if key not in reasons]
+
+
+def _taken_out(
+    project: Project,
+    source: BundleSource,
+    jobs: Sequence[FoundJob],
+    modules: Sequence[ImportedModule],
+    changed: list[ChangedFile],
+) -> list[ImportedModule]:
+    """Adds a file without its imported jobs; the comments that an emptied one leaves go to the first of them."""
+    kept = {module.name for module in modules}
+    keys = [job.name for job in jobs if job.name in kept]
+    if not keys:
+        return [*modules]
+    file, comments = file_without(project, source, keys)
+    changed.append(file)
+    text = "".join(f"{line}\n" for line in comments)
+    return [replace(each, text=text + each.text) if each.name == keys[0] else each for each in modules]
+
+
+def _standing_twice(found: BundleJobs, kept: set[str]) -> Iterable[str]:
+    files = dict.fromkeys(source.label for job, source in found.jobs if job.name in kept)
+    if files:
+        yield (
+            f"The jobs stand in {', '.join(files)} as well, and the databricks CLI wants each once: take them out "
+            "there before you generate, or import with --replace."
+        )
+
+
+def import_jobs(
+    project: Project,
+    client: JobsClient,
+    wanted: Selection,
+    folder: Path | None = None,
+    *,
+    on_progress: Progress = _silently,
+) -> Import:
+    """Plans to import jobs of a workspace.
+
+    Raises:
+        ConfigError: Nothing says which jobs, or nothing would read what is written.
+        OperationFailed: The workspace cannot be reached, or refuses.
+    """
+    place = _place(project, folder)
+    found, not_imported, notes = find_live_jobs(project, client, wanted)
+    modules, refused = _proved(project, place, found, on_progress)
+    return Import(tuple(modules), (*not_imported, *refused), notes=tuple(notes))
+
+
+def _place(project: Project, folder: Path | None) -> str:
+    """Returns the folder for new metadata files, relative to the project; raises ConfigError if nothing reads it."""
+    places = [source.location for source in project.metadata if source.kind == "yaml"]
+    if folder is None:
+        usable = (each for each in places if not is_glob(each) and not each.lower().endswith(YAML_SUFFIXES))
+        first = next(usable, None)
+        if first is None:
+            raise ConfigError("'metadata:' in job_meta.yml names no folder of YAML files; name one with --to DIR.")
+        folder = project.folder / first / _DEFAULT_FOLDER
+    place = os.path.relpath(folder.absolute(), project.folder).replace(os.sep, "/")
+    if not any(YamlReader(project.folder, each).contains(f"{place}/a.yml") for each in places):
+        raise ConfigError(
+            f"'metadata:' in job_meta.yml does not read {place!r}; name a folder that it reads with --to."
+        )
+    return place
+
+
+def _proved(
+    project: Project, place: str, jobs: Sequence[FoundJob], on_progress: Progress
+) -> tuple[list[ImportedModule], list[NotImported]]:
+    written = [ImportedModule(job, f"{place}/{job.name}.yml", text_of(job, module_of(job))) for job in jobs]
+    bundle = read_bundle_declarations(project)
+    modules: list[ImportedModule] = []
+    refused: list[NotImported] = []
+    for each in prove(project, bundle, written, on_progress) if written else ():
+        if isinstance(each, NotImported):
+            refused.append(each)
+        elif (reason := _why_not_written(project, each)) is not None:
+            refused.append(NotImported(each.name, each.job.where, reason))
+        else:
+            modules.append(each)
+    return modules, refused
+
+
+def _why_not_written(project: Project, module: ImportedModule) -> str | None:
+    path = project.folder / module.label
+    if not os.path.lexists(path) or _says(path, module.text):
+        return None
+    return f"{quoted(module.label)} is there already and says something else; nothing is overwritten"
+
+
+def _says(path: Path, text: str) -> bool:
+    """Whether a file ends with a text: comments of the file that its job came from may stand above it."""
+    return kind_of_path(path) == "file" and read_file(path).decode("utf-8", "replace").endswith(text)
+
+
+def write_import(project: Project, planned: Import) -> None:
+    """Writes the modules, each to a file of its own, and then the files that jobs are taken out of.
+
+    Killed at any moment, no job is lost, and the same import goes on.
+
+    Raises:
+        OperationFailed: The disk refuses, or a file has changed since it was read.
+    """
+    try:
+        for module in planned.modules:
+            path = project.folder / module.label
+            if not _says(path, module.text):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_new(path, module.text.encode(), durable=True)
+        for folder in {(project.folder / module.label).parent for module in planned.modules}:
+            sync_folder(folder)
+        for file in planned.changed:
+            _change(project.folder / file.label, file)
+    except OSError as error:
+        name = os.path.relpath(str(error.filename or project.folder), project.folder)
+        raise OperationFailed(f"{name!r} cannot be written: {error.strerror or error}.") from error
+
+
+def _change(path: Path, file: ChangedFile) -> None:
+    path = path.resolve()  # a link stays one
+    if read_file(path) != file.before:
+        raise OperationFailed(f"{file.label!r} has changed since it was read; import again.")
+    if file.after is None:
+        path.unlink()
+    else:
+        write_atomically(path, file.after)
