@@ -38,7 +38,7 @@ class _Writer:
             at = path
             while at not in known:
                 at = at[:-1]
-            if at != path:
+            if at != path or not self._is_block(value_at(root, at)[1], at):  # a text of several lines has no end
                 each = Comments((*each.before, *each.after), each.behind)
             self.comments[at] = self.comments.get(at, _NONE) + each
 
@@ -50,7 +50,7 @@ class _Writer:
         for step, item in items:
             yield from self._entries(item, (*path, step))
 
-    def _is_block(self, value: Value, path: KeyPath) -> bool:
+    def _is_block(self, value: object, path: KeyPath) -> bool:
         return bool(value) and isinstance(value, (dict, list)) and path not in self._written
 
     def block(self, value: Value, path: KeyPath, indent: int = 0) -> Iterator[str]:
@@ -86,7 +86,6 @@ class _Writer:
         first, *others = self._inline(value, path, indent).split("\n")
         yield f"{start} {first}{comment}"
         yield from others
-        yield from self.ending(path, indent + 2)
 
     def _item(self, value: Value, path: KeyPath, indent: int, *, is_first: bool) -> Iterator[str]:
         yield from self._above(path, indent, is_first=is_first)
