@@ -14,9 +14,10 @@ from lakeflow_job_meta.cli.params import Command, format_option, open_project, t
 from lakeflow_job_meta.cli.report import ProgressBar, echo, show_json
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.jobs_api.client import JobsClient
+from lakeflow_job_meta.importing.destinations import control_table, metadata_files
 from lakeflow_job_meta.importing.imports import import_bundle, import_jobs, write_import
 from lakeflow_job_meta.importing.live_jobs import Selection, workspace_of_target
-from lakeflow_job_meta.importing.model import Import, NotImported
+from lakeflow_job_meta.importing.model import Destination, Import, NotImported
 
 
 @click.group("import")
@@ -36,8 +37,11 @@ def _shared_options(command: Command) -> Command:
         type=click.Path(path_type=Path),
         help="The folder for the new metadata files. Default: imported/ in the folder that 'metadata:' reads.",
     )
+    to_table = click.option(
+        "--to-table", is_flag=True, help="Load the modules into the project's control table instead."
+    )
     dry_run = click.option("--dry-run", is_flag=True, help="Write nothing; show what would be imported.")
-    return to(dry_run(format_option(["text", "json"])(command)))
+    return to(to_table(dry_run(format_option(["text", "json"])(command))))
 
 
 @command.command("bundle")
@@ -54,6 +58,7 @@ def bundle(
     files: tuple[str, ...],
     replacing: bool,
     place: Path | None,
+    to_table: bool,
     dry_run: bool,
     form: str,
 ) -> None:
@@ -68,7 +73,7 @@ def bundle(
       ljm import bundle resources/*.yml databricks.yml --replace
     """
     project = open_project(folder)
-    make = partial(import_bundle, project, files, place, replacing=replacing)
+    make = partial(import_bundle, project, files, _destination(project, place, to_table), replacing=replacing)
     ctx.exit(_run(project, make, dry_run=dry_run, form=form))
 
 
@@ -90,6 +95,7 @@ def jobs(
     unmanaged: bool,
     target: str | None,
     place: Path | None,
+    to_table: bool,
     dry_run: bool,
     form: str,
 ) -> None:
@@ -111,8 +117,15 @@ def jobs(
     pairs = [(tag.partition("=")[0], tag.partition("=")[2]) for tag in tags]
     project = open_project(folder)
     wanted = Selection(ids, names, dict(pairs), unmanaged)
+    destination = _destination(project, place, to_table)
     client = JobsClient(workspace_of_target(project, target))
-    ctx.exit(_run(project, partial(import_jobs, project, client, wanted, place), dry_run=dry_run, form=form))
+    ctx.exit(_run(project, partial(import_jobs, project, client, wanted, destination), dry_run=dry_run, form=form))
+
+
+def _destination(project: Project, place: Path | None, to_table: bool) -> Destination:
+    if to_table and place is not None:
+        raise click.UsageError("--to names a folder and --to-table takes none; give one of them.")
+    return control_table(project) if to_table else metadata_files(project, place)
 
 
 def _run(project: Project, plan: Callable[..., Import], *, dry_run: bool, form: str) -> int:
@@ -125,7 +138,7 @@ def _run(project: Project, plan: Callable[..., Import], *, dry_run: bool, form: 
         show_json(_as_json(planned))
     else:
         for module in planned.modules:
-            echo(f"{module.label}  {module.job.where}")
+            echo(f"{module.label}  {module.name}  {module.job.where}")
     _show_notes(planned)
     written = "to write" if dry_run else "written"
     echo(f"{count(len(planned.modules), 'module')} {written}, {len(planned.refused)} refused.", err=True)

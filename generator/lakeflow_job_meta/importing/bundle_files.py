@@ -179,17 +179,20 @@ def why_it_stays(source: BundleSource, keys: Sequence[str]) -> dict[str, str]:
     return dict.fromkeys(single or keys, reason)
 
 
-def file_without(project: Project, source: BundleSource, keys: Sequence[str]) -> tuple[ChangedFile, tuple[str, ...]]:
+def file_without(
+    project: Project, source: BundleSource, keys: Sequence[str], *, keeps_comments: bool
+) -> tuple[ChangedFile, tuple[str, ...]]:
     """Returns a file without some jobs, which can be taken out; and the comments that an emptied one leaves.
 
     An emptied file goes, unless the bundle's root file includes it by name: the databricks CLI wants that to be there.
+    One with comments stays as well where the modules cannot keep them.
     """
     text = source.yaml.without([(*_JOBS, key) for key in keys]) or ""
     mark = b"\xef\xbb\xbf" if source.content.startswith(b"\xef\xbb\xbf") else b""
     if any(line.strip() and not line.lstrip().startswith("#") for line in text.splitlines()):
         return ChangedFile(source.label, source.content, mark + text.encode()), ()
     comments = tuple(line.strip() for line in text.splitlines() if line.strip() and _FOR_EDITORS not in line)
-    if source.label in _included_by_name(project):
+    if source.label in _included_by_name(project) or (comments and not keeps_comments):
         return ChangedFile(source.label, source.content, mark + text.encode()), ()
     return ChangedFile(source.label, source.content, None), comments
 

@@ -6,12 +6,12 @@ Nothing that is there is overwritten, and a job is taken out of a file of the bu
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lakeflow_job_meta._internal.fs import is_glob, kind_of_path, read_file, sync_folder, write_atomically, write_new
-from lakeflow_job_meta._internal.text import quoted
+from lakeflow_job_meta._internal.fs import read_file, write_atomically
+from lakeflow_job_meta._internal.text import listing
 from lakeflow_job_meta.compiler.compile import Progress
 from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.model import Project
@@ -19,13 +19,10 @@ from lakeflow_job_meta.deployment.jobs_api.client import JobsClient
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.importing.bundle_files import BundleJobs, BundleSource, file_without, find_jobs, why_it_stays
 from lakeflow_job_meta.importing.live_jobs import Selection, find_live_jobs
-from lakeflow_job_meta.importing.model import ChangedFile, FoundJob, Import, ImportedModule, NotImported
+from lakeflow_job_meta.importing.model import ChangedFile, Destination, FoundJob, Import, ImportedModule, NotImported
 from lakeflow_job_meta.importing.modules import module_of, text_of
 from lakeflow_job_meta.importing.proof import prove
 from lakeflow_job_meta.layout.layout import layout_of
-from lakeflow_job_meta.sources.yaml_files import YAML_SUFFIXES, YamlReader
-
-_DEFAULT_FOLDER = "imported"
 
 
 def _silently(what: str, done: int, of: int) -> None:
@@ -35,7 +32,7 @@ def _silently(what: str, done: int, of: int) -> None:
 def import_bundle(
     project: Project,
     patterns: Sequence[str],
-    folder: Path | None = None,
+    destination: Destination,
     *,
     replacing: bool = False,
     on_progress: Progress = _silently,
@@ -43,23 +40,24 @@ def import_bundle(
     """Plans to import the jobs that files of the bundle define; with `replacing` they are taken out of these files.
 
     Raises:
-        ConfigError: A file is not there or not of the project, or nothing would read or include what is written.
+        ConfigError: A file is not there or not of the project, or the bundle does not include what is generated.
     """
     if project.bundles is not None:
         raise ConfigError("The jobs of a project of many bundles are generated into other bundles than this one.")
     if replacing:
         _refuse_unless_included(project)
-    place = _place(project, folder)
     found = find_jobs(project, patterns)
     if replacing:
         _refuse_what_stays(found)
-    modules, refused = _proved(project, place, [job for job, _ in found.jobs], on_progress)
+    modules, refused = _proved(project, destination, [job for job, _ in found.jobs], on_progress)
     kept = {module.name for module in modules}
     changed: list[ChangedFile] = []
     for source in dict.fromkeys(source for _, source in found.jobs) if replacing else ():
-        modules = _taken_out(project, source, [job for job, each in found.jobs if each is source], modules, changed)
-    notes = [*found.notes, *(() if replacing else _standing_twice(found, kept))]
-    return Import(tuple(modules), (*found.not_imported, *refused), tuple(changed), tuple(notes))
+        names = [job.name for job, each in found.jobs if each is source and job.name in kept]
+        modules = _taken_out(project, source, names, modules, changed, keeps_comments=destination.keeps_comments)
+    notes = [*found.notes, *_lost_comments(destination, modules)]
+    notes += () if replacing else _standing_twice(found, kept)
+    return Import(destination, tuple(modules), (*found.not_imported, *refused), tuple(changed), tuple(notes))
 
 
 def _refuse_unless_included(project: Project) -> None:
@@ -82,19 +80,25 @@ def _refuse_what_stays(found: BundleJobs) -> None:
 def _taken_out(
     project: Project,
     source: BundleSource,
-    jobs: Sequence[FoundJob],
+    keys: Sequence[str],
     modules: Sequence[ImportedModule],
     changed: list[ChangedFile],
+    *,
+    keeps_comments: bool,
 ) -> list[ImportedModule]:
     """Adds a file without its imported jobs; the comments that an emptied one leaves go to the first of them."""
-    kept = {module.name for module in modules}
-    keys = [job.name for job in jobs if job.name in kept]
     if not keys:
         return [*modules]
-    file, comments = file_without(project, source, keys)
+    file, comments = file_without(project, source, keys, keeps_comments=keeps_comments)
     changed.append(file)
     text = "".join(f"{line}\n" for line in comments)
     return [replace(each, text=text + each.text) if each.name == keys[0] else each for each in modules]
+
+
+def _lost_comments(destination: Destination, modules: Sequence[ImportedModule]) -> Iterator[str]:
+    names = [module.name for module in modules if module.job.comments]
+    if names and not destination.keeps_comments:
+        yield f"A table has no place for comments, and so loses those of {listing(names)}."
 
 
 def _standing_twice(found: BundleJobs, kept: set[str]) -> Iterable[str]:
@@ -110,84 +114,48 @@ def import_jobs(
     project: Project,
     client: JobsClient,
     wanted: Selection,
-    folder: Path | None = None,
+    destination: Destination,
     *,
     on_progress: Progress = _silently,
 ) -> Import:
     """Plans to import jobs of a workspace.
 
     Raises:
-        ConfigError: Nothing says which jobs, or nothing would read what is written.
+        ConfigError: Nothing says which jobs.
         OperationFailed: The workspace cannot be reached, or refuses.
     """
-    place = _place(project, folder)
     found, not_imported, notes = find_live_jobs(project, client, wanted)
-    modules, refused = _proved(project, place, found, on_progress)
-    return Import(tuple(modules), (*not_imported, *refused), notes=tuple(notes))
-
-
-def _place(project: Project, folder: Path | None) -> str:
-    """Returns the folder for new metadata files, relative to the project; raises ConfigError if nothing reads it."""
-    places = [source.location for source in project.metadata if source.kind == "yaml"]
-    if folder is None:
-        usable = (each for each in places if not is_glob(each) and not each.lower().endswith(YAML_SUFFIXES))
-        first = next(usable, None)
-        if first is None:
-            raise ConfigError("'metadata:' in job_meta.yml names no folder of YAML files; name one with --to DIR.")
-        folder = project.folder / first / _DEFAULT_FOLDER
-    place = os.path.relpath(folder.absolute(), project.folder).replace(os.sep, "/")
-    if not any(YamlReader(project.folder, each).contains(f"{place}/a.yml") for each in places):
-        raise ConfigError(
-            f"'metadata:' in job_meta.yml does not read {place!r}; name a folder that it reads with --to."
-        )
-    return place
+    modules, refused = _proved(project, destination, found, on_progress)
+    return Import(destination, tuple(modules), (*not_imported, *refused), notes=tuple(notes))
 
 
 def _proved(
-    project: Project, place: str, jobs: Sequence[FoundJob], on_progress: Progress
+    project: Project, destination: Destination, jobs: Sequence[FoundJob], on_progress: Progress
 ) -> tuple[list[ImportedModule], list[NotImported]]:
-    written = [ImportedModule(job, f"{place}/{job.name}.yml", text_of(job, module_of(job))) for job in jobs]
+    written = [ImportedModule(job, destination.label_of(job), text_of(job, module_of(job))) for job in jobs]
     bundle = read_bundle_declarations(project)
     modules: list[ImportedModule] = []
     refused: list[NotImported] = []
-    for each in prove(project, bundle, written, on_progress) if written else ():
+    for each in prove(project, bundle, destination, written, on_progress) if written else ():
         if isinstance(each, NotImported):
             refused.append(each)
-        elif (reason := _why_not_written(project, each)) is not None:
+        elif (reason := destination.why_not(each)) is not None:
             refused.append(NotImported(each.name, each.job.where, reason))
         else:
             modules.append(each)
     return modules, refused
 
 
-def _why_not_written(project: Project, module: ImportedModule) -> str | None:
-    path = project.folder / module.label
-    if not os.path.lexists(path) or _says(path, module.text):
-        return None
-    return f"{quoted(module.label)} is there already and says something else; nothing is overwritten"
-
-
-def _says(path: Path, text: str) -> bool:
-    """Whether a file ends with a text: comments of the file that its job came from may stand above it."""
-    return kind_of_path(path) == "file" and read_file(path).decode("utf-8", "replace").endswith(text)
-
-
 def write_import(project: Project, planned: Import) -> None:
-    """Writes the modules, each to a file of its own, and then the files that jobs are taken out of.
+    """Writes the modules, and then the files that jobs are taken out of.
 
     Killed at any moment, no job is lost, and the same import goes on.
 
     Raises:
-        OperationFailed: The disk refuses, or a file has changed since it was read.
+        OperationFailed: The disk or the table refuses, or a file has changed since it was read.
     """
     try:
-        for module in planned.modules:
-            path = project.folder / module.label
-            if not _says(path, module.text):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_new(path, module.text.encode(), durable=True)
-        for folder in {(project.folder / module.label).parent for module in planned.modules}:
-            sync_folder(folder)
+        planned.destination.write(planned.modules)
         for file in planned.changed:
             _change(project.folder / file.label, file)
     except OSError as error:

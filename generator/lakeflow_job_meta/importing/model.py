@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
 
 from lakeflow_job_meta._internal.trees import Difference, KeyPath, Value
+from lakeflow_job_meta.parsing.units import SourceUnit
 from lakeflow_job_meta.text.yaml_comments import Comments
 
 
@@ -46,10 +48,10 @@ class NotImported:
 
 @dataclass(frozen=True, slots=True)
 class ImportedModule:
-    """A module as a metadata file of its own.
+    """A module, and the text of a metadata file with it alone.
 
     Attributes:
-        label: The path of the file in the project.
+        label: The path of the file in the project, or the table.
         differences: What its job would have other than the job that was read: by tasks' keys, each with its origin.
     """
 
@@ -72,15 +74,35 @@ class ChangedFile:
     after: bytes | None
 
 
+class Destination(Protocol):
+    """Where modules go."""
+
+    keeps_comments: ClassVar[bool]
+
+    def label_of(self, job: FoundJob) -> str:
+        """Returns what generated files and messages call the place of a job's module."""
+
+    def units_of(self, modules: Sequence[ImportedModule]) -> tuple[SourceUnit, ...]:
+        """Returns modules as they will be read from there."""
+
+    def why_not(self, module: ImportedModule) -> str | None:
+        """Says what keeps a module from going there; None if nothing does."""
+
+    def write(self, modules: Sequence[ImportedModule]) -> None:
+        """Writes modules. Raises OSError or OperationFailed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Import:
     """What an import would write.
 
     Attributes:
+        destination: Where the modules go.
         changed: Files of the bundle without the jobs that are modules now.
         notes: What else people have to know.
     """
 
+    destination: Destination = field(repr=False)
     modules: tuple[ImportedModule, ...] = ()
     not_imported: tuple[NotImported, ...] = ()
     changed: tuple[ChangedFile, ...] = ()

@@ -5,7 +5,7 @@ Reads all metadata of the project, and the files that jobs name; writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from lakeflow_job_meta._internal.text import quoted
@@ -15,48 +15,65 @@ from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import BundleDeclarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
-from lakeflow_job_meta.importing.model import ImportedModule, NotImported
+from lakeflow_job_meta.importing.model import Destination, ImportedModule, NotImported
 from lakeflow_job_meta.importing.settings import comparable
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.output.read_back import GeneratedJob, jobs_in
+from lakeflow_job_meta.parsing.units import SourceUnit
 from lakeflow_job_meta.sources.interface import SourceSnapshot
 from lakeflow_job_meta.sources.open import open_readers
-from lakeflow_job_meta.sources.yaml_files import unit_of_file
 
 
 def prove(
-    project: Project, bundle: BundleDeclarations, modules: Sequence[ImportedModule], on_progress: Progress
+    project: Project,
+    bundle: BundleDeclarations,
+    destination: Destination,
+    modules: Sequence[ImportedModule],
+    on_progress: Progress,
 ) -> Iterator[ImportedModule | NotImported]:
     """Yields each module with the settings that the project changes in its job, or why it cannot be imported.
 
     What comes of the project's defaults and presets is a difference that people have to know of. Any other one, and
     everything that `ljm validate` calls an error, means that the job cannot be expressed.
     """
-    compilation = _compiled(project, bundle, modules, on_progress)
+    compilation = _compiled(project, bundle, destination, modules, on_progress)
     names = {each.name for each in modules}
     generated = jobs_in({file: text for file, text in compilation.files.items() if file.job_key in names})
-    errors: dict[str, list[Diagnostic]] = {}
+    errors: dict[str | None, list[Diagnostic]] = {}
     for each in compilation.errors:
-        errors.setdefault(each.location.path, []).append(each)
+        errors.setdefault(each.module, []).append(each)
     folder = f"{layout_of(project).output}/jobs"
     for module in modules:
         job, text = compilation.jobs.get(module.name), generated.get(module.name)
         if job is None or text is None or job.module.label != module.label:
-            yield _refused(module, errors.get(module.label, ()))
+            yield _refused(module, errors.get(module.name, ()))
         else:
             yield _compared(module, job, text, folder)
 
 
 def _compiled(
-    project: Project, bundle: BundleDeclarations, modules: Sequence[ImportedModule], on_progress: Progress
+    project: Project,
+    bundle: BundleDeclarations,
+    destination: Destination,
+    modules: Sequence[ImportedModule],
+    on_progress: Progress,
 ) -> Compilation:
-    labels = {module.label for module in modules}
+    there: dict[str, set[str]] = {}
+    for module in modules:
+        there.setdefault(module.label, set()).add(module.name)
     found = [reader.read() for reader in open_readers(project)]
-    others = [replace(each, units=tuple(unit for unit in each.units if unit.label not in labels)) for each in found]
-    units = tuple(unit_of_file(module.label, module.text.encode()) for module in modules)
-    new = SourceSnapshot("import", units, (), False, labels.__contains__)
+    # A module that is there already, from an import before, counts once.
+    others = [replace(each, units=tuple(unit for unit in each.units if not _is_one_of(unit, there))) for each in found]
+    new = SourceSnapshot("import", destination.units_of(modules), (), False, there.__contains__)
     return compile_snapshots(project, bundle, [*others, new], on_progress)
+
+
+def _is_one_of(unit: SourceUnit, names_at: Mapping[str, Collection[str]]) -> bool:
+    if unit.label not in names_at:
+        return False
+    values = (raw.value for raw in unit.content.modules)
+    return any(value.get("module_name") in names_at[unit.label] for value in values if isinstance(value, dict))
 
 
 def _refused(module: ImportedModule, errors: Sequence[Diagnostic]) -> NotImported:

@@ -252,7 +252,7 @@ class TestWhatTheProjectChanges:
 class TestWhere:
     def test_modules_go_where_to_says(self, project):
         result = bundle_of(project, JOB, "--to", str(project.path / "metadata/team"))
-        assert result.stdout == "metadata/team/nightly.yml  resources/hand.yml:3\n"
+        assert result.stdout == "metadata/team/nightly.yml  nightly  resources/hand.yml:3\n"
 
     @pytest.mark.parametrize("place", ["elsewhere", "../outside"])
     def test_a_folder_that_nothing_reads_is_refused(self, project, place):

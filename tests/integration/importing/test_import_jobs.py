@@ -61,7 +61,7 @@ def test_a_job_comes_with_all_of_its_settings_and_what_databricks_sets_is_left_o
         edit_mode="EDITABLE",
     )
     result = live.run(str(job_id))
-    assert (result.exit_code, result.stdout) == (0, f"metadata/imported/Nightly_load.yml  job {job_id}\n")
+    assert (result.exit_code, result.stdout) == (0, f"metadata/imported/Nightly_load.yml  Nightly_load  job {job_id}\n")
     assert "Left out, since Databricks sets it: 'edit_mode (1 job)', 'format (1 job)'." in result.stderr
     text = live.project.read("metadata/imported/Nightly_load.yml")
     assert text.startswith(f"# Job {job_id} of {live.workspace.url}: Nightly load\n")

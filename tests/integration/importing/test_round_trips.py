@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 
 from lakeflow_job_meta._internal.trees import diff
 from lakeflow_job_meta.config.load import load_project
+from lakeflow_job_meta.importing.destinations import metadata_files
 from lakeflow_job_meta.importing.imports import import_bundle
 from lakeflow_job_meta.importing.model import Import
 from lakeflow_job_meta.jobs.task_types import BY_BLOCK, COMPUTE_FIELDS, Compute
@@ -26,7 +27,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> ProjectFolder:
 
 def imported(folder: ProjectFolder, job: dict[str, Any]) -> Import:
     folder.write("resources/hand.yml", to_yaml({"resources": {"jobs": {"sales": job}}}) + "\n")
-    return import_bundle(load_project(folder.path), [str(folder.path / "resources/hand.yml")])
+    project = load_project(folder.path)
+    return import_bundle(project, [str(folder.path / "resources/hand.yml")], metadata_files(project, None))
 
 
 def job_of(folder: ProjectFolder, found: Import) -> dict[str, Any]:
