@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from lakeflow_job_meta._internal.text import count, json_like, listing, quoted
+from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.config.bundle import read_bundle_declarations, target_named
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.jobs_api.client import JobsClient, RemoteJob
@@ -16,6 +17,7 @@ from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.importing.model import FoundJob, NotImported
 from lakeflow_job_meta.importing.modules import why_no_module
 from lakeflow_job_meta.jobs.build import left_out
+from lakeflow_job_meta.jobs.key_order import in_job_order, in_task_order
 from lakeflow_job_meta.parsing.keys import is_job_key, job_key
 from lakeflow_job_meta.text.markers import one_line
 from lakeflow_job_meta.workspace.client import Workspace
@@ -90,10 +92,18 @@ def find_live_jobs(
         if (reason := why_no_module(settings)) is not None:
             not_imported.append(NotImported(name, where, reason))
             continue
+        settings = _in_order(settings)
         title = one_line(str(settings.get("name") or "without a name"))
         found.append(FoundJob(name, where, settings, heading=(f"# Job {job.job_id} of {client.host}: {title}",)))
     notes = [f"Left out, since Databricks sets it: {listing(_counted(dropped))}."] if dropped else []
     return found, not_imported, notes
+
+
+def _in_order(settings: dict[str, Value]) -> dict[str, Value]:
+    """Returns settings in the order of the UI; the API answers them in another one."""
+    tasks = settings["tasks"]
+    ordered = [in_task_order(task) for task in (tasks if isinstance(tasks, list) else []) if isinstance(task, dict)]
+    return in_job_order({**settings, "tasks": list[Value](ordered)})
 
 
 def _counted(dropped: Counter[str]) -> Iterable[str]:
