@@ -15,7 +15,7 @@ from lakeflow_job_meta.cli.report import ProgressBar, echo, show_json
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.jobs_api.client import JobsClient
 from lakeflow_job_meta.importing.destinations import control_table, metadata_files
-from lakeflow_job_meta.importing.imports import import_bundle, import_jobs, write_import
+from lakeflow_job_meta.importing.imports import import_bundle, import_jobs, import_jobs_meta, write_import
 from lakeflow_job_meta.importing.live_jobs import Selection, workspace_of_target
 from lakeflow_job_meta.importing.model import Destination, Import, NotImported
 
@@ -120,6 +120,38 @@ def jobs(
     destination = _destination(project, place, to_table)
     client = JobsClient(workspace_of_target(project, target))
     ctx.exit(_run(project, partial(import_jobs, project, client, wanted, destination), dry_run=dry_run, form=form))
+
+
+@command.command("lakeflow-jobs-meta")
+@click.argument("sources", nargs=-1, required=True, metavar="FILE|TABLE...")
+@click.option("--warehouse-id", metavar="ID", help="The SQL warehouse that reads a table of Unity Catalog.")
+@_shared_options
+@click.pass_obj
+@click.pass_context
+def lakeflow_jobs_meta(
+    ctx: click.Context,
+    folder: Path | None,
+    sources: tuple[str, ...],
+    warehouse_id: str | None,
+    place: Path | None,
+    to_table: bool,
+    dry_run: bool,
+    form: str,
+) -> None:
+    """Import the metadata of lakeflow-jobs-meta 0.2: YAML files or folders, or its control table by name or path.
+
+    The jobs get the names, keys of tasks and time limits that they have there. No file is overwritten. Exits with 1 if
+    a job is refused, or would get another setting from the project's defaults or presets.
+
+    \b
+    Examples:
+      ljm import lakeflow-jobs-meta old/metadata.yaml --dry-run
+      ljm import lakeflow-jobs-meta main.etl.etl_control --warehouse-id abc123
+    """
+    project = open_project(folder)
+    destination = _destination(project, place, to_table)
+    plan = partial(import_jobs_meta, project, sources, destination, warehouse_id=warehouse_id)
+    ctx.exit(_run(project, plan, dry_run=dry_run, form=form))
 
 
 def _destination(project: Project, place: Path | None, to_table: bool) -> Destination:

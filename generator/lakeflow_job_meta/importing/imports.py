@@ -18,6 +18,7 @@ from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.jobs_api.client import JobsClient
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.importing.bundle_files import BundleJobs, BundleSource, file_without, find_jobs, why_it_stays
+from lakeflow_job_meta.importing.jobs_meta import find_jobs_meta
 from lakeflow_job_meta.importing.live_jobs import Selection, find_live_jobs
 from lakeflow_job_meta.importing.model import ChangedFile, Destination, FoundJob, Import, ImportedModule, NotImported
 from lakeflow_job_meta.importing.modules import module_of, text_of
@@ -127,6 +128,26 @@ def import_jobs(
     found, not_imported, notes = find_live_jobs(project, client, wanted)
     modules, refused = _proved(project, destination, found, on_progress)
     return Import(destination, tuple(modules), (*not_imported, *refused), notes=tuple(notes))
+
+
+def import_jobs_meta(
+    project: Project,
+    sources: Sequence[str],
+    destination: Destination,
+    *,
+    warehouse_id: str | None = None,
+    on_progress: Progress = _silently,
+) -> Import:
+    """Plans to import the metadata of lakeflow-jobs-meta, as the jobs that it deploys.
+
+    Raises:
+        ConfigError: A file or table is not there.
+        OperationFailed: A table cannot be read.
+    """
+    found = find_jobs_meta(project, sources, warehouse_id)
+    modules, refused = _proved(project, destination, found.jobs, on_progress)
+    notes = (*found.notes, *_lost_comments(destination, modules))
+    return Import(destination, tuple(modules), (*found.not_imported, *refused), notes=notes)
 
 
 def _proved(

@@ -83,12 +83,11 @@ def _refused(module: ImportedModule, errors: Sequence[Diagnostic]) -> NotImporte
 
 
 def _compared(module: ImportedModule, job: Job, generated: GeneratedJob, folder: str) -> ImportedModule | NotImported:
-    before, after = comparable(module.job.settings, module.job.folder), comparable(generated.settings, folder)
+    before = comparable(module.job.settings, module.job.folder)
+    after = comparable(generated.settings, folder, generated.sql)
+    if generated.targets:
+        after["targets"] = [*generated.targets]
     differences = [_with_origin(each, job) for each in diff(before, after)]
-    if generated.targets or generated.sql:
-        return NotImported(
-            module.name, module.job.where, "the generated job would be for some targets, or have SQL files"
-        )
     unexpected = [each for each, origin in differences if origin is None or origin.document.label == module.label]
     if unexpected:
         shown = "; ".join(map(str, unexpected))

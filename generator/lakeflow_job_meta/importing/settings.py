@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import cast
 
 from lakeflow_job_meta._internal.trees import KeyPath, Value, replaced, value_at
 from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, Base, Patterns, local_paths
+from lakeflow_job_meta.jobs.task_types import INLINE_SQL
 from lakeflow_job_meta.schema.validator import types_in_job
 
 _WHOLE = re.compile(r"[-+]?[0-9]{1,18}")
@@ -90,20 +92,38 @@ def _rebased(settings: dict[str, Value], patterns: Patterns, folder: str, from_g
     return cast("dict[str, Value]", result)
 
 
-def comparable(settings: dict[str, Value], folder: str) -> dict[str, Value]:
-    """Returns settings so that two that mean the same are the same: tasks by their keys, and paths of the project."""
+def comparable(settings: dict[str, Value], folder: str, sql: Mapping[str, str] | None = None) -> dict[str, Value]:
+    """Returns settings so that two that mean the same are the same: tasks by their keys, and paths of the project.
+
+    `sql` has the texts of generated SQL files by the names of the files, which stand where the job names them.
+    """
     settings = from_project({name: value for name, value in settings.items() if value is not None}, folder)
     tasks = settings.get("tasks")
     if isinstance(tasks, list):
-        settings["tasks"] = {_key_of(task): _comparable_task(task) for task in tasks}
+        settings["tasks"] = {_key_of(task): _comparable_task(task, sql or {}) for task in tasks}
     return settings
+
+
+def _with_text(block: dict[str, Value], sql: Mapping[str, str]) -> Value:
+    """Returns a SQL task with its text where that is in a generated file, always with an end of line."""
+    file = block.get("file")
+    path = file.get("path") if isinstance(file, dict) else None
+    text = sql.get(posixpath.basename(path).removesuffix(".sql")) if isinstance(path, str) else None
+    text = block.get(INLINE_SQL) if text is None else text  # type: ignore[assignment]
+    if not isinstance(text, str):
+        return block
+    others = {name: value for name, value in block.items() if name not in ("file", INLINE_SQL)}
+    return {**others, INLINE_SQL: text if text.endswith("\n") else f"{text}\n"}
 
 
 def _key_of(task: Value) -> str:
     return str(task.get("task_key")) if isinstance(task, dict) else str(task)
 
 
-def _comparable_task(task: Value) -> Value:
+def _comparable_task(task: Value, sql: Mapping[str, str]) -> Value:
     if not isinstance(task, dict):
         return task
+    block = task.get("sql_task")
+    if isinstance(block, dict):
+        task = {**task, "sql_task": _with_text(block, sql)}
     return {name: value for name, value in task.items() if value is not None and (name, value) != ("depends_on", [])}
