@@ -12,7 +12,7 @@ import click
 from lakeflow_job_meta._internal.text import count
 from lakeflow_job_meta.cli.params import Command, format_option, open_project, target_option
 from lakeflow_job_meta.cli.report import ProgressBar, echo, show_json
-from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.config.model import PROJECT_FILE, Project
 from lakeflow_job_meta.deployment.jobs_api.client import JobsClient
 from lakeflow_job_meta.importing.destinations import control_table, metadata_files
 from lakeflow_job_meta.importing.imports import import_bundle, import_jobs, import_jobs_meta, write_import
@@ -40,8 +40,13 @@ def _shared_options(command: Command) -> Command:
     to_table = click.option(
         "--to-table", is_flag=True, help="Load the modules into the project's control table instead."
     )
+    blueprint = click.option(
+        "--as-blueprint",
+        is_flag=True,
+        help="Make a blueprint and a CSV file of rows of jobs that differ in few values.",
+    )
     dry_run = click.option("--dry-run", is_flag=True, help="Write nothing; show what would be imported.")
-    return to(to_table(dry_run(format_option(["text", "json"])(command))))
+    return to(to_table(blueprint(dry_run(format_option(["text", "json"])(command)))))
 
 
 @command.command("bundle")
@@ -59,6 +64,7 @@ def bundle(
     replacing: bool,
     place: Path | None,
     to_table: bool,
+    as_blueprint: bool,
     dry_run: bool,
     form: str,
 ) -> None:
@@ -73,7 +79,8 @@ def bundle(
       ljm import bundle resources/*.yml databricks.yml --replace
     """
     project = open_project(folder)
-    make = partial(import_bundle, project, files, _destination(project, place, to_table), replacing=replacing)
+    destination = _destination(project, place, to_table)
+    make = partial(import_bundle, project, files, destination, replacing=replacing, as_blueprint=as_blueprint)
     ctx.exit(_run(project, make, dry_run=dry_run, form=form))
 
 
@@ -96,6 +103,7 @@ def jobs(
     target: str | None,
     place: Path | None,
     to_table: bool,
+    as_blueprint: bool,
     dry_run: bool,
     form: str,
 ) -> None:
@@ -119,7 +127,8 @@ def jobs(
     wanted = Selection(ids, names, dict(pairs), unmanaged)
     destination = _destination(project, place, to_table)
     client = JobsClient(workspace_of_target(project, target))
-    ctx.exit(_run(project, partial(import_jobs, project, client, wanted, destination), dry_run=dry_run, form=form))
+    plan = partial(import_jobs, project, client, wanted, destination, as_blueprint=as_blueprint)
+    ctx.exit(_run(project, plan, dry_run=dry_run, form=form))
 
 
 @command.command("lakeflow-jobs-meta")
@@ -135,6 +144,7 @@ def lakeflow_jobs_meta(
     warehouse_id: str | None,
     place: Path | None,
     to_table: bool,
+    as_blueprint: bool,
     dry_run: bool,
     form: str,
 ) -> None:
@@ -150,7 +160,9 @@ def lakeflow_jobs_meta(
     """
     project = open_project(folder)
     destination = _destination(project, place, to_table)
-    plan = partial(import_jobs_meta, project, sources, destination, warehouse_id=warehouse_id)
+    plan = partial(
+        import_jobs_meta, project, sources, destination, warehouse_id=warehouse_id, as_blueprint=as_blueprint
+    )
     ctx.exit(_run(project, plan, dry_run=dry_run, form=form))
 
 
@@ -192,6 +204,7 @@ def _show_notes(planned: Import) -> None:
         echo(f"Refused: {each}", err=True)
     for file in planned.changed:
         done = "without the imported jobs" if file.after is not None else "goes: nothing is left in it"
+        done = "reads the rows now" if file.label == PROJECT_FILE else done
         echo(f"{file.label}: {done}", err=True)
 
 

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from lakeflow_job_meta._internal.fs import read_file, write_atomically
+from lakeflow_job_meta._internal.fs import read_file, write_atomically, write_new
 from lakeflow_job_meta._internal.text import listing
 from lakeflow_job_meta.compiler.compile import Progress
 from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.jobs_api.client import JobsClient
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
+from lakeflow_job_meta.importing.blueprints import blueprints_of_modules
 from lakeflow_job_meta.importing.bundle_files import BundleJobs, BundleSource, file_without, find_jobs, why_it_stays
+from lakeflow_job_meta.importing.destinations import BlueprintFiles, MetadataFiles, project_file_with
 from lakeflow_job_meta.importing.jobs_meta import find_jobs_meta
 from lakeflow_job_meta.importing.live_jobs import Selection, find_live_jobs
 from lakeflow_job_meta.importing.model import ChangedFile, Destination, FoundJob, Import, ImportedModule, NotImported
@@ -30,15 +32,32 @@ def _silently(what: str, done: int, of: int) -> None:
     """Shows nothing."""
 
 
+@dataclass(slots=True)
+class _Proved:
+    """Modules that have proved themselves by where they go, and what has not."""
+
+    parts: list[tuple[Destination, list[ImportedModule]]] = field(default_factory=list)
+    refused: list[NotImported] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    changed: list[ChangedFile] = field(default_factory=list)
+
+    def result(self, not_imported: Sequence[NotImported], notes: Sequence[str]) -> Import:
+        parts = tuple((where, tuple(modules)) for where, modules in self.parts)
+        return Import(parts, (*not_imported, *self.refused), tuple(self.changed), tuple(notes))
+
+
 def import_bundle(
     project: Project,
     patterns: Sequence[str],
     destination: Destination,
     *,
     replacing: bool = False,
+    as_blueprint: bool = False,
     on_progress: Progress = _silently,
 ) -> Import:
     """Plans to import the jobs that files of the bundle define; with `replacing` they are taken out of these files.
+
+    With `as_blueprint`, jobs that differ in few values become a blueprint and rows.
 
     Raises:
         ConfigError: A file is not there or not of the project, or the bundle does not include what is generated.
@@ -50,15 +69,14 @@ def import_bundle(
     found = find_jobs(project, patterns)
     if replacing:
         _refuse_what_stays(found)
-    modules, refused = _proved(project, destination, [job for job, _ in found.jobs], on_progress)
-    kept = {module.name for module in modules}
-    changed: list[ChangedFile] = []
+    proved = _proved(project, destination, [job for job, _ in found.jobs], on_progress, as_blueprint=as_blueprint)
+    kept = {module.name for _, modules in proved.parts for module in modules}
     for source in dict.fromkeys(source for _, source in found.jobs) if replacing else ():
         names = [job.name for job, each in found.jobs if each is source and job.name in kept]
-        modules = _taken_out(project, source, names, modules, changed, keeps_comments=destination.keeps_comments)
-    notes = [*found.notes, *_lost_comments(destination, modules)]
+        _take_out(project, source, names, proved)
+    notes = [*found.notes, *proved.notes, *_lost_comments(proved)]
     notes += () if replacing else _standing_twice(found, kept)
-    return Import(destination, tuple(modules), (*found.not_imported, *refused), tuple(changed), tuple(notes))
+    return proved.result(found.not_imported, notes)
 
 
 def _refuse_unless_included(project: Project) -> None:
@@ -78,28 +96,25 @@ def _refuse_what_stays(found: BundleJobs) -> None:
             keys = [key for key in keys if key not in reasons]
 
 
-def _taken_out(
-    project: Project,
-    source: BundleSource,
-    keys: Sequence[str],
-    modules: Sequence[ImportedModule],
-    changed: list[ChangedFile],
-    *,
-    keeps_comments: bool,
-) -> list[ImportedModule]:
+def _take_out(project: Project, source: BundleSource, keys: Sequence[str], proved: _Proved) -> None:
     """Adds a file without its imported jobs; the comments that an emptied one leaves go to the first of them."""
     if not keys:
-        return [*modules]
-    file, comments = file_without(project, source, keys, keeps_comments=keeps_comments)
-    changed.append(file)
+        return
+    keeping = {module.name for where, modules in proved.parts if where.keeps_comments for module in modules}
+    file, comments = file_without(project, source, keys, keeps_comments=keys[0] in keeping)
+    proved.changed.append(file)
     text = "".join(f"{line}\n" for line in comments)
-    return [replace(each, text=text + each.text) if each.name == keys[0] else each for each in modules]
+    proved.parts = [
+        (where, [replace(each, text=text + each.text) if each.name == keys[0] else each for each in modules])
+        for where, modules in proved.parts
+    ]
 
 
-def _lost_comments(destination: Destination, modules: Sequence[ImportedModule]) -> Iterator[str]:
-    names = [module.name for module in modules if module.job.comments]
-    if names and not destination.keeps_comments:
-        yield f"A table has no place for comments, and so loses those of {listing(names)}."
+def _lost_comments(proved: _Proved) -> Iterator[str]:
+    parts = [modules for where, modules in proved.parts if not where.keeps_comments]
+    names = [module.name for modules in parts for module in modules if module.job.comments]
+    if names:
+        yield f"Rows have no place for comments, and so lose those of {listing(names)}."
 
 
 def _standing_twice(found: BundleJobs, kept: set[str]) -> Iterable[str]:
@@ -117,17 +132,18 @@ def import_jobs(
     wanted: Selection,
     destination: Destination,
     *,
+    as_blueprint: bool = False,
     on_progress: Progress = _silently,
 ) -> Import:
-    """Plans to import jobs of a workspace.
+    """Plans to import jobs of a workspace; with `as_blueprint`, those that differ in few values as blueprint and rows.
 
     Raises:
         ConfigError: Nothing says which jobs.
         OperationFailed: The workspace cannot be reached, or refuses.
     """
     found, not_imported, notes = find_live_jobs(project, client, wanted)
-    modules, refused = _proved(project, destination, found, on_progress)
-    return Import(destination, tuple(modules), (*not_imported, *refused), notes=tuple(notes))
+    proved = _proved(project, destination, found, on_progress, as_blueprint=as_blueprint)
+    return proved.result(not_imported, [*notes, *proved.notes])
 
 
 def import_jobs_meta(
@@ -136,6 +152,7 @@ def import_jobs_meta(
     destination: Destination,
     *,
     warehouse_id: str | None = None,
+    as_blueprint: bool = False,
     on_progress: Progress = _silently,
 ) -> Import:
     """Plans to import the metadata of lakeflow-jobs-meta, as the jobs that it deploys.
@@ -145,26 +162,67 @@ def import_jobs_meta(
         OperationFailed: A table cannot be read.
     """
     found = find_jobs_meta(project, sources, warehouse_id)
-    modules, refused = _proved(project, destination, found.jobs, on_progress)
-    notes = (*found.notes, *_lost_comments(destination, modules))
-    return Import(destination, tuple(modules), (*found.not_imported, *refused), notes=notes)
+    proved = _proved(project, destination, found.jobs, on_progress, as_blueprint=as_blueprint)
+    return proved.result(found.not_imported, [*found.notes, *proved.notes, *_lost_comments(proved)])
 
 
 def _proved(
-    project: Project, destination: Destination, jobs: Sequence[FoundJob], on_progress: Progress
-) -> tuple[list[ImportedModule], list[NotImported]]:
-    written = [ImportedModule(job, destination.label_of(job), text_of(job, module_of(job))) for job in jobs]
-    bundle = read_bundle_declarations(project)
+    project: Project,
+    destination: Destination,
+    jobs: Sequence[FoundJob],
+    on_progress: Progress,
+    *,
+    as_blueprint: bool,
+) -> _Proved:
+    proved, left = _Proved(), list(jobs)
+    if as_blueprint:
+        if not isinstance(destination, MetadataFiles):
+            raise ConfigError(
+                "--as-blueprint writes files, and --to-table rows of the control table; give one of them."
+            )
+        left = _as_blueprints(project, destination, jobs, on_progress, proved)
+    written = [ImportedModule(job, destination.label_of(job), text_of(job, module_of(job))) for job in left]
     modules: list[ImportedModule] = []
-    refused: list[NotImported] = []
-    for each in prove(project, bundle, destination, written, on_progress) if written else ():
+    for each in _checked(project, destination, written, on_progress):
         if isinstance(each, NotImported):
-            refused.append(each)
-        elif (reason := destination.why_not(each)) is not None:
-            refused.append(NotImported(each.name, each.job.where, reason))
+            proved.refused.append(each)
         else:
             modules.append(each)
-    return modules, refused
+    proved.parts.append((destination, modules))
+    return proved
+
+
+def _checked(
+    project: Project, destination: Destination, modules: Sequence[ImportedModule], on_progress: Progress
+) -> Iterator[ImportedModule | NotImported]:
+    bundle = read_bundle_declarations(project)
+    for each in prove(project, bundle, destination, modules, on_progress) if modules else ():
+        reason = destination.why_not(each) if isinstance(each, ImportedModule) else None
+        if isinstance(each, NotImported) or reason is None:
+            yield each
+        else:
+            yield NotImported(each.name, each.job.where, reason)
+
+
+def _as_blueprints(
+    project: Project, files: MetadataFiles, jobs: Sequence[FoundJob], on_progress: Progress, proved: _Proved
+) -> list[FoundJob]:
+    """Adds the blueprints of which all jobs come out as they were; returns the jobs that are in none."""
+    by_name = {job.name: job for job in jobs}
+    for blueprint in blueprints_of_modules([module_of(job) for job in jobs]):
+        rows = BlueprintFiles(files, project, blueprint)
+        members = [ImportedModule(by_name[name], rows.rows_label, "") for name in blueprint.modules]
+        checked = list(_checked(project, rows, members, on_progress))
+        good = [each for each in checked if isinstance(each, ImportedModule)]
+        if len(good) == len(members):
+            proved.parts.append((rows, good))
+        else:
+            why = next(each.reason for each in checked if isinstance(each, NotImported))
+            proved.notes.append(f"{listing(blueprint.modules)} are no blueprint: {why}")
+    made = {module.name for _, modules in proved.parts for module in modules}
+    entries = [(rows.rows_label, rows.blueprint.name) for rows, _ in proved.parts if isinstance(rows, BlueprintFiles)]
+    proved.changed += project_file_with(project, entries)
+    return [job for job in jobs if job.name not in made]
 
 
 def write_import(project: Project, planned: Import) -> None:
@@ -176,7 +234,8 @@ def write_import(project: Project, planned: Import) -> None:
         OperationFailed: The disk or the table refuses, or a file has changed since it was read.
     """
     try:
-        planned.destination.write(planned.modules)
+        for destination, modules in planned.parts:
+            destination.write(modules)
         for file in planned.changed:
             _change(project.folder / file.label, file)
     except OSError as error:
@@ -186,6 +245,9 @@ def write_import(project: Project, planned: Import) -> None:
 
 def _change(path: Path, file: ChangedFile) -> None:
     path = path.resolve()  # a link stays one
+    if file.before is None and file.after is not None:
+        write_new(path, file.after, durable=True)
+        return
     if read_file(path) != file.before:
         raise OperationFailed(f"{file.label!r} has changed since it was read; import again.")
     if file.after is None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from lakeflow_job_meta._internal.trees import Difference, KeyPath, Value
 from lakeflow_job_meta.parsing.units import SourceUnit
+from lakeflow_job_meta.sources.interface import SourceSnapshot
 from lakeflow_job_meta.text.yaml_comments import Comments
 
 
@@ -67,10 +68,13 @@ class ImportedModule:
 
 @dataclass(frozen=True, slots=True)
 class ChangedFile:
-    """A file of the bundle that jobs are taken out of; `after` is None for one that goes."""
+    """A file of the bundle that jobs are taken out of, or the project file; `after` is None for one that goes.
+
+    `before` is None for one that is new.
+    """
 
     label: str
-    before: bytes
+    before: bytes | None
     after: bytes | None
 
 
@@ -82,8 +86,11 @@ class Destination(Protocol):
     def label_of(self, job: FoundJob) -> str:
         """Returns what generated files and messages call the place of a job's module."""
 
-    def units_of(self, modules: Sequence[ImportedModule]) -> tuple[SourceUnit, ...]:
+    def snapshots_of(self, modules: Sequence[ImportedModule]) -> list[SourceSnapshot]:
         """Returns modules as they will be read from there."""
+
+    def replaces(self, unit: SourceUnit, names: Collection[str]) -> bool:
+        """Whether what was read of the project is of the same place, from an import of these modules before."""
 
     def why_not(self, module: ImportedModule) -> str | None:
         """Says what keeps a module from going there; None if nothing does."""
@@ -97,16 +104,19 @@ class Import:
     """What an import would write.
 
     Attributes:
-        destination: Where the modules go.
+        parts: The modules by where they go.
         changed: Files of the bundle without the jobs that are modules now.
         notes: What else people have to know.
     """
 
-    destination: Destination = field(repr=False)
-    modules: tuple[ImportedModule, ...] = ()
+    parts: tuple[tuple[Destination, tuple[ImportedModule, ...]], ...] = ()
     not_imported: tuple[NotImported, ...] = ()
     changed: tuple[ChangedFile, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def modules(self) -> tuple[ImportedModule, ...]:
+        return tuple(module for _, modules in self.parts for module in modules)
 
     @property
     def refused(self) -> tuple[NotImported, ...]:

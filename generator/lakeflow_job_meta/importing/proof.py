@@ -5,7 +5,7 @@ Reads all metadata of the project, and the files that jobs name; writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from lakeflow_job_meta._internal.text import quoted
@@ -20,8 +20,6 @@ from lakeflow_job_meta.importing.settings import comparable
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.output.read_back import GeneratedJob, jobs_in
-from lakeflow_job_meta.parsing.units import SourceUnit
-from lakeflow_job_meta.sources.interface import SourceSnapshot
 from lakeflow_job_meta.sources.open import open_readers
 
 
@@ -49,7 +47,7 @@ def prove(
         if job is None or text is None or job.module.label != module.label:
             yield _refused(module, errors.get(module.name, ()))
         else:
-            yield _compared(module, job, text, folder)
+            yield _compared(module, job, text, folder, project.origin.document.label)
 
 
 def _compiled(
@@ -59,21 +57,15 @@ def _compiled(
     modules: Sequence[ImportedModule],
     on_progress: Progress,
 ) -> Compilation:
-    there: dict[str, set[str]] = {}
-    for module in modules:
-        there.setdefault(module.label, set()).add(module.name)
+    names, labels = {module.name for module in modules}, {module.label for module in modules}
     found = [reader.read() for reader in open_readers(project)]
     # A module that is there already, from an import before, counts once.
-    others = [replace(each, units=tuple(unit for unit in each.units if not _is_one_of(unit, there))) for each in found]
-    new = SourceSnapshot("import", destination.units_of(modules), (), False, there.__contains__)
-    return compile_snapshots(project, bundle, [*others, new], on_progress)
-
-
-def _is_one_of(unit: SourceUnit, names_at: Mapping[str, Collection[str]]) -> bool:
-    if unit.label not in names_at:
-        return False
-    values = (raw.value for raw in unit.content.modules)
-    return any(value.get("module_name") in names_at[unit.label] for value in values if isinstance(value, dict))
+    others = [
+        replace(each, units=tuple(unit for unit in each.units if not destination.replaces(unit, names)))
+        for each in found
+        if each.source not in labels or each.rows is None
+    ]
+    return compile_snapshots(project, bundle, [*others, *destination.snapshots_of(modules)], on_progress)
 
 
 def _refused(module: ImportedModule, errors: Sequence[Diagnostic]) -> NotImported:
@@ -82,13 +74,15 @@ def _refused(module: ImportedModule, errors: Sequence[Diagnostic]) -> NotImporte
     return NotImported(module.name, module.job.where, reason)
 
 
-def _compared(module: ImportedModule, job: Job, generated: GeneratedJob, folder: str) -> ImportedModule | NotImported:
+def _compared(
+    module: ImportedModule, job: Job, generated: GeneratedJob, folder: str, project_file: str
+) -> ImportedModule | NotImported:
     before = comparable(module.job.settings, module.job.folder)
     after = comparable(generated.settings, folder, generated.sql)
     if generated.targets:
         after["targets"] = [*generated.targets]
     differences = [_with_origin(each, job) for each in diff(before, after)]
-    unexpected = [each for each, origin in differences if origin is None or origin.document.label == module.label]
+    unexpected = [each for each, origin in differences if origin is None or origin.document.label != project_file]
     if unexpected:
         shown = "; ".join(map(str, unexpected))
         return NotImported(module.name, module.job.where, f"the generated job would differ: {shown}")

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from lakeflow_job_meta._internal.trees import KeyPath, Value, diff, value_at
 from lakeflow_job_meta.text.yaml_documents import LINE_END
 from lakeflow_job_meta.text.yaml_reader import read_yaml
+from lakeflow_job_meta.text.yaml_writer import to_yaml
 
 _BEHIND = re.compile(r"(?:^|\s)(#.*)$")
 
@@ -204,6 +205,26 @@ class CommentedYaml:
         found = read_yaml(text)
         return None if found.faults or any(diff(expected or None, found.value)) else text
 
+    def with_items(self, path: KeyPath, items: list[Value]) -> str | None:
+        """Returns the text with more items at the end of a list; a list that is not there is added with its key.
+
+        None where that cannot be done by adding lines.
+        """
+        there = value_at(self.value, path)[1]
+        before = there if isinstance(there, list) else []
+        lines, at, written = [*self._whole], len(self._whole), to_yaml(items)
+        if lines and lines[-1] and not lines[-1].endswith("\n"):
+            lines[-1] += "\n"
+        if before:
+            last = next(each for each in self._entries if each.path == (*path, len(before) - 1))
+            at, indent = self._range(last.path)[1], " " * last.column
+        else:
+            written, indent = f"{path[-1]}:\n  " + written.replace("\n", "\n  "), ""
+        added = "".join(f"{indent}{line}\n" for line in written.split("\n"))
+        text = "".join([*lines[:at], added, *lines[at:]])
+        found, expected = read_yaml(text), replaced_or_added(self.value, path, [*before, *items])
+        return None if found.faults or any(diff(expected, found.value)) else text
+
     def _left(self, gone: Collection[int]) -> Iterator[str]:
         was_empty, is_cut = True, False
         for number, whole in enumerate(self._whole, 1):
@@ -241,6 +262,14 @@ def _without(value: Value, path: KeyPath) -> Value:
     if len(path) == 1:
         return {key: item for key, item in value.items() if key != path[0]}
     return {key: _without(item, path[1:]) if key == path[0] else item for key, item in value.items()}
+
+
+def replaced_or_added(value: Value, path: KeyPath, new: Value) -> Value:
+    """Returns maps with a value at a path of keys, whether there was one or not."""
+    if not path:
+        return new
+    inside = value if isinstance(value, dict) else {}
+    return {**inside, str(path[0]): replaced_or_added(inside.get(str(path[0])), path[1:], new)}
 
 
 def with_paths_moved(

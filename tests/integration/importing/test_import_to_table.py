@@ -33,7 +33,7 @@ def test_the_jobs_come_out_of_the_table_as_they_were(with_table):
     result = importing(with_table, "--replace")
     assert result.exit_code == 0, result.stderr
     assert result.stdout.count("data/control  ") == len(KEYS)
-    assert "A table has no place for comments, and so loses those of 'root_job', 'flow_two', 'nightly'" in result.stderr
+    assert "Rows have no place for comments, and so lose those of 'root_job', 'flow_two', 'nightly'" in result.stderr
     assert with_table.ljm("generate").exit_code == 0
     ours, theirs = with_table.generated(), in_files.generated()
     assert ours.keys() == theirs.keys()
