@@ -49,10 +49,12 @@ from lakeflow_job_meta.cli.main import cli
 from lakeflow_job_meta.cli.run import run
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.control_table.schema import COLUMNS
+from lakeflow_job_meta.deployment.jobs_api.client import JobsClient
 from lakeflow_job_meta.diagnostics.rules import RULES
 from lakeflow_job_meta.jobs.task_types import TASK_TYPES
 from lakeflow_job_meta.layout.generated_file import FileKind
 from lakeflow_job_meta.schema.validator import load_schema
+from lakeflow_job_meta.workspace.client import Workspace
 from support.in_process import started_in
 from support.project_folder import REPOSITORY, compile_loaded
 from support.slow import few
@@ -191,6 +193,7 @@ PROJECTS: dict[str, Callable[[Path], Path]] = {
     "none": _no_project,
     "starter": _starter,
     "starter with a workspace": _starter,
+    "starter with live jobs": _without_metadata,
     "starter without metadata": _without_metadata,
     "this repository": _repository,
     "demo": _demo,
@@ -448,6 +451,19 @@ def in_front_of_a_workspace(workspace: FakeWorkspace, tmp_path: Path, monkeypatc
         monkeypatch.setenv(name, value)
 
 
+@pytest.fixture
+def live_jobs(workspace: FakeWorkspace, connection: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets this process find a fake workspace with two jobs of a team, and one of a bundle."""
+    for name, value in (("DATABRICKS_HOST", workspace.url), ("DATABRICKS_TOKEN", workspace.token)):
+        monkeypatch.setenv(name, value)
+    client = JobsClient(connection)
+    for name in ("Nightly load", "Weekly report"):
+        task = {"task_key": "run", "notebook_task": {"notebook_path": f"/Workspace/Shared/{name.split()[1]}"}}
+        client.create({"name": name, "tags": {"team": "sales"}, "format": "MULTI_TASK", "tasks": [task]})
+    deployment = {"kind": "BUNDLE", "metadata_file_path": "/Workspace/x/.bundle/stock/prod/state/metadata.json"}
+    client.create({"name": "Stock", "tags": {"team": "sales"}, "deployment": deployment, "tasks": [task]})
+
+
 @pytest.mark.parametrize(
     "in_process", few([pytest.param(True, id="in this process")], [pytest.param(False, id="as processes")])
 )
@@ -457,6 +473,8 @@ def test_every_command_and_example_of_the_page_is_true(
 ):
     if scene.project.endswith("with a workspace"):
         request.getfixturevalue("in_front_of_a_workspace")
+    if scene.project.endswith("with live jobs"):
+        request.getfixturevalue("live_jobs")
     folder = tmp_path / "project"
     folder.mkdir()
     stage = Stage(PROJECTS[scene.project](folder), programs, in_process=in_process)

@@ -21,6 +21,7 @@ from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, Unreadabl
 from lakeflow_job_meta.diagnostics.rules import PROJECT_FILE_MISTAKE, UNKNOWN_FIELD
 from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.parsing.keys import TaskKeys
+from lakeflow_job_meta.parsing.model import SourceParameters
 from lakeflow_job_meta.schema.validator import Finding, compare
 from lakeflow_job_meta.text.yaml_documents import open_yaml
 from lakeflow_job_meta.text.yaml_reader import read_yaml
@@ -108,6 +109,7 @@ def _project(folder: Path, origin: SourceRef, value: dict[str, Value]) -> model.
         control_table=cast("str | None", value.get("control_table")) or next(tables, None),
         job_name=str(section("naming").get("job_name") or "{module_name}"),
         task_keys=TaskKeys(section("naming").get("task_key") or TaskKeys.AS_WRITTEN),
+        source_parameters=SourceParameters(value.get("source_parameters") or SourceParameters.ALL),
         defaults=model.Defaults(
             warehouse_id=cast("str | None", defaults.get("warehouse_id")),
             job=cast("dict[str, Value]", defaults.get("job") or {}),

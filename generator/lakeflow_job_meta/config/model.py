@@ -12,7 +12,7 @@ from lakeflow_job_meta._internal.fs import kind_of_path
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.diagnostics.model import Severity, SourceRef
 from lakeflow_job_meta.parsing.keys import TaskKeys
-from lakeflow_job_meta.parsing.model import Source
+from lakeflow_job_meta.parsing.model import Source, SourceParameters
 
 PROJECT_FILE = "job_meta.yml"
 BUNDLE_FILE = "databricks.yml"
@@ -188,6 +188,7 @@ class Project:
         control_table: The table's name that notebooks get; None in a project of YAML alone.
         job_name: A pattern of the jobs' names; `{module_name}` stands for the module's.
         task_keys: How the keys of tasks are made.
+        source_parameters: What notebooks get, unless a module or a source says it.
         job_template: The user's own template, relative to `folder`.
         allow_unknown: Settings that pass although the schema does not know them, such as `task.new_setting`.
         checks: Severity by code: `error`, `warning` or `off`.
@@ -205,6 +206,7 @@ class Project:
     control_table: str | None = None
     job_name: str = "{module_name}"
     task_keys: TaskKeys = TaskKeys.AS_WRITTEN
+    source_parameters: SourceParameters = SourceParameters.ALL
     defaults: Defaults = field(default_factory=Defaults)
     job_template: str | None = None
     allow_unknown: frozenset[str] = frozenset()

@@ -40,6 +40,8 @@ COLUMNS = (
     # Of a row that a blueprint makes the tasks of.
     ControlColumn("blueprint", "STRING", is_optional=True),
     ControlColumn("parameters", "STRING", holds_json=True, is_optional=True),
+    # What a module says of all of its sources is written into each.
+    ControlColumn("source_parameters", "STRING", is_optional=True),
 )
 METADATA_COLUMNS = tuple(column for column in COLUMNS if column.stamp is None)
 

@@ -14,7 +14,7 @@ from lakeflow_job_meta._internal.trees import KeyPath, Value, replaced
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, errors_among
 from lakeflow_job_meta.diagnostics.rules import UNUSABLE_NAME
 from lakeflow_job_meta.parsing.keys import TaskKeys, job_key, job_key_problem, task_key, task_key_problem
-from lakeflow_job_meta.parsing.model import Dependency, Module, Source
+from lakeflow_job_meta.parsing.model import Dependency, Module, Source, SourceParameters
 from lakeflow_job_meta.parsing.units import RawModule
 from lakeflow_job_meta.schema.validator import KeyHints, compare_module, fields_of
 
@@ -71,6 +71,7 @@ def parse_module(raw: RawModule, style: TaskKeys = TaskKeys.AS_WRITTEN) -> Parse
         presets=tuple(dict.fromkeys(cast(str, each) for each in _items(value, "presets") if each is not None)),
         blueprint=raw.blueprint,
         columns=raw.columns,
+        parameters=_parameters(value),
     )
     is_broken = raw.is_damaged or bool(errors_among(problems))
     return ParsedModule(module, is_broken, raw.is_damaged, name, key, origin, tuple(problems), raw.blueprint)
@@ -125,7 +126,13 @@ def _source(value: dict[str, Value], origin: SourceRef, style: TaskKeys) -> Sour
         target_config=_map(value, "target_config"),
         transformation_config=_map(value, "transformation_config"),
         origin=origin,
+        parameters=_parameters(value),
     )
+
+
+def _parameters(value: dict[str, Value]) -> SourceParameters | None:
+    written = value.get("source_parameters")
+    return None if written is None else SourceParameters(written)
 
 
 def _dependencies(items: list[Value], origin: SourceRef) -> tuple[Dependency, ...]:
