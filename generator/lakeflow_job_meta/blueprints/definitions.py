@@ -82,11 +82,20 @@ def draft_of(blueprint: Blueprint) -> Module:
         settings = each.value.get("transformation_config") if isinstance(each.value, dict) else None
         if isinstance(settings, dict):
             key, origin = f"source_{number}", _at(blueprint.origin, each.path)
-            sources.append(Source(key, key, None, 1, None, True, {}, {}, settings, origin))
+            sources.append(Source(key, key, None, 1, None, True, {}, {}, _set_in(settings), origin))
     job_config = module.get("job_config")
-    settings_of_job = job_config if isinstance(job_config, dict) else {}
+    settings_of_job = _set_in(job_config) if isinstance(job_config, dict) else {}
     origin = blueprint.origin.at("module")
     return Module(blueprint.name, "draft", None, settings_of_job, (), tuple(sources), origin, blueprint=blueprint.name)
+
+
+def _set_in(settings: dict[str, Value]) -> dict[str, Value]:
+    """Returns settings without null, which takes away what the project gives to jobs: here that is nothing."""
+    return {
+        key: _set_in(value) if isinstance(value, dict) else value
+        for key, value in settings.items()
+        if value is not None
+    }
 
 
 def _at(origin: SourceRef, path: KeyPath, of_key: bool = False) -> SourceRef:
