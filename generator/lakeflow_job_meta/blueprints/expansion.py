@@ -228,6 +228,18 @@ def _takes_part(source: Value) -> bool:
     return not (isinstance(source, dict) and source.get("is_active") is False)
 
 
+def _nulls_over(below: object, own: Value) -> dict[str, Value]:
+    """Returns the nulls of a map that take something away below it, which is not to be seen afterwards."""
+    if not (isinstance(below, dict) and isinstance(own, dict)):
+        return {}
+    found: dict[str, Value] = {}
+    for key in own.keys() & below.keys():
+        inside = _nulls_over(below[key], own[key])
+        if own[key] is None or inside:
+            found[key] = inside or None
+    return found
+
+
 class ExpandedModule:
     """A module that was made of a blueprint, as the document that holds its values."""
 
@@ -285,6 +297,16 @@ class ExpandedModule:
         is_made, made = self._made(path, origin, inside) if is_own else (True, value)
         if is_made and (origin is None or origin.template is not None):
             yield f"blueprint {self._blueprint.name}", cast("Value", made), self._below(path, of_key=False)
+
+    def taken_away(self, path: KeyPath) -> tuple[SourceRef, Value] | None:
+        """Returns what the use takes away of a map of the blueprint, as null, and where; None if it takes nothing."""
+        origin, inside = self._source_at(path)
+        own = self._own_path(path, origin, inside)
+        found = value_at(self._own, own)[1] if own is not None else None
+        if own is None or not isinstance(found, dict) or not found:
+            return None
+        gone = _nulls_over(self._made(path, origin, inside)[1], cast("Value", found))
+        return (self._of_own(own, of_key=False), gone) if gone else None
 
     def _made(self, path: KeyPath, origin: _SourceOrigin | None, inside: KeyPath) -> tuple[bool, object]:
         """Returns what the blueprint makes at a path, before anything is laid over it."""

@@ -28,7 +28,7 @@ from lakeflow_job_meta.diagnostics.rules import (
 from lakeflow_job_meta.jobs import task_types
 from lakeflow_job_meta.jobs.dependencies import Stages
 from lakeflow_job_meta.jobs.key_order import in_job_order, in_task_order
-from lakeflow_job_meta.jobs.layers import Layer, by_target, merge_layers
+from lakeflow_job_meta.jobs.layers import Layer, as_written, merge_layers
 from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, LocalPath, Patterns, with_paths
 from lakeflow_job_meta.jobs.model import Job, SqlFile, TaskOrigin
 from lakeflow_job_meta.jobs.presets import Numbered, applies_to, presets_of, with_sources
@@ -171,7 +171,7 @@ class _Builder:
         if module.description is not None:
             origin = module.origin.at("description")
             layers.append(Layer("module", origin, module.description, ("description",), is_derived=True))
-        return _yielding([*layers, *by_target(Layer("module", module.origin.at("job_config"), module.job_config))])
+        return _yielding([*layers, *as_written(Layer("module", module.origin.at("job_config"), module.job_config))])
 
     def task(self, source: Source) -> tuple[dict[str, Value], TaskOrigin]:
         """Returns the task of one source, and what it was made of."""
@@ -212,7 +212,7 @@ class _Builder:
             # What else is wrong with the task is found all the same.
             return _without(merge_layers([own], own.prefix), (*task_types.BY_BLOCK, *_NOT_OF_THE_API))
         block = self._block(config, kind, own.ref)
-        merging = [*self._task_defaults(config, kind, own.prefix), *by_target(own)]
+        merging = [*self._task_defaults(config, kind, own.prefix), *as_written(own)]
         layers += merging
         settings = _without(merge_layers(merging, own.prefix), _NOT_OF_THE_API)
         if not isinstance(block, dict):
