@@ -300,6 +300,8 @@ class ExpandedModule:
 
     def taken_away(self, path: KeyPath) -> tuple[SourceRef, Value] | None:
         """Returns what the use takes away of a map of the blueprint, as null, and where; None if it takes nothing."""
+        if not self._own:
+            return None
         origin, inside = self._source_at(path)
         own = self._own_path(path, origin, inside)
         found = value_at(self._own, own)[1] if own is not None else None

@@ -222,7 +222,7 @@ class _Builder:
             self._check_sql(block, config, own.ref)
             layers += self._default_warehouse(block, own.prefix)
         text = block.get(task_types.INLINE_SQL)
-        sql_name = self._sql_name(key, text)
+        sql_name = self._sql_name(key, text) if isinstance(text, str) else key
         if isinstance(text, str):
             self.sql_names.add(sql_name.casefold())
             self.sql_files.append(SqlFile(sql_name, text))
