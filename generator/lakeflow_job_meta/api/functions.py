@@ -23,7 +23,7 @@ from lakeflow_job_meta.deployment import pipeline
 from lakeflow_job_meta.deployment.backend import DeployOptions, Reporter
 from lakeflow_job_meta.deployment.pipeline import DeployResult
 from lakeflow_job_meta.deployment.policy import Allowance, Audience
-from lakeflow_job_meta.deployment.select_backend import BackendName, open_cli, plan_live, select_backend
+from lakeflow_job_meta.deployment.select_backend import BackendName, keeping_of, open_cli, plan_live, select_backend
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Severity, errors_among
 from lakeflow_job_meta.output.writer import plan_changes
 from lakeflow_job_meta.planning.compare import JobChange, Plan
@@ -142,7 +142,11 @@ def plan(
     compilation = compile(project, workspace=workspace)
     changes = plan_changes(project, compilation)
     files = compare_files(changes, compilation.jobs, against)
-    bundle_plan = plan_live(project, open_cli(project, target), parallel) if live else None
+    bundle_plan = (
+        plan_live(project, open_cli(project, target), parallel, keeping_of(project, compilation, Allowance()))
+        if live
+        else None
+    )
     return PlanResult((*compilation.diagnostics, *changes.diagnostics), files, bundle_plan)
 
 

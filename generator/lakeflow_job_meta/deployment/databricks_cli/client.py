@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import posixpath
 import re
 import shutil
 import signal
@@ -17,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
@@ -54,6 +55,8 @@ _WRITING = frozenset({"deploy", "deployment", "run"})
 """The commands of `databricks bundle` that write. The CLI has no handler for signals: it dies at once, and of a request
 whose answer is on its way it never learns; the job that was created is not in its state, nor is the lock released."""
 _ENDING = (signal.SIGINT, signal.SIGTERM)
+_NO_FILE = re.compile(r"doesn't exist|does not exist|RESOURCE_DOES_NOT_EXIST")
+"""Workspace API, `workspace/export` of a path where nothing is."""
 _MISSING = re.compile(r"Job \d+ does not exist")
 """Jobs API, `jobs/get` of a job that is not there."""
 
@@ -141,6 +144,24 @@ class DatabricksCli:
         except CliFailure as failure:
             return not _MISSING.search(failure.result.stderr)
         return True
+
+    def read_file(self, path: str) -> str | None:
+        """Returns the text of a file of the bundle's workspace, None where there is none; raises as `bundle` does."""
+        try:
+            silent = replace(self, on_line=lambda line: None)
+            return silent._checked("workspace export", [path], None).stdout
+        except CliFailure as failure:
+            if _NO_FILE.search(failure.result.stderr):
+                return None
+            raise
+
+    def write_file(self, path: str, content: bytes) -> None:
+        """Writes a file of the bundle's workspace, folders included, over what is there; raises as `bundle` does."""
+        with tempfile.NamedTemporaryFile(suffix=".json") as file:
+            file.write(content)
+            file.flush()
+            self._checked("workspace mkdirs", [posixpath.dirname(path)], None)
+            self._checked("workspace import", [path, "--file", file.name, "--format", "AUTO", "--overwrite"], None)
 
     def _checked(self, command: str, arguments: Sequence[str], limit_seconds: float | None) -> CliResult:
         target = ("--target", self.target) if self.target is not None else ()
