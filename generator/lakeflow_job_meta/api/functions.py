@@ -21,9 +21,10 @@ from lakeflow_job_meta.config.bundle import read_bundle_declarations, target_of
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment import pipeline
 from lakeflow_job_meta.deployment.backend import DeployOptions, Reporter
+from lakeflow_job_meta.deployment.keeping import keeping_of
 from lakeflow_job_meta.deployment.pipeline import DeployResult
 from lakeflow_job_meta.deployment.policy import Allowance, Audience
-from lakeflow_job_meta.deployment.select_backend import BackendName, keeping_of, open_cli, plan_live, select_backend
+from lakeflow_job_meta.deployment.select_backend import BackendName, open_cli, plan_live, select_backend
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Severity, errors_among
 from lakeflow_job_meta.output.writer import plan_changes
 from lakeflow_job_meta.planning.compare import JobChange, Plan
@@ -143,9 +144,7 @@ def plan(
     changes = plan_changes(project, compilation)
     files = compare_files(changes, compilation.jobs, against)
     bundle_plan = (
-        plan_live(project, open_cli(project, target), parallel, keeping_of(project, compilation, Allowance()))
-        if live
-        else None
+        plan_live(project, open_cli(project, target), parallel, keeping_of(project, compilation)) if live else None
     )
     return PlanResult((*compilation.diagnostics, *changes.diagnostics), files, bundle_plan)
 

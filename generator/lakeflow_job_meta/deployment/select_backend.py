@@ -16,15 +16,15 @@ from typing import ClassVar, Literal
 from lakeflow_job_meta._internal.parallel import run_in_threads
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import read_bundle_declarations
-from lakeflow_job_meta.config.model import Project, SettingPath, bundle_file_in
+from lakeflow_job_meta.config.model import Project, bundle_file_in
 from lakeflow_job_meta.deployment.backend import DeployBackend, DeployContext, Deployer
 from lakeflow_job_meta.deployment.databricks_cli import client
 from lakeflow_job_meta.deployment.databricks_cli.client import LIMIT_SECONDS, STOP_SECONDS, CliFailure, DatabricksCli
 from lakeflow_job_meta.deployment.databricks_cli.deployer import CliDeployer, plan_with_kept
-from lakeflow_job_meta.deployment.databricks_cli.keep import Keeping
 from lakeflow_job_meta.deployment.jobs_api.deployer import JobsApiDeployer
+from lakeflow_job_meta.deployment.keeping import Keeping, keeping_of
 from lakeflow_job_meta.deployment.many_bundles.deployer import BundlesDeployer
-from lakeflow_job_meta.deployment.policy import Allowance, left_behind
+from lakeflow_job_meta.deployment.policy import left_behind
 from lakeflow_job_meta.errors import ConfigError, OperationFailed, PolicyViolation
 from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.planning.model import Action, BundlePlan, parse_plan, together
@@ -83,17 +83,6 @@ class CliBackend:
         return BundlesDeployer(context, compilation, open_bundle, self.parallel, self.all_bundles, stop)
 
 
-def keeping_of(project: Project, compilation: Compilation, allowance: Allowance) -> Keeping:
-    """Returns what a project leaves to the workspace, unless that is to be overwritten."""
-
-    def settings(key: str) -> tuple[SettingPath, ...]:
-        job = compilation.jobs.get(key)
-        names = (key,) if job is None else (key, job.module.module_name)
-        return () if allowance.overwriting else project.kept_settings(*names)
-
-    return Keeping(settings, lambda key: project.first_pause and key in compilation.jobs.names)
-
-
 @dataclass(frozen=True, slots=True)
 class JobsApiBackend:
     """Deploys jobs through the Jobs API, where no CLI can be installed."""
@@ -111,6 +100,7 @@ class JobsApiBackend:
             {job.key: job.job_id for job in recorded.pop(target, ())},
             context.reporter.on_progress,
             {job.job_id: job.key for jobs in recorded.values() for job in jobs},
+            keeping_of(context.project, compilation, context.options.allowance),
         )
 
 

@@ -124,6 +124,18 @@ class KeptSetting:
         return replace(self, workspace=workspace, metadata=metadata)
 
 
+def workspace_wins(workspace: object, metadata: object, before: object, is_edited: bool) -> bool:
+    """Says whether the workspace's value of a kept setting stays.
+
+    Args:
+        workspace: The value there.
+        metadata: That of the metadata, which is another one.
+        before: What the metadata had when a value was kept; anything else where none was.
+        is_edited: Whether the workspace has something else than was deployed.
+    """
+    return metadata == before or (is_edited and workspace != before)
+
+
 @dataclass(frozen=True, slots=True)
 class BundlePlan:
     """A plan.
@@ -172,11 +184,13 @@ class BundlePlan:
 
     def leaving_out(self, names: Collection[str]) -> BundlePlan:
         """Returns the plan in which some resources, and what belongs to them, stay as they are."""
+        names = frozenset(names)
         resources = (
             replace(resource, action=Action.SKIP, fields=()) if belongs_to(resource.name, names) else resource
             for resource in self.resources
         )
-        return replace(self, resources=tuple(resources))
+        paused = tuple(key for key in self.first_paused if names.isdisjoint(job_names([key])))
+        return replace(self, resources=tuple(resources), first_paused=paused)
 
 
 def together(plans: Iterable[BundlePlan]) -> BundlePlan:

@@ -20,7 +20,7 @@ from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import DeployReport, JobsRejected, StalePlan
 from lakeflow_job_meta.deployment.databricks_cli.client import CliFailure, CliResult, DatabricksCli, explain
-from lakeflow_job_meta.deployment.databricks_cli.keep import Keeping, KeptPlan, keep_in_plan, parsed_record
+from lakeflow_job_meta.deployment.databricks_cli.keep import KeptPlan, keep_in_plan, parsed_record
 from lakeflow_job_meta.deployment.databricks_cli.output import (
     CliDiagnostic,
     Trouble,
@@ -40,6 +40,7 @@ from lakeflow_job_meta.deployment.databricks_cli.twins import (
 )
 from lakeflow_job_meta.deployment.jobs_api.client import RemoteJob
 from lakeflow_job_meta.deployment.jobs_api.ownership_tags import ownership_scope
+from lakeflow_job_meta.deployment.keeping import Keeping
 from lakeflow_job_meta.deployment.policy import Twin
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.planning.model import Action, BundlePlan, belongs_to, job_key_in, parse_plan
@@ -143,8 +144,8 @@ class CliDeployer:
         return self._newest_plan()
 
     def _newest_plan(self) -> BundlePlan:
-        plan = parse_plan(self._planned.text).leaving_out(self._left_out)
-        return replace(self._planned.with_kept(plan), warnings=self._warnings)
+        plan = self._planned.with_kept(parse_plan(self._planned.text))
+        return replace(plan.leaving_out(self._left_out), warnings=self._warnings)
 
     def leave_out(self, names: Collection[str]) -> BundlePlan:
         self._left_out |= frozenset(names)

@@ -9,13 +9,22 @@ from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import cast
 
 from lakeflow_job_meta._internal.trees import ABSENT, Value, value_at
 from lakeflow_job_meta.config.model import PAUSES, SettingPath
-from lakeflow_job_meta.planning.model import WRITTEN_OVER, Action, BundlePlan, FieldChange, KeptSetting, job_key_in
+from lakeflow_job_meta.deployment.keeping import Keeping
+from lakeflow_job_meta.planning.model import (
+    WRITTEN_OVER,
+    Action,
+    BundlePlan,
+    FieldChange,
+    KeptSetting,
+    job_key_in,
+    workspace_wins,
+)
 from lakeflow_job_meta.planning.setting_paths import leads_into, steps_of
 
 Record = dict[str, dict[str, Value]]
@@ -23,19 +32,6 @@ Record = dict[str, dict[str, Value]]
 
 _RECORD = "lakeflow_job_meta_kept.json"
 _Changes = dict[str, dict[str, Value]]
-
-
-@dataclass(frozen=True, slots=True)
-class Keeping:
-    """What the workspace decides.
-
-    Attributes:
-        settings: Returns the settings of a job, by its key.
-        pauses: Says whether a job is paused when it is created, by its key.
-    """
-
-    settings: Callable[[str], Iterable[SettingPath]] = lambda key: ()
-    pauses: Callable[[str], bool] = lambda key: False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +135,7 @@ def _kept(
         is_there, value = value_at(entry["remote_state"], path)
         metadata, setting = value_at(_wanted(entry), path)[1], ".".join(path)
         is_edited = any(_is_edit(*each) for each in written.items())
-        stays = _stays(value, metadata, before.get(setting, ABSENT), is_edited)
+        stays = workspace_wins(value, metadata, before.get(setting, ABSENT), is_edited)
         if written and stays:
             yield _put_kept(key, entry, path, is_there, cast(Value, value))
             is_kept = True
@@ -147,11 +143,6 @@ def _kept(
             change |= {"action": Action.SKIP.value, "reason": "kept"} if stays else {"old": change.get("remote")}
     if is_kept and all(change.get("action") == Action.SKIP.value for change in changes.values()):
         entry["action"] = Action.SKIP.value
-
-
-def _stays(value: object, metadata: object, before: object, is_edited: bool) -> bool:
-    """Says whether the workspace's value of a setting stays; `before` is what the metadata had when one was kept."""
-    return is_edited and value != before if metadata != before else True
 
 
 def _put_kept(key: str, entry: dict[str, Value], path: SettingPath, is_there: bool, value: Value) -> KeptSetting:
