@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.config.model import Project, SettingPath
+from lakeflow_job_meta.config.model import STARTS, Project, SettingPath
 from lakeflow_job_meta.deployment.policy import Allowance
 
 
@@ -21,6 +22,16 @@ class Keeping:
 
     settings: Callable[[str], tuple[SettingPath, ...]] = lambda key: ()
     pauses: Callable[[str], bool] = lambda key: False
+
+
+def unpaused(settings: Mapping[str, Value]) -> dict[str, Value]:
+    """Returns what starts a job and is paused, as it runs again; `jobs/update` replaces each of these as a whole."""
+    starts = {name: each for name in STARTS if isinstance(each := settings.get(name), dict)}
+    return {
+        name: {**each, "pause_status": "UNPAUSED"}
+        for name, each in starts.items()
+        if each.get("pause_status") == "PAUSED"
+    }
 
 
 def keeping_of(project: Project, compilation: Compilation, allowance: Allowance | None = None) -> Keeping:

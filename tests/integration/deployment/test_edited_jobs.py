@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -254,6 +256,60 @@ class TestNewJobsThatArePaused:
             forget_what_is_kept_here(new)
             assert "c: schedule.pause_status is 'PAUSED'" in new.deploy_well().stderr
         assert [pause_of(new, name) for name in "abc"] == ["UNPAUSED", "UNPAUSED", "PAUSED"]
+
+    @pytest.mark.parametrize("named", ["c", "--all"])
+    def test_they_start_when_somebody_says_so_and_nothing_else_of_them_changes(self, new: World, named: str):
+        (job,) = [each for each in json.loads(new.deploy("--format", "json").stdout) if each["module"] == "c"]
+        before = new.workspace.jobs.by_name("c").settings
+
+        result = new.ljm("unpause", named, "-t", "dev")
+
+        assert job["first_paused"]
+        assert result.exit_code == 0, result.stderr
+        assert result.stdout == f"c  {job['job_id']}  schedule\n"
+        schedule = {**before["schedule"], "pause_status": "UNPAUSED"}
+        assert new.workspace.jobs.by_name("c").settings == {**before, "schedule": schedule}
+        new.forget()
+        assert "Nothing to deploy" in new.deploy_well().stderr
+        assert new.changes == {}
+
+    def test_one_that_is_not_deployed_is_told(self, new: World):
+        result = new.ljm("unpause", "a", "c", "-t", "dev")
+
+        assert result.exit_code == 1
+        assert "'c' is not in the workspace yet, so nothing was started" in result.stderr
+
+    def test_one_that_runs_is_left_alone(self, new: World):
+        result = new.ljm("unpause", "a", "-t", "dev")
+
+        assert (result.exit_code, result.stdout) == (0, "")
+        assert "a: nothing of it is paused." in result.stderr
+        assert new.changes == {}
+
+    def test_all_leaves_those_alone_that_the_metadata_pauses(self, new: World):
+        new.project.write("metadata/c.yml", scheduled("c").replace("UTC", "UTC, pause_status: PAUSED"))
+        new.deploy_well()
+
+        assert new.ljm("unpause", "--all", "-t", "dev").stdout == ""
+
+        assert pause_of(new, "c") == "PAUSED"
+
+
+def test_jobs_of_the_jobs_api_are_started_as_well(tmp_path: Path):
+    with new_world("stand-in", tmp_path) as world:
+        deploy_section(world, "first_pause: true")
+        world.project.write("metadata/c.yml", scheduled("c"))
+        proxies = {"HTTP_PROXY": "", "HTTPS_PROXY": ""}
+        run = partial(world.ljm, "monitor", "--once", "--deployer", "jobs-api", "-t", "dev", **proxies)
+        assert run().exit_code == 0
+        assert pause_of(world, "c") == "PAUSED"
+
+        started = world.ljm("unpause", "c", "--deployer", "jobs-api", "-t", "dev", **proxies)
+
+        assert started.stdout == f"c  {world.job_id('c')}  schedule\n"
+        assert pause_of(world, "c") == "UNPAUSED"
+        assert run().exit_code == 0
+        assert pause_of(world, "c") == "UNPAUSED"
 
 
 def test_what_the_cli_writes_into_each_job_is_no_edit(deployed: World):

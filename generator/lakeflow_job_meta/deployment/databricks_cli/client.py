@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO
 
 from lakeflow_job_meta._internal.secrets import without_secrets
+from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.deployment.databricks_cli.output import (
     Trouble,
     diagnostics_in,
@@ -137,10 +138,19 @@ class DatabricksCli:
         except (ValueError, KeyError, TypeError, RecursionError):
             raise OperationFailed("The output of `databricks current-user me` is not understood.") from None
 
+    def job(self, job_id: str) -> str:
+        """Returns a job of the bundle's workspace as JSON; raises as `bundle` does."""
+        return self._checked("jobs get", [job_id, "-o", "json"], None).stdout
+
+    def update_job(self, job_id: str, settings: Mapping[str, Value]) -> None:
+        """Replaces some settings of a job as a whole; raises as `bundle` does."""
+body = {"job_id": int(job_id), "new_settings": settings}
+        self._checked("jobs update", ["--json", json.dumps(body)], None)
+
     def has_job(self, job_id: str) -> bool:
         """Says whether a job is in the bundle's workspace; it counts as being there until it is known not to be."""
         try:
-            self._checked("jobs get", [job_id, "-o", "json"], None)
+            self.job(job_id)
         except CliFailure as failure:
             return not _MISSING.search(failure.result.stderr)
         return True

@@ -40,7 +40,7 @@ from lakeflow_job_meta.deployment.databricks_cli.twins import (
 )
 from lakeflow_job_meta.deployment.jobs_api.client import RemoteJob
 from lakeflow_job_meta.deployment.jobs_api.ownership_tags import ownership_scope
-from lakeflow_job_meta.deployment.keeping import Keeping
+from lakeflow_job_meta.deployment.keeping import Keeping, unpaused
 from lakeflow_job_meta.deployment.policy import Twin
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.planning.model import Action, BundlePlan, belongs_to, job_key_in, parse_plan
@@ -285,6 +285,15 @@ class CliDeployer:
 
     def start(self, job: DeployedJob) -> None:
         self._bundle("run", job.key, "--no-wait")
+
+    def unpause(self, job: DeployedJob) -> tuple[str, ...]:
+        try:
+            (found,) = remote_jobs(f"[{self.cli.job(job.job_id)}]")
+            if starts := unpaused(found.settings):
+                self.cli.update_job(job.job_id, starts)
+        except CliFailure as failure:
+            raise self._failed(failure) from None
+        return tuple(starts)
 
     def jobs(self) -> tuple[DeployedJob, ...]:
         result = self._bundle("summary", "-o", "json")

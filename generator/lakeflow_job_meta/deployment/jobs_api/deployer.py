@@ -37,7 +37,7 @@ from lakeflow_job_meta.deployment.jobs_api.plan import (
 )
 from lakeflow_job_meta.deployment.jobs_api.resolve import LocalFiles, NeedsCli, Resolver
 from lakeflow_job_meta.deployment.jobs_api.target_mode import TargetMode, is_in_workspace, target_mode
-from lakeflow_job_meta.deployment.keeping import Keeping
+from lakeflow_job_meta.deployment.keeping import Keeping, unpaused
 from lakeflow_job_meta.deployment.policy import Twin
 from lakeflow_job_meta.errors import InvalidMetadata, LakeflowJobMetaError, OperationFailed, PolicyRefused
 from lakeflow_job_meta.jobs.model import Job
@@ -193,6 +193,13 @@ class JobsApiDeployer:
 
     def start(self, job: DeployedJob) -> None:
         self._client.start(int(job.job_id))
+
+    def unpause(self, job: DeployedJob) -> tuple[str, ...]:
+        found = self._client.job(int(job.job_id))
+        starts = unpaused(found.settings) if found is not None else {}
+        if starts:
+            self._client.update(int(job.job_id), starts)
+        return tuple(starts)
 
     def jobs(self) -> tuple[DeployedJob, ...]:
         keys = {*self.compilation.jobs.names, *self.compilation.kept_jobs}

@@ -162,6 +162,9 @@ class BundlesDeployer:
         more = [job for key, job in recorded.items() if self._bundle_of.get(key) in of_unknown]
         return tuple(sorted([*found.values(), *(job for job in more if job.key not in found)], key=lambda job: job.key))
 
+    def unpause(self, job: DeployedJob) -> tuple[str, ...]:
+        return self._bundles[self._bundle_of[job.key]].deployer.unpause(job)
+
     def start(self, job: DeployedJob) -> None:
         self._bundles[self._bundle_of[job.key]].deployer.start(job)
 

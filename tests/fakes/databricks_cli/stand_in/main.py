@@ -65,6 +65,7 @@ class Options:
         self.expand_tasks = "--expand-tasks" in switches
         self.key, self.id = named.get("key", ""), named.get("id", "")
         self.path, self.file = named.get("path", ""), values.get("file", "")
+        self.json = values.get("json", "")
 
 
 def _version(options: Options) -> Outcome:
@@ -209,6 +210,13 @@ def _jobs_get(options: Options) -> Outcome:
         return "", 1
 
 
+def _jobs_update(options: Options) -> Outcome:
+    session = _Session(options)
+    session.load()
+    session.api.post("/api/2.2/jobs/update", json.loads(options.json))
+    return "", 0
+
+
 def _workspace_export(options: Options) -> Outcome:
     session = _Session(options)
     session.load()
@@ -334,6 +342,7 @@ _COMMANDS: dict[str, tuple[Callable[[Options], Outcome], tuple[str, ...], dict[s
     "current-user me": (_me, (), {}),
     "jobs list": (_jobs_list, (), {"--expand-tasks": "", "--name": "name"}),
     "jobs get": (_jobs_get, ("id",), {}),
+    "jobs update": (_jobs_update, (), {"--json": "json"}),
     "workspace export": (_workspace_export, ("path",), {}),
     "workspace import": (_workspace_import, ("path",), {"--file": "file", "--format": "format", "--overwrite": ""}),
     "workspace mkdirs": (_workspace_mkdirs, ("path",), {}),
