@@ -144,7 +144,7 @@ class DatabricksCli:
 
     def update_job(self, job_id: str, settings: Mapping[str, Value]) -> None:
         """Replaces some settings of a job as a whole; raises as `bundle` does."""
-body = {"job_id": int(job_id), "new_settings": settings}
+        body = {"job_id": int(job_id), "new_settings": settings}
         self._checked("jobs update", ["--json", json.dumps(body)], None)
 
     def has_job(self, job_id: str) -> bool:
