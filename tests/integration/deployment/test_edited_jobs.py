@@ -299,12 +299,11 @@ def test_jobs_of_the_jobs_api_are_started_as_well(tmp_path: Path):
     with new_world("stand-in", tmp_path) as world:
         deploy_section(world, "first_pause: true")
         world.project.write("metadata/c.yml", scheduled("c"))
-        proxies = {"HTTP_PROXY": "", "HTTPS_PROXY": ""}
-        run = partial(world.ljm, "monitor", "--once", "--deployer", "jobs-api", "-t", "dev", **proxies)
+        run = partial(world.ljm, "monitor", "--once", "--deployer", "jobs-api", "-t", "dev", **API)
         assert run().exit_code == 0
         assert pause_of(world, "c") == "PAUSED"
 
-        started = world.ljm("unpause", "c", "--deployer", "jobs-api", "-t", "dev", **proxies)
+        started = world.ljm("unpause", "c", "--deployer", "jobs-api", "-t", "dev", **API)
 
         assert started.stdout == f"c  {world.job_id('c')}  schedule\n"
         assert pause_of(world, "c") == "UNPAUSED"

@@ -146,9 +146,9 @@ def last_sent(plan: JobPlan, scope: OwnershipScope, ids: Mapping[str, int], root
     """
     if plan.remote is None:
         return plan
-    plan = replace(plan, kept=())
-    tags = dict.fromkeys((scope.tag, str(plan.remote.tags.get(SCOPE_TAG))))
-    roots = dict.fromkeys((root, *_ROOT.findall(json.dumps(plan.remote.settings, ensure_ascii=False))))
+    remote, plan = plan.remote, replace(plan, kept=())
+    tags = dict.fromkeys((scope.tag, str(remote.tags.get(SCOPE_TAG))))
+    roots = dict.fromkeys((root, *_ROOT.findall(json.dumps(remote.settings, ensure_ascii=False))))
     for tag, other in product(tags, roots):
         settings = sent_settings(_moved(plan, root, other), replace(scope, tag=tag), ids)
         if sent_digest(settings) == plan.digest:
