@@ -157,6 +157,31 @@ def deploy(
         return apply(prepared, backend, context)
 
 
+def live_plan(
+    project: Project,
+    target: str,
+    backend: DeployBackend,
+    compilation: Compilation,
+    reporter: Reporter,
+    workspace: Workspace | None = None,
+) -> BundlePlan:
+    """Plans a deployment that nothing follows, before any gate.
+
+    Raises:
+        OperationFailed: The generated files, which the databricks CLI plans, are older than the metadata.
+    """
+    if backend.writes_files and plan_changes(project, compilation).changes:
+        raise OperationFailed(
+            "The generated files are older than the metadata, and the databricks CLI plans the files. Run "
+            "`ljm generate` first."
+        )
+    folder = state_folder(project, target)
+    tracking = open_state_store(project, folder, JOBS, workspace)
+    with deployment_lock(folder, on_wait=reporter.on_progress) as lock:
+        context = DeployContext(project, target, folder, lock, tracking, DeployOptions(), reporter, workspace)
+        return backend.open(context, compilation).plan()
+
+
 def prepare(
     project: Project,
     options: DeployOptions,

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from copy import copy
 from typing import cast
 
-from lakeflow_job_meta._internal.trees import ABSENT, KeyPath, Value, diff, value_at
+from lakeflow_job_meta._internal.trees import ABSENT, KeyPath, Value, diff, value_at, with_value_at
 from lakeflow_job_meta.text.yaml_documents import LINE_END
 from lakeflow_job_meta.text.yaml_errors import Mark
 from lakeflow_job_meta.text.yaml_reader import YamlText, read_yaml
@@ -28,7 +27,7 @@ def with_value(text: str, path: KeyPath, value: object) -> str | None:
     Maps that lead there and are missing are added. None where that cannot be written without changing anything else.
     """
     content = read_yaml(text, with_positions=True)
-    expected = _with(content.value, path, value)
+    expected = with_value_at(content.value, path, value)
     if expected is ABSENT or not content.is_usable:
         return None
     try:
@@ -40,25 +39,6 @@ def with_value(text: str, path: KeyPath, value: object) -> str | None:
     if any((fault.kind, fault.message) not in known for fault in after.faults):
         return None
     return None if any(diff(cast("Value", expected), after.value)) else new
-
-
-def _with(root: Value, path: KeyPath, value: object) -> object:
-    """Returns what the text is to hold; `ABSENT` where the path leads through something that is no map or list."""
-    if not path:
-        return value
-    if root is None and isinstance(path[0], str):
-        root = {}
-    if isinstance(root, dict) and isinstance(path[0], str):
-        inside = _with(root.get(path[0]), path[1:], value)
-        if inside is ABSENT:
-            return {key: item for key, item in root.items() if key != path[0]} if len(path) == 1 else ABSENT
-        return {**root, path[0]: inside}
-    if not isinstance(root, list) or not isinstance(path[0], int) or not 0 <= path[0] < len(root):
-        return ABSENT
-    inside = _with(root[path[0]], path[1:], value)
-    changed = copy(root)
-    changed[path[0]] = cast("Value", inside)
-    return ABSENT if inside is ABSENT else changed
 
 
 class _NotPossible(Exception):
