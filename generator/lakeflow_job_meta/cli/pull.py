@@ -62,15 +62,14 @@ def command(
     show_list([("", f"{each.ref}: {each.edit.job}: {each.edit.name} is {each.edit.shown}") for each in pull.pulled])
     for line in (*(f"{each.job}: {each.name}: {each.reason}." for each in pull.left), *left):
         echo(line, err=True)
-    echo(_closing(pull, len(left), dry_run), err=True)
+    echo(_closing(pull, len(left), dry_run, " Next: ljm generate." if backend.writes_files else ""), err=True)
     ctx.exit(1 if pull.left or left else 0)
 
 
-def _closing(pull: Pull, left: int, dry_run: bool) -> str:
+def _closing(pull: Pull, left: int, dry_run: bool, advice: str) -> str:
     written = count(len(pull.pulled), "setting")
     if not pull.pulled and not pull.left:
         return "Nothing to pull: no setting was edited by hand."
     if dry_run:
         return f"{written} to write, {len(pull.left)} not. Nothing was changed."
-    advice = " Next: ljm generate." if pull.pulled else ""
-    return f"{written} written, {len(pull.left) + left} not.{advice}"
+    return f"{written} written, {len(pull.left) + left} not.{advice if pull.pulled else ''}"
