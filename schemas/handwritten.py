@@ -553,7 +553,28 @@ PROJECT_DEFINITIONS: dict[str, Schema] = {
             "strict": described(
                 "Whether every warning of the databricks CLI is an error.", {"type": "boolean", "default": False}
             ),
+            "keep": described(
+                "Settings that stay as somebody has set them in the workspace; by default the pauses of what starts "
+                "a job.",
+                listing({"anyOf": [{"type": "string", "enum": ["pauses"]}, ref("kept_setting")]}),
+                ["pauses", {"setting": "email_notifications", "modules": ["sales_*"]}],
+            ),
+            "hand_edits": described(
+                "Whether a job that was edited in the workspace stays as it is, or nothing is deployed at all.",
+                {"type": "string", "enum": ["hold_back", "refuse"], "default": "hold_back"},
+            ),
+            "first_pause": described(
+                "Whether what starts a job is paused when the job is created, until `ljm unpause`.",
+                {"type": "boolean", "default": False},
+            ),
         }
+    ),
+    "kept_setting": closed(
+        {
+            "setting": described("The setting of jobs, such as `tags.owner`.", STRING, "email_notifications"),
+            "modules": described("Globs of the names of modules; by default all.", listing(STRING), ["sales_*"]),
+        },
+        required=["setting"],
     ),
     "bundles": {
         **closed(

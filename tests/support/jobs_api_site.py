@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from fakes.workspace import FakeWorkspace
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.deployment.jobs_api.deployer import JobsApiDeployer
+from lakeflow_job_meta.deployment.keeping import keeping_of
 from lakeflow_job_meta.deployment.policy import Allowance, policy_violations, refuse
 from lakeflow_job_meta.planning.model import BundlePlan
 from lakeflow_job_meta.workspace.client import Workspace
@@ -38,16 +39,17 @@ class Site:
     def remove(self, name: str) -> None:
         (self.project.path / "metadata" / f"{name}.yml").unlink()
 
-    def deployer(self, target: str = "dev") -> JobsApiDeployer:
-        project = load_project(self.project.path)
-        return JobsApiDeployer(project, self.project.compile(), self.connection, target, self.known)
+    def deployer(self, target: str = "dev", **allowed: object) -> JobsApiDeployer:
+        project, compilation = load_project(self.project.path), self.project.compile()
+        keeping = keeping_of(project, compilation, Allowance(**allowed))
+        return JobsApiDeployer(project, compilation, self.connection, target, self.known, keeping=keeping)
 
     def plan(self) -> BundlePlan:
         return self.deployer().plan()
 
     def deploy(self, on_progress: Callable[[str], None] = lambda line: None, **allowed: object) -> list[str]:
         """Deploys through the gate, and keeps a record."""
-        deployer = self.deployer()
+        deployer = self.deployer(**allowed)
         deployer.on_progress = on_progress
         plan = deployer.plan()
         refuse([*policy_violations(plan, Allowance(**allowed))])

@@ -182,3 +182,25 @@ def diff(before: Value, after: Value, path: KeyPath = (), *, is_secret: bool = F
             yield from diff(one, other, (*path, number), is_secret=hidden)
     elif type(before) is not type(after) or before != after:
         yield Difference(path, before, after, is_secret)
+
+
+def with_value_at(root: Value, path: KeyPath, value: object) -> object:
+    """Returns a copy with another value at a path, or without what is there where that is `ABSENT`.
+
+    Maps that lead there and are missing are added. `ABSENT` where the path leads through what is neither map nor list.
+    """
+    if not path:
+        return value
+    if root is None and isinstance(path[0], str):
+        root = {}
+    if isinstance(root, dict) and isinstance(path[0], str):
+        inside = with_value_at(root.get(path[0]), path[1:], value)
+        if inside is ABSENT:
+            return {key: item for key, item in root.items() if key != path[0]} if len(path) == 1 else ABSENT
+        return {**root, path[0]: inside}
+    if not isinstance(root, list) or not isinstance(path[0], int) or not 0 <= path[0] < len(root):
+        return ABSENT
+    inside = with_value_at(root[path[0]], path[1:], value)
+    changed = copy(root)
+    changed[path[0]] = cast("Value", inside)
+    return ABSENT if inside is ABSENT else changed

@@ -21,6 +21,7 @@ from lakeflow_job_meta.config.bundle import read_bundle_declarations, target_of
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment import pipeline
 from lakeflow_job_meta.deployment.backend import DeployOptions, Reporter
+from lakeflow_job_meta.deployment.keeping import keeping_of
 from lakeflow_job_meta.deployment.pipeline import DeployResult
 from lakeflow_job_meta.deployment.policy import Allowance, Audience
 from lakeflow_job_meta.deployment.select_backend import BackendName, open_cli, plan_live, select_backend
@@ -142,7 +143,9 @@ def plan(
     compilation = compile(project, workspace=workspace)
     changes = plan_changes(project, compilation)
     files = compare_files(changes, compilation.jobs, against)
-    bundle_plan = plan_live(project, open_cli(project, target), parallel) if live else None
+    bundle_plan = (
+        plan_live(project, open_cli(project, target), parallel, keeping_of(project, compilation)) if live else None
+    )
     return PlanResult((*compilation.diagnostics, *changes.diagnostics), files, bundle_plan)
 
 

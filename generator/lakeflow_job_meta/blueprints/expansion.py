@@ -287,6 +287,11 @@ class ExpandedModule:
             return self._of_own(own, of_key)
         return self._below(path, of_key)
 
+    def of_use(self, path: KeyPath) -> SourceRef | None:
+        """Returns where the use itself would write a value; None where it says nothing of the source around it."""
+        own = self._own_path(path, *self._source_at(path))
+        return self._of_own(own, of_key=False) if own is not None else None
+
     def parts(self, path: KeyPath, value: Value) -> Iterator[tuple[str, Value, SourceRef]]:
         """Yields what sets a value that has come to be `value`: the use itself, then the blueprint below it."""
         origin, inside = self._source_at(path)

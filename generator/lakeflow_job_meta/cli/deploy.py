@@ -18,7 +18,8 @@ from lakeflow_job_meta.deployment.policy import Allowance
 from lakeflow_job_meta.deployment.select_backend import CliBackend, open_cli
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.errors import InvalidMetadata, OperationFailed
-from lakeflow_job_meta.planning.model import Action
+from lakeflow_job_meta.planning.explain import kept_object
+from lakeflow_job_meta.planning.model import Action, BundlePlan
 from lakeflow_job_meta.state.tracking import DeployedJob, TrackedJob
 
 
@@ -83,7 +84,7 @@ def command(
         result = deploy(project, cli.target, backend, options, reporter, compile_metadata=params.compile_metadata)
     except InvalidMetadata as error:  # the reporter has shown the mistakes
         raise OperationFailed(error.args[0]) from None
-    _show_jobs(result.jobs, form)
+    _show_jobs(result, form)
     _show_result(result, dry_run)
     failed = bool(result.compilation.errors or result.all_problems or result.left_behind or result.edited)
     if to_run and not dry_run and not result.problems:
@@ -96,11 +97,22 @@ def _show(diagnostics: Sequence[Diagnostic], modules: int) -> None:
     show_count(diagnostics, modules)
 
 
-def _show_jobs(jobs: Sequence[TrackedJob], form: str) -> None:
+def _show_jobs(result: DeployResult, form: str) -> None:
     if form == "json":
-        show_json([{"module": j.module_name, "job_id": j.job_id, "name": j.job_name, "url": j.url} for j in jobs])
+        show_json([_job_object(job, result.plan) for job in result.jobs])
         return
-    show_list([("", f"{job.module_name}  {job.job_id}  {job.url}".rstrip()) for job in jobs])
+    show_list([("", f"{job.module_name}  {job.job_id}  {job.url}".rstrip()) for job in result.jobs])
+
+
+def _job_object(job: TrackedJob, plan: BundlePlan) -> dict[str, object]:
+    return {
+        "module": job.module_name,
+        "job_id": job.job_id,
+        "name": job.job_name,
+        "url": job.url,
+        "kept": [kept_object(each) for each in plan.kept if each.job == job.bundle_key],
+        "first_paused": job.bundle_key in plan.first_paused,
+    }
 
 
 def _show_result(result: DeployResult, dry_run: bool) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
-from typing import get_args
 
 import click
 
@@ -41,13 +40,7 @@ _from_one = partial(click.option, type=click.IntRange(1), metavar="N")
 @_from_one("--fail-after", help="Exit 1 after so many failures in a row. Default: never.")
 @params.max_deletes_option
 @params.overwrite_drift_option
-@click.option(
-    "--deployer",
-    type=click.Choice(get_args(BackendName)),
-    default="auto",
-    show_default=True,
-    help="How jobs are deployed; auto takes the CLI where there are a bundle and a CLI.",
-)
+@params.deployer_option
 @click.option("--propose", metavar="DIR", type=click.Path(path_type=Path), help="Write files and plan there instead.")
 @optional_text("--webhook", metavar="URL", envvar="LJM_WEBHOOK", help="Send what a person must know there.")
 @click.option(

@@ -108,6 +108,13 @@ stop_timeout_option = click.option(
 parallel_option = click.option(
     "--parallel", type=click.IntRange(1), default=2, show_default=True, help="How many bundles at a time."
 )
+deployer_option = click.option(
+    "--deployer",
+    type=click.Choice(["auto", "cli", "jobs-api"]),
+    default="auto",
+    show_default=True,
+    help="How jobs are deployed; auto takes the CLI where there are a bundle and a CLI.",
+)
 max_deletes_option = click.option(
     "--max-deletes", type=click.IntRange(0), metavar="N", help="How many jobs one deployment may delete."
 )

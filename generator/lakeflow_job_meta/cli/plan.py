@@ -11,6 +11,7 @@ from lakeflow_job_meta.cli.report import echo, show_count, show_text
 from lakeflow_job_meta.cli.run import end_like_ctrl_c
 from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.deployment.keeping import keeping_of
 from lakeflow_job_meta.deployment.select_backend import jobs_left_behind, open_cli, plan_live
 from lakeflow_job_meta.diagnostics.model import errors_among
 from lakeflow_job_meta.output.writer import plan_changes
@@ -62,7 +63,7 @@ def command(
     bundle_plan = None
     if live:
         cli = open_cli(project, target)
-        bundle_plan = plan_live(project, cli, parallel)
+        bundle_plan = plan_live(project, cli, parallel, keeping_of(project, compilation))
         for left in jobs_left_behind(cli, bundle_plan, _recorded_jobs(project, target)):
             echo(left.reason, err=True)
         if changes.changes:

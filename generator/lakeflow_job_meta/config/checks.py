@@ -14,6 +14,7 @@ from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.config.model import (
     BUNDLES_FOLDER,
     CSV_SUFFIXES,
+    EVERY_ITEM,
     ROW_KINDS,
     SOURCE_KINDS,
     TABLE_KINDS,
@@ -21,11 +22,14 @@ from lakeflow_job_meta.config.model import (
     Project,
     is_inside,
 )
+from lakeflow_job_meta.config.policies import path_in
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.diagnostics.rules import POLICY, PROJECT_FILE_MISTAKE, RULES
+from lakeflow_job_meta.schema.validator import misstep_in_job
 from lakeflow_job_meta.tables.names import name_problem
 
 _VOLUME = re.compile(r"/Volumes/[^/]+/[^/]+/[^/]+")
+_NEVER_KEPT = ("tasks", "name", "permissions")
 _Check = Callable[[Project, dict[str, Value]], Iterator[Diagnostic]]
 
 
@@ -160,6 +164,23 @@ def _job_name_tells_modules_apart(project: Project, value: dict[str, Value]) -> 
         yield _at(project, message, "naming", "job_name")
 
 
+def _kept_settings_are_known(project: Project, value: dict[str, Value]) -> Iterator[Diagnostic]:
+    """Checks that what is kept are settings of jobs as a whole; a job without its own tasks would run others."""
+    section = cast("dict[str, list[Value]]", value.get("deploy") or {})
+    for number, entry in enumerate(section.get("keep") or []):
+        written = str(entry["setting"]) if isinstance(entry, dict) else "pauses"
+        path = ("pauses",) if written == "pauses" else path_in(written)
+        at = ("deploy", "keep", number, "setting")
+        if path is None or EVERY_ITEM in path:
+            yield _at(project, f"{quoted(written)} is no setting; write one like `email_notifications`", *at)
+        elif path[0] in _NEVER_KEPT:
+            yield _at(project, f"{quoted(path[0])} cannot be kept: the metadata says what a job is and does", *at)
+        elif path != ("pauses",) and (wrong := misstep_in_job(path)) is not None:
+            step, known = wrong
+            message = f"{quoted(written)} is no setting of a job{did_you_mean(path[step], known)}"
+            yield _at(project, message, *at)
+
+
 def _bundles_are_clear(project: Project, value: dict[str, Value]) -> Iterator[Diagnostic]:
     bundles = project.bundles
     if bundles is None:
@@ -206,6 +227,7 @@ _CHECKS: tuple[_Check, ...] = (
     _output_holds_no_metadata,
     _output_holds_no_rows,
     _job_name_tells_modules_apart,
+    _kept_settings_are_known,
     _bundles_are_clear,
     _template_exists,
     _codes_exist,

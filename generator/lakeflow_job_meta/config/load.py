@@ -15,7 +15,7 @@ from lakeflow_job_meta._internal.text import count
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.config import model
 from lakeflow_job_meta.config.checks import project_mistakes
-from lakeflow_job_meta.config.policies import with_own_policies
+from lakeflow_job_meta.config.policies import path_in, with_own_policies
 from lakeflow_job_meta.config.presets import with_presets
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, UnreadableDocument, in_reading_order
 from lakeflow_job_meta.diagnostics.rules import PROJECT_FILE_MISTAKE, UNKNOWN_FIELD
@@ -25,6 +25,9 @@ from lakeflow_job_meta.parsing.model import SourceParameters
 from lakeflow_job_meta.schema.validator import Finding, compare
 from lakeflow_job_meta.text.yaml_documents import open_yaml
 from lakeflow_job_meta.text.yaml_reader import read_yaml
+
+_PAUSES = "pauses"
+"""Stands for the pauses of all that starts a job."""
 
 
 def find_project_folder(start: Path) -> Path:
@@ -120,8 +123,24 @@ def _project(folder: Path, origin: SourceRef, value: dict[str, Value]) -> model.
         checks=tuple(cast("dict[str, str]", section("checks")).items()),
         max_deletes=cast(int, section("deploy").get("max_deletes") or 0),
         strict=section("deploy").get("strict") is True,
+        keep=tuple(map(_keep_rule, _kept(section("deploy")))),
+        hand_edits=model.HandEdits(section("deploy").get("hand_edits") or model.HandEdits.HOLD_BACK),
+        first_pause=section("deploy").get("first_pause") is True,
         bundles=_bundles(section("bundles")) if value.get("bundles") is not None else None,
     )
+
+
+def _kept(section: dict[str, Value]) -> list[Value]:
+    found = section.get("keep")
+    return found if isinstance(found, list) else [_PAUSES]
+
+
+def _keep_rule(entry: Value) -> model.KeepRule:
+    """Reads an entry of `keep`; one whose setting is none is reported by `project_mistakes`."""
+    if not isinstance(entry, dict):
+        return model.KeepRule(model.PAUSES)
+    settings = model.PAUSES if entry["setting"] == _PAUSES else (path_in(str(entry["setting"])) or (),)
+    return model.KeepRule(settings, tuple(cast("list[str]", entry.get("modules") or ["*"])))
 
 
 def _bundles(section: dict[str, Value]) -> model.Bundles:

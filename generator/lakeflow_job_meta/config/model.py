@@ -6,6 +6,8 @@ import os
 import re
 from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
+from enum import Enum
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from lakeflow_job_meta._internal.fs import kind_of_path
@@ -126,6 +128,25 @@ SettingPath = tuple[str, ...]
 EVERY_ITEM = "*"
 TASKS: SettingPath = ("tasks", EVERY_ITEM)
 
+STARTS = ("schedule", "trigger", "continuous")
+"""What starts a job, and may be paused."""
+PAUSES = tuple((start, "pause_status") for start in STARTS)
+
+
+@dataclass(frozen=True, slots=True)
+class KeepRule:
+    """Settings of jobs that stay as somebody has set them in the workspace; of these modules, by globs of names."""
+
+    settings: tuple[SettingPath, ...]
+    modules: tuple[str, ...] = ("*",)
+
+
+class HandEdits(str, Enum):
+    """What a deployment does about other edits in the workspace that it would overwrite."""
+
+    HOLD_BACK = "hold_back"
+    REFUSE = "refuse"
+
 
 @dataclass(frozen=True, slots=True)
 class WantedSetting:
@@ -193,6 +214,8 @@ class Project:
         allow_unknown: Settings that pass although the schema does not know them, such as `task.new_setting`.
         checks: Severity by code: `error`, `warning` or `off`.
         strict: Whether any warning of the databricks CLI keeps everything from being deployed.
+        keep: Settings that stay as somebody has set them in the workspace.
+        first_pause: Whether what starts a job is paused when the job is created.
         bundles: How the jobs are split; None for one bundle, whose folder is `folder`.
         origin: Where the file itself stands, for messages about its defaults.
         policies_file: A file with more policies, that the command line or Python names.
@@ -213,6 +236,9 @@ class Project:
     checks: tuple[tuple[str, str], ...] = ()
     max_deletes: int = 0
     strict: bool = False
+    keep: tuple[KeepRule, ...] = (KeepRule(PAUSES),)
+    hand_edits: HandEdits = HandEdits.HOLD_BACK
+    first_pause: bool = False
     bundles: Bundles | None = None
     presets: tuple[Preset, ...] = ()
     policies: tuple[Policy, ...] = ()
@@ -223,6 +249,11 @@ class Project:
     def over(self, today: date | None = None) -> tuple[Exemption, ...]:
         """Returns the exemptions whose last day has passed, by default on the project's own day."""
         return tuple(each for each in self.exemptions if each.is_over(today or self.today))
+
+    def kept_settings(self, *names: str) -> tuple[SettingPath, ...]:
+        """Returns the settings that the workspace decides of the job with one of these names, its key or its module."""
+        rules = (rule for rule in self.keep if any(fnmatchcase(each, glob) for each in names for glob in rule.modules))
+        return tuple(dict.fromkeys(path for rule in rules for path in rule.settings))
 
     @property
     def own_columns(self) -> tuple[str, ...]:

@@ -141,6 +141,9 @@ class Deployer(Protocol):
     def start(self, job: DeployedJob) -> None:
         """Starts a job, and does not wait for its end."""
 
+    def unpause(self, job: DeployedJob) -> tuple[str, ...]:
+        """Has what is paused of a job start it again, and returns what that is, such as `schedule`."""
+
 
 class DeployBackend(Protocol):
     """A way to deploy jobs; where `writes_files`, the generated files are what is deployed, and written first."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from lakeflow_job_meta._internal.text import listing
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import JobPart
-from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.config.model import HandEdits, Project
 from lakeflow_job_meta.deployment.backend import (
     DeployBackend,
     DeployContext,
@@ -45,6 +45,7 @@ from lakeflow_job_meta.output.writer import (
     plan_changes,
     refuse_if_a_source_went_missing,
 )
+from lakeflow_job_meta.planning.explain import kept_lines
 from lakeflow_job_meta.planning.model import Action, BundlePlan, job_names
 from lakeflow_job_meta.state.folder import state_folder
 from lakeflow_job_meta.state.lock import deployment_lock
@@ -162,6 +163,31 @@ def deploy(
         prepared = prepare(project, options, reporter, compile_metadata, writes_files=backend.writes_files)
         context = DeployContext(project, target, folder, lock, tracking, options, reporter, workspace)
         return apply(prepared, backend, context)
+
+
+def live_plan(
+    project: Project,
+    target: str,
+    backend: DeployBackend,
+    compilation: Compilation,
+    reporter: Reporter,
+    workspace: Workspace | None = None,
+) -> BundlePlan:
+    """Plans a deployment that nothing follows, before any gate.
+
+    Raises:
+        OperationFailed: The generated files, which the databricks CLI plans, are older than the metadata.
+    """
+    if backend.writes_files and plan_changes(project, compilation).changes:
+        raise OperationFailed(
+            "The generated files are older than the metadata, and the databricks CLI plans the files. Run "
+            "`ljm generate` first."
+        )
+    folder = state_folder(project, target)
+    tracking = open_state_store(project, folder, JOBS, workspace)
+    with deployment_lock(folder, on_wait=reporter.on_progress) as lock:
+        context = DeployContext(project, target, folder, lock, tracking, DeployOptions(), reporter, workspace)
+        return backend.open(context, compilation).plan()
 
 
 def prepare(
@@ -292,7 +318,11 @@ class _GatedPlan:
 
 def _gated_plan(deployer: Deployer, compilation: Compilation, context: DeployContext) -> _GatedPlan:
     options = context.options
-    plan = _with_pauses_kept(deployer, deployer.plan(), context)
+    plan = deployer.plan()
+    for line in kept_lines(plan):
+        context.reporter.on_progress(f"Kept as it is in the workspace: {line}.")
+    if plan.first_paused:
+        context.reporter.on_progress(f"Created paused, until `ljm unpause`: {listing(plan.first_paused)}.")
     parts = _parts_without_module(plan, compilation)
     recorded = _recorded_jobs(context) if plan.jobs(Action.CREATE, Action.DELETE) or parts else ()
     keys = {job.key for job in recorded}
@@ -306,6 +336,8 @@ def _gated_plan(deployer: Deployer, compilation: Compilation, context: DeployCon
         *stray_jobs(plan, compilation, parts, keys),
         *policy_violations(plan, options.allowance, options.audience),
     ]
+    if edited and context.project.hand_edits is HandEdits.REFUSE:
+        refuse([*violations, *edited])
     if not options.hold_back:
         refuse([*violations, *(edited if violations else ())])
         return _GatedPlan(plan, held_back, edited)
@@ -316,19 +348,6 @@ def _gated_plan(deployer: Deployer, compilation: Compilation, context: DeployCon
         plan = deployer.leave_out(job_names(waiting))
     refuse([*policy_violations(plan, options.allowance, options.audience)])
     return _GatedPlan(plan, (*held_back, *violations), edited, waiting)
-
-
-def _with_pauses_kept(deployer: Deployer, plan: BundlePlan, context: DeployContext) -> BundlePlan:
-    """Leaves out the jobs that somebody has paused in the workspace, and of which nothing else is to be written."""
-    paused = [] if context.options.allowance.overwriting else plan.paused_jobs()
-    if not paused:
-        return plan
-    start = "starts" if len(paused) == 1 else "start"
-    how = context.options.audience.allowing(overwrite_drift=True)
-    context.reporter.on_progress(
-        f"What {start} {listing(paused)} was paused in the workspace, and stays so; to start it again, {how}."
-    )
-    return deployer.leave_out(job_names(paused))
 
 
 def _parts_without_module(plan: BundlePlan, compilation: Compilation) -> Sequence[JobPart]:

@@ -20,13 +20,14 @@ from lakeflow_job_meta.config.model import Project, bundle_file_in
 from lakeflow_job_meta.deployment.backend import DeployBackend, DeployContext, Deployer
 from lakeflow_job_meta.deployment.databricks_cli import client
 from lakeflow_job_meta.deployment.databricks_cli.client import LIMIT_SECONDS, STOP_SECONDS, CliFailure, DatabricksCli
-from lakeflow_job_meta.deployment.databricks_cli.deployer import CliDeployer
+from lakeflow_job_meta.deployment.databricks_cli.deployer import CliDeployer, plan_with_kept
 from lakeflow_job_meta.deployment.jobs_api.deployer import JobsApiDeployer
+from lakeflow_job_meta.deployment.keeping import Keeping, keeping_of
 from lakeflow_job_meta.deployment.many_bundles.deployer import BundlesDeployer
 from lakeflow_job_meta.deployment.policy import left_behind
 from lakeflow_job_meta.errors import ConfigError, OperationFailed, PolicyViolation
 from lakeflow_job_meta.layout.layout import layout_of
-from lakeflow_job_meta.planning.model import Action, BundlePlan, parse_plan
+from lakeflow_job_meta.planning.model import Action, BundlePlan, parse_plan, together
 from lakeflow_job_meta.sources.open import table_identities
 from lakeflow_job_meta.state.tracking import DeployedJob, jobs_by_target
 from lakeflow_job_meta.workspace.address import address_of_profile
@@ -58,17 +59,26 @@ class CliBackend:
             return self._open_many(context, compilation, cli, tables)
         if (warning := client.slow_warning(len(compilation.jobs), cli.version)) is not None:
             cli.on_line(warning)
-        return CliDeployer(cli, context.project, compilation, context.folder, self.force_lock, tables=tables)
+        return CliDeployer(
+            cli,
+            context.project,
+            compilation,
+            context.folder,
+            self.force_lock,
+            tables=tables,
+            keeping=keeping_of(context.project, compilation, context.options.allowance),
+        )
 
     def _open_many(
         self, context: DeployContext, compilation: Compilation, cli: DatabricksCli, tables: Callable[[], frozenset[str]]
     ) -> Deployer:
         stop = threading.Event()
         cli = replace(cli, stop=stop)
+        keeping = keeping_of(context.project, compilation, context.options.allowance)
 
         def open_bundle(name: str, unit: Compilation, folder: Path, digest: Callable[[], str]) -> CliDeployer:
             bundle = cli_of_bundle(cli, context.project, name)
-            return CliDeployer(bundle, context.project, unit, folder, self.force_lock, digest, tables)
+            return CliDeployer(bundle, context.project, unit, folder, self.force_lock, digest, tables, keeping)
 
         return BundlesDeployer(context, compilation, open_bundle, self.parallel, self.all_bundles, stop)
 
@@ -90,6 +100,7 @@ class JobsApiBackend:
             {job.key: job.job_id for job in recorded.pop(target, ())},
             context.reporter.on_progress,
             {job.job_id: job.key for jobs in recorded.values() for job in jobs},
+            keeping_of(context.project, compilation, context.options.allowance),
         )
 
 
@@ -160,23 +171,23 @@ def jobs_left_behind(cli: DatabricksCli, plan: BundlePlan, recorded: Sequence[De
     return [left_behind(job) for job in recorded if job.key not in planned and cli.has_job(job.job_id)]
 
 
-def plan_live(project: Project, cli: DatabricksCli, parallel: int) -> BundlePlan:
+def plan_live(project: Project, cli: DatabricksCli, parallel: int, keeping: Keeping) -> BundlePlan:
     """Plans a deployment of the generated files on disk of one bundle, or of all, `parallel` at a time; writes nothing.
 
     Raises OperationFailed if the CLI failed.
     """
     layout, stop = layout_of(project), threading.Event()
     names = layout.bundles_in(layout.folder)
-    calls = {name: partial(_plan_of, cli_of_bundle(replace(cli, stop=stop), project, name)) for name in names}
+    calls = {name: partial(_plan_of, cli_of_bundle(replace(cli, stop=stop), project, name), keeping) for name in names}
     plans, failed = run_in_threads(calls, parallel, expected=(OperationFailed,), stop=stop)
     if failed:
         raise OperationFailed("\n".join(f"{name}: {error}" if name else str(error) for name, error in failed.items()))
-    resources = (resource for plan in plans.values() for resource in plan.resources)
-    return BundlePlan(tuple(sorted(resources, key=lambda resource: resource.name)), None, None)
+    return together(plans.values())
 
 
-def _plan_of(cli: DatabricksCli) -> BundlePlan:
+def _plan_of(cli: DatabricksCli, keeping: Keeping) -> BundlePlan:
     try:
-        return parse_plan(cli.bundle("plan", "-o", "json").stdout)
+        planned = plan_with_kept(cli, keeping)
+        return planned.with_kept(parse_plan(planned.text))
     except CliFailure as failure:
         raise OperationFailed(client.explain(failure)) from None

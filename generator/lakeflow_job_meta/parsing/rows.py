@@ -77,6 +77,18 @@ class TableModule:
             return Subject(module, _text(self._rows[int(path[1])], "source_id"), dotted(path[2:]))
         return Subject(module, setting=dotted(path))
 
+    def cells(self, path: KeyPath) -> list[tuple[Row, KeyPath]]:
+        """Returns the rows that hold a value, each with its path there, from its column on.
+
+        Of a value of the whole module these are all rows that say something of it, since they must agree.
+        """
+        number, inside = self._cell(path)
+        column = str(inside[0]) if inside else ""
+        if path[:1] == ("sources",) or not inside:
+            return [(self._rows[number], inside)] if number is not None else []
+        set_in = [row for row in self._rows if _read(row, column)[0] not in (None, {})]
+        return [(row, inside) for row in set_in or self._rows[:1]]
+
     def _cell(self, path: KeyPath) -> tuple[int | None, KeyPath]:
         """Returns the number of the row that holds a value, and the path of the value there, from its column on."""
         if path[:1] == ("sources",) and len(path) > 1:

@@ -15,7 +15,7 @@ from lakeflow_job_meta._internal.trees import ABSENT, Difference
 from lakeflow_job_meta.output.writer import Change
 from lakeflow_job_meta.planning.compare import JobChange, Plan, TaskChange
 from lakeflow_job_meta.planning.fold import fold_jobs, fold_resources
-from lakeflow_job_meta.planning.model import Action, BundlePlan, FieldChange, ResourceChange
+from lakeflow_job_meta.planning.model import Action, BundlePlan, FieldChange, KeptSetting, ResourceChange
 from lakeflow_job_meta.text.markers import one_line
 
 MARKDOWN_LIMIT = 60_000
@@ -213,6 +213,18 @@ def workspace_lines(plan: BundlePlan) -> Iterator[str]:
         for owner, field in edits:
             remote, old = quoted_apart(field.remote, field.old)
             yield f"    {owner.shown}: {field.path} is {remote}, was {old}"
+    if plan.kept:
+        yield "Kept as they are in the workspace:"
+        yield from (f"    {line}" for line in kept_lines(plan))
+    if plan.first_paused:
+        yield f"Created paused, until `ljm unpause`: {listing(plan.first_paused)}."
+
+
+def kept_lines(plan: BundlePlan) -> Iterator[str]:
+    """Yields a line for each setting that stays as somebody has set it in the workspace."""
+    for each in (kept.shown for kept in plan.kept):
+        workspace, metadata = quoted_apart(each.workspace, each.metadata)
+        yield f"{each.job}: {each.setting} is {workspace}, in the metadata {metadata}"
 
 
 def _workspace_object(plan: BundlePlan) -> dict[str, object]:
@@ -226,7 +238,15 @@ def _workspace_object(plan: BundlePlan) -> dict[str, object]:
             {"job": owner.shown, "path": field.path, "deployed": field.old, "workspace": field.remote}
             for owner, field in _shown_edits(plan)
         ],
+        "kept": [kept_object(each) for each in plan.kept],
+        "first_paused": [*plan.first_paused],
     }
+
+
+def kept_object(kept: KeptSetting) -> dict[str, object]:
+    """Returns a setting that is kept, for JSON."""
+    each = kept.shown
+    return {"job": each.job, "setting": each.setting, "workspace": each.workspace, "metadata": each.metadata}
 
 
 def _shown_edits(plan: BundlePlan) -> list[tuple[ResourceChange, FieldChange]]:

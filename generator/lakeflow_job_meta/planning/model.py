@@ -31,6 +31,9 @@ class Action(str, Enum):
     DELETE = "delete"
 
 
+BOOKKEEPING = frozenset({"deployment", "edit_mode", "format"})
+"""Settings that the CLI gives to every job, beside a queue where there is none, and that the workspace may lose."""
+
 WRITTEN_OVER = (Action.UPDATE, Action.UPDATE_ID, Action.RESIZE)
 """What writes over a resource that is there."""
 
@@ -57,14 +60,15 @@ class FieldChange:
 
         Of a block that the metadata takes away, such as a task, what Databricks has filled in is no edit.
         """
-        if self.action is Action.SKIP or self.remote == self.new:
+        if self.action is Action.SKIP or self.remote == self.new or self.is_bookkeeping:
             return False
         return not _covers(self.remote, self.old) if self.new is None else self.remote != self.old
 
     @property
-    def was_paused_by_hand(self) -> bool:
-        """Whether somebody has paused what starts the job, such as its `schedule`."""
-        return self.path.endswith(".pause_status") and self.remote == "PAUSED" and self.was_edited_by_hand
+    def is_bookkeeping(self) -> bool:
+        """Whether it is what the CLI writes into each job of its own, and not what somebody has set."""
+        name = self.path.partition(".")[0]
+        return name in BOOKKEEPING or (name == "queue" and self.remote is None)
 
     @property
     def shown(self) -> FieldChange:
@@ -102,10 +106,43 @@ class ResourceChange:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptSetting:
+    """A setting that stays as somebody has set it in the workspace, though the metadata has something else.
+
+    None stands for a setting that is not there.
+    """
+
+    job: str
+    setting: str
+    workspace: Value
+    metadata: Value
+
+    @property
+    def shown(self) -> KeptSetting:
+        """The same with its values as they may be shown."""
+        workspace, metadata = (cast(Value, masked(each, self.setting)) for each in (self.workspace, self.metadata))
+        return replace(self, workspace=workspace, metadata=metadata)
+
+
+def workspace_wins(workspace: object, metadata: object, before: object, is_edited: bool) -> bool:
+    """Says whether the workspace's value of a kept setting stays.
+
+    Args:
+        workspace: The value there.
+        metadata: That of the metadata, which is another one.
+        before: What the metadata had when a value was kept; anything else where none was.
+        is_edited: Whether the workspace has something else than was deployed.
+    """
+    return metadata == before or (is_edited and workspace != before)
+
+
+@dataclass(frozen=True, slots=True)
 class BundlePlan:
     """A plan.
 
     Attributes:
+        kept: What the metadata would set otherwise, and the project leaves to the workspace.
+        first_paused: The keys of the jobs that are created, and paused since they are new.
         lineage: Of the state that it starts from, like `serial`; None before the first deployment.
         problems: Why not all of it could be planned, with locations in the metadata.
         warnings: What the CLI warns of and does not keep the plan from being deployed, with locations.
@@ -116,6 +153,8 @@ class BundlePlan:
     serial: int | None
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    kept: tuple[KeptSetting, ...] = ()
+    first_paused: tuple[str, ...] = ()
 
     def jobs(self, *actions: Action) -> list[str]:
         return [
@@ -143,24 +182,29 @@ class BundlePlan:
                 if resource.action in WRITTEN_OVER and field.was_edited_by_hand:
                     yield resource, field
 
-    def paused_jobs(self) -> list[str]:
-        """Returns the jobs of which nothing would be written but that they start again, though somebody paused them."""
-        more = {each.name.rpartition(".")[0] for each in self.resources if each.action is not Action.SKIP}
-        return [
-            resource.job_key
-            for resource in self.resources
-            if resource.job_key is not None and resource.action in WRITTEN_OVER and resource.name not in more
-            if (writes := [field for field in resource.fields if field.action is not Action.SKIP])
-            and all(field.was_paused_by_hand for field in writes)
-        ]
-
     def leaving_out(self, names: Collection[str]) -> BundlePlan:
         """Returns the plan in which some resources, and what belongs to them, stay as they are."""
+        names = frozenset(names)
         resources = (
             replace(resource, action=Action.SKIP, fields=()) if belongs_to(resource.name, names) else resource
             for resource in self.resources
         )
-        return replace(self, resources=tuple(resources))
+        paused = tuple(key for key in self.first_paused if names.isdisjoint(job_names([key])))
+        return replace(self, resources=tuple(resources), first_paused=paused)
+
+
+def together(plans: Iterable[BundlePlan]) -> BundlePlan:
+    """Returns the plans of many bundles as one."""
+    plans = [*plans]
+    return BundlePlan(
+        tuple(sorted((each for plan in plans for each in plan.resources), key=lambda each: each.name)),
+        None,
+        None,
+        tuple(problem for plan in plans for problem in plan.problems),
+        tuple(dict.fromkeys(warning for plan in plans for warning in plan.warnings)),
+        tuple(each for plan in plans for each in plan.kept),
+        tuple(sorted(key for plan in plans for key in plan.first_paused)),
+    )
 
 
 def _covers(whole: Value, part: Value) -> bool:

@@ -21,11 +21,12 @@ from lakeflow_job_meta.deployment.jobs_api.ownership_tags import folder_of, owne
 from lakeflow_job_meta.diagnostics.model import SourceRef
 from lakeflow_job_meta.errors import OperationFailed, PolicyRefused
 from lakeflow_job_meta.planning.explain import workspace_lines
-from lakeflow_job_meta.planning.model import Action
+from lakeflow_job_meta.planning.model import Action, KeptSetting
 from support.jobs_api_site import ROOT, SCOPE, Site
 from support.project_folder import module
 
 pytest_plugins = ["support.workspace_fixtures", "support.jobs_api_fixtures"]
+UNPAUSED = {"quartz_cron_expression": "0 0 6 * * ?", "timezone_id": "UTC", "pause_status": "UNPAUSED"}
 
 
 class TestADeployment:
@@ -387,13 +388,93 @@ class TestWhatPeopleDoInTheWorkspace:
         assert job.settings["tasks"][0]["notebook_task"]["notebook_path"] == "/Workspace/b"
         assert site.plan().changes_nothing()
 
-    def test_a_pause_by_hand_is_refused_where_the_metadata_says_otherwise(self, site):
+    def test_it_stays_so_where_the_metadata_says_otherwise(self, site):
         site.module("sales", job_config=self.SCHEDULE.replace("}", ", pause_status: UNPAUSED}"))
+        site.deploy()
+        self.pause(site)
+
+        plan = site.plan()
+
+        assert plan.changes_nothing()
+        assert plan.kept == (KeptSetting("sales", "schedule.pause_status", "PAUSED", "UNPAUSED"),)
+
+    def test_it_starts_again_where_edits_may_be_overwritten(self, site):
+        site.module("sales", job_config=self.SCHEDULE)
+        site.deploy()
+        self.pause(site)
+
+        assert site.deploy(overwriting=True) == []
+
+        assert site.workspace.jobs.by_name("sales").settings["schedule"]["pause_status"] == "UNPAUSED"
+
+    def test_it_is_an_edit_where_nothing_is_kept(self, site):
+        site.project.write("job_meta.yml", "deploy: {keep: []}\n")
+        site.module("sales", job_config=self.SCHEDULE)
         site.deploy()
         self.pause(site)
 
         with pytest.raises(PolicyRefused, match=r"schedule\.pause_status is 'PAUSED'"):
             site.deploy()
+
+    def test_a_schedule_that_leaves_the_metadata_goes_although_it_was_paused(self, site):
+        site.module("sales", job_config=self.SCHEDULE)
+        site.deploy()
+        self.pause(site)
+        site.module("sales")
+
+        assert site.deploy() == []
+
+        assert "schedule" not in site.workspace.jobs.by_name("sales").settings
+
+    def test_what_the_metadata_says_anew_is_deployed(self, site):
+        site.module("sales", job_config=self.SCHEDULE)
+        site.deploy()
+        self.pause(site)
+        site.module("sales", "notebook_path: /Workspace/b", self.SCHEDULE)
+        site.deploy()
+        site.workspace.jobs.edit(site.id_of("sales"), schedule=UNPAUSED)
+        for asked in ("PAUSED", "UNPAUSED"):
+            config = self.SCHEDULE.replace("}", f", pause_status: {asked}}}")
+            site.module("sales", "notebook_path: /Workspace/b", config)
+            assert site.deploy() == []
+
+            assert site.workspace.jobs.by_name("sales").settings["schedule"]["pause_status"] == asked
+
+    @pytest.mark.parametrize("is_changed_besides", [False, True])
+    @pytest.mark.parametrize("modules", ["[sa*]", "[x*]"])
+    def test_another_setting_is_kept_for_the_modules_that_the_project_names(self, site, modules, is_changed_besides):
+        site.project.write(
+            "job_meta.yml", f"deploy: {{keep: [{{setting: email_notifications, modules: {modules}}}]}}\n"
+        )
+        site.module("sales")
+        site.deploy()
+        mine = {"on_failure": ["me@example.com"]}
+        site.workspace.jobs.edit(site.id_of("sales"), email_notifications=mine)
+        if is_changed_besides:
+            site.module("sales", "notebook_path: /Workspace/b")
+
+        if modules == "[x*]":
+            with pytest.raises(PolicyRefused, match="email_notifications"):
+                site.deploy()
+            return
+        for notebook in ("b", "c"):
+            assert site.deploy() == []
+            site.module("sales", f"notebook_path: /Workspace/{notebook}")
+
+        assert site.workspace.jobs.by_name("sales").settings["email_notifications"] == mine
+
+    def test_new_jobs_are_paused_where_the_project_says_so_and_stay_so(self, site):
+        site.project.write("job_meta.yml", "deploy: {first_pause: true}\n")
+        site.module("sales", job_config=self.SCHEDULE)
+        site.module("stock")
+        assert site.plan().first_paused == ("sales",)
+        for notebook in ("a", "b", "c"):
+            site.module("sales", f"notebook_path: /Workspace/{notebook}", self.SCHEDULE)
+            assert site.deploy() == []
+            assert site.plan().changes_nothing()
+
+        assert site.plan().kept == (KeptSetting("sales", "schedule.pause_status", "PAUSED", "UNPAUSED"),)
+        assert site.workspace.jobs.by_name("sales").settings["schedule"]["pause_status"] == "PAUSED"
 
     def test_a_hand_edit_is_told_and_not_overwritten(self, two_jobs):
         two_jobs.workspace.jobs.edit_task(two_jobs.id_of("sales"), "a", max_retries=5)

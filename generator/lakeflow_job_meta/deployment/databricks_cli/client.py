@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import posixpath
 import re
 import shutil
 import signal
@@ -17,11 +18,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
 from lakeflow_job_meta._internal.secrets import without_secrets
+from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.deployment.databricks_cli.output import (
     Trouble,
     diagnostics_in,
@@ -54,6 +56,8 @@ _WRITING = frozenset({"deploy", "deployment", "run"})
 """The commands of `databricks bundle` that write. The CLI has no handler for signals: it dies at once, and of a request
 whose answer is on its way it never learns; the job that was created is not in its state, nor is the lock released."""
 _ENDING = (signal.SIGINT, signal.SIGTERM)
+_NO_FILE = re.compile(r"doesn't exist|does not exist|RESOURCE_DOES_NOT_EXIST")
+"""Workspace API, `workspace/export` of a path where nothing is."""
 _MISSING = re.compile(r"Job \d+ does not exist")
 """Jobs API, `jobs/get` of a job that is not there."""
 
@@ -134,13 +138,40 @@ class DatabricksCli:
         except (ValueError, KeyError, TypeError, RecursionError):
             raise OperationFailed("The output of `databricks current-user me` is not understood.") from None
 
+    def job(self, job_id: str) -> str:
+        """Returns a job of the bundle's workspace as JSON; raises as `bundle` does."""
+        return self._checked("jobs get", [job_id, "-o", "json"], None).stdout
+
+    def update_job(self, job_id: str, settings: Mapping[str, Value]) -> None:
+        """Replaces some settings of a job as a whole; raises as `bundle` does."""
+        body = {"job_id": int(job_id), "new_settings": settings}
+        self._checked("jobs update", ["--json", json.dumps(body)], None)
+
     def has_job(self, job_id: str) -> bool:
         """Says whether a job is in the bundle's workspace; it counts as being there until it is known not to be."""
         try:
-            self._checked("jobs get", [job_id, "-o", "json"], None)
+            self.job(job_id)
         except CliFailure as failure:
             return not _MISSING.search(failure.result.stderr)
         return True
+
+    def read_file(self, path: str) -> str | None:
+        """Returns the text of a file of the bundle's workspace, None where there is none; raises as `bundle` does."""
+        try:
+            silent = replace(self, on_line=lambda line: None)
+            return silent._checked("workspace export", [path], None).stdout
+        except CliFailure as failure:
+            if _NO_FILE.search(failure.result.stderr):
+                return None
+            raise
+
+    def write_file(self, path: str, content: bytes) -> None:
+        """Writes a file of the bundle's workspace, folders included, over what is there; raises as `bundle` does."""
+        with tempfile.NamedTemporaryFile(suffix=".json") as file:
+            file.write(content)
+            file.flush()
+            self._checked("workspace mkdirs", [posixpath.dirname(path)], None)
+            self._checked("workspace import", [path, "--file", file.name, "--format", "AUTO", "--overwrite"], None)
 
     def _checked(self, command: str, arguments: Sequence[str], limit_seconds: float | None) -> CliResult:
         target = ("--target", self.target) if self.target is not None else ()

@@ -20,6 +20,7 @@ from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import DeployReport, JobsRejected, StalePlan
 from lakeflow_job_meta.deployment.databricks_cli.client import CliFailure, CliResult, DatabricksCli, explain
+from lakeflow_job_meta.deployment.databricks_cli.keep import KeptPlan, keep_in_plan, parsed_record
 from lakeflow_job_meta.deployment.databricks_cli.output import (
     CliDiagnostic,
     Trouble,
@@ -39,6 +40,7 @@ from lakeflow_job_meta.deployment.databricks_cli.twins import (
 )
 from lakeflow_job_meta.deployment.jobs_api.client import RemoteJob
 from lakeflow_job_meta.deployment.jobs_api.ownership_tags import ownership_scope
+from lakeflow_job_meta.deployment.keeping import Keeping, unpaused
 from lakeflow_job_meta.deployment.policy import Twin
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.planning.model import Action, BundlePlan, belongs_to, job_key_in, parse_plan
@@ -90,6 +92,13 @@ def jobs_in_summary(text: str) -> list[DeployedJob]:
         ) from None
 
 
+def plan_with_kept(cli: DatabricksCli, keeping: Keeping) -> KeptPlan:
+    """Plans, and keeps in the plan what the workspace decides. Raises CliFailure as the CLI fails."""
+    text = cli.bundle("plan", "-o", "json").stdout
+    parse_plan(text)  # what is not understood is refused by it
+    return keep_in_plan(text, keeping, lambda path: parsed_record(cli.read_file(path) or ""))
+
+
 @dataclass(eq=False, slots=True)
 class CliDeployer:
     """Deploys the written files of a project with the databricks CLI.
@@ -100,6 +109,7 @@ class CliDeployer:
         folder: For plans and records.
         digest: Returns a digest of all that is deployed; by default of the project's files.
         tables: Returns the identities of the control tables that are read.
+        keeping: What the workspace decides.
     """
 
     cli: DatabricksCli
@@ -109,8 +119,9 @@ class CliDeployer:
     force_lock: bool = False
     digest: Callable[[], str] | None = None
     tables: Callable[[], frozenset[str]] = frozenset
+    keeping: Keeping = field(default_factory=Keeping)
     _planned_files: str | None = field(default=None, init=False)
-    _plan_text: str = field(default="", init=False)
+    _planned: KeptPlan = field(default_factory=lambda: KeptPlan("{}"), init=False)
     _left_out: frozenset[str] = field(default=frozenset(), init=False)
     _warnings: tuple[str, ...] = field(default=(), init=False)
 
@@ -126,11 +137,15 @@ class CliDeployer:
 
     def _fresh_plan(self) -> BundlePlan:
         self.cli.on_line("Planning")
-        self._plan_text = self._bundle("plan", "-o", "json").stdout
+        try:
+            self._planned = plan_with_kept(self.cli, self.keeping)
+        except CliFailure as failure:
+            raise self._failed(failure) from None
         return self._newest_plan()
 
     def _newest_plan(self) -> BundlePlan:
-        return replace(parse_plan(self._plan_text).leaving_out(self._left_out), warnings=self._warnings)
+        plan = self._planned.with_kept(parse_plan(self._planned.text))
+        return replace(plan.leaving_out(self._left_out), warnings=self._warnings)
 
     def leave_out(self, names: Collection[str]) -> BundlePlan:
         self._left_out |= frozenset(names)
@@ -146,6 +161,10 @@ class CliDeployer:
             raise StalePlan
         notices: list[str] = []
         try:
+            # First: a new job that is to stay paused must not look like one that the metadata has paused.
+            if not self._planned.is_recorded and plan.written_jobs():
+                record = json.dumps(self._planned.record)
+                self.cli.write_file(self._planned.record_path, record.encode("ascii"))
             result = self._carried_out(notices)
         except CliFailure as failure:
             if failure.trouble is Trouble.STALE_PLAN:
@@ -203,8 +222,9 @@ class CliDeployer:
         if failure.trouble is Trouble.LOCKED:
             return written
         try:
-            return written.intersection(parse_plan(self._bundle("plan", "-o", "json").stdout).written_jobs())
-        except OperationFailed:
+            planned = plan_with_kept(self.cli, self.keeping)
+            return written.intersection(parse_plan(planned.text).written_jobs())
+        except (CliFailure, OperationFailed):
             return written
 
     def _written_plan(self) -> Path:
@@ -215,8 +235,8 @@ class CliDeployer:
 
     def _narrowed_plan(self) -> str:
         if not self._left_out:
-            return self._plan_text
-        root = json.loads(self._plan_text)
+            return self._planned.text
+        root = json.loads(self._planned.text)
         for name, entry in root["plan"].items():
             if belongs_to(name, self._left_out):
                 entry["action"] = Action.SKIP.value
@@ -237,7 +257,7 @@ class CliDeployer:
         deployed: Sequence[DeployedJob],
     ) -> list[Twin]:
         """Returns as `twins` does those of some jobs of the workspace."""
-        created, entries = self._created(plan), entries_of(self._plan_text)
+        created, entries = self._created(plan), entries_of(self._planned.text)
         owned = owned_ids(entries).union(int(job.job_id) for job in deployed)
         target = self.cli.target or ""
         name = self.compilation.bundle.plain_values(target).name
@@ -249,7 +269,7 @@ class CliDeployer:
         return [str(job.settings.get("name")) for job in self._created(plan)]
 
     def _created(self, plan: BundlePlan) -> list[CreatedJob]:
-        return created_jobs(entries_of(self._plan_text), plan.jobs(Action.CREATE))
+        return created_jobs(entries_of(self._planned.text), plan.jobs(Action.CREATE))
 
     def workspace_jobs(self, names: Sequence[str] = ()) -> list[RemoteJob]:
         """Returns the jobs of the workspace that the bundle is for, with their tasks; of a few names only those."""
@@ -265,6 +285,15 @@ class CliDeployer:
 
     def start(self, job: DeployedJob) -> None:
         self._bundle("run", job.key, "--no-wait")
+
+    def unpause(self, job: DeployedJob) -> tuple[str, ...]:
+        try:
+            (found,) = remote_jobs(f"[{self.cli.job(job.job_id)}]")
+            if starts := unpaused(found.settings):
+                self.cli.update_job(job.job_id, starts)
+        except CliFailure as failure:
+            raise self._failed(failure) from None
+        return tuple(starts)
 
     def jobs(self) -> tuple[DeployedJob, ...]:
         result = self._bundle("summary", "-o", "json")

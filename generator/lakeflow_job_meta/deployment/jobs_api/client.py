@@ -153,6 +153,10 @@ class JobsClient:
         """Gives a job these settings and no others; permissions have a request of their own."""
         self._post(f"{_API}/reset", {"job_id": job_id, "new_settings": without_permissions(settings)})
 
+    def update(self, job_id: int, settings: dict[str, Value]) -> None:
+        """Replaces some settings of a job as a whole, and leaves the others (Jobs API 2.2, `jobs/update`)."""
+        self._post(f"{_API}/update", {"job_id": job_id, "new_settings": settings})
+
     def permissions(self, job_id: int, wanted: Value) -> list[Value]:
         """Returns what was given on a job itself, as a bundle writes it; the owner only where one is wanted."""
         return sorted_permissions(

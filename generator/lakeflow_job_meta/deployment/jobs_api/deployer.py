@@ -30,11 +30,14 @@ from lakeflow_job_meta.deployment.jobs_api.plan import (
     change_of,
     change_without_fields,
     in_order,
+    kept_settings,
     last_sent,
     located_message,
+    sent_settings,
 )
 from lakeflow_job_meta.deployment.jobs_api.resolve import LocalFiles, NeedsCli, Resolver
 from lakeflow_job_meta.deployment.jobs_api.target_mode import TargetMode, is_in_workspace, target_mode
+from lakeflow_job_meta.deployment.keeping import Keeping, unpaused
 from lakeflow_job_meta.deployment.policy import Twin
 from lakeflow_job_meta.errors import InvalidMetadata, LakeflowJobMetaError, OperationFailed, PolicyRefused
 from lakeflow_job_meta.jobs.model import Job
@@ -54,6 +57,7 @@ class JobsApiDeployer:
     Attributes:
         known: The recorded id of each job, by key; it may be incomplete or wrong.
         elsewhere: The keys that the same record has for other targets, by the ids of their jobs.
+        keeping: What the workspace decides.
     """
 
     project: Project
@@ -63,6 +67,7 @@ class JobsApiDeployer:
     known: Mapping[str, str]
     on_progress: Callable[[str], None] = lambda line: None
     elsewhere: Mapping[str, str] = field(default_factory=dict)
+    keeping: Keeping = field(default_factory=Keeping)
 
     def __post_init__(self) -> None:
         self._client = JobsClient(self.workspace)
@@ -104,7 +109,16 @@ class JobsApiDeployer:
             *(change_of(job, self._scope, ids) for job in jobs),
             *(change_without_fields(key, Action.DELETE if key in deletions else Action.SKIP) for key in gone),
         ]
-        plan = BundlePlan(tuple(sorted(changes, key=lambda change: change.name)), None, None)
+        keeping = [job for job in jobs if job.problem is None and (job.kept or job.is_paused_first)]
+        found = {job.job.key: kept_settings(job, sent_settings(job, self._scope, ids)) for job in keeping}
+        created = {job.job.key for job in keeping if job.remote is None}
+        plan = BundlePlan(
+            tuple(sorted(changes, key=lambda change: change.name)),
+            None,
+            None,
+            kept=tuple(each for key in sorted({*found} - created) for each in found[key]),
+            first_paused=tuple(sorted(key for key in created if found[key])),
+        )
         unrecorded = tuple(job for job in jobs if job.job.key not in recorded and job.base is not None)
         self._prepared = PreparedPlan(plan, jobs, deletions, ids, f"{self._folder}/sent", unrecorded)
         return plan
@@ -179,6 +193,13 @@ class JobsApiDeployer:
 
     def start(self, job: DeployedJob) -> None:
         self._client.start(int(job.job_id))
+
+    def unpause(self, job: DeployedJob) -> tuple[str, ...]:
+        found = self._client.job(int(job.job_id))
+        starts = unpaused(found.settings) if found is not None else {}
+        if starts:
+            self._client.update(int(job.job_id), starts)
+        return tuple(starts)
 
     def jobs(self) -> tuple[DeployedJob, ...]:
         keys = {*self.compilation.jobs.names, *self.compilation.kept_jobs}
@@ -301,7 +322,8 @@ class JobsApiDeployer:
             self._compare_permissions(settings, remote)
         except NeedsCli as problem:
             return JobPlan(job, {}, {}, remote, str(problem))
-        return JobPlan(job, settings, contents, remote)
+        keep, pauses = self.keeping.settings(job.key), self.keeping.pauses(job.key)
+        return JobPlan(job, settings, contents, remote, keep=keep, is_paused_first=pauses)
 
     def _compare_permissions(self, settings: dict[str, Value], remote: RemoteJob | None) -> None:
         """Puts wanted permissions in order, and beside them those that the job has."""

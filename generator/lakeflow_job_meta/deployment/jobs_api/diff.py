@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import cast
 
 from lakeflow_job_meta._internal.text import json_like
-from lakeflow_job_meta._internal.trees import ABSENT, Difference, KeyPath, Value, diff, value_at
+from lakeflow_job_meta._internal.trees import ABSENT, Difference, KeyPath, Value, diff, replaced, value_at
+from lakeflow_job_meta.config.model import STARTS, SettingPath
 from lakeflow_job_meta.planning.model import Action, FieldChange
 
 _NAMES_OF_ITEMS = {"tasks": "task_key", "depends_on": "task_key", "parameters": "name"}
@@ -45,8 +46,6 @@ OUR_TAGS = "lakeflow_job_meta_"
 """What the names of our own tags begin with; a change of those is no edit of a setting."""
 
 _UNSURE = "perhaps edited in the workspace: what was sent last is not known"
-STARTS = ("schedule", "trigger", "continuous")
-"""What may be paused in the workspace."""
 
 
 def digest_of(settings: Mapping[str, Value], files: Mapping[str, bytes]) -> str:
@@ -56,29 +55,44 @@ def digest_of(settings: Mapping[str, Value], files: Mapping[str, bytes]) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-def with_pauses_of(
-    remote: Mapping[str, Value], wanted: dict[str, Value], asked: Mapping[str, Value] | None = None
-) -> dict[str, Value]:
-    """Returns the wanted settings, paused as the workspace has them wherever the wish leaves that open.
+def with_open_pauses(remote: Mapping[str, Value], wanted: Mapping[str, Value]) -> dict[str, Value]:
+    """Returns the wanted settings, in which what starts a job is not paused where they leave that open.
 
-    `asked` are the pauses that were asked for in what was sent last, by the name of the start. One that nobody has
-    changed in the workspace, and nobody asks for any more, ends.
+    The workspace says of each start whether it is paused, and the databricks CLI deploys it like this.
     """
     result = dict(wanted)
     for name in STARTS:
         ours, theirs = wanted.get(name), remote.get(name)
         if isinstance(ours, dict) and isinstance(theirs, dict) and "pause_status" in theirs:
-            pause = theirs["pause_status"]
-            result[name] = {"pause_status": "UNPAUSED" if pause == (asked or {}).get(name) else pause, **ours}
+            result[name] = {"pause_status": "UNPAUSED", **ours}
     return result
 
 
-def pauses_of(settings: Mapping[str, Value]) -> dict[str, Value]:
-    """Returns the pauses that settings ask for, by the name of the start."""
-    starts = {name: settings.get(name) for name in STARTS}
-    return {
-        name: each["pause_status"] for name, each in starts.items() if isinstance(each, dict) and "pause_status" in each
-    }
+def paused(wanted: Mapping[str, Value]) -> dict[str, Value]:
+    """Returns the wanted settings with all that starts the job paused."""
+    starts = {name: each for name in STARTS if isinstance(each := wanted.get(name), dict)}
+    return {**wanted, **{name: {**each, "pause_status": "PAUSED"} for name, each in starts.items()}}
+
+
+def with_values_of(
+    remote: Mapping[str, Value], wanted: dict[str, Value], paths: Iterable[SettingPath]
+) -> dict[str, Value]:
+    """Returns the wanted settings with the values of the workspace at some paths, as far as these lead somewhere."""
+    result: Value = wanted
+    for path in paths:
+        around = value_at(result, path[:-1])[1]
+        if isinstance(around, dict):
+            is_there, value = value_at(remote, path)
+            own = {**around, path[-1]: value} if is_there else {k: v for k, v in around.items() if k != path[-1]}
+            result = replaced(result, path[:-1], cast("Value", own))
+    return cast("dict[str, Value]", result)
+
+
+def differ_at(path: SettingPath, one: Mapping[str, Value], other: Mapping[str, Value]) -> bool:
+    """Says whether two jobs have another setting at a path; what only means the same is none."""
+    values = [cast("Value", value_at(settings, path)[1]) for settings in (one, other)]
+    before, after = (_by_name({path[-1]: value}) for value in values)
+    return bool(_differences(before, after, "WORKSPACE", ""))
 
 
 def field_changes(

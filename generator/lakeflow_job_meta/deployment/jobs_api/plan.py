@@ -7,20 +7,29 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
+from typing import cast
 
 from lakeflow_job_meta._internal.graphs import dependency_order
 from lakeflow_job_meta._internal.text import listing
-from lakeflow_job_meta._internal.trees import Value, texts_in
+from lakeflow_job_meta._internal.trees import ABSENT, Value, texts_in, value_at
+from lakeflow_job_meta.config.model import PAUSES, SettingPath
 from lakeflow_job_meta.deployment.jobs_api.client import RemoteJob
-from lakeflow_job_meta.deployment.jobs_api.diff import digest_of, field_changes, pauses_of, with_pauses_of
+from lakeflow_job_meta.deployment.jobs_api.diff import (
+    differ_at,
+    digest_of,
+    field_changes,
+    paused,
+    with_open_pauses,
+    with_values_of,
+)
 from lakeflow_job_meta.deployment.jobs_api.ownership_tags import KEY_TAG, SCOPE_TAG, SENT_TAG, OwnershipScope
 from lakeflow_job_meta.deployment.jobs_api.resolve import Resolver
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.references import JOB_ID
-from lakeflow_job_meta.planning.model import Action, ResourceChange
+from lakeflow_job_meta.planning.model import Action, KeptSetting, ResourceChange, workspace_wins
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +41,10 @@ class JobPlan:
         files: Contents by path in the workspace.
         problem: Why it stays as it is; None if it can be deployed.
         base: The settings that were sent last; None if that is not known.
-        asked: The pauses that were asked for then, as far as that is known; the others were as in the workspace.
+        before: What the metadata had of settings that were kept then, by their names.
+        keep: What the workspace decides of the job.
+        kept: What of that is kept in this plan.
+        is_paused_first: Whether what starts the job is paused when it is created.
     """
 
     job: Job
@@ -41,7 +53,10 @@ class JobPlan:
     remote: RemoteJob | None
     problem: str | None = None
     base: dict[str, Value] | None = None
-    asked: Mapping[str, Value] = field(default_factory=dict)
+    before: Mapping[str, Value] = field(default_factory=dict)
+    keep: tuple[SettingPath, ...] = ()
+    kept: tuple[SettingPath, ...] = ()
+    is_paused_first: bool = False
 
     @property
     def digest(self) -> str:
@@ -100,7 +115,27 @@ def sent_settings(plan: JobPlan, scope: OwnershipScope, ids: Mapping[str, int]) 
     ours: dict[str, Value] = {**own, KEY_TAG: plan.job.key, SCOPE_TAG: scope.tag}
     digest = digest_of({**settings, "tags": ours}, plan.files)
     settings["tags"] = {**ours, SENT_TAG: digest}
-    return settings if plan.remote is None else with_pauses_of(plan.remote.settings, settings, plan.asked)
+    if plan.remote is None:
+        return paused(settings) if plan.is_paused_first else settings
+    return with_values_of(plan.remote.settings, with_open_pauses(plan.remote.settings, settings), plan.kept)
+
+
+def kept_settings(plan: JobPlan, settings: dict[str, Value]) -> list[KeptSetting]:
+    """Returns what is kept of a job as the workspace has it, or is paused since it is new.
+
+    `settings` are those that are sent.
+    """
+    if plan.remote is None:
+        starts = [path for path in PAUSES if plan.is_paused_first and path[0] in settings]
+        said = [(path, value_at(plan.settings, path)[1] or "UNPAUSED") for path in starts]
+        return [_kept(plan, settings, path, value) for path, value in said if value != "PAUSED"]
+    wanted = with_open_pauses(plan.remote.settings, plan.settings)
+    return [_kept(plan, settings, path, value_at(wanted, path)[1]) for path in plan.kept]
+
+
+def _kept(plan: JobPlan, settings: dict[str, Value], path: SettingPath, metadata: object) -> KeptSetting:
+    workspace = cast("Value", value_at(settings, path)[1])
+    return KeptSetting(plan.job.key, ".".join(path), workspace, cast("Value", metadata))
 
 
 def last_sent(plan: JobPlan, scope: OwnershipScope, ids: Mapping[str, int], root: str, kept: Value = None) -> JobPlan:
@@ -111,18 +146,40 @@ def last_sent(plan: JobPlan, scope: OwnershipScope, ids: Mapping[str, int], root
     """
     if plan.remote is None:
         return plan
-    tags = dict.fromkeys((scope.tag, str(plan.remote.tags.get(SCOPE_TAG))))
-    roots = dict.fromkeys((root, *_ROOT.findall(json.dumps(plan.remote.settings, ensure_ascii=False))))
+    remote, plan = plan.remote, replace(plan, kept=())
+    tags = dict.fromkeys((scope.tag, str(remote.tags.get(SCOPE_TAG))))
+    roots = dict.fromkeys((root, *_ROOT.findall(json.dumps(remote.settings, ensure_ascii=False))))
     for tag, other in product(tags, roots):
         settings = sent_settings(_moved(plan, root, other), replace(scope, tag=tag), ids)
         if sent_digest(settings) == plan.digest:
-            return replace(plan, base=settings)
+            # The metadata is as it was, so whatever differs was set in the workspace, now or before.
+            return replace(plan, base=settings, kept=tuple(_differing(plan, settings)))
     for entry in kept if isinstance(kept, list) else []:
         if isinstance(entry, dict) and entry.get("digest") == plan.digest:
-            found, asked = entry.get("settings"), entry.get("asked")
+            found, before = entry.get("settings"), entry.get("kept")
             if isinstance(found, dict):
-                return replace(plan, base=found, asked=asked if isinstance(asked, dict) else {})
-    return plan
+                known = replace(plan, base=found, before=before if isinstance(before, dict) else {})
+                return replace(known, kept=tuple(_kept_of(known, sent_settings(plan, scope, ids))))
+    return replace(plan, kept=tuple(_differing(plan, sent_settings(plan, scope, ids))))
+
+
+def _differing(plan: JobPlan, wanted: dict[str, Value]) -> Iterator[SettingPath]:
+    """Yields what the workspace decides and has in another way."""
+    remote = plan.remote.settings if plan.remote is not None else {}
+    for path in plan.keep:
+        if isinstance(value_at(wanted, path[:-1])[1], dict) and differ_at(path, remote, wanted):
+            yield path
+
+
+def _kept_of(plan: JobPlan, wanted: dict[str, Value]) -> Iterator[SettingPath]:
+    """Yields what of that stays; what the metadata has anew is sent."""
+    remote = plan.remote.settings if plan.remote is not None else {}
+    base = with_open_pauses(remote, plan.base or {})
+    for path in _differing(plan, wanted):
+        workspace, metadata = (value_at(each, path)[1] for each in (remote, wanted))
+        before = plan.before.get(".".join(path), ABSENT)
+        if workspace_wins(workspace, metadata, before, differ_at(path, remote, base)):
+            yield path
 
 
 def sent_digest(settings: Mapping[str, Value]) -> str:
@@ -133,9 +190,9 @@ def sent_digest(settings: Mapping[str, Value]) -> str:
 
 def sent_record(plan: JobPlan, settings: dict[str, Value]) -> bytes:
     """Returns what the workspace keeps beside a job: the settings to send, and those that the job has until then."""
-    sent = {} if plan.base is None else {plan.digest: (plan.base, plan.asked)}
-    sent[sent_digest(settings)] = (settings, pauses_of(plan.settings))
-    entries = [{"digest": digest, "settings": each, "asked": asked} for digest, (each, asked) in sent.items()]
+    sent = {} if plan.base is None else {plan.digest: (plan.base, plan.before)}
+    sent[sent_digest(settings)] = settings, {each.setting: each.metadata for each in kept_settings(plan, settings)}
+    entries = [{"digest": digest, "settings": each, "kept": kept} for digest, (each, kept) in sent.items()]
     return json.dumps({"sent": entries}).encode("ascii")
 
 
@@ -154,7 +211,11 @@ def change_of(plan: JobPlan, scope: OwnershipScope, ids: Mapping[str, int]) -> R
         return change_without_fields(plan.job.key, Action.SKIP, is_gone=remote is None)
     if remote is None:
         return change_without_fields(plan.job.key, Action.CREATE)
-    fields = field_changes(remote.settings, sent_settings(plan, scope, ids), creator=remote.creator, base=plan.base)
+    settings, base = sent_settings(plan, scope, ids), plan.base
+    if base is not None:
+        # Of what the workspace decides, nothing is an edit.
+        base = with_values_of(remote.settings, with_open_pauses(remote.settings, base), plan.keep)
+    fields = field_changes(remote.settings, settings, creator=remote.creator, base=base)
     whole = change_without_fields(plan.job.key, Action.UPDATE if fields else Action.SKIP)
     return replace(whole, fields=fields)
 

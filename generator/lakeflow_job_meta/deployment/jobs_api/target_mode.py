@@ -15,7 +15,7 @@ from pathlib import Path
 from lakeflow_job_meta._internal.text import did_you_mean, either, json_like, quoted
 from lakeflow_job_meta._internal.trees import Value, value_at
 from lakeflow_job_meta.config.bundle import BundleDeclarations, overlaid
-from lakeflow_job_meta.deployment.jobs_api.diff import STARTS
+from lakeflow_job_meta.config.model import STARTS
 from lakeflow_job_meta.deployment.jobs_api.login import Login
 from lakeflow_job_meta.deployment.jobs_api.resolve import NeedsCli, Resolver
 from lakeflow_job_meta.jobs.references import JOB_REFERENCE

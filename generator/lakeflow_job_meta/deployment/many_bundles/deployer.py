@@ -24,7 +24,7 @@ from lakeflow_job_meta.deployment.policy import Twin
 from lakeflow_job_meta.errors import OperationFailed, PolicyRefused
 from lakeflow_job_meta.layout.generated_file import GeneratedFile
 from lakeflow_job_meta.layout.layout import layout_of
-from lakeflow_job_meta.planning.model import Action, BundlePlan, ResourceChange, job_names
+from lakeflow_job_meta.planning.model import Action, BundlePlan, ResourceChange, job_names, together
 from lakeflow_job_meta.state.folder import make_private
 from lakeflow_job_meta.state.tracking import DeployedJob
 
@@ -90,14 +90,11 @@ class BundlesDeployer:
     def _merged(self) -> BundlePlan:
         planned = [each.plan for each in self._touched if each.plan is not None]
         untouched = [each for each in self._bundles.values() if each.plan is None]
-        resources = [resource for plan in planned for resource in plan.resources]
         # The gate has to know that they stay.
         names = job_names(job.key for each in untouched for job in each.record.jobs)
-        resources += [ResourceChange(name, Action.SKIP, (), is_gone=False) for name in names]
-        resources.sort(key=lambda each: each.name)
+        staying = BundlePlan(tuple(ResourceChange(name, Action.SKIP, (), is_gone=False) for name in names), None, None)
         problems = tuple(problem for each in self._touched for problem in each.problems_of_planning)
-        warnings = tuple(dict.fromkeys(warning for plan in planned for warning in plan.warnings))
-        return BundlePlan(tuple(resources), None, None, problems, warnings)
+        return replace(together([*planned, staying]), problems=problems)
 
     def _refuse_moved_jobs(self) -> None:
         doomed = {key: each for each in self._touched if each.plan is not None for key in each.plan.jobs(Action.DELETE)}
@@ -164,6 +161,9 @@ class BundlesDeployer:
         of_unknown = {each.name for each in unknown if not each.is_recorded}
         more = [job for key, job in recorded.items() if self._bundle_of.get(key) in of_unknown]
         return tuple(sorted([*found.values(), *(job for job in more if job.key not in found)], key=lambda job: job.key))
+
+    def unpause(self, job: DeployedJob) -> tuple[str, ...]:
+        return self._bundles[self._bundle_of[job.key]].deployer.unpause(job)
 
     def start(self, job: DeployedJob) -> None:
         self._bundles[self._bundle_of[job.key]].deployer.start(job)

@@ -64,6 +64,8 @@ class Options:
         self.strict, self.force_lock = "--strict" in switches, "--force-lock" in switches
         self.expand_tasks = "--expand-tasks" in switches
         self.key, self.id = named.get("key", ""), named.get("id", "")
+        self.path, self.file = named.get("path", ""), values.get("file", "")
+        self.json = values.get("json", "")
 
 
 def _version(options: Options) -> Outcome:
@@ -208,6 +210,37 @@ def _jobs_get(options: Options) -> Outcome:
         return "", 1
 
 
+def _jobs_update(options: Options) -> Outcome:
+    session = _Session(options)
+    session.load()
+    session.api.post("/api/2.2/jobs/update", json.loads(options.json))
+    return "", 0
+
+
+def _workspace_export(options: Options) -> Outcome:
+    session = _Session(options)
+    session.load()
+    content = session.api.download(options.path)
+    if content is None:
+        say(f"Error: Path ({options.path}) doesn't exist.")
+        return "", 1
+    return content.decode(), 0
+
+
+def _workspace_import(options: Options) -> Outcome:
+    session = _Session(options)
+    session.load()
+    session.api.upload(options.path, Path(options.file).read_bytes(), overwrite=True)
+    return "", 0
+
+
+def _workspace_mkdirs(options: Options) -> Outcome:
+    session = _Session(options)
+    session.load()
+    session.api.post("/api/2.0/workspace/mkdirs", {"path": options.path})
+    return "", 0
+
+
 class _Session:
     """One command in one bundle."""
 
@@ -309,6 +342,10 @@ _COMMANDS: dict[str, tuple[Callable[[Options], Outcome], tuple[str, ...], dict[s
     "current-user me": (_me, (), {}),
     "jobs list": (_jobs_list, (), {"--expand-tasks": "", "--name": "name"}),
     "jobs get": (_jobs_get, ("id",), {}),
+    "jobs update": (_jobs_update, (), {"--json": "json"}),
+    "workspace export": (_workspace_export, ("path",), {}),
+    "workspace import": (_workspace_import, ("path",), {"--file": "file", "--format": "format", "--overwrite": ""}),
+    "workspace mkdirs": (_workspace_mkdirs, ("path",), {}),
     "bundle validate": (_validate, (), {"--strict": ""}),
     "bundle plan": (_plan, (), {}),
     "bundle summary": (_summary, (), {}),
