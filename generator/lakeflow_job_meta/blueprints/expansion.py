@@ -107,7 +107,7 @@ def no_such_blueprint(name: str, origin: SourceRef, library: Library) -> list[Di
 def _conflicts(blueprint: Blueprint, rows: Sequence[Resolved], own: dict[str, Value]) -> list[Diagnostic]:
     """Reports rows of one job that differ in what the job has once, and that the use does not set itself."""
     first, problems = rows[0], []
-    set_here = own.keys() - {"job_config", "sources"}
+    set_here = own.keys() - {"job_config", "sources", "adopt"}
     kept = [names for key, names in blueprint.shared_names.items() if key not in set_here]
     shared = sorted(frozenset().union(*kept))
     for row in rows[1:]:

@@ -56,6 +56,8 @@ class Module:
         targets: The bundle's targets in which the job exists; empty for all.
         by_target: What is written for some targets alone, by their names; False leaves the job out of one.
         presets: The names of presets that the module asks for.
+        adopt: The id of the job of the workspace that it takes over, by target.
+        formerly: The names that the module had before.
         group, blueprint, columns: As in `RawModule`.
     """
 
@@ -71,6 +73,8 @@ class Module:
     blueprint: str | None = None
     columns: Mapping[str, Value] = field(default_factory=dict)
     by_target: Mapping[str, Value] = field(default_factory=dict)
+    adopt: Mapping[str, int] = field(default_factory=dict)
+    formerly: tuple[str, ...] = ()
 
     def targets_among(self, known: Collection[str]) -> tuple[str, ...]:
         """Returns the targets in which the job exists, of those that the bundle has."""

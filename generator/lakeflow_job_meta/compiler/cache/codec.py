@@ -16,7 +16,7 @@ from lakeflow_job_meta.compiler.result import UnitResult
 from lakeflow_job_meta.jobs.units import ModuleNames
 from lakeflow_job_meta.layout.job_summary import JobSummary
 
-_FORMAT = b"lakeflow-job-meta cache 5\n"
+_FORMAT = b"lakeflow-job-meta cache 6\n"
 _CHECKSUM_LENGTH = 2 * DIGEST_BYTES
 _KEY = "[A-Za-z][A-Za-z0-9_-]*"
 _PATH = re.compile(rf"jobs/{_KEY}\.yml|sql/{_KEY}/[A-Za-z0-9_]+\.sql")
@@ -85,7 +85,10 @@ def _read(index: dict[str, Any], texts: memoryview) -> CacheContent:
             files[path] = str(texts[start : start + size], *_ENCODING)
             start += size
         results[key] = UnitResult(
-            tuple(ModuleNames(name, job, blueprint) for name, job, blueprint in modules),
+            tuple(
+                ModuleNames(name, job, blueprint, tuple((target, number) for target, number in adopt), tuple(formerly))
+                for name, job, blueprint, adopt, formerly in modules
+            ),
             files,
             tuple(((kind, name), answer) for (kind, name), answer in noted if kind in LOOKUPS),
             summaries=tuple(
