@@ -118,8 +118,15 @@ def _project(folder: Path, origin: SourceRef, value: dict[str, Value]) -> model.
         checks=tuple(cast("dict[str, str]", section("checks")).items()),
         max_deletes=cast(int, section("deploy").get("max_deletes") or 0),
         strict=section("deploy").get("strict") is True,
+        removed=tuple(map(_removal, cast("list[Value]", section("deploy").get("removed") or []))),
         bundles=_bundles(section("bundles")) if value.get("bundles") is not None else None,
     )
+
+
+def _removal(entry: Value) -> model.Removal:
+    if isinstance(entry, dict):
+        return model.Removal(str(entry["module"]), entry.get("keep_job") is True)
+    return model.Removal(str(entry))
 
 
 def _bundles(section: dict[str, Value]) -> model.Bundles:

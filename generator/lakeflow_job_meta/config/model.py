@@ -120,6 +120,14 @@ class Preset:
     sources: tuple[Source, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A module that is gone on purpose: its job may be deleted, or stays in the workspace and is forgotten."""
+
+    module_name: str
+    keep_job: bool = False
+
+
 SettingPath = tuple[str, ...]
 """The names that lead to a setting of a job; `*` stands for every item of a list."""
 
@@ -192,6 +200,7 @@ class Project:
         allow_unknown: Settings that pass although the schema does not know them, such as `task.new_setting`.
         checks: Severity by code: `error`, `warning` or `off`.
         strict: Whether any warning of the databricks CLI keeps everything from being deployed.
+        removed: Modules whose jobs may go, whatever else may be deleted.
         bundles: How the jobs are split; None for one bundle, whose folder is `folder`.
         origin: Where the file itself stands, for messages about its defaults.
         policies_file: A file with more policies, that the command line or Python names.
@@ -211,6 +220,7 @@ class Project:
     checks: tuple[tuple[str, str], ...] = ()
     max_deletes: int = 0
     strict: bool = False
+    removed: tuple[Removal, ...] = ()
     bundles: Bundles | None = None
     presets: tuple[Preset, ...] = ()
     policies: tuple[Policy, ...] = ()

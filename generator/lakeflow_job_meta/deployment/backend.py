@@ -14,8 +14,9 @@ from typing import Protocol
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.policy import Allowance, Audience, Twin
+from lakeflow_job_meta.deployment.takeovers import FoundTakeovers
 from lakeflow_job_meta.diagnostics.model import Diagnostic
-from lakeflow_job_meta.errors import OperationFailed
+from lakeflow_job_meta.errors import OperationFailed, PolicyViolation
 from lakeflow_job_meta.planning.model import BundlePlan
 from lakeflow_job_meta.state.tracking import DeployedJob, known_jobs
 from lakeflow_job_meta.tables.store import TableStore
@@ -90,6 +91,14 @@ class DeployReport:
     notices: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class TakeoverPlan:
+    """A plan as it is once some jobs have their new places, and why some cannot have them."""
+
+    plan: BundlePlan
+    refused: tuple[PolicyViolation, ...] = ()
+
+
 class JobsRejected(OperationFailed):
     """Some jobs cannot be deployed as they are, and block the others. Nothing was changed in the workspace.
 
@@ -113,6 +122,12 @@ class Deployer(Protocol):
 
     def leave_out(self, names: Collection[str]) -> BundlePlan:
         """Returns the newest plan in which some resources stay as they are; it is the newest from now on."""
+
+    def take_over(self, found: FoundTakeovers) -> TakeoverPlan:
+        """Returns the newest plan as it is once some jobs have their new places; changes nothing in the workspace."""
+
+    def rebind(self) -> bool:
+        """Gives jobs their new places, but for those that are left out; True if another plan is to be made for that."""
 
     def is_deployed(self, plan: BundlePlan) -> bool:
         """Says whether jobs and their files are in the workspace as the metadata has them."""

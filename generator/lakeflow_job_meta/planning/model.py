@@ -31,6 +31,8 @@ class Action(str, Enum):
     DELETE = "delete"
 
 
+_BOOKKEEPING = ("deployment", "edit_mode", "format")
+
 WRITTEN_OVER = (Action.UPDATE, Action.UPDATE_ID, Action.RESIZE)
 """What writes over a resource that is there."""
 
@@ -57,9 +59,18 @@ class FieldChange:
 
         Of a block that the metadata takes away, such as a task, what Databricks has filled in is no edit.
         """
-        if self.action is Action.SKIP or self.remote == self.new:
+        if self.action is Action.SKIP or self.remote == self.new or self.is_bookkeeping:
             return False
         return not _covers(self.remote, self.old) if self.new is None else self.remote != self.old
+
+    @property
+    def is_bookkeeping(self) -> bool:
+        """Whether it is what the databricks CLI itself writes into a job, and no setting of anybody.
+
+        bundle/config/mutator/resourcemutator and bundle/deploy/metadata of the CLI.
+        """
+        first = self.path.split(".", 1)[0]
+        return first in _BOOKKEEPING or (first == "queue" and self.remote is None)
 
     @property
     def was_paused_by_hand(self) -> bool:
@@ -78,6 +89,8 @@ class ResourceChange:
     """What happens to a resource such as `resources.jobs.sales`; one that `is_gone` is not there to be deleted.
 
     `lacks` says what the job would be without, such as `any task`; empty where it is whole, or that is not known.
+    `job_id` is that of a job that is there, as far as it is known. `takes_over` is set where the plan does not create
+    the job but takes one over: `renamed from stock`, or `takes the job 123 over`.
     """
 
     name: str
@@ -85,6 +98,8 @@ class ResourceChange:
     fields: tuple[FieldChange, ...]
     is_gone: bool
     lacks: str = ""
+    job_id: str = ""
+    takes_over: str = ""
 
     @property
     def job_key(self) -> str | None:
@@ -154,6 +169,15 @@ class BundlePlan:
             and all(field.was_paused_by_hand for field in writes)
         ]
 
+    def job(self, key: str) -> ResourceChange | None:
+        """Returns what happens to a job."""
+        return next((each for each in self.resources if each.job_key == key), None)
+
+    def with_changes(self, changes: Iterable[ResourceChange]) -> BundlePlan:
+        """Returns the plan in which something else happens to some resources."""
+        others = {each.name: each for each in changes}
+        return replace(self, resources=tuple(others.get(each.name, each) for each in self.resources))
+
     def leaving_out(self, names: Collection[str]) -> BundlePlan:
         """Returns the plan in which some resources, and what belongs to them, stay as they are."""
         resources = (
@@ -217,7 +241,9 @@ def _resource(name: str, entry: dict[str, object]) -> ResourceChange:
         for path, change in changes.items()
     )
     lacks = _lacks(value_at(cast(Value, entry), ("new_state", "value"))[1]) if job_key_in(name) is not None else ""
-    return ResourceChange(name, Action(str(entry["action"])), fields, bool(entry.get("gone")), lacks)
+    job_id = value_at(cast(Value, entry), ("remote_state", "job_id"))[1] if job_key_in(name) is not None else None
+    number = str(job_id) if isinstance(job_id, int) else ""
+    return ResourceChange(name, Action(str(entry["action"])), fields, bool(entry.get("gone")), lacks, number)
 
 
 def _lacks(job: object) -> str:

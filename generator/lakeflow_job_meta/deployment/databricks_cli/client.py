@@ -134,13 +134,21 @@ class DatabricksCli:
         except (ValueError, KeyError, TypeError, RecursionError):
             raise OperationFailed("The output of `databricks current-user me` is not understood.") from None
 
+    def job(self, job_id: str) -> str | None:
+        """Returns a job of the bundle's workspace as JSON, None if it is not there; raises as `bundle` does."""
+        try:
+            return self._checked("jobs get", [job_id, "-o", "json"], None).stdout
+        except CliFailure as failure:
+            if _MISSING.search(failure.result.stderr):
+                return None
+            raise
+
     def has_job(self, job_id: str) -> bool:
         """Says whether a job is in the bundle's workspace; it counts as being there until it is known not to be."""
         try:
-            self._checked("jobs get", [job_id, "-o", "json"], None)
-        except CliFailure as failure:
-            return not _MISSING.search(failure.result.stderr)
-        return True
+            return self.job(job_id) is not None
+        except CliFailure:
+            return True
 
     def _checked(self, command: str, arguments: Sequence[str], limit_seconds: float | None) -> CliResult:
         target = ("--target", self.target) if self.target is not None else ()
