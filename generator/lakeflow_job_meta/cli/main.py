@@ -22,6 +22,7 @@ _COMMANDS = {
     "explain-setting": "Show which places set a setting of a job or task.",
     "blueprints": "List blueprints, their parameters, and what is made of them.",
     "deploy": "Generate, pass the safety gate, and deploy.",
+    "adopt": "Take over the jobs that modules name, and deploy.",
     "monitor": "Watch the metadata, and deploy what changes.",
     "status": "Show what the monitor did last, and what is left to do.",
     "history": "List what the monitor did.",

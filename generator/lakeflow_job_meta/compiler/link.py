@@ -40,7 +40,9 @@ def link(
     counted = Counter(each.key.casefold() for each in modules if each.key is not None)
     odd = modules_at_odds(modules)
     for unit in units:
-        if unit not in parsed and any(key and (counted[key.casefold()] > 1 or key in odd) for _, key, *_ in names[unit]):
+        if unit not in parsed and any(
+            key and (counted[key.casefold()] > 1 or key in odd) for _, key, *_ in names[unit]
+        ):
             parsed[unit] = compiler.parse(unit)
     known = {name: job_key(name) for name in other_modules}
     known |= {each.name: each.key for each in modules if each.name is not None and each.key is not None}

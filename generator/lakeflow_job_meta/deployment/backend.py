@@ -17,6 +17,7 @@ from lakeflow_job_meta.deployment.policy import Allowance, Audience, Twin
 from lakeflow_job_meta.deployment.takeovers import FoundTakeovers
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.errors import OperationFailed, PolicyViolation
+from lakeflow_job_meta.jobs.units import Jobs
 from lakeflow_job_meta.planning.model import BundlePlan
 from lakeflow_job_meta.state.tracking import DeployedJob, known_jobs
 from lakeflow_job_meta.tables.store import TableStore
@@ -49,10 +50,14 @@ class DeployOptions:
 
 @dataclass(frozen=True, slots=True)
 class Reporter:
-    """Takes lines of progress, and the problems of the metadata with the number of its modules."""
+    """Takes lines of progress, the problems of the metadata with the number of its modules, and which jobs it takes over.
+
+    The latter is a plan, with the jobs of the metadata.
+    """
 
     on_progress: Callable[[str], None] = lambda line: None
     on_checked: Callable[[Sequence[Diagnostic], int], None] = lambda diagnostics, modules: None
+    on_taken_over: Callable[[BundlePlan, Jobs], None] = lambda plan, jobs: None
 
 
 @dataclass(frozen=True, slots=True)

@@ -332,6 +332,8 @@ def _plan_with_takeovers(
     if not found:
         return plan, found
     planned = deployer.take_over(found)
+    if found.takeovers:
+        context.reporter.on_taken_over(planned.plan, compilation.jobs)
     return planned.plan, replace(found, violations=(*found.violations, *planned.refused))
 
 

@@ -166,7 +166,9 @@ def _renamed(key: str, former: Sequence[str], known: _Known) -> Takeover | Polic
     ids = {each.job_id: each for each in reversed(found)}
     if len(ids) > 1:
         several = listing(f"{each.job_id} of {each.former}" for each in found)
-        return _refused(key, f"it was formerly several modules that have a job here ({several}); name the one that stays")
+        return _refused(
+            key, f"it was formerly several modules that have a job here ({several}); name the one that stays"
+        )
     return next(iter(ids.values()), None)
 
 

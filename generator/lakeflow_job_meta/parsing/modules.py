@@ -163,7 +163,9 @@ def hints_at(path: KeyPath) -> KeyHints:
         return KeyHints()
     return KeyHints(
         dict.fromkeys(fields_of("JobSettings"), "it is a job setting: write it in the 'job_config' of the module")
-        | dict.fromkeys(("job_config", "targets", "presets", "adopt", "formerly"), "it belongs to the module, beside 'sources'")
+        | dict.fromkeys(
+            ("job_config", "targets", "presets", "adopt", "formerly"), "it belongs to the module, beside 'sources'"
+        )
         | dict.fromkeys(fields_of("Task"), "it is a task setting: write it in 'transformation_config'")
     )
 
@@ -173,7 +175,10 @@ def _hints_in_target(path: KeyPath) -> KeyHints:
     if len(path) == 2:
         return KeyHints(
             dict.fromkeys(fields_of("JobSettings"), "it is a job setting: write it in 'job_config'")
-            | dict.fromkeys(("module_name", "presets", "targets", "adopt", "formerly"), "it is the same in all targets: write it above")
+            | dict.fromkeys(
+                ("module_name", "presets", "targets", "adopt", "formerly"),
+                "it is the same in all targets: write it above",
+            )
         )
     if len(path) == 4 and path[2] == "sources":
         return KeyHints(

@@ -78,7 +78,9 @@ def _remove(path: Path) -> None:
 def _under_former_key(root: dict[str, Value], key: str, former: str) -> dict[str, Value]:
     targets = root.get("targets")
     if isinstance(targets, dict):
-        inside = {name: _under_former_key(each, key, former) for name, each in targets.items() if isinstance(each, dict)}
+        inside = {
+            name: _under_former_key(each, key, former) for name, each in targets.items() if isinstance(each, dict)
+        }
         root = {**root, "targets": {**targets, **inside}}
     jobs = value_at(root, ("resources", "jobs"))[1]
     resources = root.get("resources")

@@ -155,7 +155,9 @@ class JobsApiDeployer:
         ids = {key: job.job_id for key, job in ours.items()}
         plans = [self._plan_of(job, ours.get(job.key), reasons.get(job.key)) for job in self._wanted]
         recorded = {name.removesuffix(".json") for name in self._client.files_in(f"{self._folder}/sent")}
-        jobs = self._with_bases(in_order(plans, set(ids)), recorded, ids, {key: each for key, (each, _) in taken.items()})
+        jobs = self._with_bases(
+            in_order(plans, set(ids)), recorded, ids, {key: each for key, (each, _) in taken.items()}
+        )
         wanted = {job.key for job in self._wanted}
         gone = {key: job for key, job in ours.items() if key not in wanted}
         # Nothing is deleted while any metadata is missing or unreadable.
