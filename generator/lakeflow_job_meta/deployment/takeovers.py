@@ -141,8 +141,11 @@ def find_takeovers(
         elif found is not None:
             violations.append(found)
     taken = {each.former for each in takeovers}
-    forgotten = {job_key(each.module_name) for each in project.removed if each.keep_job} - taken
-    takeovers += [Takeover("", by_key[key].job_id, key, True) for key in plan.jobs(Action.DELETE) if key in forgotten]
+    forgotten = forgotten_keys(project) - taken
+    for key in plan.jobs(Action.DELETE):
+        renamed, job_id = compilation.jobs.renamed.get(key), by_key[key].job_id
+        if job_id and (key in forgotten or (renamed is not None and _has(known, renamed, job_id))):
+            takeovers.append(Takeover("", job_id, key, is_held=True))
     return FoundTakeovers(tuple(takeovers), tuple(violations), _fresh(compilation, target, known))
 
 

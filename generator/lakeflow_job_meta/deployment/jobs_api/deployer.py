@@ -241,7 +241,7 @@ class JobsApiDeployer:
     def is_deployed(self, plan: BundlePlan) -> bool:
         jobs = self._prepared.jobs if self._prepared is not None else ()
         unrecorded = self._prepared is not None and self._prepared.unrecorded
-        return plan.changes_nothing() and not unrecorded and not any(job.problem for job in jobs)
+        return plan.changes_nothing() and not (unrecorded or self._forgotten) and not any(job.problem for job in jobs)
 
     def twins(
         self, plan: BundlePlan, recorded: Sequence[DeployedJob], deployed: Sequence[DeployedJob] = ()
