@@ -122,6 +122,18 @@ NOTEBOOK_SETTINGS: Schema = {
         {"threshold": "5.0"},
     ),
 }
+JOB_NUMBER: Schema = {"type": "integer", "minimum": 1}
+ADOPT = described(
+    "The job of the workspace that the module takes over, by target; the line does nothing once the target has it.",
+    or_null(mapping(or_null(ref("job_number")))),
+    {"prod": 123456789},
+)
+FORMERLY = described(
+    "The module's name before it was renamed, or its names: the job keeps its id and its run history.",
+    or_null({"anyOf": [STRING, listing(STRING)]}),
+    "stock",
+    ["stock", "inventory"],
+)
 NESTED_TASK_KEY = described("Key of the nested task; without it, the outer key and `_iteration`.", STRING)
 
 
@@ -151,6 +163,8 @@ METADATA_DEFINITIONS: dict[str, Schema] = {
                     "Presets of the project file that apply to the job.", or_null(listing(STRING)), ["big_cluster"]
                 ),
                 "source_parameters": source_parameters(or_null),
+                "adopt": ADOPT,
+                "formerly": FORMERLY,
                 "sources": described(
                     "What the job does; each source becomes one task.",
                     listing(ref("source")),
@@ -172,6 +186,8 @@ METADATA_DEFINITIONS: dict[str, Schema] = {
                 "targets": described("In the place of the blueprint's.", or_null(ref("targets"))),
                 "presets": described("In the place of the blueprint's.", or_null(listing(STRING))),
                 "source_parameters": source_parameters(or_null),
+                "adopt": ADOPT,
+                "formerly": FORMERLY,
                 "sources": described(
                     "Laid over the blueprint's sources of the same source_id; others are added.",
                     or_null(listing(FREE_OBJECT)),
@@ -224,6 +240,12 @@ METADATA_DEFINITIONS: dict[str, Schema] = {
                 "targets": described("The bundle targets.", or_null(or_reference(ref("targets")))),
                 "presets": described("Presets of the project file.", or_null(or_reference(listing(STRING)))),
                 "source_parameters": source_parameters(lambda each: or_null(or_reference(each))),
+                "adopt": described(
+                    "The job of the workspace that the module takes over, by target.",
+                    or_null(or_reference(mapping(or_reference(JOB_NUMBER)))),
+                    {"prod": "${param.job_id}"},
+                ),
+                "formerly": FORMERLY,
                 "sources": described("What the job does.", listing(ref("blueprint_source"))),
             },
             required=["sources"],
@@ -263,6 +285,7 @@ METADATA_DEFINITIONS: dict[str, Schema] = {
             required=["each"],
         ),
     },
+    "job_number": {"title": "Job", **JOB_NUMBER, "x-expected": "the number of a job, as in its address"},
     "target": {"title": "Target", **STRING, "minLength": 1, "x-expected": "the name of a target"},
     "targets": {"anyOf": [listing(ref("target")), mapping(ref("in_target"))]},
     "in_target": {
@@ -567,6 +590,11 @@ PROJECT_DEFINITIONS: dict[str, Schema] = {
                 "Whether what starts a job is paused when the job is created, until `ljm unpause`.",
                 {"type": "boolean", "default": False},
             ),
+            "removed": described(
+                "Modules that are gone on purpose: their jobs may be deleted, or stay and are forgotten.",
+                listing(ref("removed")),
+                ["old_report", {"module": "legacy", "keep_job": True}],
+            ),
         }
     ),
     "kept_setting": closed(
@@ -576,6 +604,22 @@ PROJECT_DEFINITIONS: dict[str, Schema] = {
         },
         required=["setting"],
     ),
+    "removed": {
+        "anyOf": [
+            STRING,
+            closed(
+                {
+                    "module": described("Name of the module.", STRING, "legacy"),
+                    "keep_job": described(
+                        "Whether its job stays in the workspace, and is only forgotten.",
+                        {"type": "boolean", "default": False},
+                    ),
+                },
+                required=["module"],
+            ),
+        ],
+        "x-expected": "the name of a module, or {module, keep_job}",
+    },
     "bundles": {
         **closed(
             {

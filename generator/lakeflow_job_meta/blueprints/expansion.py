@@ -108,7 +108,7 @@ def _conflicts(blueprint: Blueprint, rows: Sequence[Resolved], own: dict[str, Va
     if len(rows) == 1:
         return []
     first, problems = rows[0], []
-    set_here = own.keys() - {"job_config", "sources"}
+    set_here = own.keys() - {"job_config", "sources", "adopt"}
     kept = [names for key, names in blueprint.shared_names.items() if key not in set_here]
     shared = sorted(frozenset().union(*kept))
     for row in rows[1:]:

@@ -25,6 +25,7 @@ _COMMANDS = {
     "deploy": "Generate, pass the safety gate, and deploy.",
     "pull": "Write edits made by hand in the workspace into the metadata.",
     "unpause": "Start jobs that are paused in the workspace.",
+    "adopt": "Take over the jobs that modules name, and deploy.",
     "monitor": "Watch the metadata, and deploy what changes.",
     "status": "Show what the monitor did last, and what is left to do.",
     "history": "List what the monitor did.",

@@ -122,6 +122,14 @@ class Preset:
     sources: tuple[Source, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A module that is gone on purpose: its job may be deleted, or stays in the workspace and is forgotten."""
+
+    module_name: str
+    keep_job: bool = False
+
+
 SettingPath = tuple[str, ...]
 """The names that lead to a setting of a job; `*` stands for every item of a list."""
 
@@ -216,6 +224,7 @@ class Project:
         strict: Whether any warning of the databricks CLI keeps everything from being deployed.
         keep: Settings that stay as somebody has set them in the workspace.
         first_pause: Whether what starts a job is paused when the job is created.
+        removed: Modules whose jobs may go, whatever else may be deleted.
         bundles: How the jobs are split; None for one bundle, whose folder is `folder`.
         origin: Where the file itself stands, for messages about its defaults.
         policies_file: A file with more policies, that the command line or Python names.
@@ -239,6 +248,7 @@ class Project:
     keep: tuple[KeepRule, ...] = (KeepRule(PAUSES),)
     hand_edits: HandEdits = HandEdits.HOLD_BACK
     first_pause: bool = False
+    removed: tuple[Removal, ...] = ()
     bundles: Bundles | None = None
     presets: tuple[Preset, ...] = ()
     policies: tuple[Policy, ...] = ()

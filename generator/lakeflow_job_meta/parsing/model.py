@@ -67,6 +67,8 @@ class Module:
         by_target: What is written for some targets alone, by their names; False leaves the job out of one.
         presets: The names of presets that the module asks for.
         parameters: None leaves it to the project.
+        adopt: The id of the job of the workspace that it takes over, by target.
+        formerly: The names that the module had before.
         group, blueprint, columns: As in `RawModule`.
     """
 
@@ -83,6 +85,8 @@ class Module:
     columns: Mapping[str, Value] = field(default_factory=dict)
     by_target: Mapping[str, Value] = field(default_factory=dict)
     parameters: SourceParameters | None = None
+    adopt: Mapping[str, int] = field(default_factory=dict)
+    formerly: tuple[str, ...] = ()
 
     def targets_among(self, known: Collection[str]) -> tuple[str, ...]:
         """Returns the targets in which the job exists, of those that the bundle has."""

@@ -72,6 +72,8 @@ def parse_module(raw: RawModule, style: TaskKeys = TaskKeys.AS_WRITTEN) -> Parse
         blueprint=raw.blueprint,
         columns=raw.columns,
         parameters=_parameters(value),
+        adopt={target: each for target, each in _map(value, "adopt").items() if isinstance(each, int)},
+        formerly=_names(value, "formerly"),
     )
     is_broken = raw.is_damaged or bool(errors_among(problems))
     return ParsedModule(module, is_broken, raw.is_damaged, name, key, origin, tuple(problems), raw.blueprint)
@@ -84,6 +86,12 @@ def _map(value: dict[str, Value], name: str) -> dict[str, Value]:
 def _items(value: dict[str, Value], name: str) -> list[Value]:
     found = value.get(name)
     return found if isinstance(found, list) else []
+
+
+def _names(value: dict[str, Value], name: str) -> tuple[str, ...]:
+    """Returns one name, or a list of some."""
+    found = value.get(name)
+    return tuple(dict.fromkeys(str(each) for each in (found if isinstance(found, list) else [found]) if each))
 
 
 def _by_target(value: dict[str, Value]) -> dict[str, Value]:
@@ -162,7 +170,9 @@ def hints_at(path: KeyPath) -> KeyHints:
         return KeyHints()
     return KeyHints(
         dict.fromkeys(fields_of("JobSettings"), "it is a job setting: write it in the 'job_config' of the module")
-        | dict.fromkeys(("job_config", "targets", "presets"), "it belongs to the module, beside 'sources'")
+        | dict.fromkeys(
+            ("job_config", "targets", "presets", "adopt", "formerly"), "it belongs to the module, beside 'sources'"
+        )
         | dict.fromkeys(fields_of("Task"), "it is a task setting: write it in 'transformation_config'")
     )
 
@@ -172,7 +182,10 @@ def _hints_in_target(path: KeyPath) -> KeyHints:
     if len(path) == 2:
         return KeyHints(
             dict.fromkeys(fields_of("JobSettings"), "it is a job setting: write it in 'job_config'")
-            | dict.fromkeys(("module_name", "presets", "targets"), "it is the same in all targets: write it above")
+            | dict.fromkeys(
+                ("module_name", "presets", "targets", "adopt", "formerly"),
+                "it is the same in all targets: write it above",
+            )
         )
     if len(path) == 4 and path[2] == "sources":
         return KeyHints(

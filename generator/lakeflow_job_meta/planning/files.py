@@ -39,7 +39,12 @@ def compare_files(changes: FileChanges, jobs: Jobs, revision: str | None = None)
     # Reading takes most of the time of a plan, so what is the same is read once.
     same = {key: job for key, job in read.items() if key not in edited}
     return with_origins(
-        compare_jobs(read, same | jobs_in({file: text for file, text in after.items() if file.job_key in edited})), jobs
+        compare_jobs(
+            read,
+            same | jobs_in({file: text for file, text in after.items() if file.job_key in edited}),
+            jobs.renamed,
+        ),
+        jobs,
     )
 
 

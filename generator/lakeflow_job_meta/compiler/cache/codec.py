@@ -91,7 +91,12 @@ def _read(index: dict[str, Any], texts: memoryview) -> CacheContent:
             start += size
         noted, presets, policies = alike[number]
         results[key] = UnitResult(
-            tuple([ModuleNames(name, job, blueprint) for name, job, blueprint in modules]),
+            tuple(
+                [
+                    ModuleNames(name, job, blueprint, tuple((target, id) for target, id in adopt), tuple(formerly))
+                    for name, job, blueprint, adopt, formerly in modules
+                ]
+            ),
             files,
             noted,
             summaries=tuple(
