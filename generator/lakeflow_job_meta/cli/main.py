@@ -22,7 +22,7 @@ _COMMANDS = {
     "explain-setting": "Show which places set a setting of a job or task.",
     "blueprints": "List blueprints, their parameters, and what is made of them.",
     "deploy": "Generate, pass the safety gate, and deploy.",
-    "pull": "Take edits made by hand in the workspace into the metadata.",
+    "pull": "Write edits of the workspace into the metadata.",
     "unpause": "Start jobs that are paused in the workspace.",
     "monitor": "Watch the metadata, and deploy what changes.",
     "status": "Show what the monitor did last, and what is left to do.",
