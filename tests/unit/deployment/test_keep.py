@@ -135,11 +135,9 @@ def test_whoever_set_it_last_wins_and_the_workspace_where_both_did(steps):
             plan = kept(plan_of(old, metadata, remote, **changes), record)
             (resource,) = parse_plan(plan.text).resources
             assert [*parse_plan(plan.text).hand_edits()] == []
-            wins_workspace = metadata == deployed_metadata or edited
-            expected = remote if wins_workspace and bool(plan.kept) else metadata
-            if metadata == deployed_metadata:
-                assert entry_of(plan)["new_state"]["value"]["schedule"]["pause_status"] == remote
+            sent = entry_of(plan)["new_state"]["value"]["schedule"]["pause_status"]
+            assert sent == (remote if metadata == deployed_metadata or plan.kept else metadata)
+            assert edited or metadata == deployed_metadata or not plan.kept
             if resource.action is Action.UPDATE:
-                old = remote = entry_of(plan)["new_state"]["value"]["schedule"]["pause_status"]
-                assert remote == expected
+                old = remote = sent
                 record, deployed_metadata, edited = plan.record if not plan.is_recorded else record, metadata, False
