@@ -7,7 +7,7 @@ is defined there: `job_config`, `transformation_config`, `iteration_task`, `job_
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 Schema = dict[str, Any]
@@ -68,9 +68,19 @@ SHARED_DEFINITIONS: dict[str, Schema] = {
     **{kind: {"anyOf": [{"type": kind}, ref("reference")]} for kind in ("integer", "number", "boolean")},
 }
 
+# The parameters of a notebook; null leaves out one that would be added.
+PARAMETERS: Schema = {
+    "type": "object",
+    "properties": {name: or_null(STRING) for name in ("source_id", "control_table")},
+    "additionalProperties": STRING,
+}
+
 # How metadata writes a task block of the Jobs API: what it may say besides, or (None) may leave out.
 METADATA_FORMS: dict[str, dict[str, Schema | None]] = {
-    "NotebookTask": {"notebook_path": None},  # it may stand in transformation_config itself
+    "NotebookTask": {
+        "notebook_path": None,  # it may stand in transformation_config itself
+        "base_parameters": described("Parameters of the notebook.", or_reference(PARAMETERS)),
+    },
     "SqlTask": {
         "warehouse_id": None,  # the project's defaults may name one
         "sql_query": described(
@@ -107,12 +117,31 @@ NOTEBOOK_SETTINGS: Schema = {
         "notebooks/ingest.py",
     ),
     "base_parameters": described(
-        "Parameters of the notebook besides `source_id` and `control_table`, which it gets anyway.",
-        or_reference(mapping(STRING)),
+        "Parameters of the notebook besides `source_id` and `control_table`, which it gets unless one is null here.",
+        or_reference(PARAMETERS),
         {"threshold": "5.0"},
     ),
 }
+JOB_NUMBER: Schema = {"type": "integer", "minimum": 1}
+ADOPT = described(
+    "The job of the workspace that the module takes over, by target; the line does nothing once the target has it.",
+    or_null(mapping(or_null(ref("job_number")))),
+    {"prod": 123456789},
+)
+FORMERLY = described(
+    "The module's name before it was renamed, or its names: the job keeps its id and its run history.",
+    or_null({"anyOf": [STRING, listing(STRING)]}),
+    "stock",
+    ["stock", "inventory"],
+)
 NESTED_TASK_KEY = described("Key of the nested task; without it, the outer key and `_iteration`.", STRING)
+
+
+def source_parameters(allowed: Callable[[Schema], Schema]) -> Schema:
+    """Whether notebooks get the parameters by which they find their row: of a source, a module or the project."""
+    what = "Whether notebooks get the parameters `source_id` and `control_table`; `none` adds neither."
+    return described(what, allowed({**STRING, "enum": ["all", "none"]}), "none")
+
 
 # `title` names a thing in messages. `x-expected` words what a value must be, `x-missing` what a missing field is for.
 # A field that is null counts as absent: YAML has `is_active:` with nothing behind it, a table has NULL.
@@ -133,6 +162,9 @@ METADATA_DEFINITIONS: dict[str, Schema] = {
                 "presets": described(
                     "Presets of the project file that apply to the job.", or_null(listing(STRING)), ["big_cluster"]
                 ),
+                "source_parameters": source_parameters(or_null),
+                "adopt": ADOPT,
+                "formerly": FORMERLY,
                 "sources": described(
                     "What the job does; each source becomes one task.",
                     listing(ref("source")),
@@ -153,6 +185,9 @@ METADATA_DEFINITIONS: dict[str, Schema] = {
                 "job_config": described("Laid over the blueprint's.", or_null(ref("job_config"))),
                 "targets": described("In the place of the blueprint's.", or_null(ref("targets"))),
                 "presets": described("In the place of the blueprint's.", or_null(listing(STRING))),
+                "source_parameters": source_parameters(or_null),
+                "adopt": ADOPT,
+                "formerly": FORMERLY,
                 "sources": described(
                     "Laid over the blueprint's sources of the same source_id; others are added.",
                     or_null(listing(FREE_OBJECT)),
@@ -204,6 +239,13 @@ METADATA_DEFINITIONS: dict[str, Schema] = {
                 "job_config": described("Settings of the job.", or_null(or_reference(ref("job_config")))),
                 "targets": described("The bundle targets.", or_null(or_reference(ref("targets")))),
                 "presets": described("Presets of the project file.", or_null(or_reference(listing(STRING)))),
+                "source_parameters": source_parameters(lambda each: or_null(or_reference(each))),
+                "adopt": described(
+                    "The job of the workspace that the module takes over, by target.",
+                    or_null(or_reference(mapping(or_reference(JOB_NUMBER)))),
+                    {"prod": "${param.job_id}"},
+                ),
+                "formerly": FORMERLY,
                 "sources": described("What the job does.", listing(ref("blueprint_source"))),
             },
             required=["sources"],
@@ -224,6 +266,7 @@ METADATA_DEFINITIONS: dict[str, Schema] = {
                 ),
                 "source_config": or_null(or_reference(FREE_OBJECT)),
                 "target_config": or_null(or_reference(FREE_OBJECT)),
+                "source_parameters": source_parameters(lambda each: or_null(or_reference(each))),
                 "transformation_config": or_reference(ref("transformation_config")),
             },
             required=["source_id", "transformation_config"],
@@ -242,6 +285,7 @@ METADATA_DEFINITIONS: dict[str, Schema] = {
             required=["each"],
         ),
     },
+    "job_number": {"title": "Job", **JOB_NUMBER, "x-expected": "the number of a job, as in its address"},
     "target": {"title": "Target", **STRING, "minLength": 1, "x-expected": "the name of a target"},
     "targets": {"anyOf": [listing(ref("target")), mapping(ref("in_target"))]},
     "in_target": {
@@ -303,6 +347,7 @@ METADATA_DEFINITIONS: dict[str, Schema] = {
                 "target_config": described(
                     "Kept in the control table, for notebooks that read it.", or_null(FREE_OBJECT)
                 ),
+                "source_parameters": source_parameters(or_null),
                 "transformation_config": described(
                     "The task: its type, and its settings under their Jobs API names.",
                     ref("transformation_config"),
@@ -411,6 +456,7 @@ PROJECT = closed(
             STRING,
             "main.etl.etl_control",
         ),
+        "source_parameters": source_parameters(lambda each: {**each, "default": "all"}),
         "naming": described("How things are named.", ref("naming")),
         "defaults": described("What holds where metadata says nothing.", ref("defaults")),
         "presets": described(
@@ -544,6 +590,11 @@ PROJECT_DEFINITIONS: dict[str, Schema] = {
                 "Whether what starts a job is paused when the job is created, until `ljm unpause`.",
                 {"type": "boolean", "default": False},
             ),
+            "removed": described(
+                "Modules that are gone on purpose: their jobs may be deleted, or stay and are forgotten.",
+                listing(ref("removed")),
+                ["old_report", {"module": "legacy", "keep_job": True}],
+            ),
         }
     ),
     "kept_setting": closed(
@@ -553,6 +604,22 @@ PROJECT_DEFINITIONS: dict[str, Schema] = {
         },
         required=["setting"],
     ),
+    "removed": {
+        "anyOf": [
+            STRING,
+            closed(
+                {
+                    "module": described("Name of the module.", STRING, "legacy"),
+                    "keep_job": described(
+                        "Whether its job stays in the workspace, and is only forgotten.",
+                        {"type": "boolean", "default": False},
+                    ),
+                },
+                required=["module"],
+            ),
+        ],
+        "x-expected": "the name of a module, or {module, keep_job}",
+    },
     "bundles": {
         **closed(
             {

@@ -22,6 +22,9 @@ pytest.register_assert_rewrite(
 # Hundreds of processes would compile the package again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# Tables of a few rows: more threads of delta-rs cost each process its start of them, and gain nothing.
+os.environ.setdefault("TOKIO_WORKER_THREADS", "1")
+
 # A shell that starts the tests in the background ignores Ctrl-C for them, and for all that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

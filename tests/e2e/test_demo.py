@@ -7,7 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from support.project_folder import REPOSITORY
+
+pytestmark = pytest.mark.slow  # `make test` compares what it prints with README.md, in test_docs.py
 
 
 def test_make_run_ends_with_a_diff_of_one_line(tmp_path):

@@ -14,7 +14,7 @@ What is done with a fenced block says an HTML comment before it, which readers o
     <!-- not run: REASON -->             nothing is done with the block
 
 A `console` block needs no comment: each `$ command` is run and must give what stands below it, with exit code 0 or the
-one in a comment behind the command (`# exit code 1`). Blocks of plain `ljm` commands run in this process, and in
+one in a comment behind the command (`# exit code 1`). Plain `ljm` commands run in this process, and in
 `make test-slow` as processes too, as all others do. `...` in expected text stands for anything: alone on a line for any
 number of lines, inside a line for any part of it.
 """
@@ -49,10 +49,12 @@ from lakeflow_job_meta.cli.main import cli
 from lakeflow_job_meta.cli.run import run
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.control_table.schema import COLUMNS
+from lakeflow_job_meta.deployment.jobs_api.client import JobsClient
 from lakeflow_job_meta.diagnostics.rules import RULES
 from lakeflow_job_meta.jobs.task_types import TASK_TYPES
 from lakeflow_job_meta.layout.generated_file import FileKind
 from lakeflow_job_meta.schema.validator import load_schema
+from lakeflow_job_meta.workspace.client import Workspace
 from support.in_process import started_in
 from support.project_folder import REPOSITORY, compile_loaded
 from support.slow import few
@@ -170,7 +172,8 @@ def _demonstrated() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="ljm-docs-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     repository = _repository(folder)
-    subprocess.run([sys.executable, "examples/demo.py"], cwd=repository, check=True, capture_output=True)
+    with (repository / "printed").open("wb") as printed:
+        subprocess.run([sys.executable, "examples/demo.py"], cwd=repository, check=True, stdout=printed, stderr=printed)
     return repository
 
 
@@ -190,6 +193,7 @@ PROJECTS: dict[str, Callable[[Path], Path]] = {
     "none": _no_project,
     "starter": _starter,
     "starter with a workspace": _starter,
+    "starter with live jobs": _without_metadata,
     "starter without metadata": _without_metadata,
     "this repository": _repository,
     "demo": _demo,
@@ -284,15 +288,24 @@ class Stage:
     def _run(self, block: Block) -> None:
         commands = list(commands_of(block.text))
         environment = {**os.environ, "PATH": f"{self._programs}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "80"}
-        if self._in_process and all(_PLAIN.fullmatch(command.line) for command in commands):
-            with started_in(self.folder, environment):
-                results = [_run_here(shlex.split(command.line)) for command in commands]
+        lines = [command.line for command in commands]
+        if self._in_process and not any(map(_STAYS.match, lines)):
+            results = [result for line in lines for result in self._run_alone(line, environment)]
         else:
-            results = self._run_in_a_shell([command.line for command in commands], environment)
+            results = self._run_in_a_shell(lines, environment)
         assert len(results) == len(commands), f"{block}:\n{results}"
         for command, (output, exit_code) in zip(commands, results, strict=True):
             assert_same(command.expected, output, f"{block}: {command.line}")
             assert exit_code == command.exit_code, f"{block}: {command.line}: exit code {exit_code}\n{output}"
+
+    def _run_alone(self, line: str, environment: dict[str, str]) -> list[tuple[str, int]]:
+        if line == "make run":
+            shutil.copytree(_demonstrated(), self.folder, dirs_exist_ok=True)
+            return [((self.folder / "printed").read_text(encoding="utf-8"), 0)]
+        if not _PLAIN.fullmatch(line):
+            return self._run_in_a_shell([line], environment)
+        with started_in(self.folder, environment):
+            return [_run_here(shlex.split(line))]
 
     def _run_in_a_shell(self, lines: list[str], environment: dict[str, str]) -> list[tuple[str, int]]:
         mark = "@@ ended with"
@@ -312,6 +325,8 @@ class Stage:
 
 _PLAIN = re.compile(r"ljm( [^|;&<>$`*?~\\()]*)?")
 """A command that means the same without a shell."""
+_STAYS = re.compile(r"(cd|export|unset|eval) ")
+"""What the shell is another one after."""
 
 
 def _run_here(arguments: list[str]) -> tuple[str, int]:
@@ -436,6 +451,19 @@ def in_front_of_a_workspace(workspace: FakeWorkspace, tmp_path: Path, monkeypatc
         monkeypatch.setenv(name, value)
 
 
+@pytest.fixture
+def live_jobs(workspace: FakeWorkspace, connection: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets this process find a fake workspace with two jobs of a team, and one of a bundle."""
+    for name, value in (("DATABRICKS_HOST", workspace.url), ("DATABRICKS_TOKEN", workspace.token)):
+        monkeypatch.setenv(name, value)
+    client = JobsClient(connection)
+    for name in ("Nightly load", "Weekly report"):
+        task = {"task_key": "run", "notebook_task": {"notebook_path": f"/Workspace/Shared/{name.split()[1]}"}}
+        client.create({"name": name, "tags": {"team": "sales"}, "format": "MULTI_TASK", "tasks": [task]})
+    deployment = {"kind": "BUNDLE", "metadata_file_path": "/Workspace/x/.bundle/stock/prod/state/metadata.json"}
+    client.create({"name": "Stock", "tags": {"team": "sales"}, "deployment": deployment, "tasks": [task]})
+
+
 @pytest.mark.parametrize(
     "in_process", few([pytest.param(True, id="in this process")], [pytest.param(False, id="as processes")])
 )
@@ -445,6 +473,8 @@ def test_every_command_and_example_of_the_page_is_true(
 ):
     if scene.project.endswith("with a workspace"):
         request.getfixturevalue("in_front_of_a_workspace")
+    if scene.project.endswith("with live jobs"):
+        request.getfixturevalue("live_jobs")
     folder = tmp_path / "project"
     folder.mkdir()
     stage = Stage(PROJECTS[scene.project](folder), programs, in_process=in_process)

@@ -6,6 +6,7 @@ Modules that use it name it in `pytest_plugins`, with `workspace_fixtures`.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -239,11 +240,20 @@ def world(project: ProjectFolder, workspace: FakeWorkspace, connection: Workspac
     return World(project, workspace, connection)
 
 
+@pytest.fixture(scope="session")
+def filled_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Delta table with the modules `sales` and `stock`, which is written once; tests copy it."""
+    folder = tmp_path_factory.mktemp("filled") / "control"
+    manager = MetadataManager(str(folder))
+    manager.ensure_exists()
+    manager.table.write(RowChanges([module_row("sales"), module_row("stock")], ()))
+    return folder
+
+
 @pytest.fixture
-def control_table(world: World, tmp_path: Path) -> World:
+def control_table(world: World, tmp_path: Path, filled_table: Path) -> World:
     """A project that reads a Delta table with the modules `sales` and `stock`; nothing is deployed yet."""
-    world.table(str(tmp_path / "etl" / "control"))
-    world.put(module_row("sales"), module_row("stock"))
+    world.table(str(shutil.copytree(filled_table, tmp_path / "etl" / "control")))
     return world
 
 

@@ -21,6 +21,7 @@ from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.config.model import Project
+from support.in_process import started_in
 
 BUNDLE = """\
 bundle: {name: test}
@@ -122,6 +123,11 @@ class ProjectFolder:
     def ljm(self, *arguments: str) -> Result:
         """Runs the command line in this process."""
         return run_here("--project", str(self.path), *arguments)
+
+    def inside(self, *arguments: str, cwd: Path | None = None) -> Result:
+        """Runs the command line in this process, as from inside the project."""
+        with started_in(cwd or self.path, os.environ.copy()):
+            return run_here(*arguments)
 
     def run(self, *arguments: str, cwd: Path | None = None, **environment: str) -> Result:
         """Runs the command line as a process of its own, from inside the project."""

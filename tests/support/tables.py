@@ -35,6 +35,7 @@ ALL_COLUMNS = {
     "presets": TEXT,
     "blueprint": TEXT,
     "parameters": TEXT,
+    "source_parameters": TEXT,
 }
 
 

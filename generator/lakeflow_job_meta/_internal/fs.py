@@ -86,6 +86,8 @@ def read_file(path: str | Path, limit: int = MAX_BYTES) -> bytes:
         while max(size, read) <= limit and (piece := os.read(handle, max(size, _PIECE))):
             pieces.append(piece)
             read += len(piece)
+            if read == size < _PIECE:
+                break  # fewer bytes came than were asked for, as at the end alone
     finally:
         os.close(handle)
     if max(size, read) > limit:

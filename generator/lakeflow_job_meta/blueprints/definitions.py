@@ -20,7 +20,7 @@ from lakeflow_job_meta.diagnostics.rules import BAD_BLUEPRINT, MISSING_FIELD, UN
 from lakeflow_job_meta.parsing.arguments import Arguments, ValueForm
 from lakeflow_job_meta.parsing.model import Module, Source
 from lakeflow_job_meta.parsing.modules import hints_at
-from lakeflow_job_meta.schema.validator import compare_blueprint, compare_each, compare_module
+from lakeflow_job_meta.schema.validator import compare_blueprint, compare_each, walk_module
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
@@ -82,11 +82,20 @@ def draft_of(blueprint: Blueprint) -> Module:
         settings = each.value.get("transformation_config") if isinstance(each.value, dict) else None
         if isinstance(settings, dict):
             key, origin = f"source_{number}", _at(blueprint.origin, each.path)
-            sources.append(Source(key, key, None, 1, None, True, {}, {}, settings, origin))
+            sources.append(Source(key, key, None, 1, None, True, {}, {}, _set_in(settings), origin))
     job_config = module.get("job_config")
-    settings_of_job = job_config if isinstance(job_config, dict) else {}
+    settings_of_job = _set_in(job_config) if isinstance(job_config, dict) else {}
     origin = blueprint.origin.at("module")
     return Module(blueprint.name, "draft", None, settings_of_job, (), tuple(sources), origin, blueprint=blueprint.name)
+
+
+def _set_in(settings: dict[str, Value]) -> dict[str, Value]:
+    """Returns settings without null, which takes away what the project gives to jobs: here that is nothing."""
+    return {
+        key: _set_in(value) if isinstance(value, dict) else value
+        for key, value in settings.items()
+        if value is not None
+    }
 
 
 def _at(origin: SourceRef, path: KeyPath, of_key: bool = False) -> SourceRef:
@@ -243,7 +252,7 @@ def _body_problems(
 ) -> Iterator[Diagnostic]:
     """Compares the module with the schema, as far as that does not depend on parameters."""
     flat: dict[str, Value] = {**module, "sources": [each.value for each in sources]}
-    for finding in compare_module(flat, hints_at):
+    for finding in walk_module(flat, hints_at):
         written = value_at(flat, finding.path)[1]
         if isinstance(written, str) and "${param." in written and not finding.of_key:
             continue

@@ -69,8 +69,7 @@ def expand(raw: RawModule, library: Library) -> tuple[RawModule | None, list[Dia
         value = {key: item for key, item in module.items() if key == "module_name"}
         lost: dict[str, Value] = {**value, "sources": []}
         return RawModule(lost, origin, True, raw.group, None, blueprint.name, raw.columns), problems
-    tasks = sum(1 for each in sources if not (isinstance(each, dict) and each.get("is_active") is False))
-    if tasks > MOST_TASKS:
+    if len(sources) > MOST_TASKS and (tasks := sum(map(_takes_part, sources))) > MOST_TASKS:
         problems.append(_too_many(blueprint, rows, tasks))
         sources = []
     made: dict[str, Value] = {**module, "sources": sources}
@@ -106,8 +105,10 @@ def no_such_blueprint(name: str, origin: SourceRef, library: Library) -> list[Di
 
 def _conflicts(blueprint: Blueprint, rows: Sequence[Resolved], own: dict[str, Value]) -> list[Diagnostic]:
     """Reports rows of one job that differ in what the job has once, and that the use does not set itself."""
+    if len(rows) == 1:
+        return []
     first, problems = rows[0], []
-    set_here = own.keys() - {"job_config", "sources"}
+    set_here = own.keys() - {"job_config", "sources", "adopt"}
     kept = [names for key, names in blueprint.shared_names.items() if key not in set_here]
     shared = sorted(frozenset().union(*kept))
     for row in rows[1:]:
@@ -220,8 +221,23 @@ def _loop(template: SourceTemplate, rows: Sequence[Resolved]) -> Value:
 
 
 def _is_active(template: SourceTemplate, row: Resolved) -> bool:
-    filled = template.template.fill(row.values)
-    return not (isinstance(filled, dict) and filled.get("is_active") is False)
+    return _takes_part(template.template.fill(row.values))
+
+
+def _takes_part(source: Value) -> bool:
+    return not (isinstance(source, dict) and source.get("is_active") is False)
+
+
+def _nulls_over(below: object, own: Value) -> dict[str, Value]:
+    """Returns the nulls of a map that take something away below it, which is not to be seen afterwards."""
+    if not (isinstance(below, dict) and isinstance(own, dict)):
+        return {}
+    found: dict[str, Value] = {}
+    for key in own.keys() & below.keys():
+        inside = _nulls_over(below[key], own[key])
+        if own[key] is None or inside:
+            found[key] = inside or None
+    return found
 
 
 class ExpandedModule:
@@ -286,6 +302,18 @@ class ExpandedModule:
         is_made, made = self._made(path, origin, inside) if is_own else (True, value)
         if is_made and (origin is None or origin.template is not None):
             yield f"blueprint {self._blueprint.name}", cast("Value", made), self._below(path, of_key=False)
+
+    def taken_away(self, path: KeyPath) -> tuple[SourceRef, Value] | None:
+        """Returns what the use takes away of a map of the blueprint, as null, and where; None if it takes nothing."""
+        if not self._own:
+            return None
+        origin, inside = self._source_at(path)
+        own = self._own_path(path, origin, inside)
+        found = value_at(self._own, own)[1] if own is not None else None
+        if own is None or not isinstance(found, dict) or not found:
+            return None
+        gone = _nulls_over(self._made(path, origin, inside)[1], cast("Value", found))
+        return (self._of_own(own, of_key=False), gone) if gone else None
 
     def _made(self, path: KeyPath, origin: _SourceOrigin | None, inside: KeyPath) -> tuple[bool, object]:
         """Returns what the blueprint makes at a path, before anything is laid over it."""

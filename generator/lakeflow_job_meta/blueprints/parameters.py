@@ -57,13 +57,12 @@ class Parameter:
         return read, self._broken(read)
 
     def _broken(self, value: Value) -> str | None:
-        shown = quoted(masked(value, (self.name,)))
         if self.one_of is not None and not any(_is_same(value, each) for each in self.one_of):
             choices = [each for each in self.one_of if isinstance(each, str)]
             hint = did_you_mean(value, choices, otherwise="") if isinstance(value, str) else ""
-            return f"{shown} is not one of {listing(map(str, self.one_of))}{hint}"
+            return f"{self._shown(value)} is not one of {listing(map(str, self.one_of))}{hint}"
         if self.pattern is not None and isinstance(value, str) and self.pattern.fullmatch(value) is None:
-            return f"{shown} does not match the pattern {self.pattern.pattern!r} of {self.name!r}"
+            return f"{self._shown(value)} does not match the pattern {self.pattern.pattern!r} of {self.name!r}"
         size = value if isinstance(value, (int, float)) else len(value) if value is not None else 0
         of = {"text": " characters", "list": " items", "map": " items"}.get(self.type, "")
         if self.least is not None and size < self.least:
@@ -71,6 +70,9 @@ class Parameter:
         if self.most is not None and size > self.most:
             return f"{self.name!r} must be at most {_short(self.most)}{of}, not {_short(size)}"
         return None
+
+    def _shown(self, value: Value) -> str:
+        return quoted(masked(value, (self.name,)))
 
 
 def _short(number: float) -> str:

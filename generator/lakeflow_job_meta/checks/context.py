@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from lakeflow_job_meta.checks.file_lookups import FileLookups
+from lakeflow_job_meta.checks.file_lookups import Answer, FileLookups, Lookup
 from lakeflow_job_meta.config.bundle import BundleDeclarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic
@@ -52,6 +52,7 @@ class CheckContext:
 
     Attributes:
         output: The folder that `jobs/` and `sql/` are in, relative to the project.
+        shapes: The shapes of jobs with which nothing is wrong, each with what was looked up for it.
     """
 
     project: Project
@@ -59,6 +60,7 @@ class CheckContext:
     bundle: BundleDeclarations
     files: FileLookups
     _others: OtherModules | None
+    shapes: dict[bytes, dict[Lookup, Answer]] = field(default_factory=dict)
 
     @property
     def others(self) -> OtherModules:

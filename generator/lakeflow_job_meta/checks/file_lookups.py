@@ -11,7 +11,6 @@ import json
 import os
 import posixpath
 import re
-import zoneinfo
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
@@ -135,6 +134,8 @@ def _ignored(folder: Path, path: str) -> str:
 @cache
 def time_zones() -> frozenset[str]:
     """Returns the names of all time zones: those of the package tzdata, and those of this machine."""
+    import zoneinfo  # most runs look up nothing
+
     return frozenset(zoneinfo.available_timezones())
 
 

@@ -202,7 +202,8 @@ def targets_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     known = context.bundle.targets
     module = job.module
     listed = [(target, module.origin.at("targets", number)) for number, target in enumerate(module.targets)]
-    for target, origin in (*listed, *((target, module.origin.key("targets", target)) for target in module.by_target)):
+    keys = [("targets", target) for target in module.by_target] + [("adopt", target) for target in module.adopt]
+    for target, origin in (*listed, *((key[1], module.origin.key(*key)) for key in keys)):
         if known is not None and target not in known:
             hint = did_you_mean(target, sorted(known))
             message = f"databricks.yml has no target {quoted(target)}{hint}"

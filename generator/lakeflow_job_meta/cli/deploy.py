@@ -12,14 +12,17 @@ from lakeflow_job_meta.cli import params
 from lakeflow_job_meta.cli.report import echo, show_count, show_json, show_list, show_progress, show_text
 from lakeflow_job_meta.cli.run import end_like_ctrl_c
 from lakeflow_job_meta.config.bundle import read_bundle_declarations
+from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import DeployOptions, Reporter
 from lakeflow_job_meta.deployment.pipeline import DeployResult, deploy
 from lakeflow_job_meta.deployment.policy import Allowance
 from lakeflow_job_meta.deployment.select_backend import CliBackend, open_cli
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.errors import InvalidMetadata, OperationFailed
+from lakeflow_job_meta.jobs.units import Jobs
 from lakeflow_job_meta.planning.explain import kept_object
 from lakeflow_job_meta.planning.model import Action, BundlePlan
+from lakeflow_job_meta.planning.takeover_lines import takeover_lines
 from lakeflow_job_meta.state.tracking import DeployedJob, TrackedJob
 
 
@@ -79,17 +82,32 @@ def command(
     allowance = Allowance(allowed, allow_empty, overwrite_drift, allow_duplicates)
     options = DeployOptions(allowance, keep_going=keep_going, dry_run=dry_run)
     backend = CliBackend(cli, force_lock, parallel, all_bundles)
-    reporter = Reporter(show_progress, _show)
-    try:
-        result = deploy(project, cli.target, backend, options, reporter, compile_metadata=params.compile_metadata)
-    except InvalidMetadata as error:  # the reporter has shown the mistakes
-        raise OperationFailed(error.args[0]) from None
-    _show_jobs(result, form)
-    _show_result(result, dry_run)
-    failed = bool(result.compilation.errors or result.all_problems or result.left_behind or result.edited)
+    result = deploy_and_show(project, cli.target, backend, options)
+    show_jobs(result, form)
+    show_result(result, dry_run)
+    failed = has_failed(result)
     if to_run and not dry_run and not result.problems:
         failed = not _started_all(result, to_run) or failed
     ctx.exit(1 if failed else 0)
+
+
+def deploy_and_show(project: Project, target: str | None, backend: CliBackend, options: DeployOptions) -> DeployResult:
+    """Deploys, and shows how that goes on. Raises as `deploy` of the pipeline, and OperationFailed for mistakes."""
+
+    def show_taken_over(plan: BundlePlan, jobs: Jobs) -> None:
+        for line in takeover_lines(plan, jobs, target):
+            echo(line, err=True)
+
+    reporter = Reporter(show_progress, _show, show_taken_over)
+    try:
+        return deploy(project, target, backend, options, reporter, compile_metadata=params.compile_metadata)
+    except InvalidMetadata as error:  # the reporter has shown the mistakes
+        raise OperationFailed(error.args[0]) from None
+
+
+def has_failed(result: DeployResult) -> bool:
+    """Says whether a person has something to do."""
+    return bool(result.compilation.errors or result.all_problems or result.left_behind or result.edited)
 
 
 def _show(diagnostics: Sequence[Diagnostic], modules: int) -> None:
@@ -97,7 +115,8 @@ def _show(diagnostics: Sequence[Diagnostic], modules: int) -> None:
     show_count(diagnostics, modules)
 
 
-def _show_jobs(result: DeployResult, form: str) -> None:
+def show_jobs(result: DeployResult, form: str) -> None:
+    """Lists jobs with their modules and ids."""
     if form == "json":
         show_json([_job_object(job, result.plan) for job in result.jobs])
         return
@@ -115,7 +134,8 @@ def _job_object(job: TrackedJob, plan: BundlePlan) -> dict[str, object]:
     }
 
 
-def _show_result(result: DeployResult, dry_run: bool) -> None:
+def show_result(result: DeployResult, dry_run: bool) -> None:
+    """Shows what went wrong, what stays as it is, and what was done."""
     for line in (*result.all_problems, *(each.reason for each in (*result.held_back, *result.left_behind))):
         echo(line, err=True)
     echo(_summary(result, dry_run), err=True)

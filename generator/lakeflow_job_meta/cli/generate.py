@@ -9,7 +9,6 @@ import click
 from lakeflow_job_meta._internal.text import count
 from lakeflow_job_meta.cli.params import compile_for_review, open_project
 from lakeflow_job_meta.cli.report import ProgressBar, echo, show_count, show_diff, show_list, show_text
-from lakeflow_job_meta.deployment.policy import kept_files
 from lakeflow_job_meta.output import writer
 from lakeflow_job_meta.output.writer import Change, FileChanges, plan_changes
 
@@ -48,8 +47,11 @@ def command(ctx: click.Context, folder: Path | None, check: bool, diff: bool, al
             writer.apply_changes(changes, progress.update)
     if not diff:
         _show_changes(changes, written=not check)
-    for held_back in kept_files(changes):
-        echo(held_back.reason, err=True)
+    if changes.waiting or changes.losing_tasks:
+        from lakeflow_job_meta.deployment.policy import kept_files  # which most runs need not
+
+        for held_back in kept_files(changes):
+            echo(held_back.reason, err=True)
     show_count(diagnostics, compilation.modules)
     differs = check and bool(changes.changes)
     ctx.exit(1 if compilation.errors or changes.diagnostics or differs else 0)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib
+import keyword
 import os
 import sys
 from pathlib import Path
@@ -24,12 +25,14 @@ _COMMANDS = {
     "deploy": "Generate, pass the safety gate, and deploy.",
     "pull": "Write edits of the workspace into the metadata.",
     "unpause": "Start jobs that are paused in the workspace.",
+    "adopt": "Take over the jobs that modules name, and deploy.",
     "monitor": "Watch the metadata, and deploy what changes.",
     "status": "Show what the monitor did last, and what is left to do.",
     "history": "List what the monitor did.",
     "bundles": "List the bundles of a project of many, and move jobs.",
     "doctor": "Check what a deployment needs, and what to do about it.",
     "table": "Create, load, show, export and compare a control table.",
+    "import": "Turn jobs of bundle files or of the workspace into modules.",
     "explain": "Explain a code: what it means, an example, and the remedy.",
     "schema": "Print a JSON Schema for editors.",
 }
@@ -44,7 +47,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"lakeflow_job_meta.cli.{cmd_name.replace('-', '_')}")
+        name = f"{cmd_name.replace('-', '_')}{'_' if keyword.iskeyword(cmd_name) else ''}"
+        module = importlib.import_module(f"lakeflow_job_meta.cli.{name}")
         command: click.Command = module.command
         _add_project_option(command)
         return command

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -9,14 +10,17 @@ import click
 from lakeflow_job_meta.cli.params import compile_for_review, format_option, open_project, parallel_option, target_option
 from lakeflow_job_meta.cli.report import echo, show_count, show_text
 from lakeflow_job_meta.cli.run import end_like_ctrl_c
+from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.keeping import keeping_of
 from lakeflow_job_meta.deployment.select_backend import jobs_left_behind, open_cli, plan_live
+from lakeflow_job_meta.deployment.takeovers import find_takeovers, forgotten_keys
 from lakeflow_job_meta.diagnostics.model import errors_among
 from lakeflow_job_meta.output.writer import plan_changes
 from lakeflow_job_meta.planning.explain import FORMATS
 from lakeflow_job_meta.planning.files import compare_files
+from lakeflow_job_meta.planning.model import BundlePlan
 from lakeflow_job_meta.state.folder import state_folder
 from lakeflow_job_meta.state.store import JOBS, open_state_store
 from lakeflow_job_meta.state.tracking import DeployedJob, known_jobs
@@ -63,8 +67,10 @@ def command(
     bundle_plan = None
     if live:
         cli = open_cli(project, target)
-        bundle_plan = plan_live(project, cli, parallel, keeping_of(project, compilation))
-        for left in jobs_left_behind(cli, bundle_plan, _recorded_jobs(project, target)):
+        recorded = _recorded_jobs(project, target)
+        planned = plan_live(project, cli, parallel, keeping_of(project, compilation))
+        bundle_plan = _with_takeovers(planned, project, compilation, target, recorded)
+        for left in jobs_left_behind(cli, bundle_plan, _not_forgotten(project, recorded, bundle_plan)):
             echo(left.reason, err=True)
         if changes.changes:
             advice = "The files on disk are older than the metadata; --live is about the files. Run `ljm generate`."
@@ -72,6 +78,23 @@ def command(
     echo(FORMATS[form](plan, bundle_plan))
     show_count(diagnostics, compilation.modules)
     ctx.exit(1 if errors_among(diagnostics) or (check and plan.changes) else 0)
+
+
+def _with_takeovers(
+    plan: BundlePlan, project: Project, compilation: Compilation, target: str | None, recorded: Sequence[DeployedJob]
+) -> BundlePlan:
+    """Returns a live plan that says which jobs a deployment takes over instead of creating and deleting them."""
+    target = target or read_bundle_declarations(project).default_target
+    folder = state_folder(project, target)
+    found = find_takeovers(plan, project, compilation, target or "", recorded, folder).takeovers
+    freed = {f"resources.jobs.{each.former}" for each in found if each.key and each.is_held}
+    return plan.leaving_out(freed).with_changes([each.change() for each in found])
+
+
+def _not_forgotten(project: Project, recorded: Sequence[DeployedJob], plan: BundlePlan) -> list[DeployedJob]:
+    """Returns the recorded jobs but for those that were forgotten on purpose, or have another key now."""
+    ids, forgotten = {each.job_id for each in plan.resources if each.job_id}, forgotten_keys(project)
+    return [each for each in recorded if each.job_id not in ids and each.key not in forgotten]
 
 
 def _recorded_jobs(project: Project, target: str | None) -> tuple[DeployedJob, ...]:

@@ -151,7 +151,7 @@ def _summed_up(
             key
             for result in results
             if result.broken
-            for name, key, _ in result.modules
+            for name, key, *_ in result.modules
             if key and name in result.broken
         ),
         loose_tasks=frozenset(key for result in results for key in result.loose_tasks),
@@ -162,10 +162,10 @@ def _summed_up(
 
 def _jobs(compiler: UnitCompiler, units: Mapping[SourceUnit, UnitResult]) -> Jobs:
     sources = {
-        key: JobSource(name, unit, blueprint)
+        each.key: JobSource(each.name, unit, each.blueprint, each.adopt, each.formerly)
         for unit, result in units.items()
-        for name, key, blueprint in result.modules
-        if key is not None and name and job_path(key) in result.files
+        for each in result.modules
+        if each.key is not None and each.name and job_path(each.key) in result.files
     }
     return Jobs(compiler.project, compiler.layout.output, compiler.bundle.targets, sources)
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from lakeflow_job_meta.checks.context import OtherModules
 from lakeflow_job_meta.checks.references import jobs_run_by
 from lakeflow_job_meta.compiler.result import UnitResult
+from lakeflow_job_meta.compiler.takeovers import Takeovers, modules_at_odds
 from lakeflow_job_meta.compiler.unit import Links, UnitCompiler
 from lakeflow_job_meta.jobs.units import ParsedUnit
 from lakeflow_job_meta.parsing.keys import job_key
@@ -35,12 +36,16 @@ def link(
     """
     parsed = {unit: compiler.parse(unit) for unit in units if unit not in alone}
     names = {unit: parsed[unit].names if unit in parsed else alone[unit].modules for unit in units}
-    counted = Counter(key.casefold() for each in names.values() for _, key, _ in each if key is not None)
+    modules = [each for of_unit in names.values() for each in of_unit]
+    counted = Counter(each.key.casefold() for each in modules if each.key is not None)
+    odd = modules_at_odds(modules)
     for unit in units:
-        if unit not in parsed and any(key is not None and counted[key.casefold()] > 1 for _, key, _ in names[unit]):
+        if unit not in parsed and any(
+            key and (counted[key.casefold()] > 1 or key in odd) for _, key, *_ in names[unit]
+        ):
             parsed[unit] = compiler.parse(unit)
     known = {name: job_key(name) for name in other_modules}
-    known |= {name: key for each in names.values() for name, key, _ in each if name is not None and key is not None}
+    known |= {each.name: each.key for each in modules if each.name is not None and each.key is not None}
     # A job that runs others depends on them, and so was parsed.
     # In reading order, since the last one of those that collide counts.
     in_order = [parsed[unit] for unit in units if unit in parsed]
@@ -49,7 +54,9 @@ def link(
         for unit in in_order
         for job in unit.jobs
     }
-    links = Links(OtherModules(known, runs, frozenset(known.values())), _collisions(in_order))
+    taking = [each.parsed for unit in (in_order if odd else ()) for each in unit.modules if each.parsed.key in odd]
+    takeovers = Takeovers({key.casefold(): name for name, key in known.items()} if odd else {}, taking)
+    links = Links(OtherModules(known, runs, frozenset(known.values())), _collisions(in_order), takeovers)
     return {unit: compiler.compile(parsed[unit], links) if unit in parsed else alone[unit] for unit in units}
 
 

@@ -14,11 +14,9 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from lakeflow_job_meta.checks.file_lookups import FileLookups
@@ -30,7 +28,7 @@ from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.parsing.units import SourceUnit
 
 if TYPE_CHECKING:
-    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures import Future, ProcessPoolExecutor
     from multiprocessing.process import BaseProcess
 
 TURN_SECONDS = 0.01
@@ -173,6 +171,9 @@ class _Pool:
     """
 
     def __init__(self, compiler: UnitCompiler, most: int) -> None:
+        # Hardly any run has workers, so what they need is imported with the first one.
+        from concurrent.futures import ThreadPoolExecutor
+
         self.chunks: dict[Future[None], _Chunk] = {}
         self._compiler = compiler
         self._most = most
@@ -189,6 +190,8 @@ class _Pool:
         Returns:
             The project's templates as workers have seen them.
         """
+        from concurrent.futures import FIRST_COMPLETED, wait
+
         templates: Templates = set()
         done, _ = wait(self.chunks, 0 if work.left else LIVENESS_SECONDS, return_when=FIRST_COMPLETED)
         if not (done or work.left or _live_workers()):
@@ -240,6 +243,8 @@ class _Pool:
         self.chunks[worker.submit(_compile_chunk, path)] = _Chunk(path, units, worker)
 
     def _begin(self) -> Path:
+        from tempfile import TemporaryDirectory
+
         # Before a new Python has the path of this one, its own begins with the current folder, and that could hold a
         # file that is named like a module of the standard library.
         if "PYTHONSAFEPATH" not in os.environ:
@@ -248,7 +253,6 @@ class _Pool:
         return Path(self._at_end.enter_context(TemporaryDirectory(prefix="ljm-", ignore_cleanup_errors=True)))
 
     def _start(self) -> ProcessPoolExecutor:
-        # Hardly any run needs them, and they take longer to import than what that run does.
         import multiprocessing
         from concurrent.futures import ProcessPoolExecutor
 

@@ -13,13 +13,13 @@ from lakeflow_job_meta._internal.secret_forms import Found
 from lakeflow_job_meta._internal.secrets import secrets_of
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta.blueprints.expansion import ExpandedModule
-from lakeflow_job_meta.checks.all_checks import check_job
 from lakeflow_job_meta.checks.context import CheckContext, NeedsOthers, OtherModules
-from lakeflow_job_meta.checks.file_lookups import FileLookups
+from lakeflow_job_meta.checks.file_lookups import Answer, FileLookups, Lookup
 from lakeflow_job_meta.checks.policies import policies_of
 from lakeflow_job_meta.checks.secrets import holds_no_secrets, module_holds_no_secrets
 from lakeflow_job_meta.checks.settings import constants_fit_the_schema
 from lakeflow_job_meta.compiler.result import UnitResult
+from lakeflow_job_meta.compiler.takeovers import Takeovers
 from lakeflow_job_meta.config.bundle import BundleDeclarations
 from lakeflow_job_meta.config.model import Defaults, Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, errors_among
@@ -68,16 +68,19 @@ class Links:
     Attributes:
         others: All modules of the project, as far as they are known.
         collisions: Modules that would become the same job, by the job's key in small letters.
+        takeovers: Modules that take over what others take over too, or what others are.
     """
 
     others: OtherModules
     collisions: Mapping[str, Sequence[ParsedModule]]
+    takeovers: Takeovers = field(default_factory=Takeovers)
 
-    def collision_of(self, module: ParsedModule) -> list[Diagnostic]:
-        """Returns what keeps a module from standing beside another one, if anything does."""
+    def conflicts_of(self, module: ParsedModule) -> list[Diagnostic]:
+        """Returns what keeps a module from standing beside other ones."""
         same = self.collisions.get(module.key.casefold(), ()) if module.key is not None else ()
         other = next((each for each in same if each is not module), None)
-        return [] if other is None else [_collision(module, other)]
+        collisions = [] if other is None else [_collision(module, other)]
+        return [*collisions, *self.takeovers.problems_of(module)]
 
 
 def _collision(one: ParsedModule, other: ParsedModule) -> Diagnostic:
@@ -118,6 +121,7 @@ class UnitCompiler:
         self.files = files
         self._severity = SeverityOverrides(dict(project.checks))
         self._renderer = Renderer(project)
+        self._shapes: dict[bytes, dict[Lookup, Answer]] = {}
 
     @property
     def templates(self) -> set[tuple[str, str | None]]:
@@ -155,12 +159,12 @@ class UnitCompiler:
         """
         content = unit.source.content
         others = links.others if links else None
-        context = CheckContext(self.project, self.layout.output, self.bundle, self.files.noting(), others)
+        context = CheckContext(self.project, self.layout.output, self.bundle, self.files.noting(), others, self._shapes)
         found = _Findings(diagnostics=self._severity.apply(content.diagnostics))
         damaged = {_line(each) for each in found.diagnostics if not _is_read_all_the_same(each)}
         # All checks come before the first rendering, which would be for nothing where a check needs the other modules.
         checked = [
-            (module.parsed, *_checked(module, context, links.collision_of(module.parsed) if links else []))
+            (module.parsed, *_checked(module, context, links.conflicts_of(module.parsed) if links else []))
             for module in unit.modules
         ]
         for example in unit.examples:
@@ -211,11 +215,14 @@ class UnitCompiler:
 
 
 def _checked(
-    module: BuiltModule, context: CheckContext, collisions: list[Diagnostic]
+    module: BuiltModule, context: CheckContext, conflicts: list[Diagnostic]
 ) -> tuple[Job | None, list[Diagnostic]]:
     """Checks one module; a broken one too, so that all its mistakes are found in one run."""
+    # Most runs find everything in the cache, and do without checks.
+    from lakeflow_job_meta.checks.all_checks import check_job
+
     parsed, built = module.parsed, module.built
-    problems = [*parsed.diagnostics, *collisions]
+    problems = [*parsed.diagnostics, *conflicts]
     # A broken module may have no source only because none could be read; and that of a row, the row switches off.
     is_no_news = parsed.is_broken or isinstance(parsed.origin.document, ExpandedModule)
     found = [each for each in built.diagnostics if not (is_no_news and each.code == NO_ACTIVE_SOURCE.code)]

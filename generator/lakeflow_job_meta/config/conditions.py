@@ -30,7 +30,8 @@ def condition_mistakes(
         kind, _, name = key.partition(".")
         if not (key in plain or (kind in _NAMED and name)):
             known = [*plain, "tag.NAME", "column.NAME"]
-            yield PROJECT_FILE_MISTAKE.at(origin.key(key), f"unknown condition {quoted(key)}{did_you_mean(key, known)}")
+            hint = f"; write {quoted(f'{kind}.NAME')}" if kind in _NAMED else did_you_mean(key, known)
+            yield PROJECT_FILE_MISTAKE.at(origin.key(key), f"unknown condition {quoted(key)}{hint}")
         elif isinstance(wanted, dict) or wanted in (None, []) or _has_map(wanted):
             message = f"{key!r} is a text, or a list of texts of which one must fit"
             yield PROJECT_FILE_MISTAKE.at(origin.at(key), message)

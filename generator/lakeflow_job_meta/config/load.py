@@ -21,6 +21,7 @@ from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, Unreadabl
 from lakeflow_job_meta.diagnostics.rules import PROJECT_FILE_MISTAKE, UNKNOWN_FIELD
 from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.parsing.keys import TaskKeys
+from lakeflow_job_meta.parsing.model import SourceParameters
 from lakeflow_job_meta.schema.validator import Finding, compare
 from lakeflow_job_meta.text.yaml_documents import open_yaml
 from lakeflow_job_meta.text.yaml_reader import read_yaml
@@ -111,6 +112,7 @@ def _project(folder: Path, origin: SourceRef, value: dict[str, Value]) -> model.
         control_table=cast("str | None", value.get("control_table")) or next(tables, None),
         job_name=str(section("naming").get("job_name") or "{module_name}"),
         task_keys=TaskKeys(section("naming").get("task_key") or TaskKeys.AS_WRITTEN),
+        source_parameters=SourceParameters(value.get("source_parameters") or SourceParameters.ALL),
         defaults=model.Defaults(
             warehouse_id=cast("str | None", defaults.get("warehouse_id")),
             job=cast("dict[str, Value]", defaults.get("job") or {}),
@@ -124,6 +126,7 @@ def _project(folder: Path, origin: SourceRef, value: dict[str, Value]) -> model.
         keep=tuple(map(_keep_rule, _kept(section("deploy")))),
         hand_edits=model.HandEdits(section("deploy").get("hand_edits") or model.HandEdits.HOLD_BACK),
         first_pause=section("deploy").get("first_pause") is True,
+        removed=tuple(map(_removal, cast("list[Value]", section("deploy").get("removed") or []))),
         bundles=_bundles(section("bundles")) if value.get("bundles") is not None else None,
     )
 
@@ -139,6 +142,12 @@ def _keep_rule(entry: Value) -> model.KeepRule:
         return model.KeepRule(model.PAUSES)
     settings = model.PAUSES if entry["setting"] == _PAUSES else (path_in(str(entry["setting"])) or (),)
     return model.KeepRule(settings, tuple(cast("list[str]", entry.get("modules") or ["*"])))
+
+
+def _removal(entry: Value) -> model.Removal:
+    if isinstance(entry, dict):
+        return model.Removal(str(entry["module"]), entry.get("keep_job") is True)
+    return model.Removal(str(entry))
 
 
 def _bundles(section: dict[str, Value]) -> model.Bundles:

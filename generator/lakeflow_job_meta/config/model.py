@@ -14,7 +14,7 @@ from lakeflow_job_meta._internal.fs import kind_of_path
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.diagnostics.model import Severity, SourceRef
 from lakeflow_job_meta.parsing.keys import TaskKeys
-from lakeflow_job_meta.parsing.model import Source
+from lakeflow_job_meta.parsing.model import Source, SourceParameters
 
 PROJECT_FILE = "job_meta.yml"
 BUNDLE_FILE = "databricks.yml"
@@ -122,6 +122,14 @@ class Preset:
     sources: tuple[Source, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A module that is gone on purpose: its job may be deleted, or stays in the workspace and is forgotten."""
+
+    module_name: str
+    keep_job: bool = False
+
+
 SettingPath = tuple[str, ...]
 """The names that lead to a setting of a job; `*` stands for every item of a list."""
 
@@ -209,12 +217,14 @@ class Project:
         control_table: The table's name that notebooks get; None in a project of YAML alone.
         job_name: A pattern of the jobs' names; `{module_name}` stands for the module's.
         task_keys: How the keys of tasks are made.
+        source_parameters: What notebooks get, unless a module or a source says it.
         job_template: The user's own template, relative to `folder`.
         allow_unknown: Settings that pass although the schema does not know them, such as `task.new_setting`.
         checks: Severity by code: `error`, `warning` or `off`.
         strict: Whether any warning of the databricks CLI keeps everything from being deployed.
         keep: Settings that stay as somebody has set them in the workspace.
         first_pause: Whether what starts a job is paused when the job is created.
+        removed: Modules whose jobs may go, whatever else may be deleted.
         bundles: How the jobs are split; None for one bundle, whose folder is `folder`.
         origin: Where the file itself stands, for messages about its defaults.
         policies_file: A file with more policies, that the command line or Python names.
@@ -228,6 +238,7 @@ class Project:
     control_table: str | None = None
     job_name: str = "{module_name}"
     task_keys: TaskKeys = TaskKeys.AS_WRITTEN
+    source_parameters: SourceParameters = SourceParameters.ALL
     defaults: Defaults = field(default_factory=Defaults)
     job_template: str | None = None
     allow_unknown: frozenset[str] = frozenset()
@@ -237,6 +248,7 @@ class Project:
     keep: tuple[KeepRule, ...] = (KeepRule(PAUSES),)
     hand_edits: HandEdits = HandEdits.HOLD_BACK
     first_pause: bool = False
+    removed: tuple[Removal, ...] = ()
     bundles: Bundles | None = None
     presets: tuple[Preset, ...] = ()
     policies: tuple[Policy, ...] = ()

@@ -37,9 +37,14 @@ COLUMNS = (
     ControlColumn("description", "STRING", of_module=True, is_optional=True),
     ControlColumn("targets", "STRING", holds_json=True, of_module=True, is_optional=True),
     ControlColumn("presets", "STRING", holds_json=True, of_module=True, is_optional=True),
+    ControlColumn("adopt", "STRING", holds_json=True, of_module=True, is_optional=True),
+    # A name, or a JSON list of names.
+    ControlColumn("formerly", "STRING", of_module=True, is_optional=True),
     # Of a row that a blueprint makes the tasks of.
     ControlColumn("blueprint", "STRING", is_optional=True),
     ControlColumn("parameters", "STRING", holds_json=True, is_optional=True),
+    # What a module says of all of its sources is written into each.
+    ControlColumn("source_parameters", "STRING", is_optional=True),
 )
 METADATA_COLUMNS = tuple(column for column in COLUMNS if column.stamp is None)
 

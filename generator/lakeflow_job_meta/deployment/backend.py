@@ -14,8 +14,10 @@ from typing import Protocol
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.policy import Allowance, Audience, Twin
+from lakeflow_job_meta.deployment.takeovers import FoundTakeovers
 from lakeflow_job_meta.diagnostics.model import Diagnostic
-from lakeflow_job_meta.errors import OperationFailed
+from lakeflow_job_meta.errors import OperationFailed, PolicyViolation
+from lakeflow_job_meta.jobs.units import Jobs
 from lakeflow_job_meta.planning.model import BundlePlan
 from lakeflow_job_meta.state.tracking import DeployedJob, known_jobs
 from lakeflow_job_meta.tables.store import TableStore
@@ -48,10 +50,14 @@ class DeployOptions:
 
 @dataclass(frozen=True, slots=True)
 class Reporter:
-    """Takes lines of progress, and the problems of the metadata with the number of its modules."""
+    """Takes lines of progress, the problems of the metadata with the number of its modules, and which jobs it takes over.
+
+    The latter is a plan, with the jobs of the metadata.
+    """
 
     on_progress: Callable[[str], None] = lambda line: None
     on_checked: Callable[[Sequence[Diagnostic], int], None] = lambda diagnostics, modules: None
+    on_taken_over: Callable[[BundlePlan, Jobs], None] = lambda plan, jobs: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,14 @@ class DeployReport:
     notices: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class TakeoverPlan:
+    """A plan as it is once some jobs have their new places, and why some cannot have them."""
+
+    plan: BundlePlan
+    refused: tuple[PolicyViolation, ...] = ()
+
+
 class JobsRejected(OperationFailed):
     """Some jobs cannot be deployed as they are, and block the others. Nothing was changed in the workspace.
 
@@ -113,6 +127,12 @@ class Deployer(Protocol):
 
     def leave_out(self, names: Collection[str]) -> BundlePlan:
         """Returns the newest plan in which some resources stay as they are; it is the newest from now on."""
+
+    def take_over(self, found: FoundTakeovers) -> TakeoverPlan:
+        """Returns the newest plan as it is once some jobs have their new places; changes nothing in the workspace."""
+
+    def rebind(self) -> bool:
+        """Gives jobs their new places, but for those that are left out; True if another plan is to be made for that."""
 
     def is_deployed(self, plan: BundlePlan) -> bool:
         """Says whether jobs and their files are in the workspace as the metadata has them."""

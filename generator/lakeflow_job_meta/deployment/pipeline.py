@@ -24,6 +24,7 @@ from lakeflow_job_meta.deployment.backend import (
     Reporter,
     StalePlan,
 )
+from lakeflow_job_meta.deployment.file_swap import put_back_after_a_crash, swapped_files
 from lakeflow_job_meta.deployment.policy import (
     doubled_jobs,
     edited_jobs,
@@ -35,6 +36,17 @@ from lakeflow_job_meta.deployment.policy import (
     refused_deletions,
     resources_of,
     stray_jobs,
+)
+from lakeflow_job_meta.deployment.takeovers import (
+    FoundTakeovers,
+    Takeover,
+    find_takeovers,
+    forget_takeovers,
+    forgotten_keys,
+    has_wishes,
+    leaving_keys,
+    note_takeovers,
+    removed_keys,
 )
 from lakeflow_job_meta.errors import InvalidMetadata, LakeflowJobMetaError, OperationFailed, PolicyViolation
 from lakeflow_job_meta.output.writer import (
@@ -117,6 +129,12 @@ class DeployResult:
         return self.plan.leaving_out(job_names(self.undone)) if self.undone else self.plan
 
     @property
+    def has_failed(self) -> bool:
+        """Whether something was to be written in the workspace, and nothing was."""
+        written = self.plan.written_jobs()
+        return bool(self.problems and written) and self.undone.issuperset(written)
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What the databricks CLI warns of, with locations; nothing is kept from being deployed by it."""
         return self.plan.warnings
@@ -152,6 +170,7 @@ def deploy(
     folder = state_folder(project, target)
     tracking = open_state_store(project, folder, JOBS, workspace)
     with deployment_lock(folder, on_wait=reporter.on_progress) as lock:
+        put_back_after_a_crash(project, folder)
         prepared = prepare(project, options, reporter, compile_metadata, writes_files=backend.writes_files)
         context = DeployContext(project, target, folder, lock, tracking, options, reporter, workspace)
         return apply(prepared, backend, context)
@@ -223,9 +242,11 @@ def _with_deletions_held_back(
     held_back: tuple[PolicyViolation, ...],
     options: DeployOptions,
 ) -> PreparedDeployment:
-    refused = tuple(refused_deletions(changes, compilation, options.allowance))
+    # Of a job that is renamed, nothing is deleted but its file.
+    leaving = replace(options.allowance, removed=leaving_keys(project, compilation))
+    refused = tuple(refused_deletions(changes, compilation, leaving))
     held = {key for violation in refused for key in violation.jobs}
-    waiting = options.unconfirmed({*changes.job_keys(Change.DELETE)} - held)
+    waiting = options.unconfirmed({*changes.job_keys(Change.DELETE)} - held - compilation.jobs.renamed.keys())
     if held or waiting:
         # All of a job stays with it: its inline SQL, and what its bundle takes along for it.
         changes = plan_changes(project, replace(compilation, kept_jobs=compilation.kept_jobs | held | waiting))
@@ -235,13 +256,23 @@ def _with_deletions_held_back(
 def apply(prepared: PreparedDeployment, backend: DeployBackend, context: DeployContext) -> DeployResult:
     """Writes the files, deploys behind the gate, and records the jobs; to be called inside the lock.
 
+    Where nothing is deployed, the files are as they were before.
+
     Raises:
         PolicyRefused: The gate; nothing was changed in the workspace.
         OperationFailed: It failed before anything was deployed.
     """
+    if prepared.changes is None:
+        return _applied(prepared, backend, context)
+    with swapped_files(prepared.changes, context.folder) as swap:
+        result = _applied(prepared, backend, context)
+        if not context.options.dry_run and not result.has_failed:
+            swap.keep()
+        return result
+
+
+def _applied(prepared: PreparedDeployment, backend: DeployBackend, context: DeployContext) -> DeployResult:
     compilation, changes = prepared.compilation, prepared.changes
-    if changes is not None:
-        apply_changes(changes)
     try:
         result = _deploy(backend.open(context, compilation), compilation, context)
     except JobsRejected as rejected:
@@ -263,6 +294,10 @@ def _deploy(deployer: Deployer, compilation: Compilation, context: DeployContext
     is_needed = not deployer.is_deployed(gated.plan)
     report = DeployReport()
     if is_needed and not context.options.dry_run:
+        if gated.takeovers:
+            note_takeovers(context.folder, gated.takeovers)
+            if deployer.rebind():
+                gated = _gated_plan(deployer, compilation, context)
         try:
             report = deployer.deploy(gated.plan)
         except StalePlan:
@@ -296,11 +331,12 @@ class _GatedPlan:
     held_back: tuple[PolicyViolation, ...]
     edited: tuple[PolicyViolation, ...]
     waiting: frozenset[str] = frozenset()
+    takeovers: tuple[Takeover, ...] = ()
 
 
 def _gated_plan(deployer: Deployer, compilation: Compilation, context: DeployContext) -> _GatedPlan:
     options = context.options
-    plan = deployer.plan()
+    plan, found = _plan_with_takeovers(deployer, compilation, context)
     for line in kept_lines(plan):
         context.reporter.on_progress(f"Kept as it is in the workspace: {line}.")
     if plan.first_paused:
@@ -308,28 +344,46 @@ def _gated_plan(deployer: Deployer, compilation: Compilation, context: DeployCon
     parts = _parts_without_module(plan, compilation)
     recorded = _recorded_jobs(context) if plan.jobs(Action.CREATE, Action.DELETE) or parts else ()
     keys = {job.key for job in recorded}
-    edited = tuple(edited_jobs(plan, options.allowance, options.audience))
+    allowance = replace(options.allowance, removed=removed_keys(context.project))
+    edited = tuple(edited_jobs(plan, allowance, options.audience))
     held_back = (*protected_changes(plan, compilation, keys), *edited)
     if held_back:
         plan = deployer.leave_out(resources_of(held_back))
     twins = deployer.twins(plan, recorded) if plan.jobs(Action.CREATE) else []
     violations = [
-        *doubled_jobs(twins, options.allowance, options.audience),
+        *found.violations,
+        *doubled_jobs(twins, allowance, options.audience, context.target),
         *stray_jobs(plan, compilation, parts, keys),
-        *policy_violations(plan, options.allowance, options.audience),
+        *policy_violations(plan, allowance, options.audience),
     ]
     if edited and context.project.hand_edits is HandEdits.REFUSE:
         refuse([*violations, *edited])
     if not options.hold_back:
         refuse([*violations, *(edited if violations else ())])
-        return _GatedPlan(plan, held_back, edited)
+        return _GatedPlan(plan, held_back, edited, takeovers=found.takeovers)
     if violations:
         plan = deployer.leave_out(resources_of(violations))
     waiting = options.unconfirmed(plan.jobs(Action.DELETE))
     if waiting:
         plan = deployer.leave_out(job_names(waiting))
-    refuse([*policy_violations(plan, options.allowance, options.audience)])
-    return _GatedPlan(plan, (*held_back, *violations), edited, waiting)
+    refuse([*policy_violations(plan, allowance, options.audience)])
+    return _GatedPlan(plan, (*held_back, *violations), edited, waiting, found.takeovers)
+
+
+def _plan_with_takeovers(
+    deployer: Deployer, compilation: Compilation, context: DeployContext
+) -> tuple[BundlePlan, FoundTakeovers]:
+    """Returns a new plan as it is with the jobs in their new places, and which that are."""
+    plan, project, folder = deployer.plan(), context.project, context.folder
+    if not has_wishes(project, compilation):
+        return plan, FoundTakeovers()
+    found = find_takeovers(plan, project, compilation, context.target or "", _recorded_jobs(context), folder)
+    if not found:
+        return plan, found
+    planned = deployer.take_over(found)
+    if found.takeovers:
+        context.reporter.on_taken_over(planned.plan, compilation.jobs)
+    return planned.plan, replace(found, violations=(*found.violations, *planned.refused))
 
 
 def _parts_without_module(plan: BundlePlan, compilation: Compilation) -> Sequence[JobPart]:
@@ -364,7 +418,9 @@ def _recorded(result: DeployResult, context: DeployContext) -> DeployResult:
     try:
         rows = tracking.rows()
         known, kept = jobs_by_target(rows).get(target, ()), {*staying, *(job.key for job in result.deployed)}
-        gone = [job for job in known if job.key not in kept]
+        kept |= forgotten_keys(context.project)
+        ids = {job.job_id for job in result.deployed}
+        gone = [job for job in known if job.key not in kept and job.job_id not in ids]
         deleted = () if result.problems else plan.jobs(Action.DELETE)
         left = result.deployer.living([job for job in gone if job.key not in deleted])
         jobs = record_jobs(
@@ -379,6 +435,7 @@ def _recorded(result: DeployResult, context: DeployContext) -> DeployResult:
         )
         left += _doubled(result, context, {job.job_id for job in (*result.deployed, *left)})
         write_left_behind(context.folder, left)
+        forget_takeovers(context.folder, result.undone)
     except LakeflowJobMetaError as error:
         problem = f"the jobs are deployed, but could not be recorded: {error} Run again. [record]"
         return replace(result, record_problem=f"{tracking.name}: error: {problem}")

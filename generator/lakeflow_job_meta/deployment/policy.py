@@ -46,13 +46,15 @@ class Audience(str, Enum):
 class Allowance:
     """What a person has allowed: how many deletions, deleting all jobs at once, overwriting edits made by hand.
 
-    `doubling` is to create jobs although the workspace seems to have them.
+    `doubling` is to create jobs although the workspace seems to have them. `removed` are the keys of jobs that the
+    project file says to be gone: each may be deleted besides.
     """
 
     deletions: int = 0
     emptying: bool = False
     overwriting: bool = False
     doubling: bool = False
+    removed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,9 @@ class Twin:
     evidence: str
 
 
-def doubled_jobs(twins: Iterable[Twin], allowed: Allowance, audience: Audience) -> Iterator[PolicyViolation]:
+def doubled_jobs(
+    twins: Iterable[Twin], allowed: Allowance, audience: Audience, target: str | None = None
+) -> Iterator[PolicyViolation]:
     """Yields the creations of jobs that the workspace has already."""
     found = [] if allowed.doubling else list(twins)
     if found:
@@ -80,8 +84,8 @@ def doubled_jobs(twins: Iterable[Twin], allowed: Allowance, audience: Audience) 
         more = f"; and {len(found) - 10} more" if len(found) > 10 else ""
         yield PolicyViolation(
             f"{count(len(found), 'job')} would be created although the workspace has them ({shown}{more}).",
-            "Take each over with `databricks bundle deployment bind KEY ID` and deploy again, or delete the one there; "
-            f"if it is another job, {audience.allowing(allow_duplicates=True)}.",
+            f"Take each over by `adopt: {{{target or 'TARGET'}: ID}}` in its module and deploy again, or delete the one "
+            f"there; if it is another job, {audience.allowing(allow_duplicates=True)}.",
             tuple(dict.fromkeys(twin.key for twin in found)),
         )
 
@@ -98,6 +102,7 @@ def policy_violations(
 ) -> Iterator[PolicyViolation]:
     """Yields what a plan does that nobody has allowed."""
     yield from _job_deletions(plan, allowed, audience)
+    yield from _jobs_under_two_keys(plan)
     yield from _other_losses(plan)
     yield from _emptied_jobs(plan)
     yield from edited_jobs(plan, allowed, audience)
@@ -119,14 +124,28 @@ def edited_jobs(plan: BundlePlan, allowed: Allowance, audience: Audience) -> Ite
 
 def _job_deletions(plan: BundlePlan, allowed: Allowance, audience: Audience) -> Iterator[PolicyViolation]:
     doomed = tuple(plan.jobs(Action.DELETE))
-    if len(doomed) > allowed.deletions:
-        shown = f"{count(len(doomed), 'job')} ({listing(doomed)}); {allowed.deletions} allowed."
-        remedy = f"If that is meant, {audience.allowing(max_deletes=len(doomed))}."
-        yield PolicyViolation(f"This deployment would delete {shown}", remedy, doomed)
+    others = tuple(key for key in doomed if key not in allowed.removed)
+    if len(others) > allowed.deletions:
+        shown = f"{count(len(others), 'job')} ({listing(others)}); {allowed.deletions} allowed."
+        remedy = f"If that is meant, {audience.allowing(max_deletes=len(others))}."
+        yield PolicyViolation(f"This deployment would delete {shown}", remedy, others)
     staying = plan.jobs(*(action for action in Action if action is not Action.DELETE))
     if doomed and not staying and not allowed.emptying:
         sentence = "This deployment would leave no job at all, as if a source of metadata had become empty."
         yield PolicyViolation(sentence, f"If that is meant, {audience.allowing(allow_empty=True)}.", doomed)
+
+
+def _jobs_under_two_keys(plan: BundlePlan) -> Iterator[PolicyViolation]:
+    """Yields the deletions of jobs that are also another key's, as where one was bound twice: no option allows them."""
+    staying = {each.job_id: each.shown for each in plan.resources if each.job_id and each.action is not Action.DELETE}
+    doomed = [each for each in plan.resources if each.action is Action.DELETE and each.job_id in staying]
+    if doomed and (keys := tuple(each.shown for each in doomed)):
+        shown = "; ".join(f"{each.shown} and {staying[each.job_id]}: job {each.job_id}" for each in doomed[:10])
+        yield PolicyViolation(
+            f"This deployment would delete {count(len(doomed), 'job')} that another key of the bundle has too ({shown}).",
+            "Write `formerly: OLD_MODULE` in the module that has it, which makes the bundle forget the old key.",
+            keys,
+        )
 
 
 def _emptied_jobs(plan: BundlePlan) -> Iterator[PolicyViolation]:
@@ -250,7 +269,7 @@ def refused_deletions(changes: FileChanges, compilation: Compilation, allowed: A
     if orphaned:
         empty = listing([snapshot.source for snapshot in compilation.missing if not snapshot.is_unreadable])
         yield _emptying(f"{empty} holds no module", orphaned)
-    others = tuple(key for key in doomed if key not in orphaned)
+    others = tuple(key for key in doomed if key not in orphaned and key not in allowed.removed)
     if len(others) > allowed.deletions:
         shown = f"{count(len(others), 'job')} ({listing(others)})"
         sentence = f"{shown} left the metadata and would be deleted; {allowed.deletions} allowed."

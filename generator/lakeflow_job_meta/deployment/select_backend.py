@@ -78,7 +78,7 @@ class CliBackend:
 
         def open_bundle(name: str, unit: Compilation, folder: Path, digest: Callable[[], str]) -> CliDeployer:
             bundle = cli_of_bundle(cli, context.project, name)
-            return CliDeployer(bundle, context.project, unit, folder, self.force_lock, digest, tables, keeping)
+            return CliDeployer(bundle, context.project, unit, folder, self.force_lock, digest, tables, keeping, name)
 
         return BundlesDeployer(context, compilation, open_bundle, self.parallel, self.all_bundles, stop)
 

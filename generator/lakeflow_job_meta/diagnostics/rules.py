@@ -14,6 +14,8 @@ from lakeflow_job_meta.diagnostics.model import Diagnostic, Rule, Severity
 # The form of the metadata: files, rows, fields and names.
 DUPLICATE_MODULE = Rule("duplicate-module", is_fixed=True)
 JOB_KEY_COLLISION = Rule("job-key-collision", is_fixed=True)
+ADOPTED_TWICE = Rule("adopted-twice", is_fixed=True)
+FORMER_NAME = Rule("former-name", is_fixed=True)
 UNKNOWN_FIELD = Rule("unknown-field", is_fixed=True)
 WRONG_TYPE = Rule("wrong-type", is_fixed=True)
 MISSING_FIELD = Rule("missing-field", is_fixed=True)

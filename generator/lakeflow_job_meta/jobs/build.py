@@ -28,12 +28,12 @@ from lakeflow_job_meta.diagnostics.rules import (
 from lakeflow_job_meta.jobs import task_types
 from lakeflow_job_meta.jobs.dependencies import Stages
 from lakeflow_job_meta.jobs.key_order import in_job_order, in_task_order
-from lakeflow_job_meta.jobs.layers import Layer, by_target, merge_layers
+from lakeflow_job_meta.jobs.layers import Layer, as_written, merge_layers
 from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, LocalPath, Patterns, with_paths
 from lakeflow_job_meta.jobs.model import Job, SqlFile, TaskOrigin
 from lakeflow_job_meta.jobs.presets import Numbered, applies_to, presets_of, with_sources
 from lakeflow_job_meta.parsing.keys import MAX_TASK_KEY, job_key, task_key, task_key_problem
-from lakeflow_job_meta.parsing.model import Module, Source
+from lakeflow_job_meta.parsing.model import Module, Source, SourceParameters
 
 ACTIVE_DEFAULT_EXCLUSIVE = ("schedule", "trigger", "continuous")
 """A job has at most one of these, so a default for one yields to a module that sets another."""
@@ -171,7 +171,7 @@ class _Builder:
         if module.description is not None:
             origin = module.origin.at("description")
             layers.append(Layer("module", origin, module.description, ("description",), is_derived=True))
-        return _yielding([*layers, *by_target(Layer("module", module.origin.at("job_config"), module.job_config))])
+        return _yielding([*layers, *as_written(Layer("module", module.origin.at("job_config"), module.job_config))])
 
     def task(self, source: Source) -> tuple[dict[str, Value], TaskOrigin]:
         """Returns the task of one source, and what it was made of."""
@@ -184,18 +184,25 @@ class _Builder:
                 self._report(UNKNOWN_FIELD, origin.key(key), f"{key!r} cannot be in 'transformation_config': {instead}")
         own = Layer(self._layer_of(source), origin, source.transformation_config, moves=task_types.WRITTEN_ELSEWHERE)
         layers: list[Layer] = []
-        settings.update(self._settings(own, source.task_key, source.source_id, layers))
+        settings.update(self._settings(own, source.task_key, self._added_parameters(source), layers))
         return in_task_order(settings), TaskOrigin(source, tuple(layers))
+
+    def _added_parameters(self, source: Source) -> dict[str, Value]:
+        """Returns the parameters by which a notebook finds its row: none where source, module or project say so."""
+        wanted = source.parameters or self.module.parameters or self.project.source_parameters
+        values = (source.source_id, self.project.control_table)
+        added = dict(zip(task_types.ADDED_PARAMETERS, values, strict=True)) if wanted is SourceParameters.ALL else {}
+        return {name: value for name, value in added.items() if value is not None}
 
     def _layer_of(self, source: Source) -> str:
         """Names the layer of a source: its own, or the preset that adds it."""
         added = next((each for _, each in self.presets if source in each.sources), None)
         return "source" if added is None else f"preset {added.name}"
 
-    def _settings(self, own: Layer, key: str, source_id: str, layers: list[Layer]) -> dict[str, Value]:
+    def _settings(self, own: Layer, key: str, parameters: dict[str, Value], layers: list[Layer]) -> dict[str, Value]:
         """Turns a `transformation_config` into the settings of a task, without key and dependencies.
 
-        `layers` gets what the settings are merged from, in that order.
+        `parameters` are those that a notebook gets; `layers` gets what the settings are merged from, in that order.
         """
         config = own.value if isinstance(own.value, dict) else {}
         kind = _kind_of(config, own.ref)
@@ -205,7 +212,7 @@ class _Builder:
             # What else is wrong with the task is found all the same.
             return _without(merge_layers([own], own.prefix), (*task_types.BY_BLOCK, *_NOT_OF_THE_API))
         block = self._block(config, kind, own.ref)
-        merging = [*self._task_defaults(config, kind, own.prefix), *by_target(own)]
+        merging = [*self._task_defaults(config, kind, own.prefix), *as_written(own)]
         layers += merging
         settings = _without(merge_layers(merging, own.prefix), _NOT_OF_THE_API)
         if not isinstance(block, dict):
@@ -215,17 +222,17 @@ class _Builder:
             self._check_sql(block, config, own.ref)
             layers += self._default_warehouse(block, own.prefix)
         text = block.get(task_types.INLINE_SQL)
-        sql_name = self._sql_name(key, text)
+        sql_name = self._sql_name(key, text) if isinstance(text, str) else key
         if isinstance(text, str):
             self.sql_names.add(sql_name.casefold())
             self.sql_files.append(SqlFile(sql_name, text))
         if kind.block == "for_each_task" and isinstance(block.get("task"), dict):
             path = (kind.block, "task")
             inner = replace(own, ref=own.ref.at(*path), value=block["task"], prefix=(*own.prefix, *path))
-            block = {**block, "task": self._iteration(inner, key, source_id, layers)}
+            block = {**block, "task": self._iteration(inner, key, parameters, layers)}
         sql_path = f"{self.output}/sql/{self.module.key}/{sql_name}.sql"
         warehouse_id = self.project.defaults.warehouse_id
-        context = task_types.TaskContext(source_id, self.project.control_table, warehouse_id, sql_path, job_key)
+        context = task_types.TaskContext(parameters, warehouse_id, sql_path, job_key)
         settings[kind.block] = kind.prepare(block, context) if kind.prepare is not None else block
         return self._with_local_paths(settings, TASK_PATHS)
 
@@ -268,12 +275,12 @@ class _Builder:
         names = itertools.chain([key], of_target, (f"{key}_{number}" for number in itertools.count(2)))
         return next(n for n in names if n.casefold() not in self.sql_names and others.get(n.casefold(), text) == text)
 
-    def _iteration(self, own: Layer, key: str, source_id: str, layers: list[Layer]) -> dict[str, Value]:
+    def _iteration(self, own: Layer, key: str, parameters: dict[str, Value], layers: list[Layer]) -> dict[str, Value]:
         own_key = own.value.get("task_key") if isinstance(own.value, dict) else None
         inner_key = task_key(own_key, self.project.task_keys) if isinstance(own_key, str) else f"{key}_iteration"
         if (reason := task_key_problem(str(own_key or key), inner_key)) is not None and len(key) <= MAX_TASK_KEY:
             self._report(UNUSABLE_NAME, own.ref.at("task_key") if own_key is not None else own.ref, reason)
-        return in_task_order({"task_key": inner_key, **self._settings(own, inner_key, source_id, layers)})
+        return in_task_order({"task_key": inner_key, **self._settings(own, inner_key, parameters, layers)})
 
     def _block(self, config: dict[str, Value], kind: task_types.TaskType, origin: SourceRef) -> Value:
         """Returns the task's block, with the fields of a notebook that stand beside it."""

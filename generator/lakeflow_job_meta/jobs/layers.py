@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from lakeflow_job_meta._internal.trees import KeyPath, Value, by_item_key, by_item_number, merged, value_at
+from lakeflow_job_meta.blueprints.expansion import ExpandedModule
 from lakeflow_job_meta.diagnostics.model import SourceRef
 from lakeflow_job_meta.parsing.targets import TargetedModule
 
@@ -36,16 +37,20 @@ class Layer:
     is_derived: bool = False
 
 
-def by_target(layer: Layer) -> list[Layer]:
-    """Returns a layer of a module as two where it is in one target: what is written for all of them, and for that one.
+def as_written(layer: Layer) -> list[Layer]:
+    """Returns a layer of a module as what it was put together of, so that null takes away what defaults set, too.
 
-    So null below a target takes away what defaults set, too.
+    In one target that is what is written for all of them, and for that one; of a blueprint, what it makes, and what a
+    use takes away of that.
     """
     document, path = layer.ref.document, layer.ref.path
+    if isinstance(document, ExpandedModule):
+        gone = document.taken_away(path)
+        return [layer] if gone is None else [layer, replace(layer, ref=gone[0], value=gone[1])]
     if not isinstance(document, TargetedModule):
         return [layer]
     is_there, value = document.value_below(path)
-    below = [replace(layer, ref=document.below(path), value=value)] if is_there else []
+    below = as_written(replace(layer, ref=document.below(path), value=value)) if is_there else []
     own = document.own(path)
     if own is None:
         return below

@@ -119,6 +119,8 @@ def local_paths(
     for pattern in patterns:
         for setting, written in _matching(settings, pattern, ()) if pattern[0] in settings else ():
             text = resolve(written)
+            if text.startswith("/"):
+                continue  # whatever it is, and nearly every one is
             if pattern[-1] == "*":
                 found = _of_dependency(setting, text, from_git)
             elif not is_from_git(settings, setting, from_git):

@@ -54,5 +54,6 @@ def _parts(layer: Layer, ref: SourceRef, value: Value) -> Iterator[SettingLayer]
     if not isinstance(document, ExpandedModule):
         yield SettingLayer(layer.name, value, ref)
         return
+    of_target = layer.name.partition(", ")[2]
     for name, found, at in document.parts(ref.path, value):
-        yield SettingLayer(name, found, at)
+        yield SettingLayer(f"{name}, {of_target}" if of_target else name, found, at)

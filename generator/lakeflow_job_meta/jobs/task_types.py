@@ -22,15 +22,13 @@ class TaskContext:
     """What a convenience may need.
 
     Attributes:
-        source_id: As written; notebooks find their row by it.
-        control_table: The table's name that notebooks get; None where the project has none.
+        added_parameters: What notebooks get: the `source_id` as written, and the control table where there is one.
         warehouse_id: The project's default.
         sql_path: Where inline SQL of this task is put.
         job_key_of: Returns the key of the job of another module.
     """
 
-    source_id: str
-    control_table: str | None
+    added_parameters: dict[str, Value]
     warehouse_id: str | None
     sql_path: str
     job_key_of: Callable[[str], str]
@@ -78,20 +76,26 @@ RETRIES = ("max_retries", "min_retry_interval_millis", "retry_on_timeout", "disa
 """When a task is tried again. Auto-optimization of serverless compute is a retry too:
 https://docs.databricks.com/jobs/run-serverless-jobs."""
 
+ADDED_PARAMETERS = ("source_id", "control_table")
+"""The parameters of notebooks that are added."""
+
 INLINE_SQL = "sql_query"
 SQL_FORMS = ("sql_query", "sql_file_path", "query_id", "file", "query", "dashboard", "alert")
 """What a `sql_task` can run; exactly one of them."""
 
 
 def _prepare_notebook(block: Block, context: TaskContext) -> Block:
-    """Adds the parameters by which a notebook finds its row in the control table; its own win."""
-    parameters: dict[str, Value] = {"source_id": context.source_id}
-    if context.control_table is not None:
-        parameters["control_table"] = context.control_table
+    """Adds the parameters by which a notebook finds its row in the control table; its own win, null takes one away."""
     own = block.get("base_parameters")
     if own is not None and not isinstance(own, dict):
         return block
-    return {**block, "base_parameters": {**parameters, **(own or {})}}
+    parameters = {**context.added_parameters, **(own or {})}
+    left: dict[str, Value] = {
+        name: value for name, value in parameters.items() if value is not None or name not in ADDED_PARAMETERS
+    }
+    if left or own == {}:
+        return {**block, "base_parameters": left}
+    return {name: value for name, value in block.items() if name != "base_parameters"}
 
 
 def _prepare_sql(block: Block, context: TaskContext) -> Block:

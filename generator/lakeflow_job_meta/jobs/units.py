@@ -11,6 +11,7 @@ from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.jobs.build import Built
 from lakeflow_job_meta.jobs.in_targets import build_module
 from lakeflow_job_meta.jobs.model import Job
+from lakeflow_job_meta.parsing.keys import job_key
 from lakeflow_job_meta.parsing.modules import ParsedModule, parse_module
 from lakeflow_job_meta.parsing.units import RawModule, SourceUnit
 
@@ -39,15 +40,26 @@ class ParsedUnit:
     @property
     def names(self) -> tuple[ModuleNames, ...]:
         parsed = (module.parsed for module in self.modules)
-        return tuple(ModuleNames(each.name, each.key, each.blueprint) for each in parsed)
+        return tuple(_names_of(each) for each in parsed)
 
 
 class ModuleNames(NamedTuple):
-    """The name of a module, its job's key, and the name of the blueprint that it is made of, as far as there is one."""
+    """The name of a module, its job's key, and the name of the blueprint that it is made of, as far as there is one.
+
+    `adopt` has the jobs that it takes over, with their targets; `formerly` the names that it had before.
+    """
 
     name: str | None
     key: str | None
     blueprint: str | None = None
+    adopt: tuple[tuple[str, int], ...] = ()
+    formerly: tuple[str, ...] = ()
+
+
+def _names_of(parsed: ParsedModule) -> ModuleNames:
+    module = parsed.module
+    adopt, formerly = (tuple(module.adopt.items()), module.formerly) if module is not None else ((), ())
+    return ModuleNames(parsed.name, parsed.key, parsed.blueprint, adopt, formerly)
 
 
 def parse_unit(unit: SourceUnit, project: Project, output: str, targets: Collection[str] | None) -> ParsedUnit:
@@ -63,11 +75,16 @@ def parse_unit(unit: SourceUnit, project: Project, output: str, targets: Collect
 
 
 class JobSource(NamedTuple):
-    """What is known of a job that is not built: its module's name and blueprint, and the unit that the module is in."""
+    """What is known of a job that is not built: its module's name and blueprint, and the unit that the module is in.
+
+    `adopt` and `formerly` are as in `ModuleNames`.
+    """
 
     module_name: str
     unit: SourceUnit
     blueprint: str | None = None
+    adopt: tuple[tuple[str, int], ...] = ()
+    formerly: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)  # without slots, since a built job is kept
@@ -85,6 +102,11 @@ class Jobs(Sequence[Job]):
     @cached_property
     def names(self) -> dict[str, str]:
         return {key: source.module_name for key, source in self.sources.items()}
+
+    @cached_property
+    def renamed(self) -> dict[str, str]:
+        """The key of the job that takes the place of an earlier one, by each key that it had before."""
+        return {job_key(name): key for key, source in self.sources.items() for name in source.formerly}
 
     def only(self, keys: Container[str]) -> Jobs:
         return self._with({key: source for key, source in self.sources.items() if key in keys})

@@ -6,8 +6,8 @@ Where it is on disk is the layout's business; its path below the output folder o
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 _PATH = re.compile(r"jobs/(?P<job>[^/.][^/]*)\.yml|sql/(?P<job_of_sql>[^/]+)/(?P<name>[^/.][^/]*)\.sql")
 
@@ -19,10 +19,12 @@ class FileKind(str, Enum):
     JOB = "job"
     SQL = "sql"
 
+    # That of Enum is written in Python, and files are looked up tens of thousands of times.
+    __hash__ = str.__hash__
 
-@dataclass(frozen=True, slots=True, order=True)
-class GeneratedFile:
-    """One generated file of a project.
+
+class GeneratedFile(NamedTuple):
+    """One generated file of a project; a tuple, since there are thousands, which are looked up again and again.
 
     Attributes:
         bundle: The name of its bundle; empty in a project of one.

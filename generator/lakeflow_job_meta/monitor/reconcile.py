@@ -18,6 +18,7 @@ from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import DeployBackend, DeployContext, DeployOptions, Reporter
+from lakeflow_job_meta.deployment.file_swap import put_back_after_a_crash
 from lakeflow_job_meta.deployment.pipeline import DeployResult, PreparedDeployment, apply, prepare
 from lakeflow_job_meta.deployment.policy import Allowance, Audience
 from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError, OperationFailed, PolicyViolation
@@ -136,6 +137,7 @@ def reconcile(
     if synced.has_written:
         versions = _versions_after_loading(context, versions)
     backend = None if proposal is not None else select_backend(project)
+    put_back_after_a_crash(project, context.folder)
     prepared = prepare(
         project,
         options,

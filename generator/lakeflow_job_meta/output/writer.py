@@ -138,13 +138,17 @@ def plan_changes(project: Project, compilation: Compilation, *, is_moving: bool 
     hiding_places = compilation.hiding_places({file.job_key for file in on_disk})
     losing = _losing_loose_tasks(compilation, on_disk, wanted)
     staying = {*in_the_way, *compilation.kept_jobs, *losing}
+    # Nobody has to look for a module that has become another one.
+    renamed = compilation.jobs.renamed
     kept = {
-        file: text for file, text in on_disk.items() if file.job_key in staying or (hiding_places and file in orphans)
+        file: text
+        for file, text in on_disk.items()
+        if file.job_key in staying or (hiding_places and file in orphans and file.job_key not in renamed)
     }
     waiting = {
         file.job_key
         for file, label in (orphans.items() if hiding_places else ())
-        if file.job_key not in staying and not compilation.is_unread(label)
+        if file.job_key not in {*staying, *renamed} and not compilation.is_unread(label)
     }
     wanted = {file: text for file, text in wanted.items() if file.job_key not in staying}
     wanted |= _bundle_files(layout, compilation, kept, on_disk, blocked)

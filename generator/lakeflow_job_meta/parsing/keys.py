@@ -51,6 +51,18 @@ def task_key_hint(name: str, keys: Iterable[str], style: TaskKeys) -> str:
     )
 
 
+def source_hint(name: str, source_ids: Iterable[str], style: TaskKeys) -> str:
+    """Returns which source is meant by its task key, or by an id that differs in what becomes `_`; else nothing."""
+    known = {source_id: task_key(source_id, style) for source_id in source_ids}
+    spelling = task_key(name, TaskKeys.UNDERSCORES)
+    alike = (each for each in known if task_key(each, TaskKeys.UNDERSCORES) == spelling)
+    meant = next((each for each, key in known.items() if key == name), None) or next(alike, None)
+    if meant is None:
+        return ""
+    what = f"{quoted(name)} is its task key" if known[meant] == name else f"its task key is {known[meant]!r}"
+    return f"; 'depends_on' names the 'source_id' as it is written, {quoted(meant)} ({what})"
+
+
 def job_key(module_name: str) -> str:
     """Returns the bundle's resource key of a module, hyphens kept; empty if no character is left."""
     return _UNDERSCORES.sub("_", _NOT_IN_KEY.sub("_", module_name)).strip("_-")

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.diagnostics.model import SourceRef
+
+
+class SourceParameters(str, Enum):
+    """Which parameters notebooks get by which they find their row of the control table."""
+
+    ALL = "all"
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +35,7 @@ class Source:
         depends_on: What it waits for; None leaves that to `execution_order`.
         source_config: Kept for the notebook that reads the control table, like `target_config`.
         transformation_config: The task's settings.
+        parameters: None leaves it to the module.
     """
 
     source_id: str
@@ -39,6 +48,7 @@ class Source:
     target_config: dict[str, Value]
     transformation_config: dict[str, Value]
     origin: SourceRef
+    parameters: SourceParameters | None = None
 
     @property
     def only_kept(self) -> dict[str, Value]:
@@ -56,6 +66,9 @@ class Module:
         targets: The bundle's targets in which the job exists; empty for all.
         by_target: What is written for some targets alone, by their names; False leaves the job out of one.
         presets: The names of presets that the module asks for.
+        parameters: None leaves it to the project.
+        adopt: The id of the job of the workspace that it takes over, by target.
+        formerly: The names that the module had before.
         group, blueprint, columns: As in `RawModule`.
     """
 
@@ -71,6 +84,9 @@ class Module:
     blueprint: str | None = None
     columns: Mapping[str, Value] = field(default_factory=dict)
     by_target: Mapping[str, Value] = field(default_factory=dict)
+    parameters: SourceParameters | None = None
+    adopt: Mapping[str, int] = field(default_factory=dict)
+    formerly: tuple[str, ...] = ()
 
     def targets_among(self, known: Collection[str]) -> tuple[str, ...]:
         """Returns the targets in which the job exists, of those that the bundle has."""

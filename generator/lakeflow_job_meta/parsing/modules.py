@@ -14,7 +14,7 @@ from lakeflow_job_meta._internal.trees import KeyPath, Value, replaced
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, errors_among
 from lakeflow_job_meta.diagnostics.rules import UNUSABLE_NAME
 from lakeflow_job_meta.parsing.keys import TaskKeys, job_key, job_key_problem, task_key, task_key_problem
-from lakeflow_job_meta.parsing.model import Dependency, Module, Source
+from lakeflow_job_meta.parsing.model import Dependency, Module, Source, SourceParameters
 from lakeflow_job_meta.parsing.units import RawModule
 from lakeflow_job_meta.schema.validator import KeyHints, compare_module, fields_of
 
@@ -71,6 +71,9 @@ def parse_module(raw: RawModule, style: TaskKeys = TaskKeys.AS_WRITTEN) -> Parse
         presets=tuple(dict.fromkeys(cast(str, each) for each in _items(value, "presets") if each is not None)),
         blueprint=raw.blueprint,
         columns=raw.columns,
+        parameters=_parameters(value),
+        adopt={target: each for target, each in _map(value, "adopt").items() if isinstance(each, int)},
+        formerly=_names(value, "formerly"),
     )
     is_broken = raw.is_damaged or bool(errors_among(problems))
     return ParsedModule(module, is_broken, raw.is_damaged, name, key, origin, tuple(problems), raw.blueprint)
@@ -83,6 +86,12 @@ def _map(value: dict[str, Value], name: str) -> dict[str, Value]:
 def _items(value: dict[str, Value], name: str) -> list[Value]:
     found = value.get(name)
     return found if isinstance(found, list) else []
+
+
+def _names(value: dict[str, Value], name: str) -> tuple[str, ...]:
+    """Returns one name, or a list of some."""
+    found = value.get(name)
+    return tuple(dict.fromkeys(str(each) for each in (found if isinstance(found, list) else [found]) if each))
 
 
 def _by_target(value: dict[str, Value]) -> dict[str, Value]:
@@ -125,7 +134,13 @@ def _source(value: dict[str, Value], origin: SourceRef, style: TaskKeys) -> Sour
         target_config=_map(value, "target_config"),
         transformation_config=_map(value, "transformation_config"),
         origin=origin,
+        parameters=_parameters(value),
     )
+
+
+def _parameters(value: dict[str, Value]) -> SourceParameters | None:
+    written = value.get("source_parameters")
+    return None if written is None else SourceParameters(written)
 
 
 def _dependencies(items: list[Value], origin: SourceRef) -> tuple[Dependency, ...]:
@@ -155,7 +170,9 @@ def hints_at(path: KeyPath) -> KeyHints:
         return KeyHints()
     return KeyHints(
         dict.fromkeys(fields_of("JobSettings"), "it is a job setting: write it in the 'job_config' of the module")
-        | dict.fromkeys(("job_config", "targets", "presets"), "it belongs to the module, beside 'sources'")
+        | dict.fromkeys(
+            ("job_config", "targets", "presets", "adopt", "formerly"), "it belongs to the module, beside 'sources'"
+        )
         | dict.fromkeys(fields_of("Task"), "it is a task setting: write it in 'transformation_config'")
     )
 
@@ -165,7 +182,10 @@ def _hints_in_target(path: KeyPath) -> KeyHints:
     if len(path) == 2:
         return KeyHints(
             dict.fromkeys(fields_of("JobSettings"), "it is a job setting: write it in 'job_config'")
-            | dict.fromkeys(("module_name", "presets", "targets"), "it is the same in all targets: write it above")
+            | dict.fromkeys(
+                ("module_name", "presets", "targets", "adopt", "formerly"),
+                "it is the same in all targets: write it above",
+            )
         )
     if len(path) == 4 and path[2] == "sources":
         return KeyHints(

@@ -282,7 +282,8 @@ def _source(row: Row, origin: SourceRef, problems: list[Diagnostic]) -> Value:
 def _read(row: Row, column: str) -> tuple[Value, Fault | None]:
     """Returns the value of a cell; most configs are `{}`, and need no parser."""
     value = row.get(column)
-    if column not in _JSON_COLUMNS or not isinstance(value, str):
+    is_list = column == "formerly" and isinstance(value, str) and value.lstrip().startswith("[")
+    if (column not in _JSON_COLUMNS and not is_list) or not isinstance(value, str):
         return value, None  # type: ignore[return-value]
     return ({}, None) if value == "{}" else read_json(value)
 

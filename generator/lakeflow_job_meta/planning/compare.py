@@ -51,6 +51,7 @@ class JobChange:
         source: For a job that is deleted, the file or table that it came from, as its file says.
         blueprint: The name of the blueprint that the job is made of.
         rows: The names of the rows that fill the blueprint for it.
+        keeps_job: Whether it takes over the job of the one that it was renamed from, as its module says.
     """
 
     key: str
@@ -61,6 +62,7 @@ class JobChange:
     source: str | None = None
     blueprint: str | None = None
     rows: tuple[str, ...] = ()
+    keeps_job: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +73,38 @@ class Plan:
     unchanged: int
 
 
-def compare_jobs(before: Mapping[str, GeneratedJob], after: Mapping[str, GeneratedJob]) -> Plan:
-    """Returns what changes from one set of jobs to another."""
-    gone = _Gone({key: job for key, job in before.items() if key not in after})
+def compare_jobs(
+    before: Mapping[str, GeneratedJob], after: Mapping[str, GeneratedJob], renamed: Mapping[str, str] | None = None
+) -> Plan:
+    """Returns what changes from one set of jobs to another.
+
+    `renamed` has the new keys of jobs that were renamed, as far as modules say so, by their former keys.
+    """
+    former = {new: old for old, new in (renamed or {}).items() if old in before.keys() - after.keys()}
+    former = {new: old for new, old in former.items() if new in after.keys() - before.keys()}
+    kept = {*former.values()}
+    gone = _Gone({key: job for key, job in before.items() if key not in after and key not in kept})
     changes: list[JobChange] = []
-    for key in sorted({*before, *after}):
-        if key not in after:
+    for key in sorted({*before, *after} - kept):
+        if key in former:
+            changes.append(_renamed(before[former[key]], after[key]))
+        elif key not in after:
             changes.append(JobChange(key, Change.DELETE, source=before[key].source))
         elif key not in before:
             tasks = tuple(TaskChange(task, Change.CREATE) for task in after[key].tasks)
             changes.append(JobChange(key, Change.CREATE, tasks=tasks, renamed_from=gone.take(after[key])))
         elif before[key] is not after[key] and (change := _changed(before[key], after[key])) is not None:
             changes.append(change)
-    return Plan(tuple(changes), sum(key in before for key in after) - sum(c.kind is Change.UPDATE for c in changes))
+    updated = sum(change.kind is Change.UPDATE and not change.keeps_job for change in changes)
+    return Plan(tuple(changes), sum(key in before for key in after) - updated)
+
+
+def _renamed(old: GeneratedJob, new: GeneratedJob) -> JobChange:
+    """Returns what changes in a job that is renamed; the files of its inline SQL are renamed with it."""
+    folders = sql_path(old.key, "").removesuffix(".sql"), sql_path(new.key, "").removesuffix(".sql")
+    settings, by_target = json.loads(json.dumps([old.settings, dict(old.by_target)]).replace(*folders))
+    change = _changed(replace(old, key=new.key, settings=settings, by_target=by_target), new)
+    return replace(change or JobChange(new.key, Change.UPDATE), renamed_from=old.key, keeps_job=True)
 
 
 class _Gone:

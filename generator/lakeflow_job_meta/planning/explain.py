@@ -46,7 +46,8 @@ def _lines(group: Sequence[JobChange]) -> Iterator[str]:
     if len(group) > 1:
         yield f"    {listing(_member(change) for change in group)}"
     if first.kind is Change.UPDATE:
-        yield from (f"    {difference}" for difference in first.settings)
+        told = (each for each in first.settings if len(group) == 1 or not first.keeps_job or each.path != ("name",))
+        yield from (f"    {difference}" for difference in told)
     # Created ones are together although their tasks may differ: the rows of one job become tasks.
     for task in first.tasks if all(change.tasks == first.tasks for change in group) else ():
         yield from (f"    {line}" for line in _task_lines(task))
@@ -77,6 +78,9 @@ def _member(change: JobChange) -> str:
 
 def _happens_to(group: Sequence[JobChange]) -> str:
     first, is_one = group[0], len(group) == 1
+    if first.keeps_job:
+        kept = "keeps its id and run history" if is_one else "they keep their ids and run histories"
+        return f"renamed{f' from {first.renamed_from}' if is_one else ''}; {kept}"
     if first.kind is Change.UPDATE:
         return "changed" if is_one else "changed alike"
     if first.kind is Change.DELETE:
@@ -118,6 +122,7 @@ def as_json(plan: Plan, live: BundlePlan | None = None) -> str:
             "tasks": [_task(task) for task in change.tasks],
             "blueprint": change.blueprint,
             "rows": [*change.rows],
+            "keeps_job": change.keeps_job,
         }
         for change in plan.changes
     ]
@@ -195,16 +200,16 @@ def _cut(sections: list[str]) -> str:
 
 def workspace_lines(plan: BundlePlan) -> Iterator[str]:
     """Yields what would happen, a line each: jobs and their settings, then what was edited by hand."""
-    changing = [resource for resource in plan.resources if resource.action is not Action.SKIP]
+    changing = [each for each in plan.resources if each.action is not Action.SKIP or each.takes_over]
     yield f"In the workspace: {_counts(changing)}."
     for group in fold_resources(changing):
         resource, is_one = group[0], len(group) == 1
         noun = "job" if resource.job_key is not None else "resource"
         subject = resource.shown if is_one else count(len(group), noun)
-        yield f"{_WORKSPACE_SIGNS.get(resource.action, '~')} {subject}: {resource.action.value}"
+        yield f"{_WORKSPACE_SIGNS.get(resource.action, '~')} {subject}: {resource.takes_over or resource.action.value}"
         if not is_one:
             yield f"    {listing(each.shown for each in group)}"
-        written = [field.shown for field in resource.fields if field.action is not Action.SKIP]
+        written = [each.shown for each in resource.fields if each.action is not Action.SKIP and not each.is_bookkeeping]
         lines = (f"    {field.path}: {' -> '.join(quoted_apart(field.remote, field.new))}" for field in written)
         yield from lines if resource.action not in _WORKSPACE_SIGNS else ()
     edits = _shown_edits(plan)
@@ -230,9 +235,13 @@ def kept_lines(plan: BundlePlan) -> Iterator[str]:
 def _workspace_object(plan: BundlePlan) -> dict[str, object]:
     return {
         "resources": [
-            {"resource": resource.name, "action": resource.action.value}
+            {
+                "resource": resource.name,
+                "action": resource.action.value,
+                **({"takes_over": resource.takes_over} if resource.takes_over else {}),
+            }
             for resource in plan.resources
-            if resource.action is not Action.SKIP
+            if resource.action is not Action.SKIP or resource.takes_over
         ],
         "hand_edits": [
             {"job": owner.shown, "path": field.path, "deployed": field.old, "workspace": field.remote}
@@ -254,7 +263,7 @@ def _shown_edits(plan: BundlePlan) -> list[tuple[ResourceChange, FieldChange]]:
 
 
 def _counts(changing: list[ResourceChange]) -> str:
-    actions = Counter(resource.action.value for resource in changing)
+    actions = Counter("take over" if each.takes_over else each.action.value for each in changing)
     return ", ".join(f"{number} to {action}" for action, number in actions.items()) or "nothing would change"
 
 

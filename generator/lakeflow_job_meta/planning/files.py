@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lakeflow_job_meta._internal.trees import ABSENT, Difference, KeyPath, value_at
-from lakeflow_job_meta.blueprints.rows import origins_of
+from lakeflow_job_meta.blueprints.row_document import origins_of
 from lakeflow_job_meta.diagnostics.model import SourceRef
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.units import Jobs
@@ -39,7 +39,12 @@ def compare_files(changes: FileChanges, jobs: Jobs, revision: str | None = None)
     # Reading takes most of the time of a plan, so what is the same is read once.
     same = {key: job for key, job in read.items() if key not in edited}
     return with_origins(
-        compare_jobs(read, same | jobs_in({file: text for file, text in after.items() if file.job_key in edited})), jobs
+        compare_jobs(
+            read,
+            same | jobs_in({file: text for file, text in after.items() if file.job_key in edited}),
+            jobs.renamed,
+        ),
+        jobs,
     )
 
 

@@ -53,11 +53,16 @@ def _likeness(change: JobChange) -> Hashable:
     if change.kind is Change.CREATE:
         is_renamed = change.renamed_from is not None
         return (change.kind, change.blueprint, is_renamed) if change.blueprint is not None else change.key
+    if change.keeps_job:
+        settings = [each for each in change.settings if each.path != ("name",)]
+        return change.kind, change.blueprint, repr((settings, [(task, task.untold) for task in change.tasks]))
     # As text, in which 1 and true are different, and which may be a key.
     return change.kind, repr((change.settings, [(task, task.untold) for task in change.tasks]))
 
 
 def _likeness_of_resource(change: ResourceChange) -> Hashable:
+    if change.takes_over:
+        return change.name
     if change.action not in WRITTEN_OVER:
         # Of what is created or deleted, all is.
         return change.action, change.job_key is None

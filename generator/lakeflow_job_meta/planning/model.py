@@ -66,7 +66,10 @@ class FieldChange:
 
     @property
     def is_bookkeeping(self) -> bool:
-        """Whether it is what the CLI writes into each job of its own, and not what somebody has set."""
+        """Whether it is what the databricks CLI itself writes into a job, and no setting of anybody.
+
+        bundle/config/mutator/resourcemutator and bundle/deploy/metadata of the CLI.
+        """
         name = self.path.partition(".")[0]
         return name in BOOKKEEPING or (name == "queue" and self.remote is None)
 
@@ -82,6 +85,8 @@ class ResourceChange:
     """What happens to a resource such as `resources.jobs.sales`; one that `is_gone` is not there to be deleted.
 
     `lacks` says what the job would be without, such as `any task`; empty where it is whole, or that is not known.
+    `job_id` is that of a job that is there, as far as it is known. `takes_over` is set where the plan does not create
+    the job but takes one over: `renamed from stock`, or `takes the job 123 over`.
     """
 
     name: str
@@ -89,6 +94,8 @@ class ResourceChange:
     fields: tuple[FieldChange, ...]
     is_gone: bool
     lacks: str = ""
+    job_id: str = ""
+    takes_over: str = ""
 
     @property
     def job_key(self) -> str | None:
@@ -182,6 +189,15 @@ class BundlePlan:
                 if resource.action in WRITTEN_OVER and field.was_edited_by_hand:
                     yield resource, field
 
+    def job(self, key: str) -> ResourceChange | None:
+        """Returns what happens to a job."""
+        return next((each for each in self.resources if each.job_key == key), None)
+
+    def with_changes(self, changes: Iterable[ResourceChange]) -> BundlePlan:
+        """Returns the plan in which something else happens to some resources."""
+        others = {each.name: each for each in changes}
+        return replace(self, resources=tuple(others.get(each.name, each) for each in self.resources))
+
     def leaving_out(self, names: Collection[str]) -> BundlePlan:
         """Returns the plan in which some resources, and what belongs to them, stay as they are."""
         names = frozenset(names)
@@ -261,7 +277,9 @@ def _resource(name: str, entry: dict[str, object]) -> ResourceChange:
         for path, change in changes.items()
     )
     lacks = _lacks(value_at(cast(Value, entry), ("new_state", "value"))[1]) if job_key_in(name) is not None else ""
-    return ResourceChange(name, Action(str(entry["action"])), fields, bool(entry.get("gone")), lacks)
+    job_id = value_at(cast(Value, entry), ("remote_state", "job_id"))[1] if job_key_in(name) is not None else None
+    number = str(job_id) if isinstance(job_id, int) else ""
+    return ResourceChange(name, Action(str(entry["action"])), fields, bool(entry.get("gone")), lacks, number)
 
 
 def _lacks(job: object) -> str:

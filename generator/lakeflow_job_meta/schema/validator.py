@@ -112,6 +112,11 @@ def compare_module(value: Value, hints_at: HintsAt = lambda path: KeyHints()) ->
     with suppress(ValueError):  # a cell of a table may hold something that JSON does not have
         if _verdict("module")(value):
             return []
+    return walk_module(value, hints_at)
+
+
+def walk_module(value: Value, hints_at: HintsAt) -> list[Finding]:
+    """Does what `compare_module` does without the compiled verdict, which takes longer to compile than one walk."""
     form = _module_form()
     return list(_Walk(form["$defs"], hints_at, is_metadata=True).check(value, form, ()))
 

@@ -76,12 +76,15 @@ def _stale_rows_that_contradict(
 def rows_of_module(raw: RawModule) -> list[Row]:
     """Returns the rows of a module, in the order of its sources.
 
-    What belongs to the module, such as `job_config`, goes into the first row only: there is one place to edit it.
+    What belongs to the module, such as `job_config`, goes into the first row only: there is one place to edit it. Its
+    `source_parameters` go into every row that has none of its own.
     """
     module = cast("dict[str, Value]", raw.value)
     rows: list[Row] = []
     for number, source in enumerate(cast("list[dict[str, Value]]", module["sources"])):
         values = {**source, "module_name": module["module_name"]}
+        if values.get("source_parameters") is None:
+            values["source_parameters"] = module.get("source_parameters")
         if number == 0:
             values |= {column.name: module.get(column.name) for column in _MODULE_COLUMNS}
         rows.append({column.name: _cell(column.name, values.get(column.name)) for column in METADATA_COLUMNS})

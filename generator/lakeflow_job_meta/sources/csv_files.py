@@ -22,7 +22,8 @@ from typing import NamedTuple, Protocol
 from lakeflow_job_meta._internal.fs import MAX_BYTES, is_glob, read_file
 from lakeflow_job_meta._internal.listing import FilePattern
 from lakeflow_job_meta._internal.text import count
-from lakeflow_job_meta.blueprints.rows import RowSet, RowSource, TableRow
+from lakeflow_job_meta.blueprints.row_reading import RowSet, TableRow
+from lakeflow_job_meta.blueprints.rows import RowSource
 from lakeflow_job_meta.config.model import CSV_SUFFIXES
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Location, Subject
 from lakeflow_job_meta.diagnostics.rules import UNREADABLE

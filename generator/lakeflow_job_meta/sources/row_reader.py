@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from lakeflow_job_meta.blueprints.rows import RowSet, RowSource, TableRow
+from lakeflow_job_meta.blueprints.row_reading import RowSet, TableRow
+from lakeflow_job_meta.blueprints.rows import RowSource
 from lakeflow_job_meta.errors import LakeflowJobMetaError
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints
 from lakeflow_job_meta.sources.interface import SourceSnapshot

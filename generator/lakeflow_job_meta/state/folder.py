@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -67,6 +66,8 @@ def make_private(folder: Path) -> None:
 
 def temporary_folder() -> Path:
     """Returns the user's own folder among the temporary files of this machine; it may not be there."""
+    import tempfile  # projects have a folder of their own
+
     user = f"lakeflow-job-meta-{os.getuid()}" if hasattr(os, "getuid") else "lakeflow-job-meta"
     return Path(tempfile.gettempdir(), user)
 

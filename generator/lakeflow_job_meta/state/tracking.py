@@ -104,12 +104,13 @@ def record_jobs(
     there: their rows stay.
     """
     old = {str(row["bundle_key"]): row for row in rows if row["target"] == target}
+    by_id = {str(row["job_id"]): row for row in old.values()}
     now = datetime.now(timezone.utc)
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
     tracked = []
     for job in jobs:
-        row = old.get(job.key, {})
-        name = modules.get(job.key) or str(row.get("module_name") or job.key)
+        row = old.get(job.key) or by_id.get(job.job_id, {})
+        name = modules.get(job.key) or str(old.get(job.key, {}).get("module_name") or job.key)
         fresh = TrackedJob(name, int(job.job_id), job.name, now, now, target, job.key, job.url, metadata_version)
         tracked.append(_carried_on(fresh, row, is_sent=job.key in changed))
     gone = old.keys() - {job.bundle_key for job in tracked} - {*staying}

@@ -275,15 +275,16 @@ class _OpenDeltaTable:
         # DataFusion, which runs the merge, binds IS NOT DISTINCT FROM and AND unlike SQL does: hence the parentheses.
         terms = merge_terms(self.schema, columns, str, "now()")
         same = " AND ".join(f"(({ours}) IS NOT DISTINCT FROM ({theirs}))" for ours, theirs in terms.compared)
+        merger = self.table.merge(
+            _source_rows(self.schema, rows),
+            predicate=" AND ".join(f"(t.{name} = s.{name})" for name in terms.key),
+            source_alias="s",
+            target_alias="t",
+        )
+        if None in rows.values():  # most writes delete nothing, and each clause costs the planning of its columns
+            merger = merger.when_matched_delete(predicate=f"s.{_DELETE}")
         (
-            self.table.merge(
-                _source_rows(self.schema, rows),
-                predicate=" AND ".join(f"(t.{name} = s.{name})" for name in terms.key),
-                source_alias="s",
-                target_alias="t",
-            )
-            .when_matched_delete(predicate=f"s.{_DELETE}")
-            .when_matched_update(updates=terms.updates, predicate=f"NOT ({same})")
+            merger.when_matched_update(updates=terms.updates, predicate=f"NOT ({same})")
             .when_not_matched_insert(updates=terms.inserts, predicate=f"NOT s.{_DELETE}")
             .execute()
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _BREAK = r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]"
 _BREAKS = re.compile(f"{_BREAK}+")
@@ -38,11 +39,15 @@ class Marker:
 
     def label_in(self, text: str) -> str | None:
         """Returns where a file says it comes from; None if it is not generated."""
-        first = text.split("\n", 1)[0].rstrip("\r")
-        start = f"{self.comment} {_FROM}"
-        if not (first.startswith(start) and first.endswith(_ADVICE)):
-            return None
-        return _ESCAPED.sub(lambda found: chr(int(found.group(1), 16)), first[len(start) : -len(_ADVICE)])
+        return _label_in(text.split("\n", 1)[0].rstrip("\r"), f"{self.comment} {_FROM}")
+
+
+@lru_cache(maxsize=64)
+def _label_in(first: str, start: str) -> str | None:
+    """Returns the label in a first line; thousands of files from one table begin with the same."""
+    if not (first.startswith(start) and first.endswith(_ADVICE)):
+        return None
+    return _ESCAPED.sub(lambda found: chr(int(found.group(1), 16)), first[len(start) : -len(_ADVICE)])
 
 
 JOB_MARKER = Marker("#")

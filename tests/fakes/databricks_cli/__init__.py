@@ -13,14 +13,23 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import yaml
 
-# Without the modules that Python looks for at its start, for deployments run the command hundreds of times.
+# Without the modules that Python looks for at its start, for deployments run the command hundreds of times. Each of
+# them asks for the version, which is the same each time unless a test wants another one.
 _START = """\
 #!/bin/sh
+if [ "$*" = "version -o json" ] && [ -z "$LJM_FAKE_CLI_VERSION$LJM_FAKE_CLI_HANG$LJM_FAKE_CLI_GARBAGE" ]; then
+    echo {version}
+    exit
+fi
+{program}"""
+_PROGRAM = """\
 program='import sys; sys.path += {path}; from stand_in.main import main; sys.exit(main(sys.argv[1:]))'
 exec {python} -I -S -c "$program" "$@"
 """
@@ -30,10 +39,20 @@ def install_stand_in(folder: Path) -> Path:
     """Puts a `databricks` into a folder that runs the stand-in with this interpreter; gives the command's path."""
     folder.mkdir(parents=True, exist_ok=True)
     command = folder / "databricks"
-    path = [str(Path(__file__).parent), str(Path(yaml.__file__).parents[1])]
-    command.write_text(_START.format(python=shlex.quote(sys.executable), path=json.dumps(path)))
+    command.write_text(_START.format(version=shlex.quote(_version()), program=_program()))
     command.chmod(0o755)
     return command
+
+
+def _program() -> str:
+    path = [str(Path(__file__).parent), str(Path(yaml.__file__).parents[1])]
+    return _PROGRAM.format(python=shlex.quote(sys.executable), path=json.dumps(path))
+
+
+@cache
+def _version() -> str:
+    command = ["sh", "-c", _program(), "databricks", "version", "-o", "json"]
+    return subprocess.run(command, env={}, check=True, capture_output=True, encoding="utf-8").stdout.rstrip("\n")
 
 
 def cli_environment(host: str, token: str, folder: Path) -> dict[str, str]:

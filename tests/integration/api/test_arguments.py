@@ -14,6 +14,7 @@ from fakes.workspace import FakeWorkspace
 from lakeflow_job_meta import JobOrchestrator, MetadataManager, MetadataMonitor, deploy, load_project
 from lakeflow_job_meta.errors import ConfigError, InvalidMetadata, OperationFailed
 from support.project_folder import ProjectFolder, module
+from support.slow import few
 
 pytest_plugins = ["support.workspace_fixtures"]
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="file locks are those of POSIX")
@@ -147,11 +148,13 @@ MetadataMonitor(sys.argv[1], auto_update_jobs=False).run_continuous(1)
 
     @pytest.mark.parametrize(
         ("setup", "shown"),
-        [
-            ("", True),
-            ("logging.basicConfig(level=logging.INFO)", True),
-            ("logging.getLogger('lakeflow_job_meta').setLevel(logging.ERROR)", False),
-        ],
+        few(
+            [("", True)],
+            [
+                ("logging.basicConfig(level=logging.INFO)", True),
+                ("logging.getLogger('lakeflow_job_meta').setLevel(logging.ERROR)", False),
+            ],
+        ),
     )
     def test_progress_is_seen_unless_somebody_has_switched_it_off(self, table: Path, setup, shown):
         code = self.CODE.format(setup=setup)

@@ -98,13 +98,15 @@ class TestNames:
     @pytest.mark.parametrize("name", few(["deploy"], ["plan"]))
     @pytest.mark.parametrize(
         "first",
-        [
-            "",
-            "import lakeflow_job_meta.deployment.pipeline, lakeflow_job_meta.planning.model",
-            "from lakeflow_job_meta.deployment.policy import Allowance; import lakeflow_job_meta.planning",
-            "from lakeflow_job_meta import MetadataMonitor",
-            "from lakeflow_job_meta import plan, deploy",
-        ],
+        few(
+            ["import lakeflow_job_meta.deployment.pipeline, lakeflow_job_meta.planning.model"],
+            [
+                "",
+                "from lakeflow_job_meta.deployment.policy import Allowance; import lakeflow_job_meta.planning",
+                "from lakeflow_job_meta import MetadataMonitor",
+                "from lakeflow_job_meta import plan, deploy",
+            ],
+        ),
     )
     def test_a_function_is_not_hidden_by_the_subpackage_of_the_same_name(self, name, first):
         code = f"{first}\nfrom lakeflow_job_meta import {name}\nprint(callable({name}), {name}.__module__)"

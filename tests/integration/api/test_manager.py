@@ -275,6 +275,7 @@ class TestReading:
             "is_active": True,
             "depends_on": None,
             **dict.fromkeys(("job_config", "description", "targets", "presets", "blueprint", "parameters")),
+            "source_parameters": None,
         }
         assert second["source_id"] == "b"
         assert made.get_module_sources("nope") == []

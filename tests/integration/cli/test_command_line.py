@@ -160,7 +160,7 @@ class TestUsage:
         ],
     )
     def test_wrong_usage_is_told_with_the_closest_match(self, project, arguments, words):
-        result = project.run(*arguments)
+        result = project.inside(*arguments)
         assert (result.exit_code, result.stdout) == (2, "")
         assert words in result.stderr
         assert "Traceback" not in result.stderr
@@ -182,19 +182,19 @@ class TestUsage:
     def test_the_project_after_the_command_wins(self, project, tmp_path):
         project.write("metadata/a.yml", module("a"))
 
-        done = project.run("--project", str(tmp_path / "nowhere"), "validate", "--project", str(project.path))
+        done = project.inside("--project", str(tmp_path / "nowhere"), "validate", "--project", str(project.path))
 
         assert (done.exit_code, done.problems) == (0, [])
 
     def test_without_a_command_the_help_is_shown(self, project):
-        result = project.run()
+        result = project.inside()
         assert "Commands:" in result.stdout + result.stderr
 
     def test_the_nearest_project_upwards_is_taken(self, project):
         project.write("metadata/a.yml", module("a"))
         below = project.path / "some" / "folder"
         below.mkdir(parents=True)
-        assert project.run("generate", cwd=below).stdout == "create resources/jobs/a.yml\n"
+        assert project.inside("generate", cwd=below).stdout == "create resources/jobs/a.yml\n"
 
     def test_a_folder_that_was_deleted_is_told(self, project, tmp_path):
         folder = tmp_path / "gone"
@@ -211,19 +211,19 @@ class TestUsage:
 
     def test_a_project_may_be_named_by_an_option(self, project, tmp_path):
         project.write("metadata/a.yml", module("a"))
-        result = project.run("--project", "project", "generate", cwd=tmp_path)
+        result = project.inside("--project", "project", "generate", cwd=tmp_path)
         assert result.stdout == "create resources/jobs/a.yml\n"
 
     def test_a_folder_without_a_project_says_what_would_help(self, tmp_path, project):
         empty = tmp_path / "empty"
         empty.mkdir()
-        result = project.run("validate", cwd=empty)
+        result = project.inside("validate", cwd=empty)
         assert result.exit_code == 2
         assert "--project DIR" in result.stderr
 
     @pytest.mark.parametrize("name", ["nowhere", "project/databricks.yml"])
     def test_a_project_that_is_no_folder_is_wrong_usage(self, project, tmp_path, name):
-        result = project.run("--project", str(tmp_path / name), "validate", cwd=tmp_path)
+        result = project.inside("--project", str(tmp_path / name), "validate", cwd=tmp_path)
         assert result.exit_code == 2
         assert "Traceback" not in result.stderr
 
@@ -231,23 +231,25 @@ class TestUsage:
 class TestExitCodes:
     def test_the_exit_code_is_0_when_all_is_well(self, project):
         project.write("metadata/a.yml", module("a"))
-        assert project.run("validate").exit_code == 0
+        assert project.inside("validate").exit_code == 0
         assert project.run("generate").exit_code == 0
-        assert project.run("generate", "--check").exit_code == 0
+        assert project.inside("generate", "--check").exit_code == 0
 
     def test_the_exit_code_is_0_when_there_are_warnings_only(self, project):
         project.write("metadata/a.yml", module("a") + "        is_active: false\n")
-        result = project.run("validate")
+        result = project.inside("validate")
         assert (result.exit_code, result.codes) == (0, ["no-active-source"])
 
-    @pytest.mark.parametrize("arguments", [["validate"], ["generate"], ["generate", "--check"], ["generate", "--diff"]])
+    @pytest.mark.parametrize(
+        "arguments", few([["generate"]], [["validate"], ["generate", "--check"], ["generate", "--diff"]])
+    )
     def test_the_exit_code_is_1_when_there_is_an_error(self, project, arguments):
         project.write("metadata/a.yml", module("a").replace("execution_order: 1", "execution_order: x"))
         assert project.run(*arguments).exit_code == 1
 
     def test_the_exit_code_is_1_when_check_finds_a_difference(self, project):
         project.write("metadata/a.yml", module("a"))
-        assert project.run("generate", "--check").exit_code == 1
+        assert project.inside("generate", "--check").exit_code == 1
 
     @pytest.mark.parametrize("arguments", [["validate"], ["generate"]])
     def test_the_exit_code_is_2_when_the_project_file_is_wrong(self, project, arguments):
@@ -256,7 +258,7 @@ class TestExitCodes:
 
     def test_the_exit_code_is_3_when_a_safety_rule_refuses(self, project):
         project.write("metadata/a.yml", module("a"))
-        project.run("generate")
+        project.inside("generate")
         (project.path / "metadata" / "a.yml").unlink()
         assert project.run("generate").exit_code == 3
 
@@ -265,8 +267,8 @@ class TestStreams:
     def test_stdout_has_data_only(self, project):
         project.write("metadata/a.yml", module("a"))
         project.write("metadata/b.yml", module("b").replace("execution_order: 1", "execution_order: x"))
-        assert project.run("validate").stdout == ""
-        assert project.run("generate", "--diff").stdout.startswith("--- /dev/null\n")
+        assert project.inside("validate").stdout == ""
+        assert project.inside("generate", "--diff").stdout.startswith("--- /dev/null\n")
         assert project.run("generate").stdout == "create resources/jobs/a.yml\n"
 
     @pytest.mark.parametrize("arguments", [["validate"], ["generate"], ["plan"]])
@@ -298,7 +300,7 @@ class TestStreams:
     def test_the_closing_line_counts_errors_and_warnings(self, project):
         project.write("metadata/a.yml", module("a").replace("execution_order: 1", "execution_order: x"))
         project.write("metadata/b.yml", module("b") + "        is_active: false\n")
-        assert project.run("validate").stderr.endswith("1 error, 1 warning in 2 modules.\n")
+        assert project.inside("validate").stderr.endswith("1 error, 1 warning in 2 modules.\n")
 
     def test_nothing_is_coloured_where_no_terminal_is(self, project):
         project.write("metadata/a.yml", module("a").replace("execution_order: 1", "execution_order: x"))
@@ -349,7 +351,7 @@ class TestStreams:
         assert "BrokenPipe" not in error
 
     @pytest.mark.skipif(os.name != "posix", reason="needs a shell")
-    @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+    @pytest.mark.parametrize("closed", few(["<&- >&- 2>&-"], [">&-", "2>&-", "<&-"]))
     @pytest.mark.parametrize("command", few([["generate", "--diff"]], [["validate"], ["--help"]]))
     def test_a_stream_that_is_closed_from_the_beginning_is_no_reason_to_fail(self, project, command, closed):
         project.write("metadata/a.yml", module("a"))

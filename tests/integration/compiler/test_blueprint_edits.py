@@ -16,7 +16,7 @@ from lakeflow_job_meta.compiler.cache import cache
 from lakeflow_job_meta.compiler.parallel import Workers
 from lakeflow_job_meta.compiler.unit import UnitCompiler
 from lakeflow_job_meta.config.load import load_project
-from lakeflow_job_meta.jobs import units
+from lakeflow_job_meta.jobs import in_targets
 from support.blueprints import INGEST, lines, use
 from support.examples import examples
 from support.project_folder import ProjectFolder, compile_loaded
@@ -244,13 +244,13 @@ class TestCache:
     def compiled(self, project, monkeypatch) -> list[str]:
         """The names of the modules that are built from now on."""
         found: list[str] = []
-        real = units.build_job
+        real = in_targets.build_job
 
         def build(module, project, output):
             found.append(module.module_name)
             return real(module, project, output)
 
-        monkeypatch.setattr(units, "build_job", build)
+        monkeypatch.setattr(in_targets, "build_job", build)
         return found
 
     def test_nothing_is_built_when_nothing_changed(self, project, compiled):

@@ -21,7 +21,7 @@ from lakeflow_job_meta.compiler.cache import cache, key
 from lakeflow_job_meta.compiler.cache.codec import CacheContent, decode, encode
 from lakeflow_job_meta.compiler.result import UnitResult
 from lakeflow_job_meta.config.load import load_project
-from lakeflow_job_meta.jobs import units
+from lakeflow_job_meta.jobs import in_targets
 from lakeflow_job_meta.jobs.units import ModuleNames
 from lakeflow_job_meta.sources import yaml_files
 from support.examples import examples
@@ -50,13 +50,13 @@ def project(tmp_path) -> ProjectFolder:
 def compiled(monkeypatch) -> list[str]:
     """The names of the modules that are built from now on."""
     names: list[str] = []
-    real = units.build_job
+    real = in_targets.build_job
 
     def build(found, project, output):
         names.append(found.module_name)
         return real(found, project, output)
 
-    monkeypatch.setattr(units, "build_job", build)
+    monkeypatch.setattr(in_targets, "build_job", build)
     return names
 
 

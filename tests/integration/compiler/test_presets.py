@@ -243,8 +243,7 @@ class TestMistakes:
             ),
             (
                 "  - preset: p\n    match: {tag: a}\n    task: {max_retries: 1}\n",
-                "job_meta.yml:3:13: error: unknown condition 'tag'; known: 'module', 'file', 'blueprint', "
-                "'task_type', 'tag.NAME', 'column.NAME' [project-file]",
+                "job_meta.yml:3:13: error: unknown condition 'tag'; write 'tag.NAME' [project-file]",
             ),
             (
                 "  - preset: p\n    match: {module: {a: b}}\n    task: {max_retries: 1}\n",

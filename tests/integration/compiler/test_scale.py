@@ -18,6 +18,7 @@ from lakeflow_job_meta.parsing.rows import modules_of_rows
 from lakeflow_job_meta.planning.compare import compare_jobs
 from lakeflow_job_meta.schema.validator import compare
 from support.project_folder import ProjectFolder, compile_loaded
+from support.slow import few
 
 FEW, MANY = 50, 200
 RUNS_A_NOTEBOOK = "notebook_path: /Workspace/x"
@@ -102,7 +103,7 @@ def calls_for_mistakes(project: ProjectFolder, metadata: str) -> tuple[int, int]
 
 
 class TestManyMistakes:
-    @pytest.mark.parametrize("what", MISTAKES)
+    @pytest.mark.parametrize("what", few(list(MISTAKES)[:3], list(MISTAKES)[3:]))
     def test_four_times_as_many_mistakes_cost_about_four_times_as_many_calls(self, project, what):
         (project.path / "src").mkdir()
         for number in range(MANY):

@@ -45,6 +45,7 @@ MISTAKES = [
     ("each", "timeout_seconds: [1]", "[1]", "'timeout_seconds' must be a whole number, not a list"),
 ]
 RIGHT = [
+    ("job", "tags: {of_the_defaults: null}, schedule: null"),
     ("job", 'max_concurrent_runs: "${param.retries}", tags: {owner: "${param.table}", "a b": "x-${param.table}"}'),
     ("job", "email_notifications: {on_failure: ['${param.table}@example.com']}, schedule: {pause_status: PAUSED}"),
     ("task", 'max_retries: "${param.retries}", timeout_seconds: "${var.x}", task_type: "${param.table}"'),

@@ -30,6 +30,7 @@ from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.parsing.units import SourceUnit, UnitContent
 from support.project_folder import ProjectFolder, compile_loaded, module
+from support.slow import few
 from support.tables import row, write_table
 
 AT_ONCE = Workers(2, after_seconds=0, worth_seconds=0, chunk_seconds=60)
@@ -114,12 +115,18 @@ class TestResults:
 
     @pytest.mark.parametrize(
         "template",
-        [
-            '{% extends "lakeflow_job_meta/job.yml.j2" %}\n{% block before_job %}\n# mine\n{% endblock %}\n',
-            "{{ marker }}\nresources: {}\n",
-            "{% if %}\n",
-        ],
-        ids=["good", "wrong", "no template"],
+        few(
+            [
+                pytest.param(
+                    '{% extends "lakeflow_job_meta/job.yml.j2" %}\n{% block before_job %}\n# mine\n{% endblock %}\n',
+                    id="good",
+                )
+            ],
+            [
+                pytest.param("{{ marker }}\nresources: {}\n", id="wrong"),
+                pytest.param("{% if %}\n", id="no template"),
+            ],
+        ),
     )
     def test_are_the_same_with_a_template_of_the_project(self, project, compiled_here, template):
         project.write("mine.yml.j2", template)
@@ -194,7 +201,7 @@ class TestWithoutWorkers:
 
         assert compile_loaded(load_project(project.path), workers=Workers(2)).files
 
-    @pytest.mark.parametrize("python", ["/does/not/exist", "/bin/false", "/bin/cat", "", None])
+    @pytest.mark.parametrize("python", few(["/does/not/exist", None], ["/bin/false", "/bin/cat", ""]))
     def test_a_python_that_does_not_start_changes_nothing(self, project, compiled_here, monkeypatch, python):
         monkeypatch.setattr(spawn, "_python_exe", python)
 
@@ -231,7 +238,7 @@ class TestWithoutWorkers:
         assert len(compiled_here) == UNITS
         assert_same(together, project.compile())
 
-    @pytest.mark.parametrize("chunk", [1, 2, 4])
+    @pytest.mark.parametrize("chunk", few([2], [1, 4]))
     def test_a_worker_that_dies_in_the_middle_changes_nothing(self, project, compiled_here, monkeypatch, chunk):
         real = parallel._Pool._hand_out
         handed_out = 0
@@ -391,7 +398,7 @@ class TestProcesses:
             assert command.wait() == 0
         assert_end(children)
 
-    @pytest.mark.parametrize("delay", [0, 0.1])
+    @pytest.mark.parametrize("delay", few([0.1], [0]))
     def test_end_in_order_on_ctrl_c(self, big_project, delay):
         with validation(big_project, SCRIPT) as (command, children):
             time.sleep(delay)

@@ -56,7 +56,7 @@ def assert_refused(world: World, *evidence: str) -> None:
     world.forget()
     result = world.deploy()
     assert result.exit_code == 3, result.stderr
-    for words in ("would be created although the workspace has them", "bundle deployment bind KEY ID", *evidence):
+    for words in ("would be created although the workspace has them", "adopt: {dev: ID}", *evidence):
         assert words in result.stderr
     assert world.changes == {}
 
@@ -105,7 +105,8 @@ class TestTheBundleHasLostAJob:
         deployed.deploy()
         ids = {key: deployed.job_id(key) for key in ("a", "b")}
         for key, job_id in ids.items():
-            deployed.databricks("bundle", "deployment", "bind", key, str(job_id), "--auto-approve", "-t", "dev")
+            adopting = f"    adopt: {{dev: {job_id}}}\n    sources:"
+            deployed.project.write(f"metadata/{key}.yml", module(key).replace("    sources:", adopting))
         deployed.forget()
 
         deployed.deploy_well()

@@ -175,7 +175,7 @@ class TestAnAnswerOfAnotherForm:
 
     @pytest.mark.parametrize("path", ["*/Me", "*/jobs/get", "*/workspace/list", "*/workspace/mkdirs", "*/import"])
     @pytest.mark.parametrize(
-        "answer", few([b"<html>", b'{"userName": [1], "objects": 1, "settings": 1}'], [b"[1]", b"1"])
+        "answer", few([b'{"userName": [1], "objects": 1, "settings": 1}'], [b"<html>", b"[1]", b"1"])
     )
     def test_to_any_request_is_a_sentence_and_no_job_is_created_twice(self, two_jobs, path, answer):
         two_jobs.module("shops", "sql_task: {warehouse_id: abc, sql_query: SELECT 1}")

@@ -99,6 +99,7 @@ def test_the_jobs_api_gets_the_job_as_it_is_in_the_target(site):
 
     assert [task["task_key"] for task in dev["tasks"]] == ["load"]
     assert "schedule" not in dev
+    site.known = {}
     assert site.deployer("prod").plan().jobs(Action.CREATE) == ["only_prod", "orders"]
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from support.monitor_fixtures import World
 from support.row_projects import BLUEPRINT, project_of_rows
+from support.slow import few
 from support.tables import TEXT, write_table
 
 pytest_plugins = ["support.workspace_fixtures", "support.monitor_fixtures"]
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="process groups and f
 
 TABLE = "main.etl.list"
 VIEW = "main.etl.open_list"
-KINDS = ("delta", "table", "view", "csv", "query of files", "query of a warehouse")
+KINDS = few(["delta", "view", "csv"], ["table", "query of files", "query of a warehouse"])
 
 
 @dataclass

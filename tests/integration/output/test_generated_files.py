@@ -486,7 +486,7 @@ class TestFaults:
         project.ljm("generate")
         assert list(project.generated()) == ["jobs/a.yml", "sql/a/a.sql"]
 
-    @pytest.mark.parametrize("call", few([2, 12, 28], [1, 7, 18, 23]))
+    @pytest.mark.parametrize("call", few([12], [1, 2, 7, 18, 23, 28]))
     def test_killed_in_the_middle_every_file_is_whole_and_the_next_run_finishes(self, project, call):
         allowed = _Versions(project)
         allowed.ask_for(1)

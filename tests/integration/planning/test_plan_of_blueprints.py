@@ -7,7 +7,7 @@ import json
 import pytest
 
 from lakeflow_job_meta.compiler.cache import cache
-from lakeflow_job_meta.jobs import units
+from lakeflow_job_meta.jobs import in_targets
 from lakeflow_job_meta.planning import files
 from support.blueprint_projects import (
     BLUEPRINT,
@@ -41,13 +41,13 @@ def of_delta(project: ProjectFolder) -> ProjectFolder:
 def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the modules whose jobs are built from now on."""
     names: list[str] = []
-    real = units.build_job
+    real = in_targets.build_job
 
     def build(found, project, output):
         names.append(found.module_name)
         return real(found, project, output)
 
-    monkeypatch.setattr(units, "build_job", build)
+    monkeypatch.setattr(in_targets, "build_job", build)
     return names
 
 

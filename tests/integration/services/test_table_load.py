@@ -412,6 +412,16 @@ class TestWriting:
 
 
 class TestTargets:
+    def test_source_parameters_of_a_module_go_into_every_row_that_has_none_of_its_own(self, tmp_path):
+        table = DeltaFiles(str(tmp_path / "t"), CONTROL_TABLE)
+        table.create()
+        (raw,) = read([module("a", "b", source_parameters="none")])
+        raw.value["sources"][1]["source_parameters"] = "all"
+        load(table, [raw], prune=False, dry_run=False)
+        rows = sorted(table.read().rows, key=lambda row: row["source_id"])
+        assert [row["source_parameters"] for row in rows] == ["none", "all"]
+        assert 'source_parameters: "none"' in export(table)
+
     def test_targets_and_presets_stand_in_the_first_row_of_a_module(self, tmp_path):
         table = DeltaFiles(str(tmp_path / "t"), CONTROL_TABLE)
         table.create()

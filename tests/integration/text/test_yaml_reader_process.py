@@ -7,8 +7,12 @@ import sys
 
 import pytest
 
+from support.slow import few
 
-@pytest.mark.parametrize("piece", ["[", "{", "- ", "? ", "a: [", "&a ", "!!map {", "- - ", '"', "*a ", "[&a ", "? - "])
+
+@pytest.mark.parametrize(
+    "piece", few(["[", "- ", "a: ["], ["{", "? ", "&a ", "!!map {", "- - ", '"', "*a ", "[&a ", "? - "])
+)
 def test_a_hundred_thousand_of_anything_does_not_end_the_process(piece):
     code = (
         "import sys; from lakeflow_job_meta.text.yaml_reader import read_yaml\n"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lakeflow_job_meta.blueprints.model import Library
-from lakeflow_job_meta.blueprints.rows import RowSet, RowSource, TableRow, units_of_rows
+from lakeflow_job_meta.blueprints.row_reading import RowSet, TableRow
+from lakeflow_job_meta.blueprints.rows import RowSource, units_of_rows
 from lakeflow_job_meta.config.model import RowMapping
 from lakeflow_job_meta.diagnostics.model import SourceRef, UnreadableDocument
 

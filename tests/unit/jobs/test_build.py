@@ -113,6 +113,61 @@ class TestNotebooks:
             "base_parameters": {"source_id": "my source", "x": "1"},
         }
 
+    @pytest.mark.parametrize(
+        ("project_says", "module_says", "source_says", "is_added"),
+        [
+            ("all", None, None, True),
+            ("none", None, None, False),
+            ("none", "all", None, True),
+            ("none", "all", "none", False),
+            ("all", "none", None, False),
+            (None, "none", "all", True),
+            (None, None, "none", False),
+        ],
+    )
+    def test_the_nearest_of_source_module_and_project_says_whether_parameters_are_added(
+        self, project, project_says, module_says, source_says, is_added
+    ):
+        says = {"project": project_says, "module": module_says, "source": source_says}
+        line = {key: f"source_parameters: {value}" if value else "" for key, value in says.items()}
+        project.write("job_meta.yml", f"control_table: a.b.c\n{line['project']}\n")
+        (task,) = project.job(f"""\
+            modules:
+              - module_name: sales
+                {line["module"]}
+                sources:
+                  - source_id: a
+                    {line["source"]}
+                    execution_order: 1
+                    transformation_config: {{notebook_path: /Workspace/a, base_parameters: {{x: "1"}}}}
+            """)["tasks"]
+        added = {"source_id": "a", "control_table": "a.b.c"} if is_added else {}
+        assert task["notebook_task"]["base_parameters"] == {**added, "x": "1"}
+
+    def test_a_notebook_that_gets_no_parameter_has_no_map_of_them(self, task):
+        settings = "source_parameters: none"
+        assert task("{notebook_path: /Workspace/a}", settings) == {"notebook_task": {"notebook_path": "/Workspace/a"}}
+
+    def test_null_leaves_out_one_of_the_parameters_that_are_added(self, task):
+        built = task("{notebook_path: /a, base_parameters: {source_id: null}}", "control_table: a.b.c")
+        assert built["notebook_task"]["base_parameters"] == {"control_table": "a.b.c"}
+        assert task("{notebook_path: /a, base_parameters: {source_id: null}}") == {
+            "notebook_task": {"notebook_path": "/a"}
+        }
+
+    def test_what_a_loop_repeats_gets_no_parameter_either(self, task):
+        loop = "{for_each_task: {inputs: '[1]', task: {notebook_path: /a%s}}}"
+        inner = task(loop % "", "source_parameters: none")["for_each_task"]["task"]
+        assert inner["notebook_task"] == {"notebook_path": "/a"}
+        inner = task(loop % ", base_parameters: {source_id: null}")["for_each_task"]["task"]
+        assert inner["notebook_task"] == {"notebook_path": "/a"}
+
+    def test_null_for_a_parameter_that_nobody_adds_is_a_mistake(self, project):
+        metadata = module().replace("{notebook_path:", "{base_parameters: {day: null}, notebook_path:")
+        (problem,) = project.problems(metadata)
+        assert "'day'" in problem
+        assert problem.endswith("[wrong-type]")
+
 
 class TestSql:
     def test_inline_sql_becomes_a_file_of_its_own(self, task, project):

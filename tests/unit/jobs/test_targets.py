@@ -143,6 +143,34 @@ modules:
 
         assert jobs["prod"] == {**jobs["dev"], "max_concurrent_runs": 4, "timeout_seconds": 8}
 
+    def test_null_in_a_use_of_a_blueprint_takes_away_what_the_blueprint_and_the_defaults_set(self, project):
+        project.write(
+            "job_meta.yml",
+            "metadata: [{yaml: metadata/}]\n"
+            "defaults: {job: {timeout_seconds: 5, tags: {a: d}}, task: {max_retries: 3}}\n",
+        )
+        jobs = in_each(
+            project,
+            """\
+blueprints:
+  - blueprint: ingest
+    module:
+      module_name: ingest
+      job_config: {timeout_seconds: 6, tags: {a: b, c: d}}
+      sources:
+        - source_id: load
+          execution_order: 1
+          transformation_config: {notebook_path: /Workspace/load, max_retries: 4}
+modules:
+  - blueprint: ingest
+    job_config: {timeout_seconds: null, tags: {a: null}}
+    sources: [{source_id: load, transformation_config: {max_retries: null}}]
+""",
+        )
+
+        assert jobs[""] == {"name": "ingest", "tags": {"c": "d"}, "tasks": jobs[""]["tasks"]}
+        assert "max_retries" not in jobs[""]["tasks"][0]
+
 
 class TestPresets:
     def test_a_preset_for_a_target_is_laid_below_the_module_there_alone(self, project):

@@ -27,10 +27,11 @@ def project(folder: Path = Path(), output: str = "resources", bundles: Bundles |
 
 def files_of(layout: BundleLayout) -> st.SearchStrategy[GeneratedFile]:
     bundles = keys if isinstance(layout, ManyBundles) else st.just("")
-    of_jobs = st.builds(GeneratedFile, bundles, st.just(FileKind.JOB), keys) | st.builds(
+    none = st.just("")
+    of_jobs = st.builds(GeneratedFile, bundles, st.just(FileKind.JOB), keys, none) | st.builds(
         GeneratedFile, bundles, st.just(FileKind.SQL), keys, keys
     )
-    of_bundles = st.builds(GeneratedFile, keys, st.just(FileKind.BUNDLE))
+    of_bundles = st.builds(GeneratedFile, keys, st.just(FileKind.BUNDLE), none, none)
     return of_jobs | of_bundles if isinstance(layout, ManyBundles) else of_jobs
 
 

@@ -217,6 +217,24 @@ def test_a_reference_to_a_task_names_the_key_and_is_told_of_the_other_form(
     assert problem.endswith("[not-upstream]")
 
 
+@pytest.mark.parametrize(
+    ("style", "source_id", "written", "said"),
+    [
+        ("as_written", "load-orders", "load_orders", "its task key is 'load-orders'"),
+        ("underscores", "load-orders", "load_orders", "'load_orders' is its task key"),
+        ("underscores", "load_orders", "load-orders", "its task key is 'load_orders'"),
+        ("as_written", "load/orders", "load_orders", "'load_orders' is its task key"),
+    ],
+)
+def test_a_dependency_on_a_task_key_is_told_the_source_id(project, style, source_id, written, said):
+    project.write("job_meta.yml", f"naming: {{task_key: {style}}}\n")
+    key = task_key(source_id, TaskKeys(style))
+    problem = project.problems(REFERS % (source_id, written, key))[0]
+    expected = f"'depends_on' names the 'source_id' as it is written, '{source_id}' ({said})"
+    assert f"'report' depends on '{written}', which the module does not have; {expected}" in problem
+    assert problem.endswith("[unknown-dependency]")
+
+
 def test_an_override_of_a_task_is_told_of_the_other_form(project):
     project.write("metadata/sales.yml", module().replace("source_id: a", "source_id: load-orders"))
     override = "{sales: {tasks: [{task_key: load_orders, max_retries: 1}]}}"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakeflow_job_meta.blueprints.rows import _start_of_field
+from lakeflow_job_meta.blueprints.row_document import _start_of_field
 from lakeflow_job_meta.sources.csv_files import CsvFile, read_csv
 
 LINE_END = re.compile("\r\n|[\r\n]")

@@ -39,6 +39,7 @@ class CompilationCache:
         self._project = compiler.project
         self._bundle = compiler.bundle
         self._files = compiler.files
+        self._keys: dict[bytes, str] = {}
 
     @property
     def templates(self) -> set[tuple[str, str | None]]:
@@ -84,7 +85,10 @@ class CompilationCache:
         return cache_key(self._project, self._bundle)
 
     def _key(self, digest: bytes) -> str:
-        return content_digest(self._cache_key, digest).hex()
+        key = self._keys.get(digest)
+        if key is None:
+            key = self._keys[digest] = content_digest(self._cache_key, digest).hex()
+        return key
 
     def _load(self) -> CacheContent:
         try:

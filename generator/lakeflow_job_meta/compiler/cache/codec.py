@@ -16,7 +16,7 @@ from lakeflow_job_meta.compiler.result import UnitResult
 from lakeflow_job_meta.jobs.units import ModuleNames
 from lakeflow_job_meta.layout.job_summary import JobSummary
 
-_FORMAT = b"lakeflow-job-meta cache 5\n"
+_FORMAT = b"lakeflow-job-meta cache 6\n"
 _CHECKSUM_LENGTH = 2 * DIGEST_BYTES
 _KEY = "[A-Za-z][A-Za-z0-9_-]*"
 _PATH = re.compile(rf"jobs/{_KEY}\.yml|sql/{_KEY}/[A-Za-z0-9_]+\.sql")
@@ -42,21 +42,22 @@ class CacheContent:
 def encode(stored: CacheContent) -> bytes:
     """Returns the content of a cache file."""
     texts: list[bytes] = []
-    index = {
-        "templates": stored.templates,
-        "units": {key: _entry(result, texts) for key, result in stored.results.items()},
-    }
+    alike: dict[str, int] = {}
+    units = {key: _entry(result, texts, alike) for key, result in stored.results.items()}
+    index = {"templates": stored.templates, "alike": [*alike], "units": units}
     body = b"\n".join((json.dumps(index, separators=(",", ":")).encode(), b"".join(texts)))
     return _FORMAT + _checksum(body) + body
 
 
-def _entry(result: UnitResult, texts: list[bytes]) -> list[object]:
+def _entry(result: UnitResult, texts: list[bytes], alike: dict[str, int]) -> list[object]:
+    """Returns the entry of a unit; `alike` numbers what most units have in common, as JSON."""
     sizes = {}
     for path, text in result.files.items():
         texts.append(text.encode(*_ENCODING))
         sizes[path] = len(texts[-1])
     summaries = [[each.key, each.group, each.refers_to, each.uploads, each.libraries] for each in result.summaries]
-    return [result.modules, sizes, result.noted, summaries, sorted(result.presets), sorted(result.policies)]
+    rest = json.dumps([result.noted, sorted(result.presets), sorted(result.policies)], separators=(",", ":"))
+    return [result.modules, sizes, summaries, alike.setdefault(rest, len(alike))]
 
 
 def decode(content: bytes) -> CacheContent:
@@ -70,30 +71,42 @@ def decode(content: bytes) -> CacheContent:
     try:
         return _read(json.loads(content[start:end]), body[end + 1 - start :])
     # The checksum was right, so this was written by something else.
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return CacheContent()
 
 
 def _read(index: dict[str, Any], texts: memoryview) -> CacheContent:
     results = {}
+    alike = [
+        (tuple(((kind, name), answer) for (kind, name), answer in noted if kind in LOOKUPS), *map(frozenset, names))
+        for noted, *names in map(json.loads, index["alike"])
+    ]
     start = 0
-    for key, (modules, sizes, noted, summaries, presets, policies) in index["units"].items():
+    for key, (modules, sizes, summaries, number) in index["units"].items():
         files = {}
         for path, size in sizes.items():
             if not _PATH.fullmatch(path):
                 raise ValueError(path)
             files[path] = str(texts[start : start + size], *_ENCODING)
             start += size
+        noted, presets, policies = alike[number]
         results[key] = UnitResult(
-            tuple(ModuleNames(name, job, blueprint) for name, job, blueprint in modules),
-            files,
-            tuple(((kind, name), answer) for (kind, name), answer in noted if kind in LOOKUPS),
-            summaries=tuple(
-                JobSummary(job, group, tuple(others), tuple(uploads), tuple(libraries))
-                for job, group, others, uploads, libraries in summaries
+            tuple(
+                [
+                    ModuleNames(name, job, blueprint, tuple((target, id) for target, id in adopt), tuple(formerly))
+                    for name, job, blueprint, adopt, formerly in modules
+                ]
             ),
-            presets=frozenset(presets),
-            policies=frozenset(policies),
+            files,
+            noted,
+            summaries=tuple(
+                [
+                    JobSummary(job, group, tuple(others), tuple(uploads), tuple(libraries))
+                    for job, group, others, uploads, libraries in summaries
+                ]
+            ),
+            presets=presets,
+            policies=policies,
         )
     return CacheContent(results, dict(index["templates"]))
 

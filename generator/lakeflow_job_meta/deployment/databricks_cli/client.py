@@ -138,9 +138,14 @@ class DatabricksCli:
         except (ValueError, KeyError, TypeError, RecursionError):
             raise OperationFailed("The output of `databricks current-user me` is not understood.") from None
 
-    def job(self, job_id: str) -> str:
-        """Returns a job of the bundle's workspace as JSON; raises as `bundle` does."""
-        return self._checked("jobs get", [job_id, "-o", "json"], None).stdout
+    def job(self, job_id: str) -> str | None:
+        """Returns a job of the bundle's workspace as JSON, None if it is not there; raises as `bundle` does."""
+        try:
+            return self._checked("jobs get", [job_id, "-o", "json"], None).stdout
+        except CliFailure as failure:
+            if _MISSING.search(failure.result.stderr):
+                return None
+            raise
 
     def update_job(self, job_id: str, settings: Mapping[str, Value]) -> None:
         """Replaces some settings of a job as a whole; raises as `bundle` does."""
@@ -150,10 +155,9 @@ class DatabricksCli:
     def has_job(self, job_id: str) -> bool:
         """Says whether a job is in the bundle's workspace; it counts as being there until it is known not to be."""
         try:
-            self.job(job_id)
-        except CliFailure as failure:
-            return not _MISSING.search(failure.result.stderr)
-        return True
+            return self.job(job_id) is not None
+        except CliFailure:
+            return True
 
     def read_file(self, path: str) -> str | None:
         """Returns the text of a file of the bundle's workspace, None where there is none; raises as `bundle` does."""

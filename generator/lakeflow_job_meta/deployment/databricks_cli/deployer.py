@@ -18,7 +18,7 @@ from lakeflow_job_meta._internal.fs import files_below, pieces_of
 from lakeflow_job_meta._internal.secrets import without_login
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.deployment.backend import DeployReport, JobsRejected, StalePlan
+from lakeflow_job_meta.deployment.backend import DeployReport, JobsRejected, StalePlan, TakeoverPlan
 from lakeflow_job_meta.deployment.databricks_cli.client import CliFailure, CliResult, DatabricksCli, explain
 from lakeflow_job_meta.deployment.databricks_cli.keep import KeptPlan, keep_in_plan, parsed_record
 from lakeflow_job_meta.deployment.databricks_cli.output import (
@@ -30,20 +30,38 @@ from lakeflow_job_meta.deployment.databricks_cli.output import (
 )
 from lakeflow_job_meta.deployment.databricks_cli.own_lock import OwnLock
 from lakeflow_job_meta.deployment.databricks_cli.source_map import SourceMap
+from lakeflow_job_meta.deployment.databricks_cli.takeovers import (
+    FormerKeys,
+    adopted_change,
+    renamed_changes,
+    settled,
+)
 from lakeflow_job_meta.deployment.databricks_cli.twins import (
     CreatedJob,
     created_jobs,
     entries_of,
     find_twins,
     owned_ids,
+    remote_job_in,
     remote_jobs,
 )
 from lakeflow_job_meta.deployment.jobs_api.client import RemoteJob
 from lakeflow_job_meta.deployment.jobs_api.ownership_tags import ownership_scope
 from lakeflow_job_meta.deployment.keeping import Keeping, unpaused
 from lakeflow_job_meta.deployment.policy import Twin
-from lakeflow_job_meta.errors import OperationFailed
-from lakeflow_job_meta.planning.model import Action, BundlePlan, belongs_to, job_key_in, parse_plan
+from lakeflow_job_meta.deployment.takeovers import FoundTakeovers, Takeover, refused_takeover
+from lakeflow_job_meta.errors import OperationFailed, PolicyViolation
+from lakeflow_job_meta.planning.model import (
+    WRITTEN_OVER,
+    Action,
+    BundlePlan,
+    ResourceChange,
+    belongs_to,
+    job_key_in,
+    job_names,
+    parse_plan,
+)
+from lakeflow_job_meta.planning.setting_paths import leads_into, steps_of
 from lakeflow_job_meta.state.folder import read_record, write_private, write_record
 from lakeflow_job_meta.state.tracking import DeployedJob
 
@@ -110,6 +128,7 @@ class CliDeployer:
         digest: Returns a digest of all that is deployed; by default of the project's files.
         tables: Returns the identities of the control tables that are read.
         keeping: What the workspace decides.
+        bundle: The name of the bundle among many; empty in a project of one.
     """
 
     cli: DatabricksCli
@@ -120,10 +139,13 @@ class CliDeployer:
     digest: Callable[[], str] | None = None
     tables: Callable[[], frozenset[str]] = frozenset
     keeping: Keeping = field(default_factory=Keeping)
+    bundle: str = ""
     _planned_files: str | None = field(default=None, init=False)
     _planned: KeptPlan = field(default_factory=lambda: KeptPlan("{}"), init=False)
     _left_out: frozenset[str] = field(default=frozenset(), init=False)
     _warnings: tuple[str, ...] = field(default=(), init=False)
+    _found: FoundTakeovers = field(default_factory=FoundTakeovers, init=False)
+    _anticipated: tuple[ResourceChange, ...] = field(default=(), init=False)
 
     def plan(self) -> BundlePlan:
         if self._planned_files is None:
@@ -132,7 +154,7 @@ class CliDeployer:
             result = self._bundle("validate", limit_seconds=min(self.cli.limit_seconds, _VALIDATE_SECONDS))
             self._warnings = self._harmless_warnings(result)
         self._planned_files = self.digest() if self.digest is not None else fingerprint(self.project.folder)
-        self._left_out = frozenset()
+        self._left_out, self._found, self._anticipated = frozenset(), FoundTakeovers(), ()
         return self._fresh_plan()
 
     def _fresh_plan(self) -> BundlePlan:
@@ -144,14 +166,106 @@ class CliDeployer:
         return self._newest_plan()
 
     def _newest_plan(self) -> BundlePlan:
-        plan = self._planned.with_kept(parse_plan(self._planned.text))
+        read = settled(parse_plan(self._planned.text), self._found.fresh)
+        plan = self._planned.with_kept(read).with_changes(self._anticipated)
         return replace(plan.leaving_out(self._left_out), warnings=self._warnings)
 
     def leave_out(self, names: Collection[str]) -> BundlePlan:
         self._left_out |= frozenset(names)
         return self._newest_plan()
 
+    def take_over(self, found: FoundTakeovers) -> TakeoverPlan:
+        renamed = [each for each in found.takeovers if each.is_rename and each.is_held]
+        others = [each for each in found.takeovers if each.key and each not in renamed]
+        changes = [*renamed_changes(renamed, self._plan_of_former_keys(renamed))] if renamed else []
+        done: list[Takeover] = [*renamed]
+        refused: list[PolicyViolation] = []
+        for takeover in others:
+            remote = self._remote(takeover.job_id)
+            if remote is None and takeover.former:
+                continue  # somebody has deleted it since: the module gets a new one
+            if (reason := self._why_not(takeover, remote)) is not None:
+                refused.append(refused_takeover(takeover, reason))
+            elif remote is not None:
+                (job,) = created_jobs(entries_of(self._planned.text), [takeover.key])
+                changes.append(adopted_change(takeover, remote, job.settings))
+                done.append(takeover)
+        done += [each for each in found.takeovers if not each.key]
+        changes += [each.change() for each in done if not each.key]
+        skipped = (f"resources.jobs.{each.former}" for each in done if each.is_held and each.key)
+        changes += [ResourceChange(name, Action.SKIP, (), is_gone=False) for name in skipped]
+        self._found, self._anticipated = replace(found, takeovers=tuple(done)), tuple(map(self._without_kept, changes))
+        return TakeoverPlan(self._newest_plan(), tuple(refused))
+
+    def _without_kept(self, change: ResourceChange) -> ResourceChange:
+        """Returns a change without what the workspace decides: once the job has its place, that stays in the plan."""
+        kept = self.keeping.settings(change.job_key) if change.job_key is not None else ()
+        fields = tuple(
+            each for each in change.fields if not any(leads_into(steps_of(each.path), path) for path in kept)
+        )
+        is_left = fields or change.action not in WRITTEN_OVER
+        return replace(change, fields=fields, action=change.action if is_left else Action.SKIP)
+
+    def _places_of(self, takeovers: Sequence[Takeover]) -> frozenset[str]:
+        return frozenset(job_names(key for each in takeovers for key in (each.key, each.former) if key))
+
+    def _plan_of_former_keys(self, renamed: list[Takeover]) -> BundlePlan:
+        self.cli.on_line("Planning with the names of before")
+        with FormerKeys(self.project, self.compilation, self.bundle).written(renamed):
+            return parse_plan(self._bundle("plan", "-o", "json").stdout)
+
+    def _remote(self, job_id: str) -> RemoteJob | None:
+        try:
+            text = self.cli.job(job_id)
+        except CliFailure as failure:
+            raise self._failed(failure) from None
+        return None if text is None else remote_job_in(text)
+
+    def _why_not(self, takeover: Takeover, remote: RemoteJob | None) -> str | None:
+        """Returns why a job cannot be taken over; None if it can be."""
+        if remote is None:
+            return f"there is no job {takeover.job_id} in the workspace, or this user may not see it"
+        (job,) = created_jobs(entries_of(self._planned.text), [takeover.key])
+        is_ours = takeover.former or takeover.is_recorded or remote.bundle_path == job.bundle_path
+        if remote.is_of_a_bundle and not is_ours:
+            return (
+                f"the job {takeover.job_id} is of the bundle at {remote.bundle_path!r}, which would take it back; let "
+                "that forget it (`databricks bundle deployment unbind`), and choose 'Disconnect from source' on its page"
+            )
+        return None
+
+    def rebind(self) -> bool:
+        pending = self._pending()
+        self.forget_former_keys()
+        self.bind_new_keys()
+        return bool(pending)
+
+    def forget_former_keys(self) -> None:
+        """Has the bundle forget the jobs that get another place or none; they stay in the workspace."""
+        held = [each for each in self._pending() if each.is_held]
+        if held:
+            with FormerKeys(self.project, self.compilation, self.bundle).written(held):
+                for each in held:
+                    self.cli.on_line(f"The bundle forgets {each.former}")
+                    self._bundle("deployment unbind", each.former, *self._force)
+
+    def bind_new_keys(self) -> None:
+        """Gives the bundle the jobs that modules of it take over."""
+        for each in self._pending():
+            if each.key:
+                self.cli.on_line(f"Binding {each.key} to the job {each.job_id}")
+                self._bundle("deployment bind", each.key, each.job_id, "--auto-approve", *self._force)
+
+    @property
+    def _force(self) -> Sequence[str]:
+        return ["--force-lock"] if self.force_lock else []
+
+    def _pending(self) -> list[Takeover]:
+        return [each for each in self._found.takeovers if not self._left_out & self._places_of([each])]
+
     def is_deployed(self, plan: BundlePlan) -> bool:
+        if self._pending():
+            return False
         return plan.changes_nothing() and read_record(self.folder / _DEPLOYED).get("files") == self._planned_files
 
     def deploy(self, plan: BundlePlan) -> DeployReport:
@@ -234,11 +348,12 @@ class CliDeployer:
         return path
 
     def _narrowed_plan(self) -> str:
-        if not self._left_out:
+        left_out = self._left_out | self._places_of(self._found.takeovers)
+        if not left_out:
             return self._planned.text
         root = json.loads(self._planned.text)
         for name, entry in root["plan"].items():
-            if belongs_to(name, self._left_out):
+            if belongs_to(name, left_out):
                 entry["action"] = Action.SKIP.value
         return json.dumps(root)
 

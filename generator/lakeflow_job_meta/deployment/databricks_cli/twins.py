@@ -65,6 +65,16 @@ def remote_jobs(text: str) -> list[RemoteJob]:
         ) from error
 
 
+def remote_job_in(text: str) -> RemoteJob:
+    """Reads the answer of `databricks jobs get`; raises OperationFailed for an unknown form."""
+    try:
+        return remote_job("The databricks CLI", json.loads(text))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise OperationFailed(
+            f"The output of `databricks jobs get` is not understood ({type(error).__name__}); nothing was deployed."
+        ) from error
+
+
 def find_twins(
     created: Iterable[CreatedJob],
     jobs: Iterable[RemoteJob],

@@ -8,7 +8,7 @@ not block the others. It deletes only what the plan lists, and what it has itsel
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from lakeflow_job_meta._internal.parallel import attempts
@@ -44,6 +44,7 @@ class PreparedPlan:
         ids: Of all of our jobs that are in the workspace, by key.
         records: Folder in the workspace for what was sent last.
         unrecorded: Jobs that are as they were sent, and of which that is not kept yet.
+        former: The keys under which jobs were sent last that have others now, by those.
     """
 
     plan: BundlePlan
@@ -52,6 +53,7 @@ class PreparedPlan:
     ids: Mapping[str, int]
     records: str
     unrecorded: tuple[JobPlan, ...] = ()
+    former: Mapping[str, str] = field(default_factory=dict)
 
 
 class PlanExecution:
@@ -128,6 +130,8 @@ class PlanExecution:
             if settings.get("permissions") != job_plan.remote.settings.get("permissions"):
                 self._client.permit(job_plan.remote.job_id, settings.get("permissions"))
             self._reset(job_plan.remote, without_permissions(settings))
+            if (former := self._prepared.former.get(job_plan.job.key)) is not None:
+                self._client.delete_file(self._record_of(former))
         self.written.add(job_plan.job.key)
 
     def _send(self, write: Callable[[], None], has_arrived: Callable[[], bool]) -> None:

@@ -19,7 +19,7 @@ from lakeflow_job_meta.checks.limits import MAX_TAGS
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import VARIABLE_PREFIX
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.deployment.backend import DeployReport, StalePlan
+from lakeflow_job_meta.deployment.backend import DeployReport, StalePlan, TakeoverPlan
 from lakeflow_job_meta.deployment.jobs_api import ownership_tags
 from lakeflow_job_meta.deployment.jobs_api.apply import PlanExecution, PreparedPlan
 from lakeflow_job_meta.deployment.jobs_api.client import JobsClient, RemoteJob, sorted_permissions
@@ -39,7 +39,14 @@ from lakeflow_job_meta.deployment.jobs_api.resolve import LocalFiles, NeedsCli, 
 from lakeflow_job_meta.deployment.jobs_api.target_mode import TargetMode, is_in_workspace, target_mode
 from lakeflow_job_meta.deployment.keeping import Keeping, unpaused
 from lakeflow_job_meta.deployment.policy import Twin
-from lakeflow_job_meta.errors import InvalidMetadata, LakeflowJobMetaError, OperationFailed, PolicyRefused
+from lakeflow_job_meta.deployment.takeovers import FoundTakeovers, Takeover, refused_takeover
+from lakeflow_job_meta.errors import (
+    InvalidMetadata,
+    LakeflowJobMetaError,
+    OperationFailed,
+    PolicyRefused,
+    PolicyViolation,
+)
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.planning.model import Action, BundlePlan
 from lakeflow_job_meta.sources.open import open_table_source, table_identities
@@ -75,6 +82,7 @@ class JobsApiDeployer:
         jobs = self.compilation.jobs
         self._wanted = [job.in_target(self.target) for job in jobs if not job.targets or self.target in job.targets]
         self._prepared: PreparedPlan | None = None
+        self._forgotten: dict[str, int] = {}
 
     @cached_property
     def _scope(self) -> OwnershipScope:
@@ -94,20 +102,86 @@ class JobsApiDeployer:
             ) from None
 
     def plan(self) -> BundlePlan:
+        self._forgotten = {}
         self.on_progress("Reading the jobs of the workspace")
+        return self._plan_with({})
+
+    def take_over(self, found: FoundTakeovers) -> TakeoverPlan:
+        refused: list[PolicyViolation] = []
+        taken: dict[str, tuple[Takeover, RemoteJob]] = {}
+        takeovers = [each for each in found.takeovers if each.key]
+        remotes = self._client.jobs([int(each.job_id) for each in takeovers])
+        for takeover, remote in zip(takeovers, remotes, strict=True):
+            if remote is None and takeover.former:
+                continue  # somebody has deleted it since: the module gets a new one
+            if (reason := self._why_not(takeover, remote)) is not None:
+                refused.append(refused_takeover(takeover, reason))
+            elif remote is not None:
+                taken[takeover.key] = takeover, remote
+        self._forgotten = {each.former: int(each.job_id) for each in found.takeovers if not each.key}
+        return TakeoverPlan(self._plan_with(taken), tuple(refused))
+
+    def _why_not(self, takeover: Takeover, remote: RemoteJob | None) -> str | None:
+        """Returns why a job cannot be taken over; None if it can be."""
+        if remote is None:
+            return f"there is no job {takeover.job_id} in the workspace, or this user may not see it"
+        if remote.is_of_a_bundle:
+            return (
+                f"the job {takeover.job_id} is of the bundle at {remote.bundle_path!r}, which would take it back; let "
+                "that forget it (`databricks bundle deployment unbind`), and choose 'Disconnect from source' on its page"
+            )
+        tag = remote.tags.get(SCOPE_TAG)
+        if tag is not None and tag != self._scope.tag and not takeover.is_recorded and not takeover.former:
+            return f"the job {takeover.job_id} has the tag {SCOPE_TAG}={tag} of another project, which deploys it"
+        return None
+
+    def rebind(self) -> bool:
+        """Takes our tags from jobs that are forgotten; the others get theirs with their settings."""
+        if not self._forgotten:
+            return False
+        lease = Lease(self._client, f"{self._folder}/lease")
+        lease.take()
+        try:
+            for key, job in zip(self._forgotten, self._client.jobs([*self._forgotten.values()]), strict=True):
+                if job is not None:
+                    tags: dict[str, Value] = {name: tag for name, tag in job.tags.items() if name not in OUR_TAGS}
+                    self._client.reset(job.job_id, {**job.settings, "tags": tags})
+                self._client.delete_file(f"{self._folder}/sent/{key}.json")
+        finally:
+            lease.end()
+        return True
+
+    def _plan_with(self, taken: Mapping[str, tuple[Takeover, RemoteJob]]) -> BundlePlan:
         ours, reasons = self._our_jobs()
+        for key, (takeover, remote) in taken.items():
+            ours.pop(takeover.former, None)
+            ours[key] = remote
+            reasons.pop(key, None)
         ids = {key: job.job_id for key, job in ours.items()}
         plans = [self._plan_of(job, ours.get(job.key), reasons.get(job.key)) for job in self._wanted]
         recorded = {name.removesuffix(".json") for name in self._client.files_in(f"{self._folder}/sent")}
-        jobs = self._with_bases(in_order(plans, set(ids)), recorded, ids)
+        jobs = self._with_bases(
+            in_order(plans, set(ids)), recorded, ids, {key: each for key, (each, _) in taken.items()}
+        )
         wanted = {job.key for job in self._wanted}
         gone = {key: job for key, job in ours.items() if key not in wanted}
         # Nothing is deleted while any metadata is missing or unreadable.
         is_whole, kept = not (self.compilation.missing or self.compilation.kept_labels), self.compilation.kept_jobs
-        deletions = {key: job for key, job in gone.items() if is_whole and key not in kept}
+        renamed = {key for key, new in self.compilation.jobs.renamed.items() if new not in ours}
+        deletions = {
+            key: job
+            for key, job in gone.items()
+            if ((is_whole and key not in kept) or key in renamed) and key not in self._forgotten
+        }
         changes = [
             *(change_of(job, self._scope, ids) for job in jobs),
             *(change_without_fields(key, Action.DELETE if key in deletions else Action.SKIP) for key in gone),
+        ]
+        words = {key: takeover.words for key, (takeover, _) in taken.items()}
+        words |= dict.fromkeys(self._forgotten, "forgotten; stays in the workspace")
+        changes = [
+            replace(each, job_id=str(ids.get(str(each.job_key), "")), takes_over=words.get(str(each.job_key), ""))
+            for each in changes
         ]
         keeping = [job for job in jobs if job.problem is None and (job.kept or job.is_paused_first)]
         found = {job.job.key: kept_settings(job, sent_settings(job, self._scope, ids)) for job in keeping}
@@ -119,8 +193,11 @@ class JobsApiDeployer:
             kept=tuple(each for key in sorted({*found} - created) for each in found[key]),
             first_paused=tuple(sorted(key for key in created if found[key])),
         )
-        unrecorded = tuple(job for job in jobs if job.job.key not in recorded and job.base is not None)
-        self._prepared = PreparedPlan(plan, jobs, deletions, ids, f"{self._folder}/sent", unrecorded)
+        unrecorded = tuple(
+            job for job in jobs if job.job.key not in recorded and job.base is not None and job.job.key not in taken
+        )
+        former = {key: takeover.former for key, (takeover, _) in taken.items() if takeover.former in recorded}
+        self._prepared = PreparedPlan(plan, jobs, deletions, ids, f"{self._folder}/sent", unrecorded, former)
         return plan
 
     @property
@@ -130,16 +207,28 @@ class JobsApiDeployer:
         return f"/Workspace/Users/{self._client.user_name}/.lakeflow-job-meta/{folder}"
 
     def _with_bases(
-        self, jobs: tuple[JobPlan, ...], recorded: Collection[str], ids: Mapping[str, int]
+        self,
+        jobs: tuple[JobPlan, ...],
+        recorded: Collection[str],
+        ids: Mapping[str, int],
+        taken: Mapping[str, Takeover],
     ) -> tuple[JobPlan, ...]:
-        """Returns the jobs with what was sent last; what the workspace keeps of that is read where it is needed."""
+        """Returns the jobs with what was sent last; what the workspace keeps of that is read where it is needed.
+
+        A job that nobody has deployed has been sent as it is.
+        """
+        kept_as = {job.job.key: taken[job.job.key].former if job.job.key in taken else job.job.key for job in jobs}
         compared = [job for job in jobs if job.remote is not None and job.problem is None]
         files = f"{self._folder}/files"
         found = {job.job.key: last_sent(job, self._scope, ids, files) for job in compared}
-        unknown = [job for key, job in found.items() if job.base is None and key in recorded]
-        records = self._client.records([f"{self._folder}/sent/{job.job.key}.json" for job in unknown])
+        unknown = [job for key, job in found.items() if job.base is None and kept_as[key] in recorded]
+        records = self._client.records([f"{self._folder}/sent/{kept_as[job.job.key]}.json" for job in unknown])
         for job, record in zip(unknown, records, strict=True):
             found[job.job.key] = last_sent(job, self._scope, ids, files, record.get("sent"))
+        for key, takeover in taken.items():
+            job_plan = found.get(key)
+            if job_plan is not None and job_plan.remote is not None and not takeover.former:
+                found[key] = replace(job_plan, base=job_plan.remote.settings)
         return tuple(found.get(job.job.key, job) for job in jobs)
 
     def tasks_of(self, job: Job) -> list[dict[str, Value]]:
@@ -166,7 +255,7 @@ class JobsApiDeployer:
     def is_deployed(self, plan: BundlePlan) -> bool:
         jobs = self._prepared.jobs if self._prepared is not None else ()
         unrecorded = self._prepared is not None and self._prepared.unrecorded
-        return plan.changes_nothing() and not unrecorded and not any(job.problem for job in jobs)
+        return plan.changes_nothing() and not (unrecorded or self._forgotten) and not any(job.problem for job in jobs)
 
     def twins(
         self, plan: BundlePlan, recorded: Sequence[DeployedJob], deployed: Sequence[DeployedJob] = ()

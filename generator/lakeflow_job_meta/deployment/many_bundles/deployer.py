@@ -16,15 +16,16 @@ from pathlib import Path
 from lakeflow_job_meta._internal.parallel import run_in_threads
 from lakeflow_job_meta._internal.text import count, listing
 from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.deployment.backend import DeployContext, DeployReport, JobsRejected, StalePlan
+from lakeflow_job_meta.deployment.backend import DeployContext, DeployReport, JobsRejected, StalePlan, TakeoverPlan
 from lakeflow_job_meta.deployment.databricks_cli.deployer import CliDeployer
 from lakeflow_job_meta.deployment.many_bundles import records
 from lakeflow_job_meta.deployment.many_bundles.records import BundleFingerprints, BundleRecord
 from lakeflow_job_meta.deployment.policy import Twin
-from lakeflow_job_meta.errors import OperationFailed, PolicyRefused
+from lakeflow_job_meta.deployment.takeovers import FoundTakeovers, Takeover
+from lakeflow_job_meta.errors import OperationFailed, PolicyRefused, PolicyViolation
 from lakeflow_job_meta.layout.generated_file import GeneratedFile
 from lakeflow_job_meta.layout.layout import layout_of
-from lakeflow_job_meta.planning.model import Action, BundlePlan, ResourceChange, job_names, together
+from lakeflow_job_meta.planning.model import Action, BundlePlan, ResourceChange, belongs_to, job_names, together
 from lakeflow_job_meta.state.folder import make_private
 from lakeflow_job_meta.state.tracking import DeployedJob
 
@@ -59,6 +60,7 @@ class BundlesDeployer:
             for name in layout.bundles_in(layout.folder)
         }
         self._touched: list[_Bundle] = []
+        self._takeovers: tuple[Takeover, ...] = ()
 
     def plan(self) -> BundlePlan:
         """Plans the bundles whose files changed; those that this deployer has deployed are not planned again.
@@ -112,9 +114,50 @@ class BundlesDeployer:
             self.leave_out(job_names(moved))
 
     def leave_out(self, names: Collection[str]) -> BundlePlan:
+        left_out = {each.former for each in self._takeovers if each.key and belongs_to(job_names([each.key])[0], names)}
         for each in self._touched:
-            each.leave_out(names)
+            each.leave_out({*names, *job_names(left_out)})
         return self._merged()
+
+    def take_over(self, found: FoundTakeovers) -> TakeoverPlan:
+        self._takeovers = found.takeovers
+        of_bundles: dict[str, list[Takeover]] = {}
+        for takeover in found.takeovers:
+            holder = self._holder_of(takeover)
+            goal = self._bundle_of.get(takeover.key, holder)
+            if holder and holder != goal:
+                of_bundles.setdefault(holder, []).append(replace(takeover, key=""))
+                takeover = replace(takeover, is_held=False)
+            of_bundles.setdefault(goal, []).append(takeover)
+        planned = {each.name: each for each in self._touched if each.plan is not None and not each.is_over}
+        calls = {
+            name: partial(each.take_over, replace(found, takeovers=tuple(of_bundles.get(name, ()))))
+            for name, each in planned.items()
+            if name in of_bundles or found.fresh
+        }
+        done, failed = run_in_threads(calls, self._at_a_time, expected=(OperationFailed,), stop=self._stop)
+        if failed:
+            raise OperationFailed("\n".join(f"{name}: {error}" for name, error in failed.items()))
+        return TakeoverPlan(self._merged(), tuple(violation for refused in done.values() for violation in refused))
+
+    def _holder_of(self, takeover: Takeover) -> str:
+        """Returns the bundle whose state has the job under its former key; none where it is not held."""
+        return next(
+            (
+                each.name
+                for each in self._touched
+                if takeover.is_held and each.plan is not None and takeover.former in each.plan.jobs(Action.DELETE)
+            ),
+            "",
+        )
+
+    def rebind(self) -> bool:
+        deployers = [each.deployer for each in self._touched if each.is_rebinding and not each.is_over]
+        for deployer in deployers:
+            deployer.forget_former_keys()
+        for deployer in deployers:
+            deployer.bind_new_keys()
+        return bool(deployers)
 
     def twins(
         self, plan: BundlePlan, recorded: Sequence[DeployedJob], deployed: Sequence[DeployedJob] = ()
@@ -188,6 +231,7 @@ class _Bundle:
         self.report = DeployReport()
         self.problems_of_planning: list[str] = []
         self.failure = ""
+        self.is_rebinding = False
         self._left_out = False
         self._create = partial(create_deployer, name, compilation, self._folder, lambda: self._fingerprint)
 
@@ -202,10 +246,15 @@ class _Bundle:
 
     @property
     def is_deployed(self) -> bool:
-        return self.plan is not None and self.plan.changes_nothing() and not self.is_new
+        return self.plan is not None and self.plan.changes_nothing() and not (self.is_new or self.is_rebinding)
 
     def make_plan(self) -> None:
-        self.plan = self.deployer.plan()
+        self.plan, self.is_rebinding = self.deployer.plan(), False
+
+    def take_over(self, found: FoundTakeovers) -> tuple[PolicyViolation, ...]:
+        planned = self.deployer.take_over(found)
+        self.plan, self.is_rebinding = planned.plan, bool(found.takeovers)
+        return planned.refused
 
     def give_up(self, error: OperationFailed) -> None:
         self.is_over = True

@@ -94,7 +94,7 @@ def deploy(bundle: Bundle, api: Api, plan_file: str, force_lock: bool, cli_versi
         say(_resources_line(nodes))
 
 
-def bind(bundle: Bundle, api: Api, key: str, job_id: str, cli_version: str) -> None:
+def bind(bundle: Bundle, api: Api, key: str, job_id: str, force: bool, cli_version: str) -> None:
     """Makes a job of the workspace the bundle's.
 
     Raises:
@@ -112,7 +112,7 @@ def bind(bundle: Bundle, api: Api, key: str, job_id: str, cli_version: str) -> N
         what = "the requested" if bound == job_id else "a different"
         detail = f"The bundle is already managing resource for {name} and it is bound to {what} ID {bound}."
         raise Failed(Diagnostic("Error", "Resource already managed", detail=detail))
-    with _lock(bundle, api, False):
+    with _lock(bundle, api, force):
         store.begin(state)
         wanted = make_plan(bundle, state, api, cli_version)["plan"][name]["new_state"]["value"]
         store.note(name, {"__id__": job_id, "state": wanted})
@@ -120,7 +120,7 @@ def bind(bundle: Bundle, api: Api, key: str, job_id: str, cli_version: str) -> N
     say(f"Successfully bound job with an id '{job_id}'\nRun 'bundle deploy' to deploy changes to your workspace")
 
 
-def unbind(bundle: Bundle, api: Api, key: str, cli_version: str) -> None:
+def unbind(bundle: Bundle, api: Api, key: str, force: bool, cli_version: str) -> None:
     """Makes the bundle forget a job; it is no mistake if it does not know it.
 
     Raises:
@@ -129,7 +129,7 @@ def unbind(bundle: Bundle, api: Api, key: str, cli_version: str) -> None:
     name = _known(bundle, key)
     folder = local_folder(bundle.root, bundle.target)
     store = StateStore(api, bundle.workspace["state_path"], folder, cli_version)
-    with _lock(bundle, api, False):
+    with _lock(bundle, api, force):
         state = store.read()
         if state.id_of(name):
             store.begin(state)

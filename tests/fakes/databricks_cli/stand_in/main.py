@@ -135,14 +135,14 @@ def _deploy(options: Options) -> Outcome:
 def _bind(options: Options) -> Outcome:
     session = _Session(options)
     session.load()
-    bind(session.bundle, session.api, options.key, options.id, _cli_version())
+    bind(session.bundle, session.api, options.key, options.id, options.force_lock, _cli_version())
     return "", 0
 
 
 def _unbind(options: Options) -> Outcome:
     session = _Session(options)
     session.load()
-    unbind(session.bundle, session.api, options.key, _cli_version())
+    unbind(session.bundle, session.api, options.key, options.force_lock, _cli_version())
     return "", 0
 
 
@@ -351,7 +351,7 @@ _COMMANDS: dict[str, tuple[Callable[[Options], Outcome], tuple[str, ...], dict[s
     "bundle summary": (_summary, (), {}),
     "bundle deploy": (_deploy, (), {**_LOCKING, "--plan": "plan", "--force": "", "--fail-on-active-runs": ""}),
     "bundle deployment bind": (_bind, ("key", "id"), _LOCKING),
-    "bundle deployment unbind": (_unbind, ("key",), {}),
+    "bundle deployment unbind": (_unbind, ("key",), {"--force-lock": ""}),
     "bundle run": (_run, ("key",), {"--no-wait": ""}),
 }
 """Function, positional arguments, and options with the names of their values; those without one are switches."""

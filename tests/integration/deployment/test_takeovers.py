@@ -1,0 +1,408 @@
+"""A module takes over the job of an earlier name, or one of the workspace: the job keeps its id and its run history."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+
+from support.deployments import COMMANDS, KeptWorld, World, new_world
+from support.project_folder import module
+
+
+@pytest.fixture(scope="module", params=COMMANDS)
+def kept(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeptWorld]:
+    with new_world(request.param, tmp_path_factory.mktemp("deployed")) as world:
+        for name in ("stock", "other"):
+            world.module(name)
+        world.deploy_well()
+        yield KeptWorld(world)
+
+
+@pytest.fixture
+def deployed(kept: KeptWorld) -> World:
+    """The jobs `stock` and `other`, deployed."""
+    world = kept.restored()
+    world.forget()
+    return world
+
+
+def rename(world: World, old: str, new: str, *formerly: str, **values: object) -> None:
+    world.remove(old)
+    world.project.write(f"metadata/{new}.yml", saying(module(new, **values), formerly=[*(formerly or (old,))]))
+
+
+def saying(text: str, **lines: object) -> str:
+    """Returns the text of a module that says something more."""
+    more = "".join(f"    {name}: {value}\n" for name, value in lines.items())
+    return text.replace("    sources:", f"{more}    sources:")
+
+
+class TestAModuleThatIsRenamed:
+    def test_keeps_the_id_of_its_job_and_a_second_deployment_changes_nothing(self, deployed: World):
+        job_id = deployed.job_id("stock")
+        rename(deployed, "stock", "stock_levels")
+
+        deployed.deploy_well()
+
+        assert deployed.changes == {"reset": 1}
+        assert deployed.job_id("stock_levels") == job_id
+        assert deployed.workspace.jobs.names() == ["other", "stock_levels"]
+        assert deployed.record()["stock_levels"]["job_id"] == job_id
+        assert sorted(deployed.record()) == ["other", "stock_levels"]
+        assert sorted(deployed.project.generated()) == ["jobs/other.yml", "jobs/stock_levels.yml"]
+        deployed.forget()
+        again = deployed.deploy_well()
+        assert "Nothing to deploy" in again.stderr
+        assert deployed.changes == {}
+
+    def test_the_plan_says_so_instead_of_a_deletion_and_a_creation(self, deployed: World):
+        rename(deployed, "stock", "stock_levels")
+
+        result = deployed.ljm("plan")
+
+        assert "~ job stock_levels: renamed from stock; keeps its id and run history\n" in result.stdout
+        assert "0 jobs to create, 1 to change, 0 to delete, 1 unchanged." in result.stdout
+
+    def test_a_dry_run_passes_and_changes_nothing(self, deployed: World):
+        rename(deployed, "stock", "stock_levels")
+
+        result = deployed.deploy_well("--dry-run")
+
+        assert "~ stock_levels (" in result.stderr
+        assert "renamed from stock; keeps its id and run history" in result.stderr
+        assert deployed.changes == {}
+
+    def test_it_keeps_its_job_also_when_the_files_were_generated_before(self, deployed: World):
+        job_id = deployed.job_id("stock")
+        rename(deployed, "stock", "stock_levels")
+        assert deployed.ljm("generate").exit_code == 0
+
+        deployed.deploy_well()
+
+        assert deployed.job_id("stock_levels") == job_id
+
+    def test_what_changes_with_the_name_is_deployed_with_it(self, deployed: World):
+        job_id = deployed.job_id("stock")
+        rename(deployed, "stock", "stock_levels", notebook="/Workspace/new")
+
+        deployed.deploy_well()
+
+        assert deployed.job_id("stock_levels") == job_id
+        (task,) = deployed.workspace.jobs.by_name("stock_levels").settings["tasks"]
+        assert task["notebook_task"]["notebook_path"] == "/Workspace/new"
+
+    def test_an_edit_by_hand_holds_the_rename_back_and_nothing_is_lost(self, deployed: World):
+        job_id = deployed.job_id("stock")
+        deployed.workspace.jobs.edit(job_id, max_concurrent_runs=7)
+        rename(deployed, "stock", "stock_levels")
+
+        result = deployed.deploy()
+
+        assert result.exit_code == 1
+        assert "stock_levels: max_concurrent_runs is 7" in result.stderr
+        assert deployed.changes == {}
+        deployed.deploy_well("--overwrite-drift")
+        assert deployed.job_id("stock_levels") == job_id
+        assert deployed.workspace.jobs.names() == ["other", "stock_levels"]
+
+    def test_names_follow_each_other_and_each_target_goes_on_from_its_own(self, deployed: World):
+        job_id = deployed.job_id("stock")
+        assert deployed.ljm("deploy", "-t", "prod").exit_code == 0
+        in_prod = [job for job in deployed.workspace.jobs.all() if job.settings["name"] == "stock"]
+        ids = {job.job_id for job in in_prod}
+        rename(deployed, "stock", "levels")
+        deployed.deploy_well()
+        rename(deployed, "levels", "stock_levels", "stock", "levels")
+
+        deployed.deploy_well()
+        assert deployed.ljm("deploy", "-t", "prod").exit_code == 0
+
+        found = {job.job_id for job in deployed.workspace.jobs.all() if job.settings["name"] == "stock_levels"}
+        assert found == ids
+        assert job_id in ids
+        assert len(deployed.workspace.jobs.all()) == 4
+
+    def test_the_line_does_nothing_once_the_target_has_it(self, deployed: World):
+        rename(deployed, "stock", "stock_levels")
+        deployed.deploy_well()
+        deployed.disturb("")
+
+        deployed.module("stock_levels")
+        deployed.deploy_well()
+
+        assert "deployment" not in deployed.calls
+
+    def test_a_module_whose_earlier_job_is_gone_gets_a_new_one(self, deployed: World):
+        deployed.workspace.jobs.remove(deployed.job_id("stock"))
+        rename(deployed, "stock", "stock_levels")
+
+        deployed.deploy_well()
+
+        assert deployed.workspace.jobs.names() == ["other", "stock_levels"]
+
+    def test_the_monitor_renames_it_at_its_next_tick(self, deployed: World):
+        job_id = deployed.job_id("stock")
+        deployed.ljm("monitor", "--once", "-t", "dev")
+        rename(deployed, "stock", "stock_levels")
+
+        deployed.ljm("monitor", "--once", "-t", "dev")
+
+        assert deployed.job_id("stock_levels") == job_id
+        assert deployed.workspace.jobs.names() == ["other", "stock_levels"]
+        assert sorted(deployed.project.generated()) == ["jobs/other.yml", "jobs/stock_levels.yml"]
+
+    def test_what_a_killed_run_left_behind_is_taken_up(self, deployed: World):
+        job_id = deployed.job_id("stock")
+        rename(deployed, "stock", "stock_levels")
+        deployed.disturb('[ "$3" != bind ] || kill -9 $PPID')
+        with deployed.start("deploy", "-t", "dev") as process:
+            process.wait(60)
+        assert process.returncode == -9
+        deployed.disturb("")
+
+        deployed.deploy_well()
+
+        assert deployed.job_id("stock_levels") == job_id
+        assert deployed.workspace.jobs.names() == ["other", "stock_levels"]
+
+
+class TestAModuleThatTakesAJobOver:
+    def test_keeps_its_id_and_lists_it_first(self, deployed: World):
+        job_id = by_hand(deployed, "nightly")
+        adopting(deployed, "nightly", job_id)
+
+        shown = deployed.ljm("adopt", "-t", "dev", "--dry-run")
+        assert deployed.changes == {}
+        done = deployed.ljm("adopt", "-t", "dev")
+
+        for result in (shown, done):
+            assert result.exit_code == 0, result.stderr
+            assert "1 job to adopt, without a change." in result.stderr
+        assert deployed.workspace.jobs.names() == ["nightly", "other", "stock"]
+        assert deployed.job_id("nightly") == job_id
+        assert deployed.record()["nightly"]["job_id"] == job_id
+        deployed.forget()
+        assert "Nothing to deploy" in deployed.deploy_well().stderr
+
+    def test_what_changes_in_it_is_named_with_its_place(self, deployed: World):
+        job_id = by_hand(deployed, "nightly", max_concurrent_runs=3)
+        deployed.project.write("job_meta.yml", "defaults:\n  job: {max_concurrent_runs: 2}\n")
+        adopting(deployed, "nightly", job_id)
+
+        result = deployed.ljm("adopt", "-t", "dev")
+
+        assert result.exit_code == 0, result.stderr
+        assert "1 job to adopt: 0 without a change, 1 with:" in result.stderr
+        line = f"~ nightly ({job_id}): max_concurrent_runs: 3 -> 2 (from defaults.job, job_meta.yml:2:30)"
+        assert line in result.stderr.splitlines()
+        assert deployed.workspace.jobs.by_name("nightly").settings["max_concurrent_runs"] == 2
+
+    def test_deploy_does_the_same(self, deployed: World):
+        job_id = by_hand(deployed, "nightly", max_concurrent_runs=3)
+        adopting(deployed, "nightly", job_id)
+
+        deployed.deploy_well()
+
+        assert deployed.job_id("nightly") == job_id
+
+    def test_the_monitor_does_the_same(self, deployed: World):
+        job_id = by_hand(deployed, "nightly", max_concurrent_runs=3)
+        adopting(deployed, "nightly", job_id)
+
+        deployed.ljm("monitor", "--once", "-t", "dev")
+
+        assert deployed.job_id("nightly") == job_id
+        assert len(deployed.workspace.jobs.all()) == 3
+
+    def test_a_paused_one_is_not_started(self, deployed: World):
+        schedule = {"quartz_cron_expression": "0 0 6 * * ?", "timezone_id": "UTC", "pause_status": "PAUSED"}
+        job_id = by_hand(deployed, "nightly", schedule=schedule)
+        adopting(deployed, "nightly", job_id)
+        text = deployed.project.read("metadata/nightly.yml")
+        cron = '    job_config: {schedule: {quartz_cron_expression: "0 0 6 * * ?", timezone_id: UTC}}\n    sources:'
+        deployed.project.write("metadata/nightly.yml", text.replace("    sources:", cron))
+
+        deployed.deploy()
+
+        assert deployed.workspace.jobs.by_name("nightly").settings["schedule"]["pause_status"] == "PAUSED"
+        assert deployed.job_id("nightly") == job_id
+
+    def test_a_job_that_is_not_there_is_refused(self, deployed: World):
+        adopting(deployed, "nightly", 999)
+
+        result = deployed.deploy()
+
+        assert result.exit_code == 3
+        assert "'nightly' is not created: there is no job 999 in the workspace" in result.stderr
+        assert deployed.changes == {}
+
+    def test_a_job_of_another_bundle_is_refused(self, deployed: World):
+        path = "/Workspace/Users/someone@example.com/.bundle/other/dev/state/metadata.json"
+        job_id = by_hand(deployed, "nightly", deployment={"kind": "BUNDLE", "metadata_file_path": path})
+        adopting(deployed, "nightly", job_id)
+        deployed.forget()
+
+        result = deployed.deploy()
+
+        assert result.exit_code == 3
+        assert f"the job {job_id} is of the bundle at {path!r}" in result.stderr
+        assert deployed.changes == {}
+
+    def test_the_job_of_another_module_is_refused(self, deployed: World):
+        job_id = deployed.job_id("other")
+        adopting(deployed, "nightly", job_id)
+
+        result = deployed.deploy()
+
+        assert result.exit_code == 3
+        assert f"the job {job_id}, which it is to take over, is the one of 'other'" in result.stderr
+
+    def test_two_modules_for_one_job_are_an_error_at_both_places(self, deployed: World):
+        for name in ("one", "two"):
+            adopting(deployed, name, 5)
+
+        result = deployed.ljm("validate")
+
+        assert result.codes == ["adopted-twice", "adopted-twice"]
+        assert [each.place for each in result.problems] == ["metadata/one.yml:3:18", "metadata/two.yml:3:18"]
+        assert "metadata/two.yml:3:18" in result.problems[0].message
+
+    @pytest.mark.parametrize("number", ["nightly", '"5"', "0", "1.5", "true"])
+    def test_what_is_no_number_of_a_job_is_an_error(self, deployed: World, number):
+        adopting(deployed, "one", number)
+
+        assert deployed.ljm("validate").exit_code == 1
+
+    def test_an_unknown_target_is_an_error(self, deployed: World):
+        deployed.project.write("metadata/one.yml", saying(module("one"), adopt="{prd: 5}"))
+
+        result = deployed.ljm("validate")
+
+        assert result.codes == ["unknown-target"]
+
+
+class TestARename:
+    def test_of_a_module_that_is_still_there_is_an_error(self, deployed: World):
+        deployed.project.write("metadata/new.yml", saying(module("new"), formerly="stock"))
+
+        result = deployed.ljm("validate")
+
+        assert result.codes == ["former-name"]
+        assert "there still is a module 'stock', which has that job" in result.stderr
+
+    def test_of_two_modules_that_swap_their_names_is_an_error(self, deployed: World):
+        deployed.project.write("metadata/stock.yml", saying(module("stock"), formerly="other"))
+        deployed.project.write("metadata/other.yml", saying(module("other"), formerly="stock"))
+
+        result = deployed.ljm("validate")
+
+        assert result.codes == ["former-name", "former-name"]
+        assert "swap their names" in result.stderr
+
+    def test_of_two_modules_that_were_formerly_the_same_is_an_error(self, deployed: World):
+        deployed.remove("stock")
+        for name in ("one", "two"):
+            deployed.project.write(f"metadata/{name}.yml", saying(module(name), formerly="stock"))
+
+        result = deployed.ljm("validate")
+
+        assert result.codes == ["former-name", "former-name"]
+        assert "is also what 'two' was formerly" in result.problems[0].message
+
+    def test_to_its_own_name_is_an_error(self, deployed: World):
+        deployed.project.write("metadata/stock.yml", saying(module("stock"), formerly="stock"))
+
+        assert "is the module's own name" in deployed.ljm("validate").stderr
+
+
+class TestAModuleThatIsRemoved:
+    def test_may_be_deleted_where_the_project_file_says_so(self, deployed: World):
+        deployed.remove("stock")
+        deployed.project.write("job_meta.yml", "deploy: {removed: [stock]}\n")
+
+        deployed.deploy_well()
+
+        assert deployed.workspace.jobs.names() == ["other"]
+
+    def test_allows_no_other_deletion(self, deployed: World):
+        deployed.module("third")
+        deployed.deploy_well()
+        deployed.remove("stock")
+        deployed.remove("other")
+        deployed.project.write("job_meta.yml", "deploy: {removed: [stock]}\n")
+
+        result = deployed.deploy()
+
+        assert result.exit_code == 3
+        assert "This deployment would delete 1 job ('other'); 0 allowed." in result.stderr
+
+    def test_keeps_its_job_where_that_is_said(self, deployed: World):
+        job_id = deployed.job_id("stock")
+        deployed.remove("stock")
+        deployed.project.write("job_meta.yml", "deploy: {removed: [{module: stock, keep_job: true}]}\n")
+
+        result = deployed.deploy_well()
+
+        assert f"- stock ({job_id}): forgotten; stays in the workspace" in result.stderr
+        assert deployed.changes == {}
+        assert deployed.job_id("stock") == job_id
+        assert sorted(deployed.record()) == ["other"]
+        assert "Nothing to deploy" in deployed.deploy_well().stderr
+
+    def test_the_monitor_keeps_its_job_too(self, deployed: World):
+        deployed.remove("stock")
+        deployed.project.write("job_meta.yml", "deploy: {removed: [{module: stock, keep_job: true}]}\n")
+        for _ in range(3):
+            deployed.ljm("monitor", "--once", "-t", "dev")
+
+        assert deployed.workspace.jobs.names() == ["other", "stock"]
+        assert sorted(deployed.record()) == ["other"]
+
+
+class TestTheGate:
+    def test_refuses_to_delete_a_job_that_another_key_has_too(self, deployed: World):
+        job_id = deployed.job_id("stock")
+        deployed.module("levels")
+        deployed.ljm("generate")
+        deployed.databricks("bundle", "deployment", "bind", "levels", str(job_id), "--auto-approve", "-t", "dev")
+        deployed.remove("stock")
+
+        result = deployed.deploy("--max-deletes", "1", "--overwrite-drift")
+
+        assert result.exit_code == 3
+        assert f"stock and levels: job {job_id}" in result.stderr
+        assert job_id in {job.job_id for job in deployed.workspace.jobs.all()}
+
+    def test_the_line_that_it_names_mends_it(self, deployed: World):
+        job_id = deployed.job_id("stock")
+        deployed.module("levels")
+        deployed.ljm("generate")
+        deployed.databricks("bundle", "deployment", "bind", "levels", str(job_id), "--auto-approve", "-t", "dev")
+        rename(deployed, "stock", "levels")
+
+        deployed.deploy_well("--overwrite-drift")
+
+        assert deployed.job_id("levels") == job_id
+
+
+def by_hand(world: World, name: str, **settings: object) -> int:
+    """Creates a job as a person would do it in the workspace, which is the one of a module in all but its tags."""
+    world.deploy_well()
+    task = world.workspace.jobs.by_name("other").settings["tasks"][0]
+    body = {"name": name, "tasks": [task], "max_concurrent_runs": 1, **settings}
+    request = urllib.request.Request(
+        f"{world.workspace.url}/api/2.2/jobs/create",
+        json.dumps(body).encode(),
+        {"Authorization": f"Bearer {world.workspace.token}", "Content-Type": "application/json"},
+    )
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as answer:
+        job_id = json.load(answer)["job_id"]
+    world.forget()
+    return job_id
+
+
+def adopting(world: World, name: str, job_id: object) -> None:
+    world.project.write(f"metadata/{name}.yml", saying(module(name), adopt=f"{{dev: {job_id}}}"))
