@@ -23,7 +23,7 @@ _COMMANDS = {
     "explain-setting": "Show which places set a setting of a job or task.",
     "blueprints": "List blueprints, their parameters, and what is made of them.",
     "deploy": "Generate, pass the safety gate, and deploy.",
-    "pull": "Write edits made by hand in the workspace into the metadata.",
+    "pull": "Write edits of the workspace into the metadata.",
     "unpause": "Start jobs that are paused in the workspace.",
     "adopt": "Take over the jobs that modules name, and deploy.",
     "monitor": "Watch the metadata, and deploy what changes.",

@@ -76,7 +76,7 @@ class TickResult:
             changed=tuple(key for key in touched if key not in created),
             deleted=tuple(result.done.jobs(Action.DELETE)),
             jobs=tuple(ChangedJob(job.module_name, job.job_id) for job in result.jobs if job.bundle_key in touched),
-            notices=result.notices,
+            notices=(*result.notices, *_first_paused(result)),
         )
 
     def without_secrets(self) -> TickResult:
@@ -103,6 +103,11 @@ class TickResult:
     def is_healthy(self) -> bool:
         """Whether nothing is left for a person to do."""
         return not self.problems
+
+
+def _first_paused(result: DeployResult) -> Iterator[str]:
+    if paused := result.done.first_paused:
+        yield f"Created paused, until `ljm unpause`: {listing(paused)}."
 
 
 class EventKind(str, Enum):

@@ -295,6 +295,41 @@ class TestNewJobsThatArePaused:
         assert pause_of(new, "c") == "PAUSED"
 
 
+def test_edits_are_refused_through_the_jobs_api_as_well(tmp_path: Path):
+    with new_world("stand-in", tmp_path) as world:
+        deploy_section(world, "hand_edits: refuse")
+        for name in ("a", "b"):
+            world.project.write(f"metadata/{name}.yml", scheduled(name))
+        run = partial(world.ljm, "monitor", "--once", "--deployer", "jobs-api", "-t", "dev", **API)
+        assert run().exit_code == 0
+        world.workspace.jobs.edit(world.job_id("a"), max_concurrent_runs=7)
+        world.project.write("metadata/b.yml", scheduled("b", notebook="/Workspace/new"))
+        world.forget()
+
+        result = run()
+
+        assert result.exit_code == 1
+        assert "a: max_concurrent_runs is 7" in result.stderr
+        assert world.changes == {}
+
+
+def test_of_many_bundles_each_keeps_what_is_its_own(tmp_path: Path):
+    with new_world("stand-in", tmp_path) as world:
+        world.project.write("job_meta.yml", "bundles: {jobs_per_bundle: 1}\ndeploy: {first_pause: true}\n")
+        world.project.write("databricks.yml", "bundle: {name: test}\ninclude: [shared.yml]\n")
+        world.project.write("shared.yml", "targets: {dev: {default: true}}\n")
+        for name in ("a", "b"):
+            world.project.write(f"metadata/{name}.yml", scheduled(name))
+        assert "Created paused, until `ljm unpause`: 'a', 'b'." in world.deploy_well().stderr
+
+        assert world.ljm("unpause", "b", "-t", "dev").stdout == f"b  {world.job_id('b')}  schedule\n"
+
+        for name in ("a", "b"):
+            world.project.write(f"metadata/{name}.yml", scheduled(name, notebook="/Workspace/new"))
+        assert KEPT in world.deploy_well().stderr
+        assert [pause_of(world, name) for name in ("a", "b")] == ["PAUSED", "UNPAUSED"]
+
+
 def test_jobs_of_the_jobs_api_are_started_as_well(tmp_path: Path):
     with new_world("stand-in", tmp_path) as world:
         deploy_section(world, "first_pause: true")

@@ -171,11 +171,11 @@ class DatabricksCli:
 
     def write_file(self, path: str, content: bytes) -> None:
         """Writes a file of the bundle's workspace, folders included, over what is there; raises as `bundle` does."""
-        with tempfile.NamedTemporaryFile(suffix=".json") as file:
-            file.write(content)
-            file.flush()
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "content")
+            file.write_bytes(content)
             self._checked("workspace mkdirs", [posixpath.dirname(path)], None)
-            self._checked("workspace import", [path, "--file", file.name, "--format", "AUTO", "--overwrite"], None)
+            self._checked("workspace import", [path, "--file", str(file), "--format", "AUTO", "--overwrite"], None)
 
     def _checked(self, command: str, arguments: Sequence[str], limit_seconds: float | None) -> CliResult:
         target = ("--target", self.target) if self.target is not None else ()
