@@ -32,7 +32,17 @@ from support.tables import LONG, ORIGINAL_COLUMNS, TEXT, row, write_table
 UTC = arrow.DataType.timestamp("us", tz="UTC")
 STAMPS = {"created_timestamp": UTC, "updated_timestamp": UTC}
 ORIGINAL = {**ORIGINAL_COLUMNS, **STAMPS}
-OPTIONAL = ("depends_on", "job_config", "description", "targets", "presets", "blueprint", "parameters")
+OPTIONAL = (
+    "depends_on",
+    "job_config",
+    "description",
+    "targets",
+    "presets",
+    "adopt",
+    "formerly",
+    "blueprint",
+    "parameters",
+)
 
 HOSTILE_TEXTS = (
     "it's",
@@ -232,7 +242,17 @@ class ControlTableContract:
         table.write(RowChanges([full("a", job_config="{}"), full("b")], [("sales", "c")]))
         assert {name: each["job_config"] for name, each in by_source(table).items()} == {"a": "{}", "b": None}
         names = [field.name for field in DeltaTable(place.folder).schema().fields]
-        assert names == [*spelled, "depends_on", "description", "targets", "presets", "blueprint", "parameters"]
+        assert names == [
+            *spelled,
+            "depends_on",
+            "description",
+            "targets",
+            "presets",
+            "adopt",
+            "formerly",
+            "blueprint",
+            "parameters",
+        ]
 
     def test_a_column_of_the_user_s_own_is_found_in_any_case(self, place: Place):
         table = on_disk(place, [row(Domain="x")], {**ORIGINAL, "Domain": TEXT})
@@ -400,6 +420,8 @@ class ControlTableContract:
             {"depends_on": "[]"},
             {"job_config": "{}"},
             {"description": ""},
+            {"adopt": "{}"},
+            {"formerly": "a"},
             {"blueprint": "ingest"},
             {"parameters": "{}"},
         ]

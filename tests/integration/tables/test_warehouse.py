@@ -35,7 +35,9 @@ pytest_plugins = ["support.workspace_fixtures"]
 
 STATEMENTS = "/api/2.0/sql/statements"
 STORE = "/external-store/*"
-OPTIONAL = dict.fromkeys(("depends_on", "job_config", "description", "targets", "presets", "blueprint", "parameters"))
+OPTIONAL = dict.fromkeys(
+    ("depends_on", "job_config", "description", "targets", "presets", "adopt", "formerly", "blueprint", "parameters")
+)
 SOME_ROWS = [{**row(f"s{number:02}"), **OPTIONAL} for number in range(25)]
 
 
