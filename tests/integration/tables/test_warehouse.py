@@ -36,7 +36,8 @@ pytest_plugins = ["support.workspace_fixtures"]
 STATEMENTS = "/api/2.0/sql/statements"
 STORE = "/external-store/*"
 OPTIONAL = dict.fromkeys(
-    ("depends_on", "job_config", "description", "targets", "presets", "blueprint", "parameters", "source_parameters")
+    ("depends_on", "job_config", "description", "targets", "presets", "adopt", "formerly", "blueprint", "parameters")
+    + ("source_parameters",)
 )
 SOME_ROWS = [{**row(f"s{number:02}"), **OPTIONAL} for number in range(25)]
 
