@@ -145,9 +145,7 @@ class TestAListWithoutJobsThatAreThere:
 
         assert two_jobs.actions() == {"sales": "skip", "stock": "delete"}
 
-    @pytest.mark.parametrize(
-        "answer", few([b"<html>", b'{"jobs": 1}'], [b"[]", b"[1]", b'"x"', b'{"jobs": [1]}'])
-    )
+    @pytest.mark.parametrize("answer", few([b"<html>", b'{"jobs": 1}'], [b"[]", b"[1]", b'"x"', b'{"jobs": [1]}']))
     def test_of_another_form_stops_the_deployment_with_a_sentence(self, two_jobs, answer):
         two_jobs.workspace.faults.add(Fault("GET", "*/jobs/list", FaultKind.ANSWERED, times=100, answer=answer))
 
@@ -175,9 +173,7 @@ class TestAnAnswerOfAnotherForm:
         with pytest.raises(OperationFailed, match="not understood"):
             two_jobs.plan()
 
-    @pytest.mark.parametrize(
-        "path", few(["*/Me", "*/jobs/get"], ["*/workspace/list", "*/mkdirs", "*/import"])
-    )
+    @pytest.mark.parametrize("path", few(["*/Me", "*/jobs/get"], ["*/workspace/list", "*/mkdirs", "*/import"]))
     @pytest.mark.parametrize(
         "answer", few([b'{"userName": [1], "objects": 1, "settings": 1}'], [b"<html>", b"[1]", b"1"])
     )
