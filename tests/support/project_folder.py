@@ -124,9 +124,9 @@ class ProjectFolder:
         """Runs the command line in this process."""
         return run_here("--project", str(self.path), *arguments)
 
-    def inside(self, *arguments: str, cwd: Path | None = None) -> Result:
-        """Runs the command line in this process, as from inside the project."""
-        with started_in(cwd or self.path, os.environ.copy()):
+    def inside(self, *arguments: str, cwd: Path | None = None, **environment: str) -> Result:
+        """Runs the command line in this process, as from inside the project; a databricks CLI is a process."""
+        with started_in(cwd or self.path, {**os.environ, **environment}):
             return run_here(*arguments)
 
     def run(self, *arguments: str, cwd: Path | None = None, **environment: str) -> Result:
