@@ -71,7 +71,9 @@ def look_into_bundle(folder: Path) -> ExistingBundle:
         raise ConfigError(f"The bundle in {str(folder)!r} cannot be read.", bundle.problems)
     wanted = f"{project.output}/jobs/*.yml"
     is_included = project.bundles is not None or _includes(bundle, folder, f"{project.output}/jobs/first_pipeline.yml")
-    return ExistingBundle(project, root_file.name, _warehouse(bundle), _production(bundle), None if is_included else wanted)
+    return ExistingBundle(
+        project, root_file.name, _warehouse(bundle), _production(bundle), None if is_included else wanted
+    )
 
 
 def _production(bundle: BundleDeclarations) -> str | None:
