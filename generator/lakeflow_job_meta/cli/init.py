@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import click
 
 from lakeflow_job_meta._internal.secrets import masked
-from lakeflow_job_meta._internal.text import count, listing
+from lakeflow_job_meta._internal.text import count, json_like, listing
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.cli.params import compile_metadata, optional_text
 from lakeflow_job_meta.cli.report import echo, show_list, show_progress, show_text
@@ -223,7 +223,7 @@ def _chosen(question: str, choices: Sequence[str], default: str) -> str:
 
 def _show_rows(rows: ChosenRows, name: str) -> None:
     """Shows the first rows, and which column becomes what."""
-    shown = [rows.columns, *([_cell(*each) for each in zip(rows.columns, row, strict=True)] for row in rows.rows[:3])]
+    shown = [rows.columns, *([_cell(*each) for each in zip(rows.columns, row, strict=True)] for row in rows.rows[:_SHOWN_ROWS])]
     source = name or rows.choice.location
     echo(f"{source}: {count(len(rows.rows), 'row')} of {count(len(rows.columns), 'column')}. The first:")
     _show_table(shown)
@@ -243,7 +243,8 @@ def _show_rows(rows: ChosenRows, name: str) -> None:
 
 
 def _cell(column: str, value: Value) -> str:
-    text = " ".join("NULL" if value is None else str(masked(value, (column,))).split())
+    shown = masked(value, (column,))
+    text = "NULL" if shown is None else " ".join((shown if isinstance(shown, str) else json_like(shown)).split())
     return text if len(text) <= _WIDEST_CELL else f"{text[: _WIDEST_CELL - 3]}..."
 
 
