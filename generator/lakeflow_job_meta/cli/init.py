@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 from tempfile import TemporaryDirectory
 
 import click
@@ -128,7 +129,7 @@ def _make_project(options: _Options, flavour: Flavour) -> bool:
     files = project_files(project)
     write_new_files(root, files)
     show_list([("create ", str(root / path)) for path in files])
-    echo(f"Next: {'' if root == Path() else f'cd {root} && '}ljm generate && ljm deploy -t dev", err=True)
+    echo(f"Next: {'' if root == Path() else f'cd {quote(str(root))} && '}ljm generate && ljm deploy -t dev", err=True)
     return has_problems
 
 
@@ -223,7 +224,8 @@ def _chosen(question: str, choices: Sequence[str], default: str) -> str:
 
 def _show_rows(rows: ChosenRows, name: str) -> None:
     """Shows the first rows, and which column becomes what."""
-    shown = [rows.columns, *([_cell(*each) for each in zip(rows.columns, row, strict=True)] for row in rows.rows[:_SHOWN_ROWS])]
+    first = rows.rows[:_SHOWN_ROWS]
+    shown = [rows.columns, *([_cell(*each) for each in zip(rows.columns, row, strict=True)] for row in first)]
     source = name or rows.choice.location
     echo(f"{source}: {count(len(rows.rows), 'row')} of {count(len(rows.columns), 'column')}. The first:")
     _show_table(shown)

@@ -85,7 +85,7 @@ def _csv(name: str, location: str, content: bytes, path: Path | None) -> ChosenR
     if read.rows is None or read.problems:
         raise ConfigError(f"{name} is not read as a CSV file.", read.problems)
     rows = tuple(row.values for row in read.rows.rows)
-    proposal = propose_blueprint(name, read.rows.columns, rows)
+    proposal = propose_blueprint(name, read.rows.columns, rows, read.rows.form)
     is_of_volume = name.startswith("/Volumes/")
     choice = RowsChoice("csv", location, proposal, content=None if is_of_volume else content)
     return ChosenRows(choice, read.rows.columns, rows, path)

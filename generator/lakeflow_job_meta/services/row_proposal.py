@@ -13,6 +13,7 @@ from itertools import combinations
 
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.errors import ConfigError
+from lakeflow_job_meta.parsing.arguments import ValueForm
 from lakeflow_job_meta.parsing.keys import is_job_key, job_key
 from lakeflow_job_meta.text.json_columns import read_json
 
@@ -70,13 +71,16 @@ class RowProposal:
         return tuple(each.name for column in self.key for each in self.parameters if each.column == column)
 
 
-def propose_blueprint(source: str, columns: Sequence[str], rows: Sequence[Sequence[Value]]) -> RowProposal:
+def propose_blueprint(
+    source: str, columns: Sequence[str], rows: Sequence[Sequence[Value]], form: ValueForm = ValueForm.COLUMNS
+) -> RowProposal:
     """Proposes a blueprint for a table.
 
     Args:
         source: The table or file, for messages.
         columns: As they are spelled there.
-        rows: Their values; in a CSV file all text.
+        rows: Their values.
+        form: In what form they are.
 
     Raises:
         ConfigError: There are no rows, or no column names each of them.
@@ -88,7 +92,7 @@ def propose_blueprint(source: str, columns: Sequence[str], rows: Sequence[Sequen
         for number, name in enumerate(columns)
         for reference, values in _values_of(name, [row[number] for row in rows], 1)
     }
-    types = {reference: _type_of(reference, values) for reference, values in found.items()}
+    types = {reference: _type_of(reference, values, form) for reference, values in found.items()}
     key = _key(source, {name: found[name] for name in columns if types.get(name) == "text"})
     parameters: list[ProposedParameter] = []
     for reference, kind in types.items():
@@ -121,13 +125,14 @@ def _as_map(value: Value) -> dict[str, Value] | None:
     return value if isinstance(value, dict) and value and not any(re.search("[.{}]", key) for key in value) else None
 
 
-def _type_of(reference: str, values: Sequence[Value]) -> str | None:
+def _type_of(reference: str, values: Sequence[Value], form: ValueForm) -> str | None:
     """Returns the type of a parameter; None for a column that no text and no switch comes from."""
     given = [each for each in values if each is not None]
     if re.search("[{}]", reference):
         return None
-    is_truth = given and all(isinstance(each, bool) or str(each).strip().lower() in _TRUTHS for each in given)
-    if is_truth and _ACTIVE.fullmatch(reference.rsplit(".", 1)[-1]):
+    truths = _TRUTHS if form is ValueForm.TEXT else ()
+    is_truth = all(isinstance(each, bool) or str(each).lower() in truths for each in given)
+    if given and is_truth and _ACTIVE.fullmatch(reference.rsplit(".", 1)[-1]):
         return "boolean"
     is_text = all(isinstance(each, (str, int)) and not isinstance(each, bool) for each in given)
     return "text" if is_text else None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from lakeflow_job_meta._internal.fs import files_below, kind_of_path, shipped, write_new
@@ -41,7 +42,7 @@ def write_new_files(folder: Path, files: Mapping[str, bytes]) -> None:
     Raises:
         ConfigError: Some are there already, all of which are named, or one cannot be written.
     """
-    written: list[Path] = []
+    made: list[Path] = []
     try:
         if taken := [path for path in files if _is_taken(folder, path)]:
             raise ConfigError(
@@ -49,13 +50,26 @@ def write_new_files(folder: Path, files: Mapping[str, bytes]) -> None:
                 "move them away."
             )
         for path, content in files.items():
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            _make_folder((folder / path).parent, made)
             write_new(folder / path, content, durable=False)
-            written.append(folder / path)
+            made.append(folder / path)
     except OSError as error:
-        for each in written:
-            each.unlink(missing_ok=True)
+        _remove(made)
         raise _unwritable(folder, error) from error
+
+
+def _make_folder(folder: Path, made: list[Path]) -> None:
+    for each in reversed([folder, *folder.parents]):
+        if not each.is_dir():
+            each.mkdir()
+            made.append(each)
+
+
+def _remove(made: list[Path]) -> None:
+    for each in reversed(made):
+        # Whatever comes of it: the user sees what kept the files from being written.
+        with suppress(OSError):
+            each.rmdir() if each.is_dir() else each.unlink()
 
 
 def _is_taken(folder: Path, path: str) -> bool:
