@@ -22,7 +22,6 @@ pytestmark = [pytest.mark.real_cli, pytest.mark.skipif(os.name != "posix", reaso
 OWN_TABLE = REPOSITORY / "examples" / "own_table"
 PROJECTS = {
     "examples": REPOSITORY,
-    "starter": REPOSITORY / "bundle" / "starter",
     **{str(path.parent.relative_to(REPOSITORY)): path.parent for path in REPOSITORY.glob("examples/**/databricks.yml")},
 }
 TARGETS = [

@@ -91,6 +91,13 @@ def run_here(*arguments: str) -> Result:
     return Result(exit_code, stdout.getvalue(), stderr.getvalue())
 
 
+def new_project(folder: Path, *arguments: str) -> Path:
+    """Makes a project as `ljm init` does, by default the starter, and returns its folder."""
+    result = run_here("init", str(folder), *arguments)
+    assert result.exit_code == 0, result.stderr
+    return folder
+
+
 class ProjectFolder:
     """A bundle's folder that a test fills and runs commands in."""
 
