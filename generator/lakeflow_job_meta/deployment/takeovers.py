@@ -130,7 +130,7 @@ def find_takeovers(
     known = _Known(plan, {job.key: job.job_id for job in recorded}, _read_begun(folder), by_key)
     takeovers: list[Takeover] = []
     violations: list[PolicyViolation] = []
-    for key in plan.jobs(Action.CREATE):
+    for key in _missing_jobs(plan):
         source = compilation.jobs.sources.get(key)
         if source is None or not (source.adopt or source.formerly):
             continue
@@ -147,6 +147,12 @@ def find_takeovers(
         if job_id and (key in forgotten or (renamed is not None and _has(known, renamed, job_id))):
             takeovers.append(Takeover("", job_id, key, is_held=True))
     return FoundTakeovers(tuple(takeovers), tuple(violations), _fresh(compilation, target, known))
+
+
+def _missing_jobs(plan: BundlePlan) -> list[str]:
+    """Returns the jobs that are not there: those that the plan creates, and those that it cannot."""
+    stuck = [each.job_key for each in plan.resources if each.action is Action.SKIP and each.is_gone and each.job_key]
+    return [*plan.jobs(Action.CREATE), *stuck]
 
 
 def _adopted(key: str, job_id: str, known: _Known) -> Takeover | PolicyViolation:

@@ -94,8 +94,10 @@ class BundlesDeployer:
         untouched = [each for each in self._bundles.values() if each.plan is None]
         resources = [resource for plan in planned for resource in plan.resources]
         # The gate has to know that they stay.
-        names = job_names(job.key for each in untouched for job in each.record.jobs)
-        resources += [ResourceChange(name, Action.SKIP, (), is_gone=False) for name in names]
+        recorded = {job_names([job.key])[0]: job.job_id for each in untouched for job in each.record.jobs}
+        resources += [
+            ResourceChange(name, Action.SKIP, (), is_gone=False, job_id=job_id) for name, job_id in recorded.items()
+        ]
         resources.sort(key=lambda each: each.name)
         problems = tuple(problem for each in self._touched for problem in each.problems_of_planning)
         warnings = tuple(dict.fromkeys(warning for plan in planned for warning in plan.warnings))
