@@ -280,7 +280,7 @@ def _deploy(deployer: Deployer, compilation: Compilation, context: DeployContext
 
 
 def _jobs_there(deployer: Deployer, plan: BundlePlan) -> tuple[DeployedJob, ...]:
-    """Returns the jobs that are in the workspace; of one that was left out a backend may know no more than an old id."""
+    """Returns the jobs that are in the workspace: of one that was left out a backend may know but an old id."""
     jobs, unseen = deployer.jobs(), _unseen_jobs(plan)
     doubtful = [job for job in jobs if job.key in unseen]
     gone = {*doubtful}.difference(deployer.living(doubtful) if doubtful else ())

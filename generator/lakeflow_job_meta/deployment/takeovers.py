@@ -8,7 +8,7 @@ is empty, and deletes one that is in the way. Only what no plan can tell is note
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lakeflow_job_meta._internal.text import listing, quoted
@@ -55,12 +55,9 @@ class Takeover:
 
     def change(self, like: ResourceChange | None = None) -> ResourceChange:
         """Returns what a plan says of the job then; `like` has the settings that change, if any do."""
-        name, action = f"resources.jobs.{self.key or self.former}", Action.SKIP if like is None else like.action
-        fields = () if like is None else like.fields
-        return ResourceChange(
-            name, action, fields, is_gone=False, lacks="" if like is None else like.lacks, job_id=self.job_id,
-            takes_over=self.words,
-        )  # fmt: skip
+        name = f"resources.jobs.{self.key or self.former}"
+        like = like or ResourceChange(name, Action.SKIP, (), is_gone=False)
+        return replace(like, name=name, job_id=self.job_id, takes_over=self.words)
 
 
 @dataclass(frozen=True, slots=True)

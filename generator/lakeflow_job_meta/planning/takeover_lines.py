@@ -1,4 +1,4 @@
-"""Tells which jobs of the workspace a plan takes over, and what changes in each, with the place of each setting. Pure."""
+"""Tells which jobs of the workspace a plan takes over, and what changes in each, with its place. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from lakeflow_job_meta._internal.text import count, quoted_apart
-from lakeflow_job_meta._internal.trees import KeyPath, Value
+from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.units import Jobs
 from lakeflow_job_meta.planning.model import Action, BundlePlan, FieldChange, ResourceChange
@@ -58,19 +58,16 @@ def _origin(job: Job, path: KeyPath) -> str:
 
 def _path_in(text: str, settings: Value) -> KeyPath | None:
     """Returns the path that the databricks CLI writes so; None where the settings have nothing there."""
-    path: list[str | int] = []
-    value = settings
+    path: KeyPath = ()
     for name, number, key, wanted in _STEP.findall(text):
-        step: str | int | None = name or None
-        if number:
-            step = int(number)
-        elif key and isinstance(value, list):
-            step = next((n for n, each in enumerate(value) if isinstance(each, dict) and each.get(key) == wanted), None)
-        if isinstance(step, int) and isinstance(value, list) and step < len(value):
-            value = value[step]
-        elif isinstance(step, str) and isinstance(value, dict) and step in value:
-            value = value[step]
-        else:
+        items = value_at(settings, path)[1]
+        of_name = (n for n, each in enumerate(items if isinstance(items, list) else ()) if _is_named(each, key, wanted))
+        step = int(number) if number else next(of_name, None) if key else name
+        if step is None:
             return None
-        path.append(step)
-    return tuple(path)
+        path = (*path, step)
+    return path if value_at(settings, path)[0] else None
+
+
+def _is_named(item: Value, key: str, name: str) -> bool:
+    return isinstance(item, dict) and item.get(key) == name

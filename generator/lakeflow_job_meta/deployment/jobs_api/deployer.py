@@ -123,7 +123,8 @@ class JobsApiDeployer:
         if remote.is_of_a_bundle:
             return (
                 f"the job {takeover.job_id} is of the bundle at {remote.bundle_path!r}, which would take it back; let "
-                "that forget it (`databricks bundle deployment unbind`), and choose 'Disconnect from source' on its page"
+                "that forget it (`databricks bundle deployment unbind`), and choose 'Disconnect from source' on its "
+                "page"
             )
         tag = remote.tags.get(SCOPE_TAG)
         is_ours = takeover.is_recorded or takeover.former or tag in (None, self._scope.tag)
