@@ -232,12 +232,14 @@ def apply(prepared: PreparedDeployment, backend: DeployBackend, context: DeployC
     try:
         result = _deploy(backend.open(context, compilation), compilation, context)
     except JobsRejected as rejected:
-        undone = changes.undone_for(rejected.keys) if changes is not None else None
+        # The job of a module that was renamed stays under its former name.
+        keys = rejected.keys.union(old for old, new in compilation.jobs.renamed.items() if new in rejected.keys)
+        undone = changes.undone_for(keys) if changes is not None else None
         if undone is None or not undone.changes or not context.options.hold_back:
             raise
         apply_changes(undone)
         # Where there was no file before, nothing of the job is deployed, and it stays as it is.
-        kept = replace(compilation, kept_jobs=compilation.kept_jobs | rejected.keys)
+        kept = replace(compilation, kept_jobs=compilation.kept_jobs | keys)
         result = _deploy(backend.open(context, compilation), kept, context)
         result = replace(result, compilation=compilation, rejected=rejected)
     waiting, held_back = prepared.waiting | result.waiting, (*prepared.violations, *result.held_back)
