@@ -71,7 +71,8 @@ def killed_at(world: World, number: int, moment: str, *arguments: str) -> bool:
     counter.write_text("0")
     call = '"$CLI" "$@";' if moment == "after" else ""
     world.disturb(
-        f'N=$(($(cat "{counter}") + 1)); echo $N > "{counter}"\nif [ $N = {number} ]; then {call} kill -9 $PPID; exit 1; fi'
+        f'N=$(($(cat "{counter}") + 1)); echo $N > "{counter}"\n'
+        f"if [ $N = {number} ]; then {call} kill -9 $PPID; exit 1; fi"
     )
     process = world.start(*arguments)
     process.communicate(timeout=SECONDS)

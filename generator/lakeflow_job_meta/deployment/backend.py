@@ -50,7 +50,7 @@ class DeployOptions:
 
 @dataclass(frozen=True, slots=True)
 class Reporter:
-    """Takes lines of progress, the problems of the metadata with the number of its modules, and which jobs it takes over.
+    """Takes lines of progress, the problems of the metadata with the number of its modules, and what is taken over.
 
     The latter is a plan, with the jobs of the metadata.
     """

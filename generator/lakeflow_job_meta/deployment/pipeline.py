@@ -276,12 +276,14 @@ def _applied(prepared: PreparedDeployment, backend: DeployBackend, context: Depl
     try:
         result = _deploy(backend.open(context, compilation), compilation, context)
     except JobsRejected as rejected:
-        undone = changes.undone_for(rejected.keys) if changes is not None else None
+        # The job of a module that was renamed stays under its former name.
+        keys = rejected.keys.union(old for old, new in compilation.jobs.renamed.items() if new in rejected.keys)
+        undone = changes.undone_for(keys) if changes is not None else None
         if undone is None or not undone.changes or not context.options.hold_back:
             raise
         apply_changes(undone)
         # Where there was no file before, nothing of the job is deployed, and it stays as it is.
-        kept = replace(compilation, kept_jobs=compilation.kept_jobs | rejected.keys)
+        kept = replace(compilation, kept_jobs=compilation.kept_jobs | keys)
         result = _deploy(backend.open(context, compilation), kept, context)
         result = replace(result, compilation=compilation, rejected=rejected)
     waiting, held_back = prepared.waiting | result.waiting, (*prepared.violations, *result.held_back)
@@ -307,7 +309,7 @@ def _deploy(deployer: Deployer, compilation: Compilation, context: DeployContext
             except StalePlan:
                 advice = "Somebody else deploys at the same time, twice now; run again when that has ended."
                 raise OperationFailed(advice) from None
-    jobs = () if context.options.dry_run else deployer.jobs()
+    jobs = () if context.options.dry_run else _jobs_there(deployer, gated.plan)
     return DeployResult(
         compilation,
         gated.plan,
@@ -321,6 +323,19 @@ def _deploy(deployer: Deployer, compilation: Compilation, context: DeployContext
         notices=report.notices,
         edited=gated.edited,
     )
+
+
+def _jobs_there(deployer: Deployer, plan: BundlePlan) -> tuple[DeployedJob, ...]:
+    """Returns the jobs that are in the workspace: of one that was left out a backend may know but an old id."""
+    jobs, unseen = deployer.jobs(), _unseen_jobs(plan)
+    doubtful = [job for job in jobs if job.key in unseen]
+    gone = {*doubtful}.difference(deployer.living(doubtful) if doubtful else ())
+    return tuple(job for job in jobs if job not in gone)
+
+
+def _unseen_jobs(plan: BundlePlan) -> set[str]:
+    """Returns the jobs that a plan leaves as they are without having seen them in the workspace."""
+    return {each.shown for each in plan.resources if each.action is Action.SKIP and each.job_key and not each.job_id}
 
 
 @dataclass(frozen=True, slots=True)
@@ -414,7 +429,8 @@ def _recorded(result: DeployResult, context: DeployContext) -> DeployResult:
     """Records the jobs; a record that cannot be written is a problem that the next deployment mends."""
     modules, version = result.compilation.jobs.names, result.compilation.metadata_version
     tracking, target, plan = context.tracking, context.target or "", result.plan
-    staying = plan.jobs(*(action for action in Action if action is not Action.DELETE))
+    unseen = _unseen_jobs(plan).difference(job.key for job in result.deployed)
+    staying = [key for key in plan.jobs(*(each for each in Action if each is not Action.DELETE)) if key not in unseen]
     try:
         rows = tracking.rows()
         known, kept = jobs_by_target(rows).get(target, ()), {*staying, *(job.key for job in result.deployed)}

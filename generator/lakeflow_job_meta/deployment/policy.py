@@ -84,8 +84,8 @@ def doubled_jobs(
         more = f"; and {len(found) - 10} more" if len(found) > 10 else ""
         yield PolicyViolation(
             f"{count(len(found), 'job')} would be created although the workspace has them ({shown}{more}).",
-            f"Take each over by `adopt: {{{target or 'TARGET'}: ID}}` in its module and deploy again, or delete the one "
-            f"there; if it is another job, {audience.allowing(allow_duplicates=True)}.",
+            f"Take each over by `adopt: {{{target or 'TARGET'}: ID}}` in its module and deploy again, or delete the "
+            f"one there; if it is another job, {audience.allowing(allow_duplicates=True)}.",
             tuple(dict.fromkeys(twin.key for twin in found)),
         )
 
@@ -142,7 +142,7 @@ def _jobs_under_two_keys(plan: BundlePlan) -> Iterator[PolicyViolation]:
     if doomed and (keys := tuple(each.shown for each in doomed)):
         shown = "; ".join(f"{each.shown} and {staying[each.job_id]}: job {each.job_id}" for each in doomed[:10])
         yield PolicyViolation(
-            f"This deployment would delete {count(len(doomed), 'job')} that another key of the bundle has too ({shown}).",
+            f"This deployment would delete {count(len(doomed), 'job')} that another key has, too: {shown}.",
             "Write `formerly: OLD_MODULE` in the module that has it, which makes the bundle forget the old key.",
             keys,
         )

@@ -8,7 +8,7 @@ is empty, and deletes one that is in the way. Only what no plan can tell is note
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lakeflow_job_meta._internal.text import listing, quoted
@@ -55,12 +55,9 @@ class Takeover:
 
     def change(self, like: ResourceChange | None = None) -> ResourceChange:
         """Returns what a plan says of the job then; `like` has the settings that change, if any do."""
-        name, action = f"resources.jobs.{self.key or self.former}", Action.SKIP if like is None else like.action
-        fields = () if like is None else like.fields
-        return ResourceChange(
-            name, action, fields, is_gone=False, lacks="" if like is None else like.lacks, job_id=self.job_id,
-            takes_over=self.words,
-        )  # fmt: skip
+        name = f"resources.jobs.{self.key or self.former}"
+        like = like or ResourceChange(name, Action.SKIP, (), is_gone=False)
+        return replace(like, name=name, job_id=self.job_id, takes_over=self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +127,7 @@ def find_takeovers(
     known = _Known(plan, {job.key: job.job_id for job in recorded}, _read_begun(folder), by_key)
     takeovers: list[Takeover] = []
     violations: list[PolicyViolation] = []
-    for key in plan.jobs(Action.CREATE):
+    for key in _missing_jobs(plan):
         source = compilation.jobs.sources.get(key)
         if source is None or not (source.adopt or source.formerly):
             continue
@@ -147,6 +144,12 @@ def find_takeovers(
         if job_id and (key in forgotten or (renamed is not None and _has(known, renamed, job_id))):
             takeovers.append(Takeover("", job_id, key, is_held=True))
     return FoundTakeovers(tuple(takeovers), tuple(violations), _fresh(compilation, target, known))
+
+
+def _missing_jobs(plan: BundlePlan) -> list[str]:
+    """Returns the jobs that are not there: those that the plan creates, and those that it cannot."""
+    stuck = [each.job_key for each in plan.resources if each.action is Action.SKIP and each.is_gone and each.job_key]
+    return [*plan.jobs(Action.CREATE), *stuck]
 
 
 def _adopted(key: str, job_id: str, known: _Known) -> Takeover | PolicyViolation:

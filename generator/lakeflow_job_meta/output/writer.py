@@ -138,6 +138,7 @@ def plan_changes(project: Project, compilation: Compilation, *, is_moving: bool 
     hiding_places = compilation.hiding_places({file.job_key for file in on_disk})
     losing = _losing_loose_tasks(compilation, on_disk, wanted)
     staying = {*in_the_way, *compilation.kept_jobs, *losing}
+    staying |= {old for old, new in compilation.jobs.renamed.items() if new in staying}
     # Nobody has to look for a module that has become another one.
     renamed = compilation.jobs.renamed
     kept = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import cast
 
 from lakeflow_job_meta._internal.text import count, quoted_apart
 from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
@@ -59,17 +58,16 @@ def _origin(job: Job, path: KeyPath) -> str:
 
 def _path_in(text: str, settings: Value) -> KeyPath | None:
     """Returns the path that the databricks CLI writes so; None where the settings have nothing there."""
-    path: list[str | int] = []
-    value = settings
+    path: KeyPath = ()
     for name, number, key, wanted in _STEP.findall(text):
-        step: str | int | None = name or None
-        if number:
-            step = int(number)
-        elif key and isinstance(value, list):
-            step = next((n for n, each in enumerate(value) if isinstance(each, dict) and each.get(key) == wanted), None)
-        is_there, inside = value_at(value, (step,)) if step is not None else (False, None)
-        if step is None or not is_there:
+        items = value_at(settings, path)[1]
+        of_name = (n for n, each in enumerate(items if isinstance(items, list) else ()) if _is_named(each, key, wanted))
+        step = int(number) if number else next(of_name, None) if key else name
+        if step is None:
             return None
-        value = cast("Value", inside)
-        path.append(step)
-    return tuple(path)
+        path = (*path, step)
+    return path if value_at(settings, path)[0] else None
+
+
+def _is_named(item: Value, key: str, name: str) -> bool:
+    return isinstance(item, dict) and item.get(key) == name

@@ -170,6 +170,42 @@ class TestAModuleThatIsRenamed:
         assert deployed.job_id("stock_levels") == job_id
         assert deployed.workspace.jobs.names() == ["other", "stock_levels"]
 
+    def test_permissions_and_inline_sql_go_with_it(self, deployed: World):
+        def text(name: str, said: str) -> str:
+            return (
+                f"modules:\n  - module_name: {name}\n{said}"
+                "    job_config: {permissions: [{level: CAN_VIEW, group_name: users}]}\n"
+                "    sources:\n      - source_id: a\n        execution_order: 1\n"
+                "        transformation_config: {sql_task: {warehouse_id: w, sql_query: SELECT 1}}\n"
+            )
+
+        deployed.project.write("metadata/stock.yml", text("stock", ""))
+        deployed.deploy_well()
+        job_id = deployed.job_id("stock")
+        deployed.remove("stock")
+        deployed.project.write("metadata/levels.yml", text("levels", "    formerly: stock\n"))
+
+        shown = deployed.ljm("plan")
+        deployed.deploy_well()
+
+        assert "sql" not in shown.stdout.lower()
+        assert deployed.job_id("levels") == job_id
+        assert "Nothing to deploy" in deployed.deploy_well().stderr
+
+    def test_what_the_cli_rejects_under_its_new_name_stays_under_the_old_one(self, deployed: World):
+        job_id = deployed.job_id("stock")
+        rename(deployed, "stock", "levels")
+        text = deployed.project.read("metadata/levels.yml")
+        broken = "    job_config: {max_concurrent_runs: '${resources.jobs.nowhere.id}'}\n    sources:"
+        deployed.project.write("metadata/levels.yml", text.replace("    sources:", broken))
+        deployed.project.write("job_meta.yml", "checks: {unknown-reference: off}\ndeploy: {max_deletes: 5}\n")
+
+        for _ in range(3):
+            deployed.ljm("monitor", "--once", "-t", "dev")
+
+        assert deployed.job_id("stock") == job_id
+        assert deployed.workspace.jobs.names() == ["other", "stock"]
+
 
 class TestAModuleThatTakesAJobOver:
     def test_keeps_its_id_and_lists_it_first(self, deployed: World):

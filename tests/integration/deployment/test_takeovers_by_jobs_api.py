@@ -191,3 +191,16 @@ def by_hand(site: Site, name: str, **settings: object) -> int:
         job_id: int = json.load(answer)["job_id"]
     site.changes()
     return job_id
+
+
+def test_a_job_that_may_be_somebody_elses_is_taken_over_by_a_line_in_its_module(two: Site):
+    job_id = two.id_of("stock")
+    two.workspace.jobs.edit(job_id, tags={})
+    problems = deployed(two).problems
+    assert f"write `adopt: {{dev: {job_id}}}` in the module" in "".join(problems)
+    say(two, "stock", f"adopt: {{dev: {job_id}}}")
+
+    assert deployed(two).all_problems == ()
+
+    assert two.id_of("stock") == job_id
+    assert two.workspace.jobs.names() == ["other", "stock"]

@@ -230,7 +230,8 @@ class CliDeployer:
         if remote.is_of_a_bundle and not is_ours:
             return (
                 f"the job {takeover.job_id} is of the bundle at {remote.bundle_path!r}, which would take it back; let "
-                "that forget it (`databricks bundle deployment unbind`), and choose 'Disconnect from source' on its page"
+                "that forget it (`databricks bundle deployment unbind`), and choose 'Disconnect from source' on its "
+                "page"
             )
         return None
 

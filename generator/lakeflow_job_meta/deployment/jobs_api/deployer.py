@@ -128,10 +128,12 @@ class JobsApiDeployer:
         if remote.is_of_a_bundle:
             return (
                 f"the job {takeover.job_id} is of the bundle at {remote.bundle_path!r}, which would take it back; let "
-                "that forget it (`databricks bundle deployment unbind`), and choose 'Disconnect from source' on its page"
+                "that forget it (`databricks bundle deployment unbind`), and choose 'Disconnect from source' on its "
+                "page"
             )
         tag = remote.tags.get(SCOPE_TAG)
-        if tag is not None and tag != self._scope.tag and not takeover.is_recorded and not takeover.former:
+        is_ours = takeover.is_recorded or takeover.former or tag in (None, self._scope.tag)
+        if not (is_ours or self._scope.may_be(str(tag))):
             return f"the job {takeover.job_id} has the tag {SCOPE_TAG}={tag} of another project, which deploys it"
         return None
 

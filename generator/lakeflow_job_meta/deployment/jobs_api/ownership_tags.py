@@ -174,11 +174,12 @@ def same_tags(key: str, one: RemoteJob, other: RemoteJob) -> str:
 
 def not_surely_ours(key: str, job: RemoteJob, scope: OwnershipScope) -> str:
     """Says why a job stays as it is that may be somebody else's, and what to do."""
-    tag = job.tags.get(SCOPE_TAG)
+    tag, target = job.tags.get(SCOPE_TAG), scope.tag.rpartition(":")[2]
     what = "is recorded for this module and has its name, but not our tags" if tag is None else "is for such a module"
     other = "" if tag is None else f", but has the tag {SCOPE_TAG}={tag} of another project or of an older release"
     named = "" if scope.tag.startswith("bundle:") else "Give this project a name (bundle.name in databricks.yml). "
     return (
         f"the job {job.job_id} {what}{other}, so it may be somebody else's. {named}Give it the tags {KEY_TAG}={key} "
-        f"and {SCOPE_TAG}={scope.tag} to have it taken over, or rename the one or the other."
+        f"and {SCOPE_TAG}={scope.tag}, or write `adopt: {{{target}: {job.job_id}}}` in the module, to have it taken "
+        "over; or rename the one or the other."
     )

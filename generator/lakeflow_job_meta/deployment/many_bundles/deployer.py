@@ -93,8 +93,12 @@ class BundlesDeployer:
         planned = [each.plan for each in self._touched if each.plan is not None]
         untouched = [each for each in self._bundles.values() if each.plan is None]
         # The gate has to know that they stay.
-        names = job_names(job.key for each in untouched for job in each.record.jobs)
-        staying = BundlePlan(tuple(ResourceChange(name, Action.SKIP, (), is_gone=False) for name in names), None, None)
+        recorded = {job_names([job.key])[0]: job.job_id for each in untouched for job in each.record.jobs}
+        staying = BundlePlan(
+            tuple(ResourceChange(name, Action.SKIP, (), is_gone=False, job_id=id) for name, id in recorded.items()),
+            None,
+            None,
+        )
         problems = tuple(problem for each in self._touched for problem in each.problems_of_planning)
         return replace(together([*planned, staying]), problems=problems)
 
