@@ -97,7 +97,7 @@ class TestFromTheFirstToTheLast:
     def test_json_lists_the_jobs(self, deployed):
         listed = json.loads(deployed.deploy_well("--format", "json").stdout)
 
-        assert [set(each) for each in listed] == [{"module", "job_id", "name", "url"}] * 3
+        assert [set(each) for each in listed] == [{"module", "job_id", "name", "url", "kept", "first_paused"}] * 3
         assert {each["module"]: int(each["job_id"]) for each in listed} == {
             name: deployed.job_id(name) for name in ("one", "two", "three")
         }
