@@ -25,6 +25,13 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # Tables of a few rows: more threads of delta-rs cost each process its start of them, and gain nothing.
 os.environ.setdefault("TOKIO_WORKER_THREADS", "1")
 
+# Thousands of small files, each written, read and removed: memory takes a fraction of what a disk takes for them.
+MEMORY = Path("/dev/shm")
+if MEMORY.is_dir() and os.access(MEMORY, os.W_OK):
+    memory = os.statvfs(MEMORY)
+    if memory.f_bavail * memory.f_frsize > 4 * 2**30 and not memory.f_flag & os.ST_NOEXEC:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
 # A shell that starts the tests in the background ignores Ctrl-C for them, and for all that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -5,6 +5,7 @@ What is done with a fenced block says an HTML comment before it, which readers o
     <!-- project: NAME -->               what follows happens in a new copy of one of PROJECTS
     <!-- file: PATH -->                  the block is written to this file of the project
     <!-- file: PATH, with mistakes -->   the same, and the project has problems from then on; else it must have none
+    <!-- file: PATH, without a project -->  the same, where there is nothing yet that could have problems
     <!-- module -->, <!-- source -->     the block is a part of a module or a source, and has no problems
     <!-- shows: PATH -->                 this file of the project is as in the block
     <!-- row: MODULE/SOURCE -->          the row of the example control table is as in the block
@@ -56,7 +57,7 @@ from lakeflow_job_meta.layout.generated_file import FileKind
 from lakeflow_job_meta.schema.validator import load_schema
 from lakeflow_job_meta.workspace.client import Workspace
 from support.in_process import started_in
-from support.project_folder import REPOSITORY, compile_loaded
+from support.project_folder import REPOSITORY, compile_loaded, new_project
 from support.slow import few
 
 pytest_plugins = ["support.workspace_fixtures"]
@@ -146,7 +147,7 @@ def _no_project(folder: Path) -> Path:
 
 
 def _starter(folder: Path) -> Path:
-    return shutil.copytree(ROOT / "bundle" / "starter", folder / "starter")
+    return new_project(folder / "my_pipelines")
 
 
 def _without_metadata(folder: Path) -> Path:
@@ -251,10 +252,12 @@ class Stage:
         return [str(problem) for problem in compile_loaded(load_project(self.folder)).diagnostics]
 
     def _write(self, argument: str, text: str) -> None:
-        name = argument.removesuffix(", with mistakes")
+        name = argument.removesuffix(", with mistakes").removesuffix(_NO_PROJECT)
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+        if argument.endswith(_NO_PROJECT):
+            return
         self._mistaken.discard(name)
         if name != argument:
             self._mistaken.add(name)
@@ -323,6 +326,7 @@ class Stage:
         return [(output, int(exit_code)) for output, exit_code in results]
 
 
+_NO_PROJECT = ", without a project"
 _PLAIN = re.compile(r"ljm( [^|;&<>$`*?~\\()]*)?")
 """A command that means the same without a shell."""
 _STAYS = re.compile(r"(cd|export|unset|eval) ")

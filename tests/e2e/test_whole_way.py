@@ -66,8 +66,11 @@ class World:
         self.table.ensure_exists()
         self.table.table.write(RowChanges([row(name, task) for name, task in TASKS.items()], ()))
 
+    def ljm(self, *arguments: str, **environment: str) -> Result:
+        return self.project.inside(*arguments, **{**self.environment, **environment})
+
     def deploy(self, *arguments: str) -> Result:
-        return self.project.run("deploy", "-t", "prod", *arguments, **self.environment)
+        return self.ljm("deploy", "-t", "prod", *arguments)
 
     def deploy_well(self, *arguments: str) -> Counter[str]:
         """Deploys, and returns what was written to jobs."""
@@ -97,7 +100,9 @@ def world(project, workspace, databricks_environment) -> World:
 
 
 def test_twelve_varied_pipelines_go_all_the_way_into_a_workspace_and_on(world: World):
-    assert world.deploy_well() == {"create": 12}
+    first = world.project.run("deploy", "-t", "prod", **world.environment)
+    assert first.exit_code == 0, first.stderr
+    assert world.workspace.jobs.changes == {"create": 12}
     assert set(TASKS) < set(world.workspace.jobs.names())
     record = world.record()
     assert {name: each["job_id"] for name, each in record.items()} == {
@@ -139,7 +144,7 @@ def test_a_record_that_cannot_be_written_is_told_and_mended_by_the_next_run(worl
 
 class TestDoctor:
     def test_doctor_says_what_is_there(self, world: World):
-        result = world.project.run("doctor", "-t", "prod", **world.environment)
+        result = world.ljm("doctor", "-t", "prod")
 
         assert result.exit_code == 0, result.stdout
         assert [line.split()[0] for line in result.stdout.splitlines()] == ["ok"] * 7
@@ -154,7 +159,7 @@ class TestDoctor:
         )
 
         # The environment's proxy leads nowhere, and the SDK would take it.
-        result = world.project.run("doctor", "-t", "prod", **world.environment, NO_PROXY="127.0.0.1")
+        result = world.ljm("doctor", "-t", "prod", NO_PROXY="127.0.0.1")
 
         assert result.exit_code == 1
         assert f"ok     warehouse {world.workspace.warehouse_id}: " in result.stdout
@@ -162,7 +167,7 @@ class TestDoctor:
         assert "has no SQL warehouse 'ffffffffffffffff'" in result.stdout
 
     def test_doctor_says_what_to_do_without_a_cli(self, world: World, tmp_path: Path):
-        result = world.project.run("doctor", **{**world.environment, "PATH": str(tmp_path / "empty")})
+        result = world.ljm("doctor", PATH=str(tmp_path / "empty"))
 
         assert result.exit_code == 1
         assert "wrong  databricks CLI: The databricks CLI is not installed." in result.stdout
@@ -170,7 +175,7 @@ class TestDoctor:
     def test_doctor_lists_the_files_that_are_not_uploaded(self, world: World):
         (world.project.path / ".gitignore").write_text("*.sql\n")
 
-        result = world.project.run("doctor", "-t", "prod", **world.environment)
+        result = world.ljm("doctor", "-t", "prod")
 
         assert result.exit_code == 1
         assert "wrong  files: the databricks CLI does not upload " in result.stdout
@@ -178,9 +183,7 @@ class TestDoctor:
         assert ".gitignore has '*.sql'" in result.stdout
 
     def test_doctor_waits_for_nobody_where_the_workspace_does_not_answer(self, world: World):
-        environment = {**world.environment, "DATABRICKS_HOST": "http://127.0.0.1:1"}
-
-        result = world.project.run("doctor", "-t", "prod", **environment)
+        result = world.ljm("doctor", "-t", "prod", DATABRICKS_HOST="http://127.0.0.1:1")
 
         assert result.exit_code == 1
         assert "wrong  workspace: The workspace does not answer at 127.0.0.1" in result.stdout
@@ -189,7 +192,7 @@ class TestDoctor:
     def test_doctor_says_which_include_is_missing(self, world: World):
         (world.project.path / "databricks.yml").write_text("bundle: {name: x}\n")
 
-        result = world.project.run("doctor", **world.environment)
+        result = world.ljm("doctor")
 
         assert result.exit_code == 1
         assert "add `- examples/resources/jobs/*.yml` below 'include:'" in result.stdout

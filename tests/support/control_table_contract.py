@@ -33,7 +33,7 @@ UTC = arrow.DataType.timestamp("us", tz="UTC")
 STAMPS = {"created_timestamp": UTC, "updated_timestamp": UTC}
 ORIGINAL = {**ORIGINAL_COLUMNS, **STAMPS}
 OPTIONAL = (
-    *("depends_on", "job_config", "description", "targets", "presets", "blueprint", "parameters"),
+    *("depends_on", "job_config", "description", "targets", "presets", "adopt", "formerly", "blueprint", "parameters"),
     "source_parameters",
 )
 
@@ -235,8 +235,8 @@ class ControlTableContract:
         table.write(RowChanges([full("a", job_config="{}"), full("b")], [("sales", "c")]))
         assert {name: each["job_config"] for name, each in by_source(table).items()} == {"a": "{}", "b": None}
         names = [field.name for field in DeltaTable(place.folder).schema().fields]
-        added = ("depends_on", "description", "targets", "presets", "blueprint", "parameters", "source_parameters")
-        assert names == [*spelled, *added]
+        added = ("depends_on", "description", "targets", "presets", "adopt", "formerly", "blueprint", "parameters")
+        assert names == [*spelled, *added, "source_parameters"]
 
     def test_a_column_of_the_user_s_own_is_found_in_any_case(self, place: Place):
         table = on_disk(place, [row(Domain="x")], {**ORIGINAL, "Domain": TEXT})
@@ -404,6 +404,8 @@ class ControlTableContract:
             {"depends_on": "[]"},
             {"job_config": "{}"},
             {"description": ""},
+            {"adopt": "{}"},
+            {"formerly": "a"},
             {"blueprint": "ingest"},
             {"parameters": "{}"},
         ]

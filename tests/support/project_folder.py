@@ -91,6 +91,13 @@ def run_here(*arguments: str) -> Result:
     return Result(exit_code, stdout.getvalue(), stderr.getvalue())
 
 
+def new_project(folder: Path, *arguments: str) -> Path:
+    """Makes a project as `ljm init` does, by default the starter, and returns its folder."""
+    result = run_here("init", str(folder), *arguments)
+    assert result.exit_code == 0, result.stderr
+    return folder
+
+
 class ProjectFolder:
     """A bundle's folder that a test fills and runs commands in."""
 
@@ -124,9 +131,9 @@ class ProjectFolder:
         """Runs the command line in this process."""
         return run_here("--project", str(self.path), *arguments)
 
-    def inside(self, *arguments: str, cwd: Path | None = None) -> Result:
-        """Runs the command line in this process, as from inside the project."""
-        with started_in(cwd or self.path, os.environ.copy()):
+    def inside(self, *arguments: str, cwd: Path | None = None, **environment: str) -> Result:
+        """Runs the command line in this process, as from inside the project; a databricks CLI is a process."""
+        with started_in(cwd or self.path, {**os.environ, **environment}):
             return run_here(*arguments)
 
     def run(self, *arguments: str, cwd: Path | None = None, **environment: str) -> Result:

@@ -33,6 +33,8 @@ ALL_COLUMNS = {
     "description": TEXT,
     "targets": TEXT,
     "presets": TEXT,
+    "adopt": TEXT,
+    "formerly": TEXT,
     "blueprint": TEXT,
     "parameters": TEXT,
     "source_parameters": TEXT,

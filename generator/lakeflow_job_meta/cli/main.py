@@ -16,6 +16,7 @@ import click
 from lakeflow_job_meta import __version__
 
 _COMMANDS = {
+    "init": "Make a project, or add what a bundle lacks.",
     "validate": "Check all metadata and list every problem at once.",
     "generate": "Write the bundle's YAML files from the metadata.",
     "plan": "Show what the metadata would change, per job, task and setting.",

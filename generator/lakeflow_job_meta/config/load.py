@@ -41,7 +41,8 @@ def find_project_folder(start: Path) -> Path:
             return folder
     raise ConfigError(
         f"No project here: neither {str(start)!r} nor a folder above it holds {model.PROJECT_FILE} or "
-        f"{model.BUNDLE_FILE}. Go to the bundle's folder, or name it with --project DIR (in Python as an argument)."
+        f"{model.BUNDLE_FILE}. Go to the bundle's folder, or name it with --project DIR (in Python as an argument); "
+        "`ljm init` makes a new project."
     )
 
 

@@ -209,7 +209,7 @@ class SingleBundle(BundleLayout):
         path, wanted = self.project.bundle_file, f"{self.root}/jobs/*.yml"
         if not path.is_file():
             raise OperationFailed(
-                f"there is no {BUNDLE_FILE} in {str(path.parent)!r}; bundle/starter of this project has one."
+                f"there is no {BUNDLE_FILE} in {str(path.parent)!r}; `ljm init` makes a project that has one."
             )
         include = value_at(read_bundle_file(path), ("include",))[1]
         if not isinstance(include, list) or wanted not in include:

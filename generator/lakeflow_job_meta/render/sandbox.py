@@ -10,9 +10,11 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from types import CodeType
 from typing import cast
 
-from jinja2 import FunctionLoader, StrictUndefined, TemplateNotFound, Undefined, nodes, pass_context
+from jinja2 import BytecodeCache, FunctionLoader, StrictUndefined, TemplateNotFound, Undefined, nodes, pass_context
+from jinja2.bccache import Bucket
 from jinja2.loaders import split_template_path
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -39,6 +41,23 @@ class OverLimit(TemplateRefused):
     """The template goes on for too long, or writes too much."""
 
 
+class _Compiled(BytecodeCache):
+    """The templates that this process has compiled: a monitor would compile the same ones again with each change."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[str, CodeType | None]] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        checksum, code = self._known.get(bucket.key, ("", None))
+        bucket.code = code if checksum == bucket.checksum else None
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._known[bucket.key] = bucket.checksum, bucket.code
+
+
+_COMPILED = _Compiled()
+
+
 class Sandbox(ImmutableSandboxedEnvironment):
     """The environment of a project's templates, in which nothing is written but by a filter.
 
@@ -56,6 +75,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         super().__init__(
             loader=FunctionLoader(load),
             auto_reload=False,
+            bytecode_cache=_COMPILED,
             undefined=StrictUndefined,
             finalize=_only_written,
             trim_blocks=True,

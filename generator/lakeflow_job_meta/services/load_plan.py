@@ -92,7 +92,7 @@ def rows_of_module(raw: RawModule) -> list[Row]:
 
 
 def _cell(column: str, value: Value) -> object:
-    if column not in _JSON:
+    if column not in _JSON and not isinstance(value, list):
         return int(value) if isinstance(value, float) else value  # an execution_order may be written 1.0
     if value is None:
         return "{}" if column in _ALWAYS_JSON else None

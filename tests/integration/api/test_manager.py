@@ -19,6 +19,7 @@ from lakeflow_job_meta.tables.store import TableMissing
 from lakeflow_job_meta.workspace.client import Workspace
 from support.connections import CONTROL, VOLUME
 from support.project_folder import REPOSITORY, ProjectFolder
+from support.slow import few
 from support.tables import BOOL, INT, TEXT
 
 pytest_plugins = ["support.workspace_fixtures"]
@@ -55,7 +56,7 @@ INSERT INTO {table} (source_id, module_name, source_type, execution_order, sourc
 """  # noqa: E501
 
 
-@pytest.fixture(params=["delta", "warehouse"])
+@pytest.fixture(params=few(["delta"], ["warehouse"]))
 def manager(
     request: pytest.FixtureRequest, tmp_path: Path, workspace: FakeWorkspace, connection: Workspace
 ) -> MetadataManager:
@@ -181,6 +182,7 @@ class TestLoadYaml:
             (False, 2),
         ]
 
+    @pytest.mark.parametrize("manager", ["delta", "warehouse"], indirect=True)
     def test_rows_that_are_no_longer_in_the_yaml_go_with_prune_only(self, made):
         write("sales")
         made.load_yaml("a.yml")
@@ -219,6 +221,7 @@ def switch_off(manager: MetadataManager, folder: str | None) -> None:
 
 
 class TestVolumes:
+    @pytest.mark.parametrize("manager", ["delta", "warehouse"], indirect=True)
     def test_all_files_of_a_volume_are_one_commit(self, made, volume, monkeypatch):
         monkeypatch.chdir(REPOSITORY)  # the examples need its project file
         shutil.copyfile(EXAMPLES, volume / "examples.yaml")
@@ -280,6 +283,7 @@ class TestReading:
         assert second["source_id"] == "b"
         assert made.get_module_sources("nope") == []
 
+    @pytest.mark.parametrize("manager", ["delta", "warehouse"], indirect=True)
     def test_changes_are_told_by_version_and_content(self, made):
         write("sales", path="m/a.yml")
         write("stock", path="m/b.yml")

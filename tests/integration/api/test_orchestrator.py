@@ -69,7 +69,7 @@ class World:
         return {str(each["module_name"]): int(str(each["job_id"])) for each in records.rows()}
 
 
-@pytest.fixture(params=["delta", "warehouse"])
+@pytest.fixture(params=few(["delta"], ["warehouse"]))
 def world(request, tmp_path, monkeypatch, workspace, connection) -> World:
     here = tmp_path / "notebook"
     here.mkdir()
@@ -86,6 +86,7 @@ def ids(jobs: list) -> dict[str, int]:
 
 
 class TestAllModules:
+    @pytest.mark.parametrize("world", ["delta", "warehouse"], indirect=True)
     def test_all_modules_are_created_recorded_and_started(self, world):
         world.put(row("sales"), row("stock"))
 
@@ -121,6 +122,7 @@ class TestAllModules:
 
         assert dict(world.workspace.jobs.writes) == {"reset": 1}
 
+    @pytest.mark.parametrize("world", ["delta", "warehouse"], indirect=True)
     def test_a_removed_module_is_refused_until_its_deletion_is_allowed(self, world):
         world.put(row("sales"), row("stock"))
         world.orchestrator().run_all_modules(auto_run=False)
@@ -260,6 +262,7 @@ class TestOneModuleHasOneJob:
         assert world.names == ["sales"]
         assert world.orchestrator(target="prod").create_or_update_job("sales") == job
 
+    @pytest.mark.parametrize("world", ["delta", "warehouse"], indirect=True)
     def test_nor_does_it_when_the_record_is_lost(self, world):
         world.put(row("sales"))
         world.orchestrator(target="prod").run_all_modules(auto_run=False)

@@ -44,7 +44,7 @@ def filled(project: ProjectFolder, workspace: FakeWorkspace) -> ProjectFolder:
 
 def doctor(project: ProjectFolder, environment: dict[str, str]) -> Result:
     # The environment's proxy leads nowhere, and the SDK would take it.
-    return project.run("doctor", "-t", "dev", **environment, NO_PROXY="127.0.0.1")
+    return project.inside("doctor", "-t", "dev", **environment, NO_PROXY="127.0.0.1")
 
 
 @pytest.mark.parametrize("databricks_command", ["stand-in"], indirect=True)

@@ -22,6 +22,7 @@ from lakeflow_job_meta.services import table_load
 from lakeflow_job_meta.tables import sql
 from support.connections import CONTROL, VOLUME
 from support.project_folder import ProjectFolder, Result, module
+from support.slow import few
 from support.tables import row, write_table
 
 pytest_plugins = ["support.workspace_fixtures"]
@@ -63,7 +64,7 @@ def in_the_project(
         monkeypatch.setenv(name, value)
 
 
-@pytest.fixture(params=["delta", "warehouse"])
+@pytest.fixture(params=few(["delta"], ["warehouse"]))
 def ljm(request: pytest.FixtureRequest, project: ProjectFolder, workspace: FakeWorkspace) -> Terminal:
     if request.param == "delta":
         return Terminal(project, ("--delta", "data/control"), "data/control", project.path / "data/control")
@@ -91,7 +92,7 @@ class TestCreate:
         ljm("create")
         assert len(DeltaTable(ljm.folder).schema().fields) == 10
         result = ljm("create", "--optional-columns")
-        assert len(DeltaTable(ljm.folder).schema().fields) == 18
+        assert len(DeltaTable(ljm.folder).schema().fields) == 20
         assert "made" not in result.stderr
 
     def test_the_table_of_the_original_takes_the_insert_of_its_readme(self, project, workspace):
@@ -134,6 +135,7 @@ class TestLoad:
         assert ljm("load", "metadata").stderr == f"Writing 2 rows\n{ljm.name}: 2 rows changed of 2 loaded.\n"
         assert "Writing" not in ljm("load", "metadata").stderr
 
+    @pytest.mark.parametrize("ljm", ["delta", "warehouse"], indirect=True)
     def test_a_dry_run_shows_the_changes_and_makes_none(self, filled, project):
         project.write("metadata/a.yml", TWO_SOURCES.replace("execution_order: 2", "execution_order: 3"))
         result = filled("load", "metadata", "--dry-run")
@@ -155,6 +157,7 @@ class TestLoad:
             places = [f"{CONTROL}[module_name=sales, source_id={each}].transformation_config: the row" for each in "ab"]
             assert all(place in result.stderr for place in places)
 
+    @pytest.mark.parametrize("ljm", ["delta", "warehouse"], indirect=True)
     def test_rows_that_are_not_in_the_yaml_are_told_and_pruned_when_asked(self, filled, project):
         project.write("metadata/a.yml", "\n".join(TWO_SOURCES.split("\n")[:-2]) + "\n")
         result = filled("load", "metadata")
@@ -231,6 +234,7 @@ class TestLoad:
 
 
 class TestShow:
+    @pytest.mark.parametrize("ljm", ["delta", "warehouse"], indirect=True)
     def test_table_show_lists_all_modules(self, filled):
         DeltaTable(filled.folder).update(predicate="source_id = 'a'", updates={"is_active": "false"})
         result = filled("show")
@@ -275,6 +279,7 @@ class TestShow:
 
 
 class TestExport:
+    @pytest.mark.parametrize("ljm", ["delta", "warehouse"], indirect=True)
     def test_the_export_loads_to_the_same_rows(self, filled, project):
         result = filled("export")
         assert (result.exit_code, result.stderr) == (0, "")
@@ -296,6 +301,7 @@ class TestExport:
 
 
 class TestHistory:
+    @pytest.mark.parametrize("ljm", ["delta", "warehouse"], indirect=True)
     def test_table_history_has_the_newest_versions_first(self, filled):
         lines = filled("history").stdout.splitlines()
         assert [line.split()[0] for line in lines] == ["1", "0"]
@@ -309,6 +315,7 @@ class TestHistory:
 
 
 class TestDiff:
+    @pytest.mark.parametrize("ljm", ["delta", "warehouse"], indirect=True)
     def test_table_diff_shows_what_changed_since_a_version(self, filled, project):
         project.write("metadata/a.yml", TWO_SOURCES.replace("/Workspace/b", "/Workspace/c"))
         filled("load", "metadata")
@@ -429,6 +436,7 @@ class TestProcess:
         assert run("load", "metadata") == "module 'sales': new, 2 sources\n"
         assert 'description: "Größe."' in run("export")
 
+    @pytest.mark.slow
     @pytest.mark.skipif(sys.platform == "win32", reason="signals")
     def test_a_large_load_that_is_killed_between_two_statements_is_finished_by_the_same_command(
         self, project, workspace, environment

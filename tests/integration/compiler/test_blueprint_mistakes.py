@@ -414,7 +414,7 @@ class TestBlueprints:
                 "      module_name: ",
                 f"      {CARET}with: {{}}\n      module_name: ",
                 "unknown field 'with' in a module; known: 'module_name', 'description', 'job_config', 'targets', "
-                "'presets', 'source_parameters', 'sources' [unknown-field]",
+                "'presets', 'source_parameters', 'adopt', 'formerly', 'sources' [unknown-field]",
             ),
             (
                 "      sources:\n",

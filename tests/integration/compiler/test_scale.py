@@ -103,7 +103,7 @@ def calls_for_mistakes(project: ProjectFolder, metadata: str) -> tuple[int, int]
 
 
 class TestManyMistakes:
-    @pytest.mark.parametrize("what", few(list(MISTAKES)[:3], list(MISTAKES)[3:]))
+    @pytest.mark.parametrize("what", few(list(MISTAKES)[:1], list(MISTAKES)[1:]))
     def test_four_times_as_many_mistakes_cost_about_four_times_as_many_calls(self, project, what):
         (project.path / "src").mkdir()
         for number in range(MANY):
@@ -115,7 +115,7 @@ class TestManyMistakes:
         assert many > 3 * few >= FEW
         assert calls_for_many < 5 * calls_for_few
 
-    @pytest.mark.parametrize("cell", [{f"k{n}": 1 for n in range(3000)}, {"parameters": [{"nam": 1}] * 3000}])
+    @pytest.mark.parametrize("cell", few([{f"k{n}": 1 for n in range(3000)}], [{"parameters": [{"nam": 1}] * 3000}]))
     def test_a_cell_is_searched_once_for_all_of_its_mistakes(self, cell):
         row = {"source_id": "s", "module_name": "m", "job_config": json.dumps(cell)}
         (module,) = modules_of_rows("t", [row]).modules

@@ -113,6 +113,7 @@ class TestResults:
         assert {each.code for each in alone.diagnostics} >= {"wrong-type", "duplicate-module", "unreadable", "bad-json"}
         assert_same(together, alone)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "template",
         few(
@@ -137,6 +138,7 @@ class TestResults:
         assert 0 < len(compiled_here) < UNITS - 10
         assert_same(together, project.compile())
 
+    @pytest.mark.slow
     def test_are_the_same_with_the_options_that_this_python_was_started_with(self, project):
         project.write("notebooks/ü.py", "# Databricks notebook source\n")
         project.write("metadata/good_0.yml", module("good_0", notebook="notebooks/ü.py"))
@@ -163,6 +165,7 @@ class TestResults:
 
         assert done.stdout == "set()\n", done.stderr
 
+    @pytest.mark.slow
     def test_are_cached_as_they_would_be_without_workers(self, project, compiled_here, monkeypatch):
         monkeypatch.setattr(cache, "LEAST_MODULES", 0)
         path = project.path / ".lakeflow-job-meta/cache/results"
@@ -257,6 +260,7 @@ class TestWithoutWorkers:
         assert handed_out >= chunk
         assert_same(together, project.compile())
 
+    @pytest.mark.slow
     def test_a_worker_that_dies_while_another_one_is_started_changes_nothing(self, project, monkeypatch):
         start, terminate = SpawnProcess.start, SpawnProcess.terminate
 
@@ -378,6 +382,7 @@ SCRIPT = [str(Path(sys.executable).with_name("ljm"))]
 
 
 class TestProcesses:
+    @pytest.mark.slow
     def test_find_the_package_and_the_standard_library_where_this_process_has_them(
         self, project, compiled_here, monkeypatch
     ):

@@ -94,7 +94,7 @@ class TestAWriteWhoseAnswerIsLost:
         assert site.workspace.jobs.names() == ["sales"]
         assert site.plan().changes_nothing()
 
-    @pytest.mark.parametrize("kind", LOST)
+    @pytest.mark.parametrize("kind", few(LOST[:3], LOST[3:]))
     def test_resets_a_job_to_what_the_metadata_says(self, two_jobs, kind):
         two_jobs.module("sales", "notebook_path: /Workspace/b")
         two_jobs.workspace.faults.add(Fault("POST", RESET, kind))
@@ -113,7 +113,7 @@ class TestAWriteWhoseAnswerIsLost:
         assert "was changed in the workspace while this deployment ran" in problem
         assert two_jobs.workspace.jobs.by_name("sales").settings["timeout_seconds"] == 7
 
-    @pytest.mark.parametrize("kind", LOST)
+    @pytest.mark.parametrize("kind", few(LOST[:3], LOST[3:]))
     def test_deletes_a_job(self, two_jobs, kind):
         two_jobs.remove("stock")
         two_jobs.workspace.faults.add(Fault("POST", DELETE, kind))
@@ -145,7 +145,7 @@ class TestAListWithoutJobsThatAreThere:
 
         assert two_jobs.actions() == {"sales": "skip", "stock": "delete"}
 
-    @pytest.mark.parametrize("answer", [b"[]", b"[1]", b'"x"', b"1", b"<html>", b'{"jobs": 1}', b'{"jobs": [1]}'])
+    @pytest.mark.parametrize("answer", few([b"<html>", b'{"jobs": 1}'], [b"[]", b"[1]", b'"x"', b'{"jobs": [1]}']))
     def test_of_another_form_stops_the_deployment_with_a_sentence(self, two_jobs, answer):
         two_jobs.workspace.faults.add(Fault("GET", "*/jobs/list", FaultKind.ANSWERED, times=100, answer=answer))
 
@@ -173,7 +173,7 @@ class TestAnAnswerOfAnotherForm:
         with pytest.raises(OperationFailed, match="not understood"):
             two_jobs.plan()
 
-    @pytest.mark.parametrize("path", ["*/Me", "*/jobs/get", "*/workspace/list", "*/workspace/mkdirs", "*/import"])
+    @pytest.mark.parametrize("path", few(["*/Me", "*/jobs/get"], ["*/workspace/list", "*/mkdirs", "*/import"]))
     @pytest.mark.parametrize(
         "answer", few([b'{"userName": [1], "objects": 1, "settings": 1}'], [b"<html>", b"[1]", b"1"])
     )

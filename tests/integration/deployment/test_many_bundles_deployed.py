@@ -180,6 +180,7 @@ class TestOneOfSeveralFails:
         assert deployed.calls.count("deploy") == 1
         assert deployed.changes == {"reset": 3}
 
+    @pytest.mark.slow
     def test_a_bundle_that_cannot_be_planned_keeps_no_other_from_it(self, deployed):
         for name in "ace":
             deployed.module(name, notebook="/Workspace/new")
@@ -191,6 +192,7 @@ class TestOneOfSeveralFails:
         assert deployed.changes == {"reset": 2}
         assert set(deployed.record()) == set("abcdef")
 
+    @pytest.mark.slow
     def test_a_plan_that_became_stale_is_made_again_for_that_bundle_only(self, deployed, tmp_path):
         for name in "ace":
             deployed.module(name, notebook="/Workspace/new")
@@ -275,6 +277,7 @@ class TestMoving:
         deployed.deploy_well("--all-bundles")
         assert ids(deployed) == before
 
+    @pytest.mark.slow
     def test_what_was_edited_by_hand_is_not_overwritten(self, deployed):
         deployed.workspace.jobs.edit(deployed.job_id("a"), max_concurrent_runs=7)
         before = deployed.project.everything()

@@ -79,7 +79,7 @@ def test_each_target_passes_the_strict_validation(project, databricks_command, d
 
 def test_each_target_gets_the_job_as_it_is_there(project, databricks_environment, workspace):
     for target in ("dev", "prod"):
-        done = project.run("deploy", "-t", target, **databricks_environment)
+        done = project.inside("deploy", "-t", target, **databricks_environment)
         assert done.exit_code == 0, done.stderr
 
     jobs = [job.settings for job in workspace.jobs.all()]
@@ -107,11 +107,11 @@ def test_a_job_that_is_left_out_of_a_target_later_is_deleted_there_only_when_tha
     project, databricks_environment, workspace
 ):
     project.write("metadata/orders.yml", METADATA.replace("    targets: {dev: false}\n", ""))
-    assert project.run("deploy", "-t", "dev", **databricks_environment).exit_code == 0
+    assert project.inside("deploy", "-t", "dev", **databricks_environment).exit_code == 0
     project.write("metadata/orders.yml", METADATA)
 
-    refused = project.run("deploy", "-t", "dev", **databricks_environment)
-    allowed = project.run("deploy", "-t", "dev", "--max-deletes", "1", **databricks_environment)
+    refused = project.inside("deploy", "-t", "dev", **databricks_environment)
+    allowed = project.inside("deploy", "-t", "dev", "--max-deletes", "1", **databricks_environment)
 
     assert refused.exit_code == 3, refused.stderr
     assert allowed.exit_code == 0, allowed.stderr

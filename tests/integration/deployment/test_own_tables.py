@@ -32,7 +32,7 @@ def project(tmp_path) -> ProjectFolder:
 
 
 def deploy(project: ProjectFolder, environment: dict[str, str], *more: str):
-    return project.run("deploy", "-t", "dev", *more, **environment)
+    return project.inside("deploy", "-t", "dev", *more, **environment)
 
 
 def test_what_is_made_of_rows_passes_the_strict_validation(project, databricks_command, databricks_environment):

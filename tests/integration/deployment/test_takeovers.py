@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import urllib.request
 from collections.abc import Iterator
 
 import pytest
 
 from support.deployments import COMMANDS, KeptWorld, World, new_world
+from support.many_bundles import ROOT, SHARED
 from support.project_folder import module
 
 
@@ -424,3 +426,134 @@ def test_a_job_that_is_taken_over_is_not_new_and_stays_paused_or_not(deployed: W
     deployed.forget()
     deployed.deploy_well()
     assert deployed.changes == {}
+
+
+def generated_by_a_blueprint(world: World, *rows: str) -> None:
+    world.project.write(
+        "metadata/tables.yml",
+        """\
+        blueprints:
+          - blueprint: ingest
+            parameters:
+              table: {type: text}
+              old: {type: text, required: false}
+              job: {type: number, required: false}
+            module:
+              module_name: load_${param.table}
+              formerly: ingest_${param.old}
+              adopt: {dev: "${param.job}"}
+              sources:
+                - source_id: load
+                  execution_order: 1
+                  transformation_config: {notebook_path: /Workspace/a}
+        """
+        + "modules:\n"
+        + "".join(f"          - {{blueprint: ingest, with: {row}}}\n" for row in rows),
+    )
+
+
+class TestABlueprint:
+    def test_renames_all_that_is_made_of_it_and_tells_it_once(self, deployed: World):
+        for name in ("a", "b", "c"):
+            deployed.module(f"ingest_{name}")
+        deployed.deploy_well()
+        ids = {name: deployed.job_id(f"ingest_{name}") for name in ("a", "b", "c")}
+        for name in ids:
+            deployed.remove(f"ingest_{name}")
+        generated_by_a_blueprint(deployed, *(f"{{table: {name}, old: {name}}}" for name in ids))
+
+        assert "~ 3 jobs of blueprint ingest: renamed; they keep their ids" in deployed.ljm("plan").stdout
+        deployed.deploy_well()
+
+        assert {name: deployed.job_id(f"load_{name}") for name in ids} == ids
+
+    def test_takes_jobs_over_by_a_parameter(self, deployed: World):
+        job_id = by_hand(deployed, "load_a")
+        generated_by_a_blueprint(deployed, f"{{table: a, job: {job_id}}}", "{table: b}")
+
+        deployed.deploy_well()
+
+        assert deployed.job_id("load_a") == job_id
+        assert deployed.changes["create"] == 1
+
+
+def test_the_live_plan_says_what_is_taken_over(deployed: World):
+    job_id = deployed.job_id("stock")
+    rename(deployed, "stock", "stock_levels")
+    deployed.ljm("generate")
+
+    result = deployed.ljm("plan", "--live", "-t", "dev")
+
+    assert "In the workspace: 1 to take over.\n" in result.stdout
+    assert "~ stock_levels: renamed from stock; keeps its id and run history\n" in result.stdout
+    assert str(job_id) not in result.stderr
+
+
+def test_a_file_that_a_killed_run_has_left_for_a_former_key_goes(deployed: World):
+    text = deployed.project.read("resources/jobs/stock.yml")
+    rename(deployed, "stock", "stock_levels")
+    deployed.deploy_well()
+    deployed.project.write("resources/jobs/stock.yml", text)
+
+    deployed.deploy_well()
+
+    assert sorted(deployed.project.generated()) == ["jobs/other.yml", "jobs/stock_levels.yml"]
+    assert deployed.workspace.jobs.names() == ["other", "stock_levels"]
+
+
+class TestManyBundles:
+    @pytest.fixture
+    def many(self, kept: KeptWorld) -> World:
+        """Four jobs in two bundles."""
+        world = kept.restored()
+        shutil.rmtree(world.project.path)
+        world.project.path.mkdir()
+        world.project.write("databricks.yml", ROOT)
+        world.project.write("shared.yml", SHARED)
+        world.project.write("job_meta.yml", "bundles: {jobs_per_bundle: 2}\n")
+        for job in world.workspace.jobs.all():
+            world.workspace.jobs.remove(job.job_id)
+        for path in list(world.workspace.tree.paths()):
+            if "/.bundle/" in path and path.endswith(".json"):
+                world.workspace.tree.remove(path)
+        for name in "abcd":
+            world.module(name)
+        world.deploy_well()
+        world.forget()
+        return world
+
+    def test_a_job_that_is_renamed_keeps_its_id(self, many: World):
+        job_id = many.job_id("a")
+        rename(many, "a", "e")
+
+        many.deploy_well()
+
+        assert many.job_id("e") == job_id
+        assert many.workspace.jobs.names() == ["b", "c", "d", "e"]
+        many.forget()
+        many.deploy_well("--all-bundles")
+        assert many.changes == {}
+
+    def test_a_job_keeps_its_id_also_where_its_new_name_comes_into_another_bundle(self, many: World):
+        many.project.write("job_meta.yml", "bundles: {by: team}\n")
+        for name in ("a", "b"):
+            many.project.write(f"metadata/{name}.yml", tagged(name, "one"))
+        many.project.write("metadata/c.yml", tagged("c", "two"))
+        many.remove("d")
+        shutil.rmtree(many.project.path / "bundles")
+        for job in many.workspace.jobs.all():
+            many.workspace.jobs.remove(job.job_id)
+        shutil.rmtree(many.project.path / ".lakeflow-job-meta")
+        many.deploy_well()
+        job_id = many.job_id("a")
+        many.remove("a")
+        many.project.write("metadata/e.yml", saying(tagged("e", "two"), formerly="a"))
+
+        many.deploy_well()
+
+        assert many.job_id("e") == job_id
+        assert many.workspace.jobs.names() == ["b", "c", "e"]
+
+
+def tagged(name: str, team: str) -> str:
+    return module(name).replace("    sources:", f"    job_config: {{tags: {{team: {team}}}}}\n    sources:")

@@ -18,6 +18,7 @@ from fakes.databricks_cli import cli_environment
 from fakes.databricks_cli.fixtures import real_command
 from lakeflow_job_meta.deployment.jobs_api.login import Login
 from support.jobs_api_site import Site
+from support.slow import few
 
 pytest_plugins = ["support.workspace_fixtures", "support.jobs_api_fixtures"]
 
@@ -273,8 +274,10 @@ def case(request: pytest.FixtureRequest, site: Site, monkeypatch: pytest.MonkeyP
 
 
 def cases(*tables: dict[str, Any]) -> pytest.MarkDecorator:
-    items = [item for table in tables for item in table.items()]
-    return pytest.mark.parametrize("case", items, indirect=True, ids=[name for name, _ in items])
+    """Every third case of each table in `make test`."""
+    items = [[pytest.param(item, id=item[0]) for item in table.items()] for table in tables]
+    fast, rest = ([each for table in items for n, each in enumerate(table) if (n % 3 == 0) is f] for f in (True, False))
+    return pytest.mark.parametrize("case", few(fast, rest), indirect=True)
 
 
 class TestTheJobsApi:

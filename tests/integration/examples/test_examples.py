@@ -158,14 +158,3 @@ class TestFiles:
     @pytest.mark.parametrize("file", sorted(EXAMPLES.rglob("*_task/*.sql")), ids=lambda path: path.name)
     def test_sql_files_have_no_bundle_references_which_nobody_would_resolve(self, file):
         assert "${" not in file.read_text(encoding="utf-8")
-
-
-class TestStarter:
-    def test_a_copy_of_the_starter_generates_without_a_problem(self, tmp_path):
-        shutil.copytree(REPOSITORY / "bundle" / "starter", tmp_path / "mine")
-        starter = ProjectFolder.__new__(ProjectFolder)
-        starter.path = tmp_path / "mine"
-        result = starter.ljm("generate")
-        assert (result.exit_code, result.problems) == (0, [])
-        assert len(starter.generated()) == 2
-        assert starter.ljm("generate", "--check").exit_code == 0

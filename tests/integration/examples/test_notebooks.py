@@ -12,6 +12,7 @@ import pytest
 from fakes.workspace import FakeWorkspace
 from lakeflow_job_meta import MetadataManager
 from support.project_folder import REPOSITORY, module
+from support.slow import few
 
 pytest_plugins = ["support.workspace_fixtures"]
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="file locks are those of POSIX")
@@ -59,7 +60,7 @@ def run(workspace: FakeWorkspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     return run_notebook
 
 
-@pytest.mark.parametrize("has_widgets", [True, False])
+@pytest.mark.parametrize("has_widgets", few([True], [False]))
 def test_the_notebook_of_jobs_on_demand_creates_and_runs_the_jobs(has_widgets, run, workspace, tmp_path, capsys):
     metadata = tmp_path / "pipelines.yml"
     metadata.write_text(module("sales", notebook="/Workspace/sales"), encoding="utf-8")
@@ -72,7 +73,7 @@ def test_the_notebook_of_jobs_on_demand_creates_and_runs_the_jobs(has_widgets, r
     assert f"sales: job {workspace.jobs.by_name('sales').job_id}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("has_widgets", [True, False])
+@pytest.mark.parametrize("has_widgets", few([True], [False]))
 def test_the_notebook_of_the_monitor_loads_the_volume_and_creates_the_jobs(has_widgets, run, workspace):
     volume = workspace.files.create_volume("main", "etl", "metadata")
     (volume / "pipelines.yml").write_text(module("sales", notebook="/Workspace/sales"), encoding="utf-8")

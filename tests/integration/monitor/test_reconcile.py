@@ -152,6 +152,7 @@ class TestDeletions:
         assert deployed.names == ["stock"]
         assert watching.told("healed") == ["Nothing is refused any more."]
 
+    @pytest.mark.slow
     def test_allowing_it_in_the_project_file_needs_no_restart(self, deployed: World):
         watching = deployed.monitor(max_deletes=None)
         deployed.remove("sales")
@@ -208,6 +209,7 @@ class TestDeletions:
         assert with_cli.changes == {"delete": 1}
         assert sorted(with_cli.project.generated()) == ["jobs/stock.yml"]
 
+    @pytest.mark.slow
     def test_with_the_cli_a_folder_that_was_emptied_deletes_nothing_whatever_is_allowed(self, with_cli: World):
         for path in (with_cli.project.path / "metadata").iterdir():
             path.unlink()
@@ -246,6 +248,7 @@ class TestQuarantine:
         assert watching.kinds == ["changed", "deployed"]
         assert [entry.state.broken for entry in deployed.history] == [("sales",), ("sales",), ()]
 
+    @pytest.mark.slow
     def test_it_is_told_once_although_the_monitor_was_started_again(self, deployed: World):
         deployed.put(broken_row("sales"))
         deployed.monitor().tick()
@@ -279,6 +282,7 @@ class TestQuarantine:
         assert told[-1] == "And 10 more; see `ljm status`."
         assert len(tick.state.broken) == 60
 
+    @pytest.mark.slow
     def test_broken_files_and_files_in_the_way_keep_what_is_there(self, with_cli: World):
         by_hand = with_cli.project.write("resources/jobs/new.yml", "resources: {}\n")
         before = with_cli.project.read("resources/jobs/sales.yml")
@@ -450,6 +454,7 @@ class TestSourcesThatCannotBeRead:
         assert watching.kinds == []
         assert deployed.changes == {}
 
+    @pytest.mark.slow
     def test_one_that_was_made_again_is_noticed_although_its_version_is_lower(self, deployed: World, tmp_path: Path):
         watching = deployed.monitor()
         for number in range(3):

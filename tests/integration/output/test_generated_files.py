@@ -502,6 +502,7 @@ class TestFaults:
         assert project.ljm("generate").errors == []
         allowed.assert_all_files_are_of_the_newest()
 
+    @pytest.mark.slow
     def test_killed_at_any_moment_every_file_is_whole_and_the_next_run_finishes(self, project):
         allowed = _Versions(project)
         allowed.ask_for(1)

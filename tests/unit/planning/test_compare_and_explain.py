@@ -418,7 +418,7 @@ def test_json_tells_values_as_they_are(before, after):
 
     assert set(told) == {"jobs", "unchanged", "alike"}
     for entry, change in zip(told["jobs"], plan.changes, strict=True):
-        assert set(entry) == {"job", "action", "renamed_from", "settings", "tasks", "blueprint", "rows"}
+        assert set(entry) == {"job", "action", "renamed_from", "settings", "tasks", "blueprint", "rows", "keeps_job"}
         assert entry["action"] in ("create", "update", "delete")
         for difference, real in zip(entry["settings"], change.settings, strict=True):
             assert difference["path"] == [*real.path]
