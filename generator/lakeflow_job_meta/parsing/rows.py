@@ -77,6 +77,11 @@ class TableModule:
             return Subject(module, _text(self._rows[int(path[1])], "source_id"), dotted(path[2:]))
         return Subject(module, setting=dotted(path))
 
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """All rows of the module."""
+        return tuple(self._rows)
+
     def cells(self, path: KeyPath) -> list[tuple[Row, KeyPath]]:
         """Returns the rows that hold a value, each with its path there, from its column on.
 

@@ -196,7 +196,12 @@ class BundlePlan:
     def with_changes(self, changes: Iterable[ResourceChange]) -> BundlePlan:
         """Returns the plan in which something else happens to some resources."""
         others = {each.name: each for each in changes}
-        return replace(self, resources=tuple(others.get(each.name, each) for each in self.resources))
+        created = {key for key in self.first_paused if others.keys().isdisjoint(job_names([key]))}
+        return replace(
+            self,
+            resources=tuple(others.get(each.name, each) for each in self.resources),
+            first_paused=tuple(key for key in self.first_paused if key in created),
+        )
 
     def leaving_out(self, names: Collection[str]) -> BundlePlan:
         """Returns the plan in which some resources, and what belongs to them, stay as they are."""

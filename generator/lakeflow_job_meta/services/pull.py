@@ -21,10 +21,12 @@ from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import MetadataSource, Project
 from lakeflow_job_meta.control_table.schema import COLUMNS, key_of
 from lakeflow_job_meta.diagnostics.model import SourceRef
+from lakeflow_job_meta.jobs.in_targets import build_module
 from lakeflow_job_meta.jobs.layers import Layer, written_in
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.setting_layers import layers_of
-from lakeflow_job_meta.parsing.rows import TableModule
+from lakeflow_job_meta.parsing.modules import parse_module
+from lakeflow_job_meta.parsing.rows import TableModule, units_of_rows
 from lakeflow_job_meta.parsing.targets import TargetedModule
 from lakeflow_job_meta.planning.model import BundlePlan
 from lakeflow_job_meta.planning.setting_paths import Steps, steps_of
@@ -179,9 +181,11 @@ class _Planner:
         """Returns what is written, after a compilation has shown that it comes out as it should."""
         while True:
             files = self._files()
+            cells = self._cells()
             wrong = self._not_as_wanted(recompile({file.path: file.after for file in files})) if files else []
+            wrong += [each for each in self._pulled if not self._comes_out_of_rows(each, cells)]
             if not wrong:
-                return Pull(tuple(self._pulled), tuple(self._left), tuple(files), tuple(self._cells()))
+                return Pull(tuple(self._pulled), tuple(self._left), tuple(files), tuple(cells))
             self._leave(wrong, "the job would not come out with it")
 
     def _leave(self, pulled: Sequence[Pulled], reason: str) -> None:
@@ -189,11 +193,23 @@ class _Planner:
         self._left += [Left(each.edit.job, each.edit.name, f"{each.ref}: not written: {reason}") for each in pulled]
 
     def _not_as_wanted(self, compilation: Compilation) -> list[Pulled]:
-        return [
-            each
-            for each in self._pulled
-            if isinstance(each.document, YamlDocument) and not _comes_out(compilation, self._target, each.edit)
-        ]
+        jobs, in_files = compilation.jobs, [each for each in self._pulled if isinstance(each.document, YamlDocument)]
+        return [each for each in in_files if not _comes_out(jobs.get(each.edit.job), self._target, each.edit)]
+
+    def _comes_out_of_rows(self, pulled: Pulled, cells: Sequence[CellEdit]) -> bool:
+        """Says whether the rows of a module give what is wanted when all cells are written; true of what is no row."""
+        document = pulled.document
+        if not isinstance(document, TableModule):
+            return True
+        new = {(each.key, each.column): each.after for each in cells if each.table.location == document.label}
+        rows = [{**row, **{name: new.get((key_of(row), name), row.get(name)) for name in row}} for row in document.rows]
+        (unit,) = units_of_rows(document.label, rows, None, self._project.own_columns)
+        (raw,) = unit.content.modules
+        module = parse_module(raw, self._project.task_keys).module
+        if module is None or raw.use is not None:
+            return module is not None
+        built = build_module(raw, module, self._project, self._project.output, self._compilation.bundle.targets)
+        return _comes_out(built.job, self._target, pulled.edit)
 
     def _files(self) -> list[FileFix]:
         files: dict[str, FileFix] = {}
@@ -342,8 +358,7 @@ def _resolved(ref: SourceRef) -> SourceRef:
     return document.ref(ref.path) if isinstance(document, TargetedModule) else ref
 
 
-def _comes_out(compilation: Compilation, target: str, edit: HandEdit) -> bool:
-    job = compilation.jobs.get(edit.job)
+def _comes_out(job: Job | None, target: str, edit: HandEdit) -> bool:
     if job is None:
         return False
     is_there, value = value_at(job.in_target(target).settings, edit.path)

@@ -446,6 +446,24 @@ def adopting(world: World, name: str, job_id: object) -> None:
     world.project.write(f"metadata/{name}.yml", saying(module(name), adopt=f"{{dev: {job_id}}}"))
 
 
+@pytest.mark.parametrize("pause", ["PAUSED", "UNPAUSED"])
+def test_a_job_that_is_taken_over_is_not_new_and_stays_paused_or_not(deployed: World, pause: str):
+    schedule = {"quartz_cron_expression": "0 0 6 * * ?", "timezone_id": "UTC"}
+    job_id = by_hand(deployed, "nightly", schedule={**schedule, "pause_status": pause})
+    deployed.project.write("job_meta.yml", "deploy: {first_pause: true}\n")
+    text = module("nightly").replace("    sources:", f"    job_config: {{schedule: {schedule}}}\n    sources:")
+    deployed.project.write("metadata/nightly.yml", saying(text, adopt=f"{{dev: {job_id}}}"))
+
+    result = deployed.deploy_well()
+
+    assert "Created paused" not in result.stderr
+    assert deployed.workspace.jobs.by_name("nightly").settings["schedule"]["pause_status"] == pause
+    assert deployed.job_id("nightly") == job_id
+    deployed.forget()
+    deployed.deploy_well()
+    assert deployed.changes == {}
+
+
 def generated_by_a_blueprint(world: World, *rows: str) -> None:
     world.project.write(
         "metadata/tables.yml",

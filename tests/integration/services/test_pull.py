@@ -373,6 +373,20 @@ class TestRows:
         assert (job.settings["tags"], "max_concurrent_runs" in job.settings) == ({"team": "b"}, False)
         assert job.settings["email_notifications"] == {"on_failure": ["me@x"]}
 
+    def test_what_the_rows_would_not_give_is_told_and_not_written(self, rows: ProjectFolder):
+        fields = [
+            FieldChange("tags", Action.UPDATE, "", "before", "before", None),
+            FieldChange("tags['team']", Action.UPDATE, "", "before", "before", "b"),
+        ]
+        plan = BundlePlan((ResourceChange("resources.jobs.sales", Action.UPDATE, tuple(fields), False),), None, None)
+        compilation = rows.compile()
+
+        pull = plan_pull(load_project(rows.path), compilation, plan, "default", lambda files: compilation)
+
+        assert [each.edit.name for each in pull.pulled] == ["tags['team']"]
+        (left,) = pull.left
+        assert (left.name, "would not come out" in left.reason) == ("tags", True)
+
     def test_a_cell_that_changed_meanwhile_stays(self, rows: ProjectFolder):
         pull = pull_of(rows, "tasks[task_key='load'].timeout_seconds", 40)
         rows.write("rows.yml", ROWS.replace("timeout_seconds: 30", "timeout_seconds: 31"))
