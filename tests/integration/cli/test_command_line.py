@@ -154,7 +154,7 @@ class TestUsage:
         [
             (["valdate"], "did you mean 'validate'?"),
             (["generat"], "did you mean 'generate'?"),
-            (["xyz"], "known: 'validate', 'generate'"),
+            (["xyz"], "known: 'init', 'validate', 'generate'"),
             (["generate", "--chek"], "--check"),
             (["generate", "extra"], "unexpected extra argument"),
             (["--projct", "x", "validate"], "--project"),
