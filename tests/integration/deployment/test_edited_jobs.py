@@ -8,6 +8,7 @@ import pytest
 
 from support.deployments import COMMANDS, KeptWorld, World, new_world
 from support.project_folder import module
+from support.slow import few
 
 SCHEDULED = '    job_config: {schedule: {quartz_cron_expression: "0 0 6 * * ?", timezone_id: UTC}}\n    sources:'
 API = {"HTTP_PROXY": "", "HTTPS_PROXY": ""}
@@ -80,17 +81,17 @@ class TestAnEditedJobIsHeldBack:
 
 
 class TestAPausedSchedule:
-    @pytest.mark.parametrize("command", [("deploy",), ("monitor", "--once", "--deployer", "cli")], ids=" ".join)
-    def test_alone_it_is_kept_and_blocks_nothing(self, deployed: World, command: tuple[str, ...]):
+    @pytest.mark.parametrize("command", few(["deploy"], ["monitor --once --deployer cli"]))
+    def test_alone_it_is_kept_and_blocks_nothing(self, deployed: World, command: str):
         pause(deployed, "a")
         deployed.project.write("metadata/b.yml", scheduled("b", notebook="/Workspace/new"))
 
-        result = deployed.ljm(*command, "-t", "dev")
+        result = deployed.ljm(*command.split(), "-t", "dev")
 
         assert result.exit_code == 0, result.stderr
         assert deployed.changes == {"reset": 1}
         assert (pause_of(deployed, "a"), pause_of(deployed, "b")) == ("PAUSED", "UNPAUSED")
-        if command == ("deploy",):
+        if command == "deploy":
             assert "What starts 'a' was paused in the workspace, and stays so" in result.stderr
 
     def test_it_starts_again_where_edits_may_be_overwritten(self, deployed: World):
