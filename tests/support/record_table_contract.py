@@ -18,6 +18,7 @@ from lakeflow_job_meta.state.store import HISTORY, JOBS
 from lakeflow_job_meta.tables.schema import Column, RowChanges, TableSchema
 from lakeflow_job_meta.tables.store import TableStore
 from support.control_table_contract import HOSTILE_TEXTS
+from support.slow import one_in
 
 OpenRecords = Callable[[TableSchema], TableStore]
 """Opens the table of a schema; the same one with each call."""
@@ -213,19 +214,22 @@ class RecordTableContract:
 
     @pytest.mark.parametrize(
         ("column", "value"),
-        [
-            ("created", 2**31),
-            ("created", True),
-            ("created", "1"),
-            ("duration_seconds", float("nan")),
-            ("duration_seconds", float("inf")),
-            ("duration_seconds", 10**400),
-            ("started_timestamp", datetime(2026, 1, 1)),
-            ("started_timestamp", "2026-01-01"),
-            ("error", b"x"),
-            ("run_id", None),
-            ("colour", "red"),
-        ],
+        one_in(
+            3,
+            [
+                ("created", 2**31),
+                ("created", True),
+                ("created", "1"),
+                ("duration_seconds", float("nan")),
+                ("duration_seconds", float("inf")),
+                ("duration_seconds", 10**400),
+                ("started_timestamp", datetime(2026, 1, 1)),
+                ("started_timestamp", "2026-01-01"),
+                ("error", b"x"),
+                ("run_id", None),
+                ("colour", "red"),
+            ],
+        ),
         ids=str,
     )
     def test_a_value_that_does_not_fit_is_refused_and_named(self, history, column, value):

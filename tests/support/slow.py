@@ -16,6 +16,11 @@ def few(fast: Iterable[Any], rest: Iterable[Any]) -> list[Any]:
     return [*fast, *map(_slow, rest)]
 
 
+def one_in(step: int, parameters: Iterable[Any]) -> list[Any]:
+    """Returns parameters in their order; the first of each `step` is fast, the others are marked as slow."""
+    return [_slow(each) if number % step else each for number, each in enumerate(parameters)]
+
+
 def _slow(parameter: Any) -> Any:
     if hasattr(parameter, "marks"):
         return pytest.param(*parameter.values, marks=[*parameter.marks, pytest.mark.slow], id=parameter.id)

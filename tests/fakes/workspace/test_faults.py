@@ -26,6 +26,7 @@ from databricks.sdk.errors import (
 
 from fakes.workspace import FakeWorkspace, Fault, FaultKind, SleeplessClock
 from fakes.workspace.answers import Rows, contents_of
+from support.slow import few
 
 STATEMENTS = "/api/2.0/sql/statements"
 VOLUME = "/Volumes/main/etl/metadata"
@@ -169,11 +170,13 @@ def test_a_body_cut_off_is_an_error_of_requests_not_of_the_sdk_and_is_not_retrie
 
 @pytest.mark.parametrize(
     ("kind", "last"),
-    [
-        (FaultKind.UNAVAILABLE, TemporarilyUnavailable),
-        (FaultKind.TOO_MANY_REQUESTS, TooManyRequests),
-        (FaultKind.CONNECTION_RESET, requests.ConnectionError),
-    ],
+    few(
+        [(FaultKind.UNAVAILABLE, TemporarilyUnavailable)],
+        [
+            (FaultKind.TOO_MANY_REQUESTS, TooManyRequests),
+            (FaultKind.CONNECTION_RESET, requests.ConnectionError),
+        ],
+    ),
 )
 def test_after_300_seconds_the_sdk_gives_up_with_a_plain_timeout_error(
     workspace: FakeWorkspace,

@@ -13,6 +13,7 @@ import pytest
 
 from support.blueprint_projects import BLUEPRINT, csv_project, delta_project, rows_of, write_csv
 from support.project_folder import ProjectFolder, module
+from support.slow import few
 from support.tables import row, write_table
 
 UNUSED = """\
@@ -315,7 +316,7 @@ class TestAListOfFiles:
         assert paths == sorted(paths)
 
 
-@pytest.mark.parametrize(("typed", "known"), [("bl", "blueprints"), ("sh", "show")])
+@pytest.mark.parametrize(("typed", "known"), few([("bl", "blueprints")], [("sh", "show")]))
 def test_the_shell_completes_the_commands(project, typed, known):
     result = project.run(COMP_WORDS=f"ljm {typed}", COMP_CWORD="1", _LJM_COMPLETE="bash_complete")
 

@@ -79,11 +79,13 @@ class TestOnce:
 
     @pytest.mark.parametrize(
         ("trouble", "told"),
-        [
-            (lambda world: world.put(broken_row("sales")), "quarantined"),
-            (lambda world: world.remove("sales"), "refused"),
-            (lambda world: (world.goes_down(), world.put(module_row("new"))), "failed"),
-        ],
+        few(
+            [(lambda world: world.put(broken_row("sales")), "quarantined")],
+            [
+                (lambda world: world.remove("sales"), "refused"),
+                (lambda world: (world.goes_down(), world.put(module_row("new"))), "failed"),
+            ],
+        ),
         ids=["in quarantine", "refused", "failed"],
     )
     def test_what_is_left_for_a_person_exits_1_until_it_is_done(self, commands: World, trouble, told):
@@ -201,6 +203,7 @@ class TestTheLoop:
         assert len(deployed.clock.slept) == 2
         assert "Failed 3 times in a row." in watching.told("stopped")
 
+    @pytest.mark.slow
     def test_failures_that_are_healed_between_are_not_in_a_row(self, deployed: World):
         watching = deployed.monitor()
 

@@ -301,6 +301,7 @@ UNITS = 3 + 150 + 3 + 2 + 2
 """Of the project of the next test: files, lines, rows, groups, and modules of the control table."""
 
 
+@pytest.mark.slow
 def test_worker_processes_change_nothing(project, monkeypatch):
     write_sound(project)
     project.write("list.csv", "table,owner,retry\n" + "".join(f"t{'x' * n},me,{n}\n" for n in range(150)))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from support.blueprints import CSV, DELTA, INGEST, lines, settings, shown, table, tasks
 from support.project_folder import CARET, ProjectFolder, at_caret
+from support.slow import one_in
 from support.strategies import any_text, words_that_look_like_something_else
 from support.tables import TEXT
 
@@ -322,138 +323,139 @@ class TestOneBadRow:
             assert project.generated() == before
 
 
+MISTAKES = [
+    (
+        '"${param.mode}"',
+        f'{CARET}"${{param.mod}}"',
+        "blueprint ingest has no parameter 'mod'; did you mean 'mode'? [unknown-parameter]",
+    ),
+    (
+        '"main.${param.table}"',
+        f'{CARET}"main.${{param.tabel}}"',
+        "blueprint ingest has no parameter 'tabel'; did you mean 'table'? [unknown-parameter]",
+    ),
+    (
+        '"${param.mode}"',
+        f'{CARET}"${{param.libs}} x"',
+        "the parameter 'libs' is a list, which cannot stand within text; let it be all of it [bad-blueprint]",
+    ),
+    (
+        'mode: "${param.mode}"',
+        f'{CARET}"${{param.mode}}": x',
+        "a placeholder stands for a value, and not for a key; use a parameter of type map for the whole map "
+        "[bad-blueprint]",
+    ),
+    (
+        "default: 1}",
+        f"default: {CARET}x}}",
+        "the default is wrong: 'retry' must be a number, not the text 'x' [bad-blueprint]",
+    ),
+    (
+        "default: 1}",
+        f"default: {CARET}7}}",
+        "the default is wrong: 'retry' must be at most 5, not 7 [bad-blueprint]",
+    ),
+    (
+        "default: 1}",
+        f"default: {CARET}'${{param.mode}}'}}",
+        "the default is wrong: 'retry' is of type number, and this comes to text [bad-blueprint]",
+    ),
+    (
+        "default: full",
+        f"default: {CARET}ful",
+        "the default is wrong: 'ful' is not one of 'full', 'delta'; did you mean 'full'? [bad-blueprint]",
+    ),
+    (
+        "[full, delta]",
+        f"[full, {CARET}7]",
+        "'mode' must be text, not the number 7 [bad-blueprint]",
+    ),
+    (
+        'pattern: "[a-z]+"',
+        f'pattern: {CARET}"[a-z"',
+        "not a regular expression: unterminated character set at position 0 [bad-blueprint]",
+    ),
+    ("min: 0,", f"min: {CARET}9,", "'min' 9 is above 'max' 5 [bad-blueprint]"),
+    (
+        "{type: boolean,",
+        f"{{type: boolean, {CARET}min: 1,",
+        "'min' says nothing of a parameter of type boolean [bad-blueprint]",
+    ),
+    (
+        "{type: number,",
+        f"{{type: number, {CARET}pattern: x,",
+        "'pattern' says nothing of a parameter of type number [bad-blueprint]",
+    ),
+    (
+        "{type: boolean,",
+        f"{{type: boolean, {CARET}required: true,",
+        "a parameter with a default needs no value; leave out one of 'required' and 'default' [bad-blueprint]",
+    ),
+    (
+        "{type: boolean,",
+        f"{{type: {CARET}bool,",
+        "'type' cannot be 'bool'; did you mean 'boolean'? [unknown-value]",
+    ),
+    (
+        "type: list,",
+        f"{CARET}typ: list, type: list,",
+        "unknown field 'typ' in a parameter; did you mean 'type'? [unknown-field]",
+    ),
+    (
+        "      module_name: ",
+        f"      {CARET}blueprint: ingest\n      module_name: ",
+        "a blueprint cannot be made of another one; write its module out [bad-blueprint]",
+    ),
+    (
+        "      module_name: ",
+        f"      {CARET}with: {{}}\n      module_name: ",
+        "unknown field 'with' in a module; known: 'module_name', 'description', 'job_config', 'targets', "
+        "'presets', 'source_parameters', 'adopt', 'formerly', 'sources' [unknown-field]",
+    ),
+    (
+        "      sources:\n",
+        f"      sources: {CARET}'${{param.libs}}'\n      x:\n",
+        "'sources' must be a list, not the text '${param.libs}'; write it as a list, such as [...] [wrong-type]",
+    ),
+    (
+        "        - source_id: extract\n",
+        f"        - each: {CARET}5\n        - source_id: extract\n",
+        "'each' must be a list, not the number 5 [wrong-type]",
+    ),
+    (
+        "        - source_id: extract\n",
+        f"        - {{each: [], each_as: {CARET}lop}}\n        - source_id: extract\n",
+        "'each_as' cannot be 'lop'; did you mean 'loop'? [unknown-value]",
+    ),
+    (
+        "        - source_id: extract\n",
+        f"        - {{each_as: loop, {CARET}each: []}}\n        - source_id: extract\n",
+        "'each_as: loop' repeats one source, and there are 0; give each one an 'each' of its own [bad-blueprint]",
+    ),
+    (
+        "        - source_id: extract\n",
+        f"        - {{each: [], {CARET}concurrency: 4}}\n        - source_id: extract\n",
+        "'concurrency' is for 'each_as: loop' alone [bad-blueprint]",
+    ),
+    (
+        "        - source_id: extract\n",
+        f"        - {{each: [], {CARET}is_active: false}}\n        - source_id: extract\n",
+        "'is_active' cannot stand beside 'each'; write it in the sources below 'each' [bad-blueprint]",
+    ),
+    (
+        "      libs:   {type: list, required: false}",
+        f"      {CARET}1libs:   {{type: list, required: false}}\n      libs:   {{type: list, required: false}}",
+        "'1libs' is no name of a parameter: a letter, then letters, digits, '_' and '-' [bad-blueprint]",
+    ),
+]
+
+
 class TestBlueprints:
     """What is wrong with one is told at its place, once, and keeps the jobs of all its users."""
 
     @pytest.mark.parametrize(
         ("old", "marked", "message"),
-        [
-            (
-                '"${param.mode}"',
-                f'{CARET}"${{param.mod}}"',
-                "blueprint ingest has no parameter 'mod'; did you mean 'mode'? [unknown-parameter]",
-            ),
-            (
-                '"main.${param.table}"',
-                f'{CARET}"main.${{param.tabel}}"',
-                "blueprint ingest has no parameter 'tabel'; did you mean 'table'? [unknown-parameter]",
-            ),
-            (
-                '"${param.mode}"',
-                f'{CARET}"${{param.libs}} x"',
-                "the parameter 'libs' is a list, which cannot stand within text; let it be all of it [bad-blueprint]",
-            ),
-            (
-                'mode: "${param.mode}"',
-                f'{CARET}"${{param.mode}}": x',
-                "a placeholder stands for a value, and not for a key; use a parameter of type map for the whole map "
-                "[bad-blueprint]",
-            ),
-            (
-                "default: 1}",
-                f"default: {CARET}x}}",
-                "the default is wrong: 'retry' must be a number, not the text 'x' [bad-blueprint]",
-            ),
-            (
-                "default: 1}",
-                f"default: {CARET}7}}",
-                "the default is wrong: 'retry' must be at most 5, not 7 [bad-blueprint]",
-            ),
-            (
-                "default: 1}",
-                f"default: {CARET}'${{param.mode}}'}}",
-                "the default is wrong: 'retry' is of type number, and this comes to text [bad-blueprint]",
-            ),
-            (
-                "default: full",
-                f"default: {CARET}ful",
-                "the default is wrong: 'ful' is not one of 'full', 'delta'; did you mean 'full'? [bad-blueprint]",
-            ),
-            (
-                "[full, delta]",
-                f"[full, {CARET}7]",
-                "'mode' must be text, not the number 7 [bad-blueprint]",
-            ),
-            (
-                'pattern: "[a-z]+"',
-                f'pattern: {CARET}"[a-z"',
-                "not a regular expression: unterminated character set at position 0 [bad-blueprint]",
-            ),
-            ("min: 0,", f"min: {CARET}9,", "'min' 9 is above 'max' 5 [bad-blueprint]"),
-            (
-                "{type: boolean,",
-                f"{{type: boolean, {CARET}min: 1,",
-                "'min' says nothing of a parameter of type boolean [bad-blueprint]",
-            ),
-            (
-                "{type: number,",
-                f"{{type: number, {CARET}pattern: x,",
-                "'pattern' says nothing of a parameter of type number [bad-blueprint]",
-            ),
-            (
-                "{type: boolean,",
-                f"{{type: boolean, {CARET}required: true,",
-                "a parameter with a default needs no value; leave out one of 'required' and 'default' [bad-blueprint]",
-            ),
-            (
-                "{type: boolean,",
-                f"{{type: {CARET}bool,",
-                "'type' cannot be 'bool'; did you mean 'boolean'? [unknown-value]",
-            ),
-            (
-                "type: list,",
-                f"{CARET}typ: list, type: list,",
-                "unknown field 'typ' in a parameter; did you mean 'type'? [unknown-field]",
-            ),
-            (
-                "      module_name: ",
-                f"      {CARET}blueprint: ingest\n      module_name: ",
-                "a blueprint cannot be made of another one; write its module out [bad-blueprint]",
-            ),
-            (
-                "      module_name: ",
-                f"      {CARET}with: {{}}\n      module_name: ",
-                "unknown field 'with' in a module; known: 'module_name', 'description', 'job_config', 'targets', "
-                "'presets', 'source_parameters', 'adopt', 'formerly', 'sources' [unknown-field]",
-            ),
-            (
-                "      sources:\n",
-                f"      sources: {CARET}'${{param.libs}}'\n      x:\n",
-                "'sources' must be a list, not the text '${param.libs}'; write it as a list, such as [...] "
-                "[wrong-type]",
-            ),
-            (
-                "        - source_id: extract\n",
-                f"        - each: {CARET}5\n        - source_id: extract\n",
-                "'each' must be a list, not the number 5 [wrong-type]",
-            ),
-            (
-                "        - source_id: extract\n",
-                f"        - {{each: [], each_as: {CARET}lop}}\n        - source_id: extract\n",
-                "'each_as' cannot be 'lop'; did you mean 'loop'? [unknown-value]",
-            ),
-            (
-                "        - source_id: extract\n",
-                f"        - {{each_as: loop, {CARET}each: []}}\n        - source_id: extract\n",
-                "'each_as: loop' repeats one source, and there are 0; give each one an 'each' of its own "
-                "[bad-blueprint]",
-            ),
-            (
-                "        - source_id: extract\n",
-                f"        - {{each: [], {CARET}concurrency: 4}}\n        - source_id: extract\n",
-                "'concurrency' is for 'each_as: loop' alone [bad-blueprint]",
-            ),
-            (
-                "        - source_id: extract\n",
-                f"        - {{each: [], {CARET}is_active: false}}\n        - source_id: extract\n",
-                "'is_active' cannot stand beside 'each'; write it in the sources below 'each' [bad-blueprint]",
-            ),
-            (
-                "      libs:   {type: list, required: false}",
-                f"      {CARET}1libs:   {{type: list, required: false}}\n      libs:   {{type: list, required: false}}",
-                "'1libs' is no name of a parameter: a letter, then letters, digits, '_' and '-' [bad-blueprint]",
-            ),
-        ],
+        one_in(3, MISTAKES),
     )
     def test_a_mistake_in_one_is_told_once_and_keeps_all_its_jobs(self, project, old, marked, message):
         lines(project, FIFTY)
@@ -626,40 +628,43 @@ class TestHostileCells:
 
     @pytest.mark.parametrize(
         "cell",
-        [
-            *(
-                "{{job.id}}",
-                "{% raw %}",
-                "a: b",
-                "- a",
-                "# no comment",
-                "'",
-                '"',
-                '""',
-                "a\nb",
-                "a\r\nb",
-                "\ta ",
-                "null",
-            ),
-            *(
-                "true",
-                "1",
-                "1.0",
-                "0x1F",
-                "2024-01-01",
-                "~",
-                "<<",
-                "*a",
-                "&a",
-                "!!str a",
-                "|",
-                ">",
-                "---",
-                "...",
-                "%YAML",
-            ),
-            *("\u2028", "\x85", "\ufeff", "\U0001f600", "日本", "\\n", "$", "$$", "${", "${}", "${x", "x" * 5000),
-        ],
+        one_in(
+            4,
+            [
+                *(
+                    "{{job.id}}",
+                    "{% raw %}",
+                    "a: b",
+                    "- a",
+                    "# no comment",
+                    "'",
+                    '"',
+                    '""',
+                    "a\nb",
+                    "a\r\nb",
+                    "\ta ",
+                    "null",
+                ),
+                *(
+                    "true",
+                    "1",
+                    "1.0",
+                    "0x1F",
+                    "2024-01-01",
+                    "~",
+                    "<<",
+                    "*a",
+                    "&a",
+                    "!!str a",
+                    "|",
+                    ">",
+                    "---",
+                    "...",
+                    "%YAML",
+                ),
+                *("\u2028", "\x85", "\ufeff", "\U0001f600", "日本", "\\n", "$", "$$", "${", "${}", "${x", "x" * 5000),
+            ],
+        ),
     )
     def test_whatever_it_holds_is_text_in_the_generated_file(self, project, cell):
         table(project, [{"table": "a", "owner": "me", "target": cell}], {"table": TEXT, "owner": TEXT, "target": TEXT})

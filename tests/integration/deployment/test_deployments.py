@@ -244,7 +244,7 @@ class TestDryRun:
 
 
 class TestRun:
-    @pytest.mark.parametrize(("which", "names"), [("changed", ["two"]), ("all", ["one", "three", "two"])])
+    @pytest.mark.parametrize(("which", "names"), few([("changed", ["two"])], [("all", ["one", "three", "two"])]))
     def test_starts_the_jobs_that_were_asked_for(self, deployed, which, names):
         deployed.module("two", notebook="/Workspace/new")
 
@@ -389,7 +389,7 @@ class TestTheCliFails:
     @pytest.mark.parametrize(
         "said", few(["{"], ["", "[]", "null", '{"resources": null}', '{"resources": {"jobs": null}}'])
     )
-    @pytest.mark.parametrize("command", ["plan", "summary"])
+    @pytest.mark.parametrize("command", few(["plan"], ["summary"]))
     def test_a_cli_that_prints_something_else_is_reported_in_a_sentence(self, world, command, said):
         world.module("one")
         world.disturb(f'[ "$2" = {command} ] && {{ echo {shlex.quote(said)}; exit 0; }}')

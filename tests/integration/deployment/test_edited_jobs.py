@@ -12,6 +12,7 @@ import pytest
 
 from support.deployments import COMMANDS, KeptWorld, World, new_world
 from support.project_folder import module
+from support.slow import few
 
 SCHEDULED = '    job_config: {schedule: {quartz_cron_expression: "0 0 6 * * ?", timezone_id: UTC}}\n    sources:'
 KEPT = "a: schedule.pause_status is 'PAUSED', in the metadata 'UNPAUSED'"
@@ -103,12 +104,12 @@ class TestAnEditedJobIsHeldBack:
 class TestWhatTheWorkspaceDecides:
     """By default the pauses of what starts a job."""
 
-    @pytest.mark.parametrize("command", [("deploy",), ("monitor", "--once", "--deployer", "cli")], ids=" ".join)
+    @pytest.mark.parametrize("command", few([("deploy",)], [("monitor", "--once", "--deployer", "cli")]), ids=" ".join)
     def test_a_pause_blocks_nothing_and_is_told(self, deployed: World, command: tuple[str, ...]):
         pause(deployed, "a")
         deployed.project.write("metadata/b.yml", scheduled("b", notebook="/Workspace/new"))
 
-        result = deployed.ljm(*command, "-t", "dev")
+        result = deployed.ljm(*command.split(), "-t", "dev")
 
         assert result.exit_code == 0, result.stderr
         assert deployed.changes == {"reset": 1}

@@ -27,6 +27,7 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield world
 
 
+@pytest.mark.slow
 def test_a_dry_run_leaves_the_files_as_they_were(world):
     before = world.project.generated()
 

@@ -10,6 +10,7 @@ import pytest
 
 from support.deployments import COMMANDS, World, new_world
 from support.project_folder import module
+from support.slow import few
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="process groups and file locks are those of POSIX")
 
@@ -153,7 +154,7 @@ class TestTheEnvironment:
 
         assert world.workspace.jobs.by_name("sales").settings["max_concurrent_runs"] == 5
 
-    @pytest.mark.parametrize("variable", ["DATABRICKS_BUNDLE_TARGET", "DATABRICKS_BUNDLE_ENV"])
+    @pytest.mark.parametrize("variable", few(["DATABRICKS_BUNDLE_TARGET"], ["DATABRICKS_BUNDLE_ENV"]))
     def test_the_target_that_it_names_is_deployed_and_shown(self, world, variable):
         world.project.write(
             "databricks.yml",

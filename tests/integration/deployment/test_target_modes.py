@@ -18,7 +18,7 @@ from fakes.databricks_cli import cli_environment
 from fakes.databricks_cli.fixtures import real_command
 from lakeflow_job_meta.deployment.jobs_api.login import Login
 from support.jobs_api_site import Site
-from support.slow import few
+from support.slow import one_in
 
 pytest_plugins = ["support.workspace_fixtures", "support.jobs_api_fixtures"]
 
@@ -274,10 +274,8 @@ def case(request: pytest.FixtureRequest, site: Site, monkeypatch: pytest.MonkeyP
 
 
 def cases(*tables: dict[str, Any]) -> pytest.MarkDecorator:
-    """Every third case of each table in `make test`."""
-    items = [[pytest.param(item, id=item[0]) for item in table.items()] for table in tables]
-    fast, rest = ([each for table in items for n, each in enumerate(table) if (n % 3 == 0) is f] for f in (True, False))
-    return pytest.mark.parametrize("case", few(fast, rest), indirect=True)
+    items = [pytest.param(item, id=item[0]) for table in tables for item in table.items()]
+    return pytest.mark.parametrize("case", one_in(3, items), indirect=True)
 
 
 class TestTheJobsApi:

@@ -300,6 +300,7 @@ class TestQuarantine:
 
 
 class TestHandEdits:
+    @pytest.mark.slow
     def test_with_the_cli_an_edited_job_stays_until_the_edit_may_be_overwritten(self, with_cli: World):
         with_cli.workspace.jobs.edit(with_cli.workspace.jobs.by_name("sales").job_id, max_concurrent_runs=7)
         with_cli.file("stock", "/Workspace/new")
@@ -411,6 +412,7 @@ TARGETS = module("sales").replace("    sources:", "    targets: [prod]\n    sour
 
 
 class TestModulesThatLeaveTheTarget:
+    @pytest.mark.slow
     def test_with_the_cli_the_job_is_held_back(self, with_cli: World):
         with_cli.project.write("metadata/sales.yml", TARGETS)
         with_cli.file("stock", "/Workspace/new")

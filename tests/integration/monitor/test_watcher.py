@@ -23,6 +23,7 @@ from lakeflow_job_meta.sources.volume import MountedFiles
 from support.connections import CONTROL, VOLUME
 from support.monitor_fixtures import World, module_row
 from support.project_folder import module
+from support.slow import few
 
 pytest_plugins = ["support.workspace_fixtures", "support.monitor_fixtures"]
 FIRST, LONGEST = RetryPolicy().first_seconds, RetryPolicy().longest_seconds
@@ -224,6 +225,7 @@ class TestFiles:
 
 
 class TestTheWallClock:
+    @pytest.mark.slow
     def test_moved_back_it_changes_no_order(self, deployed: World):
         watching = deployed.monitor()
         for number, hours in enumerate([-5, 3, -48]):
@@ -301,6 +303,7 @@ class TestFailures:
 
         assert down.monitor().looks() == "deployed"
 
+    @pytest.mark.slow
     def test_a_source_that_stays_away_does_not_put_off_what_is_due(self, deployed: World):
         text = deployed.project.read("job_meta.yml")
         deployed.project.write("job_meta.yml", text.replace("[{", "[{yaml: away}, {"))
@@ -427,7 +430,7 @@ class TestVolumesThatAreLoadedIntoTheTable:
         assert not tick.rows_loaded
         assert loading.notebook("sales") == "/Workspace/of-a-person"
 
-    @pytest.mark.parametrize("between", [None, "/Volumes/main/etl/metadata/other"])
+    @pytest.mark.parametrize("between", few([None], ["/Volumes/main/etl/metadata/other"]))
     def test_a_look_without_the_volume_forgets_nothing_of_it(self, loading: World, volume: Path, between):
         (volume / "other").mkdir()
         (volume / "gone.yml").write_text(module("gone"))

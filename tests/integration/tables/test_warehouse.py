@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.workspace import FakeWorkspace, Fault, FaultKind, SqlError, State, Warehouse
-from lakeflow_job_meta.control_table.schema import CONTROL_TABLE
+from lakeflow_job_meta.control_table.schema import COLUMNS, CONTROL_TABLE
 from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError, OperationFailed
 from lakeflow_job_meta.tables import sql
 from lakeflow_job_meta.tables.names import name_problem
@@ -35,10 +35,7 @@ pytest_plugins = ["support.workspace_fixtures"]
 
 STATEMENTS = "/api/2.0/sql/statements"
 STORE = "/external-store/*"
-OPTIONAL = dict.fromkeys(
-    ("depends_on", "job_config", "description", "targets", "presets", "adopt", "formerly", "blueprint", "parameters")
-    + ("source_parameters",)
-)
+OPTIONAL = dict.fromkeys(column.name for column in COLUMNS if column.is_optional)
 SOME_ROWS = [{**row(f"s{number:02}"), **OPTIONAL} for number in range(25)]
 
 

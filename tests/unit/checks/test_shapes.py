@@ -17,7 +17,7 @@ from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.diagnostics.model import Location, SourceRef, Subject
 from lakeflow_job_meta.parsing.units import RawModule, SourceUnit, UnitContent
-from support.slow import few
+from support.slow import few, one_in
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def compiled(compiler: UnitCompiler, value: dict[str, Any]) -> UnitResult | None
 
 
 @pytest.mark.parametrize("is_active", few([True], [False]))
-@pytest.mark.parametrize("position", few(range(0, POSITIONS, 5), [each for each in range(POSITIONS) if each % 5]))
+@pytest.mark.parametrize("position", one_in(5, range(POSITIONS)))
 def test_a_job_is_compiled_behind_others_of_its_blueprint_as_it_is_alone(compiler_of, position, is_active):
     behind_others = compiler_of()
     right = compiled(behind_others, module(is_active=is_active))
