@@ -104,8 +104,8 @@ class TestAnEditedJobIsHeldBack:
 class TestWhatTheWorkspaceDecides:
     """By default the pauses of what starts a job."""
 
-    @pytest.mark.parametrize("command", few([("deploy",)], [("monitor", "--once", "--deployer", "cli")]), ids=" ".join)
-    def test_a_pause_blocks_nothing_and_is_told(self, deployed: World, command: tuple[str, ...]):
+    @pytest.mark.parametrize("command", few(["deploy"], ["monitor --once --deployer cli"]))
+    def test_a_pause_blocks_nothing_and_is_told(self, deployed: World, command: str):
         pause(deployed, "a")
         deployed.project.write("metadata/b.yml", scheduled("b", notebook="/Workspace/new"))
 
@@ -114,7 +114,7 @@ class TestWhatTheWorkspaceDecides:
         assert result.exit_code == 0, result.stderr
         assert deployed.changes == {"reset": 1}
         assert (pause_of(deployed, "a"), pause_of(deployed, "b")) == ("PAUSED", "UNPAUSED")
-        if command == ("deploy",):
+        if command == "deploy":
             assert f"Kept as it is in the workspace: {KEPT}." in result.stderr
 
     def test_a_plan_that_nothing_follows_lists_it(self, deployed: World):
