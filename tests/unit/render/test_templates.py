@@ -8,6 +8,7 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jinja2 import Environment
 from ruamel.yaml import YAML
 
 from lakeflow_job_meta.config.model import Project
@@ -213,6 +214,24 @@ TEXT_TO_GO_YAML = [
     *("yes", "no", "on", "off", "y", "N", "=", "tRUE", "1:30", "12:30:45", "0b2", "0o8", "0x", "_1", ".e5", ".", "+"),
     *("infinity", "nan", "+inf", "2024-01", "24-01-01", "1.2.3", "10.4.x-scala2.12", "-a", "/Workspace/x", "a b"),
 ]
+
+
+def test_a_template_that_was_edited_is_compiled_again_in_the_same_process(with_template):
+    first = with_template(WHOLE).texts()["jobs/sales.yml"]
+    assert with_template(WHOLE).texts()["jobs/sales.yml"] == first
+
+    assert with_template(f"{WHOLE}# edited\n").texts()["jobs/sales.yml"] == f"{first}# edited\n"
+
+
+def test_the_same_template_is_compiled_once_in_a_process(with_template, monkeypatch):
+    compiled = []
+    plain = Environment.compile
+    monkeypatch.setattr(Environment, "compile", lambda *arguments: compiled.append(arguments) or plain(*arguments))
+
+    for _ in range(3):
+        with_template(WHOLE).texts()
+
+    assert len([each for each in compiled if each[2] == "templates/mine.yml.j2"]) == 1
 
 
 class TestRefused:
