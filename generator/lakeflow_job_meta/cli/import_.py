@@ -127,7 +127,7 @@ def jobs(
     wanted = Selection(ids, names, dict(pairs), unmanaged)
     destination = _destination(project, place, to_table)
     client = JobsClient(workspace_of_target(project, target))
-    plan = partial(import_jobs, project, client, wanted, destination, as_blueprint=as_blueprint)
+    plan = partial(import_jobs, project, client, wanted, destination, target, as_blueprint=as_blueprint)
     ctx.exit(_run(project, plan, dry_run=dry_run, form=form))
 
 

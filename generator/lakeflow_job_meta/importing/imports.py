@@ -131,17 +131,21 @@ def import_jobs(
     client: JobsClient,
     wanted: Selection,
     destination: Destination,
+    target: str | None = None,
     *,
     as_blueprint: bool = False,
     on_progress: Progress = _silently,
 ) -> Import:
     """Plans to import jobs of a workspace; with `as_blueprint`, those that differ in few values as blueprint and rows.
 
+    The target, by default the bundle's own, is the one that takes them over.
+
     Raises:
         ConfigError: Nothing says which jobs.
         OperationFailed: The workspace cannot be reached, or refuses.
     """
-    found, not_imported, notes = find_live_jobs(project, client, wanted)
+    target = target or read_bundle_declarations(project).default_target
+    found, not_imported, notes = find_live_jobs(project, client, wanted, target)
     proved = _proved(project, destination, found, on_progress, as_blueprint=as_blueprint)
     return proved.result(not_imported, [*notes, *proved.notes])
 

@@ -65,9 +65,11 @@ def workspace_of_target(project: Project, target: str | None) -> Workspace:
 
 
 def find_live_jobs(
-    project: Project, client: JobsClient, wanted: Selection
+    project: Project, client: JobsClient, wanted: Selection, target: str | None
 ) -> tuple[list[FoundJob], list[NotImported], list[str]]:
     """Returns the jobs that are meant, those that are left alone or refused, and notes for people.
+
+    The bundle's `target` is the one that takes the jobs over; None where it has none.
 
     Raises:
         ConfigError: Nothing says which jobs are meant.
@@ -94,7 +96,9 @@ def find_live_jobs(
             continue
         settings = _in_order(settings)
         title = one_line(str(settings.get("name") or "without a name"))
-        found.append(FoundJob(name, where, settings, heading=(f"# Job {job.job_id} of {client.host}: {title}",)))
+        heading = (f"# Job {job.job_id} of {client.host}: {title}",)
+        adopt = {target: job.job_id} if target is not None else {}
+        found.append(FoundJob(name, where, settings, adopt=adopt, heading=heading))
     notes = [f"Left out, since Databricks sets it: {listing(_counted(dropped))}."] if dropped else []
     return found, not_imported, notes
 

@@ -21,6 +21,7 @@ class FoundJob:
         where: Where it was read, for people.
         settings: As they were read, without what Databricks sets by itself.
         folder: What its local paths are relative to, from the project folder; empty for that itself.
+        adopt: The id of the live job that it is, by target.
         heading: Comments that go to the top of the module.
         comments: By the path in the settings; likewise how values were written that stand in one line.
     """
@@ -29,6 +30,7 @@ class FoundJob:
     where: str
     settings: dict[str, Value]
     folder: str = ""
+    adopt: Mapping[str, int] = field(default_factory=dict)
     heading: tuple[str, ...] = ()
     comments: Mapping[KeyPath, Comments] = field(default_factory=dict)
     written: Mapping[KeyPath, str] = field(default_factory=dict)

@@ -71,7 +71,8 @@ def module_of(job: FoundJob) -> dict[str, Value]:
     sources: list[Value] = [
         _source(task) for task in (tasks if isinstance(tasks, list) else []) if isinstance(task, dict)
     ]
-    return {"module_name": job.name, "source_parameters": "none", "job_config": config, "sources": sources}
+    adopt: dict[str, Value] = {"adopt": dict(job.adopt)} if job.adopt else {}
+    return {"module_name": job.name, **adopt, "source_parameters": "none", "job_config": config, "sources": sources}
 
 
 def _source(task: dict[str, Value]) -> Value:
