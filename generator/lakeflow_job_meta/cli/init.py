@@ -12,13 +12,13 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from lakeflow_job_meta._internal.secrets import masked
+from lakeflow_job_meta._internal.secrets import masked, without_secrets
 from lakeflow_job_meta._internal.text import count, json_like, listing
 from lakeflow_job_meta._internal.trees import Value
-from lakeflow_job_meta.cli.params import compile_metadata, optional_text
+from lakeflow_job_meta.cli.params import compile_for_review, optional_text
 from lakeflow_job_meta.cli.report import echo, show_list, show_progress, show_text
 from lakeflow_job_meta.config.load import load_project
-from lakeflow_job_meta.config.model import bundle_file_in
+from lakeflow_job_meta.config.model import BUNDLE_FILE, bundle_file_in
 from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError
 from lakeflow_job_meta.services.existing_bundle import look_into_bundle
 from lakeflow_job_meta.services.new_project import CI_FILES, POLICIES_FILE, Flavour, NewProject, project_files
@@ -129,6 +129,9 @@ def _make_project(options: _Options, flavour: Flavour) -> bool:
     files = project_files(project)
     write_new_files(root, files)
     show_list([("create ", str(root / path)) for path in files])
+    if project.has_warehouse and project.warehouse_id is None:
+        file = root / BUNDLE_FILE
+        echo(f"First give the variable warehouse_id in {file} a SQL warehouse; nothing is deployed without.", err=True)
     echo(f"Next: {'' if root == Path() else f'cd {quote(str(root))} && '}ljm generate && ljm deploy -t dev", err=True)
     return has_problems
 
@@ -226,7 +229,7 @@ def _show_rows(rows: ChosenRows, name: str) -> None:
     """Shows the first rows, and which column becomes what."""
     first = rows.rows[:_SHOWN_ROWS]
     shown = [rows.columns, *([_cell(*each) for each in zip(rows.columns, row, strict=True)] for row in first)]
-    source = name or rows.choice.location
+    source = without_secrets(name or rows.choice.location)
     echo(f"{source}: {count(len(rows.rows), 'row')} of {count(len(rows.columns), 'column')}. The first:")
     _show_table(shown)
     proposal = rows.choice.proposal
@@ -262,7 +265,7 @@ def _show_jobs(project: NewProject) -> bool:
     with TemporaryDirectory() as scratch:
         folder = Path(scratch).resolve()
         write_new_files(folder, project_files(project))
-        compilation = compile_metadata(load_project(folder))
+        compilation = compile_for_review(load_project(folder))
     show_text(compilation.diagnostics)
     echo(f"That makes {count(len(compilation.jobs), 'job')}: {listing(sorted(compilation.jobs.names), 10)}.")
     return bool(compilation.errors)
