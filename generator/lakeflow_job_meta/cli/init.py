@@ -112,14 +112,14 @@ def _flavour(options: _Options, origin: str | None) -> Flavour:
 
 def _make_project(options: _Options, flavour: Flavour) -> bool:
     """Writes a new project; returns whether the rows that it reads have problems."""
-    root, written = options.root, options.table or options.csv or ""
+    root, written = options.root, _named_rows(options, flavour)
     _refuse_unfit_folder(root, written)
     project = NewProject(_bundle_name(root), flavour, options.warehouse_id)
     has_problems = False
     if flavour is Flavour.STARTER:
         project = _with_extras(replace(project, warehouse_id=_warehouse(options)), options)
     else:
-        project, rows, written = _with_rows(project, options)
+        project, rows = _with_rows(project, options, written)
         project = _with_extras(project, options)
         _show_rows(rows, written)
         has_problems = _show_jobs(project)
@@ -171,19 +171,28 @@ def _bundle_name(root: Path) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "_", root.absolute().resolve().name).strip("_-") or "my_pipelines"
 
 
-def _with_rows(project: NewProject, options: _Options) -> tuple[NewProject, ChosenRows, str]:
-    """Reads the table or file; returns it as it is read from anywhere, and how it was named."""
+def _named_rows(options: _Options, flavour: Flavour) -> str:
+    """Returns how the user names the table or file; empty for none."""
+    if (named := options.table or options.csv) is not None:
+        return named
+    if flavour is Flavour.CSV:
+        return _asked("CSV file (empty: an example)") if options.asks else ""
+    if flavour is not Flavour.TABLE:
+        return ""
+    if not (named := _asked("Table (a path, a URL, or catalog.schema.table)") if options.asks else ""):
+        raise ConfigError("Name the table with --table: a path, a URL, or catalog.schema.table.")
+    return named
+
+
+def _with_rows(project: NewProject, options: _Options, name: str) -> tuple[NewProject, ChosenRows]:
+    """Reads the table or file; returns it as it is read from anywhere."""
     if project.flavour is Flavour.CSV:
-        name = options.csv or (_asked("CSV file (empty: an example)") if options.asks else "")
         rows = rows_of_csv(name) if name else example_rows()
     else:
-        name = options.table or (_asked("Table (a path, a URL, or catalog.schema.table)") if options.asks else "")
-        if not name:
-            raise ConfigError("Name the table with --table: a path, a URL, or catalog.schema.table.")
         warehouse_id = options.warehouse_id if is_location(name) else _warehouse(options)
         project = replace(project, warehouse_id=warehouse_id)
         rows = rows_of_table(name, warehouse_id, show_progress)
-    return replace(project, rows=rows.choice), rows, name
+    return replace(project, rows=rows.choice), rows
 
 
 def _with_extras(project: NewProject, options: _Options) -> NewProject:

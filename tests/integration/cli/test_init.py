@@ -457,7 +457,7 @@ class TestOnATerminal:
 
     def test_rows_are_shown_before_anything_is_written(self, tmp_path):
         (tmp_path / "lists.csv").write_text("table\na\n")
-        arguments = ["mine", "--from", "csv", "--ci", "none", "--no-policies"]
+        arguments = ["--from", "csv", "--ci", "none", "--no-policies"]
         shown = self.talk(tmp_path, {}, arguments, ("CSV file", "lists.csv"), ("Write this project?", ""))
 
         assert shown.index("That makes 1 job: 'load_a'.") < shown.index("Write this project?") < shown.index("create ")
