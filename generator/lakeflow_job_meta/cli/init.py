@@ -12,13 +12,13 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from lakeflow_job_meta._internal.secrets import masked
+from lakeflow_job_meta._internal.secrets import masked, without_secrets
 from lakeflow_job_meta._internal.text import count, json_like, listing
 from lakeflow_job_meta._internal.trees import Value
-from lakeflow_job_meta.cli.params import compile_metadata, optional_text
+from lakeflow_job_meta.cli.params import compile_for_review, optional_text
 from lakeflow_job_meta.cli.report import echo, show_list, show_progress, show_text
 from lakeflow_job_meta.config.load import load_project
-from lakeflow_job_meta.config.model import bundle_file_in
+from lakeflow_job_meta.config.model import BUNDLE_FILE, bundle_file_in
 from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError
 from lakeflow_job_meta.services.existing_bundle import look_into_bundle
 from lakeflow_job_meta.services.new_project import CI_FILES, POLICIES_FILE, Flavour, NewProject, project_files
@@ -112,14 +112,14 @@ def _flavour(options: _Options, origin: str | None) -> Flavour:
 
 def _make_project(options: _Options, flavour: Flavour) -> bool:
     """Writes a new project; returns whether the rows that it reads have problems."""
-    root, written = options.root, options.table or options.csv or ""
+    root, written = options.root, _named_rows(options, flavour)
     _refuse_unfit_folder(root, written)
     project = NewProject(_bundle_name(root), flavour, options.warehouse_id)
     has_problems = False
     if flavour is Flavour.STARTER:
         project = _with_extras(replace(project, warehouse_id=_warehouse(options)), options)
     else:
-        project, rows, written = _with_rows(project, options)
+        project, rows = _with_rows(project, options, written)
         project = _with_extras(project, options)
         _show_rows(rows, written)
         has_problems = _show_jobs(project)
@@ -129,6 +129,9 @@ def _make_project(options: _Options, flavour: Flavour) -> bool:
     files = project_files(project)
     write_new_files(root, files)
     show_list([("create ", str(root / path)) for path in files])
+    if project.has_warehouse and project.warehouse_id is None:
+        file = root / BUNDLE_FILE
+        echo(f"First give the variable warehouse_id in {file} a SQL warehouse; nothing is deployed without.", err=True)
     echo(f"Next: {'' if root == Path() else f'cd {quote(str(root))} && '}ljm generate && ljm deploy -t dev", err=True)
     return has_problems
 
@@ -168,19 +171,28 @@ def _bundle_name(root: Path) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "_", root.absolute().resolve().name).strip("_-") or "my_pipelines"
 
 
-def _with_rows(project: NewProject, options: _Options) -> tuple[NewProject, ChosenRows, str]:
-    """Reads the table or file; returns it as it is read from anywhere, and how it was named."""
+def _named_rows(options: _Options, flavour: Flavour) -> str:
+    """Returns how the user names the table or file; empty for none."""
+    if (named := options.table or options.csv) is not None:
+        return named
+    if flavour is Flavour.CSV:
+        return _asked("CSV file (empty: an example)") if options.asks else ""
+    if flavour is not Flavour.TABLE:
+        return ""
+    if not (named := _asked("Table (a path, a URL, or catalog.schema.table)") if options.asks else ""):
+        raise ConfigError("Name the table with --table: a path, a URL, or catalog.schema.table.")
+    return named
+
+
+def _with_rows(project: NewProject, options: _Options, name: str) -> tuple[NewProject, ChosenRows]:
+    """Reads the table or file; returns it as it is read from anywhere."""
     if project.flavour is Flavour.CSV:
-        name = options.csv or (_asked("CSV file (empty: an example)") if options.asks else "")
         rows = rows_of_csv(name) if name else example_rows()
     else:
-        name = options.table or (_asked("Table (a path, a URL, or catalog.schema.table)") if options.asks else "")
-        if not name:
-            raise ConfigError("Name the table with --table: a path, a URL, or catalog.schema.table.")
         warehouse_id = options.warehouse_id if is_location(name) else _warehouse(options)
         project = replace(project, warehouse_id=warehouse_id)
         rows = rows_of_table(name, warehouse_id, show_progress)
-    return replace(project, rows=rows.choice), rows, name
+    return replace(project, rows=rows.choice), rows
 
 
 def _with_extras(project: NewProject, options: _Options) -> NewProject:
@@ -226,7 +238,7 @@ def _show_rows(rows: ChosenRows, name: str) -> None:
     """Shows the first rows, and which column becomes what."""
     first = rows.rows[:_SHOWN_ROWS]
     shown = [rows.columns, *([_cell(*each) for each in zip(rows.columns, row, strict=True)] for row in first)]
-    source = name or rows.choice.location
+    source = without_secrets(name or rows.choice.location)
     echo(f"{source}: {count(len(rows.rows), 'row')} of {count(len(rows.columns), 'column')}. The first:")
     _show_table(shown)
     proposal = rows.choice.proposal
@@ -262,7 +274,7 @@ def _show_jobs(project: NewProject) -> bool:
     with TemporaryDirectory() as scratch:
         folder = Path(scratch).resolve()
         write_new_files(folder, project_files(project))
-        compilation = compile_metadata(load_project(folder))
+        compilation = compile_for_review(load_project(folder))
     show_text(compilation.diagnostics)
     echo(f"That makes {count(len(compilation.jobs), 'job')}: {listing(sorted(compilation.jobs.names), 10)}.")
     return bool(compilation.errors)

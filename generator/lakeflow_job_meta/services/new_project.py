@@ -26,7 +26,7 @@ class Flavour(str, Enum):
     EXISTING = "existing"
 
 
-CI_FILES = {"github": ".github/workflows/jobs.yml"}
+CI_FILES = {"github": ".github/workflows/jobs.yml", "azure": "azure-pipelines.yml", "gitlab": ".gitlab-ci.yml"}
 """Where the recipe of each CI is."""
 
 POLICIES_FILE = "policies.yml"

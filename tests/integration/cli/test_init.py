@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-import pty
 import re
 import select
 import subprocess
@@ -75,7 +74,11 @@ class TestANewProject:
         assert result.stdout.splitlines() == [
             f"create my pipelines/{name}" for name in ("databricks.yml", "job_meta.yml", "metadata/first.yml")
         ]
-        assert result.stderr == "Next: cd 'my pipelines' && ljm generate && ljm deploy -t dev\n"
+        assert result.stderr.splitlines() == [
+            "First give the variable warehouse_id in my pipelines/databricks.yml a SQL warehouse; "
+            "nothing is deployed without.",
+            "Next: cd 'my pipelines' && ljm generate && ljm deploy -t dev",
+        ]
         assert bundle_of(tmp_path / "my pipelines")["bundle"] == {"name": "my_pipelines"}
 
     def test_is_written_into_the_current_folder_where_none_is_named(self, init, tmp_path):
@@ -283,6 +286,24 @@ class TestACsvFile:
         assert (result.exit_code, [each.place for each in result.problems]) == (2, ["lists.csv:2"])
         assert not (tmp_path / "mine").exists()
 
+    def test_with_a_value_that_makes_no_job_is_shown_at_it_and_the_project_is_written(self, init, tmp_path):
+        (tmp_path / "lists.csv").write_text("table,path\na,x\nb,${var.nope}\n")
+
+        result = init("mine", "--csv", "lists.csv")
+
+        assert (result.exit_code, [each.place for each in result.errors]) == (1, ["data/lists.csv:3:3"])
+        assert "That makes 1 job: 'load_a'." in result.stdout
+        assert (tmp_path / "mine" / "data" / "lists.csv").exists()
+
+    def test_in_a_volume_stays_there(self, init, tmp_path, volume: Path, environment):
+        (volume / "lists.csv").write_text("table\na\n")
+
+        result = init("mine", "--csv", "/Volumes/main/etl/metadata/lists.csv", **environment)
+
+        assert (result.exit_code, "That makes 1 job: 'load_a'." in result.stdout) == (0, True), result.stderr
+        entry = yaml.safe_load((tmp_path / "mine" / "job_meta.yml").read_text())["metadata"][1]
+        assert entry == {"csv": "/Volumes/main/etl/metadata/lists.csv", "blueprint": "load_table"}
+
     @settings(max_examples=examples(100), deadline=None)
     @given(
         st.integers(1, 4).flatmap(
@@ -375,6 +396,8 @@ class TestABundleThatExists:
 class TestOnATerminal:
     def talk(self, folder: Path, environment: dict[str, str], arguments: list[str], *talk: tuple[str, str]) -> str:
         """Runs `ljm init` at a terminal, answers each question that comes, and returns all that was shown."""
+        import pty  # only POSIX has it
+
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
             [sys.executable, "-m", "lakeflow_job_meta", "init", *arguments],
@@ -434,7 +457,7 @@ class TestOnATerminal:
 
     def test_rows_are_shown_before_anything_is_written(self, tmp_path):
         (tmp_path / "lists.csv").write_text("table\na\n")
-        arguments = ["mine", "--from", "csv", "--ci", "none", "--no-policies"]
+        arguments = ["--from", "csv", "--ci", "none", "--no-policies"]
         shown = self.talk(tmp_path, {}, arguments, ("CSV file", "lists.csv"), ("Write this project?", ""))
 
         assert shown.index("That makes 1 job: 'load_a'.") < shown.index("Write this project?") < shown.index("create ")
