@@ -274,7 +274,9 @@ class TestReading:
             "transformation_config": '{"notebook_path": "/Workspace/a"}',
             "is_active": True,
             "depends_on": None,
-            **dict.fromkeys(("job_config", "description", "targets", "presets", "blueprint", "parameters")),
+            **dict.fromkeys(
+                ("job_config", "description", "targets", "presets", "adopt", "formerly", "blueprint", "parameters")
+            ),
         }
         assert second["source_id"] == "b"
         assert made.get_module_sources("nope") == []
