@@ -169,6 +169,8 @@ def _renamed(key: str, former: Sequence[str], known: _Known) -> Takeover | Polic
             what = f"{quoted(name)}, which it was formerly, is still in the bundle"
             return _refused(key, f"{what}, and keeps the job {change.job_id}")
     found = [each for name in former if (each := known.earlier(key, name)) is not None]
+    # What is recorded alone may be gone by now.
+    found = [each for each in found if each.is_held] or found
     ids = {each.job_id: each for each in reversed(found)}
     if len(ids) > 1:
         several = listing(f"{each.job_id} of {each.former}" for each in found)

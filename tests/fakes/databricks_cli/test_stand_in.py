@@ -1199,6 +1199,68 @@ def test_the_stand_in_kills_itself_at_any_call_and_the_next_deployments_make_no_
     assert len(names) <= 4  # the answer to a create that was not noted is lost, once for each job
 
 
+# Jobs that a bundle takes over, and forgets
+
+
+def other_key(cli: Cli) -> None:
+    """Puts the job of `alpha` under another key."""
+    text = (cli.folder / "resources/jobs/alpha.yml").read_text(encoding="utf-8")
+    (cli.folder / "resources/jobs/alpha.yml").unlink()
+    cli.write("resources/jobs/omega.yml", text.replace("alpha:", "omega:", 1))
+
+
+def test_a_job_that_is_forgotten_is_created_anew_and_one_that_is_bound_is_not(cli: Cli) -> None:
+    cli.deploy()
+    job_id = str(cli.workspace.jobs.all()[0].job_id)
+
+    forgotten = cli("bundle", "deployment", "unbind", "alpha")
+    created = cli.plan().actions
+    bound = cli("bundle", "deployment", "bind", "alpha", job_id, "--auto-approve")
+
+    assert (forgotten.exit_code, forgotten.stdout) == (0, "")
+    assert created == {"alpha": "create", "alpha.permissions": "create"}
+    assert (bound.exit_code, bound.stdout) == (0, "")
+    assert f"Successfully bound job with an id '{job_id}'" in bound.stderr
+    assert cli.plan().actions == {"alpha": "skip", "alpha.permissions": "create"}
+
+
+def test_a_job_may_be_bound_under_two_keys_and_the_plan_deletes_one(cli: Cli) -> None:
+    cli.deploy()
+    job_id = str(cli.workspace.jobs.all()[0].job_id)
+    other_key(cli)
+
+    assert cli("bundle", "deployment", "bind", "omega", job_id, "--auto-approve").exit_code == 0
+
+    plan = cli.plan()
+    assert plan.actions["alpha"] == "delete"
+    jobs = [plan.json["plan"][f"resources.jobs.{key}"] for key in ("alpha", "omega")]
+    assert [each["remote_state"]["job_id"] for each in jobs] == [int(job_id)] * 2
+
+
+def test_what_is_not_in_the_configuration_cannot_be_forgotten(cli: Cli) -> None:
+    cli.deploy()
+    other_key(cli)
+
+    done = cli("bundle", "deployment", "unbind", "alpha")
+
+    assert done.exit_code == 1
+    assert "no such resource: alpha" in done.stderr
+
+
+def test_a_key_that_has_a_job_gets_no_other_and_a_job_that_is_not_there_is_not_bound(cli: Cli) -> None:
+    cli.deploy()
+    job_id = str(cli.workspace.jobs.all()[0].job_id)
+
+    again = cli("bundle", "deployment", "bind", "alpha", job_id, "--auto-approve")
+    assert cli("bundle", "deployment", "unbind", "alpha").exit_code == 0
+    missing = cli("bundle", "deployment", "bind", "alpha", "12345", "--auto-approve")
+
+    assert again.exit_code == 1
+    assert "Resource already managed" in again.stderr
+    assert missing.exit_code == 1
+    assert "failed to fetch the resource, err: Job 12345 does not exist" in missing.stderr
+
+
 @only_stand_in
 def test_the_stand_in_fails_one_job(cli: Cli) -> None:
     cli.write("resources/jobs/beta.yml", BETA)

@@ -196,13 +196,14 @@ class TestAModuleThatIsRenamed:
         job_id = deployed.job_id("stock")
         rename(deployed, "stock", "levels")
         text = deployed.project.read("metadata/levels.yml")
-        broken = "    job_config: {max_concurrent_runs: '${resources.jobs.nowhere.id}'}\n    sources:"
-        deployed.project.write("metadata/levels.yml", text.replace("    sources:", broken))
-        deployed.project.write("job_meta.yml", "checks: {unknown-reference: off}\ndeploy: {max_deletes: 5}\n")
+        deployed.project.write(
+            "metadata/levels.yml", text.replace("    sources:", "    job_config: {nope: 1}\n    sources:")
+        )
+        deployed.project.write("job_meta.yml", "allow_unknown: [job.nope]\ndeploy: {max_deletes: 5}\n")
 
-        for _ in range(3):
-            deployed.ljm("monitor", "--once", "-t", "dev")
+        told = [deployed.ljm("monitor", "--once", "-t", "dev") for _ in range(3)]
 
+        assert "unknown field: nope" in told[0].stderr
         assert deployed.job_id("stock") == job_id
         assert deployed.workspace.jobs.names() == ["other", "stock"]
 
@@ -593,3 +594,14 @@ class TestManyBundles:
 
 def tagged(name: str, team: str) -> str:
     return module(name).replace("    sources:", f"    job_config: {{tags: {{team: {team}}}}}\n    sources:")
+
+
+def test_a_new_name_whose_file_is_somebody_elses_leaves_the_job_under_the_old_one(deployed: World):
+    job_id = deployed.job_id("stock")
+    rename(deployed, "stock", "levels")
+    deployed.project.write("resources/jobs/levels.yml", "# written by hand\n")
+
+    deployed.deploy("--keep-going", "--max-deletes", "5")
+
+    assert deployed.job_id("stock") == job_id
+    assert deployed.workspace.jobs.names() == ["other", "stock"]

@@ -180,3 +180,43 @@ class TestAJobOfWhichOnlyAnOverrideIsLeft:
         found = [*policy_violations(self.plan("update", task), Allowance())]
 
         assert bool(found) is not any(name.endswith("_task") for name in names)
+
+
+def there(action: str, job_id: int, **changes: dict) -> dict:
+    return {"action": action, "remote_state": {"job_id": job_id}, "changes": changes}
+
+
+class TestTakeovers:
+    def test_a_job_that_another_key_has_too_is_deleted_whatever_is_allowed_never(self):
+        text = refusal(plan_of(old=there("delete", 5), new=there("skip", 5)), deletions=9, emptying=True)
+
+        assert "would delete 1 job that another key has, too: old and new: job 5." in text
+
+    def test_two_jobs_of_different_ids_are_no_matter(self):
+        refuse([*policy_violations(plan_of(old=there("delete", 5), new=there("skip", 6)), Allowance(deletions=1))])
+
+    def test_a_removed_module_needs_no_other_allowance_and_gives_none(self):
+        removed = frozenset({"a"})
+
+        refuse([*policy_violations(plan_of(a="delete", c="skip"), Allowance(removed=removed))])
+        assert "1 job ('b'); 0 allowed" in refusal(plan_of(a="delete", b="delete", c="skip"), removed=removed)
+
+    @pytest.mark.parametrize(
+        ("path", "change"),
+        [
+            ("deployment", {"old": None, "new": {"kind": "BUNDLE"}, "remote": {"kind": "else"}}),
+            ("deployment.metadata_file_path", {"old": "/a", "new": "/a", "remote": "/b"}),
+            ("edit_mode", {"old": "UI_LOCKED", "new": "UI_LOCKED", "remote": "EDITABLE"}),
+            ("format", {"old": "MULTI_TASK", "new": "MULTI_TASK", "remote": "SINGLE_TASK"}),
+            ("queue", {"old": {"enabled": True}, "new": {"enabled": True}, "remote": None}),
+        ],
+    )
+    def test_what_the_cli_writes_by_itself_is_no_edit(self, path, change):
+        plan = plan_of(a=there("update", 5, **{path: {"action": "update", **change}}))
+
+        refuse([*policy_violations(plan, Allowance())])
+
+    def test_a_queue_that_somebody_switched_off_is_an_edit(self):
+        change = {"action": "update", "old": {"enabled": True}, "new": {"enabled": True}, "remote": {"enabled": False}}
+
+        assert "1 setting changed in the workspace" in refusal(plan_of(a=there("update", 5, queue=change)))

@@ -342,6 +342,33 @@ class TestARenamedJob:
         assert [change.renamed_from for change in plan.changes if change.kind is Change.CREATE].count("sales") == 1
 
 
+class TestAJobThatSaysWhatItWasFormerly:
+    def test_is_told_once_with_what_changes_besides(self):
+        before = job("sales", sql_task("sales", "a"), sql={"a": "SELECT 1"}, timeout_seconds=1)
+        after = job("revenue", sql_task("revenue", "a"), sql={"a": "SELECT 1"}, timeout_seconds=2)
+
+        plan = compare_jobs({"sales": before}, {"revenue": after}, {"sales": "revenue"})
+
+        assert lines(plan) == [
+            "~ job revenue: renamed from sales; keeps its id and run history",
+            "name: 'sales' -> 'revenue'",
+            "timeout_seconds: 1 -> 2",
+            "0 jobs to create, 1 to change, 0 to delete, 0 unchanged.",
+        ]
+        (entry,) = json.loads(as_json(plan))["jobs"]
+        assert (entry["action"], entry["renamed_from"], entry["keeps_job"]) == ("update", "sales", True)
+        assert "| ~ | `revenue` | renamed from sales; keeps its id and run history |" in as_markdown(plan)
+
+    def test_is_an_ordinary_one_where_the_old_one_is_not_there_any_more_or_still(self):
+        new, old = job("revenue", task("a")), job("sales", task("b"))
+
+        assert compare_jobs({}, {"revenue": new}, {"sales": "revenue"}).changes[0].kind is Change.CREATE
+        both = compare_jobs({"sales": old, "revenue": new}, {"sales": old, "revenue": new}, {"sales": "revenue"})
+        assert both == Plan((), 2)
+        gone = compare_jobs({"sales": old, "revenue": new}, {"revenue": new}, {"sales": "revenue"})
+        assert [change.kind for change in gone.changes] == [Change.DELETE]
+
+
 def test_a_deleted_job_is_said_to_lose_its_runs():
     assert lines(compare([job("sales")], []))[0] == "- job sales: deleted; its run history is lost"
 
