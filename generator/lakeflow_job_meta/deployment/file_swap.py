@@ -14,6 +14,7 @@ from pathlib import Path
 
 from lakeflow_job_meta._internal.hashing import content_digest
 from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.deployment.takeovers import noted_takeovers
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.output.read_back import scan
@@ -41,7 +42,7 @@ def swapped_files(changes: FileChanges, state: Path) -> Iterator[FileSwap]:
 
     Raises OperationFailed where the disk refuses; the next deployment puts back what then is still to be put back.
     """
-    swap = FileSwap(changes)
+    swap, begun = FileSwap(changes), noted_takeovers(state)
     if not changes.changes:
         yield swap
         return
@@ -51,7 +52,8 @@ def swapped_files(changes: FileChanges, state: Path) -> Iterator[FileSwap]:
         apply_changes(changes)
         yield swap
     finally:
-        if not swap.is_kept:
+        # With the old files, the databricks CLI would take a job that was just given its new key for one that is gone.
+        if not swap.is_kept and noted_takeovers(state) <= begun:
             put_back(changes)
         _forget(journal)
 
@@ -76,7 +78,8 @@ def put_back_after_a_crash(project: Project, state: Path) -> None:
     layout = layout_of(project)
     on_disk, _ = scan(layout)
     undone = []
-    for path, entry in record.items():
+    # A takeover that was begun goes on with the new files.
+    for path, entry in record.items() if not noted_takeovers(state) else ():
         file = layout.file_at(path)
         if file is None or not isinstance(entry, dict):
             continue

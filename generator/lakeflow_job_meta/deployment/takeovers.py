@@ -217,6 +217,11 @@ def _read_begun(folder: Path) -> dict[str, tuple[str, str]]:
     return {key: (str(former), str(job_id)) for key, (former, job_id) in found.items() if former is not None and job_id}
 
 
+def noted_takeovers(folder: Path) -> frozenset[str]:
+    """Returns the keys of takeovers that were begun: the new files are those of the jobs from then on."""
+    return frozenset(read_record(folder / _RECORD))
+
+
 def note_takeovers(folder: Path, takeovers: Iterable[Takeover]) -> None:
     """Notes what is begun, before anything is done: a job that is forgotten under one key is known by this alone."""
     noted = {each.key: {"former": each.former, "job_id": each.job_id} for each in takeovers if each.key}

@@ -170,6 +170,33 @@ class TestAModuleThatIsRenamed:
         assert deployed.job_id("stock_levels") == job_id
         assert deployed.workspace.jobs.names() == ["other", "stock_levels"]
 
+    def test_a_deployment_that_fails_after_it_keeps_the_new_files_and_the_next_one_goes_on(self, deployed: World):
+        job_id = deployed.job_id("stock")
+        rename(deployed, "stock", "stock_levels", notebook="/Workspace/new")
+        deployed.disturb('[ "$2" = deploy ] && echo "Error: out of order" >&2 && exit 1')
+
+        failed = deployed.deploy()
+
+        assert failed.exit_code == 1, failed.stderr
+        # The bundle has the job under its new key by now: without its file it would be one that is gone.
+        assert sorted(deployed.project.generated()) == ["jobs/other.yml", "jobs/stock_levels.yml"]
+        deployed.disturb("")
+        deployed.databricks("bundle", "deploy", "-t", "dev")
+        assert deployed.job_id("stock_levels") == job_id
+        deployed.deploy_well()
+        assert deployed.workspace.jobs.names() == ["other", "stock_levels"]
+
+    def test_a_deployment_that_is_refused_leaves_the_old_files_and_places(self, deployed: World):
+        rename(deployed, "stock", "stock_levels")
+        deployed.remove("other")
+        before = deployed.project.generated()
+
+        refused = deployed.deploy()
+
+        assert refused.exit_code == 3, refused.stderr
+        assert deployed.project.generated() == before
+        assert "deployment" not in deployed.calls
+
     def test_permissions_and_inline_sql_go_with_it(self, deployed: World):
         def text(name: str, said: str) -> str:
             return (
