@@ -10,6 +10,8 @@ LOWEST_STAMP := $(LOWEST)/.installed
 
 PYTEST := $(BIN)/python -m pytest
 # A worker that has finished takes tests from one that has not.
+# Two for each core: tests wait for processes and disks for a third of their time.
+export PYTEST_XDIST_AUTO_NUM_WORKERS := $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 PARALLEL := -n auto --dist worksteal
 
 .PHONY: run test coverage test-slow test-lowest wheel soak test-spark lint types bench clean
