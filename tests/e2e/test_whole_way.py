@@ -128,6 +128,7 @@ def test_twelve_varied_pipelines_go_all_the_way_into_a_workspace_and_on(world: W
     assert set(world.record()) == set(record) - {"of_a_notebook"}
 
 
+@pytest.mark.slow
 def test_a_record_that_cannot_be_written_is_told_and_mended_by_the_next_run(world: World):
     blocked = Path(f"{world.project.path / 'etl_control'}_jobs")
     blocked.write_text("in the way")

@@ -178,6 +178,7 @@ def test_a_body_cut_off_is_an_error_of_requests_not_of_the_sdk_and_is_not_retrie
         ],
     ),
 )
+@pytest.mark.slow
 def test_after_300_seconds_the_sdk_gives_up_with_a_plain_timeout_error(
     workspace: FakeWorkspace,
     patient: WorkspaceClient,
@@ -320,6 +321,7 @@ def test_a_second_page_that_fails_fails_the_listing_midway(
     assert names == ["a"]  # what came before the error has been given: a listing is whole only at its end
 
 
+@pytest.mark.slow
 def test_a_download_from_a_workspace_that_is_down_ends_when_the_budget_is_spent(
     workspace: FakeWorkspace, volume: Path, patient: WorkspaceClient, clock: SleeplessClock
 ) -> None:

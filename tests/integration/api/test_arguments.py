@@ -110,6 +110,7 @@ class TestAllowances:
 
         assert refused.endswith("If that is meant, create the object with max_deletes=1.")
 
+    @pytest.mark.slow
     def test_an_edit_by_hand_is_overwritten_where_that_is_allowed(self, table: Path, workspace, connection):
         JobOrchestrator(table, workspace=connection).run_all_modules(auto_run=False)
         workspace.jobs.edit_task(workspace.jobs.by_name("sales").job_id, "a", max_retries=5)
@@ -156,6 +157,7 @@ MetadataMonitor(sys.argv[1], auto_update_jobs=False).run_continuous(1)
             ],
         ),
     )
+    @pytest.mark.slow
     def test_progress_is_seen_unless_somebody_has_switched_it_off(self, table: Path, setup, shown):
         code = self.CODE.format(setup=setup)
         done = subprocess.run([sys.executable, "-c", code, str(table)], capture_output=True, text=True, timeout=60)

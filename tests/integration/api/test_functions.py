@@ -209,6 +209,7 @@ class TestDeploy:
         assert [job.module_name for job in deploy(project, "dev", max_deletes=1).jobs] == ["sales"]
 
     @pytest.mark.parametrize("databricks_command", ["stand-in"], indirect=True)
+    @pytest.mark.slow
     def test_metadata_with_mistakes_is_not_deployed_unless_asked_for(
         self, deployable: ProjectFolder, workspace: FakeWorkspace
     ):
@@ -225,6 +226,7 @@ class TestDeploy:
         assert [job.module_name for job in deploy(project, "dev", keep_going=True).jobs] == ["sales"]
 
     @pytest.mark.parametrize("databricks_command", ["stand-in"], indirect=True)
+    @pytest.mark.slow
     def test_a_source_that_became_empty_is_refused_with_the_parameter_that_allows_it(self, deployable: ProjectFolder):
         project = load_project(deployable.path)
         deploy(project, "dev")

@@ -299,6 +299,7 @@ class TestAListOfFiles:
         write_csv(project, rows)
         return project
 
+    @pytest.mark.slow
     def test_on_a_terminal_has_so_many_of_each_kind_as_one_reads(self, changed):
         lines = self.on_a_terminal(changed.path, "generate")
 
@@ -317,6 +318,7 @@ class TestAListOfFiles:
 
 
 @pytest.mark.parametrize(("typed", "known"), few([("bl", "blueprints")], [("sh", "show")]))
+@pytest.mark.slow
 def test_the_shell_completes_the_commands(project, typed, known):
     result = project.run(COMP_WORDS=f"ljm {typed}", COMP_CWORD="1", _LJM_COMPLETE="bash_complete")
 

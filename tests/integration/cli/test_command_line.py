@@ -71,6 +71,7 @@ class TestHelp:
 
 
 class TestTheEnd:
+    @pytest.mark.slow
     def test_what_is_registered_for_the_end_of_the_process_still_happens(self, project):
         project.write("metadata/a.yml", module("a"))
         project.write(
@@ -119,6 +120,7 @@ print(same, gc.isenabled(), arguments == sys.argv)
         return said
 
     @pytest.mark.parametrize("where", few(["thread"], ["main thread"]))
+    @pytest.mark.slow
     def test_a_good_end_returns_and_leaves_signals_the_collector_and_arguments_as_they_were(self, project, where):
         project.write("metadata/a.yml", module("a"))
         assert self.call(project, "main", where, "generate")[-1] == "returned None"
@@ -126,11 +128,13 @@ print(same, gc.isenabled(), arguments == sys.argv)
         assert self.call(project, "monitor", where, "--once", "--propose", "proposal") == ["returned None"]
 
     @pytest.mark.parametrize("where", few(["main thread"], ["thread"]))
+    @pytest.mark.slow
     def test_a_bad_end_raises_the_last_failure(self, project, where):
         project.write("metadata/a.yml", module("a").replace("notebook_path", "notebok_path"))
         said, *_ = self.call(project, "monitor", where, "--once", "--propose", "proposal")
         assert said.startswith("raised ShownFailure metadata/a.yml:6:")
 
+    @pytest.mark.slow
     def test_wrong_usage_raises_a_config_error(self, project):
         (said,) = self.call(project, "monitor", "main thread", "--no-such-option")
         assert said == "raised ConfigError No such option '--no-such-option'."
@@ -304,12 +308,14 @@ class TestStreams:
         project.write("metadata/b.yml", module("b") + "        is_active: false\n")
         assert project.inside("validate").stderr.endswith("1 error, 1 warning in 2 modules.\n")
 
+    @pytest.mark.slow
     def test_nothing_is_coloured_where_no_terminal_is(self, project):
         project.write("metadata/a.yml", module("a").replace("execution_order: 1", "execution_order: x"))
         result = project.run("validate")
         assert "\x1b" not in result.stdout + result.stderr
 
     @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
+    @pytest.mark.slow
     def test_on_a_terminal_there_is_colour_and_the_line_with_what_is_meant_underlined(self, project):
         text, _ = at_caret(module("a").replace("execution_order: 1", "execution_order: ‸first # x"))
         project.write("metadata/a.yml", text)
@@ -321,6 +327,7 @@ class TestStreams:
 
     @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
     @pytest.mark.parametrize("command", few([["validate"]], [["generate", "--diff"]]))
+    @pytest.mark.slow
     def test_no_color_is_honoured(self, project, command):
         project.write("metadata/a.yml", module("a").replace("execution_order: 1", "execution_order: x"))
         project.write("metadata/b.yml", module("b"))
@@ -333,6 +340,7 @@ class TestStreams:
         assert "\x1b" not in shown
         assert "\x07" not in shown
 
+    @pytest.mark.slow
     def test_a_closed_pipe_ends_quietly(self, project):
         for n in range(300):
             project.write(f"metadata/{n}.yml", module(f"m{n}"))

@@ -223,6 +223,7 @@ class TestTheLoop:
     @pytest.mark.parametrize(
         "sent", few([pytest.param(signal.SIGINT, id="Ctrl-C")], [pytest.param(signal.SIGTERM, id="SIGTERM")])
     )
+    @pytest.mark.slow
     def test_being_stopped_ends_it_in_good_order(self, commands: World, sent):
         with monitor_process(commands) as process:
             wait_until(lambda: commands.names == ["sales", "stock"] and len(commands.history) == 1)
@@ -323,6 +324,7 @@ class TestStatus:
         assert (found["healthy"], found["quarantined"]["modules"]) == (False, ["sales"])
         assert [refusal["jobs"] for refusal in found["refused"]] == [["stock"]]
 
+    @pytest.mark.slow
     def test_a_failure_is_repeated_with_how_often_it_happened(self, commands: World):
         look(commands)
         commands.goes_down()
@@ -407,6 +409,7 @@ class TestHistory:
         assert "0 created, 1 changed, 0 deleted" in lines[1]
         assert lines[2].endswith("control@1")
 
+    @pytest.mark.slow
     def test_history_as_json_holds_the_same(self, three: World):
         listed = json.loads(three.project.ljm("history", "-t", "dev", "--format", "json", "--limit", "2").stdout)
 
@@ -554,6 +557,7 @@ class TestTheWebhook:
         assert all(body["text"].startswith("project (dev): ") for body in receiver.bodies)
         assert "secret" not in first.stderr + second.stderr
 
+    @pytest.mark.slow
     def test_gets_a_failure_and_that_it_is_over(self, deployed: World, receiver: Receiver):
         watching = deployed.monitor()
         hook = Webhook(receiver.url, "sales (dev)", watching.events.append)

@@ -474,6 +474,7 @@ class TestProcess:
         assert project.ljm("table", "load", "metadata", *options).stdout == ""
 
     @pytest.mark.skipif(sys.platform == "win32", reason="signals")
+    @pytest.mark.slow
     def test_a_control_c_while_a_warehouse_starts_cancels_the_statement(self, project, workspace, environment):
         workspace.warehouses.put(Warehouse(state="STOPPED", answers_to_start=None))
         command = [sys.executable, "-m", "lakeflow_job_meta", "table", "show", "--table", CONTROL,

@@ -104,6 +104,7 @@ def calls_for_mistakes(project: ProjectFolder, metadata: str) -> tuple[int, int]
 
 class TestManyMistakes:
     @pytest.mark.parametrize("what", few(list(MISTAKES)[:1], list(MISTAKES)[1:]))
+    @pytest.mark.slow
     def test_four_times_as_many_mistakes_cost_about_four_times_as_many_calls(self, project, what):
         (project.path / "src").mkdir()
         for number in range(MANY):

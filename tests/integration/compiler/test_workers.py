@@ -179,6 +179,7 @@ class TestResults:
         assert 0 < len(compiled_here) < UNITS - 10
         assert path.read_bytes() == alone
 
+    @pytest.mark.slow
     def test_are_not_cached_when_a_template_was_edited_between_two_processes(self, project, monkeypatch):
         monkeypatch.setattr(cache, "LEAST_MODULES", 0)
         text = '{% extends "lakeflow_job_meta/job.yml.j2" %}\n'
@@ -233,6 +234,7 @@ class TestWithoutWorkers:
         assert len(compiled_here) == UNITS
         assert_same(together, project.compile())
 
+    @pytest.mark.slow
     def test_a_worker_that_runs_other_code_is_not_used(self, project, compiled_here, monkeypatch):
         monkeypatch.setattr(parallel, "code_fingerprint", lambda: b"as it was when this process began")
 
@@ -404,6 +406,7 @@ class TestProcesses:
         assert_end(children)
 
     @pytest.mark.parametrize("delay", few([0.1], [0]))
+    @pytest.mark.slow
     def test_end_in_order_on_ctrl_c(self, big_project, delay):
         with validation(big_project, SCRIPT) as (command, children):
             time.sleep(delay)
@@ -413,6 +416,7 @@ class TestProcesses:
             assert command.wait() == 130
         assert_end(children)
 
+    @pytest.mark.slow
     def test_end_when_the_command_is_killed(self, big_project):
         with validation(big_project, PROGRAM) as (command, children):
             command.kill()

@@ -189,6 +189,7 @@ class TestHandEdits:
 
         assert deployed.workspace.jobs.by_name("two").settings["max_concurrent_runs"] == 7
 
+    @pytest.mark.slow
     def test_what_databricks_filled_in_is_none_when_a_task_becomes_another_one_or_goes(self, deployed):
         deployed.project.write("metadata/two.yml", TWO_TASKS)
         deployed.deploy_well()

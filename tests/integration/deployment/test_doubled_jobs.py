@@ -290,6 +290,7 @@ class TestOneTableThroughBothBackends:
             again = deploy(project, "dev", backend="jobs-api", workspace=shared.connection, overwrite_drift=True)
         assert (again.all_problems, shared.world.job_id("sales")) == ((), job_id)
 
+    @pytest.mark.slow
     def test_two_targets_of_one_bundle_have_jobs_of_their_own(self, shared):
         shared.world.deploy_well()
 

@@ -58,6 +58,7 @@ def test_a_deployment_that_fails_before_anything_is_deployed_leaves_the_files_as
     assert world.project.generated() == before
 
 
+@pytest.mark.slow
 def test_a_deployment_that_succeeds_swaps_the_files(world):
     world.deploy_well("--max-deletes", "1")
 

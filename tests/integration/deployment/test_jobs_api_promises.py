@@ -261,6 +261,7 @@ class TestTwoDeploymentsAtOnce:
         with pytest.raises(OperationFailed, match="deploys this project at the moment"):
             second.take()
 
+    @pytest.mark.slow
     def test_a_lease_of_a_process_that_died_on_this_machine_is_taken_over_at_once(self, two_jobs):
         program = (
             "import os, sys; from pathlib import Path; from fakes.workspace import *; "

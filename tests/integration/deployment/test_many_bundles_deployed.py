@@ -164,6 +164,7 @@ class TestTheGate:
 
 
 class TestOneOfSeveralFails:
+    @pytest.mark.slow
     def test_where_one_bundle_fails_the_others_are_deployed_and_the_next_run_mends_it(self, deployed):
         for name in "ace":
             deployed.module(name, notebook="/Workspace/new")
@@ -299,6 +300,7 @@ class TestMoving:
 
     @pytest.mark.parametrize("moment", few(["after"], ["before"]))
     @pytest.mark.parametrize("step", few(["bind"], ["summary", "plan", "validate", "deploy", "unbind"]))
+    @pytest.mark.slow
     def test_a_move_that_is_killed_anywhere_is_finished_by_the_next(self, deployed, step, moment):
         before = ids(deployed)
         call = '"$CLI" "$@";' if moment == "after" else ""

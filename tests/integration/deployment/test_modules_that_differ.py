@@ -103,6 +103,7 @@ def test_the_jobs_api_gets_the_job_as_it_is_in_the_target(site):
     assert site.deployer("prod").plan().jobs(Action.CREATE) == ["only_prod", "orders"]
 
 
+@pytest.mark.slow
 def test_a_job_that_is_left_out_of_a_target_later_is_deleted_there_only_when_that_is_allowed(
     project, databricks_environment, workspace
 ):

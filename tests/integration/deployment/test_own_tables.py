@@ -51,6 +51,7 @@ def test_what_is_made_of_rows_passes_the_strict_validation(project, databricks_c
     assert sorted(json.loads(done.stdout)["resources"]["jobs"]) == JOBS
 
 
+@pytest.mark.slow
 def test_a_row_that_is_edited_added_or_removed_is_one_job(project, databricks_environment, workspace):
     assert deploy(project, databricks_environment).exit_code == 0
     first = {job.settings["name"]: job.job_id for job in workspace.jobs.all()}

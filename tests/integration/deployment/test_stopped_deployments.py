@@ -184,6 +184,7 @@ class TestWhatIsCountedIsWhatHappened:
         history = json.loads(world.ljm("history", "-t", "dev", "--format", "json").stdout)
         assert {(entry["outcome"], entry["created"]) for entry in history} == {("failed", 0)}
 
+    @pytest.mark.slow
     def test_of_a_deployment_that_fails_in_part_the_jobs_are_counted_that_were_written(self, world: World):
         world.module("two", notebook="/Workspace/two")
         world.workspace.faults.add(Fault("POST", CREATE, FaultKind.FORBIDDEN, body_contains="/Workspace/two", times=9))

@@ -40,6 +40,7 @@ class TestPoliciesOfTheProject:
         (told,) = watching.told("quarantined")
         assert "[policy:p]" in told
 
+    @pytest.mark.slow
     def test_a_warning_lets_it_be_deployed(self, deployed: World):
         add_policies(deployed, REVIEWED.replace("}}", "}, severity: warning}"))
         watching = deployed.monitor()
@@ -48,6 +49,7 @@ class TestPoliciesOfTheProject:
         assert watching.looks() == "deployed"
         assert deployed.notebook("sales") == "/Users/me/x"
 
+    @pytest.mark.slow
     def test_the_end_of_an_exemption_is_noticed_on_the_day_after_it(self, deployed: World):
         exemption = "exemptions:\n  - {policy: p, modules: [sales], until: 2026-01-31}\n"
         add_policies(deployed, "policies:\n  - {policy: p, where: {module: sales}, require: description}\n" + exemption)
@@ -74,6 +76,7 @@ class TestAFileOfPolicies:
         world.put(module_row("sales"), module_row("stock", notebook="/Users/me/x"))
         return str(tmp_path / "etl" / "control")
 
+    @pytest.mark.slow
     def test_a_monitor_without_a_project_keeps_policies_of_a_volume(
         self, world: World, control, volume_file, tmp_path, monkeypatch
     ):

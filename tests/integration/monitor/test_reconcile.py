@@ -57,6 +57,7 @@ class TestChanges:
         (job,) = tick.jobs
         assert (job.module, job.job_id) == ("new", deployed.workspace.jobs.by_name("new").job_id)
 
+    @pytest.mark.slow
     def test_an_inactive_source_takes_its_task_along(self, deployed: World):
         deployed.put(module_row("sales", "b", execution_order=2))
         watching = deployed.monitor()
@@ -77,6 +78,7 @@ class TestChanges:
         assert deployed.changes == {"reset": 1}
         assert deployed.names == ["sales", "stock"]
 
+    @pytest.mark.slow
     def test_the_history_tells_what_was_done_and_from_which_version(self, deployed: World):
         deployed.put(module_row("new"), module_row("sales", notebook="/Workspace/new"))
 
@@ -105,6 +107,7 @@ class TestDeletions:
         assert "--max-deletes 1" in refused
         assert [refusal.jobs for refusal in deployed.history[0].state.refused] == [("sales",)]
 
+    @pytest.mark.slow
     def test_it_is_told_once_and_looked_at_again_only_after_a_long_while(self, deployed: World):
         deployed.remove("sales")
         watching = deployed.monitor()
@@ -131,6 +134,7 @@ class TestDeletions:
         assert deployed.changes == {"delete": 1}
         assert deployed.history[0].deleted == 1
 
+    @pytest.mark.slow
     def test_more_than_are_allowed_are_held_back_together(self, deployed: World):
         deployed.put(module_row("third"))
         watching = deployed.monitor(max_deletes=1)
@@ -142,6 +146,7 @@ class TestDeletions:
         assert deployed.names == ["sales", "stock", "third"]
         assert "would delete 2 jobs" in "".join(watching.told("refused"))
 
+    @pytest.mark.slow
     def test_allowing_it_at_the_next_start_lets_it_through(self, deployed: World):
         deployed.remove("sales")
         assert deployed.monitor().looks() == "refused"
@@ -169,6 +174,7 @@ class TestDeletions:
         deployed.remove("new")
         assert watching.looks() == "refused"
 
+    @pytest.mark.slow
     def test_a_module_that_comes_back_is_no_refusal_any_more(self, deployed: World):
         watching = deployed.monitor()
         deployed.remove("sales")
@@ -236,6 +242,7 @@ class TestQuarantine:
         (told,) = watching.told("quarantined")
         assert "module_name=sales" in told
 
+    @pytest.mark.slow
     def test_it_is_told_once_and_stays_in_the_history(self, deployed: World):
         watching = deployed.monitor()
         deployed.put(broken_row("sales"))
@@ -271,6 +278,7 @@ class TestQuarantine:
         assert deployed.notebook("sales") == "/Workspace/mended"
         assert watching.told("healed") == ["'sales' is without mistakes again, or gone."]
 
+    @pytest.mark.slow
     def test_many_mistakes_are_counted_and_not_all_told(self, deployed: World):
         watching = deployed.monitor()
         deployed.put(*(broken_row(f"m{number}") for number in range(60)))

@@ -287,6 +287,7 @@ class TestFailures:
         assert down.asked == []
         assert watching.monitor.retry.failures_in_a_row == 1
 
+    @pytest.mark.slow
     def test_a_change_of_metadata_is_tried_at_once(self, down: World):
         watching = down.monitor()
         watching.tick()
@@ -297,6 +298,7 @@ class TestFailures:
         assert watching.looks() == "deployed"
         assert down.notebook("sales") == "/Workspace/2"
 
+    @pytest.mark.slow
     def test_after_failures_a_restart_tries_at_once(self, down: World):
         down.monitor().tick()
         down.comes_back()
@@ -357,6 +359,7 @@ class TestFailures:
         assert not tick.is_healthy
         assert "healed" not in watching.kinds
 
+    @pytest.mark.slow
     def test_a_heartbeat_that_cannot_be_written_is_reported_once_and_stops_nothing(self, deployed: World):
         in_the_way = deployed.state_folder / f"monitor.json-{os.getpid()}.tmp"
         in_the_way.mkdir()
@@ -421,6 +424,7 @@ class TestVolumesThatAreLoadedIntoTheTable:
         assert loading.notebook("other") == "/Workspace/edited"
         assert loading.notebook("sales") == "/Workspace/of-a-person"
 
+    @pytest.mark.slow
     def test_a_restart_loads_nothing_over_an_edit_in_the_table(self, loading: World):
         loading.monitor(volume=VOLUME).tick()
         loading.put(module_row("sales", notebook="/Workspace/of-a-person"))
@@ -446,6 +450,7 @@ class TestVolumesThatAreLoadedIntoTheTable:
         assert not tick.rows_loaded
         assert (loading.names, loading.notebook("sales")) == (["sales", "stock"], "/Workspace/of-a-person")
 
+    @pytest.mark.slow
     def test_a_broken_module_keeps_its_rows_and_the_others_are_loaded(self, loading: World, volume: Path):
         watching = loading.monitor(volume=VOLUME)
         watching.tick()
@@ -485,6 +490,7 @@ class TestVolumesThatAreLoadedIntoTheTable:
             assert tick.state.broken == ("new",)
             assert not tick.rows_loaded
 
+    @pytest.mark.slow
     def test_a_module_that_waited_for_another_one_is_loaded_when_that_is_there(self, loading: World, volume: Path):
         waiting = module("waiting").replace(
             "transformation_config: {notebook_path: /Workspace/a}",
@@ -518,6 +524,7 @@ class TestVolumesThatAreLoadedIntoTheTable:
         assert watching.looks() == "unchanged"
         assert loading.names == ["sales", "stock"]
 
+    @pytest.mark.slow
     def test_one_that_cannot_be_listed_is_an_error_and_the_table_is_deployed(self, loading: World):
         watching = loading.monitor(volume=VOLUME)
         watching.tick()
@@ -532,6 +539,7 @@ class TestVolumesThatAreLoadedIntoTheTable:
         loading.clock.goes_on(LONGEST)
         assert watching.tick().is_healthy
 
+    @pytest.mark.slow
     def test_an_edit_made_while_files_are_loaded_is_seen_by_the_next_look(self, loading: World, volume: Path):
         (volume / "z.yml").write_text(module("z"))
         watching = loading.monitor(volume=VOLUME)

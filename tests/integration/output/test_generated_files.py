@@ -99,6 +99,7 @@ class TestChanges:
         assert written[0] == written[1]
         assert str(tmp_path) not in str(written)
 
+    @pytest.mark.slow
     def test_the_hash_seed_does_not_matter(self, project):
         project.write("metadata/a.yml", with_sql("a"))
         project.write("job_meta.yml", "defaults: {job: {tags: {a: '1', b: '2', c: '3'}, queue: {enabled: true}}}")

@@ -345,6 +345,7 @@ class TestResults:
         ids=lambda kind: kind.name,
     )
     @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+    @pytest.mark.slow
     def test_a_fetch_that_breaks_off_is_made_again(self, large, workspace, kind):
         workspace.faults.add(Fault("GET", STORE, kind))
         assert len(ids(large)) == 25
