@@ -133,7 +133,7 @@ CLI_STEPS = {
         "lakeflow_job_meta.output.writer:_write_temporary", after=True
     ),
     "with one file of two in its place": Interruption("os:replace", call=2, given=".ljm-"),
-    "with all files written": Interruption("lakeflow_job_meta.deployment.pipeline:apply_changes", after=True),
+    "with all files written": Interruption("lakeflow_job_meta.deployment.file_swap:apply_changes", after=True),
     "after the validation": Interruption(
         "lakeflow_job_meta.deployment.databricks_cli.deployer:CliDeployer._fresh_plan"
     ),

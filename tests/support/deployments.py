@@ -83,8 +83,9 @@ class World:
         """Runs the databricks CLI itself in the project, and returns what it prints."""
         folder, environment = self.project.path, self.environment_of()
         done = subprocess.run(
-            [self.command, *arguments], cwd=folder, env=environment, check=True, capture_output=True, encoding="utf-8"
+            [self.command, *arguments], cwd=folder, env=environment, capture_output=True, encoding="utf-8"
         )
+        assert done.returncode == 0, done.stderr
         return done.stdout
 
     def deploy(self, *arguments: str, **environment: str) -> Result:

@@ -10,7 +10,7 @@ from lakeflow_job_meta.diagnostics import rules
 from lakeflow_job_meta.diagnostics.model import Diagnostic, nearest
 from lakeflow_job_meta.jobs.dependencies import find_cycles
 from lakeflow_job_meta.jobs.model import Job
-from lakeflow_job_meta.parsing.keys import source_hint
+from lakeflow_job_meta.parsing.keys import SourceSpellings
 from lakeflow_job_meta.parsing.model import Source
 
 MOST_DEPENDENCIES = 25_000
@@ -43,13 +43,14 @@ def sources_are_unique(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
 def dependencies_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses a dependency on a source that is not there, or on itself."""
     names = dict.fromkeys(source.source_id for source in job.module.sources)
+    spellings: SourceSpellings | None = None
     for source in job.module.sources:
         for dependency in source.depends_on or ():
             if dependency.source_id == source.source_id:
                 yield rules.DEPENDENCY_CYCLE.at(dependency.origin, f"{quoted(source.source_id)} waits for itself")
             elif dependency.source_id not in names:
-                others = (name for name in names if name != source.source_id)
-                hint = source_hint(dependency.source_id, others, context.project.task_keys)
+                spellings = spellings or SourceSpellings(names, context.project.task_keys)
+                hint = spellings.hint(dependency.source_id, source.source_id)
                 hint = hint or did_you_mean(dependency.source_id, names, besides=source.source_id)
                 what = f"{quoted(source.source_id)} depends on {quoted(dependency.source_id)}"
                 near = nearest(dependency.source_id, names, besides=source.source_id)

@@ -51,16 +51,26 @@ def task_key_hint(name: str, keys: Iterable[str], style: TaskKeys) -> str:
     )
 
 
-def source_hint(name: str, source_ids: Iterable[str], style: TaskKeys) -> str:
-    """Returns which source is meant by its task key, or by an id that differs in what becomes `_`; else nothing."""
-    known = {source_id: task_key(source_id, style) for source_id in source_ids}
-    spelling = task_key(name, TaskKeys.UNDERSCORES)
-    alike = (each for each in known if task_key(each, TaskKeys.UNDERSCORES) == spelling)
-    meant = next((each for each, key in known.items() if key == name), None) or next(alike, None)
-    if meant is None:
-        return ""
-    what = f"{quoted(name)} is its task key" if known[meant] == name else f"its task key is {known[meant]!r}"
-    return f"; 'depends_on' names the 'source_id' as it is written, {quoted(meant)} ({what})"
+class SourceSpellings:
+    """The sources of a module by other ways to write their ids, for what names one in such a way."""
+
+    def __init__(self, source_ids: Iterable[str], style: TaskKeys) -> None:
+        self._keys = {source_id: task_key(source_id, style) for source_id in source_ids}
+        self._by_key: dict[str, list[str]] = {}
+        self._by_spelling: dict[str, list[str]] = {}
+        for source_id, key in self._keys.items():
+            self._by_key.setdefault(key, []).append(source_id)
+            self._by_spelling.setdefault(task_key(source_id, TaskKeys.UNDERSCORES), []).append(source_id)
+
+    def hint(self, name: str, besides: str) -> str:
+        """Returns which source is meant by its task key, or by an id that differs in what becomes `_`; else nothing."""
+        alike = self._by_spelling.get(task_key(name, TaskKeys.UNDERSCORES), [])
+        meant = next((each for each in (*self._by_key.get(name, ()), *alike) if each != besides), None)
+        if meant is None:
+            return ""
+        key = self._keys[meant]
+        what = f"{quoted(name)} is its task key" if key == name else f"its task key is {key!r}"
+        return f"; 'depends_on' names the 'source_id' as it is written, {quoted(meant)} ({what})"
 
 
 def job_key(module_name: str) -> str:

@@ -244,7 +244,7 @@ class TestOneTableThroughBothBackends:
     def test_such_a_job_is_taken_over_by_binding_it_and_then_refused_to_the_jobs_api(self, shared):
         shared.deploy_in_notebook("nightly")
         ids = {key: shared.world.job_id(key) for key in ("sales", "stock")}
-        shared.world.deploy()
+        shared.world.ljm("generate")
         for key, job_id in ids.items():
             shared.world.databricks("bundle", "deployment", "bind", key, str(job_id), "--auto-approve", "-t", "dev")
 

@@ -70,12 +70,21 @@ def test_it_stays_kept_until_the_metadata_says_something_else(metadata):
     assert [*parse_plan(plan.text).hand_edits()] == []
 
 
-def test_a_plan_without_such_a_change_is_not_touched_and_no_record_is_read():
-    text = plan_of("UNPAUSED", "UNPAUSED", "UNPAUSED", **OTHER)
+def test_a_plan_that_writes_nothing_is_not_touched_and_no_record_is_read():
+    text = plan_of("UNPAUSED", "UNPAUSED", "UNPAUSED")
 
     plan = keep_in_plan(text, KEEP, lambda path: pytest.fail("it was read"))
 
     assert plan == KeptPlan(text)
+
+
+def test_what_the_metadata_and_the_workspace_agree_in_again_is_no_longer_recorded():
+    text = plan_of("UNPAUSED", "UNPAUSED", "UNPAUSED", **OTHER)
+
+    plan = kept(text, {"a": {"schedule.pause_status": "PAUSED"}})
+
+    assert (plan.kept, plan.record, plan.is_recorded) == ((), {}, False)
+    assert json.loads(plan.text) == json.loads(text)
 
 
 def test_a_setting_that_only_the_workspace_has_is_kept_as_well():

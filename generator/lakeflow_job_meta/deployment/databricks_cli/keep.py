@@ -63,9 +63,11 @@ def keep_in_plan(text: str, keeping: Keeping, read_record: Callable[[str], Recor
     entries = cast("dict[str, dict[str, Value]]", root.get("plan") or {})
     jobs = [(key, entry) for name, entry in entries.items() if (key := job_key_in(name)) is not None]
     matter = [(key, entry, paths) for key, entry in jobs if (paths := _paths_that_matter(key, entry, keeping))]
-    if not matter:
+    # What is written may agree with the workspace again: then nothing is kept any more, and the record is to say so.
+    written = [(key, entry) for key, entry in jobs if entry["action"] != Action.SKIP.value]
+    if not matter and not any(keeping.settings(key) for key, _ in written):
         return KeptPlan(text)
-    path = next(filter(None, (_record_path(entry) for _, entry, _ in matter)), "")
+    path = next(filter(None, (_record_path(entry) for _, entry in jobs)), "")
     before = read_record(path) if path else {}
     kept = [each for key, entry, paths in matter for each in _kept(key, entry, paths, before.get(key, {}))]
     record: Record = {}
