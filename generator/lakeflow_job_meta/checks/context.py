@@ -52,6 +52,7 @@ class CheckContext:
 
     Attributes:
         output: The folder that `jobs/` and `sql/` are in, relative to the project.
+        policies: Gets the names of the policies that are for a job that was checked.
         shapes: The shapes of jobs with which nothing is wrong, each with what was looked up for it.
     """
 
@@ -61,6 +62,7 @@ class CheckContext:
     files: FileLookups
     _others: OtherModules | None
     shapes: dict[bytes, dict[Lookup, Answer]] = field(default_factory=dict)
+    policies: set[str] = field(default_factory=set)
 
     @property
     def others(self) -> OtherModules:

@@ -54,20 +54,14 @@ class _Found(NamedTuple):
         return not (self.is_around or value is None or value in ("", [], {}))
 
 
-def policies_of(job: Job, project: Project, bundle: BundleDeclarations) -> list[Policy]:
-    """Returns the policies that are for a job in some target, those from which its module is exempt among them."""
-    variants = job.variants
-    return [
-        policy
-        for policy in project.policies
-        if not policy.where or any(_is_for(policy, each, project, bundle) for each in variants)
-    ]
-
-
 def policies_are_kept(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Compares the job with each policy that is for it."""
     project = context.project
-    for policy in policies_of(job, project, context.bundle) if project.policies else ():
+    for policy in project.policies:
+        if policy.where and not _is_for(policy, job, project, context.bundle):
+            continue
+        # Those from which its module is exempt are for it as well.
+        context.policies.add(policy.name)
         if not _is_exempt(job, policy, project):
             for origin, message in _CHECKS[policy.kind](policy, job, context):
                 rule = POLICY.named(policy.name, policy.severity)
@@ -75,7 +69,7 @@ def policies_are_kept(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
 
 
 def _is_exempt(job: Job, policy: Policy, project: Project) -> bool:
-    return any(
+    return bool(project.exemptions) and any(
         exemption.policy == policy.name
         and not exemption.is_over(project.today)
         and any(fnmatchcase(job.module.module_name, each) for each in exemption.modules)

@@ -15,7 +15,6 @@ from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta.blueprints.expansion import ExpandedModule
 from lakeflow_job_meta.checks.context import CheckContext, NeedsOthers, OtherModules
 from lakeflow_job_meta.checks.file_lookups import Answer, FileLookups, Lookup
-from lakeflow_job_meta.checks.policies import policies_of
 from lakeflow_job_meta.checks.secrets import holds_no_secrets, module_holds_no_secrets
 from lakeflow_job_meta.checks.settings import constants_fit_the_schema
 from lakeflow_job_meta.compiler.result import UnitResult
@@ -168,7 +167,7 @@ class UnitCompiler:
             for module in unit.modules
         ]
         for example in unit.examples:
-            _, problems = _checked(example, context, [])
+            _, problems = _checked(example, replace(context, policies=set()), [])
             reported = damaged if example.parsed.is_damaged else ()
             found.diagnostics += [each for each in self._severity.apply(problems) if _line(each) not in reported]
         for draft in content.drafts:
@@ -194,7 +193,7 @@ class UnitCompiler:
             tuple(found.summaries),
             _loose_tasks(unit, self.project.task_keys),
             frozenset().union(*(job.presets for job in unit.jobs)),
-            frozenset(policy.name for job in unit.jobs for policy in policies_of(job, self.project, self.bundle)),
+            frozenset(context.policies),
         )
 
     def _add(self, found: _Findings, parsed: ParsedModule, job: Job | None, problems: list[Diagnostic]) -> None:
