@@ -7,16 +7,15 @@ folder says what was before, so that a process that is killed in between is made
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 
 from lakeflow_job_meta._internal.hashing import content_digest
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.takeovers import noted_takeovers
 from lakeflow_job_meta.errors import OperationFailed
-from lakeflow_job_meta.layout.layout import layout_of
+from lakeflow_job_meta.layout.layout import BundleLayout, layout_of
 from lakeflow_job_meta.output.read_back import scan
 from lakeflow_job_meta.output.writer import FileChange, FileChanges, apply_changes
 from lakeflow_job_meta.state.folder import read_record, write_record
@@ -27,8 +26,7 @@ _JOURNAL = "files_before.json"
 class FileSwap:
     """New files that are written, as long as nobody knows whether they are to stay."""
 
-    def __init__(self, changes: FileChanges) -> None:
-        self.changes = changes
+    def __init__(self) -> None:
         self.is_kept = False
 
     def keep(self) -> None:
@@ -42,7 +40,7 @@ def swapped_files(changes: FileChanges, state: Path) -> Iterator[FileSwap]:
 
     Raises OperationFailed where the disk refuses; the next deployment puts back what then is still to be put back.
     """
-    swap, begun = FileSwap(changes), noted_takeovers(state)
+    swap, begun = FileSwap(), noted_takeovers(state)
     if not changes.changes:
         yield swap
         return
@@ -54,19 +52,8 @@ def swapped_files(changes: FileChanges, state: Path) -> Iterator[FileSwap]:
     finally:
         # With the old files, the databricks CLI would take a job that was just given its new key for one that is gone.
         if not swap.is_kept and noted_takeovers(state) <= begun:
-            put_back(changes)
+            _put_back(changes.layout, read_record(journal))
         _forget(journal)
-
-
-def put_back(changes: FileChanges) -> None:
-    """Brings files back to what they were before some changes, but for those that somebody has changed since."""
-    on_disk, _ = scan(changes.layout)
-    undone = [
-        FileChange(each.file, each.after, each.before)
-        for each in changes.changes
-        if on_disk.get(each.file) == each.after and each.before != each.after
-    ]
-    apply_changes(replace(changes, changes=tuple(sorted(undone, key=lambda change: change.after is None))))
 
 
 def put_back_after_a_crash(project: Project, state: Path) -> None:
@@ -75,11 +62,17 @@ def put_back_after_a_crash(project: Project, state: Path) -> None:
     record = read_record(journal)
     if not record:
         return
-    layout = layout_of(project)
+    # A takeover that was begun goes on with the new files.
+    if not noted_takeovers(state):
+        _put_back(layout_of(project), record)
+    _forget(journal)
+
+
+def _put_back(layout: BundleLayout, record: Mapping[str, object]) -> None:
+    """Brings files back to what a journal says, but for those that somebody has changed since."""
     on_disk, _ = scan(layout)
     undone = []
-    # A takeover that was begun goes on with the new files.
-    for path, entry in record.items() if not noted_takeovers(state) else ():
+    for path, entry in record.items():
         file = layout.file_at(path)
         if file is None or not isinstance(entry, dict):
             continue
@@ -89,7 +82,6 @@ def put_back_after_a_crash(project: Project, state: Path) -> None:
             undone.append(FileChange(file, now, before))
     changes = sorted(undone, key=lambda change: change.after is None)
     apply_changes(FileChanges(layout, layout.folder, tuple(changes)))
-    _forget(journal)
 
 
 def _entries(changes: FileChanges) -> dict[str, dict[str, str | None]]:

@@ -40,10 +40,10 @@ from lakeflow_job_meta.deployment.policy import (
 from lakeflow_job_meta.deployment.takeovers import (
     FoundTakeovers,
     Takeover,
+    asks_for_takeovers,
     find_takeovers,
     forget_takeovers,
     forgotten_keys,
-    has_wishes,
     leaving_keys,
     note_takeovers,
     removed_keys,
@@ -390,7 +390,7 @@ def _plan_with_takeovers(
 ) -> tuple[BundlePlan, FoundTakeovers]:
     """Returns a new plan as it is with the jobs in their new places, and which that are."""
     plan, project, folder = deployer.plan(), context.project, context.folder
-    if not has_wishes(project, compilation):
+    if not asks_for_takeovers(project, compilation):
         return plan, FoundTakeovers()
     found = find_takeovers(plan, project, compilation, context.target or "", _recorded_jobs(context), folder)
     if not found:

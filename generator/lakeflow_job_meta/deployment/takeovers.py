@@ -99,7 +99,7 @@ class _Known:
         return next((each for each in self.plan.resources if each.job_key and each.job_id == job_id), None)
 
 
-def has_wishes(project: Project, compilation: Compilation) -> bool:
+def asks_for_takeovers(project: Project, compilation: Compilation) -> bool:
     """Says whether any job may change its place."""
     forgotten = any(each.keep_job for each in project.removed)
     return forgotten or any(each.adopt or each.formerly for each in compilation.jobs.sources.values())

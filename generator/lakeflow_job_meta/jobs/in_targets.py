@@ -6,12 +6,14 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from lakeflow_job_meta._internal.text import quoted
+from lakeflow_job_meta._internal.trees import texts_in
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.diagnostics.rules import NO_ACTIVE_SOURCE, UNKNOWN_TARGET
 from lakeflow_job_meta.jobs.build import Built, build_job
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.presets import differ_by_target
+from lakeflow_job_meta.jobs.task_types import INLINE_SQL
 from lakeflow_job_meta.parsing.model import Module
 from lakeflow_job_meta.parsing.modules import parse_module
 from lakeflow_job_meta.parsing.targets import in_target
@@ -42,7 +44,10 @@ def build_module(
     variants: dict[str, Job] = {}
     problems: dict[Diagnostic, None] = {}
     # The SQL that is written for all targets keeps its name, whichever comes first.
-    for_all = build_job(module, project, output).job
+    has_sql = any(
+        path[-1:] == (INLINE_SQL,) for each in module.sources for path, _ in texts_in(each.transformation_config)
+    )
+    for_all = build_job(module, project, output).job if has_sql else None
     sql = {file.name.casefold(): file.text for file in (for_all.sql_files if for_all is not None else ())}
     for name in names:
         found = parse_module(in_target(raw, name), project.task_keys).module or module

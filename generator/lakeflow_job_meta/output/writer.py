@@ -124,11 +124,7 @@ def plan_changes(project: Project, compilation: Compilation, *, is_moving: bool 
         _refuse_unmoved_jobs(layout)
     on_disk, foreign = scan(layout)
     blocked = {path.casefold(): path for path in foreign}
-    in_the_way = {
-        file.job_key: blocked[path]
-        for file in (compilation.files if blocked else ())
-        if (path := layout.path_of(file).casefold()) in blocked
-    }
+    in_the_way = _in_the_way(layout, compilation, blocked)
     wanted = {file: text for file, text in compilation.files.items() if file.job_key not in in_the_way}
     orphans = {
         file: label_of(file, text) or ""
@@ -141,6 +137,7 @@ def plan_changes(project: Project, compilation: Compilation, *, is_moving: bool 
     staying |= {old for old, new in compilation.jobs.renamed.items() if new in staying}
     # Nobody has to look for a module that has become another one.
     renamed = compilation.jobs.renamed
+    settled = {*staying, *renamed}
     kept = {
         file: text
         for file, text in on_disk.items()
@@ -149,7 +146,7 @@ def plan_changes(project: Project, compilation: Compilation, *, is_moving: bool 
     waiting = {
         file.job_key
         for file, label in (orphans.items() if hiding_places else ())
-        if file.job_key not in {*staying, *renamed} and not compilation.is_unread(label)
+        if file.job_key not in settled and not compilation.is_unread(label)
     }
     wanted = {file: text for file, text in wanted.items() if file.job_key not in staying}
     wanted |= _bundle_files(layout, compilation, kept, on_disk, blocked)
@@ -163,6 +160,12 @@ def plan_changes(project: Project, compilation: Compilation, *, is_moving: bool 
         hiding_places=hiding_places,
         losing_tasks=tuple(sorted(losing)),
     )
+
+
+def _in_the_way(layout: BundleLayout, compilation: Compilation, blocked: Mapping[str, str]) -> dict[str, str]:
+    """Returns the keys of jobs whose file would stand where one of somebody else does, and the path of that."""
+    files = compilation.files if blocked else ()
+    return {file.job_key: blocked[path] for file in files if (path := layout.path_of(file).casefold()) in blocked}
 
 
 def _refuse_unmoved_jobs(layout: BundleLayout) -> None:

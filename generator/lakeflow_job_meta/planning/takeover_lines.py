@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 
 from lakeflow_job_meta._internal.text import count, quoted_apart
-from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
+from lakeflow_job_meta._internal.trees import KeyPath, by_item_number, value_at
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.units import Jobs
 from lakeflow_job_meta.planning.model import Action, BundlePlan, FieldChange, ResourceChange
+from lakeflow_job_meta.planning.setting_paths import steps_of
 
-_STEP = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]|\[(\w+)='((?:[^']|'(?!\]))*)'\]")
 _OF_PROJECT = ("defaults", "presets")
 
 
@@ -39,8 +39,8 @@ def _written(change: ResourceChange) -> list[FieldChange]:
 
 
 def _told(field: FieldChange, job: Job | None) -> str:
-    path = _path_in(field.path, job.settings) if job is not None else None
-    origin = f" (from {_origin(job, path)})" if job is not None and path is not None else ""
+    path = by_item_number(job.settings, steps_of(field.path)) if job is not None else ()
+    origin = f" (from {_origin(job, path)})" if job is not None and value_at(job.settings, path)[0] else ""
     return f"{_shown(field.path)}: {' -> '.join(quoted_apart(field.remote, field.new))}{origin}"
 
 
@@ -54,20 +54,3 @@ def _origin(job: Job, path: KeyPath) -> str:
     ref = job.origin_of(path)
     of_project = ".".join(str(step) for step in ref.path[:2]) if ref.path[:1] and ref.path[0] in _OF_PROJECT else ""
     return f"{of_project}, {ref}" if of_project else str(ref)
-
-
-def _path_in(text: str, settings: Value) -> KeyPath | None:
-    """Returns the path that the databricks CLI writes so; None where the settings have nothing there."""
-    path: KeyPath = ()
-    for name, number, key, wanted in _STEP.findall(text):
-        items = value_at(settings, path)[1]
-        of_name = (n for n, each in enumerate(items if isinstance(items, list) else ()) if _is_named(each, key, wanted))
-        step = int(number) if number else next(of_name, None) if key else name
-        if step is None:
-            return None
-        path = (*path, step)
-    return path if value_at(settings, path)[0] else None
-
-
-def _is_named(item: Value, key: str, name: str) -> bool:
-    return isinstance(item, dict) and item.get(key) == name
