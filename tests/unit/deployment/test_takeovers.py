@@ -11,9 +11,9 @@ from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.deployment.takeovers import (
     FoundTakeovers,
     Takeover,
+    asks_for_takeovers,
     find_takeovers,
     forget_takeovers,
-    has_wishes,
     note_takeovers,
 )
 from lakeflow_job_meta.planning.model import parse_plan
@@ -132,4 +132,4 @@ def test_metadata_that_says_nothing_of_it_costs_nothing(project: ProjectFolder):
     project.write("metadata/a.yml", module("a"))
     loaded = load_project(project.path)
 
-    assert not has_wishes(loaded, compile_loaded(loaded))
+    assert not asks_for_takeovers(loaded, compile_loaded(loaded))
