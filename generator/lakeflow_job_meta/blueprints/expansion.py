@@ -16,7 +16,7 @@ from lakeflow_job_meta._internal.trees import KeyPath, Value, by_item_key, by_it
 from lakeflow_job_meta.blueprints.model import Blueprint, Library, SourceTemplate
 from lakeflow_job_meta.blueprints.parameters import Resolved, given_at, resolve
 from lakeflow_job_meta.blueprints.template import PLACEHOLDER, names_in, placeholders_in
-from lakeflow_job_meta.diagnostics.model import Diagnostic, Location, SourceRef, Subject, dotted, nearest
+from lakeflow_job_meta.diagnostics.model import Diagnostic, Location, SourceRef, Subject, dotted, nearest, steps_of_source
 from lakeflow_job_meta.diagnostics.rules import CONFLICTING_ROWS, TOO_MUCH, UNKNOWN_BLUEPRINT
 from lakeflow_job_meta.parsing.units import BlueprintUse, RawModule
 
@@ -271,9 +271,11 @@ class ExpandedModule:
         name = self._module.get("module_name")
         module = name if isinstance(name, str) else None
         note = "" if self.ref(path, of_key=False).document is self._blueprint.origin.document else self._note()
-        if path[:1] == ("sources",) and len(path) > 1:
-            source = value_at(self._sources, (path[1], "source_id"))[1]
-            return Subject(module, source if isinstance(source, str) else None, dotted(path[2:]), note)
+        steps = steps_of_source(path)
+        if steps:
+            made: dict[str, Value] = {**self._module, "sources": self._sources}
+            source = value_at(made, (*path[:steps], "source_id"))[1]
+            return Subject(module, source if isinstance(source, str) else None, dotted(path[steps:]), note)
         return Subject(module, setting=dotted(path), note=note)
 
     def _note(self) -> str:

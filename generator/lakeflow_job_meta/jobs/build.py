@@ -7,7 +7,7 @@ result, so that defaults and conveniences are checked too.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
@@ -18,6 +18,7 @@ from lakeflow_job_meta._internal.trees import KeyPath, Value
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Rule, SourceRef
 from lakeflow_job_meta.diagnostics.rules import (
+    LAST_TASK,
     MISSING_FIELD,
     NO_ACTIVE_SOURCE,
     TASK_KIND,
@@ -26,7 +27,7 @@ from lakeflow_job_meta.diagnostics.rules import (
     WRONG_TYPE,
 )
 from lakeflow_job_meta.jobs import task_types
-from lakeflow_job_meta.jobs.dependencies import Stages
+from lakeflow_job_meta.jobs.dependencies import Stages, ends, last_sources
 from lakeflow_job_meta.jobs.key_order import in_job_order, in_task_order
 from lakeflow_job_meta.jobs.layers import Layer, as_written, merge_layers
 from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, LocalPath, Patterns, with_paths
@@ -57,6 +58,7 @@ _NOT_OF_THE_API = ("task_type", "task_key", "depends_on", *task_types.DIRECT_NOT
 """What a `transformation_config` holds that is no setting of the task itself."""
 
 _MADE_ELSEWHERE = {"task_key": "it is made from 'source_id'", "depends_on": "write it beside 'source_id'"}
+_OF_LAST_TASKS = {"run_if": "when the task runs is what 'on_failure' and 'finally' say"}
 
 
 def left_out(project: Project) -> tuple[str, ...]:
@@ -94,6 +96,10 @@ def build_job(
     module = with_sources(module, presets)
     stages = Stages(module)
     sources = stages.in_order()
+    if not sources and (last := next((each for each in module.sources if each.run_if is not None), None)):
+        if all(each.run_if is not None for each in module.sources):
+            message = f"{quoted(last.source_id)} runs after the other tasks of the module, and there are none"
+            return Built(None, (LAST_TASK.at(last.origin.at("source_id"), f"{message}; add them below 'sources'"),))
     if not sources:
         where = "" if target is None else f" in the target {quoted(target)}"
         way_out = "" if target is None else f"; write `{target}: false` below 'targets' to leave it out there"
@@ -101,8 +107,8 @@ def build_job(
         return Built(None, (NO_ACTIVE_SOURCE.at(module.origin.key("sources"), message + way_out),))
     builder = _Builder(module, project, output, stages, presets, _Variant(target, sql))
     settings, layers = builder.job_settings()
-    tasks, origins = zip(*map(builder.task, sources), strict=True)
-    settings["tasks"] = list(tasks)
+    tasks, origins = builder.tasks(sources)
+    settings["tasks"] = tasks
     used = frozenset(each.name for _, each in presets if each.job or each.sources) | builder.task_presets
     targets = module.targets if target is None else (target,)
     job = Job(module, in_job_order(settings), tuple(layers), origins, tuple(builder.sql_files), used, targets)
@@ -173,18 +179,35 @@ class _Builder:
             layers.append(Layer("module", origin, module.description, ("description",), is_derived=True))
         return _yielding([*layers, *as_written(Layer("module", module.origin.at("job_config"), module.job_config))])
 
-    def task(self, source: Source) -> tuple[dict[str, Value], TaskOrigin]:
+    def tasks(self, sources: list[Source]) -> tuple[list[Value], tuple[TaskOrigin, ...]]:
+        """Returns the tasks of sources, and behind them the last tasks, which wait for the ends of all others."""
+        made = [self._task(each, [edge.settings for edge in self.stages.edges(each)]) for each in sources]
+        waited_for = ends([task for task, _ in made])
+        failed: list[str] = []
+        for source in last_sources(self.module):
+            of_failure = source.source_type == "on_failure"
+            keys = waited_for if of_failure else [*waited_for, *failed]
+            task, origin = self._task(source, [{"task_key": key} for key in keys])
+            failed += [source.task_key] if of_failure else []
+            made.append((task, origin))
+        return [task for task, _ in made], tuple(origin for _, origin in made)
+
+    def _task(self, source: Source, depends_on: Sequence[Value]) -> tuple[dict[str, Value], TaskOrigin]:
         """Returns the task of one source, and what it was made of."""
         settings: dict[str, Value] = {"task_key": source.task_key}
-        if edges := self.stages.edges(source):
-            settings["depends_on"] = [edge.settings for edge in edges]
+        if depends_on:
+            settings["depends_on"] = list(depends_on)
         origin = source.origin.at("transformation_config")
-        for key, instead in _MADE_ELSEWHERE.items():
+        made_elsewhere = _MADE_ELSEWHERE if source.run_if is None else _MADE_ELSEWHERE | _OF_LAST_TASKS
+        for key, instead in made_elsewhere.items():
             if key in source.transformation_config:
                 self._report(UNKNOWN_FIELD, origin.key(key), f"{key!r} cannot be in 'transformation_config': {instead}")
         own = Layer(self._layer_of(source), origin, source.transformation_config, moves=task_types.WRITTEN_ELSEWHERE)
         layers: list[Layer] = []
         settings.update(self._settings(own, source.task_key, self._added_parameters(source), layers))
+        if source.run_if is not None:
+            settings["run_if"] = source.run_if
+            layers.append(Layer(own.name, source.origin, source.run_if, ("run_if",), is_derived=True))
         return in_task_order(settings), TaskOrigin(source, tuple(layers))
 
     def _added_parameters(self, source: Source) -> dict[str, Value]:

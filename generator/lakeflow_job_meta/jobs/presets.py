@@ -118,13 +118,14 @@ def with_sources(module: Module, presets: list[Numbered]) -> Module:
 
     A module that is switched off stays so.
     """
-    if not any(source.is_active for source in module.sources):
+    if not any(source.is_active and source.run_if is None for source in module.sources):
         return module
-    known = {source.source_id for source in module.sources}
+    known = {(source.source_id, source.run_if) for source in module.sources}
     added = []
     for _, preset in presets:
         for source in preset.sources:
-            if source.source_id not in known:
-                known.add(source.source_id)
+            # What shares no more than its name with a source of the module is no substitute for it.
+            if (key := (source.source_id, source.run_if)) not in known:
+                known.add(key)
                 added.append(source)
     return replace(module, sources=(*module.sources, *added)) if added else module

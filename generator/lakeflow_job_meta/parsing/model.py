@@ -10,6 +10,13 @@ from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.diagnostics.model import SourceRef
 
 
+LAST_TASKS = {"on_failure": "AT_LEAST_ONE_FAILED", "finally": "ALL_DONE"}
+"""What a module runs after all else, by the field or the `source_type` that says so; and with which `run_if`."""
+
+RUNS = "runs"
+"""The field of a module whose items are modules that its job runs, and the `source_type` of these."""
+
+
 class SourceParameters(str, Enum):
     """Which parameters notebooks get by which they find their row of the control table."""
 
@@ -33,6 +40,7 @@ class Source:
     Attributes:
         execution_order: The stage; None where `depends_on` alone determines when it runs.
         depends_on: What it waits for; None leaves that to `execution_order`.
+        source_type: The user's own word, or one of `LAST_TASKS`, or `RUNS`.
         source_config: Kept for the notebook that reads the control table, like `target_config`.
         transformation_config: The task's settings.
         parameters: None leaves it to the module.
@@ -49,6 +57,11 @@ class Source:
     transformation_config: dict[str, Value]
     origin: SourceRef
     parameters: SourceParameters | None = None
+
+    @property
+    def run_if(self) -> str | None:
+        """With what of the tasks before it a source runs that is a last task of its module; None for any other."""
+        return LAST_TASKS.get(self.source_type or "")
 
     @property
     def only_kept(self) -> dict[str, Value]:
