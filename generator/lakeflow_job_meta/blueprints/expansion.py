@@ -18,10 +18,14 @@ from lakeflow_job_meta.blueprints.parameters import Resolved, given_at, resolve
 from lakeflow_job_meta.blueprints.template import PLACEHOLDER, names_in, placeholders_in
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Location, SourceRef, Subject, dotted, nearest, steps_of_source
 from lakeflow_job_meta.diagnostics.rules import CONFLICTING_ROWS, TOO_MUCH, UNKNOWN_BLUEPRINT
+from lakeflow_job_meta.parsing.model import LAST_TASKS, RUNS
 from lakeflow_job_meta.parsing.units import BlueprintUse, RawModule
 
 MOST_TASKS = 1000
 """Databricks' resource limits: "tasks in a job"."""
+
+_IN_PLACE = ("after", RUNS, *LAST_TASKS)
+"""Fields of a use that stand in the place of the blueprint's, whatever the two hold."""
 
 _LOOP = ("transformation_config", "for_each_task")
 
@@ -60,7 +64,8 @@ def expand(raw: RawModule, library: Library) -> tuple[RawModule | None, list[Dia
     problems += _conflicts(blueprint, rows, own)
     module = cast("dict[str, Value]", blueprint.module.fill(rows[0].values))
     if own:
-        module = cast("dict[str, Value]", merged(module, _without_sources(own)))
+        below = {key: item for key, item in module.items() if key not in own or key not in _IN_PLACE}
+        module = cast("dict[str, Value]", merged(below, _without_sources(own)))
     sources, origins = _sources(blueprint, rows, own)
     document = ExpandedModule(blueprint, rows, raw.origin, own, module, sources, origins)
     origin = SourceRef(document)

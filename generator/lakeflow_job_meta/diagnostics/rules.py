@@ -79,6 +79,8 @@ HIDDEN_FAILURE = Rule("hidden-failure", Severity.WARNING)
 # References to parameters, tasks, other jobs and targets.
 UNKNOWN_MODULE = Rule("unknown-module")
 RUN_JOB_CYCLE = Rule("run-job-cycle")
+NO_TARGET_TABLE = Rule("no-target-table", is_fixed=True)
+DEEP_RUNS = Rule("deep-runs", Severity.WARNING)
 UNKNOWN_TARGET = Rule("unknown-target")
 UNKNOWN_REFERENCE = Rule("unknown-reference")
 REFERENCE_IN_SQL = Rule("reference-in-sql")

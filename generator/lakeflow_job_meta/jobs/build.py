@@ -32,6 +32,8 @@ from lakeflow_job_meta.jobs.key_order import in_job_order, in_task_order
 from lakeflow_job_meta.jobs.layers import Layer, as_written, merge_layers
 from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, LocalPath, Patterns, with_paths
 from lakeflow_job_meta.jobs.model import Job, SqlFile, TaskOrigin
+from lakeflow_job_meta.jobs.neighbours import NO_NEIGHBOURS, Neighbours
+from lakeflow_job_meta.jobs.order import wait_for, without_idle_runs
 from lakeflow_job_meta.jobs.presets import Numbered, applies_to, presets_of, with_sources
 from lakeflow_job_meta.parsing.keys import MAX_TASK_KEY, job_key, task_key, task_key_problem
 from lakeflow_job_meta.parsing.model import Module, Source, SourceParameters
@@ -80,6 +82,7 @@ def build_job(
     output: str,
     target: str | None = None,
     sql: Mapping[str, str] = MappingProxyType({}),
+    neighbours: Neighbours = NO_NEIGHBOURS,
 ) -> Built:
     """Builds the job of one module, or of what could be read of a broken one.
 
@@ -91,9 +94,10 @@ def build_job(
         output: The folder that `jobs/` and `sql/` are in, relative to the project.
         target: The target that the job is for; None for all in which it is the same.
         sql: The files of inline SQL that the job has in other targets: their texts by their names in small letters.
+        neighbours: All modules, for one that waits for others or runs them.
     """
     presets = presets_of(module, project, target)
-    module = with_sources(module, presets)
+    module = without_idle_runs(with_sources(module, presets), neighbours, target)
     stages = Stages(module)
     sources = stages.in_order()
     if not sources and (last := next((each for each in module.sources if each.run_if is not None), None)):
@@ -105,7 +109,9 @@ def build_job(
         way_out = "" if target is None else f"; write `{target}: false` below 'targets' to leave it out there"
         message = f"the module {quoted(module.module_name)} has no active source{where}, so no job is created from it"
         return Built(None, (NO_ACTIVE_SOURCE.at(module.origin.key("sources"), message + way_out),))
-    builder = _Builder(module, project, output, stages, presets, _Variant(target, sql))
+    awaited = wait_for(module, neighbours, target)
+    builder = _Builder(module, project, output, stages, presets, _Variant(target, sql), awaited.layer)
+    builder.problems += awaited.problems
     settings, layers = builder.job_settings()
     tasks, origins = builder.tasks(sources)
     settings["tasks"] = tasks
@@ -133,6 +139,7 @@ class _Builder:
         stages: Stages,
         presets: list[Numbered],
         variant: _Variant,
+        after: Layer | None,
     ) -> None:
         self.module = module
         self.project = project
@@ -140,6 +147,7 @@ class _Builder:
         self.stages = stages
         self.presets = presets
         self.variant = variant
+        self.after = after
         self.sql_files: list[SqlFile] = []
         self.sql_names: set[str] = set()
         self.problems: list[Diagnostic] = []
@@ -177,6 +185,8 @@ class _Builder:
         if module.description is not None:
             origin = module.origin.at("description")
             layers.append(Layer("module", origin, module.description, ("description",), is_derived=True))
+        if self.after is not None:
+            layers.append(self.after)
         return _yielding([*layers, *as_written(Layer("module", module.origin.at("job_config"), module.job_config))])
 
     def tasks(self, sources: list[Source]) -> tuple[list[Value], tuple[TaskOrigin, ...]]:
@@ -373,6 +383,7 @@ def _yielding(layers: list[Layer]) -> list[Layer]:
     kept = []
     for layer in reversed(layers):
         value = layer.value
+        set_above.update(name for name in ACTIVE_DEFAULT_EXCLUSIVE if layer.prefix[:1] == (name,))
         if isinstance(value, dict) and not layer.prefix:
             if set_above:
                 value = _without(value, [key for key in ACTIVE_DEFAULT_EXCLUSIVE if key not in set_above])

@@ -12,6 +12,7 @@ from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.diagnostics.rules import NO_ACTIVE_SOURCE, UNKNOWN_TARGET
 from lakeflow_job_meta.jobs.build import Built, build_job
 from lakeflow_job_meta.jobs.model import Job
+from lakeflow_job_meta.jobs.neighbours import NO_NEIGHBOURS, NeedsOthers, Neighbours, names_of_others
 from lakeflow_job_meta.jobs.presets import differ_by_target
 from lakeflow_job_meta.jobs.task_types import INLINE_SQL
 from lakeflow_job_meta.parsing.model import Module
@@ -21,7 +22,12 @@ from lakeflow_job_meta.parsing.units import RawModule
 
 
 def build_module(
-    raw: RawModule, module: Module, project: Project, output: str, targets: Collection[str] | None
+    raw: RawModule,
+    module: Module,
+    project: Project,
+    output: str,
+    targets: Collection[str] | None,
+    neighbours: Neighbours | None,
 ) -> Built:
     """Builds the job of one module for all targets in which it exists.
 
@@ -31,9 +37,18 @@ def build_module(
         project: The project.
         output: The folder that `jobs/` and `sql/` are in, relative to the project.
         targets: The targets of the bundle; None where they are not known.
+        neighbours: All modules; None while they are not known.
+
+    Raises:
+        NeedsOthers: The module waits for others, or runs them, and they are not known.
     """
-    if not module.by_target and not differ_by_target(module, project):
-        return build_job(module, project, output)
+    others = names_of_others(module)
+    if others and neighbours is None:
+        raise NeedsOthers
+    known = neighbours or NO_NEIGHBOURS
+    follows_others = targets is not None and known.differ(others)
+    if not module.by_target and not differ_by_target(module, project) and not follows_others:
+        return build_job(module, project, output, neighbours=known)
     if targets is None and not module.targets:
         return Built(None, tuple(_not_known(module)))
     names = module.targets_among(targets or ())
@@ -47,12 +62,12 @@ def build_module(
     has_sql = any(
         path[-1:] == (INLINE_SQL,) for each in module.sources for path, _ in texts_in(each.transformation_config)
     )
-    for_all = build_job(module, project, output).job if has_sql else None
+    for_all = build_job(module, project, output, neighbours=known).job if has_sql else None
     sql = {file.name.casefold(): file.text for file in (for_all.sql_files if for_all is not None else ())}
     for name in names:
         found = parse_module(in_target(raw, name), project.task_keys).module or module
         own = replace(found, targets=module.targets, by_target=module.by_target)
-        built = build_job(own, project, output, name, sql)
+        built = build_job(own, project, output, name, sql, known)
         problems |= dict.fromkeys(built.diagnostics)
         if built.job is not None:
             variants[name] = built.job

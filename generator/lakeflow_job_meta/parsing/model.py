@@ -71,6 +71,18 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class After:
+    """What a module waits for before it starts: tables, and modules in the place of theirs, each with its place."""
+
+    tables: tuple[str, ...] = ()
+    modules: tuple[tuple[str, SourceRef], ...] = ()
+    when: str = "all"
+
+
+NOT_AFTER = After()
+
+
+@dataclass(frozen=True, slots=True)
 class Module:
     """One module of the metadata; it becomes one job.
 
@@ -100,6 +112,7 @@ class Module:
     parameters: SourceParameters | None = None
     adopt: Mapping[str, int] = field(default_factory=dict)
     formerly: tuple[str, ...] = ()
+    after: After = NOT_AFTER
 
     def targets_among(self, known: Collection[str]) -> tuple[str, ...]:
         """Returns the targets in which the job exists, of those that the bundle has."""

@@ -15,7 +15,7 @@ from lakeflow_job_meta._internal.trees import KeyPath, Value, merged, replaced
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, errors_among
 from lakeflow_job_meta.diagnostics.rules import UNUSABLE_NAME
 from lakeflow_job_meta.parsing.keys import TaskKeys, job_key, job_key_problem, task_key, task_key_problem
-from lakeflow_job_meta.parsing.model import LAST_TASKS, RUNS, Dependency, Module, Source, SourceParameters
+from lakeflow_job_meta.parsing.model import LAST_TASKS, NOT_AFTER, RUNS, After, Dependency, Module, Source, SourceParameters
 from lakeflow_job_meta.parsing.units import RawModule
 from lakeflow_job_meta.schema.validator import KeyHints, compare_module, fields_of
 
@@ -75,6 +75,7 @@ def parse_module(raw: RawModule, style: TaskKeys = TaskKeys.AS_WRITTEN) -> Parse
         parameters=_parameters(value),
         adopt={target: each for target, each in _map(value, "adopt").items() if isinstance(each, int)},
         formerly=_names(value, "formerly"),
+        after=_after(value.get("after"), origin.at("after")),
     )
     is_broken = raw.is_damaged or bool(errors_among(problems))
     return ParsedModule(module, is_broken, raw.is_damaged, name, key, origin, tuple(problems), raw.blueprint)
@@ -95,6 +96,20 @@ def _names(value: dict[str, Value], name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(each) for each in (found if isinstance(found, list) else [found]) if each))
 
 
+def _after(value: Value, origin: SourceRef) -> After:
+    if not value:
+        return NOT_AFTER
+    written: dict[str, Value] = value if isinstance(value, dict) else {"modules": value}
+    place = origin.at("modules") if isinstance(value, dict) else origin
+    modules = ((each, place.at(number)) for number, each in enumerate(_items(written, "modules")))
+    tables = (each for each in _items(written, "tables") if isinstance(each, str))
+    return After(
+        tuple(dict.fromkeys(tables)),
+        tuple((name, ref) for name, ref in modules if isinstance(name, str)),
+        str(written.get("when") or NOT_AFTER.when),
+    )
+
+
 def _by_target(value: dict[str, Value]) -> dict[str, Value]:
     found = value.get("targets")
     return found if isinstance(found, dict) else {}
@@ -110,7 +125,6 @@ def written_sources(module: dict[str, Value]) -> Iterator[tuple[dict[str, Value]
 
     What its job runs as other jobs and as its last tasks is told by the `source_type`, as in rows of a table.
     """
-    yield from ((each, ("sources", n)) for n, each in enumerate(_items(module, "sources")) if isinstance(each, dict))
     for number, item in enumerate(_items(module, RUNS)):
         run = {"module": item} if isinstance(item, str) else item
         if isinstance(run, dict):
@@ -125,6 +139,7 @@ def written_sources(module: dict[str, Value]) -> Iterator[tuple[dict[str, Value]
                 },
                 (RUNS, number),
             )
+    yield from ((each, ("sources", n)) for n, each in enumerate(_items(module, "sources")) if isinstance(each, dict))
     for field in LAST_TASKS:
         last = module.get(field)
         paths = enumerate(last) if isinstance(last, list) else [(None, last)]
