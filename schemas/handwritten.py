@@ -110,7 +110,7 @@ METADATA_FORMS: dict[str, dict[str, Schema | None]] = {
         "task": described(
             "The task that runs for every input, written like a transformation_config.",
             or_reference(ref("iteration_task")),
-        )
+        ),
     },
 }
 
@@ -294,9 +294,7 @@ METADATA_DEFINITIONS: dict[str, Schema] = {
                 "after": {**AFTER, **or_reference(or_null({"anyOf": [listing(STRING), AFTER_MAP]}))},
                 "sources": described("What the job does.", listing(ref("blueprint_source"))),
                 "runs": described("Modules whose jobs it runs.", or_null(or_reference(listing(ref("run"))))),
-                **{
-                    field: {**schema, **or_null(or_reference(_BLUEPRINT_LAST))} for field, schema in LAST_TASKS.items()
-                },
+                **{field: {**schema, **or_null(or_reference(_BLUEPRINT_LAST))} for field, schema in LAST_TASKS.items()},
             },
             required=["sources"],
         ),

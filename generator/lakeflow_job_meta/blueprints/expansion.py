@@ -16,7 +16,15 @@ from lakeflow_job_meta._internal.trees import KeyPath, Value, by_item_key, by_it
 from lakeflow_job_meta.blueprints.model import Blueprint, Library, SourceTemplate
 from lakeflow_job_meta.blueprints.parameters import Resolved, given_at, resolve
 from lakeflow_job_meta.blueprints.template import PLACEHOLDER, names_in, placeholders_in
-from lakeflow_job_meta.diagnostics.model import Diagnostic, Location, SourceRef, Subject, dotted, nearest, steps_of_source
+from lakeflow_job_meta.diagnostics.model import (
+    Diagnostic,
+    Location,
+    SourceRef,
+    Subject,
+    dotted,
+    nearest,
+    steps_of_source,
+)
 from lakeflow_job_meta.diagnostics.rules import CONFLICTING_ROWS, TOO_MUCH, UNKNOWN_BLUEPRINT
 from lakeflow_job_meta.parsing.model import LAST_TASKS, RUNS
 from lakeflow_job_meta.parsing.units import BlueprintUse, RawModule

@@ -83,8 +83,8 @@ def failures_are_seen(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
         path = (name, "on_failure")
         if last is not None and value_at(job.settings, path)[1]:
             message = (
-                f"nobody is told where a task fails and {quoted(last.source_id)} succeeds: a run has failed only if its "
-                "last tasks have; let that one fail at its end, or give the tasks notifications of their own"
+                f"nobody is told where a task fails and {quoted(last.source_id)} succeeds: a run has failed only if "
+                "its last tasks have; let that one fail at its end, or give the tasks notifications of their own"
             )
             yield rules.HIDDEN_FAILURE.at(job.origin_of(path, of_key=True), message)
 

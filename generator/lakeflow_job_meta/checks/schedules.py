@@ -36,7 +36,9 @@ def one_way_to_start(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     if len(given) > 1:
         message = f"a job has one way to start, but here are {listing(given)}"
         # The trigger of `after` is not written as one.
-        path = ("trigger", "table_update") if given[1] == "trigger" and job.module.after is not NOT_AFTER else given[1:2]
+        path = (
+            ("trigger", "table_update") if given[1] == "trigger" and job.module.after is not NOT_AFTER else given[1:2]
+        )
         yield SEVERAL_TRIGGERS.at(job.origin_of(tuple(path), of_key=True), message)
     trigger = job.settings.get("trigger")
     kinds = [name for name in trigger if name in _TRIGGERS] if isinstance(trigger, dict) else []
@@ -59,7 +61,9 @@ def triggers_are_right(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
         names = value_at(job.settings, ("trigger", kind, "table_names"))[1]
         for number, name in enumerate(names if isinstance(names, list) else ()):
             if isinstance(name, str) and not is_table_name(name):
-                message = f"a table to wait for is named with catalog and schema, such as main.silver.orders, not {name!r}"
+                message = (
+                    f"a table to wait for is named with catalog and schema, such as main.silver.orders, not {name!r}"
+                )
                 yield UNKNOWN_VALUE.at(_place_of_table(job, number, name), message)
         for field in _SECONDS:
             seconds = value_at(job.settings, ("trigger", kind, field))[1]

@@ -16,7 +16,6 @@ from lakeflow_job_meta.parsing.model import LAST_TASKS, Source
 from lakeflow_job_meta.parsing.modules import hints_at, parse_sources
 from lakeflow_job_meta.schema.validator import compare_module
 
-
 _SOURCES = ("sources", *LAST_TASKS)
 """What adds sources to a module."""
 

@@ -100,10 +100,10 @@ def build_job(
     module = without_idle_runs(with_sources(module, presets), neighbours, target)
     stages = Stages(module)
     sources = stages.in_order()
-    if not sources and (last := next((each for each in module.sources if each.run_if is not None), None)):
-        if all(each.run_if is not None for each in module.sources):
-            message = f"{quoted(last.source_id)} runs after the other tasks of the module, and there are none"
-            return Built(None, (LAST_TASK.at(last.origin.at("source_id"), f"{message}; add them below 'sources'"),))
+    if module.sources and all(each.run_if is not None for each in module.sources):
+        last = module.sources[0]
+        message = f"{quoted(last.source_id)} runs after the other tasks of the module, and there are none"
+        return Built(None, (LAST_TASK.at(last.origin.at("source_id"), f"{message}; add them below 'sources'"),))
     if not sources:
         where = "" if target is None else f" in the target {quoted(target)}"
         way_out = "" if target is None else f"; write `{target}: false` below 'targets' to leave it out there"

@@ -1,4 +1,4 @@
-"""Modules that wait for others, or run them: the trigger of `after`, and the modules of `runs` that have a job. Pure."""
+"""Modules that wait for others, or run them: the trigger of `after`, and which modules of `runs` have a job. Pure."""
 
 from __future__ import annotations
 
@@ -90,4 +90,3 @@ def _has_job(name: str, neighbours: Neighbours, target: str | None) -> bool:
     """Says so of one that is not known, too: that is reported."""
     found = neighbours.get(name, target)
     return found is None or found.has_job
-

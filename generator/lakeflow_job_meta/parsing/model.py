@@ -9,7 +9,6 @@ from enum import Enum
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.diagnostics.model import SourceRef
 
-
 LAST_TASKS = {"on_failure": "AT_LEAST_ONE_FAILED", "finally": "ALL_DONE"}
 """What a module runs after all else, by the field or the `source_type` that says so; and with which `run_if`."""
 

@@ -15,7 +15,16 @@ from lakeflow_job_meta._internal.trees import KeyPath, Value, merged, replaced
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, errors_among
 from lakeflow_job_meta.diagnostics.rules import UNUSABLE_NAME
 from lakeflow_job_meta.parsing.keys import TaskKeys, job_key, job_key_problem, task_key, task_key_problem
-from lakeflow_job_meta.parsing.model import LAST_TASKS, NOT_AFTER, RUNS, After, Dependency, Module, Source, SourceParameters
+from lakeflow_job_meta.parsing.model import (
+    LAST_TASKS,
+    NOT_AFTER,
+    RUNS,
+    After,
+    Dependency,
+    Module,
+    Source,
+    SourceParameters,
+)
 from lakeflow_job_meta.parsing.units import RawModule
 from lakeflow_job_meta.schema.validator import KeyHints, compare_module, fields_of
 

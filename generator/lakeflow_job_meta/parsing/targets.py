@@ -46,7 +46,7 @@ _FIELDS_OF_SOURCES = ("sources", RUNS, *LAST_TASKS)
 
 
 def _id_of(source: Value) -> str:
-    """Returns what names a source below a target, of a module that is run that one; a source without a name has none."""
+    """Returns what names a source below a target: of one of `runs` the module; a source without a name has none."""
     fields = _map(source)
     found = source if isinstance(source, str) else fields.get("source_id", fields.get("module"))
     return found if isinstance(found, str) else ""

@@ -8,7 +8,15 @@ from pathlib import Path
 
 from lakeflow_job_meta._internal.fs import MAX_BYTES, read_file
 from lakeflow_job_meta._internal.trees import KeyPath, value_at
-from lakeflow_job_meta.diagnostics.model import Diagnostic, Location, SourceRef, Subject, UnreadableDocument, dotted, steps_of_source
+from lakeflow_job_meta.diagnostics.model import (
+    Diagnostic,
+    Location,
+    SourceRef,
+    Subject,
+    UnreadableDocument,
+    dotted,
+    steps_of_source,
+)
 from lakeflow_job_meta.diagnostics.rules import DUPLICATE_KEY, NOT_A_VALUE, UNREADABLE
 from lakeflow_job_meta.text.yaml_errors import Fault, Mark
 from lakeflow_job_meta.text.yaml_reader import YamlText, read_yaml

@@ -277,8 +277,7 @@ WRONG = {
         "'a' waits for 'close', which runs after all other tasks; wait for one of these [last-task]",
     ),
     "with the name of a source": (
-        f"sources: [{{source_id: tell, execution_order: 1, {TASK}}}]\n"
-        f"        on_failure: {{source_id: ‸tell, {TASK}}}",
+        f"sources: [{{source_id: tell, execution_order: 1, {TASK}}}]\n        on_failure: {{source_id: ‸tell, {TASK}}}",
         "the source 'tell' is there already",
     ),
     "with dependencies of its own": (
@@ -307,7 +306,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("written, expected", WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize(("written", "expected"), WRONG.values(), ids=WRONG)
 def test_a_last_task_is_refused(project, written, expected):
     text, place = at_caret(f"\n    modules:\n      - module_name: sales\n        {written}\n")
     problems = project.problems(text)
@@ -341,7 +340,7 @@ RETRIES = {
 }
 
 
-@pytest.mark.parametrize("written, expected", RETRIES.items())
+@pytest.mark.parametrize(("written", "expected"), RETRIES.items())
 def test_a_setting_of_retries_that_has_no_effect_is_reported(project, written, expected):
     task = f"transformation_config: {{notebook_path: /Workspace/a, {written}}}"
     problems = project.problems(

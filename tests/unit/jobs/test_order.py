@@ -18,9 +18,7 @@ TASK = "transformation_config: {notebook_path: /Workspace/a}"
 
 def writer(name: str, table: str | None = None, more: str = "") -> str:
     config = f"target_config: {{catalog: main, schema: silver, table: {table}}}, " if table else ""
-    return (
-        f"  - {{module_name: {name}, {more}sources: [{{source_id: load, execution_order: 1, {config}{TASK}}}]}}\n"
-    )
+    return f"  - {{module_name: {name}, {more}sources: [{{source_id: load, execution_order: 1, {config}{TASK}}}]}}\n"
 
 
 CUSTOMERS, ORDERS = writer("customers", "customers"), writer("orders", "orders")
@@ -56,7 +54,7 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("after, expected", WAYS.items())
+@pytest.mark.parametrize(("after", "expected"), WAYS.items())
 def test_a_module_starts_when_tables_or_those_of_modules_are_new(project, after, expected):
     project.write("databricks.yml", project.read("databricks.yml") + "\n").write_text(
         "bundle: {name: t}\nvariables: {catalog: {default: main}}\ntargets: {dev: {}, prod: {}}\n"
@@ -247,7 +245,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("first, second, expected", WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize(("first", "second", "expected"), WRONG.values(), ids=WRONG)
 def test_what_a_module_cannot_wait_for(project, first, second, expected):
     text, place = at_caret("modules:\n" + first + second)
     problems = problems_of(project, text.removeprefix("modules:\n"))
@@ -265,7 +263,9 @@ def test_a_circle_over_what_runs_and_what_waits_is_printed_as_a_path(project):
         writer("c", "c"),
     )
     text = "jobs start each other without end: "
-    assert [each.split(text)[1].partition(" [")[0] for each in problems] == ["a -> b -> c -> a"] + 2 * ["b -> c -> a -> b"]
+    assert [each.split(text)[1].partition(" [")[0] for each in problems] == ["a -> b -> c -> a"] + 2 * [
+        "b -> c -> a -> b"
+    ]
 
 
 NAMES = "abcdef"
@@ -275,7 +275,10 @@ NAMES = "abcdef"
 def orders_of_modules(draw: st.DrawFn) -> dict[str, tuple[str, list[str]]]:
     """Modules that wait for tables of others, or run others, or neither; in circles, too."""
     return {
-        name: (draw(st.sampled_from(["after", "runs"])), draw(st.lists(st.sampled_from(NAMES), max_size=2, unique=True)))
+        name: (
+            draw(st.sampled_from(["after", "runs"])),
+            draw(st.lists(st.sampled_from(NAMES), max_size=2, unique=True)),
+        )
         for name in NAMES
     }
 
@@ -307,7 +310,10 @@ def test_circles_and_depths_are_found_as_a_naive_search_finds_them(project, modu
         written += writer(name, name, field)
     problems = problems_of(project, written)
     circles = {
-        each for problem in problems if "[run-job-cycle]" in problem for each in re.findall(r"\b[a-f]\b(?= ->)", problem)
+        each
+        for problem in problems
+        if "[run-job-cycle]" in problem
+        for each in re.findall(r"\b[a-f]\b(?= ->)", problem)
     } | {each[1] for problem in problems for each in re.findall(r"'[a-f]'(?= waits for itself)", problem)}
     assert circles == on_a_circle(modules)
     if not circles:
@@ -316,7 +322,7 @@ def test_circles_and_depths_are_found_as_a_naive_search_finds_them(project, modu
 
 
 @pytest.mark.parametrize(
-    "config, expected",
+    ("config", "expected"),
     [
         ({"catalog": "main", "schema": "silver", "table": "orders"}, "main.silver.orders"),
         ({"table": "main.silver.orders"}, "main.silver.orders"),

@@ -191,7 +191,9 @@ def test_a_valid_module_is_built_with_every_value_that_was_written(value):
     own = [source for source in found.module.sources if source.origin.path[0] == "sources"]
     last = [source for source in found.module.sources if source.run_if is not None]
     written_last = [value.get("on_failure") or [], value.get("finally") or []]
-    names_of_last = [each["source_id"] for part in written_last for each in (part if isinstance(part, list) else [part])]
+    names_of_last = [
+        each["source_id"] for part in written_last for each in (part if isinstance(part, list) else [part])
+    ]
     assert [each.source_id for each in last] == names_of_last
     for source, written in zip(own, value["sources"], strict=True):
         assert source.source_id == written["source_id"]
