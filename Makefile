@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SPARK := .venv-spark
 SPARK_STAMP := $(SPARK)/.installed
+SITE := .venv-site
+SITE_STAMP := $(SITE)/.installed
 LOWEST := .venv-lowest
 LOWEST_STAMP := $(LOWEST)/.installed
 
@@ -14,7 +16,7 @@ PYTEST := $(BIN)/python -m pytest
 export PYTEST_XDIST_AUTO_NUM_WORKERS := $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 PARALLEL := -n auto --dist worksteal
 
-.PHONY: run test coverage test-slow test-lowest wheel soak test-spark lint types bench clean
+.PHONY: run test coverage test-slow test-lowest wheel soak test-spark site lint types bench clean
 
 # Reads a Delta control table, writes bundle files, changes one row and shows the difference.
 run: $(STAMP)
@@ -47,6 +49,12 @@ test-spark: $(SPARK_STAMP)
 soak: $(STAMP)
 	@$(PYTEST) -m soak -s tests/slow/test_soak.py
 
+# The documentation as a site, built strictly into build/site; then every link of it, and its pages in a browser.
+# Chromium is taken from PATH; without one the tests that need it are skipped.
+site: $(SITE_STAMP) $(STAMP)
+	@NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --quiet
+	@$(PYTEST) -m site tests/site
+
 lint: $(STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -77,6 +85,13 @@ $(SPARK_STAMP): pyproject.toml
 	@$(SPARK)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,spark]"
 	@touch $(SPARK_STAMP)
 
+$(SITE_STAMP): pyproject.toml
+	@echo "Installing mkdocs into $(SITE) ..."
+	@$(PYTHON) -m venv $(SITE)
+	@echo '*' > $(SITE)/.gitignore
+	@$(SITE)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[site]"
+	@touch $(SITE_STAMP)
+
 $(LOWEST_STAMP): pyproject.toml $(STAMP)
 	@echo "Installing the lowest versions into $(LOWEST) ..."
 	@$(BIN)/uv --quiet venv --clear --python $(BIN)/python $(LOWEST)
@@ -86,4 +101,4 @@ $(LOWEST_STAMP): pyproject.toml $(STAMP)
 	@touch $(LOWEST_STAMP)
 
 clean:
-	rm -rf $(VENV) $(SPARK) $(LOWEST) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) $(SPARK) $(SITE) $(LOWEST) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

@@ -2,11 +2,13 @@
 
     python website/reference.py            # --check only says which pages are stale
 
-Commands come from click, as `--help` shows them; fields and keys from the JSON Schemas that the tool checks with.
+Commands come from click, as `--help` shows them; fields and keys from the JSON Schemas that the tool checks with. Of the
+Python names only the list is written; their signatures and docstrings are filled in when the site is built.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import sys
@@ -17,6 +19,7 @@ from typing import Any
 
 import click
 
+import lakeflow_job_meta
 from lakeflow_job_meta.cli.main import cli
 from lakeflow_job_meta.schema.validator import load_schema
 
@@ -64,13 +67,36 @@ TITLES = {
 """Headings where the name of an object does not say enough."""
 
 
+PYTHON = """\
+# Python: every function and class
+
+Written by `website/reference.py` from the names in `dir(lakeflow_job_meta)`; signatures and docstrings are filled in when
+the site is built. With words and examples: [Python](python.md).
+"""
+
+
 def pages() -> dict[str, str]:
     """Returns the text of every page by the name of its file."""
     return {
         "reference-commands.md": COMMANDS + "".join(_commands(cli, "ljm")),
         "reference-metadata.md": METADATA + "".join(_objects("metadata")),
         "reference-project-file.md": PROJECT + "".join(_objects("project")),
+        "reference-python.md": PYTHON + "".join(_names()),
     }
+
+
+def _names() -> Iterator[str]:
+    groups: dict[str, list[str]] = {"Functions": [], "Classes for notebooks": [], "Results": [], "Errors": []}
+    for name in dir(lakeflow_job_meta):
+        value = getattr(lakeflow_job_meta, name)
+        if inspect.isfunction(value):
+            groups["Functions"].append(name)
+        elif inspect.isclass(value):
+            in_api = value.__module__.startswith("lakeflow_job_meta.api.") and not name.endswith("Result")
+            is_error = issubclass(value, Exception)
+            groups["Errors" if is_error else "Classes for notebooks" if in_api else "Results"].append(name)
+    for title, names in groups.items():
+        yield f"\n## {title}\n" + "".join(f"\n::: lakeflow_job_meta.{name}\n" for name in names)
 
 
 def _commands(group: click.Group, above: str) -> Iterator[str]:
