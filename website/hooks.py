@@ -5,6 +5,7 @@ Reads pages and changes their text on the way into the site; no file is written.
 
 from __future__ import annotations
 
+import html
 import os
 import re
 from pathlib import Path
@@ -19,6 +20,8 @@ OUTSIDE = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "bench/README.md")
 
 _FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 _COMMENT = re.compile(r"^<!-- .* -->\n", re.MULTILINE)
+_PIPE = r"\|"
+_CODE_WITH_A_PIPE = re.compile(r"`([^`\n]*\\\|[^`\n]*)`")
 _LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)\s#]+)(#[^)\s]*)?\)")
 
 
@@ -32,7 +35,14 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Leaves out what tests read, and lets links lead to pages of the site or become plain names of files."""
     parts = _FENCED.split(_COMMENT.sub("", markdown))
-    return "".join(part if part.startswith("```") else _with_links(part, page, files) for part in parts)
+    return "".join(part if part.startswith("```") else _with_links(_with_pipes(part), page, files) for part in parts)
+
+
+def _with_pipes(text: str) -> str:
+    """Writes code that has an escaped pipe, as GitHub wants it in tables, so that Markdown in Python shows it too."""
+    return _CODE_WITH_A_PIPE.sub(
+        lambda match: f"<code>{html.escape(match.group(1)).replace(_PIPE, '&#124;')}</code>", text
+    )
 
 
 def _with_links(text: str, page: Page, files: Files) -> str:
@@ -52,6 +62,8 @@ def _with_links(text: str, page: Page, files: Files) -> str:
         if files.get_file_from_path(uri) is None:
             # A file of the repository, which is no page: its name says where it is.
             return words if not path.exists() or path.name in words else f"{words} (`{uri}`)"
+        if words.removeprefix("docs/") == path.name:  # on the site a page is known by its title
+            words = path.read_text(encoding="utf-8").partition("# ")[2].partition("\n")[0]
         return f"[{words}]({os.path.relpath(uri, Path(name).parent)}{anchor})"
 
     return _LINK.sub(of_the_site, text)

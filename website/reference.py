@@ -2,8 +2,8 @@
 
     python website/reference.py            # --check only says which pages are stale
 
-Commands come from click, as `--help` shows them; fields and keys from the JSON Schemas that the tool checks with. Of the
-Python names only the list is written; their signatures and docstrings are filled in when the site is built.
+Commands come from click, as `--help` shows them; fields and keys from the JSON Schemas that the tool checks with. Of
+Python only the list of names is written; signatures and docstrings are filled in when the site is built.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ TITLES = {
 PYTHON = """\
 # Python: every function and class
 
-Written by `website/reference.py` from the names in `dir(lakeflow_job_meta)`; signatures and docstrings are filled in when
-the site is built. With words and examples: [Python](python.md).
+Written by `website/reference.py` from the names in `dir(lakeflow_job_meta)`; signatures and docstrings are filled in
+when the site is built. With words and examples: [Python](python.md).
 """
 
 

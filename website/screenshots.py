@@ -2,13 +2,14 @@
 
     python website/screenshots.py            # --check only says which ones show what the command no longer prints
 
-A scene is a project in a folder of its own and the commands that are shown. They run on a terminal of 88 columns, with
+A scene is what is done to a project, and the commands that are shown. They run on a terminal of 88 columns, with
 a stand-in for the `databricks` command and a workspace on loopback. What was printed is in the picture as text too, for
 readers who do not see it, and for `--check`.
 """
 
 from __future__ import annotations
 
+import atexit
 import html
 import io
 import os
@@ -20,6 +21,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -55,42 +57,44 @@ _FORMAT = """\
 """
 
 
-def _loads(folder: Path) -> Path:
+@cache
+def _loads() -> Path:
+    """A project that was made from a CSV file and generated, once for all scenes; they copy it."""
+    folder = Path(tempfile.mkdtemp(prefix="ljm-pictures-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     (folder / "tables.csv").write_text(TABLES, encoding="utf-8")
-    _quietly(folder, "ljm", "init", "loads", "--csv", "tables.csv", "--warehouse-id", "0123456789abcdef")
-    project = folder / "loads"
-    _quietly(project, "ljm", "generate")
-    return project
+    for command in ("init loads --csv tables.csv --warehouse-id 0123456789abcdef", "generate --project loads"):
+        ljm = [sys.executable, "-m", "lakeflow_job_meta", *command.split()]
+        subprocess.run(ljm, cwd=folder, check=True, capture_output=True)
+    return folder / "loads"
 
 
-def _with_retries(folder: Path) -> Path:
-    project = _loads(folder)
+def _as_it_is(project: Path) -> None:
+    """Changes nothing."""
+
+
+def _with_retries(project: Path) -> None:
     _replace(project / "metadata/blueprints.yml", "notebook_path", "max_retries: 2\n            notebook_path")
     _replace(project / "data/tables.csv", "full,,false", "full,,true")
-    return project
 
 
-def _with_a_wrong_cell(folder: Path) -> Path:
-    project = _loads(folder)
+def _with_a_wrong_cell(project: Path) -> None:
     _replace(project / "metadata/blueprints.yml", "load_type: {type: text}", _LOAD_TYPE)
     _replace(project / "data/tables.csv", "orders,full", "orders,ful")
-    return project
 
 
-def _without_files(folder: Path) -> Path:
-    project = _loads(folder)
+def _without_files(project: Path) -> None:
     shutil.rmtree(project / "resources")
-    return project
 
 
 _PROMPT = "\x1b[1;32m$\x1b[0m "
 _LOAD_TYPE = "load_type: {type: text, one_of: [full, incremental]}"
 
-SCENES: dict[str, tuple[str, Callable[[Path], Path], tuple[str, ...]]] = {
+SCENES: dict[str, tuple[str, Callable[[Path], None], tuple[str, ...]]] = {
     "generate": ("ljm generate writes one file for each job", _without_files, ("ljm generate",)),
     "plan": ("ljm plan folds the same change of many jobs into one", _with_retries, ("ljm plan",)),
     "error": ("ljm validate shows a mistake at its cell", _with_a_wrong_cell, ("ljm validate",)),
-    "doctor": ("ljm doctor lists what a deployment needs", _loads, ("ljm doctor",)),
+    "doctor": ("ljm doctor lists what a deployment needs", _as_it_is, ("ljm doctor",)),
 }
 
 
@@ -105,7 +109,8 @@ def record(name: str) -> tuple[str, str]:
     """Runs the commands of a scene; returns what a terminal got from them, with and without colours."""
     _, prepare, commands = SCENES[name]
     with tempfile.TemporaryDirectory() as folder, _surroundings(Path(folder)) as environment:
-        project = prepare(Path(folder))
+        project = shutil.copytree(_loads(), Path(folder) / "loads")
+        prepare(project)
         shown = "".join(
             f"\x1b[1;32m$\x1b[0m \x1b[1m{line}\x1b[0m\n{_on_a_terminal(project, line)}" for line in commands
         )
@@ -168,10 +173,6 @@ def _on_a_terminal(folder: Path, line: str) -> str:
     os.close(ours)
     process.wait()
     return written.decode().replace("\r\n", "\n")
-
-
-def _quietly(folder: Path, *command: str) -> None:
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
 
 
 def _replace(path: Path, old: str, new: str) -> None:
