@@ -147,7 +147,9 @@ def _surroundings(folder: Path) -> Iterator[dict[str, str]]:
         command = install_stand_in(folder / "bin")
         os.environ.update(cli_environment(workspace.url, workspace.token, folder / "databricks"))
         os.environ.update({"COLUMNS": str(COLUMNS), "TERM": "xterm-256color", "PYTHONUTF8": "1"})
-        os.environ.pop("NO_COLOR", None)
+        for name in before:
+            if name.startswith(("DATABRICKS_CLI", "BUNDLE_VAR_", "LJM_")) or name in ("NO_COLOR", "CI"):
+                del os.environ[name]
         os.environ["PATH"] = os.pathsep.join([str(command.parent), str(Path(sys.executable).parent), before["PATH"]])
         try:
             yield dict(os.environ)
