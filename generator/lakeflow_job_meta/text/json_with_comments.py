@@ -94,10 +94,11 @@ def _added(text: str, plain: str, start: int, members: Sequence[_Member], key: s
         return f"{head}{'' if head.endswith(chr(10)) else newline}{indent}{member}{newline}{outer}{text[close:]}"
     last = members[-1].end
     close = _skip(plain, last)
-    line_end = next((at for at in range(last, close) if plain[at] in "\r\n"), last)
-    has_comma = "," in _without_comments(text)[last:close]
-    between = text[last:line_end]
-    return f"{text[:last]}{'' if has_comma else ','}{between}{newline}{indent}{member}{text[line_end:]}"
+    line_end = next((at for at in range(last, close) if plain[at] in "\r\n"), None)
+    if line_end is None:
+        return f"{text[:last]},{newline}{indent}{member}{newline}{outer}{text[last:].lstrip(' ')}"
+    comma = "" if "," in _without_comments(text)[last:close] else ","
+    return f"{text[:last]}{comma}{text[last:line_end]}{newline}{indent}{member}{text[line_end:]}"
 
 
 def _members(plain: str, start: int) -> Iterator[_Member]:
