@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from lakeflow_job_meta._internal.text import did_you_mean, quoted
-from lakeflow_job_meta.cli.params import format_option
 from lakeflow_job_meta.cli.report import show_json
 from lakeflow_job_meta.diagnostics.catalog import explain, explain_all, explanation_object, explanations
 from lakeflow_job_meta.diagnostics.rules import RULES
@@ -17,7 +16,13 @@ from lakeflow_job_meta.jobs.task_settings_page import task_settings_page
 @click.argument("code", required=False)
 @click.option("--all", "show_all", is_flag=True, help="Explain every code; this is docs/checks.md.")
 @click.option("--task-settings", is_flag=True, help="Explain which settings each kind of task takes.")
-@format_option(["text", "json"], "As Markdown or JSON; without CODE, JSON has every code whole.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="As text in Markdown, or JSON, which without CODE has every code whole.",
+)
 def command(code: str | None, show_all: bool, task_settings: bool, form: str) -> None:
     """Explain a code: what it means, an example, and the remedy.
 

@@ -1,7 +1,7 @@
 """A metadata file with every property of the format, each under a comment that says what it is.
 
-In: the shipped schema, and `templates/example.yml`, which has the values. Out: text. What the example leaves out, such as
-most settings of jobs, is there as comments.
+In: the shipped schema, and `templates/example.yml`, which has the values. Out: text. What the example leaves out, such
+as most settings of jobs, is there as comments.
 """
 
 from __future__ import annotations
@@ -67,17 +67,17 @@ class _Notes:
 
     def _visit_map(self, value: dict[str, Value], option: Schema, path: KeyPath) -> None:
         properties: dict[str, Schema] = option.get("properties", {})
-        first = next(iter(value), None)
-        for key, inside in properties.items() if first is not None else ():
+        for key, inside in properties.items() if value else ():
+            first = next(iter(value))
             about = (key, str(inside.get("description", "")))
             self._known.setdefault(about, ((*path, first), inside))
             if key in value:
                 self._used.setdefault(about, (*path, key))
         others = option.get("additionalProperties")
         for key, item in value.items():
-            inside = properties.get(key, others)
-            if isinstance(inside, dict):
-                self.visit(item, inside, (*path, key))
+            below = properties.get(key, others)
+            if isinstance(below, dict):
+                self.visit(item, below, (*path, key))
 
     def comments(self) -> Iterator[tuple[KeyPath, list[str]]]:
         """Yields comments, and the key that they stand above."""

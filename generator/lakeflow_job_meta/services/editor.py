@@ -162,13 +162,12 @@ def _lines_to_add(wanted: dict[str, list[str]]) -> list[str]:
 def _with_modelines(project: Project) -> Iterator[EditorFile]:
     """Yields the YAML files of a project, each with a line that names its schema unless it has one."""
     yield from _named(project, "project", [PROJECT_FILE, *_policy_files(project)])
-    found: list[str] = []
-    for location in _yaml_locations(project):
-        try:
-            found += (label for label, _ in FilePattern(project.folder, location, YAML_SUFFIXES).files())
-        except OSError as error:
-            raise OperationFailed(f"{location!r} cannot be read: {error.strerror or error}.") from error
-    yield from _named(project, "metadata", found)
+    patterns = [FilePattern(project.folder, location, YAML_SUFFIXES) for location in _yaml_locations(project)]
+    try:
+        labels = [label for pattern in patterns for label, _ in pattern.files()]
+    except OSError as error:
+        raise OperationFailed(f"{error.filename} cannot be read: {error.strerror or error}.") from error
+    yield from _named(project, "metadata", labels)
 
 
 def _named(project: Project, schema: str, paths: Sequence[str]) -> Iterator[EditorFile]:

@@ -65,20 +65,20 @@ def _set(root: Value, path: Sequence[str], value: Value) -> Value:
 def _edited(text: str, path: Sequence[str], value: Value) -> str | None:
     plain = _plain(text)
     start = _skip(plain, 0)
+    old: _Member | None = None
     for number, key in enumerate(path):
         if plain[start] != "{":
             return None
         members = [*_members(plain, start)]
-        found = next((each for each in members if each.key == key), None)
-        if found is None:
+        old = next((each for each in members if each.key == key), None)
+        if old is None:
             for missing in reversed(path[number + 1 :]):
                 value = {missing: value}
             return _added(text, plain, start, members, key, value)
-        start = found.start
-    old = text[found.start : found.end] if path and found is not None else ""
-    if old != plain[found.start : found.end]:
+        start = old.start
+    if old is None or text[old.start : old.end] != plain[old.start : old.end]:
         return None
-    return f"{text[: found.start]}{_written(text, value, _indent_at(text, found.at))}{text[found.end :]}"
+    return f"{text[: old.start]}{_written(text, value, _indent_at(text, old.at))}{text[old.end :]}"
 
 
 def _added(text: str, plain: str, start: int, members: Sequence[_Member], key: str, value: Value) -> str:
