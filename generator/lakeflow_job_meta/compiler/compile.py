@@ -14,6 +14,7 @@ from lakeflow_job_meta.compiler.cache.cache import CompilationCache
 from lakeflow_job_meta.compiler.link import link
 from lakeflow_job_meta.compiler.overrides import unknown_overrides
 from lakeflow_job_meta.compiler.parallel import ParallelCompiler, Workers
+from lakeflow_job_meta.compiler.left_out import missing_include, sources_without_files
 from lakeflow_job_meta.compiler.placeholders import placeholder_values
 from lakeflow_job_meta.compiler.result import Compilation, UnitResult
 from lakeflow_job_meta.compiler.unit import CompilePass, UnitCompiler
@@ -77,6 +78,8 @@ def compile_project(
         *bundle.problems,
         *unknown_overrides(bundle, compilation),
         *placeholder_values(bundle, compilation),
+        *missing_include(project, bundle, compilation),
+        *sources_without_files(project, snapshots),
         *preset_problems(project, bundle, compilation),
         *policy_problems(project, bundle, compilation),
     ]
