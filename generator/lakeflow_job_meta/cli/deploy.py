@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -109,8 +110,8 @@ def deploy_and_show(project: Project, target: str | None, backend: CliBackend, o
 
 
 def show_plan(plan: BundlePlan) -> None:
-    """Shows which jobs a plan changes and how, in the words of `ljm plan --live`."""
-    for line in workspace_lines(plan):
+    """Shows which jobs a plan changes and how, in the words of `ljm plan --live`; the rest was shown on the way."""
+    for line in workspace_lines(replace(plan, kept=(), first_paused=())):
         echo(one_line(line))
 
 

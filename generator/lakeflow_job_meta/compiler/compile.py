@@ -11,10 +11,10 @@ from dataclasses import replace
 
 from lakeflow_job_meta.checks.file_lookups import FileLookups
 from lakeflow_job_meta.compiler.cache.cache import CompilationCache
+from lakeflow_job_meta.compiler.left_out import missing_include, sources_without_files
 from lakeflow_job_meta.compiler.link import link
 from lakeflow_job_meta.compiler.overrides import unknown_overrides
 from lakeflow_job_meta.compiler.parallel import ParallelCompiler, Workers
-from lakeflow_job_meta.compiler.left_out import missing_include, sources_without_files
 from lakeflow_job_meta.compiler.placeholders import placeholder_values
 from lakeflow_job_meta.compiler.result import Compilation, UnitResult
 from lakeflow_job_meta.compiler.unit import CompilePass, UnitCompiler
