@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import sys
@@ -22,6 +23,7 @@ from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import BundleDeclarations, read_bundle_declarations, target_named
 from lakeflow_job_meta.config.model import MetadataSource, Project
 from lakeflow_job_meta.deployment.databricks_cli.client import DatabricksCli, check_version, find_cli
+from lakeflow_job_meta.deployment.databricks_cli.known_settings import unknown_settings
 from lakeflow_job_meta.deployment.select_backend import workspace_address
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.diagnostics.rules import NOT_UPLOADED
@@ -36,6 +38,7 @@ from lakeflow_job_meta.workspace.address import why_nobody_answers
 from lakeflow_job_meta.workspace.client import ResourceMissing, Workspace, workspace_errors
 
 _LOGIN_SECONDS = 60
+_SCHEMA_SECONDS = 60
 
 _Check = tuple[str, Callable[[], str]]
 """What is checked, and a function that returns what was found or raises what is wrong."""
@@ -90,7 +93,7 @@ def _checks(folder: Path | None, target: str | None) -> Iterator[_Check]:
     if outdated := outdated_schemas(project):
         yield ("editor", partial(_editor, outdated))
     yield from _rows_checks(project, remote=False)
-    yield ("databricks CLI", lambda: check_version(replace(cli, program=find_cli(os.environ))))
+    yield ("databricks CLI", lambda: _cli(replace(cli, program=find_cli(os.environ)), compiled()))
     address = workspace_address(project, target_named(target))
     unanswered = why_nobody_answers(address) if address is not None else None
     if address is not None:
@@ -144,6 +147,20 @@ def _variables(compilation: Compilation, target: str | None) -> str:
     if found:
         raise OperationFailed(f"what jobs use has no value yet:{_listed(found)}")
     return "none that jobs use is still a placeholder"
+
+
+def _cli(cli: DatabricksCli, compilation: Compilation) -> str:
+    """Returns the version of a CLI that knows all settings of the jobs; one that has no schema may know them."""
+    version = check_version(cli)
+    schema = cli.run(["bundle", "schema"], _SCHEMA_SECONDS)
+    try:
+        unknown = unknown_settings(json.loads(schema.stdout), compilation.jobs) if schema.code == 0 else {}
+    except (ValueError, RecursionError):
+        unknown = {}
+    if unknown:
+        lines = "".join(f"\n       {name} of {listing(jobs, 3)}" for name, jobs in sorted(unknown.items()))
+        raise OperationFailed(f"{version} is too old for these settings, and deploys jobs without them; update it:{lines}")
+    return version
 
 
 def _editor(outdated: Sequence[str]) -> str:
