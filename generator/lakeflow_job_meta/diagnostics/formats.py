@@ -115,7 +115,7 @@ def _azure_command(diagnostic: Diagnostic, place: Place) -> str:
 
 
 def as_gitlab(diagnostics: Sequence[Diagnostic], where: Where = as_they_are) -> str:
-    """Returns a report of GitLab's Code Quality (docs.gitlab.com/ci/testing/code_quality, "Code Quality report format").
+    """Returns a report of GitLab's Code Quality, in the format of docs.gitlab.com/ci/testing/code_quality.
 
     GitLab drops an issue whose fingerprint another one has, so repeated ones are numbered.
     """
