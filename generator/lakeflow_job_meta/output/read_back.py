@@ -142,7 +142,6 @@ def texts_of_revision(project: Project, revision: str) -> dict[GeneratedFile, st
     """
     if revision.startswith("-"):
         raise ConfigError(f"{quoted(revision)} is no git revision.")
-    _refuse_what_a_shallow_clone_lacks(project, revision)
     layouts = {f"{each.root}/": each for each in (SingleBundle(project), layout_of(project))}
     listed = _git(project, "ls-tree", "-r", "-z", revision, "--", *layouts).decode("utf-8", "surrogateescape")
     blobs: list[tuple[str, GeneratedFile]] = []
@@ -164,24 +163,21 @@ def _contents(project: Project, objects: Sequence[str]) -> list[bytes]:
     return [stream.read(int(stream.readline().split()[2]) + 1)[:-1] for _ in objects]
 
 
-def _refuse_what_a_shallow_clone_lacks(project: Project, revision: str) -> None:
-    known = _run_git(project, "rev-parse", "--quiet", "--verify", f"{revision}^{{tree}}")
-    if known.returncode == 0 or _run_git(project, "rev-parse", "--is-shallow-repository").stdout.strip() != b"true":
-        return
-    ci = ci_of(os.environ)
-    more = f"{_DEEPER[ci]}, or run" if ci is not None else "run"
-    raise ConfigError(
-        f"git does not have {quoted(revision)}: this clone is shallow, with the newest commits alone; "
-        f"{more} `git fetch --unshallow`."
-    )
-
-
 def _git(project: Project, *arguments: str, text: str = "") -> bytes:
     done = _run_git(project, *arguments, text=text)
     if done.returncode != 0:
         reason = " ".join(done.stderr.decode("utf-8", "replace").split())[:300]
-        raise ConfigError(f"git cannot show that revision: {reason}")
+        raise ConfigError(f"git cannot show that revision: {reason}{_more_to_fetch(project)}")
     return done.stdout
+
+
+def _more_to_fetch(project: Project) -> str:
+    """Returns how a shallow clone, which a CI makes, gets what it lacks."""
+    if _run_git(project, "rev-parse", "--is-shallow-repository").stdout.strip() != b"true":
+        return ""
+    ci = ci_of(os.environ)
+    how = f"{_DEEPER[ci]}, or run" if ci is not None else "run"
+    return f"; this clone is shallow and has the newest commits alone: {how} `git fetch --unshallow`."
 
 
 def _run_git(project: Project, *arguments: str, text: str = "") -> subprocess.CompletedProcess[bytes]:
