@@ -94,9 +94,7 @@ def _all(comments: _Comments) -> Iterator[tuple[str, str]]:
 def _comments_of(environment: Mapping[str, str]) -> _Comments:
     ci = ci_of(environment)
     if ci is None:
-        raise ConfigError(
-            "This is no run of GitHub Actions, Azure Pipelines or GitLab CI, so there is no pull request."
-        )
+        raise ConfigError("This is no run of GitHub Actions, Azure Pipelines or GitLab CI for a pull request.")
     variable, how = _TOKENS[ci]
     token = environment.get(variable)
     if not token:
@@ -189,6 +187,8 @@ def _no_pull_request(why: str = "") -> ConfigError:
 
 
 def _maps(value: Value) -> list[dict[str, Value]]:
+    if not isinstance(value, list):
+        raise TypeError("no list")
     return cast("list[dict[str, Value]]", value)
 
 
