@@ -106,7 +106,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         assert path.startswith((f"{GITHUB}/comments/", f"{AZURE}/", f"{GITLAB}/")), path
         assert self.command == ("PUT" if path.startswith(GITLAB) else "PATCH")
-        texts[int(path.removesuffix("/comments/2").rpartition("/")[2])] = text
+        of_thread = path.removesuffix("/comments/2") if path.startswith(AZURE) else path
+        texts[int(of_thread.rpartition("/")[2])] = text
 
     def _send(self, status: int, headers: dict[str, str], body: str) -> None:
         self.send_response(status)

@@ -96,3 +96,10 @@ def without_ci(environment: Mapping[str, str]) -> dict[str, str]:
     """An environment without the variables of the CI that the tests themselves may run in."""
     names = ("GITHUB_", "GITLAB_", "CI", "TF_BUILD", "SYSTEM_", "BUILD_")
     return {name: value for name, value in environment.items() if not name.startswith(names)}
+
+
+def misfits(file: Path, *schema: str) -> str:
+    """Returns what one of the public schemas that check-jsonschema ships says against a file; nothing if it fits."""
+    command = [sys.executable, "-W", "ignore", "-m", "check_jsonschema", "--builtin-schema", *schema, str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return done.stdout + done.stderr if done.returncode != 0 else ""
