@@ -6,7 +6,6 @@ nothing could be said about its job.
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,7 +20,7 @@ from lakeflow_job_meta.config.repository import Ci, ci_of
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
 from lakeflow_job_meta.layout.layout import BundleLayout, SingleBundle, is_file, layout_of
-from lakeflow_job_meta.output.known_files import KnownFiles, stamp_of
+from lakeflow_job_meta.output.known_files import KnownFiles
 from lakeflow_job_meta.text.markers import JOB_MARKER, SQL_MARKER
 from lakeflow_job_meta.text.yaml_reader import read_yaml
 
@@ -90,13 +89,15 @@ def _scan(
     foreign: list[str] = []
     try:
         for file, entry in layout.candidates(str(folder)):
-            text = expected.get(file)
-            if known is not None and text is not None and known.holds(entry, text):
-                found[file] = text
+            wanted = expected.get(file) if known is not None else None
+            if known is not None and wanted is not None and known.holds(entry, wanted):
+                found[file] = wanted
                 continue
-            text = _text_of(entry, known) if is_file(entry) else ""
+            text = _text_of(entry.path) if is_file(entry) else ""
             if text is None:
                 continue
+            if known is not None and text == wanted:
+                known.note(entry, text)
             if label_of(file, text) is None:
                 foreign.append(layout.path_of(file))
             else:
@@ -107,19 +108,14 @@ def _scan(
     return found, foreign
 
 
-def _text_of(entry: os.DirEntry[str], known: KnownFiles | None) -> str | None:
+def _text_of(path: str) -> str | None:
     """Returns a file's text; an empty one where it is no UTF-8, and so is not ours, None where it is gone by now."""
     try:
-        stamp = stamp_of(entry) if known is not None else None
-        content = read_file(entry.path)
-    except FileNotFoundError:
-        return None
-    if known is not None and stamp is not None:
-        known.note(entry.path, stamp, content)
-    try:
-        return content.decode("utf-8")
+        return read_file(path).decode("utf-8")
     except UnicodeDecodeError:
         return ""
+    except FileNotFoundError:
+        return None
 
 
 def label_of(file: GeneratedFile, text: str) -> str | None:
