@@ -159,7 +159,8 @@ def _cli(cli: DatabricksCli, compilation: Compilation) -> str:
         unknown = {}
     if unknown:
         lines = "".join(f"\n       {name} of {listing(jobs, 3)}" for name, jobs in sorted(unknown.items()))
-        raise OperationFailed(f"{version} is too old for these settings, and deploys jobs without them; update it:{lines}")
+        problem = f"{version} is too old for these settings, and deploys jobs without them; update it:"
+        raise OperationFailed(f"{problem}{lines}")
     return version
 
 

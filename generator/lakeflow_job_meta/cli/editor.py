@@ -8,7 +8,9 @@ import click
 
 from lakeflow_job_meta.cli.params import open_project
 from lakeflow_job_meta.cli.report import echo, show_list
-from lakeflow_job_meta.services.editor import EditorAction, plan_editor_files, write_editor_files
+from lakeflow_job_meta.services.editor import SETTINGS_FILE, EditorAction, plan_editor_files, write_editor_files
+
+_GIT = ".git"
 
 
 @click.command("editor")
@@ -18,15 +20,15 @@ from lakeflow_job_meta.services.editor import EditorAction, plan_editor_files, w
 def command(ctx: click.Context, folder: Path | None, modelines: bool) -> None:
     """Write what an editor completes and checks the metadata with.
 
-    That are JSON Schemas in .schemas/, and .vscode/settings.json, which says which files each one is for. Settings that
-    are there stay. Other editors with the YAML language server read the line that --modelines adds to each file.
+    JSON Schemas go into .schemas/, and .vscode/settings.json says which files each one is for. Settings that are there
+    stay. Other editors with the YAML language server read the line that --modelines adds to each file.
 
     Run it again after an upgrade of this tool. Exits with 1 where something is left for you to add.
 
     \b
     Examples:
       ljm editor
-      ljm editor --modelines       also for Neovim, Emacs, Zed, Helix and JetBrains
+      ljm editor --modelines       also for Neovim, Emacs, Helix and Zed
     """
     project = open_project(folder)
     files = plan_editor_files(project, modelines=modelines)
@@ -37,4 +39,11 @@ def command(ctx: click.Context, folder: Path | None, modelines: bool) -> None:
         echo(file.advice)
         for line in file.lines:
             echo(f"    {line}")
+    if not modelines and _lies_below_its_repository(project.folder):
+        where = f"{SETTINGS_FILE} counts where VS Code has opened {project.folder}, and not the repository around it"
+        echo(f"{where}: for that, run `ljm editor --modelines`.", err=True)
     ctx.exit(1 if left else 0)
+
+
+def _lies_below_its_repository(folder: Path) -> bool:
+    return not (folder / _GIT).exists() and any((each / _GIT).exists() for each in folder.parents)

@@ -162,12 +162,17 @@ def _lines_to_add(wanted: dict[str, list[str]]) -> list[str]:
 def _with_modelines(project: Project) -> Iterator[EditorFile]:
     """Yields the YAML files of a project, each with a line that names its schema unless it has one."""
     yield from _named(project, "project", [PROJECT_FILE, *_policy_files(project)])
-    patterns = [FilePattern(project.folder, location, YAML_SUFFIXES) for location in _yaml_locations(project)]
+    yield from _named(
+        project, "metadata", [each for name in _yaml_locations(project) for each in _labels(project, name)]
+    )
+
+
+def _labels(project: Project, location: str) -> list[str]:
+    pattern = FilePattern(project.folder, location, YAML_SUFFIXES)
     try:
-        labels = [label for pattern in patterns for label, _ in pattern.files()]
+        return [label for label, _ in pattern.files()] if os.path.lexists(pattern.base) else []
     except OSError as error:
-        raise OperationFailed(f"{error.filename} cannot be read: {error.strerror or error}.") from error
-    yield from _named(project, "metadata", labels)
+        raise OperationFailed(f"{location!r} cannot be read: {error.strerror or error}.") from error
 
 
 def _named(project: Project, schema: str, paths: Sequence[str]) -> Iterator[EditorFile]:
