@@ -19,6 +19,7 @@ from lakeflow_job_meta.cli.params import compile_for_review, optional_text
 from lakeflow_job_meta.cli.report import echo, show_list, show_progress, show_text
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.config.model import BUNDLE_FILE, bundle_file_in
+from lakeflow_job_meta.config.repository import repository_of
 from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError
 from lakeflow_job_meta.services.existing_bundle import look_into_bundle
 from lakeflow_job_meta.services.new_project import (
@@ -138,6 +139,7 @@ def _make_project(options: _Options, flavour: Flavour) -> bool:
     new = lacking(root, files)
     write_new_files(root, new)
     _show_files(root, files, new)
+    _place_recipe(root, project.ci)
     if project.has_warehouse and project.warehouse_id is None:
         file = root / BUNDLE_FILE
         echo(f"First give the variable warehouse_id in {file} a SQL warehouse; nothing is deployed without.", err=True)
@@ -159,11 +161,21 @@ def _complete_bundle(options: _Options) -> None:
     for path, lines in bundle.to_add(POLICIES_FILE if project.has_policies else None, new):
         echo(f"Add to {options.root / path}:")
         echo("".join(f"    {line}\n" for line in lines.split("\n")).rstrip("\n"))
+    _place_recipe(options.root, project.ci)
     echo("Next: ljm validate && ljm plan", err=True)
 
 
 def _show_files(root: Path, files: Iterable[str], new: Container[str]) -> None:
     show_list([("create " if path in new else "keep ", str(root / path)) for path in files])
+
+
+def _place_recipe(root: Path, ci: str | None) -> None:
+    """Says what to do with a recipe that its CI does not find, since the project is in a folder of its repository."""
+    root = root.resolve()
+    repository = repository_of(root)
+    if ci is not None and repository != root:
+        folder = root.relative_to(repository).as_posix()
+        echo(f"Move {CI_FILES[ci]} to the root of the repository, and let its steps run in {folder}.", err=True)
 
 
 def _refuse_unfit_folder(root: Path, source: str) -> None:

@@ -126,6 +126,15 @@ class TestANewProject:
         assert recipe["jobs"]["deploy"]["environment"] == "production"
         assert recipe["jobs"]["deploy"]["steps"][-1]["run"].startswith("ljm deploy --target prod ")
 
+    def test_in_a_folder_of_a_repository_says_where_its_recipe_belongs(self, init, tmp_path):
+        (tmp_path / ".git").mkdir()
+
+        alone, inner = init("--ci", "github"), init("pipelines/sales", "--ci", "gitlab")
+
+        assert "Move" not in alone.stderr
+        advice = "Move .gitlab-ci.yml to the root of the repository, and let its steps run in pipelines/sales."
+        assert advice in inner.stderr.splitlines()
+
     def test_has_what_ljm_editor_and_ljm_skill_give(self, init, tmp_path):
         init("a", "--policies")
         project = ProjectFolder.__new__(ProjectFolder)
