@@ -20,6 +20,7 @@ _COMMANDS = {
     "validate": "Check all metadata and list every problem at once.",
     "generate": "Write the bundle's YAML files from the metadata.",
     "plan": "Show what the metadata would change, per job, task and setting.",
+    "comment": "Comment on the pull request of this CI run.",
     "show": "Print the job of one module as YAML, as it is generated.",
     "explain-setting": "Show which places set a setting of a job or task.",
     "blueprints": "List blueprints, their parameters, and what is made of them.",

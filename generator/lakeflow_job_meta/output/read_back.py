@@ -6,6 +6,7 @@ nothing could be said about its job.
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from lakeflow_job_meta._internal.fs import read_file
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
 from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.config.repository import Ci, ci_of
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
 from lakeflow_job_meta.layout.layout import BundleLayout, SingleBundle, is_file, layout_of
@@ -24,6 +26,13 @@ from lakeflow_job_meta.text.markers import JOB_MARKER, SQL_MARKER
 from lakeflow_job_meta.text.yaml_reader import read_yaml
 
 _GIT_SECONDS = 60
+
+_DEEPER = {
+    Ci.GITHUB: "give actions/checkout `fetch-depth: 0`",
+    Ci.AZURE: "give the step `checkout: self` `fetchDepth: 0`",
+    Ci.GITLAB: 'give the job the variable `GIT_DEPTH: "0"`',
+}
+"""How each CI is told to fetch the whole history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +162,7 @@ def texts_of_revision(project: Project, revision: str) -> dict[GeneratedFile, st
     The revision of a project that is split into many bundles may still have the single one.
 
     Raises:
-        ConfigError: There is no git, no repository, or no such revision.
+        ConfigError: There is no git, no repository, or no such revision; in a shallow clone it says how to get more.
     """
     if revision.startswith("-"):
         raise ConfigError(f"{quoted(revision)} is no git revision.")
@@ -179,8 +188,25 @@ def _contents(project: Project, objects: Sequence[str]) -> list[bytes]:
 
 
 def _git(project: Project, *arguments: str, text: str = "") -> bytes:
+    done = _run_git(project, *arguments, text=text)
+    if done.returncode != 0:
+        reason = " ".join(done.stderr.decode("utf-8", "replace").split())[:300]
+        raise ConfigError(f"git cannot show that revision: {reason}{_more_to_fetch(project)}")
+    return done.stdout
+
+
+def _more_to_fetch(project: Project) -> str:
+    """Returns how a shallow clone, which a CI makes, gets what it lacks."""
+    if _run_git(project, "rev-parse", "--is-shallow-repository").stdout.strip() != b"true":
+        return ""
+    ci = ci_of(os.environ)
+    how = f"{_DEEPER[ci]}, or run" if ci is not None else "run"
+    return f"; this clone is shallow and has the newest commits alone: {how} `git fetch --unshallow`."
+
+
+def _run_git(project: Project, *arguments: str, text: str = "") -> subprocess.CompletedProcess[bytes]:
     try:
-        done = subprocess.run(
+        return subprocess.run(
             ["git", "-C", str(project.folder), *arguments],
             input=text.encode(),
             capture_output=True,
@@ -191,7 +217,3 @@ def _git(project: Project, *arguments: str, text: str = "") -> bytes:
         raise ConfigError("git is not installed, so there is nothing to compare with; leave out --against.") from None
     except subprocess.TimeoutExpired:
         raise OperationFailed(f"git did not answer within {_GIT_SECONDS} seconds.") from None
-    if done.returncode != 0:
-        reason = " ".join(done.stderr.decode("utf-8", "replace").split())[:300]
-        raise ConfigError(f"git cannot show that revision: {reason}")
-    return done.stdout
