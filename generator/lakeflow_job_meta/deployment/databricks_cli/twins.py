@@ -126,9 +126,9 @@ def _twin(created: CreatedJob, job: RemoteJob, evidence: str) -> Twin:
 
 
 def _siblings(one: str, other: str) -> bool:
-    """Says whether two bundles differ in nothing but their name."""
+    """Says whether two bundles differ in nothing but their name, or in nothing but where their root is."""
     ours, theirs = one.split("/"), other.split("/")
-    return ours[:-4] == theirs[:-4] and ours[-3:] == theirs[-3:]
+    return (ours[:-4] == theirs[:-4] and ours[-3:] == theirs[-3:]) or ours[-4:] == theirs[-4:]
 
 
 def _tasks(settings: dict[str, Value]) -> set[str]:
