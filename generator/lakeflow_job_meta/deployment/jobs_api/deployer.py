@@ -39,7 +39,7 @@ from lakeflow_job_meta.deployment.jobs_api.resolve import LocalFiles, NeedsCli, 
 from lakeflow_job_meta.deployment.jobs_api.target_mode import TargetMode, is_in_workspace, target_mode
 from lakeflow_job_meta.deployment.keeping import Keeping, unpaused
 from lakeflow_job_meta.deployment.policy import Twin
-from lakeflow_job_meta.deployment.takeovers import FoundTakeovers, Takeover, refused_takeover
+from lakeflow_job_meta.deployment.takeovers import Begun, FoundTakeovers, Takeover, refused_takeover
 from lakeflow_job_meta.errors import (
     InvalidMetadata,
     LakeflowJobMetaError,
@@ -136,6 +136,12 @@ class JobsApiDeployer:
         if not (is_ours or self._scope.may_be(str(tag))):
             return f"the job {takeover.job_id} has the tag {SCOPE_TAG}={tag} of another project, which deploys it"
         return None
+
+    def begun_renames(self) -> Begun:
+        return {}
+
+    def note_renames(self) -> None:
+        """Notes nothing: one request gives a job its new name and tags."""
 
     def rebind(self) -> bool:
         """Takes our tags from jobs that are forgotten; the others get theirs with their settings."""
