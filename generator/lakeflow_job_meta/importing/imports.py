@@ -26,6 +26,7 @@ from lakeflow_job_meta.importing.model import ChangedFile, Destination, FoundJob
 from lakeflow_job_meta.importing.modules import module_of, text_of
 from lakeflow_job_meta.importing.proof import prove
 from lakeflow_job_meta.layout.layout import layout_of
+from lakeflow_job_meta.workspace.client import Workspace
 
 
 def _silently(what: str, done: int, of: int) -> None:
@@ -165,6 +166,7 @@ def import_jobs_meta(
     warehouse_id: str | None = None,
     as_blueprint: bool = False,
     on_progress: Progress = _silently,
+    workspace: Workspace | None = None,
 ) -> Import:
     """Plans to import the metadata of lakeflow-jobs-meta, as the jobs that it deploys.
 
@@ -175,7 +177,7 @@ def import_jobs_meta(
         OperationFailed: A table cannot be read.
     """
     target = target or read_bundle_declarations(project).default_target
-    found = find_jobs_meta(project, sources, warehouse_id, target=target)
+    found = find_jobs_meta(project, sources, warehouse_id, workspace, target=target)
     proved = _proved(project, destination, found.jobs, on_progress, as_blueprint=as_blueprint)
     return proved.result(found.not_imported, [*found.notes, *proved.notes, *_lost_comments(proved)])
 
