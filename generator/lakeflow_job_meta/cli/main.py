@@ -35,7 +35,9 @@ _COMMANDS = {
     "table": "Create, load, show, export and compare a control table.",
     "import": "Turn jobs of bundle files or of the workspace into modules.",
     "explain": "Explain a code: what it means, an example, and the remedy.",
-    "schema": "Print a JSON Schema for editors.",
+    "schema": "Print a JSON Schema, or an annotated example of metadata.",
+    "editor": "Write what an editor completes and checks metadata with.",
+    "skill": "Print how a coding agent works on a project.",
 }
 
 

@@ -18,7 +18,8 @@ from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
-from lakeflow_job_meta.layout.layout import BundleLayout, SingleBundle, layout_of
+from lakeflow_job_meta.layout.layout import BundleLayout, SingleBundle, is_file, layout_of
+from lakeflow_job_meta.output.known_files import KnownFiles
 from lakeflow_job_meta.text.markers import JOB_MARKER, SQL_MARKER
 from lakeflow_job_meta.text.yaml_reader import read_yaml
 
@@ -59,19 +60,42 @@ def scan(layout: BundleLayout, folder: Path | None = None) -> tuple[dict[Generat
 
     Also returns the paths below the folder of other files that stand where one could be.
     """
+    return _scan(layout, folder or layout.folder, {}, None)
+
+
+def scan_for(layout: BundleLayout, expected: Mapping[GeneratedFile, str]) -> tuple[dict[GeneratedFile, str], list[str]]:
+    """Returns the same as `scan` of a layout's root, but reads no file that is known to hold what it should.
+
+    Remembers what it has read for the next time.
+    """
+    known = KnownFiles(layout.project)
+    found = _scan(layout, layout.folder, expected, known)
+    known.save()
+    return found
+
+
+def _scan(
+    layout: BundleLayout, folder: Path, expected: Mapping[GeneratedFile, str], known: KnownFiles | None
+) -> tuple[dict[GeneratedFile, str], list[str]]:
     found: dict[GeneratedFile, str] = {}
     foreign: list[str] = []
     try:
-        for file, path, is_file in layout.candidates(str(folder or layout.folder)):
-            text = _text_of(path) if is_file else ""
+        for file, entry in layout.candidates(str(folder)):
+            wanted = expected.get(file) if known is not None else None
+            if known is not None and wanted is not None and known.holds(entry, wanted):
+                found[file] = wanted
+                continue
+            text = _text_of(entry.path) if is_file(entry) else ""
             if text is None:
                 continue
+            if known is not None and text == wanted:
+                known.note(entry, text)
             if label_of(file, text) is None:
                 foreign.append(layout.path_of(file))
             else:
                 found[file] = text
     except OSError as error:
-        shown = str(folder or layout.root)
+        shown = layout.root if folder == layout.folder else str(folder)
         raise OperationFailed(f"The folder {shown!r} cannot be read: {error.strerror} ({error.filename}).") from error
     return found, foreign
 

@@ -27,6 +27,7 @@ from support.project_folder import REPOSITORY, ProjectFolder, Result, run_here
 pytest_plugins = ["support.workspace_fixtures"]
 
 BUNDLE = "bundle: {name: shop}\ninclude: [resources/*.yml]\n"
+INCLUDING = "bundle: {name: shop}\ninclude: [resources/*.yml, resources/jobs/*.yml]\n"
 
 
 @pytest.fixture
@@ -345,6 +346,7 @@ class TestABundleThatExists:
             "      - resources/jobs/*.yml",
         ]
         assert (folder / "databricks.yml").read_text() == BUNDLE
+        (folder / "databricks.yml").write_text(INCLUDING)
         assert generated(folder) == ["first_pipeline"]
 
     @pytest.mark.parametrize("pattern", ["resources/jobs/*.yml", "resources/**/*.yml", "resources/*/*.yml"])
@@ -373,7 +375,7 @@ class TestABundleThatExists:
 
     def test_lends_its_warehouse_and_its_target_for_production(self, init, folder):
         more = "variables: {sql_warehouse: {default: abc}}\ntargets: {a: {}, live: {mode: production}}\n"
-        (folder / "databricks.yml").write_text(BUNDLE + more)
+        (folder / "databricks.yml").write_text(INCLUDING + more)
 
         init("--from", "existing", "--policies")
 
