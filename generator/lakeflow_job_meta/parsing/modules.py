@@ -58,8 +58,9 @@ def parse_module(raw: RawModule, style: TaskKeys = TaskKeys.AS_WRITTEN) -> Parse
     value = raw.value
     for finding in findings:
         if not finding.of_key:
-            # A dependency that is wrong anywhere is no dependency.
-            value = replaced(value, finding.path[:4], None)
+            # A dependency that is wrong anywhere is no dependency, and likewise a check.
+            depth = 5 if finding.path[2:4] == ("quality", "checks") else 4
+            value = replaced(value, finding.path[:depth], None)
     if not isinstance(value, dict):
         return ParsedModule(None, True, raw.is_damaged, None, None, origin, tuple(problems))
     name = cast("str | None", value.get("module_name"))
