@@ -26,14 +26,7 @@ def sources_are_unique(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
         if not source.task_key or source.follows is not None:
             continue
         origin = source.origin.at("source_id")
-        if source.follows is not None and (
-            other := first_by_id.get(source.source_id) or first_by_key.get(source.task_key)
-        ):
-            message = (
-                f"this makes a task {source.task_key!r}, which is that of the source at {other.origin}; rename that"
-            )
-            yield rules.TASK_KEY_COLLISION.at(source.origin, message)
-        elif source.source_id in first_by_id:
+        if source.source_id in first_by_id:
             first = first_by_id[source.source_id].origin.at("source_id")
             message = f"the source {quoted(source.source_id)} is there already, at {first}"
             yield rules.DUPLICATE_SOURCE.at(origin, message)
@@ -47,9 +40,9 @@ def sources_are_unique(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
         first_by_id.setdefault(source.source_id, source)
         first_by_key.setdefault(source.task_key, source)
     for source in checking:
-        if (other := first_by_key.get(source.task_key)) is not None:
-            what = f"this makes a task {source.task_key!r}, but so does the source {quoted(other.source_id)}"
-            yield rules.TASK_KEY_COLLISION.at(source.origin, f"{what} (at {other.origin.at('source_id')}); rename that")
+        if (taken := first_by_key.get(source.task_key)) is not None:
+            what = f"this makes a task {source.task_key!r}, but so does the source {quoted(taken.source_id)}"
+            yield rules.TASK_KEY_COLLISION.at(source.origin, f"{what} (at {taken.origin.at('source_id')}); rename that")
 
 
 def dependencies_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:

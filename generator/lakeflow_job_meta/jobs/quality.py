@@ -145,9 +145,9 @@ def _cluster(task: dict[str, Value]) -> dict[str, Value]:
 
 def expectation_layers(source: Source, checked: Checked) -> list[Layer]:
     """Returns what the task that runs the queries of a source is set to."""
-    block: dict[str, Value] = {
-        INLINE_SQL: render_expectations_sql(source.expectations, has_results=bool(checked.results_table))
-    }
+    # A warehouse knows tables by their names, and not by paths.
+    has_results = bool(checked.results_table) and "/" not in checked.results_table
+    block: dict[str, Value] = {INLINE_SQL: render_expectations_sql(source.expectations, has_results=has_results)}
     own = value_at(checked.task, ("sql_task", "warehouse_id"))[1]
     if isinstance(own, str):
         block["warehouse_id"] = own

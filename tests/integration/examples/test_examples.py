@@ -91,9 +91,7 @@ class TestGenerated:
 
 class TestRows:
     def test_a_control_table_gives_the_same_jobs_as_the_yaml(self, shop):
-        from_yaml = {
-            job.key: (_any_order(job.settings), sorted(map(str, job.files))) for job in shop.compile().jobs
-        }
+        from_yaml = {job.key: (_any_order(job.settings), sorted(map(str, job.files))) for job in shop.compile().jobs}
         lines = (EXAMPLES / "control_table_rows.jsonl").read_text(encoding="utf-8").splitlines()
         write_table(shop.path / "etl_control", map(json.loads, lines))
         shop.write("job_meta.yml", "metadata: [{delta: etl_control}]\n" + DEFAULTS)
