@@ -96,6 +96,7 @@ class Checked(NamedTuple):
             "table": self.source.table,
             "results_table": self.results_table,
             "run_id": "{{job.run_id}}",
+            "target": "${bundle.target}",
         }
 
     def layer_of(self, value: Value, *path: str, ref: SourceRef) -> Layer:
