@@ -18,7 +18,7 @@ from lakeflow_job_meta.compiler.parallel import workers_of_this_machine
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import TARGET_VARIABLES, read_bundle_declarations, target_named
 from lakeflow_job_meta.config.load import find_project_folder, load_project
-from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.config.model import BUNDLE_FILE, BUNDLE_FILES, DEFAULT_METADATA, PROJECT_FILE, Project
 from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.layout.layout import layout_of
 
@@ -132,8 +132,21 @@ def control_table_options(command: Command) -> Command:
 
 
 def open_project(folder: Path | None) -> Project:
-    """Loads the project of `--project`, or the one that the current folder is in."""
-    return load_project(folder if folder is not None else find_project_folder(_working_folder()))
+    """Loads the project of `--project`, or the one that the current folder is in.
+
+    Raises:
+        ConfigError: There is none, or its file has mistakes.
+    """
+    if folder is None:
+        return load_project(find_project_folder(_working_folder()))
+    project = load_project(folder)
+    parts = (PROJECT_FILE, *BUNDLE_FILES, DEFAULT_METADATA[0].location)
+    if not any((project.folder / each).exists() for each in parts):
+        raise ConfigError(
+            f"There is no project in {str(folder)!r}: it holds neither {PROJECT_FILE} nor {BUNDLE_FILE}. "
+            "`ljm init` makes a new project."
+        )
+    return project
 
 
 def _working_folder() -> Path:

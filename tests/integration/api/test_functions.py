@@ -95,6 +95,26 @@ class TestNames:
 
         assert run(code) == "[]\n"
 
+    @pytest.mark.parametrize(
+        ("name", "most"), [("ConfigError", 1), ("PolicyRefused", 1), ("Diagnostic", 12), ("Severity", 12)]
+    )
+    def test_a_small_public_class_does_not_load_the_rest(self, name, most):
+        code = (
+            f"import sys; from lakeflow_job_meta import {name}\n"
+            "print(len([n for n in sys.modules if n.startswith('lakeflow_job_meta.')]))"
+        )
+
+        assert int(run(code)) <= most
+
+    def test_no_public_class_loads_click_or_the_command_line(self):
+        code = (
+            "import sys, lakeflow_job_meta as package\n"
+            "[getattr(package, name) for name in dir(package)]\n"
+            "print([n for n in sys.modules if n.partition('.')[0] in ('click', 'databricks', 'deltalake', 'pyspark')])"
+        )
+
+        assert run(code) == "[]\n"
+
     @pytest.mark.parametrize("name", few(["deploy"], ["plan"]))
     @pytest.mark.parametrize(
         "first",
