@@ -206,6 +206,16 @@ class TestTheTasks:
         assert yaml.safe_load(project.texts()["quality/load_x/orders_quality.yml"]) == [CHECK]
 
 
+    def test_a_parameter_of_a_blueprint_may_be_a_list_by_default(self, project):
+        parameters = {"checks": {"type": "list", "default": [CHECK, [1]]}}
+        body = {"module_name": "a", "sources": [source(source_config={"all": "${param.checks}"})]}
+        made = [{"blueprint": "load", "parameters": parameters, "module": body}]
+        text = {"blueprints": made, "modules": [{"blueprint": "load"}]}
+        project.write("metadata/load.yml", yaml.safe_dump(text))
+
+        assert project.compile().diagnostics == ()
+
+
 class TestTheFiles:
     def test_the_notebook_is_there_once_and_goes_with_the_last_job_that_runs_it(self, project):
         write(project, checked())
