@@ -1,17 +1,19 @@
 # Databricks notebook source
 # Checks one table with the rules of DQX (databricks-labs-dqx), and keeps what came out of it.
 #
+# All parameters begin with `ljm_`: one of the job would win over one of the same name of the task.
+#
 # | parameter | meaning |
 # |---|---|
-# | `module`, `source` | whose table it is; both are part of the results |
-# | `table` | the table to check, `catalog.schema.table` |
-# | `checks_file` | a YAML file with rules in DQX's format, absolute or relative to this notebook; may be empty |
-# | `checks_table` | a table with rules as DQX stores them; those whose `run_config_name` is `table`; may be empty |
-# | `quarantine` | a table that rows with errors are copied to; may be empty |
-# | `on_error` | `stop`: this task fails where a rule of criticality `error` does; `go_on`: it does not |
-# | `results_table` | a table that gets one row for each rule; where it is empty, results are only printed |
-# | `run_id` | the run of the job; a repaired run replaces the rows that it has put into quarantine |
-# | `target` | the target that the job was deployed to; it is part of the results |
+# | `ljm_module`, `ljm_source` | whose table it is; both are part of the results |
+# | `ljm_table` | the table to check, `catalog.schema.table` |
+# | `ljm_checks_file` | a YAML file with rules in DQX's format, absolute or relative to this notebook; may be empty |
+# | `ljm_checks_table` | a table with rules as DQX stores them; those whose `run_config_name` is `table`; may be empty |
+# | `ljm_quarantine` | a table that rows with errors are copied to; may be empty |
+# | `ljm_on_error` | `stop`: this task fails where a rule of criticality `error` does; `go_on`: it does not |
+# | `ljm_results_table` | a table that gets one row for each rule; where it is empty, results are only printed |
+# | `ljm_run_id` | the run of the job; a repaired run replaces the rows that it has put into quarantine |
+# | `ljm_target` | the target that the job was deployed to; it is part of the results |
 #
 # Values of rows are copied to the quarantine alone: results and messages hold names and counts.
 
@@ -59,14 +61,14 @@ class QualityFailed(Exception):
 
 def parameters_of_task():
     for name in PARAMETERS:
-        dbutils.widgets.text(name, "")
-    found = {name: dbutils.widgets.get(name).strip() for name in PARAMETERS}
+        dbutils.widgets.text(f"ljm_{name}", "")
+    found = {name: dbutils.widgets.get(f"ljm_{name}").strip() for name in PARAMETERS}
     found["on_error"] = found["on_error"] or "stop"
     found["run_id"] = found["run_id"] or f"manual-{uuid.uuid4().hex}"
-    if missing := [name for name in ("module", "source", "table") if not found[name]]:
+    if missing := [f"ljm_{name}" for name in ("module", "source", "table") if not found[name]]:
         raise QualityFailed(f"This notebook needs a value for: {', '.join(missing)}.")
     if found["on_error"] not in ("stop", "go_on"):
-        raise QualityFailed(f"The parameter on_error is {found['on_error']!r}; it is either stop or go_on.")
+        raise QualityFailed(f"The parameter ljm_on_error is {found['on_error']!r}; it is either stop or go_on.")
     return found
 
 
@@ -149,7 +151,7 @@ def all_rules():
     if task["checks_table"]:
         found = found + rules_of_table(task["checks_table"], task["table"])
     if not found:
-        raise QualityFailed(f"There are no rules for {task['table']}: checks_file and checks_table are empty.")
+        raise QualityFailed(f"There are no rules for {task['table']}: ljm_checks_file and ljm_checks_table are empty.")
     status = DQEngineCore.validate_checks(found)
     if status.has_errors:
         raise QualityFailed(f"The rules for {task['table']} have mistakes: {'; '.join(status.errors)}")

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fakes.workspace import FakeWorkspace
+from lakeflow_job_meta.diagnostics.model import SourceRef, UnreadableDocument
 from lakeflow_job_meta.jobs.expectations_sql import RESULT_COLUMNS, render_expectations_sql
+from lakeflow_job_meta.parsing.model import Expectation
 from support.local_tasks import run_notebook, run_sql
 from support.slow import SPARK
 
@@ -30,6 +32,7 @@ pytestmark = [
 ]
 NOTEBOOK = Path(__file__).parents[2] / "bundle" / "notebooks" / "quality.py"
 NUMBERS = itertools.count()
+NOWHERE = SourceRef(UnreadableDocument("test.yml"))
 IN_RANGE = {
     "name": "amount_in_range",
     "criticality": "warn",
@@ -85,11 +88,11 @@ class Site:
             "run_id": "1",
             "target": "prod",
         }
-        run_notebook(self.session, NOTEBOOK, given | parameters)
+        run_notebook(self.session, NOTEBOOK, named(given | parameters))
 
-    def expect(self, *queries: Query, **parameters: str) -> list[Any]:
+    def expect(self, *queries: Expectation, **parameters: str) -> list[Any]:
         script = render_expectations_sql(queries, has_results=True)
-        return run_sql(self.session, script, self.sql_parameters | parameters)
+        return run_sql(self.session, script, named(self.sql_parameters | parameters))
 
     @property
     def sql_parameters(self) -> dict[str, str]:
@@ -112,11 +115,12 @@ class Site:
         return bool(self.session.catalog.tableExists(self.name(table)))
 
 
-@dataclass
-class Query:
-    name: str
-    sql: str
-    is_error: bool = True
+def named(parameters: Mapping[str, str]) -> dict[str, str]:
+    return {f"ljm_{name}": value for name, value in parameters.items()}
+
+
+def query(name: str, sql: str, is_error: bool = True) -> Expectation:
+    return Expectation(name, sql, is_error, NOWHERE)
 
 
 @pytest.fixture
@@ -129,12 +133,10 @@ def site(session: SparkSession, tmp_path: Path) -> Iterator[Site]:
 
 def message_of(action: Callable[[], object]) -> str:
     """Returns what the notebook fails with; the class of its error is its own."""
-    try:
+    with pytest.raises(Exception, match=".") as caught:
         action()
-    except Exception as error:
-        assert type(error).__name__ == "QualityFailed", error
-        return str(error)
-    raise AssertionError("the notebook succeeded")
+    assert type(caught.value).__name__ == "QualityFailed", caught.value
+    return str(caught.value)
 
 
 class TestNotebook:
@@ -334,12 +336,12 @@ class TestWhatCannotBeChecked:
 
     def test_a_wrong_parameter_is_named(self, site: Site):
         assert "it is either stop or go_on" in message_of(lambda: site.check(HAS_ID, on_error="stopp"))
-        assert "needs a value for: module, table" in message_of(lambda: site.check(HAS_ID, module="", table=""))
+        assert "needs a value for: ljm_module, ljm_table" in message_of(lambda: site.check(HAS_ID, module="", table=""))
 
 
 class TestExpectations:
-    NONE = Query("none", "SELECT * FROM IDENTIFIER(:table) WHERE amount > 1000")
-    SOME = Query("no_ids", "SELECT * FROM IDENTIFIER(:table) WHERE order_id IS NULL -- a comment; )")
+    NONE = query("none", "SELECT * FROM IDENTIFIER(:ljm_table) WHERE amount > 1000")
+    SOME = query("no_ids", "SELECT * FROM IDENTIFIER(:ljm_table) WHERE order_id IS NULL -- a comment; )")
 
     def test_queries_without_rows_pass(self, site: Site):
         site.orders(GOOD)
@@ -352,9 +354,9 @@ class TestExpectations:
 
     def test_each_query_of_severity_error_with_rows_is_named_and_all_counts_are_kept(self, site: Site):
         site.orders(BAD)
-        many = Query("it's \\ odd", "WITH x AS (SELECT 1 AS a UNION ALL SELECT 1) SELECT a, a FROM x ORDER BY a")
+        many = query("it's \\ odd", "WITH x AS (SELECT 1 AS a UNION ALL SELECT 1) SELECT a, a FROM x ORDER BY a")
         with pytest.raises(Exception, match="rows that should not be there") as caught:
-            site.expect(self.NONE, self.SOME, many, Query("warned", "SELECT 1", is_error=False))
+            site.expect(self.NONE, self.SOME, many, query("warned", "SELECT 1", is_error=False))
         assert "sales.orders: rows that should not be there: it's \\ odd (2 rows); no_ids (2 rows)" in str(caught.value)
         assert sorted(site.results("check_name, criticality, failed_rows")) == [
             ("it's \\ odd", "error", 2),
@@ -365,7 +367,7 @@ class TestExpectations:
 
     def test_warnings_alone_stop_nothing(self, site: Site):
         site.orders(BAD)
-        (row,) = site.expect(Query("warned", "SELECT 1", is_error=False))
+        (row,) = site.expect(query("warned", "SELECT 1", is_error=False))
         assert (row.verdict, row.rows_found) == ("passed", "warned (1 row)")
 
     def test_a_repaired_run_is_judged_by_its_newest_counts(self, site: Site):
@@ -375,7 +377,7 @@ class TestExpectations:
         site.orders(GOOD)
         assert site.expect(self.SOME)[0].verdict == "passed"
         with pytest.raises(Exception, match="no_ids"):
-            site.expect(Query("no_ids", "SELECT 1"), run_id="2")
+            site.expect(query("no_ids", "SELECT 1"), run_id="2")
         assert site.results("run_id, failed_rows") == [("1", 2), ("1", 0), ("2", 1)]
 
     def test_without_a_table_for_results_the_verdict_is_the_same(self, site: Site):
@@ -383,14 +385,14 @@ class TestExpectations:
         parameters = {name: value for name, value in site.sql_parameters.items() if name != "results_table"}
         script = render_expectations_sql([self.NONE, self.SOME], has_results=False)
         with pytest.raises(Exception, match=r"no_ids \(2 rows\)"):
-            run_sql(site.session, script, parameters)
+            run_sql(site.session, script, named(parameters))
         site.orders(GOOD)
-        assert run_sql(site.session, script, parameters)[0].verdict == "passed"
+        assert run_sql(site.session, script, named(parameters))[0].verdict == "passed"
         assert not site.has("results")
 
     def test_a_comment_that_ends_in_a_backslash_hides_nothing(self, site: Site):
         site.orders(GOOD)
-        assert site.expect(Query("a", "SELECT 1 WHERE false -- \\"))[0].verdict == "passed"
+        assert site.expect(query("a", "SELECT 1 WHERE false -- \\"))[0].verdict == "passed"
 
     def test_both_kinds_share_one_table_of_results(self, site: Site):
         site.orders(GOOD)

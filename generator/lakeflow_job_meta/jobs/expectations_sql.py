@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Protocol
+
+from lakeflow_job_meta.parsing.model import Expectation
 
 RESULT_COLUMNS = (
     ("run_id", "STRING"),
@@ -37,20 +38,9 @@ _TOKEN = re.compile(
 """What can hide or close a parenthesis (SqlBaseLexer.g4 of Spark); `--` goes on after a backslash at a line's end."""
 _COMMENT = re.compile(r"/\*|\*/")
 _OPEN = {"'": "a quote ' is not closed", '"': 'a quote " is not closed', "`": "a backtick is not closed"}
-_THIS_RUN = "run_id = :run_id AND module = :module AND source = :source AND kind = 'expect_no_rows'"
+_THIS_RUN = "run_id = :ljm_run_id AND module = :ljm_module AND source = :ljm_source AND kind = 'expect_no_rows'"
 _FAILED = "criticality = 'error' AND failed_rows > 0"
 _LISTED = "concat(check_name, ' (', failed_rows, if(failed_rows = 1, ' row)', ' rows)'))"
-
-
-class Query(Protocol):
-    """One query of `expect_no_rows`."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def sql(self) -> str: ...
-    @property
-    def is_error(self) -> bool: ...
 
 
 def query_problem(sql: str) -> str | None:
@@ -73,31 +63,32 @@ def query_problem(sql: str) -> str | None:
     return "there is a '(' without its ')'" if depth else None
 
 
-def render_expectations_sql(expectations: Sequence[Query], *, has_results: bool) -> str:
+def render_expectations_sql(expectations: Sequence[Expectation], *, has_results: bool) -> str:
     """Renders the script for queries that have no `query_problem`.
 
-    It takes the parameters `module`, `source`, `table`, `run_id` and `target`, and `results_table` where results are
-    kept. Of a run that is repaired the newest counts are looked at: each attempt adds its own.
+    It takes the parameters `ljm_module`, `ljm_source`, `ljm_table`, `ljm_run_id` and `ljm_target`, and
+    `ljm_results_table` where results are kept. Of a run that is repaired the newest counts are looked at: each attempt
+    adds its own.
     """
     counts = "\n  UNION ALL\n".join(map(_count, expectations))
     if not has_results:
         return f"{_verdict(f'FROM ({chr(10)}{counts}{chr(10)})')};\n"
     columns = ", ".join(f"{name} {kind}" for name, kind in RESULT_COLUMNS)
     names = ", ".join(name for name, _ in RESULT_COLUMNS)
-    newest = f"SELECT max(checked_at) FROM IDENTIFIER(:results_table) WHERE {_THIS_RUN}"
-    kept = f"FROM IDENTIFIER(:results_table)\nWHERE {_THIS_RUN}\n  AND checked_at = ({newest})"
+    newest = f"SELECT max(checked_at) FROM IDENTIFIER(:ljm_results_table) WHERE {_THIS_RUN}"
+    kept = f"FROM IDENTIFIER(:ljm_results_table)\nWHERE {_THIS_RUN}\n  AND checked_at = ({newest})"
     return (
-        f"CREATE TABLE IF NOT EXISTS IDENTIFIER(:results_table) ({columns}) USING DELTA;\n\n"
-        f"INSERT INTO IDENTIFIER(:results_table) ({names})\n"
-        "SELECT :run_id, :module, :source, check_name, 'expect_no_rows', criticality, failed_rows,\n"
-        "  CAST(NULL AS BIGINT), current_timestamp(), nullif(:table, ''),\n"
-        "  concat(failed_rows, if(failed_rows = 1, ' row', ' rows')), nullif(:target, '')\n"
+        f"CREATE TABLE IF NOT EXISTS IDENTIFIER(:ljm_results_table) ({columns}) USING DELTA;\n\n"
+        f"INSERT INTO IDENTIFIER(:ljm_results_table) ({names})\n"
+        "SELECT :ljm_run_id, :ljm_module, :ljm_source, check_name, 'expect_no_rows', criticality, failed_rows,\n"
+        "  CAST(NULL AS BIGINT), current_timestamp(), nullif(:ljm_table, ''),\n"
+        "  concat(failed_rows, if(failed_rows = 1, ' row', ' rows')), nullif(:ljm_target, '')\n"
         f"FROM (\n{counts}\n);\n\n"
         f"{_verdict(kept)};\n"
     )
 
 
-def _count(query: Query) -> str:
+def _count(query: Expectation) -> str:
     criticality = "error" if query.is_error else "warn"
     # A comment at the end of the query must not hide the parenthesis, also one that ends in a backslash.
     end = "\n\n" if query.sql.endswith("\\") else "\n"
@@ -112,7 +103,7 @@ def _verdict(rows: str) -> str:
     failed = f"array_join(sort_array(collect_list(if({_FAILED}, {_LISTED}, NULL))), '; ')"
     return (
         f"SELECT\n  CASE WHEN count_if({_FAILED}) > 0\n"
-        f"    THEN raise_error(concat(:module, '.', :source, ': rows that should not be there: ', {failed}))\n"
+        f"    THEN raise_error(concat(:ljm_module, '.', :ljm_source, ': rows that should not be there: ', {failed}))\n"
         f"    ELSE 'passed'\n  END AS verdict,\n"
         f"  array_join(sort_array(collect_list({_LISTED})), '; ') AS rows_found\n{rows}"
     )

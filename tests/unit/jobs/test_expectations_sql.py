@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from lakeflow_job_meta.diagnostics.model import SourceRef, UnreadableDocument
 from lakeflow_job_meta.jobs.expectations_sql import query_problem, render_expectations_sql
+from lakeflow_job_meta.parsing.model import Expectation
 from support.examples import examples
 
+NOWHERE = SourceRef(UnreadableDocument("test.yml"))
 
-@dataclass
-class Query:
-    name: str
-    sql: str
-    is_error: bool = True
+
+def query(name: str, sql: str, is_error: bool = True) -> Expectation:
+    return Expectation(name, sql, is_error, NOWHERE)
 
 
 @pytest.mark.parametrize(
@@ -67,22 +67,22 @@ PIECES = st.lists(
 @given(sql=PIECES)
 def test_a_query_without_a_problem_leaves_the_number_of_statements_as_it_is(sql: str):
     assume(query_problem(sql) is None)
-    script = render_expectations_sql([Query("a", sql)], has_results=False)
+    script = render_expectations_sql([query("a", sql)], has_results=False)
     # What follows the query is one text for the scanner too: its parenthesis closes, and one ';' ends the script.
     assert query_problem(script.rstrip().removesuffix(";")) is None
 
 
 @pytest.mark.parametrize("has_results", [True, False])
 def test_each_query_stands_in_the_script_once(has_results: bool):
-    queries = [Query("no_future", "SELECT * FROM a"), Query("it's \\ odd", "SELECT * FROM b -- why", is_error=False)]
+    queries = [query("no_future", "SELECT * FROM a"), query("it's \\ odd", "SELECT * FROM b -- why", is_error=False)]
     script = render_expectations_sql(queries, has_results=has_results)
-    assert [script.count(query.sql) for query in queries] == [1, 1]
+    assert [script.count(each.sql) for each in queries] == [1, 1]
     assert re.findall(r"^(?:CREATE TABLE|INSERT|SELECT\n  CASE)", script, re.MULTILINE) == (
         ["CREATE TABLE", "INSERT", "SELECT\n  CASE"] if has_results else ["SELECT\n  CASE"]
     )
 
 
 def test_without_a_table_for_results_the_script_changes_nothing():
-    script = render_expectations_sql([Query("a", "SELECT 1")], has_results=False)
+    script = render_expectations_sql([query("a", "SELECT 1")], has_results=False)
     assert "results_table" not in script
     assert "INSERT" not in script
