@@ -133,7 +133,7 @@ def site(session: SparkSession, tmp_path: Path) -> Iterator[Site]:
 
 def message_of(action: Callable[[], object]) -> str:
     """Returns what the notebook fails with; the class of its error is its own."""
-    with pytest.raises(Exception, match=".") as caught:
+    with pytest.raises(Exception, match=r".") as caught:
         action()
     assert type(caught.value).__name__ == "QualityFailed", caught.value
     return str(caught.value)
