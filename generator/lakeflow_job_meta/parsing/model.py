@@ -100,7 +100,7 @@ class Source:
     def only_kept(self) -> dict[str, Value]:
         """What becomes no part of the job, and stays where it is written for whoever reads it."""
         kept: dict[str, Value] = {"source_config": self.source_config, "target_config": self.target_config}
-        if self.quality is not None:
+        if self.quality is not None and self.follows is None:
             kept["quality"] = {"checks": list(self.quality.checks)}
         return kept if self.is_active else kept | {"transformation_config": self.transformation_config}
 
