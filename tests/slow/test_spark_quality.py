@@ -16,7 +16,8 @@ from fakes.workspace import FakeWorkspace
 from lakeflow_job_meta.diagnostics.model import SourceRef, UnreadableDocument
 from lakeflow_job_meta.jobs.expectations_sql import RESULT_COLUMNS, render_expectations_sql
 from lakeflow_job_meta.parsing.model import Expectation
-from support.local_tasks import run_notebook, run_sql
+from support.local_tasks import run_job, run_notebook, run_sql
+from support.project_folder import ProjectFolder
 from support.slow import SPARK
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::FutureWarning"),
     pytest.mark.filterwarnings("ignore::UserWarning"),
 ]
-NOTEBOOK = Path(__file__).parents[2] / "bundle" / "notebooks" / "quality.py"
+REPOSITORY = Path(__file__).parents[2]
+NOTEBOOK = REPOSITORY / "bundle" / "notebooks" / "quality.py"
 NUMBERS = itertools.count()
 NOWHERE = SourceRef(UnreadableDocument("test.yml"))
 IN_RANGE = {
@@ -399,3 +401,63 @@ class TestExpectations:
         site.expect(self.SOME)
         site.check(HAS_ID)
         assert site.results("check_name, kind") == [("no_ids", "expect_no_rows"), ("has_id", "dqx")]
+
+
+class TestExample:
+    """`examples/quality`, generated and run task by task; the catalog of a local session has another name."""
+
+    @pytest.fixture
+    def shop(self, session: SparkSession, tmp_path: Path) -> Iterator[ProjectFolder]:
+        project = ProjectFolder(tmp_path / "quality")
+        for file in (REPOSITORY / "examples" / "quality").rglob("*.*"):
+            if file.is_file():
+                text = file.read_text(encoding="utf-8").replace("main.", "spark_catalog.")
+                project.write(
+                    str(file.relative_to(REPOSITORY / "examples" / "quality")),
+                    text.replace("catalog: main,", "catalog: spark_catalog,"),
+                )
+        assert project.ljm("generate").exit_code == 0
+        run_sql(session, project.read("sql/rules.sql"), {})
+        yield project
+        for schema in ("shop", "etl", "quarantine"):
+            session.sql(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+
+    def test_bad_rows_stop_the_pipeline_and_a_repaired_run_with_good_rows_goes_through(
+        self, session: SparkSession, shop: ProjectFolder, capsys
+    ):
+        job = shop.path / "resources" / "jobs" / "shop.yml"
+
+        assert run_job(session, job, "1", "dev") == {
+            "orders": "success",
+            "orders_quality": "failed",
+            "orders_expectations": "success",
+            "report": "upstream_failed",
+            "tell": "success",
+        }
+        assert "Rows are wrong: has_order_id, 2 of 5 rows." in capsys.readouterr().out
+        assert not session.catalog.tableExists("shop.report")
+        assert session.table("quarantine.orders").count() == 2
+        shown = shop.ljm("quality", "-t", "dev")
+        assert sorted(line.split()[4:] for line in shown.stdout.splitlines()[1:-1]) == [
+            ["amount_in_range", "warn", "warned", "1", "of", "5", "rows"],
+            ["has_order_id", "error", "FAILED", "2", "of", "5", "rows"],
+            ["no_future", "error", "passed", "0", "rows"],
+        ]
+        assert shown.exit_code == 1
+
+        notebook = (
+            shop.read("notebooks/orders.py").replace("(NULL, 15.0", "(3, 15.0").replace("(NULL, 99.9", "(4, 99.9")
+        )
+        shop.write("notebooks/orders.py", notebook)
+        assert run_job(session, job, "1", "dev") == {
+            "orders": "success",
+            "orders_quality": "success",
+            "orders_expectations": "success",
+            "report": "success",
+            "tell": "excluded",
+        }
+        assert session.table("quarantine.orders").count() == 0
+        assert session.table("shop.report").count() == 2
+        repaired = shop.ljm("quality", "-t", "dev", "--failed")
+        assert repaired.stdout.splitlines()[-1] == "3 checks: 0 failed, 1 warned, 2 passed."
+        assert repaired.exit_code == 0

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlglot
+import yaml
 from sqlglot.tokens import TokenType
 
 if TYPE_CHECKING:
@@ -62,3 +63,46 @@ def working_folder(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.chdir(before)
+
+
+_RUNS = {
+    "ALL_SUCCESS": lambda states: states <= {"success"},
+    "ALL_DONE": lambda states: True,
+    "AT_LEAST_ONE_FAILED": lambda states: bool(states & {"failed", "upstream_failed"}),
+}
+
+
+def run_job(session: SparkSession, job_file: Path, run_id: str, target: str) -> dict[str, str]:
+    """Runs the one job of a generated file, task by task as they wait for each other; returns what each came to."""
+    (job,) = yaml.safe_load(job_file.read_text(encoding="utf-8"))["resources"]["jobs"].values()
+    tasks, states = {task["task_key"]: task for task in job["tasks"]}, {}
+    while waiting := [key for key in tasks if key not in states]:
+        for key in waiting:
+            before = [each["task_key"] for each in tasks[key].get("depends_on", [])]
+            if all(each in states for each in before):
+                found = {states[each] for each in before}
+                if _RUNS[tasks[key].get("run_if", "ALL_SUCCESS")](found):
+                    states[key] = _outcome(session, tasks[key], job_file.parent, run_id, target)
+                else:
+                    states[key] = "upstream_failed" if found & {"failed", "upstream_failed"} else "excluded"
+    return states
+
+
+def _outcome(session: SparkSession, task: Mapping[str, Any], folder: Path, run_id: str, target: str) -> str:
+    def given(parameters: Mapping[str, str]) -> dict[str, str]:
+        values = {"{{job.run_id}}": run_id, "${bundle.target}": target}
+        return {name: values.get(value, value) for name, value in parameters.items()}
+
+    try:
+        if block := task.get("notebook_task"):
+            path = (folder / block["notebook_path"]).resolve()
+            with working_folder(path.parent):
+                run_notebook(session, path, given(block.get("base_parameters", {})))
+        else:
+            block = task["sql_task"]
+            text = (folder / block["file"]["path"]).read_text(encoding="utf-8")
+            run_sql(session, text, given(block.get("parameters", {})))
+    except Exception as error:
+        print(f"{task['task_key']} failed: {error}")
+        return "failed"
+    return "success"

@@ -18,6 +18,7 @@ from lakeflow_job_meta.jobs.quality import results_table
 from lakeflow_job_meta.sources.open import open_table_source
 from lakeflow_job_meta.tables.open import open_table
 from lakeflow_job_meta.tables.schema import Column, TableSchema
+from lakeflow_job_meta.tables.spark import active_session
 from lakeflow_job_meta.tables.store import TableStore
 from lakeflow_job_meta.workspace.client import Workspace
 
@@ -87,7 +88,8 @@ def open_results(project: Project, workspace: Workspace | None = None) -> TableS
     sources = [source for source in project.table_sources if source.location == table]
     if sources:
         return open_table_source(sources[0], project.folder, QUALITY, workspace=workspace)
-    return open_table(table, QUALITY, project.defaults.warehouse_id, folder=project.folder, workspace=workspace)
+    warehouse_id = project.defaults.warehouse_id if active_session() is None else None
+    return open_table(table, QUALITY, warehouse_id, folder=project.folder, workspace=workspace)
 
 
 def last_results(store: TableStore, target: str, modules: Collection[str] = ()) -> list[CheckResult]:
