@@ -56,7 +56,7 @@ def checks_are_those_of_dqx(job: Job, context: CheckContext) -> Iterator[Diagnos
                 origin = source.quality.origin.at("checks", number)
                 if isinstance(check, dict) and isinstance(call := check.get("check"), dict):
                     yield from _references(check, origin)
-                    yield from _call_problems(call, origin.at("check"))
+                    yield from call_problems(call, origin.at("check"))
 
 
 def _references(check: dict[str, Value], origin: SourceRef) -> Iterator[Diagnostic]:
@@ -69,7 +69,8 @@ def _references(check: dict[str, Value], origin: SourceRef) -> Iterator[Diagnost
             yield BAD_CHECK.at(origin.at(*path), message)
 
 
-def _call_problems(call: dict[str, Value], origin: SourceRef) -> Iterator[Diagnostic]:
+def call_problems(call: dict[str, Value], origin: SourceRef) -> Iterator[Diagnostic]:
+    """Yields what is wrong in the `check` of a check: its function, and what that is given."""
     name, functions = call.get("function"), dqx_functions()
     if not isinstance(name, str):
         return  # its form has been reported
@@ -87,10 +88,11 @@ def _call_problems(call: dict[str, Value], origin: SourceRef) -> Iterator[Diagno
         )
     repeated = "columns" if "columns" in functions[name]["properties"] else "column"
     seen: set[tuple[KeyPath, str]] = set()
-    for number, column in enumerate(columns if isinstance(columns, list) and columns else [None]):
-        given = arguments if column is None else {**arguments, repeated: column}
+    each_given = [{**arguments, repeated: each} for each in columns] if isinstance(columns, list) else []
+    is_repeated = bool(each_given)
+    for number, given in enumerate(each_given or [arguments]):
         for finding in _argument_findings(name, given):
-            of_column = column is not None and finding.path[1:2] == (repeated,)
+            of_column = is_repeated and finding.path[1:2] == (repeated,)
             path = ("for_each_column", number, *finding.path[2:]) if of_column else ("arguments", *finding.path[1:])
             if (path, finding.message) not in seen:
                 seen.add((path, finding.message))

@@ -9,6 +9,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 from lakeflow_job_meta._internal.text import listing
@@ -81,40 +82,40 @@ class BundleLayout(ABC):
         """Returns the path of a file in the project, for people."""
         return f"{self.root}/{self.path_of(file)}"
 
-    def candidates(self, root: str) -> Iterator[tuple[GeneratedFile, str, bool]]:
-        """Yields what may be a generated file in the root or a copy: its whole path, and whether it is a file at all.
+    def candidates(self, root: str) -> Iterator[tuple[GeneratedFile, os.DirEntry[str]]]:
+        """Yields what may be a generated file in the root or a copy, and what stands there.
 
-        There are thousands, so all of it is plain text: a `Path` costs more than reading the file.
+        There are thousands, so no `Path` is made, which costs more than reading the file.
         """
         for bundle in self.bundles_in(Path(root)):
             self.refuse_outside(self._folders(root, bundle), root)
-            for name, path, is_file in _entries(f"{root}/{bundle}") if bundle else ():
+            for name, entry in _entries(f"{root}/{bundle}") if bundle else ():
                 if name == BUNDLE_FILE:
-                    yield GeneratedFile(bundle, FileKind.BUNDLE), path, is_file
+                    yield GeneratedFile(bundle, FileKind.BUNDLE), entry
             folder = f"{root}/{self.prefix(bundle)}"
-            for name, path, is_file in _entries(f"{folder}jobs"):
+            for name, entry in _entries(f"{folder}jobs"):
                 if name.endswith(".yml") and name[0] != ".":
-                    yield GeneratedFile(bundle, FileKind.JOB, name[:-4]), path, is_file
+                    yield GeneratedFile(bundle, FileKind.JOB, name[:-4]), entry
             yield from self._of_tasks(bundle, folder, root)
 
-    def _of_tasks(self, bundle: str, folder: str, root: str) -> Iterator[tuple[GeneratedFile, str, bool]]:
+    def _of_tasks(self, bundle: str, folder: str, root: str) -> Iterator[tuple[GeneratedFile, os.DirEntry[str]]]:
         """Yields what may be a file of a task, or the notebook that jobs share, below a folder."""
         for kind in (FileKind.SQL, FileKind.RULES):
             suffix = f".{SUFFIXES[kind]}"
-            for job_key, inside, is_notebook in _entries(f"{folder}{kind.value}"):
+            for job_key, inside in _entries(f"{folder}{kind.value}"):
                 if f"{kind.value}/{job_key}" == NOTEBOOK_PATH:
-                    yield GeneratedFile(bundle, FileKind.NOTEBOOK), inside, is_notebook
+                    yield GeneratedFile(bundle, FileKind.NOTEBOOK), inside
                     continue
-                self.refuse_outside([inside] if os.path.islink(inside) else [], root)  # noqa: PTH114
-                for name, path, is_file in _entries(inside):
+                self.refuse_outside([inside.path] if inside.is_symlink() else [], root)
+                for name, entry in _entries(inside.path):
                     if name.endswith(suffix) and name[0] != ".":
-                        yield GeneratedFile(bundle, kind, job_key, name.removesuffix(suffix)), path, is_file
+                        yield GeneratedFile(bundle, kind, job_key, name.removesuffix(suffix)), entry
 
     def folders_in(self, root: Path) -> Iterator[Path]:
         """Yields the folders that generated files lie in, in the root or a copy."""
         for bundle in self.bundles_in(root):
             folders = self._folders(str(root), bundle)
-            below = [path for parent in folders[2:] for _, path, is_file in _entries(parent) if not is_file]
+            below = [entry.path for parent in folders[2:] for _, entry in _entries(parent) if not is_file(entry)]
             self.refuse_outside([*folders, *filter(os.path.islink, below)], str(root))
             yield from map(Path, [*folders, *below])
 
@@ -138,7 +139,7 @@ class BundleLayout(ABC):
     def job_keys(self, bundle: str) -> list[str]:
         folder = f"{self.folder}/{self.prefix(bundle)}jobs"
         try:
-            return [name[:-4] for name, _, _ in _entries(folder) if name.endswith(".yml") and name[0] != "."]
+            return [name[:-4] for name, _ in _entries(folder) if name.endswith(".yml") and name[0] != "."]
         except OSError as error:
             raise OperationFailed(f"The folder {folder!r} cannot be read: {error.strerror}.") from error
 
@@ -318,13 +319,15 @@ def many_bundles_of(project: Project) -> ManyBundles:
     return layout
 
 
-def _entries(folder: str) -> list[tuple[str, str, bool]]:
-    """Returns name, path and whether it is a file of all that is in a folder; nothing if there is no such folder."""
+def is_file(entry: os.DirEntry[str]) -> bool:
+    """Returns whether what stands in a folder is a file, or a link to one."""
+    return entry.is_file(follow_symlinks=False) or os.path.isfile(entry.path)  # noqa: PTH113
+
+
+def _entries(folder: str) -> list[tuple[str, os.DirEntry[str]]]:
+    """Returns all that is in a folder, by name; nothing if there is no such folder."""
     try:
         with os.scandir(folder) as entries:
-            return sorted(
-                (entry.name, entry.path, entry.is_file(follow_symlinks=False) or os.path.isfile(entry.path))  # noqa: PTH113
-                for entry in entries
-            )
+            return sorted([(entry.name, entry) for entry in entries], key=itemgetter(0))
     except (FileNotFoundError, NotADirectoryError):
         return []

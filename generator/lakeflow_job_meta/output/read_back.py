@@ -6,6 +6,7 @@ nothing could be said about its job.
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,8 @@ from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.layout.generated_file import SUFFIXES, FileKind, GeneratedFile
-from lakeflow_job_meta.layout.layout import BundleLayout, SingleBundle, layout_of
+from lakeflow_job_meta.layout.layout import BundleLayout, SingleBundle, is_file, layout_of
+from lakeflow_job_meta.output.known_files import KnownFiles, stamp_of
 from lakeflow_job_meta.text.markers import JOB_MARKER, SQL_MARKER
 from lakeflow_job_meta.text.yaml_reader import read_yaml
 
@@ -62,11 +64,32 @@ def scan(layout: BundleLayout, folder: Path | None = None) -> tuple[dict[Generat
 
     Also returns the paths below the folder of other files that stand where one could be.
     """
+    return _scan(layout, folder or layout.folder, {}, None)
+
+
+def scan_for(layout: BundleLayout, expected: Mapping[GeneratedFile, str]) -> tuple[dict[GeneratedFile, str], list[str]]:
+    """Returns the same as `scan` of a layout's root, but reads no file that is known to hold what it should.
+
+    Remembers what it has read for the next time.
+    """
+    known = KnownFiles(layout.project)
+    found = _scan(layout, layout.folder, expected, known)
+    known.save()
+    return found
+
+
+def _scan(
+    layout: BundleLayout, folder: Path, expected: Mapping[GeneratedFile, str], known: KnownFiles | None
+) -> tuple[dict[GeneratedFile, str], list[str]]:
     found: dict[GeneratedFile, str] = {}
     foreign: list[str] = []
     try:
-        for file, path, is_file in layout.candidates(str(folder or layout.folder)):
-            text = _text_of(path) if is_file else ""
+        for file, entry in layout.candidates(str(folder)):
+            text = expected.get(file)
+            if known is not None and text is not None and known.holds(entry, text):
+                found[file] = text
+                continue
+            text = _text_of(entry, known) if is_file(entry) else ""
             if text is None:
                 continue
             if label_of(file, text) is None:
@@ -74,19 +97,24 @@ def scan(layout: BundleLayout, folder: Path | None = None) -> tuple[dict[Generat
             else:
                 found[file] = text
     except OSError as error:
-        shown = str(folder or layout.root)
+        shown = layout.root if folder == layout.folder else str(folder)
         raise OperationFailed(f"The folder {shown!r} cannot be read: {error.strerror} ({error.filename}).") from error
     return found, foreign
 
 
-def _text_of(path: str) -> str | None:
+def _text_of(entry: os.DirEntry[str], known: KnownFiles | None) -> str | None:
     """Returns a file's text; an empty one where it is no UTF-8, and so is not ours, None where it is gone by now."""
     try:
-        return read_file(path).decode("utf-8")
-    except UnicodeDecodeError:
-        return ""
+        stamp = stamp_of(entry) if known is not None else None
+        content = read_file(entry.path)
     except FileNotFoundError:
         return None
+    if known is not None and stamp is not None:
+        known.note(entry.path, stamp, content)
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return ""
 
 
 def label_of(file: GeneratedFile, text: str) -> str | None:

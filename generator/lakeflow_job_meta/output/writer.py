@@ -27,7 +27,7 @@ from lakeflow_job_meta.errors import ConfigError, OperationFailed, PolicyRefused
 from lakeflow_job_meta.layout.generated_file import NOTEBOOK_PATH, SUFFIXES, FileKind, GeneratedFile
 from lakeflow_job_meta.layout.job_summary import JobSummary
 from lakeflow_job_meta.layout.layout import BundleLayout, layout_of
-from lakeflow_job_meta.output.read_back import jobs_in, label_of, scan
+from lakeflow_job_meta.output.read_back import jobs_in, label_of, scan_for
 from lakeflow_job_meta.render.quality_notebook import quality_notebook
 from lakeflow_job_meta.text.diffs import unified_diff
 
@@ -123,7 +123,7 @@ def plan_changes(project: Project, compilation: Compilation, *, is_moving: bool 
     layout = layout_of(project)
     if not is_moving:
         _refuse_unmoved_jobs(layout)
-    on_disk, foreign = scan(layout)
+    on_disk, foreign = scan_for(layout, compilation.files)
     blocked = {path.casefold(): path for path in foreign}
     in_the_way = _in_the_way(layout, compilation, blocked)
     wanted = {file: text for file, text in compilation.files.items() if file.job_key not in in_the_way}

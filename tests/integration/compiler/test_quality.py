@@ -107,6 +107,7 @@ class TestTheTasks:
             "ljm_on_error": "stop",
             "ljm_results_table": "",
             "ljm_run_id": "{{job.run_id}}",
+            "ljm_target": "${bundle.target}",
         }
         (environment,) = job["environments"]
         assert environment["spec"]["dependencies"] == ["databricks-labs-dqx==0.17.0"]

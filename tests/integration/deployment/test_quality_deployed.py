@@ -84,6 +84,4 @@ def test_a_job_of_a_repository_in_one_of_many_bundles_cannot_be_checked(site):
 
     problems = site.project.ljm("validate").errors
     assert {problem.code for problem in problems} == {"missing-file"}
-    assert any(
-        "ljm_quality.py' here, and where in the workspace it will be is not" in each.message for each in problems
-    )
+    assert any("ljm_quality' here, and where in the workspace it will be is not" in each.message for each in problems)

@@ -76,16 +76,16 @@ def fingerprint(folder: Path) -> str:
     """Returns a digest of the names and contents of all files below a folder, hidden ones and Delta tables left out."""
     digest = hashlib.sha256()
     try:
-        for path in sorted(files_below(folder), key=lambda path: path.as_posix()):
+        for label, path in sorted(files_below(folder)):
             # A digest for each: joined contents could be cut into files in another way.
-            name = path.relative_to(folder).as_posix().encode("utf-8", "surrogateescape")
+            name = label.encode("utf-8", "surrogateescape")
             digest.update(hashlib.sha256(name).digest() + _digest(path))
     except OSError as error:
         raise OperationFailed(f"{error.filename!r} cannot be read: {error.strerror}.") from error
     return digest.hexdigest()
 
 
-def _digest(path: Path) -> bytes:
+def _digest(path: str) -> bytes:
     digest = hashlib.sha256()
     for piece in pieces_of(path):
         digest.update(piece)
