@@ -17,6 +17,8 @@ from lakeflow_job_meta.jobs.expectations_sql import render_expectations_sql
 from lakeflow_job_meta.jobs.layers import Layer
 from lakeflow_job_meta.jobs.task_types import CLUSTER_FIELDS, INLINE_SQL, RETRIES
 from lakeflow_job_meta.parsing.model import Dependency, Module, Quality, Source, table_of
+from lakeflow_job_meta.tables.delta import is_url
+from lakeflow_job_meta.tables.open import is_location
 
 DQX_VERSION = "0.17.0"
 """Whose functions `schemas/dqx_checks.json` lists."""
@@ -104,8 +106,11 @@ class Checked(NamedTuple):
 
 
 def results_table(control_table: str | None) -> str:
-    """Returns the name of the table beside a control table that gets the results of checks; empty without one."""
-    if not control_table:
+    """Returns the name of the table beside a control table that gets the results of checks.
+
+    It is empty without a control table, and for one by a relative path, which leads nowhere in a workspace.
+    """
+    if not control_table or (is_location(control_table) and not (is_url(control_table) or control_table[0] == "/")):
         return ""
     return f"{control_table[:-1]}_quality`" if control_table.endswith("`") else f"{control_table}_quality"
 
