@@ -205,7 +205,6 @@ class TestTheTasks:
         assert "audit_quality" in edges(job.settings)
         assert yaml.safe_load(project.texts()["quality/load_x/orders_quality.yml"]) == [CHECK]
 
-
     def test_a_parameter_of_a_blueprint_may_be_a_list_by_default(self, project):
         parameters = {"checks": {"type": "list", "default": [CHECK, [1]]}}
         body = {"module_name": "a", "sources": [source(source_config={"all": "${param.checks}"})]}
