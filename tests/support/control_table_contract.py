@@ -34,9 +34,7 @@ STAMPS = {"created_timestamp": UTC, "updated_timestamp": UTC}
 ORIGINAL = {**ORIGINAL_COLUMNS, **STAMPS}
 OPTIONAL = (
     *("depends_on", "job_config", "description", "targets", "presets", "adopt", "formerly", "blueprint", "parameters"),
-    "source_parameters",
-    "quality",
-    "expect_no_rows",
+    *("source_parameters", "quality", "expect_no_rows"),
 )
 
 HOSTILE_TEXTS = (

@@ -17,6 +17,7 @@ from lakeflow_job_meta.diagnostics.rules import (
     MISSING_FIELD,
     UNKNOWN_VALUE,
 )
+from lakeflow_job_meta.jobs.expectations_sql import query_problem
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.quality import DQX_VERSION
 from lakeflow_job_meta.jobs.references import REFERENCE
@@ -123,6 +124,9 @@ def _expectation_problems(source: Source) -> Iterator[Diagnostic]:
         if not each.sql or not each.name:
             empty = "sql" if each.name else "name"
             yield MISSING_FIELD.at(each.origin.at(empty), f"{empty!r} is empty")
+        elif (problem := query_problem(each.sql)) is not None:
+            message = f"'sql' must be one query that can stand in parentheses: {problem}"
+            yield UNKNOWN_VALUE.at(each.origin.at("sql"), message)
         elif find_spec("sqlglot") is not None:
             yield from _sql_problems(each)
 

@@ -26,11 +26,20 @@ from support.slow import few
 
 pytest_plugins = ["support.workspace_fixtures", "fakes.databricks_cli.fixtures"]
 
-FUNCTIONS = ("compile", "deploy", "load_project", "plan", "validate")
+FUNCTIONS = ("compile", "deploy", "load_project", "plan", "quality", "validate")
 CLASSES = ("JobOrchestrator", "MetadataManager", "MetadataMonitor")
 ERRORS = ("ConfigError", "InvalidMetadata", "LakeflowJobMetaError", "OperationFailed", "PolicyRefused")
 DATA = (
-    *("Compilation", "DeployResult", "Diagnostic", "GeneratedFile", "Location", "PlanResult", "PolicyViolation"),
+    *(
+        "CheckResult",
+        "Compilation",
+        "DeployResult",
+        "Diagnostic",
+        "GeneratedFile",
+        "Location",
+        "PlanResult",
+        "PolicyViolation",
+    ),
     *("Project", "Severity", "ValidationResult"),
 )
 
