@@ -33,14 +33,10 @@ from lakeflow_job_meta.text.markers import one_line
 @params.max_deletes_option
 @click.option("--keep-going", is_flag=True, help="Deploy the other modules although some have errors.")
 @click.option("--allow-empty", is_flag=True, help="Go on although a whole source, or the whole bundle, is empty.")
-@params.overwrite_drift_option
 @click.option("--allow-duplicates", is_flag=True, help="Create jobs although the workspace seems to have them.")
 @click.option("--dry-run", is_flag=True, help="Stop after the gate, and show what would change; nothing does.")
-@click.option("--force-lock", is_flag=True, help="Take over a deployment lock that was left in the workspace.")
 @click.option("--run", "to_run", type=click.Choice(["changed", "all"]), help="Start the jobs afterwards.")
-@params.timeout_option
-@params.stop_timeout_option
-@params.parallel_option
+@params.deployment_options
 @click.option("--all-bundles", is_flag=True, help="Of many bundles, plan those too whose files did not change.")
 @params.format_option(["text", "json"], "How jobs are listed.")
 @click.pass_obj

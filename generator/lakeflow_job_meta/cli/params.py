@@ -123,6 +123,15 @@ overwrite_drift_option = click.option(
 )
 
 
+def deployment_options(command: Command) -> Command:
+    """Adds the options of what deploys with the databricks CLI, whatever it is for."""
+    force_lock = click.option(
+        "--force-lock", is_flag=True, help="Take over a deployment lock that was left in the workspace."
+    )
+    of_calls = timeout_option(stop_timeout_option(parallel_option(command)))
+    return overwrite_drift_option(force_lock(of_calls))
+
+
 def control_table_options(command: Command) -> Command:
     """Adds the options of a monitor's project and target: `target`, `control_table` and `warehouse_id`."""
     about_table, about_id = "Read this table instead of 'metadata:'.", "The SQL warehouse that reads --control-table."
