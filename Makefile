@@ -43,7 +43,7 @@ LOWEST_TESTS := $(addprefix unit/,schema render text diagnostics state tables wo
 
 # Control tables in a real Spark session. Needs Java 17 or newer; Delta's jars come from Maven the first time.
 test-spark: $(SPARK_STAMP)
-	@$(SPARK)/bin/python -m pytest -m spark tests/slow/test_spark.py
+	@$(SPARK)/bin/python -m pytest -m spark tests/slow
 
 # A monitor that ticks thousands of times, and is ended at any moment. LJM_SOAK_SECONDS makes it longer.
 soak: $(STAMP)

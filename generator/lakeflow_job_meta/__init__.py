@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lakeflow_job_meta.api.functions import deploy as deploy
     from lakeflow_job_meta.api.functions import load_project as load_project
     from lakeflow_job_meta.api.functions import plan as plan
+    from lakeflow_job_meta.api.functions import quality as quality
     from lakeflow_job_meta.api.functions import validate as validate
     from lakeflow_job_meta.api.manager import MetadataManager as MetadataManager
     from lakeflow_job_meta.api.monitor import MetadataMonitor as MetadataMonitor
@@ -41,10 +42,20 @@ if TYPE_CHECKING:
     from lakeflow_job_meta.errors import PolicyViolation as PolicyViolation
     from lakeflow_job_meta.importing.model import Import as Import
     from lakeflow_job_meta.layout.generated_file import GeneratedFile as GeneratedFile
+    from lakeflow_job_meta.state.quality import CheckResult as CheckResult
 
 __version__ = "0.1.0"
 _MODULES = {
-    "api.functions": ("PlanResult", "ValidationResult", "compile", "deploy", "load_project", "plan", "validate"),
+    "api.functions": (
+        "PlanResult",
+        "ValidationResult",
+        "compile",
+        "deploy",
+        "load_project",
+        "plan",
+        "quality",
+        "validate",
+    ),
     "api.manager": ("MetadataManager",),
     "api.moving": ("PullResult", "import_bundle", "import_jobs", "import_jobs_meta", "pull", "unpause"),
     "api.monitor": ("MetadataMonitor",),
@@ -56,6 +67,7 @@ _MODULES = {
     "diagnostics.model": ("Diagnostic", "Location", "Severity"),
     "importing.model": ("Import",),
     "layout.generated_file": ("GeneratedFile",),
+    "state.quality": ("CheckResult",),
     "errors": (
         "ConfigError",
         "InvalidMetadata",

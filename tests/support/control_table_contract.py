@@ -34,7 +34,7 @@ STAMPS = {"created_timestamp": UTC, "updated_timestamp": UTC}
 ORIGINAL = {**ORIGINAL_COLUMNS, **STAMPS}
 OPTIONAL = (
     *("depends_on", "job_config", "description", "targets", "presets", "adopt", "formerly", "blueprint", "parameters"),
-    "source_parameters",
+    *("source_parameters", "quality", "expect_no_rows"),
 )
 
 HOSTILE_TEXTS = (
@@ -236,7 +236,7 @@ class ControlTableContract:
         assert {name: each["job_config"] for name, each in by_source(table).items()} == {"a": "{}", "b": None}
         names = [field.name for field in DeltaTable(place.folder).schema().fields]
         added = ("depends_on", "description", "targets", "presets", "adopt", "formerly", "blueprint", "parameters")
-        assert names == [*spelled, *added, "source_parameters"]
+        assert names == [*spelled, *added, "source_parameters", "quality", "expect_no_rows"]
 
     def test_a_column_of_the_user_s_own_is_found_in_any_case(self, place: Place):
         table = on_disk(place, [row(Domain="x")], {**ORIGINAL, "Domain": TEXT})

@@ -24,6 +24,7 @@ from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
 from lakeflow_job_meta.diagnostics.rules import MISSING_FILE, NOT_A_NOTEBOOK, NOT_UPLOADED, RESERVED_NAME
 from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, Base, LocalPath, Patterns, local_paths
 from lakeflow_job_meta.jobs.model import Job
+from lakeflow_job_meta.jobs.quality import RULES_FOLDER
 
 _COMMENTS = {".py": "#", ".r": "#", ".sql": "--", ".scala": "//"}
 _HEADERS = {suffix: f"{comment} Databricks notebook source" for suffix, comment in _COMMENTS.items()}
@@ -109,7 +110,7 @@ def _not_uploaded(
     if not _is_generated(path, context) and (_is_known_later(path) or (found.is_folder and not is_dbt)):
         return
     # Of generated files there are as many folders as jobs, and nobody else writes into them.
-    known = f"{context.output}/sql" if _is_generated(path, context) else path
+    known = path[: path.index("/", len(context.output) + 1)] if _is_generated(path, context) else path
     file = posixpath.join(path, "dbt_project.yml") if is_dbt else path
     full = os.path.normpath(context.project.folder / file)
     for rules in context.bundle.sync or ():
@@ -130,7 +131,7 @@ def _is_known_later(path: str) -> bool:
 
 
 def _is_generated(path: str, context: CheckContext) -> bool:
-    return path.startswith(f"{context.output}/sql/")
+    return path.startswith((f"{context.output}/sql/", f"{context.output}/{RULES_FOLDER}/"))
 
 
 def _link_problem(path: str, rules: SyncRules, context: CheckContext) -> str:
@@ -188,7 +189,7 @@ def _looks_like_a_notebook(path: str, context: CheckContext) -> bool:
 
 def _unknown_folder(path: str, context: CheckContext) -> str | None:
     """Says why nobody can know where a file will be in the workspace; None if it is known."""
-    many = path.startswith(f"{context.output}/sql/") and context.project.bundles is not None
+    many = _is_generated(path, context) and context.project.bundles is not None
     if not many and all(map(is_inside, context.bundle.synced or ())):
         return None
     where = "the project is split into many bundles" if many else "'sync: {paths: [...]}' names folders outside"
@@ -209,7 +210,7 @@ def names_suit_every_disk(job: Job, context: CheckContext) -> Iterator[Diagnosti
     """Warns of generated files that Windows cannot have, whatever their suffix."""
     if _RESERVED.fullmatch(job.key):
         yield _reserved(job.module.origin.at("module_name"), f"jobs/{job.key}.yml", "module")
-    written = {file.name for file in job.sql_files}
+    written = {file.name for file in job.files}
     for path, task in job.all_tasks:
         name = str(task.get("task_key"))
         if name in written and _RESERVED.fullmatch(name):

@@ -31,6 +31,7 @@ _COMMANDS = {
     "monitor": "Watch the metadata, and deploy what changes.",
     "status": "Show what the monitor did last, and what is left to do.",
     "history": "List what the monitor did.",
+    "quality": "Show what the checks of the jobs found last.",
     "bundles": "List the bundles of a project of many, and move jobs.",
     "doctor": "Check what a deployment needs, and what to do about it.",
     "table": "Create, load, show, export and compare a control table.",

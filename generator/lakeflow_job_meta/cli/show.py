@@ -35,8 +35,8 @@ def command(folder: Path | None, module: str, target: str | None, with_origin: b
     """Print the job of a module as YAML, as it is generated.
 
     Nothing has to be on disk, and nothing is written. What a blueprint and the defaults of the project give is in it.
-    A job with inline SQL has several files; then each stands below a line with its name. A module with an error has no
-    job: its problems are listed, and the exit code is 1. Secrets are masked.
+    A job with inline SQL or rules has several files; then each stands below a line with its name. A module with an
+    error has no job: its problems are listed, and the exit code is 1. Secrets are masked.
 
     \b
     Examples:
@@ -55,7 +55,7 @@ def command(folder: Path | None, module: str, target: str | None, with_origin: b
         raise OperationFailed(f"No job can be made of the module {quoted(module)}.")
     if job is not None and target is not None:
         job = variant_of(job, target, compilation)
-        texts = {file: text if file.kind is FileKind.SQL else _yaml_of(job) for file, text in _files_of(job, texts)}
+        texts = {file: text if file.kind is not FileKind.JOB else _yaml_of(job) for file, text in _files_of(job, texts)}
     layout = layout_of(project)
     for number, (file, text) in enumerate(sorted(texts.items())):
         if len(texts) > 1:
@@ -88,8 +88,10 @@ def variant_of(job: Job, target: str, compilation: Compilation) -> Job:
 
 def _files_of(job: Job, texts: Mapping[GeneratedFile, str]) -> Iterator[tuple[GeneratedFile, str]]:
     """Yields the files of a job that it has in one target."""
-    names = {file.name for file in job.sql_files}
-    yield from ((file, text) for file, text in texts.items() if file.kind is not FileKind.SQL or file.name in names)
+    places = {(file.folder, file.name) for file in job.files}
+    for file, text in texts.items():
+        if file.kind is FileKind.JOB or (file.kind.value, file.name) in places:
+            yield file, text
 
 
 def _yaml_of(job: Job) -> str:

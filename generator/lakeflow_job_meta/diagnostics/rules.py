@@ -73,6 +73,10 @@ UNKNOWN_DEPENDENCY = Rule("unknown-dependency")
 OUTCOME_WITHOUT_CONDITION = Rule("outcome-without-condition")
 DEPENDENCY_CYCLE = Rule("dependency-cycle")
 
+# What checks the rows of tables.
+BAD_CHECK = Rule("bad-check")
+BAD_SQL = Rule("bad-sql", Severity.WARNING)
+
 # References to parameters, tasks, other jobs and targets.
 UNKNOWN_MODULE = Rule("unknown-module")
 RUN_JOB_CYCLE = Rule("run-job-cycle")

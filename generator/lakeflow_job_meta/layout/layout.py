@@ -19,7 +19,7 @@ from lakeflow_job_meta.config.model import BUNDLE_FILE, BUNDLES_FOLDER, Bundles,
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.jobs.units import Jobs
 from lakeflow_job_meta.layout.bundle_file import bundle_file, common_config
-from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
+from lakeflow_job_meta.layout.generated_file import NOTEBOOK_PATH, SUFFIXES, FileKind, GeneratedFile
 from lakeflow_job_meta.layout.job_summary import JobSummary, summarize_job
 from lakeflow_job_meta.layout.partitioning import Partitioning, partition
 
@@ -96,23 +96,32 @@ class BundleLayout(ABC):
             for name, entry in _entries(f"{folder}jobs"):
                 if name.endswith(".yml") and name[0] != ".":
                     yield GeneratedFile(bundle, FileKind.JOB, name[:-4]), entry
-            for job_key, inside in _entries(f"{folder}sql"):
+            yield from self._of_tasks(bundle, folder, root)
+
+    def _of_tasks(self, bundle: str, folder: str, root: str) -> Iterator[tuple[GeneratedFile, os.DirEntry[str]]]:
+        """Yields what may be a file of a task, or the notebook that jobs share, below a folder."""
+        for kind in (FileKind.SQL, FileKind.RULES):
+            suffix = f".{SUFFIXES[kind]}"
+            for job_key, inside in _entries(f"{folder}{kind.value}"):
+                if f"{kind.value}/{job_key}" == NOTEBOOK_PATH:
+                    yield GeneratedFile(bundle, FileKind.NOTEBOOK), inside
+                    continue
                 self.refuse_outside([inside.path] if inside.is_symlink() else [], root)
                 for name, entry in _entries(inside.path):
-                    if name.endswith(".sql") and name[0] != ".":
-                        yield GeneratedFile(bundle, FileKind.SQL, job_key, name[:-4]), entry
+                    if name.endswith(suffix) and name[0] != ".":
+                        yield GeneratedFile(bundle, kind, job_key, name.removesuffix(suffix)), entry
 
     def folders_in(self, root: Path) -> Iterator[Path]:
         """Yields the folders that generated files lie in, in the root or a copy."""
         for bundle in self.bundles_in(root):
             folders = self._folders(str(root), bundle)
-            below = [entry.path for _, entry in _entries(folders[-1]) if not is_file(entry)]
+            below = [entry.path for parent in folders[2:] for _, entry in _entries(parent) if not is_file(entry)]
             self.refuse_outside([*folders, *filter(os.path.islink, below)], str(root))
-            yield from map(Path, [*folders[:-1], *below])
+            yield from map(Path, [*folders, *below])
 
-    def _folders(self, root: str, bundle: str) -> tuple[str, str, str]:
+    def _folders(self, root: str, bundle: str) -> tuple[str, ...]:
         output = f"{root}/{self.prefix(bundle)}"
-        return f"{root}/{bundle}".rstrip("/"), f"{output}jobs", f"{output}sql"
+        return f"{root}/{bundle}".rstrip("/"), *(f"{output}{name}" for name in ("jobs", *SUFFIXES))
 
     def refuse_outside(self, folders: Iterable[str], root: str) -> None:
         """Raises ConfigError for a folder of generated files, in the root or a copy, that a link leads out of it."""
@@ -201,7 +210,7 @@ class SingleBundle(BundleLayout):
     @property
     def generated_folders(self) -> tuple[Path, ...]:
         # Resources that were written by hand may lie beside them.
-        return self.folder / "jobs", self.folder / "sql"
+        return tuple(self.folder / name for name in ("jobs", *SUFFIXES))
 
     def file_at(self, path: str) -> GeneratedFile | None:
         return GeneratedFile.at(path)

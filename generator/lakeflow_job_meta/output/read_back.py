@@ -19,7 +19,7 @@ from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.config.repository import Ci, ci_of
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
-from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
+from lakeflow_job_meta.layout.generated_file import SUFFIXES, FileKind, GeneratedFile
 from lakeflow_job_meta.layout.layout import BundleLayout, SingleBundle, is_file, layout_of
 from lakeflow_job_meta.output.known_files import KnownFiles
 from lakeflow_job_meta.text.markers import JOB_MARKER, SQL_MARKER
@@ -37,12 +37,14 @@ _DEEPER = {
 
 @dataclass(frozen=True, slots=True)
 class GeneratedJob:
-    """A job as a file says it, for some targets or, without any, for all; its inline SQL by the name of the file.
+    """A job as a file says it, for some targets or, without any, for all.
 
     Attributes:
         settings: For the first target, where they differ.
+        sql: Its inline SQL by the name of the file.
         source: The file or table that it came from, as its marker says.
         by_target: The settings for each target, where they differ.
+        rules: Those for the rows of tables, by the name of the file.
     """
 
     key: str
@@ -51,6 +53,7 @@ class GeneratedJob:
     sql: dict[str, str]
     source: str | None = None
     by_target: Mapping[str, dict[str, Value]] = field(default_factory=dict)
+    rules: Mapping[str, str] = field(default_factory=dict)
 
     def in_target(self, target: str) -> GeneratedJob:
         """Returns the job as it is in a target."""
@@ -121,25 +124,29 @@ def _text_of(path: str) -> str | None:
 
 def label_of(file: GeneratedFile, text: str) -> str | None:
     """Returns where the marker of a file says it comes from; None if the file is not generated."""
+    if file.kind is FileKind.NOTEBOOK:
+        text = text.partition("\n")[2]  # the first line says that it is a notebook
     return (SQL_MARKER if file.kind is FileKind.SQL else JOB_MARKER).label_in(text)
 
 
 def jobs_in(files: Mapping[GeneratedFile, str]) -> dict[str, GeneratedJob]:
     """Returns the jobs that generated files hold, by key; raises OperationFailed if one with our marker holds none."""
     ours = {file: text.replace("\r\n", "\n") for file, text in files.items() if label_of(file, text) is not None}
-    sql: dict[tuple[str, str], dict[str, str]] = {}
+    of_tasks: dict[tuple[str, str, str], dict[str, str]] = {}
     for file, text in ours.items():
-        if file.kind is FileKind.SQL:
-            sql.setdefault((file.bundle, file.job_key), {})[file.name] = text.split("\n", 1)[-1]
+        if file.kind.value in SUFFIXES:
+            found = of_tasks.setdefault((file.bundle, file.job_key, file.kind.value), {})
+            found[file.name] = text.split("\n", 1)[-1]
     jobs: dict[str, GeneratedJob] = {}
     for file in sorted(ours):
         # A job that stands in two bundles counts where the layout takes it to be.
         if file.kind is FileKind.JOB and file.job_key not in jobs:
-            jobs[file.job_key] = _job(file, ours[file], sql.get((file.bundle, file.job_key), {}))
+            sql, rules = (of_tasks.get((file.bundle, file.job_key, folder), {}) for folder in SUFFIXES)
+            jobs[file.job_key] = _job(file, ours[file], sql, rules)
     return jobs
 
 
-def _job(file: GeneratedFile, text: str, sql: dict[str, str]) -> GeneratedJob:
+def _job(file: GeneratedFile, text: str, sql: dict[str, str], rules: dict[str, str]) -> GeneratedJob:
     key = file.job_key
     root = read_yaml(text).value
     targets = root.get("targets") if isinstance(root, dict) else None
@@ -153,7 +160,7 @@ def _job(file: GeneratedFile, text: str, sql: dict[str, str]) -> GeneratedJob:
         )
     differ = any(settings != each[0] for settings in each[1:])
     by_target = dict(zip(names, each, strict=True)) if differ else {}
-    return GeneratedJob(key, each[0], names, sql, label_of(file, text), by_target)
+    return GeneratedJob(key, each[0], names, sql, label_of(file, text), by_target, rules)
 
 
 def texts_of_revision(project: Project, revision: str) -> dict[GeneratedFile, str]:

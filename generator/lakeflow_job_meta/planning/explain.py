@@ -120,6 +120,8 @@ def _task_lines(task: TaskChange) -> Iterator[str]:
         yield f"    waits no longer for {listing(task.waits_no_longer_for)}"
     if task.sql_changed:
         yield "    its SQL changed"
+    if task.rules_changed:
+        yield "    its rules changed"
     yield from (f"    {difference}" for difference in task.differences)
 
 
@@ -163,6 +165,7 @@ def _task(task: TaskChange) -> dict[str, object]:
         "waits_also_for": [*task.waits_also_for],
         "waits_no_longer_for": [*task.waits_no_longer_for],
         "sql_changed": task.sql_changed,
+        "rules_changed": task.rules_changed,
         "settings": [_difference(difference) for difference in task.differences],
     }
 

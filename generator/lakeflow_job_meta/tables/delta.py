@@ -21,7 +21,17 @@ from lakeflow_job_meta._internal.parallel import attempts
 from lakeflow_job_meta._internal.text import foreign_message, listing, quoted
 from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError, OperationFailed
 from lakeflow_job_meta.tables.plain import WholeTable
-from lakeflow_job_meta.tables.schema import WAS, Column, KeyedRows, Row, TableSchema, TableUnusable, as_was, merge_terms
+from lakeflow_job_meta.tables.schema import (
+    WAS,
+    Column,
+    KeyedRows,
+    Row,
+    TableSchema,
+    TableUnusable,
+    as_was,
+    latest_rows,
+    merge_terms,
+)
 from lakeflow_job_meta.tables.store import Commit, Snapshot, TableDamaged, TableMissing, TableVersion, VersionedTable
 
 if TYPE_CHECKING:
@@ -237,18 +247,26 @@ class _OpenDeltaTable:
         self.table.alter.add_columns(_fields(columns))
 
     def rows(
-        self, columns: Sequence[str], limit: int | None = None, where: Mapping[str, str] | None = None
+        self,
+        columns: Sequence[str],
+        limit: int | None = None,
+        where: Mapping[str, str] | None = None,
+        groups: Sequence[str] = (),
     ) -> list[Row]:
-        _, rows = self.values(self._stored_names(columns))
+        source = "t"
+        if groups and {self.schema.order, *groups} <= {*columns}:
+            order, *group = map(_quoted, self._stored_names([self.schema.order, *groups]))
+            source = latest_rows("*", source, order, group)
+        _, rows = self.values(self._stored_names(columns), source)
         return [dict(zip(columns, row, strict=True)) for row in rows]
 
-    def values(self, stored: Sequence[str]) -> tuple[list[str], list[tuple[object, ...]]]:
-        """Returns columns, as the table spells them, and all rows."""
+    def values(self, stored: Sequence[str], source: str = "t") -> tuple[list[str], list[tuple[object, ...]]]:
+        """Returns columns, as the table spells them, and all rows, or those of a source in the SQL of DataFusion."""
         from deltalake import QueryBuilder
 
-        names = ", ".join('"' + name.replace('"', '""') + '"' for name in stored)
+        names = ", ".join(map(_quoted, stored))
         # Not DeltaTable.scan, which does the same: it is new in 1.6.6.
-        return values_of(QueryBuilder().register("t", self.table).execute(f"SELECT {names} FROM t").read_all())
+        return values_of(QueryBuilder().register("t", self.table).execute(f"SELECT {names} FROM {source}").read_all())
 
     def _stored_names(self, columns: Sequence[str]) -> list[str]:
         """Returns columns as the table spells them; delta-rs knows no other spelling."""
@@ -305,6 +323,10 @@ class _OpenDeltaTable:
             with suppress(DeltaError):
                 self.table.optimize.compact()
                 self.table.vacuum(dry_run=False)  # of files that nobody has needed for Delta's default of a week
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def values_of(found: ArrowTable) -> tuple[list[str], list[tuple[object, ...]]]:

@@ -69,7 +69,9 @@ class _OpenFile:
     def add_columns(self, columns: Sequence[Column]) -> None:
         raise AssertionError("a file has every column")
 
-    def rows(self, columns: Sequence[str], limit: int | None, where: Mapping[str, str]) -> list[Row]:
+    def rows(
+        self, columns: Sequence[str], limit: int | None, where: Mapping[str, str], groups: Sequence[str]
+    ) -> list[Row]:
         return self._rows
 
     def merge(self, rows: KeyedRows, columns: Sequence[Column], expected: Sequence[Column] = ()) -> None:

@@ -210,6 +210,14 @@ class TableSchema:
         wanted.sort(key=lambda row: _sortable(row[self.order]), reverse=True)
         return wanted[: max(limit, 0)]
 
+    def latest(self, rows: Sequence[Row], groups: Sequence[str], where: Mapping[str, str] = EVERYWHERE) -> list[Row]:
+        """Returns the rows of the newest moment among those that are equal in some columns, newest first."""
+        newest: dict[Key, object] = {}
+        ordered = self.newest(rows, len(rows), where)
+        for row in ordered:
+            newest.setdefault(tuple(row[column] for column in groups), row[self.order])
+        return [row for row in ordered if row[self.order] == newest[tuple(row[column] for column in groups)]]
+
 
 ANY_TABLE = TableSchema(suffix="", columns=(), key=(), order="", is_created_on_write=False)
 """A table of which nothing is known."""
@@ -272,6 +280,14 @@ def merge_terms(
             compared.append((f"t.{name}", updates[name]))
     known = [(f"t.{quote(column.name)}", f"s.{quote(WAS + column.name)}") for column in expected]
     return MergeTerms([quote(name) for name in schema.key], compared, updates, inserts, known)
+
+
+def latest_rows(columns: str, source: str, order: str, groups: Sequence[str]) -> str:
+    """Returns SQL, in parentheses, for the rows of the newest moment among those that are equal in some columns."""
+    newest = f"max({order}) OVER (PARTITION BY {', '.join(groups)})"
+    return (
+        f"(SELECT * FROM (SELECT {columns}, {newest} AS ljm_newest FROM {source}) AS s WHERE {order} = ljm_newest) AS s"
+    )
 
 
 _ALMOST_SURE = 0.8

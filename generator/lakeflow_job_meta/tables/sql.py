@@ -26,6 +26,7 @@ from lakeflow_job_meta.tables.schema import (
     TableSchema,
     TableUnusable,
     as_was,
+    latest_rows,
     merge_terms,
     named_as,
 )
@@ -270,10 +271,15 @@ class _OpenSqlTable:
             if any(column.name not in types for column in columns):
                 raise
 
-    def rows(self, columns: Sequence[str], limit: int | None, where: Mapping[str, str]) -> list[Row]:
-        """Returns the rows; with a limit, the warehouse chooses and sorts, as `TableSchema.newest` does."""
+    def rows(
+        self, columns: Sequence[str], limit: int | None, where: Mapping[str, str], groups: Sequence[str]
+    ) -> list[Row]:
+        """Returns the rows; with a limit or groups, the warehouse chooses, as `newest` and `latest` of a schema do."""
         condition = " AND ".join(f"{quote_part(column)} = :{column}" for column in where)
-        text = f"SELECT {_listed(columns)} FROM {self._name}{f' WHERE {condition}' if condition else ''}"
+        source = f"{self._name}{f' WHERE {condition}' if condition else ''}"
+        if groups and {self._schema.order, *groups} <= {*columns}:
+            source = latest_rows(_listed(columns), source, quote_part(self._schema.order), [*map(quote_part, groups)])
+        text = f"SELECT {_listed(columns)} FROM {source}"
         if limit is not None:
             terms = [f"{quote_part(self._schema.order)} DESC NULLS LAST"] if self._schema.order in columns else []
             terms += [f"{quote_part(name)} ASC NULLS FIRST" for name in self._schema.key if name in columns]

@@ -87,8 +87,13 @@ class OpenTable(Protocol):
 
     def add_columns(self, columns: Sequence[Column]) -> None: ...
 
-    def rows(self, columns: Sequence[str], limit: int | None, where: Mapping[str, str]) -> list[Row]:
-        """Returns the current rows: at least the newest ones, and at least those of `where`, in any order."""
+    def rows(
+        self, columns: Sequence[str], limit: int | None, where: Mapping[str, str], groups: Sequence[str]
+    ) -> list[Row]:
+        """Returns the current rows: at least the newest ones, and at least those of `where`, in any order.
+
+        With `groups` these are at least those of the newest moment among the rows that are equal in these columns.
+        """
 
     def merge(self, rows: KeyedRows, columns: Sequence[Column], expected: Sequence[Column] = ()) -> None:
         """Inserts, updates and deletes rows in one commit; a row that has all the values already is not touched.
@@ -155,13 +160,18 @@ class TableStore(ABC):
         """Returns the newest rows in which columns have the texts of `where`, newest first; else like `rows`."""
         return self.schema.newest(self._current_rows(limit, where), limit, where) if limit > 0 else []
 
-    def _current_rows(self, limit: int | None, where: Mapping[str, str]) -> list[Row]:
+    def latest(self, groups: Sequence[str], where: Mapping[str, str] = EVERYWHERE) -> list[Row]:
+        """Returns the rows of the newest moment among those that are equal in some columns, newest first."""
+        groups = (*where, *groups)
+        return self.schema.latest(self._current_rows(None, where, groups), groups, where)
+
+    def _current_rows(self, limit: int | None, where: Mapping[str, str], groups: Sequence[str] = ()) -> list[Row]:
         with self._explaining():
             table = self._open_if_there()
             types = self._usable_types(table) if table is not None else {}
             if table is None or not where.keys() <= types.keys():
                 return []
-            found = table.rows(self.schema.readable(types), limit, where)
+            found = table.rows(self.schema.readable(types), limit, where, groups)
         return [self.schema.restored(self.name, row) for row in found]
 
     def write(self, changes: RowChanges, on_written: Callable[[int, int], None] = lambda done, of: None) -> None:

@@ -571,7 +571,7 @@ class Edits(RuleBasedStateMachine):
         found = project.compile()
         yield from (sorted(found.files.items()), found.diagnostics, found.kept_jobs, found.kept_labels, found.modules)
         yield from (found.summaries, found.bundles, found.jobs.names)
-        yield [(job.key, job.settings, job.sql_files, job.module.origin.path) for job in found.jobs]
+        yield [(job.key, job.settings, job.files, job.module.origin.path) for job in found.jobs]
         yield [(reading.source, reading.version, reading.is_unreadable) for reading in (*found.missing, *found.present)]
 
     def teardown(self) -> None:

@@ -459,5 +459,6 @@ def test_json_tells_values_as_they_are(before, after):
                 "waits_also_for",
                 "waits_no_longer_for",
                 "sql_changed",
+                "rules_changed",
                 "settings",
             }

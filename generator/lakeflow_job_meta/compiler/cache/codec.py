@@ -19,7 +19,7 @@ from lakeflow_job_meta.layout.job_summary import JobSummary
 _FORMAT = b"lakeflow-job-meta cache 7\n"
 _DIGEST_LENGTH = 2 * DIGEST_BYTES
 _KEY = "[A-Za-z][A-Za-z0-9_-]*"
-_PATH = re.compile(rf"jobs/{_KEY}\.yml|sql/{_KEY}/[A-Za-z0-9_]+\.sql")
+_PATH = re.compile(rf"jobs/{_KEY}\.yml|(sql/{_KEY}/[A-Za-z0-9_-]+\.sql|quality/{_KEY}/[A-Za-z0-9_-]+\.yml)")
 """What a job's files are called; no other name is taken from a cache."""
 
 _ENCODING = ("utf-8", "surrogatepass")
