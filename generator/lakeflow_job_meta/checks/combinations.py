@@ -180,8 +180,9 @@ def retries_have_an_effect(job: Job, context: CheckContext) -> Iterator[Diagnost
     project file gives to many tasks need not have an effect on each.
     """
     for path, task in job.all_tasks:
-        given = [name for name in ("min_retry_interval_millis", "retry_on_timeout") if task.get(name)]
-        for name in given:
+        settings = ("min_retry_interval_millis", "retry_on_timeout")
+        # A text is a reference to what nobody knows here, or of the wrong type.
+        for name in [name for name in settings if isinstance(value := task.get(name), (int, bool)) and value]:
             origin = job.origin_of((*path, name), of_key=True)
             if name == "retry_on_timeout" and not task.get("timeout_seconds"):
                 missing = "the task never times out: give it 'timeout_seconds'"

@@ -22,8 +22,9 @@ def sources_are_unique(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses two sources of one id, or of one task key, active or not."""
     first_by_id: dict[str, Source] = {}
     first_by_key: dict[str, Source] = {}
+    checking = [source for source in job.module.sources if source.follows is not None]
     for source in job.module.sources:
-        if not source.task_key:
+        if not source.task_key or source.follows is not None:
             continue
         origin = source.origin.at("source_id")
         if source.source_id in first_by_id:
@@ -39,6 +40,10 @@ def sources_are_unique(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
             )
         first_by_id.setdefault(source.source_id, source)
         first_by_key.setdefault(source.task_key, source)
+    for source in checking:
+        if (taken := first_by_key.get(source.task_key)) is not None:
+            what = f"this makes a task {source.task_key!r}, but so does the source {quoted(taken.source_id)}"
+            yield rules.TASK_KEY_COLLISION.at(source.origin, f"{what} (at {taken.origin.at('source_id')}); rename that")
 
 
 def dependencies_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
@@ -66,9 +71,14 @@ def dependencies_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
 def last_tasks_wait_for_all(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses to say when a last task of a module runs: as a row of a table it has these fields."""
     for source in job.module.sources if any(each.run_if for each in job.module.sources) else ():
-        fields = {"execution_order": source.execution_order, "depends_on": source.depends_on}
+        fields = {
+            "execution_order": source.execution_order,
+            "depends_on": source.depends_on,
+            "quality": source.quality,
+            "expect_no_rows": source.expectations or None,
+        }
         for name in [name for name, value in fields.items() if source.run_if is not None and value is not None]:
-            message = f"{quoted(source.source_id)} runs after all other tasks, so {name!r} says nothing; leave it out"
+            message = f"{quoted(source.source_id)} runs after all other tasks, so it takes no {name!r}; leave that out"
             yield rules.LAST_TASK.at(source.origin.key(name), message)
 
 

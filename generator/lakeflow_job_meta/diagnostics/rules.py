@@ -76,6 +76,10 @@ DEPENDENCY_CYCLE = Rule("dependency-cycle")
 LAST_TASK = Rule("last-task", is_fixed=True)
 HIDDEN_FAILURE = Rule("hidden-failure", Severity.WARNING)
 
+# What checks the rows of tables.
+BAD_CHECK = Rule("bad-check")
+BAD_SQL = Rule("bad-sql", Severity.WARNING)
+
 # References to parameters, tasks, other jobs and targets.
 UNKNOWN_MODULE = Rule("unknown-module")
 RUN_JOB_CYCLE = Rule("run-job-cycle")
@@ -93,6 +97,8 @@ PROJECT_FILE_MISTAKE = Rule("project-file", is_fixed=True)
 MISSING_FILE = Rule("missing-file")
 NOT_A_NOTEBOOK = Rule("not-a-notebook")
 NOT_UPLOADED = Rule("not-uploaded")
+NOT_INCLUDED = Rule("not-included", Severity.WARNING)
+NO_FILES = Rule("no-files", Severity.WARNING)
 UNKNOWN_OVERRIDE = Rule("unknown-override")
 RESERVED_NAME = Rule("reserved-name", Severity.WARNING)
 TEMPLATE = Rule("template", is_fixed=True)

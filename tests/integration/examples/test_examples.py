@@ -91,9 +91,7 @@ class TestGenerated:
 
 class TestRows:
     def test_a_control_table_gives_the_same_jobs_as_the_yaml(self, shop):
-        from_yaml = {
-            job.key: (_any_order(job.settings), sorted(map(str, job.sql_files))) for job in shop.compile().jobs
-        }
+        from_yaml = {job.key: (_any_order(job.settings), sorted(map(str, job.files))) for job in shop.compile().jobs}
         lines = (EXAMPLES / "control_table_rows.jsonl").read_text(encoding="utf-8").splitlines()
         write_table(shop.path / "etl_control", map(json.loads, lines))
         shop.write("job_meta.yml", "metadata: [{delta: etl_control}]\n" + DEFAULTS)
@@ -101,7 +99,7 @@ class TestRows:
         compilation = shop.compile()
 
         assert [str(problem) for problem in compilation.diagnostics] == []
-        from_rows = {job.key: (_any_order(job.settings), sorted(map(str, job.sql_files))) for job in compilation.jobs}
+        from_rows = {job.key: (_any_order(job.settings), sorted(map(str, job.files))) for job in compilation.jobs}
         assert from_rows == {key: from_yaml[key] for key in from_rows}
         assert {"bronze_to_silver", "ingestion_and_validation", "data_freshness"} <= set(from_rows)
 

@@ -288,7 +288,7 @@ WRONG = {
     "with a stage in a row": (
         f"sources: [{{source_id: a, execution_order: 1, {TASK}}}, "
         f"{{source_id: x, source_type: finally, ‸execution_order: 9, {TASK}}}]",
-        "'x' runs after all other tasks, so 'execution_order' says nothing; leave it out [last-task]",
+        "'x' runs after all other tasks, so it takes no 'execution_order'; leave that out [last-task]",
     ),
     "with a run_if of its own": (
         "sources: [{source_id: a, execution_order: 1, transformation_config: {notebook_path: /Workspace/a}}]\n"
