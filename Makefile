@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest
 export PYTEST_XDIST_AUTO_NUM_WORKERS := $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 PARALLEL := -n auto --dist worksteal
 
-.PHONY: run test coverage test-slow test-lowest wheel soak test-spark lint types bench clean
+.PHONY: run actionlint test coverage test-slow test-lowest wheel soak test-spark lint types bench clean
 
 # Reads a Delta control table, writes bundle files, changes one row and shows the difference.
 run: $(STAMP)
@@ -54,6 +54,10 @@ lint: $(STAMP)
 
 types: $(STAMP)
 	@$(BIN)/mypy
+
+# What the tests check GitHub's workflow with; needs Go. Without it that test is skipped.
+actionlint: $(STAMP)
+	@GOBIN=$(CURDIR)/$(BIN) go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 # Builds the wheel, installs it alone into an environment of its own, and generates from it.
 wheel: $(STAMP)

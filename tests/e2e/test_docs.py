@@ -51,7 +51,7 @@ from lakeflow_job_meta.cli.run import run
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.control_table.schema import COLUMNS
 from lakeflow_job_meta.deployment.jobs_api.client import JobsClient
-from lakeflow_job_meta.diagnostics.rules import RULES
+from lakeflow_job_meta.diagnostics.rules import NO_FILES, RULES
 from lakeflow_job_meta.jobs.task_types import TASK_TYPES
 from lakeflow_job_meta.layout.generated_file import FileKind
 from lakeflow_job_meta.schema.validator import load_schema
@@ -249,7 +249,9 @@ class Stage:
         assert bool(found) == bool(self._mistaken), "\n".join(found) or f"no mistake in {self._mistaken}"
 
     def _problems(self) -> list[str]:
-        return [str(problem) for problem in compile_loaded(load_project(self.folder)).diagnostics]
+        found = compile_loaded(load_project(self.folder)).diagnostics
+        # A page may say what stands in the project file before there is any metadata.
+        return [str(problem) for problem in found if problem.code != NO_FILES.code]
 
     def _write(self, argument: str, text: str) -> None:
         name = argument.removesuffix(", with mistakes").removesuffix(_NO_PROJECT)

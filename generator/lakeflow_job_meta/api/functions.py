@@ -227,12 +227,17 @@ def run_deployment(
     return pipeline.deploy(
         project,
         target,
-        select_backend(project, target, connection or Workspace(), backend, on_fallback=_log.warning),
+        select_backend(project, target, connection or Workspace(), backend, on_fallback=tell_fallback),
         options,
         Reporter(tell_progress),
         compile_metadata=compile_metadata or (lambda project: compile(project, workspace=connection)),
         workspace=connection,
     )
+
+
+def tell_fallback(reason: str) -> None:
+    """Tells why the databricks CLI is not used although there is a bundle."""
+    _log.warning(reason)
 
 
 def tell_progress(line: str) -> None:

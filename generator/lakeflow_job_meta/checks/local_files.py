@@ -156,10 +156,7 @@ def _problems(found: LocalPath, origin: SourceRef, context: CheckContext) -> Ite
         return
     if not is_inside(path) and not _is_synced(path, context):
         if context.bundle.synced is not None:
-            how = "move it there, or name its folder below 'sync: {paths: [...]}' in databricks.yml"
-            yield MISSING_FILE.at(
-                origin, f"{quoted(path)} is outside the project, which is all that is deployed; {how}"
-            )
+            yield MISSING_FILE.at(origin, f"{quoted(path)} is outside the project, {_outside(path, found, context)}")
         return
     what = "folder" if found.is_folder else "file"
     if not (files.is_folder(path) if what == "folder" else files.is_file(path)):
@@ -172,6 +169,16 @@ def _problems(found: LocalPath, origin: SourceRef, context: CheckContext) -> Ite
     elif (plain := _PLAIN.get(found.setting[-2:])) is not None and _looks_like_a_notebook(path, context):
         message = f"{quoted(path)} is a notebook, but this task runs a plain {plain} file; use notebook_path"
         yield NOT_A_NOTEBOOK.at(origin, message)
+
+
+def _outside(path: str, found: LocalPath, context: CheckContext) -> str:
+    """Says what to do about a path outside the project, which may be relative to the folder of the metadata."""
+    inside = re.sub(r"^(\.\./)+", "", path)
+    is_there = context.files.is_folder if found.is_folder else context.files.is_file
+    if inside != path and is_inside(inside) and is_there(inside):
+        return f"whose folder paths are relative to; did you mean {quoted(inside)}?"
+    how = "move it there, or name its folder below 'sync: {paths: [...]}' in databricks.yml"
+    return f"which is all that is deployed; {how}"
 
 
 def _looks_like_a_notebook(path: str, context: CheckContext) -> bool:

@@ -9,17 +9,17 @@ from pathlib import Path
 import click
 
 from lakeflow_job_meta._internal.secrets import without_values
-from lakeflow_job_meta._internal.text import did_you_mean, listing, printable, quoted
+from lakeflow_job_meta._internal.text import did_you_mean, printable, quoted
 from lakeflow_job_meta.cli.params import compile_metadata, open_project, optional_text
 from lakeflow_job_meta.cli.report import echo, show_text
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.diagnostics.model import Diagnostic, in_reading_order
-from lakeflow_job_meta.errors import ConfigError, OperationFailed
+from lakeflow_job_meta.errors import ConfigError, InvalidMetadata, OperationFailed
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
 from lakeflow_job_meta.layout.layout import layout_of
-from lakeflow_job_meta.parsing.keys import job_key
 from lakeflow_job_meta.render.annotate import with_origins
+from lakeflow_job_meta.services.module_names import key_of_module
 from lakeflow_job_meta.text.diffs import secrets_of_text
 from lakeflow_job_meta.text.yaml_writer import to_yaml, to_yaml_key
 
@@ -69,19 +69,11 @@ def command(folder: Path | None, module: str, target: str | None, with_origin: b
 
 def key_of(compilation: Compilation, module: str) -> str:
     """Returns the key of the job of a module; raises an error that says why there is none."""
-    names = {each.name: each.key for result in compilation.units.values() for each in result.modules if each.name}
-    key = names.get(module) or job_key(module)
-    if key in names.values():
-        return key
-    # A broken module whose name is known is none of them.
-    places = compilation.hiding_places(compilation.broken_jobs)
-    hint = did_you_mean(module, names)
-    if places and not hint.startswith("; did you"):
-        show_text(compilation.errors)
-        raise OperationFailed(
-            f"There is no module {quoted(module)} in what could be read; it may be in {listing(places)}."
-        )
-    raise ConfigError(f"There is no module {quoted(module)}{hint}")
+    try:
+        return key_of_module(compilation, module)
+    except InvalidMetadata as error:
+        show_text(error.diagnostics)
+        raise OperationFailed(error.args[0]) from None
 
 
 def variant_of(job: Job, target: str, compilation: Compilation) -> Job:

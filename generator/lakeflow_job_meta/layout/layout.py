@@ -13,8 +13,8 @@ from operator import itemgetter
 from pathlib import Path
 
 from lakeflow_job_meta._internal.text import listing
-from lakeflow_job_meta._internal.trees import Value, value_at
-from lakeflow_job_meta.config.bundle import BundleDeclarations, read_bundle_declarations, read_bundle_file
+from lakeflow_job_meta._internal.trees import Value
+from lakeflow_job_meta.config.bundle import BundleDeclarations, includes, read_bundle_declarations, read_bundle_file
 from lakeflow_job_meta.config.model import BUNDLE_FILE, BUNDLES_FOLDER, Bundles, Project
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.jobs.units import Jobs
@@ -221,8 +221,7 @@ class SingleBundle(BundleLayout):
             raise OperationFailed(
                 f"there is no {BUNDLE_FILE} in {str(path.parent)!r}; `ljm init` makes a project that has one."
             )
-        include = value_at(read_bundle_file(path), ("include",))[1]
-        if not isinstance(include, list) or wanted not in include:
+        if not includes(path.parent, read_bundle_file(path) or {}, f"{self.root}/jobs/x.yml"):
             raise OperationFailed(
                 f"{path.name} does not include the generated files; add `- {wanted}` below 'include:'."
             )

@@ -26,7 +26,7 @@ _LEAST_FILES = 100
 _SETTLED_AFTER = 3_000_000_000
 """Nanoseconds; the coarsest clock of a file system ticks every two seconds (FAT), network disks every one."""
 
-Stamp = tuple[int, ...]
+_Stamp = tuple[int, ...]
 
 
 class KnownFiles:
@@ -36,24 +36,22 @@ class KnownFiles:
         self._path = project.folder / FOLDER / "cache" / "files"
         self._known = read_record(self._path) if os.name == "posix" else {}
         self._began = _clock_of_disk(self._path.parent)
-        self._noted: dict[str, tuple[Stamp, str]] = {}
+        self._noted: dict[str, tuple[_Stamp, str]] = {}
         self._is_news = False
 
     def holds(self, entry: os.DirEntry[str], text: str) -> bool:
-        """Returns whether a file is known to hold a text."""
-        known = self._known.get(entry.path)
-        if not isinstance(known, list) or len(known) != 2:
+        """Returns whether a file is known to hold a text; it is looked at here, and so before anybody reads it."""
+        stamp, known = _stamp_of(entry), self._known.get(entry.path)
+        if stamp is None or not isinstance(known, list) or known[:1] != [[*stamp]] or known[1:] != [_digest(text)]:
             return False
-        digest = content_digest(text.encode("utf-8", "surrogatepass")).hex()
-        if digest != known[1] or (stamp := stamp_of(entry)) is None or [*stamp] != known[0]:
-            return False
-        self._noted[entry.path] = (stamp, digest)
+        self._noted[entry.path] = (stamp, known[1])
         return True
 
-    def note(self, path: str, stamp: Stamp, content: bytes) -> None:
-        """Notes what a file holds that was read; its stamp was taken before."""
-        if max(stamp[1:3]) + _SETTLED_AFTER <= self._began:
-            self._noted[path] = (stamp, content_digest(content).hex())
+    def note(self, entry: os.DirEntry[str], text: str) -> None:
+        """Notes the text of a file that was asked for by `holds` and then read."""
+        stamp = _stamp_of(entry)
+        if stamp is not None and max(stamp[1:3]) + _SETTLED_AFTER <= self._began:
+            self._noted[entry.path] = (stamp, _digest(text))
             self._is_news = True
 
     def save(self) -> None:
@@ -64,8 +62,12 @@ class KnownFiles:
                 write_atomically(self._path, content, durable=False, is_private=True)
 
 
-def stamp_of(entry: os.DirEntry[str]) -> Stamp | None:
-    """Returns size, times and inode of a regular file, as they are when this is first asked of the entry."""
+def _digest(text: str) -> str:
+    return content_digest(text.encode("utf-8", "surrogatepass")).hex()
+
+
+def _stamp_of(entry: os.DirEntry[str]) -> _Stamp | None:
+    """Returns size, times and inode of a regular file, as they were when this was first asked of the entry."""
     found = entry.stat(follow_symlinks=False)
     is_file = stat.S_ISREG(found.st_mode)
     return (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev) if is_file else None

@@ -17,14 +17,22 @@ from lakeflow_job_meta._internal.fs import read_file
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
 from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.config.repository import Ci, ci_of
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.layout.generated_file import SUFFIXES, FileKind, GeneratedFile
 from lakeflow_job_meta.layout.layout import BundleLayout, SingleBundle, is_file, layout_of
-from lakeflow_job_meta.output.known_files import KnownFiles, stamp_of
+from lakeflow_job_meta.output.known_files import KnownFiles
 from lakeflow_job_meta.text.markers import JOB_MARKER, SQL_MARKER
 from lakeflow_job_meta.text.yaml_reader import read_yaml
 
 _GIT_SECONDS = 60
+
+_DEEPER = {
+    Ci.GITHUB: "give actions/checkout `fetch-depth: 0`",
+    Ci.AZURE: "give the step `checkout: self` `fetchDepth: 0`",
+    Ci.GITLAB: 'give the job the variable `GIT_DEPTH: "0"`',
+}
+"""How each CI is told to fetch the whole history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +93,15 @@ def _scan(
     foreign: list[str] = []
     try:
         for file, entry in layout.candidates(str(folder)):
-            text = expected.get(file)
-            if known is not None and text is not None and known.holds(entry, text):
-                found[file] = text
+            wanted = expected.get(file) if known is not None else None
+            if known is not None and wanted is not None and known.holds(entry, wanted):
+                found[file] = wanted
                 continue
-            text = _text_of(entry, known) if is_file(entry) else ""
+            text = _text_of(entry.path) if is_file(entry) else ""
             if text is None:
                 continue
+            if known is not None and text == wanted:
+                known.note(entry, text)
             if label_of(file, text) is None:
                 foreign.append(layout.path_of(file))
             else:
@@ -102,19 +112,14 @@ def _scan(
     return found, foreign
 
 
-def _text_of(entry: os.DirEntry[str], known: KnownFiles | None) -> str | None:
+def _text_of(path: str) -> str | None:
     """Returns a file's text; an empty one where it is no UTF-8, and so is not ours, None where it is gone by now."""
     try:
-        stamp = stamp_of(entry) if known is not None else None
-        content = read_file(entry.path)
-    except FileNotFoundError:
-        return None
-    if known is not None and stamp is not None:
-        known.note(entry.path, stamp, content)
-    try:
-        return content.decode("utf-8")
+        return read_file(path).decode("utf-8")
     except UnicodeDecodeError:
         return ""
+    except FileNotFoundError:
+        return None
 
 
 def label_of(file: GeneratedFile, text: str) -> str | None:
@@ -164,7 +169,7 @@ def texts_of_revision(project: Project, revision: str) -> dict[GeneratedFile, st
     The revision of a project that is split into many bundles may still have the single one.
 
     Raises:
-        ConfigError: There is no git, no repository, or no such revision.
+        ConfigError: There is no git, no repository, or no such revision; in a shallow clone it says how to get more.
     """
     if revision.startswith("-"):
         raise ConfigError(f"{quoted(revision)} is no git revision.")
@@ -190,8 +195,25 @@ def _contents(project: Project, objects: Sequence[str]) -> list[bytes]:
 
 
 def _git(project: Project, *arguments: str, text: str = "") -> bytes:
+    done = _run_git(project, *arguments, text=text)
+    if done.returncode != 0:
+        reason = " ".join(done.stderr.decode("utf-8", "replace").split())[:300]
+        raise ConfigError(f"git cannot show that revision: {reason}{_more_to_fetch(project)}")
+    return done.stdout
+
+
+def _more_to_fetch(project: Project) -> str:
+    """Returns how a shallow clone, which a CI makes, gets what it lacks."""
+    if _run_git(project, "rev-parse", "--is-shallow-repository").stdout.strip() != b"true":
+        return ""
+    ci = ci_of(os.environ)
+    how = f"{_DEEPER[ci]}, or run" if ci is not None else "run"
+    return f"; this clone is shallow and has the newest commits alone: {how} `git fetch --unshallow`."
+
+
+def _run_git(project: Project, *arguments: str, text: str = "") -> subprocess.CompletedProcess[bytes]:
     try:
-        done = subprocess.run(
+        return subprocess.run(
             ["git", "-C", str(project.folder), *arguments],
             input=text.encode(),
             capture_output=True,
@@ -202,7 +224,3 @@ def _git(project: Project, *arguments: str, text: str = "") -> bytes:
         raise ConfigError("git is not installed, so there is nothing to compare with; leave out --against.") from None
     except subprocess.TimeoutExpired:
         raise OperationFailed(f"git did not answer within {_GIT_SECONDS} seconds.") from None
-    if done.returncode != 0:
-        reason = " ".join(done.stderr.decode("utf-8", "replace").split())[:300]
-        raise ConfigError(f"git cannot show that revision: {reason}")
-    return done.stdout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -70,10 +70,21 @@ class JobChange:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that would change, by key, and how many jobs stay as they are."""
+    """All that would change, by key, and how many jobs stay as they are.
+
+    Attributes:
+        refused: Jobs to delete that nobody has allowed to be deleted yet, so that a deployment is refused.
+    """
 
     changes: tuple[JobChange, ...]
     unchanged: int
+    refused: tuple[str, ...] = ()
+
+    def with_allowed(self, deletions: int, removed: Collection[str]) -> Plan:
+        """Returns the plan with what is refused where so many deletions are allowed, besides those of some jobs."""
+        doomed = (each.key for each in self.changes if each.kind is Change.DELETE)
+        others = tuple(key for key in doomed if key not in removed)
+        return replace(self, refused=others if len(others) > deletions else ())
 
 
 def compare_jobs(

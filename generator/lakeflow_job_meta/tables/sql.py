@@ -25,6 +25,7 @@ from lakeflow_job_meta.tables.schema import (
     Row,
     TableSchema,
     TableUnusable,
+    as_was,
     latest_rows,
     merge_terms,
     named_as,
@@ -285,19 +286,27 @@ class _OpenSqlTable:
             text += f"{' ORDER BY ' if terms else ''}{', '.join(terms)} LIMIT {int(limit)}"
         return named_as(self._executor.run(Statement(text, tuple(where.items()))), columns)
 
-    def merge(self, rows: KeyedRows, columns: Sequence[Column]) -> None:
-        terms = merge_terms(self._schema, columns, quote_part, "current_timestamp()")
-        struct = ", ".join(f"{column.name}: {column.type}" for column in columns if column.stamp is None)
+    def merge(self, rows: KeyedRows, columns: Sequence[Column], expected: Sequence[Column] = ()) -> None:
+        terms = merge_terms(self._schema, columns, expected, quote_part, "current_timestamp()")
+        given = [*(column for column in columns if column.stamp is None), *as_was(expected)]
+        struct = ", ".join(f"{column.name}: {column.type}" for column in given)
         same = " AND ".join(f"{ours} <=> {theirs}" for ours, theirs in terms.compared)
+        known = "".join(f" AND {ours} <=> {theirs}" for ours, theirs in terms.expected)
+        others = (
+            ""
+            if expected
+            else (
+                f" WHEN NOT MATCHED AND NOT s.`ljm_delete` THEN INSERT ({', '.join(terms.inserts)}) "
+                f"VALUES ({', '.join(terms.inserts.values())})"
+            )
+        )
         text = (
             f"MERGE INTO {self._name} AS t "
             f"USING (SELECT inline(from_json(:rows, 'ARRAY<STRUCT<{struct}, ljm_delete: BOOLEAN>>'))) AS s "
             f"ON {' AND '.join(f't.{column} = s.{column}' for column in terms.key)} "
             "WHEN MATCHED AND s.`ljm_delete` THEN DELETE "
-            f"WHEN MATCHED AND NOT ({same}) "
-            f"THEN UPDATE SET {', '.join(f't.{column} = {term}' for column, term in terms.updates.items())} "
-            f"WHEN NOT MATCHED AND NOT s.`ljm_delete` THEN INSERT ({', '.join(terms.inserts)}) "
-            f"VALUES ({', '.join(terms.inserts.values())})"
+            f"WHEN MATCHED AND NOT ({same}){known} "
+            f"THEN UPDATE SET {', '.join(f't.{column} = {term}' for column, term in terms.updates.items())}{others}"
         )
         self._executor.run(Statement(text, (("rows", _payload(self._schema, rows)),)))
 

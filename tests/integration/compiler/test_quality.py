@@ -388,9 +388,13 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("sql", "problem"),
         [
-            ("SELECT * FROM (a", "bad-sql: this does not look like SQL of Databricks, line 1, column"),
+            ("SELECT * FROM a WHERE", "bad-sql: this does not look like SQL of Databricks"),
+            (
+                "SELECT * FROM (a",
+                "unknown-value: 'sql' must be one query that can stand in parentheses: there is a '('",
+            ),
             ("DELETE FROM a", "unknown-value: 'sql' must be a query whose rows are the failures, and this is DELETE"),
-            ("SELECT 1; SELECT 2", "unknown-value: 'sql' must be one query, and here are 2 statements"),
+            ("SELECT 1; SELECT 2", "unknown-value: 'sql' must be one query that can stand in parentheses: it is more"),
             ("SELECT * FROM ${var.a}.b", "reference-in-sql: '${var.a}' inside SQL is not resolved; write 'IDENTIFIER"),
             ("", "missing-field: 'sql' is empty"),
         ],
@@ -409,7 +413,7 @@ class TestMistakes:
     def test_without_sqlglot_nothing_is_said_of_sql(self, project, monkeypatch):
         monkeypatch.setattr("lakeflow_job_meta.checks.quality.find_spec", lambda name: None)
 
-        assert said(project, source(expect_no_rows=[{"name": "none", "sql": "SELECT * FROM (a"}])) == []
+        assert said(project, source(expect_no_rows=[{"name": "none", "sql": "SELECT FROM WHERE"}])) == []
 
     def test_a_secret_in_a_check_is_refused(self, project):
         check = {
