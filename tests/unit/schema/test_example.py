@@ -15,7 +15,10 @@ from lakeflow_job_meta.schema.validator import load_schema, schema_text
 from lakeflow_job_meta.text.yaml_reader import read_yaml
 from support.project_folder import REPOSITORY, ProjectFolder
 
-FORMAT = ("module", "use", "blueprint", "parameter", "blueprint_module", "in_target", "source_in_target", "source")
+FORMAT = (
+    *("module", "use", "blueprint", "parameter", "blueprint_module", "in_target", "source_in_target", "source"),
+    *("quality", "quality_in_target", "check", "check_call", "expectation"),
+)
 SETTINGS = ("job_config", "transformation_config", "iteration_task")
 
 
