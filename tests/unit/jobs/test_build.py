@@ -413,7 +413,7 @@ class TestPaths:
 
     def test_the_output_folder_decides_how_far_up_a_path_goes(self, project, task):
         project.write(
-            "databricks.yml", BUNDLE.replace("resources/jobs", "*/jobs").replace("]", ", gen/deep/er/jobs/*.yml]", 1)
+            "databricks.yml", BUNDLE.replace("resources/jobs/*.yml", "shared/jobs/*.yml, gen/deep/er/jobs/*.yml")
         )
         built = task("{notebook_path: notebooks/a.py}", "output: gen/deep/er")
         assert built["notebook_task"]["notebook_path"] == "../../../../notebooks/a.py"
