@@ -398,6 +398,7 @@ class TestMistakes:
         ("sql", "problem"),
         [
             ("SELECT * FROM a WHERE b >", "bad-sql: this does not look like SQL of Databricks, line 1, column"),
+            ("SELECT * FROM (a", "unknown-value: 'sql' must be one query that can stand in parentheses"),
             ("DELETE FROM a", "unknown-value: 'sql' must be a query whose rows are the failures, and this is DELETE"),
             ("SELECT 1; SELECT 2", "unknown-value: 'sql' must be one query"),
             ("SELECT * FROM ${var.a}.b", "reference-in-sql: '${var.a}' inside SQL is not resolved; write 'IDENTIFIER"),

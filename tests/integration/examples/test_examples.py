@@ -55,7 +55,8 @@ class SqlFile(SnapshotFile):
 def shop(project) -> ProjectFolder:
     """The examples in a project of their own."""
     shutil.copytree(EXAMPLES, project.path / "examples", ignore=shutil.ignore_patterns("resources", "*.py[co]"))
-    shutil.copyfile(REPOSITORY / "databricks.yml", project.path / "databricks.yml")
+    bundle = (REPOSITORY / "databricks.yml").read_text(encoding="utf-8")
+    project.write("databricks.yml", bundle.replace("- examples/resources/jobs/", "- resources/jobs/"))
     project.write("job_meta.yml", "metadata: [{yaml: examples/metadata_examples.yaml}]\n" + DEFAULTS)
     return project
 
