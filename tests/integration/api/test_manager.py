@@ -281,8 +281,7 @@ class TestReading:
                 ("job_config", "description", "targets", "presets", "adopt", "formerly", "blueprint", "parameters")
             ),
             "source_parameters": None,
-            "quality": None,
-            "expect_no_rows": None,
+            **dict.fromkeys(("quality", "expect_no_rows", "after")),
         }
         assert second["source_id"] == "b"
         assert made.get_module_sources("nope") == []

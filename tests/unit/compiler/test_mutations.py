@@ -81,6 +81,9 @@ def transformation_configs(draw: st.DrawFn, block: str) -> dict[str, Any]:
     others = sorted(set(known) - NOT_DRAWN - set(REFUSED[block]))
     for name in draw(st.lists(st.sampled_from(others), max_size=3, unique=True)):
         config[name] = draw(values(known[name]))
+    if not (config.get("max_retries") and config.get("timeout_seconds")):
+        for without_effect in ("min_retry_interval_millis", "retry_on_timeout"):
+            config.pop(without_effect, None)
     return config
 
 
