@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from lakeflow_job_meta.state.quality import QUALITY
@@ -60,28 +61,36 @@ COLUMNS = {
 """Of system.lakeflow: docs.databricks.com/aws/en/admin/system-tables/jobs, without the columns of durations."""
 
 
+NOW = [datetime.now(timezone.utc)]
+"""The moment that hours are counted from; a test sets it, so that all of its tables have the same one."""
+
+
 def fill(session: SparkSession, table: str, *rows: dict[str, Any], **more: str) -> None:
     """Makes a view of rows; what a row leaves out is NULL, a number in a TIMESTAMP is how many hours ago that is.
 
     `more` are the types of columns that the table has beside its own.
     """
-    session.sql(f"CREATE DATABASE IF NOT EXISTS {table.split('.')[0]}")
     columns = {**COLUMNS[table], **more}
-    selects = [_select(columns, row) for row in rows] or [f"{_select(columns, {})} WHERE FALSE"]
-    session.sql(f"CREATE OR REPLACE VIEW {table} AS {' UNION ALL '.join(selects)}")
+    assert all(row.keys() <= columns.keys() for row in rows)
+    values = [[_literal(kind, row.get(name)) for name, kind in columns.items()] for row in rows or ({},)]
+    names = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in columns.items() if kind[:6] != "STRUCT")
+    parsed = ", ".join(
+        f"from_json({name}, '{kind}') AS {name}" for name, kind in columns.items() if kind[:6] == "STRUCT"
+    )
+    listed = ", ".join(f"({', '.join(row)})" for row in values)
+    session.sql(
+        f"CREATE OR REPLACE TEMPORARY VIEW {view_name(table)} AS SELECT {', '.join(filter(None, (names, parsed)))} "
+        f"FROM VALUES {listed} AS given({', '.join(columns)}) {'' if rows else 'WHERE FALSE'}"
+    )
 
 
-def _select(columns: dict[str, str], row: dict[str, Any]) -> str:
-    assert row.keys() <= columns.keys(), row.keys() - columns.keys()
-    cells = (f"CAST({_literal(kind, row.get(name))} AS {kind}) AS {name}" for name, kind in columns.items())
-    return f"SELECT {', '.join(cells)}"
+def view_name(table: str) -> str:
+    return table.replace(".", "_")
 
 
 def _literal(kind: str, value: object) -> str:
     if kind == "TIMESTAMP" and isinstance(value, (int, float)):
-        return f"current_timestamp() - make_dt_interval(0, 0, 0, {value * 3600})"
-    if kind.startswith("STRUCT") and isinstance(value, str):
-        return f"from_json({_text(value)}, '{kind}')"
+        return f"TIMESTAMP '{NOW[0] - timedelta(hours=value):%Y-%m-%d %H:%M:%S.%f}+00:00'"
     return "NULL" if value is None else _text(value) if isinstance(value, str) else str(value)
 
 
@@ -91,4 +100,4 @@ def _text(value: str) -> str:
 
 def rows_of(session: SparkSession, query: str) -> Sequence[dict[str, Any]]:
     """Runs a dataset's query; the catalog of the system tables is one that a local session cannot have."""
-    return [row.asDict() for row in session.sql(query.replace("system.lakeflow.", "lakeflow.")).collect()]
+    return [row.asDict() for row in session.sql(query.replace("system.lakeflow.", "lakeflow_")).collect()]
