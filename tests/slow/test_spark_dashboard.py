@@ -11,7 +11,7 @@ import pytest
 
 from lakeflow_job_meta.services.dashboard import DashboardTables, query_of
 from lakeflow_job_meta.services.dashboard_pages import PAGES
-from support.dashboard_tables import COLUMNS, NOW, fill, rows_of, view_name
+from support.dashboard_tables import COLUMNS, FILLED, NOW, fill, rows_of, view_name
 from support.slow import SPARK
 
 if TYPE_CHECKING:
@@ -30,10 +30,9 @@ DATASETS = sorted({name for page in PAGES for name in page.datasets})
 DAY = 24
 
 
-@pytest.fixture
-def spark(session: SparkSession) -> Iterator[SparkSession]:
+@pytest.fixture(scope="module")
+def plain_session(session: SparkSession) -> Iterator[SparkSession]:
     """The session with all tables, empty; code is not generated for queries that run once over a few rows."""
-    NOW[0] = datetime.now(timezone.utc)
     settings = {
         "spark.sql.codegen.wholeStage": "false",
         "spark.sql.codegen.factoryMode": "NO_CODEGEN",
@@ -49,6 +48,15 @@ def spark(session: SparkSession) -> Iterator[SparkSession]:
         session.catalog.dropTempView(view_name(table))
     for name, old in before.items():
         session.conf.set(name, str(old))
+
+
+@pytest.fixture
+def spark(plain_session: SparkSession) -> SparkSession:
+    """The session with all tables, empty again."""
+    NOW[0] = datetime.now(timezone.utc)
+    for table in [*FILLED]:
+        fill(plain_session, table)
+    return plain_session
 
 
 def found(spark: SparkSession, dataset: str) -> list[dict[str, Any]]:
@@ -154,6 +162,7 @@ class TestNow:
             ("https://adb-78.1.azuredatabricks.net/jobs/1", 0),
             ("https://shop.cloud.databricks.com/jobs/1?o=77", 1),
             ("https://shop.cloud.databricks.com/?o=78#job/1", 0),
+            ("https://shop.cloud.databricks.com/jobs/1?w=78", 0),
             ("https://shop.cloud.databricks.com/jobs/1", 1),
             (None, 1),
         ],

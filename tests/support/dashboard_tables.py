@@ -65,11 +65,16 @@ NOW = [datetime.now(timezone.utc)]
 """The moment that hours are counted from; a test sets it, so that all of its tables have the same one."""
 
 
+FILLED: set[str] = set()
+"""The tables that have rows."""
+
+
 def fill(session: SparkSession, table: str, *rows: dict[str, Any], **more: str) -> None:
     """Makes a view of rows; what a row leaves out is NULL, a number in a TIMESTAMP is how many hours ago that is.
 
     `more` are the types of columns that the table has beside its own.
     """
+    (FILLED.add if rows else FILLED.discard)(table)
     columns = {**COLUMNS[table], **more}
     assert all(row.keys() <= columns.keys() for row in rows)
     values = [[_literal(kind, row.get(name)) for name, kind in columns.items()] for row in rows or ({},)]
