@@ -101,10 +101,16 @@ METADATA_FORMS: dict[str, dict[str, Schema | None]] = {
         "module_name": described("The module whose job is run, in the place of `job_id`.", STRING, "bronze_to_silver"),
     },
     "ForEachTask": {
+        "inputs": described(
+            "What to repeat the task for: a list, the text of one in JSON, or a reference to one.",
+            {"anyOf": [STRING, listing({})]},
+            ["north", "south"],
+            "{{tasks.find.values.tables}}",
+        ),
         "task": described(
             "The task that runs for every input, written like a transformation_config.",
             or_reference(ref("iteration_task")),
-        )
+        ),
     },
 }
 
@@ -215,6 +221,34 @@ def quality(pointer: Schema, allowed: Callable[[Schema], Schema]) -> Schema:
     }
 
 
+AFTER_MAP = closed(
+    {
+        "tables": described("Tables, with their catalog and schema.", or_null(listing(STRING)), ["main.silver.orders"]),
+        "modules": described(
+            "Modules, in the place of the tables that their `target_config` names.",
+            or_null(listing(STRING)),
+            ["customers"],
+        ),
+        "when": described("How many of them must be new; `all` without it.", or_null({"enum": ["all", "any"]}), "any"),
+    }
+)
+AFTER = described(
+    "The tables, or the modules that write them, whose updates start the job.",
+    or_null({"anyOf": [listing(STRING), AFTER_MAP]}),
+    ["customers", "orders"],
+    {"tables": ["main.silver.orders", "main.silver.customers"], "when": "all"},
+)
+_ONE_OR_MORE: Schema = {"anyOf": [ref("last_source"), listing(ref("last_source"))]}
+_BLUEPRINT_LAST: Schema = {"anyOf": [ref("blueprint_last_source"), listing(ref("blueprint_last_source"))]}
+LAST_TASKS: dict[str, Schema] = {
+    "on_failure": described("What runs after all other tasks where one of them failed.", or_null(_ONE_OR_MORE)),
+    "finally": described("What runs after all other tasks, however they ended.", or_null(_ONE_OR_MORE)),
+}
+RUNS = described(
+    "Modules whose jobs the job runs, each as a task.",
+    or_null(listing(ref("run"))),
+    ["customers", {"module": "sales_mart", "after": ["customers"]}],
+)
 NESTED_TASK_KEY = described("Key of the nested task; without it, the outer key and `_iteration`.", STRING)
 
 
@@ -246,14 +280,22 @@ METADATA_DEFINITIONS: dict[str, Schema] = {
                 "source_parameters": source_parameters(or_null),
                 "adopt": ADOPT,
                 "formerly": FORMERLY,
+                "after": AFTER,
                 "sources": described(
                     "What the job does; each source becomes one task.",
-                    listing(ref("source")),
+                    or_null(listing(ref("source"))),
                     missing="the list of what the module runs",
                 ),
+                "runs": RUNS,
+                **LAST_TASKS,
             },
-            required=["module_name", "sources"],
+            required=["module_name"],
         ),
+        # A module that runs others needs no sources; a message names the first.
+        "anyOf": [
+            {"required": ["sources"], "properties": {"sources": {"type": "array"}}},
+            {"required": ["runs"], "properties": {"runs": {"type": "array"}}},
+        ],
     },
     "use": {
         "title": "Module of a blueprint",
@@ -269,10 +311,13 @@ METADATA_DEFINITIONS: dict[str, Schema] = {
                 "source_parameters": source_parameters(or_null),
                 "adopt": ADOPT,
                 "formerly": FORMERLY,
+                "after": AFTER,
                 "sources": described(
                     "Laid over the blueprint's sources of the same source_id; others are added.",
                     or_null(listing(FREE_OBJECT)),
                 ),
+                "runs": RUNS,
+                **LAST_TASKS,
             },
             required=["blueprint"],
         ),
@@ -327,7 +372,10 @@ METADATA_DEFINITIONS: dict[str, Schema] = {
                     {"prod": "${param.job_id}"},
                 ),
                 "formerly": FORMERLY,
+                "after": {**AFTER, **or_reference(or_null({"anyOf": [listing(STRING), AFTER_MAP]}))},
                 "sources": described("What the job does.", listing(ref("blueprint_source"))),
+                "runs": described("Modules whose jobs it runs.", or_null(or_reference(listing(ref("run"))))),
+                **{field: {**schema, **or_null(or_reference(_BLUEPRINT_LAST))} for field, schema in LAST_TASKS.items()},
             },
             required=["sources"],
         ),
@@ -354,6 +402,17 @@ METADATA_DEFINITIONS: dict[str, Schema] = {
             required=["source_id", "transformation_config"],
         ),
     },
+    "blueprint_last_source": closed(
+        {
+            "source_id": described("Identifies the source.", STRING, "tell_${param.table}"),
+            "is_active": described("False, or a parameter that is, leaves the task out.", or_null(ref("boolean"))),
+            "source_config": described("Kept for notebooks.", or_null(or_reference(FREE_OBJECT))),
+            "target_config": described("Kept for notebooks.", or_null(or_reference(FREE_OBJECT))),
+            "source_parameters": source_parameters(lambda each: or_null(or_reference(each))),
+            "transformation_config": described("The task.", or_reference(ref("transformation_config"))),
+        },
+        required=["source_id", "transformation_config"],
+    ),
     "each": {
         "title": "Each",
         **closed(
@@ -444,6 +503,8 @@ METADATA_DEFINITIONS: dict[str, Schema] = {
         "anyOf": [
             {"required": ["execution_order"], "properties": {"execution_order": {"type": "integer"}}},
             {"required": ["depends_on"], "properties": {"depends_on": {"type": "array"}}},
+            # A row of a table says so that it is one of the module's last tasks.
+            {"required": ["source_type"], "properties": {"source_type": {"enum": ["on_failure", "finally"]}}},
         ],
     },
     "quality": {
@@ -455,6 +516,46 @@ METADATA_DEFINITIONS: dict[str, Schema] = {
     "check": CHECK,
     "check_call": CHECK_CALL,
     "expectation": EXPECTATION,
+    "last_source": {
+        "title": "Last task",
+        **closed(
+            {
+                "source_id": described("Identifies the source; becomes the key of its task.", STRING, "tell"),
+                "is_active": described("False leaves the task out.", {**or_null({"type": "boolean"}), "default": True}),
+                "source_config": described(
+                    "Kept in the control table, for notebooks that read it.", or_null(FREE_OBJECT)
+                ),
+                "target_config": described(
+                    "Kept in the control table, for notebooks that read it.", or_null(FREE_OBJECT)
+                ),
+                "source_parameters": source_parameters(or_null),
+                "transformation_config": described(
+                    "The task: its type, and its settings under their Jobs API names.",
+                    ref("transformation_config"),
+                    missing="what the task runs, such as {notebook_path: ...}",
+                ),
+            },
+            required=["source_id", "transformation_config"],
+        ),
+    },
+    "run": {
+        "title": "Run",
+        "anyOf": [
+            STRING,
+            closed(
+                {
+                    "module": described("The module whose job is run.", STRING, "sales_mart"),
+                    "after": described("The modules of the list to wait for.", or_null(listing(STRING)), ["customers"]),
+                    "is_active": described("False leaves the run out.", or_null({"type": "boolean"})),
+                    "transformation_config": described(
+                        "Settings of the task.", or_null(ref("transformation_config")), {"timeout_seconds": 3600}
+                    ),
+                },
+                required=["module"],
+            ),
+        ],
+        "x-expected": "a module_name or {module, after}",
+    },
     "dependency": {
         "title": "Dependency",
         "anyOf": [
@@ -597,6 +698,10 @@ PROJECT_DEFINITIONS: dict[str, Schema] = {
             "job": described("Settings of the jobs.", ref("preset_job")),
             "task": described("Settings of their tasks.", ref("preset_task")),
             "sources": described("Sources that are added to the jobs.", listing(FREE_OBJECT)),
+            **{
+                field: described(schema["description"], {"anyOf": [FREE_OBJECT, listing(FREE_OBJECT)]})
+                for field, schema in LAST_TASKS.items()
+            },
         },
         required=["preset"],
     ),

@@ -33,7 +33,18 @@ UTC = arrow.DataType.timestamp("us", tz="UTC")
 STAMPS = {"created_timestamp": UTC, "updated_timestamp": UTC}
 ORIGINAL = {**ORIGINAL_COLUMNS, **STAMPS}
 OPTIONAL = (
-    *("depends_on", "job_config", "description", "targets", "presets", "adopt", "formerly", "blueprint", "parameters"),
+    *(
+        "depends_on",
+        "job_config",
+        "description",
+        "targets",
+        "presets",
+        "adopt",
+        "formerly",
+        "after",
+        "blueprint",
+        "parameters",
+    ),
     *("source_parameters", "quality", "expect_no_rows"),
 )
 
@@ -235,7 +246,17 @@ class ControlTableContract:
         table.write(RowChanges([full("a", job_config="{}"), full("b")], [("sales", "c")]))
         assert {name: each["job_config"] for name, each in by_source(table).items()} == {"a": "{}", "b": None}
         names = [field.name for field in DeltaTable(place.folder).schema().fields]
-        added = ("depends_on", "description", "targets", "presets", "adopt", "formerly", "blueprint", "parameters")
+        added = (
+            "depends_on",
+            "description",
+            "targets",
+            "presets",
+            "adopt",
+            "formerly",
+            "after",
+            "blueprint",
+            "parameters",
+        )
         assert names == [*spelled, *added, "source_parameters", "quality", "expect_no_rows"]
 
     def test_a_column_of_the_user_s_own_is_found_in_any_case(self, place: Place):
@@ -406,6 +427,7 @@ class ControlTableContract:
             {"description": ""},
             {"adopt": "{}"},
             {"formerly": "a"},
+            {"after": '["a"]'},
             {"blueprint": "ingest"},
             {"parameters": "{}"},
         ]

@@ -35,6 +35,7 @@ ALL_COLUMNS = {
     "presets": TEXT,
     "adopt": TEXT,
     "formerly": TEXT,
+    "after": TEXT,
     "blueprint": TEXT,
     "parameters": TEXT,
     "source_parameters": TEXT,

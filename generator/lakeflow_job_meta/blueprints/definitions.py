@@ -18,8 +18,8 @@ from lakeflow_job_meta.blueprints.template import compile_template, names_in, pl
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, errors_among, nearest
 from lakeflow_job_meta.diagnostics.rules import BAD_BLUEPRINT, MISSING_FIELD, UNKNOWN_PARAMETER, UNUSED_PARAMETER
 from lakeflow_job_meta.parsing.arguments import Arguments, ValueForm
-from lakeflow_job_meta.parsing.model import Module, Source
-from lakeflow_job_meta.parsing.modules import hints_at
+from lakeflow_job_meta.parsing.model import LAST_TASKS, Module, Source
+from lakeflow_job_meta.parsing.modules import hints_at, written_sources
 from lakeflow_job_meta.schema.validator import compare_blueprint, compare_each, walk_module
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
@@ -77,11 +77,14 @@ def draft_of(blueprint: Blueprint) -> Module:
     What it says besides (names, stages, switches) is compared by `read_blueprint`, and stands for nothing here.
     """
     module = cast("dict[str, dict[str, Value]]", cast("dict[str, Value]", blueprint.written)["module"])
+    written = [(each.value, each.path) for each in blueprint.sources]
+    last = written_sources({**module, "sources": []})
+    written += [(each, ("module", *path)) for each, path in last if path[0] in LAST_TASKS]
     sources = []
-    for number, each in enumerate(blueprint.sources):
-        settings = each.value.get("transformation_config") if isinstance(each.value, dict) else None
+    for number, (value, path) in enumerate(written):
+        settings = value.get("transformation_config") if isinstance(value, dict) else None
         if isinstance(settings, dict):
-            key, origin = f"source_{number}", _at(blueprint.origin, each.path)
+            key, origin = f"source_{number}", _at(blueprint.origin, path)
             sources.append(Source(key, key, None, 1, None, True, {}, {}, _set_in(settings), origin))
     job_config = module.get("job_config")
     settings_of_job = _set_in(job_config) if isinstance(job_config, dict) else {}

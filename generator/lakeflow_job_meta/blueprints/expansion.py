@@ -16,12 +16,24 @@ from lakeflow_job_meta._internal.trees import KeyPath, Value, by_item_key, by_it
 from lakeflow_job_meta.blueprints.model import Blueprint, Library, SourceTemplate
 from lakeflow_job_meta.blueprints.parameters import Resolved, given_at, resolve
 from lakeflow_job_meta.blueprints.template import PLACEHOLDER, names_in, placeholders_in
-from lakeflow_job_meta.diagnostics.model import Diagnostic, Location, SourceRef, Subject, dotted, nearest
+from lakeflow_job_meta.diagnostics.model import (
+    Diagnostic,
+    Location,
+    SourceRef,
+    Subject,
+    dotted,
+    nearest,
+    steps_of_source,
+)
 from lakeflow_job_meta.diagnostics.rules import CONFLICTING_ROWS, TOO_MUCH, UNKNOWN_BLUEPRINT
+from lakeflow_job_meta.parsing.model import LAST_TASKS, RUNS
 from lakeflow_job_meta.parsing.units import BlueprintUse, RawModule
 
 MOST_TASKS = 1000
 """Databricks' resource limits: "tasks in a job"."""
+
+_IN_PLACE = ("after", RUNS, *LAST_TASKS)
+"""Fields of a use that stand in the place of the blueprint's, whatever the two hold."""
 
 _LOOP = ("transformation_config", "for_each_task")
 
@@ -60,7 +72,8 @@ def expand(raw: RawModule, library: Library) -> tuple[RawModule | None, list[Dia
     problems += _conflicts(blueprint, rows, own)
     module = cast("dict[str, Value]", blueprint.module.fill(rows[0].values))
     if own:
-        module = cast("dict[str, Value]", merged(module, _without_sources(own)))
+        below = {key: item for key, item in module.items() if key not in own or key not in _IN_PLACE}
+        module = cast("dict[str, Value]", merged(below, _without_sources(own)))
     sources, origins = _sources(blueprint, rows, own)
     document = ExpandedModule(blueprint, rows, raw.origin, own, module, sources, origins)
     origin = SourceRef(document)
@@ -271,9 +284,11 @@ class ExpandedModule:
         name = self._module.get("module_name")
         module = name if isinstance(name, str) else None
         note = "" if self.ref(path, of_key=False).document is self._blueprint.origin.document else self._note()
-        if path[:1] == ("sources",) and len(path) > 1:
-            source = value_at(self._sources, (path[1], "source_id"))[1]
-            return Subject(module, source if isinstance(source, str) else None, dotted(path[2:]), note)
+        steps = steps_of_source(path)
+        if steps:
+            made: dict[str, Value] = {**self._module, "sources": self._sources}
+            source = value_at(made, (*path[:steps], "source_id"))[1]
+            return Subject(module, source if isinstance(source, str) else None, dotted(path[steps:]), note)
         return Subject(module, setting=dotted(path), note=note)
 
     def _note(self) -> str:

@@ -10,10 +10,10 @@ from lakeflow_job_meta._internal.text import listing, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics.model import Diagnostic
-from lakeflow_job_meta.diagnostics.rules import CONFLICTING_SETTINGS, NO_WORKERS, OUTPUT_ONLY
+from lakeflow_job_meta.diagnostics.rules import CONFLICTING_SETTINGS, IDLE_SETTING, NO_WORKERS, OUTPUT_ONLY
 from lakeflow_job_meta.jobs.build import left_out
 from lakeflow_job_meta.jobs.model import Job
-from lakeflow_job_meta.jobs.task_types import REFUSED, RETRIES, kind_of_task
+from lakeflow_job_meta.jobs.task_types import CLUSTER_FIELDS, REFUSED, RETRIES, Compute, kind_of_task
 
 _PRINCIPALS = ("user_name", "group_name", "service_principal_name")
 _DBT = re.compile(r"\s*(dbt\b|\$\{|\{\{)")
@@ -172,6 +172,35 @@ def _is_single_node(cluster: dict[str, Value]) -> bool:
     )
 
 
+def retries_have_an_effect(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+    """Warns of settings for retries of a task that is never tried again, or that never times out.
+
+    Jobs API, `max_retries`: "The default behavior is to not retry"; `timeout_seconds`: 0 means no timeout. What runs on
+    serverless compute is tried again by default (https://docs.databricks.com/jobs/run-serverless-jobs). What the
+    project file gives to many tasks need not have an effect on each.
+    """
+    for path, task in job.all_tasks:
+        settings = ("min_retry_interval_millis", "retry_on_timeout")
+        # A text is a reference to what nobody knows here, or of the wrong type.
+        for name in [name for name in settings if isinstance(value := task.get(name), (int, bool)) and value]:
+            origin = job.origin_of((*path, name), of_key=True)
+            if name == "retry_on_timeout" and not task.get("timeout_seconds"):
+                missing = "the task never times out: give it 'timeout_seconds'"
+            elif not task.get("max_retries") and not _tries_again_by_itself(task):
+                missing = "the task is never tried again: give it 'max_retries'"
+            else:
+                continue
+            if origin.document is not context.project.origin.document:
+                yield IDLE_SETTING.at(origin, f"{name!r} has no effect, since {missing}, or leave this out")
+
+
+def _tries_again_by_itself(task: dict[str, Value]) -> bool:
+    kind = kind_of_task(task)
+    may_be_serverless = kind is not None and kind.compute not in (Compute.NONE, Compute.CLUSTER)
+    is_off = task.get("max_retries") == 0 or task.get("disable_auto_optimization") is True
+    return may_be_serverless and not is_off and not any(task.get(name) is not None for name in CLUSTER_FIELDS)
+
+
 def settings_are_ours_to_set(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Warns of what Databricks returns with a job and takes from nobody; the job is made without."""
     for name in left_out(context.project):
@@ -180,4 +209,4 @@ def settings_are_ours_to_set(job: Job, context: CheckContext) -> Iterator[Diagno
             yield OUTPUT_ONLY.at(origin, f"{name!r} is set by Databricks or its CLI alone, and left out; delete it")
 
 
-JOB_CHECKS = (settings_go_together, clusters_have_workers, settings_are_ours_to_set)
+JOB_CHECKS = (settings_go_together, clusters_have_workers, retries_have_an_effect, settings_are_ours_to_set)

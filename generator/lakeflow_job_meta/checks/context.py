@@ -11,6 +11,7 @@ from lakeflow_job_meta.config.bundle import BundleDeclarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.jobs.model import Job
+from lakeflow_job_meta.jobs.neighbours import NeedsOthers
 
 
 @dataclass(frozen=True)  # without slots, since checks ask again and again for what is sorted once
@@ -20,11 +21,13 @@ class OtherModules:
     Attributes:
         keys: The key of every module's job by the module's name; broken modules are among them.
         runs: Which jobs a job runs, by their keys.
+        starts: Which jobs a job makes start: those that it runs, and those that wait for its tables.
     """
 
     keys: Mapping[str, str] = field(default_factory=dict)
     runs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     job_keys: frozenset[str] = frozenset()
+    starts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -33,14 +36,6 @@ class OtherModules:
     @cached_property
     def sorted_job_keys(self) -> tuple[str, ...]:
         return tuple(sorted(self.job_keys))
-
-
-class NeedsOthers(Exception):
-    """A check needs the other modules while a unit is compiled alone.
-
-    An exception, since whether a job depends on others is decided deep inside a check, for one setting among many; a
-    flag would have to be passed up through every check, and tested after each.
-    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lakeflow_job_meta._internal.text import circle, did_you_mean, quoted
+from lakeflow_job_meta._internal.trees import value_at
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics import rules
 from lakeflow_job_meta.diagnostics.model import Diagnostic, nearest
@@ -48,10 +49,14 @@ def sources_are_unique(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
 def dependencies_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses a dependency on a source that is not there, or on itself."""
     names = dict.fromkeys(source.source_id for source in job.module.sources)
+    last = {source.source_id for source in job.module.sources if source.run_if is not None}
     spellings: SourceSpellings | None = None
     for source in job.module.sources:
         for dependency in source.depends_on or ():
-            if dependency.source_id == source.source_id:
+            if dependency.source_id in last and source.run_if is None:
+                message = f"{quoted(source.source_id)} waits for {quoted(dependency.source_id)}, which runs after all"
+                yield rules.LAST_TASK.at(dependency.origin, f"{message} other tasks; wait for one of these")
+            elif dependency.source_id == source.source_id:
                 yield rules.DEPENDENCY_CYCLE.at(dependency.origin, f"{quoted(source.source_id)} waits for itself")
             elif dependency.source_id not in names:
                 spellings = spellings or SourceSpellings(names, context.project.task_keys)
@@ -61,6 +66,37 @@ def dependencies_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
                 near = nearest(dependency.source_id, names, besides=source.source_id)
                 message = f"{what}, which the module does not have{hint}"
                 yield rules.UNKNOWN_DEPENDENCY.at(dependency.origin, message, near)
+
+
+def last_tasks_wait_for_all(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+    """Refuses to say when a last task of a module runs: as a row of a table it has these fields."""
+    for source in job.module.sources if any(each.run_if for each in job.module.sources) else ():
+        fields = {
+            "execution_order": source.execution_order,
+            "depends_on": source.depends_on,
+            "quality": source.quality,
+            "expect_no_rows": source.expectations or None,
+        }
+        for name in [name for name, value in fields.items() if source.run_if is not None and value is not None]:
+            message = f"{quoted(source.source_id)} runs after all other tasks, so it takes no {name!r}; leave that out"
+            yield rules.LAST_TASK.at(source.origin.key(name), message)
+
+
+def failures_are_seen(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+    """Warns of notifications about a failed job that nobody gets, since the last tasks of the job have succeeded.
+
+    Jobs API, `on_failure`: for a run that ends with "a `FAILED`, or `TIMED_OUT` result_state"; `RunResultState`:
+    "SUCCESS_WITH_FAILURES: The job run completed successfully with some failures; leaf tasks were successful".
+    """
+    last = next((source for source in job.module.sources if source.is_active and source.run_if), None)
+    for name in ("email_notifications", "webhook_notifications") if last is not None else ():
+        path = (name, "on_failure")
+        if last is not None and value_at(job.settings, path)[1]:
+            message = (
+                f"nobody is told where a task fails and {quoted(last.source_id)} succeeds: a run has failed only if "
+                "its last tasks have; let that one fail at its end, or give the tasks notifications of their own"
+            )
+            yield rules.HIDDEN_FAILURE.at(job.origin_of(path, of_key=True), message)
 
 
 def outcomes_come_from_conditions(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
@@ -106,6 +142,8 @@ JOB_CHECKS = (
     stages_are_no_net,
     sources_are_unique,
     dependencies_exist,
+    last_tasks_wait_for_all,
+    failures_are_seen,
     outcomes_come_from_conditions,
     dependencies_have_no_cycle,
 )

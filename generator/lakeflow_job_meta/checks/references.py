@@ -6,7 +6,7 @@ The CLI's `validate` passes a wrong reference and `plan` fails on it; a wrong dy
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from lakeflow_job_meta._internal.graphs import reachable, shortest_path
 from lakeflow_job_meta._internal.text import circle, did_you_mean, quoted
@@ -189,6 +189,42 @@ def no_circle_of_jobs(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
         if (back := shortest_path(key, job.key, context.others.runs)) is not None:
             shown = circle([job.key, *back[:-1]])
             yield rules.RUN_JOB_CYCLE.at(job.origin_of(path), f"jobs run each other without end: {shown}")
+        elif (back := shortest_path(key, job.key, context.others.starts)) is not None:
+            shown = circle([job.key, *back[:-1]])
+            yield rules.RUN_JOB_CYCLE.at(job.origin_of(path), f"jobs start each other without end: {shown}")
+    for name, ref in job.module.after.modules:
+        key = context.others.keys.get(name, "")
+        if key != job.key and (forth := shortest_path(job.key, key, context.others.starts)) is not None:
+            yield rules.RUN_JOB_CYCLE.at(ref, f"jobs start each other without end: {circle(forth)}")
+
+
+MOST_NESTED = 3
+"""https://docs.databricks.com/jobs/run-job: "Databricks does not support jobs [...] that nest more than three Run Job
+tasks", and "might block deploying jobs with this pattern in a future release"."""
+
+
+def runs_are_not_too_deep(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+    """Warns of jobs that run jobs that run jobs, and so on."""
+    for path, key in jobs_run_by(job):
+        chain = _deepest([job.key, key], context.others.runs)
+        if len(chain) > MOST_NESTED + 1:
+            shown = " -> ".join(chain)
+            message = f"jobs run jobs more than {MOST_NESTED} levels deep, which Databricks does not support: {shown}"
+            yield rules.DEEP_RUNS.at(job.origin_of(path), message)
+
+
+def _deepest(start: list[str], runs: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """Returns a chain of jobs that run each other and that is too long; a longest one where none is.
+
+    Jobs that run each other in a circle are no chain.
+    """
+    chains = [start]
+    for _ in range(MOST_NESTED):
+        longer = {each: [*c, each] for c in chains for each in runs.get(c[-1], ()) if each not in c}
+        if not longer:
+            break
+        chains = [*longer.values()]
+    return chains[0]
 
 
 def key_is_free(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
@@ -241,6 +277,7 @@ JOB_CHECKS = (
     sql_holds_no_references,
     modules_that_are_run_exist,
     no_circle_of_jobs,
+    runs_are_not_too_deep,
     key_is_free,
     targets_exist,
     sources_of_targets_exist,

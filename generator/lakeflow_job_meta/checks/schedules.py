@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from lakeflow_job_meta._internal.text import did_you_mean, listing, quoted
+from lakeflow_job_meta._internal.trees import value_at
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.checks.file_lookups import time_zones
-from lakeflow_job_meta.diagnostics.model import Diagnostic, nearest
-from lakeflow_job_meta.diagnostics.rules import BAD_CRON, BAD_TIME_ZONE, SEVERAL_TRIGGERS
+from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, nearest
+from lakeflow_job_meta.diagnostics.rules import BAD_CRON, BAD_TIME_ZONE, SEVERAL_TRIGGERS, UNKNOWN_VALUE
 from lakeflow_job_meta.jobs.build import ACTIVE_DEFAULT_EXCLUSIVE
 from lakeflow_job_meta.jobs.model import Job
+from lakeflow_job_meta.jobs.neighbours import is_table_name
+from lakeflow_job_meta.parsing.model import NOT_AFTER
 
 _OFFSET = re.compile(r"(GMT|UTC)([+-]\d{1,2}(:?[0-5]\d)?)?|Z")
 """Java takes these as time zones too."""
@@ -32,12 +35,49 @@ def one_way_to_start(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     given = [name for name in ACTIVE_DEFAULT_EXCLUSIVE if name in job.settings]
     if len(given) > 1:
         message = f"a job has one way to start, but here are {listing(given)}"
-        yield SEVERAL_TRIGGERS.at(job.origin_of((given[1],), of_key=True), message)
+        # The trigger of `after` is not written as one.
+        path = (
+            ("trigger", "table_update") if given[1] == "trigger" and job.module.after is not NOT_AFTER else given[1:2]
+        )
+        yield SEVERAL_TRIGGERS.at(job.origin_of(tuple(path), of_key=True), message)
     trigger = job.settings.get("trigger")
     kinds = [name for name in trigger if name in _TRIGGERS] if isinstance(trigger, dict) else []
     if len(kinds) > 1:
         message = f"a trigger waits for one thing, but here are {listing(kinds)}"
         yield SEVERAL_TRIGGERS.at(job.origin_of(("trigger", kinds[1]), of_key=True), message)
+
+
+_LEAST_SECONDS = 60
+_SECONDS = ("min_time_between_triggers_seconds", "wait_after_last_change_seconds")
+
+
+def triggers_are_right(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
+    """Checks the names of tables, and times that are too short.
+
+    Jobs API, `TableUpdateTriggerConfiguration` and `FileArrivalTriggerConfiguration`: "The minimum allowed value is 60
+    seconds"; of tables see `is_table_name`.
+    """
+    for kind in ("table_update", "file_arrival") if "trigger" in job.settings else ():
+        names = value_at(job.settings, ("trigger", kind, "table_names"))[1]
+        for number, name in enumerate(names if isinstance(names, list) else ()):
+            if isinstance(name, str) and not is_table_name(name):
+                message = (
+                    f"a table to wait for is named with catalog and schema, such as main.silver.orders, not {name!r}"
+                )
+                yield UNKNOWN_VALUE.at(_place_of_table(job, number, name), message)
+        for field in _SECONDS:
+            seconds = value_at(job.settings, ("trigger", kind, field))[1]
+            if isinstance(seconds, int) and 0 < seconds < _LEAST_SECONDS:
+                message = f"{field!r} must be at least {_LEAST_SECONDS}, not {seconds}"
+                yield UNKNOWN_VALUE.at(job.origin_of(("trigger", kind, field)), message)
+
+
+def _place_of_table(job: Job, number: int, name: str) -> SourceRef:
+    """Returns where a table to wait for was written: below `after`, or in the trigger itself."""
+    tables = job.module.after.tables
+    if name in tables:
+        return job.module.origin.at("after", "tables", tables.index(name))
+    return job.origin_of(("trigger", "table_update", "table_names", number))
 
 
 def schedules_are_right(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
@@ -150,4 +190,4 @@ def _value_problem(field: _Field, value: str) -> str | None:
     return f"has {quoted(value)}; it must be a number from {field.low} to {field.high}{names}{hint}"
 
 
-JOB_CHECKS = (one_way_to_start, schedules_are_right)
+JOB_CHECKS = (one_way_to_start, triggers_are_right, schedules_are_right)

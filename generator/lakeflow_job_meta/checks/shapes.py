@@ -35,6 +35,7 @@ def shape_of(job: Job) -> bytes:
     sources = [
         (
             each.source_id,
+            each.run_if,
             each.execution_order,
             each.is_active,
             None if each.depends_on is None else [(other.source_id, other.outcome) for other in each.depends_on],

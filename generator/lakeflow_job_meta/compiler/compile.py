@@ -12,7 +12,7 @@ from dataclasses import replace
 from lakeflow_job_meta.checks.file_lookups import FileLookups
 from lakeflow_job_meta.compiler.cache.cache import CompilationCache
 from lakeflow_job_meta.compiler.left_out import missing_include, sources_without_files
-from lakeflow_job_meta.compiler.link import link
+from lakeflow_job_meta.compiler.link import link, neighbours_of
 from lakeflow_job_meta.compiler.overrides import unknown_overrides
 from lakeflow_job_meta.compiler.parallel import ParallelCompiler, Workers
 from lakeflow_job_meta.compiler.placeholders import placeholder_values
@@ -170,7 +170,8 @@ def _jobs(compiler: UnitCompiler, units: Mapping[SourceUnit, UnitResult]) -> Job
         for each in result.modules
         if each.key is not None and each.name and job_path(each.key) in result.files
     }
-    return Jobs(compiler.project, compiler.layout.output, compiler.bundle.targets, sources)
+    neighbours = neighbours_of(compiler.project, {unit: result.modules for unit, result in units.items()})
+    return Jobs(compiler.project, compiler.layout.output, compiler.bundle.targets, sources, neighbours)
 
 
 def _with(compilation: Compilation, project: Project, found: Sequence[Diagnostic]) -> Compilation:

@@ -13,7 +13,7 @@ from lakeflow_job_meta._internal.secret_forms import Found
 from lakeflow_job_meta._internal.secrets import secrets_of
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta.blueprints.expansion import ExpandedModule
-from lakeflow_job_meta.checks.context import CheckContext, NeedsOthers, OtherModules
+from lakeflow_job_meta.checks.context import CheckContext, OtherModules
 from lakeflow_job_meta.checks.file_lookups import Answer, FileLookups, Lookup
 from lakeflow_job_meta.checks.secrets import holds_no_secrets, module_holds_no_secrets
 from lakeflow_job_meta.checks.settings import constants_fit_the_schema
@@ -34,6 +34,7 @@ from lakeflow_job_meta.diagnostics.rules import (
 )
 from lakeflow_job_meta.jobs.build import build_job
 from lakeflow_job_meta.jobs.model import Job
+from lakeflow_job_meta.jobs.neighbours import NeedsOthers, Neighbours
 from lakeflow_job_meta.jobs.units import BuiltModule, ParsedUnit, parse_unit
 from lakeflow_job_meta.layout.job_summary import JobSummary
 from lakeflow_job_meta.layout.layout import layout_of
@@ -136,8 +137,9 @@ class UnitCompiler:
                 results[unit] = result
         return results
 
-    def parse(self, unit: SourceUnit) -> ParsedUnit:
-        return parse_unit(unit, self.project, self.layout.output, self.bundle.targets)
+    def parse(self, unit: SourceUnit, neighbours: Neighbours | None = None) -> ParsedUnit:
+        """Parses a unit; without all modules, NeedsOthers is raised where one of them waits for others or runs them."""
+        return parse_unit(unit, self.project, self.layout.output, self.bundle.targets, neighbours)
 
     def compile_alone(self, unit: SourceUnit) -> UnitResult | None:
         """Compiles a unit without the others; None if that cannot be done."""

@@ -12,9 +12,12 @@ from lakeflow_job_meta.config.conditions import condition_mistakes, conditions_i
 from lakeflow_job_meta.config.model import Preset, Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
 from lakeflow_job_meta.diagnostics.rules import PROJECT_FILE_MISTAKE
-from lakeflow_job_meta.parsing.model import Source
+from lakeflow_job_meta.parsing.model import LAST_TASKS, Source
 from lakeflow_job_meta.parsing.modules import hints_at, parse_sources
 from lakeflow_job_meta.schema.validator import compare_module
+
+_SOURCES = ("sources", *LAST_TASKS)
+"""What adds sources to a module."""
 
 
 def with_presets(project: Project, value: dict[str, Value]) -> tuple[Project, list[Diagnostic]]:
@@ -26,8 +29,7 @@ def with_presets(project: Project, value: dict[str, Value]) -> tuple[Project, li
         problems += _mistakes(entry, at, {preset.name for preset in presets})
         wrong = [*_source_mistakes(entry, at)]
         problems += wrong
-        sources = [] if wrong else cast("list[Value]", entry.get("sources") or [])
-        presets.append(_preset(entry, parse_sources(sources, at, project.task_keys)))
+        presets.append(_preset(entry, () if wrong else parse_sources(entry, at, project.task_keys)))
     return replace(project, presets=tuple(presets)), problems
 
 
@@ -45,7 +47,7 @@ def _preset(entry: dict[str, Value], sources: tuple[Source, ...]) -> Preset:
 def _mistakes(entry: dict[str, Value], at: SourceRef, names: Container[str]) -> Iterator[Diagnostic]:
     if (name := str(entry["preset"])) in names:
         yield PROJECT_FILE_MISTAKE.at(at.at("preset"), f"the preset {quoted(name)} is there twice")
-    if not any(entry.get(key) for key in ("job", "task", "sources")):
+    if not any(entry.get(key) for key in ("job", "task", *_SOURCES)):
         message = "the preset sets nothing; give it one of 'job', 'task' and 'sources'"
         yield PROJECT_FILE_MISTAKE.at(at.key("preset"), message)
     yield from _match_mistakes(entry, at)
@@ -57,12 +59,13 @@ def _match_mistakes(entry: dict[str, Value], origin: SourceRef) -> Iterator[Diag
         message = "'match' is empty; say which modules, or leave it out for a preset that modules name"
         yield PROJECT_FILE_MISTAKE.at(origin.key("match"), message)
     yield from condition_mistakes(match, origin.at("match"))
-    if "task_type" in match and (entry.get("job") or entry.get("sources")):
+    if "task_type" in match and any(entry.get(key) for key in ("job", *_SOURCES)):
         message = "a preset for a kind of task sets 'task' alone; put the rest into another preset"
         yield PROJECT_FILE_MISTAKE.at(origin.key("match", "task_type"), message)
 
 
 def _source_mistakes(entry: dict[str, Value], origin: SourceRef) -> Iterator[Diagnostic]:
-    for finding in compare_module({"module_name": "preset", "sources": entry.get("sources") or []}, hints_at):
+    own = {key: entry.get(key) for key in LAST_TASKS}
+    for finding in compare_module({"module_name": "preset", "sources": entry.get("sources") or [], **own}, hints_at):
         at = SourceRef(origin.document, (*origin.path, *finding.path), finding.of_key)
         yield finding.report(at, PROJECT_FILE_MISTAKE)

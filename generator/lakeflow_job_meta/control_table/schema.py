@@ -40,6 +40,7 @@ COLUMNS = (
     ControlColumn("adopt", "STRING", holds_json=True, of_module=True, is_optional=True),
     # A name, or a JSON list of names.
     ControlColumn("formerly", "STRING", of_module=True, is_optional=True),
+    ControlColumn("after", "STRING", holds_json=True, of_module=True, is_optional=True),
     # Of a row that a blueprint makes the tasks of.
     ControlColumn("blueprint", "STRING", is_optional=True),
     ControlColumn("parameters", "STRING", holds_json=True, is_optional=True),

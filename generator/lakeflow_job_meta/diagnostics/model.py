@@ -83,6 +83,13 @@ def dotted(path: KeyPath) -> str | None:
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".") or None
 
 
+def steps_of_source(path: KeyPath) -> int:
+    """Returns how many steps of a path in a module lead to the source that it goes into; 0 where it goes into none."""
+    if path[:1] in (("on_failure",), ("finally",)):
+        return 2 if len(path) > 1 and isinstance(path[1], int) else 1
+    return 2 if path[:1] in (("sources",), ("runs",)) and len(path) > 1 else 0
+
+
 class Document(Protocol):
     """Something that metadata was read from; knows the position of each of its values."""
 

@@ -7,7 +7,7 @@ result, so that defaults and conveniences are checked too.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
@@ -18,6 +18,7 @@ from lakeflow_job_meta._internal.trees import KeyPath, Value
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Rule, SourceRef
 from lakeflow_job_meta.diagnostics.rules import (
+    LAST_TASK,
     MISSING_FIELD,
     NO_ACTIVE_SOURCE,
     TASK_KIND,
@@ -27,11 +28,13 @@ from lakeflow_job_meta.diagnostics.rules import (
     WRONG_TYPE,
 )
 from lakeflow_job_meta.jobs import task_types
-from lakeflow_job_meta.jobs.dependencies import Stages
+from lakeflow_job_meta.jobs.dependencies import Stages, ends, last_sources
 from lakeflow_job_meta.jobs.key_order import in_job_order, in_task_order
 from lakeflow_job_meta.jobs.layers import Layer, as_written, merge_layers
 from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, LocalPath, Patterns, with_paths
 from lakeflow_job_meta.jobs.model import Job, TaskFile, TaskOrigin
+from lakeflow_job_meta.jobs.neighbours import NO_NEIGHBOURS, Neighbours
+from lakeflow_job_meta.jobs.order import wait_for, without_idle_runs
 from lakeflow_job_meta.jobs.presets import Numbered, applies_to, presets_of, with_sources
 from lakeflow_job_meta.jobs.quality import (
     ENVIRONMENT,
@@ -69,6 +72,7 @@ _NOT_OF_THE_API = ("task_type", "task_key", "depends_on", *task_types.DIRECT_NOT
 """What a `transformation_config` holds that is no setting of the task itself."""
 
 _MADE_ELSEWHERE = {"task_key": "it is made from 'source_id'", "depends_on": "write it beside 'source_id'"}
+_OF_LAST_TASKS = {"run_if": "when the task runs is what 'on_failure' and 'finally' say"}
 
 
 def left_out(project: Project) -> tuple[str, ...]:
@@ -90,6 +94,7 @@ def build_job(
     output: str,
     target: str | None = None,
     files: Mapping[str, str] = MappingProxyType({}),
+    neighbours: Neighbours = NO_NEIGHBOURS,
 ) -> Built:
     """Builds the job of one module, or of what could be read of a broken one.
 
@@ -101,20 +106,27 @@ def build_job(
         output: The folder that `jobs/` and `sql/` are in, relative to the project.
         target: The target that the job is for; None for all in which it is the same.
         files: The files that tasks have in other targets: their texts by their places.
+        neighbours: All modules, for one that waits for others or runs them.
     """
     presets = presets_of(module, project, target)
-    module = with_checking_sources(with_sources(module, presets))
+    module = with_checking_sources(without_idle_runs(with_sources(module, presets), neighbours, target))
     stages = Stages(module)
     sources = stages.in_order()
+    if module.sources and all(each.run_if is not None for each in module.sources):
+        last = module.sources[0]
+        message = f"{quoted(last.source_id)} runs after the other tasks of the module, and there are none"
+        return Built(None, (LAST_TASK.at(last.origin.at("source_id"), f"{message}; add them below 'sources'"),))
     if not sources:
         where = "" if target is None else f" in the target {quoted(target)}"
         way_out = "" if target is None else f"; write `{target}: false` below 'targets' to leave it out there"
         message = f"the module {quoted(module.module_name)} has no active source{where}, so no job is created from it"
         return Built(None, (NO_ACTIVE_SOURCE.at(module.origin.key("sources"), message + way_out),))
-    builder = _Builder(module, project, output, stages, presets, _Variant(target, files))
-    tasks, origins = zip(*map(builder.task, sources), strict=True)
+    awaited = wait_for(module, neighbours, target)
+    builder = _Builder(module, project, output, stages, presets, _Variant(target, files), awaited.layer)
+    builder.problems += awaited.problems
+    tasks, origins = builder.tasks(sources)
     settings, layers = builder.job_settings()
-    settings["tasks"] = list(tasks)
+    settings["tasks"] = tasks
     used = frozenset(each.name for _, each in presets if each.job or each.sources) | builder.task_presets
     targets = module.targets if target is None else (target,)
     job = Job(module, in_job_order(settings), tuple(layers), origins, tuple(builder.files), used, targets)
@@ -139,6 +151,7 @@ class _Builder:
         stages: Stages,
         presets: list[Numbered],
         variant: _Variant,
+        after: Layer | None,
     ) -> None:
         self.module = module
         self.project = project
@@ -146,6 +159,7 @@ class _Builder:
         self.stages = stages
         self.presets = presets
         self.variant = variant
+        self.after = after
         self.files: list[TaskFile] = []
         self.places: set[str] = set()
         self.built: dict[str, dict[str, Value]] = {}
@@ -187,22 +201,41 @@ class _Builder:
         if module.description is not None:
             origin = module.origin.at("description")
             layers.append(Layer("module", origin, module.description, ("description",), is_derived=True))
+        if self.after is not None:
+            layers.append(self.after)
         return _yielding([*layers, *as_written(Layer("module", module.origin.at("job_config"), module.job_config))])
 
-    def task(self, source: Source) -> tuple[dict[str, Value], TaskOrigin]:
+    def tasks(self, sources: list[Source]) -> tuple[list[Value], tuple[TaskOrigin, ...]]:
+        """Returns the tasks of sources, and behind them the last tasks, which wait for the ends of all others."""
+        made = [self._task(each, [edge.settings for edge in self.stages.edges(each)]) for each in sources]
+        waited_for = ends([task for task, _ in made])
+        failed: list[str] = []
+        for source in last_sources(self.module):
+            of_failure = source.source_type == "on_failure"
+            keys = waited_for if of_failure else [*waited_for, *failed]
+            task, origin = self._task(source, [{"task_key": key} for key in keys])
+            failed += [source.task_key] if of_failure else []
+            made.append((task, origin))
+        return [task for task, _ in made], tuple(origin for _, origin in made)
+
+    def _task(self, source: Source, depends_on: Sequence[Value]) -> tuple[dict[str, Value], TaskOrigin]:
         """Returns the task of one source, and what it was made of."""
         if source.follows is not None:
             return self._checking_task(source, source.follows)
         settings: dict[str, Value] = {"task_key": source.task_key}
-        if edges := self.stages.edges(source):
-            settings["depends_on"] = [edge.settings for edge in edges]
+        if depends_on:
+            settings["depends_on"] = list(depends_on)
         origin = source.origin.at("transformation_config")
-        for key, instead in _MADE_ELSEWHERE.items():
+        made_elsewhere = _MADE_ELSEWHERE if source.run_if is None else _MADE_ELSEWHERE | _OF_LAST_TASKS
+        for key, instead in made_elsewhere.items():
             if key in source.transformation_config:
                 self._report(UNKNOWN_FIELD, origin.key(key), f"{key!r} cannot be in 'transformation_config': {instead}")
         own = Layer(self._layer_of(source), origin, source.transformation_config, moves=task_types.WRITTEN_ELSEWHERE)
         layers: list[Layer] = []
         settings.update(self._settings(own, source.task_key, self._added_parameters(source), layers))
+        if source.run_if is not None:
+            settings["run_if"] = source.run_if
+            layers.append(Layer(own.name, source.origin, source.run_if, ("run_if",), is_derived=True))
         self.built[source.task_key] = settings
         return in_task_order(settings), TaskOrigin(source, tuple(layers))
 
@@ -410,6 +443,7 @@ def _yielding(layers: list[Layer]) -> list[Layer]:
     kept = []
     for layer in reversed(layers):
         value = layer.value
+        set_above.update(name for name in ACTIVE_DEFAULT_EXCLUSIVE if layer.prefix[:1] == (name,))
         if isinstance(value, dict) and not layer.prefix:
             if set_above:
                 value = _without(value, [key for key in ACTIVE_DEFAULT_EXCLUSIVE if key not in set_above])

@@ -1,17 +1,18 @@
 """Which task waits for which: from `execution_order` and `depends_on` to the edges of a job.
 
 Pure. Inactive sources are looked through: who waits for one waits for what that one would have waited for. Who waits
-for one that is checked waits for the checks.
+for one that is checked waits for the checks. The last tasks of a module wait for the ends of all others, whatever these
+are in the end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lakeflow_job_meta._internal.graphs import cycles, dependency_order
 from lakeflow_job_meta._internal.trees import Value
-from lakeflow_job_meta.parsing.model import Module, Source
+from lakeflow_job_meta.parsing.model import LAST_TASKS, Module, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +28,17 @@ class Edge:
 
 
 class Stages:
-    """The sources of one module in the order they run."""
+    """The sources of one module in the order they run, but for its last tasks."""
 
     def __init__(self, module: Module) -> None:
-        self._by_id = {source.source_id: source for source in reversed(module.sources)}
+        self._sources = [source for source in module.sources if source.run_if is None]
+        self._by_id = {source.source_id: source for source in reversed(self._sources)}
         self._orders: dict[int, list[Source]] = {}
-        for source in module.sources:
+        for source in self._sources:
             if source.is_active and source.execution_order is not None:
                 self._orders.setdefault(source.execution_order, []).append(source)
-        self._sources = module.sources
         self._checking: dict[str, list[Source]] = {}
-        for source in module.sources:
+        for source in self._sources:
             if source.follows is not None:
                 self._checking.setdefault(source.follows.task_key, []).append(source)
 
@@ -106,10 +107,45 @@ def find_cycles(module: Module) -> list[list[Source]]:
     """
     # What only checks another source is in no circle without that one.
     module = replace(module, sources=tuple(source for source in module.sources if source.follows is None))
-    active = [source for source in module.sources if source.is_active]
+    active = [source for source in module.sources if source.is_active and source.run_if is None]
     by_key = {source.task_key: source for source in active}
     if len(by_key) == len(active) and all(source.depends_on is None for source in active):
         return []  # stages alone make no circle
     stages = Stages(module)
     waits_for = {key: [edge.task_key for edge in stages.edges(source)] for key, source in by_key.items()}
     return [[by_key[key] for key in cycle] for cycle in cycles(waits_for)]
+
+
+def last_sources(module: Module) -> list[Source]:
+    """Returns the active sources that run after all others: first those of a failure, then those of any end."""
+    active = [source for source in module.sources if source.is_active]
+    return [source for field in LAST_TASKS for source in active if source.source_type == field]
+
+
+def ends(tasks: Sequence[Mapping[str, Value]]) -> list[str]:
+    """Returns the keys of the tasks that together show how all of them ended, in their order.
+
+    These are the leaves, and besides each task that no other surely fails with: a failure does not reach what waits
+    for it and runs all the same, is left out by a condition, or is disabled. So a condition is one of them too, and
+    what waits for all of them runs where everything behind it is left out: "If all task dependencies are excluded, the
+    task is also excluded regardless of its Run if condition" (https://docs.databricks.com/jobs/run-if).
+    """
+    followed = {key for task in tasks if _fails_with_others(task) for key, _ in _waits_for(task)}
+    return [str(task["task_key"]) for task in tasks if task["task_key"] not in followed]
+
+
+def _fails_with_others(task: Mapping[str, Value]) -> bool:
+    """Whether a task is marked as failed whenever one that it waits for failed."""
+    if task.get("disabled") not in (None, False) or task.get("run_if", "ALL_SUCCESS") not in _NEED_SUCCESS:
+        return False
+    return all(outcome is None for _, outcome in _waits_for(task))
+
+
+_NEED_SUCCESS = ("ALL_SUCCESS", "NONE_FAILED")
+
+
+def _waits_for(task: Mapping[str, Value]) -> Iterator[tuple[Value, Value]]:
+    edges = task.get("depends_on")
+    for edge in edges if isinstance(edges, list) else ():
+        if isinstance(edge, dict):
+            yield edge.get("task_key"), edge.get("outcome")

@@ -12,6 +12,7 @@ from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.diagnostics.rules import NO_ACTIVE_SOURCE, UNKNOWN_TARGET
 from lakeflow_job_meta.jobs.build import Built, build_job
 from lakeflow_job_meta.jobs.model import Job
+from lakeflow_job_meta.jobs.neighbours import NO_NEIGHBOURS, NeedsOthers, Neighbours, names_of_others
 from lakeflow_job_meta.jobs.presets import differ_by_target
 from lakeflow_job_meta.jobs.task_types import INLINE_SQL
 from lakeflow_job_meta.parsing.model import Module, Source
@@ -21,7 +22,12 @@ from lakeflow_job_meta.parsing.units import RawModule
 
 
 def build_module(
-    raw: RawModule, module: Module, project: Project, output: str, targets: Collection[str] | None
+    raw: RawModule,
+    module: Module,
+    project: Project,
+    output: str,
+    targets: Collection[str] | None,
+    neighbours: Neighbours | None,
 ) -> Built:
     """Builds the job of one module for all targets in which it exists.
 
@@ -31,9 +37,18 @@ def build_module(
         project: The project.
         output: The folder that `jobs/` and `sql/` are in, relative to the project.
         targets: The targets of the bundle; None where they are not known.
+        neighbours: All modules; None while they are not known.
+
+    Raises:
+        NeedsOthers: The module waits for others, or runs them, and they are not known.
     """
-    if not module.by_target and not differ_by_target(module, project):
-        return build_job(module, project, output)
+    others = names_of_others(module)
+    if others and neighbours is None:
+        raise NeedsOthers
+    known = neighbours or NO_NEIGHBOURS
+    follows_others = targets is not None and known.differ(others)
+    if not module.by_target and not differ_by_target(module, project) and not follows_others:
+        return build_job(module, project, output, neighbours=known)
     if targets is None and not module.targets:
         return Built(None, tuple(_not_known(module)))
     names = module.targets_among(targets or ())
@@ -44,12 +59,13 @@ def build_module(
     variants: dict[str, Job] = {}
     problems: dict[Diagnostic, None] = {}
     # What is written for all targets keeps its name, whichever comes first.
-    for_all = build_job(module, project, output).job if any(map(_has_files, module.sources)) else None
+    has_files = any(map(_has_files, module.sources))
+    for_all = build_job(module, project, output, neighbours=known).job if has_files else None
     files = {file.place: file.text for file in (for_all.files if for_all is not None else ())}
     for name in names:
         found = parse_module(in_target(raw, name), project.task_keys).module or module
         own = replace(found, targets=module.targets, by_target=module.by_target)
-        built = build_job(own, project, output, name, files)
+        built = build_job(own, project, output, name, files, known)
         problems |= dict.fromkeys(built.diagnostics)
         if built.job is not None:
             variants[name] = built.job

@@ -12,6 +12,7 @@ from lakeflow_job_meta._internal.listing import FilePattern
 from lakeflow_job_meta._internal.text import json_like
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.config.model import Condition, Preset, Project
+from lakeflow_job_meta.jobs.neighbours import has_active_source
 from lakeflow_job_meta.parsing.model import Module
 
 Numbered = tuple[int, Preset]
@@ -118,13 +119,14 @@ def with_sources(module: Module, presets: list[Numbered]) -> Module:
 
     A module that is switched off stays so.
     """
-    if not any(source.is_active for source in module.sources):
+    if not has_active_source(module):
         return module
-    known = {source.source_id for source in module.sources}
+    known = {(source.source_id, source.run_if) for source in module.sources}
     added = []
     for _, preset in presets:
         for source in preset.sources:
-            if source.source_id not in known:
-                known.add(source.source_id)
+            # What shares no more than its name with a source of the module is no substitute for it.
+            if (key := (source.source_id, source.run_if)) not in known:
+                known.add(key)
                 added.append(source)
     return replace(module, sources=(*module.sources, *added)) if added else module

@@ -51,7 +51,7 @@ def with_checking_sources(module: Module) -> Module:
 
 
 def _checking(source: Source) -> Iterator[Source]:
-    if not source.is_active:
+    if not source.is_active or source.run_if is not None:
         return
     written = {"quality": source.quality is not None, "expect_no_rows": bool(source.expectations)}
     for name, suffix in (("quality", "_quality"), ("expect_no_rows", "_expectations")):

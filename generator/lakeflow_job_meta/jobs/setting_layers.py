@@ -38,8 +38,9 @@ def _found(layers: Sequence[Layer], path: KeyPath, settings: Value) -> Iterator[
         if path[: len(layer.prefix)] != layer.prefix:
             continue
         if layer.is_derived:
-            if path == layer.prefix:
-                yield from _parts(layer, layer.ref, layer.value)
+            is_there, value = value_at(layer.value, path[len(layer.prefix) :])
+            if is_there:
+                yield from _parts(layer, layer.ref, value)  # type: ignore[arg-type]
             continue
         written = written_in(layer, path, settings)
         is_there, value = value_at(layer.value, written)

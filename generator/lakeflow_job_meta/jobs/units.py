@@ -11,6 +11,7 @@ from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.jobs.build import Built
 from lakeflow_job_meta.jobs.in_targets import build_module
 from lakeflow_job_meta.jobs.model import Job
+from lakeflow_job_meta.jobs.neighbours import NO_NEIGHBOURS, Neighbours
 from lakeflow_job_meta.parsing.keys import job_key
 from lakeflow_job_meta.parsing.modules import ParsedModule, parse_module
 from lakeflow_job_meta.parsing.units import RawModule, SourceUnit
@@ -62,13 +63,24 @@ def _names_of(parsed: ParsedModule) -> ModuleNames:
     return ModuleNames(parsed.name, parsed.key, parsed.blueprint, adopt, formerly)
 
 
-def parse_unit(unit: SourceUnit, project: Project, output: str, targets: Collection[str] | None) -> ParsedUnit:
+def names_in(unit: SourceUnit, project: Project) -> tuple[ModuleNames, ...]:
+    """Returns the names of the modules of a unit, without building anything."""
+    return tuple(_names_of(parse_module(raw, project.task_keys)) for raw in unit.content.modules)
+
+
+def parse_unit(
+    unit: SourceUnit,
+    project: Project,
+    output: str,
+    targets: Collection[str] | None,
+    neighbours: Neighbours | None,
+) -> ParsedUnit:
     """Parses a unit and builds the jobs of its modules as `build_module` does; their settings are checked elsewhere."""
 
     def built(raw: RawModule) -> BuiltModule:
         parsed = parse_module(raw, project.task_keys)
         return BuiltModule(
-            parsed, build_module(raw, parsed.module, project, output, targets) if parsed.module else Built()
+            parsed, build_module(raw, parsed.module, project, output, targets, neighbours) if parsed.module else Built()
         )
 
     return ParsedUnit(unit, tuple(map(built, unit.content.modules)), tuple(map(built, unit.content.examples)))
@@ -91,13 +103,15 @@ class JobSource(NamedTuple):
 class Jobs(Sequence[Job]):
     """The jobs of a project in reading order, each built when it is first needed: mostly only their keys are.
 
-    `sources` has what each job is built from, by the job's key; `targets` are those of the bundle.
+    `sources` has what each job is built from, by the job's key; `targets` are those of the bundle; `neighbours` all
+    modules, those without a job among them.
     """
 
     project: Project
     output: str
     targets: frozenset[str] | None
     sources: Mapping[str, JobSource]
+    neighbours: Neighbours = NO_NEIGHBOURS
 
     @cached_property
     def names(self) -> dict[str, str]:
@@ -112,7 +126,7 @@ class Jobs(Sequence[Job]):
         return self._with({key: source for key, source in self.sources.items() if key in keys})
 
     def _with(self, sources: Mapping[str, JobSource]) -> Jobs:
-        return Jobs(self.project, self.output, self.targets, sources)
+        return Jobs(self.project, self.output, self.targets, sources, self.neighbours)
 
     def split(self, groups: Mapping[str, str]) -> dict[str, Jobs]:
         """Returns the jobs of each group; `groups` has the group of each job, by the job's key."""
@@ -130,9 +144,8 @@ class Jobs(Sequence[Job]):
         for key in keys:
             keys_of.setdefault(self.sources[key].unit, set()).add(key)
         for unit, wanted in keys_of.items():
-            yield from (
-                job for job in parse_unit(unit, self.project, self.output, self.targets).jobs if job.key in wanted
-            )
+            parsed = parse_unit(unit, self.project, self.output, self.targets, self.neighbours)
+            yield from (job for job in parsed.jobs if job.key in wanted)
 
     @cached_property
     def _jobs(self) -> tuple[Job, ...]:

@@ -10,6 +10,12 @@ from enum import Enum
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.diagnostics.model import SourceRef
 
+LAST_TASKS = {"on_failure": "AT_LEAST_ONE_FAILED", "finally": "ALL_DONE"}
+"""What a module runs after all else, by the field or the `source_type` that says so; and with which `run_if`."""
+
+RUNS = "runs"
+"""The field of a module whose items are modules that its job runs, and the `source_type` of these."""
+
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.]+")
 """A part with dots is a whole name by itself."""
 
@@ -67,6 +73,7 @@ class Source:
     Attributes:
         execution_order: The stage; None where `depends_on` alone determines when it runs.
         depends_on: What it waits for; None leaves that to `execution_order`.
+        source_type: The user's own word, or one of `LAST_TASKS`, or `RUNS`.
         source_config: Kept for the notebook that reads the control table, like `target_config`.
         transformation_config: The task's settings.
         parameters: None leaves it to the module.
@@ -97,6 +104,11 @@ class Source:
         return written or table_of(self.target_config)
 
     @property
+    def run_if(self) -> str | None:
+        """With what of the tasks before it a source runs that is a last task of its module; None for any other."""
+        return LAST_TASKS.get(self.source_type or "")
+
+    @property
     def only_kept(self) -> dict[str, Value]:
         """What becomes no part of the job, and stays where it is written for whoever reads it."""
         kept: dict[str, Value] = {"source_config": self.source_config, "target_config": self.target_config}
@@ -116,6 +128,18 @@ def table_of(target_config: Mapping[str, Value]) -> str | None:
 def _quoted_part(part: str) -> str:
     """Returns a part of a name as SQL takes it; references are resolved later."""
     return part if _PLAIN_NAME.fullmatch(part) or "`" in part or "{" in part else f"`{part}`"
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """What a module waits for before it starts: tables, and modules in the place of theirs, each with its place."""
+
+    tables: tuple[str, ...] = ()
+    modules: tuple[tuple[str, SourceRef], ...] = ()
+    when: str = "all"
+
+
+NOT_AFTER = After()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +172,7 @@ class Module:
     parameters: SourceParameters | None = None
     adopt: Mapping[str, int] = field(default_factory=dict)
     formerly: tuple[str, ...] = ()
+    after: After = NOT_AFTER
 
     def targets_among(self, known: Collection[str]) -> tuple[str, ...]:
         """Returns the targets in which the job exists, of those that the bundle has."""

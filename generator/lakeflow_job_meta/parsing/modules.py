@@ -11,11 +11,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import cast
 
-from lakeflow_job_meta._internal.trees import KeyPath, Value, replaced
+from lakeflow_job_meta._internal.trees import KeyPath, Value, merged, replaced
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, errors_among
 from lakeflow_job_meta.diagnostics.rules import UNUSABLE_NAME
 from lakeflow_job_meta.parsing.keys import TaskKeys, job_key, job_key_problem, task_key, task_key_problem
 from lakeflow_job_meta.parsing.model import (
+    LAST_TASKS,
+    NOT_AFTER,
+    RUNS,
+    After,
     Dependency,
     Expectation,
     Module,
@@ -84,6 +88,7 @@ def parse_module(raw: RawModule, style: TaskKeys = TaskKeys.AS_WRITTEN) -> Parse
         parameters=_parameters(value),
         adopt={target: each for target, each in _map(value, "adopt").items() if isinstance(each, int)},
         formerly=_names(value, "formerly"),
+        after=_after(value.get("after"), origin.at("after")),
     )
     is_broken = raw.is_damaged or bool(errors_among(problems))
     return ParsedModule(module, is_broken, raw.is_damaged, name, key, origin, tuple(problems), raw.blueprint)
@@ -104,24 +109,64 @@ def _names(value: dict[str, Value], name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(each) for each in (found if isinstance(found, list) else [found]) if each))
 
 
+def _after(value: Value, origin: SourceRef) -> After:
+    if not value:
+        return NOT_AFTER
+    written: dict[str, Value] = value if isinstance(value, dict) else {"modules": value}
+    place = origin.at("modules") if isinstance(value, dict) else origin
+    modules = ((each, place.at(number)) for number, each in enumerate(_items(written, "modules")))
+    tables = (each for each in _items(written, "tables") if isinstance(each, str))
+    return After(
+        tuple(dict.fromkeys(tables)),
+        tuple((name, ref) for name, ref in modules if isinstance(name, str)),
+        str(written.get("when") or NOT_AFTER.when),
+    )
+
+
 def _by_target(value: dict[str, Value]) -> dict[str, Value]:
     found = value.get("targets")
     return found if isinstance(found, dict) else {}
 
 
-def parse_sources(items: list[Value], origin: SourceRef, style: TaskKeys) -> tuple[Source, ...]:
-    """Returns sources that are written outside of a module, below `origin`; their form has been compared before."""
-    return _sources({"sources": items}, origin, [], style)
+def parse_sources(holder: dict[str, Value], origin: SourceRef, style: TaskKeys) -> tuple[Source, ...]:
+    """Returns the sources of what stands at `origin` and is no module; their form has been compared before."""
+    return _sources(holder, origin, [], style)
+
+
+def written_sources(module: dict[str, Value]) -> Iterator[tuple[dict[str, Value], KeyPath]]:
+    """Yields all sources of a module as if each stood below `sources`, with their paths.
+
+    What its job runs as other jobs and as its last tasks is told by the `source_type`, as in rows of a table.
+    """
+    for number, item in enumerate(_items(module, RUNS)):
+        run = {"module": item} if isinstance(item, str) else item
+        if isinstance(run, dict):
+            name, settings = run.get("module"), run.get("transformation_config")
+            yield (
+                {
+                    **{key: run[key] for key in ("is_active", "execution_order") if key in run},
+                    "source_id": name,
+                    "source_type": RUNS,
+                    "depends_on": run.get("depends_on", run.get("after")) or [],
+                    "transformation_config": merged({"run_job_task": {"module_name": name}}, settings or {}),
+                },
+                (RUNS, number),
+            )
+    yield from ((each, ("sources", n)) for n, each in enumerate(_items(module, "sources")) if isinstance(each, dict))
+    for field in LAST_TASKS:
+        last = module.get(field)
+        paths = enumerate(last) if isinstance(last, list) else [(None, last)]
+        for place, each in paths:
+            if isinstance(each, dict):
+                yield {**each, "source_type": field}, (field,) if place is None else (field, place)
 
 
 def _sources(
     module: dict[str, Value], origin: SourceRef, problems: list[Diagnostic], style: TaskKeys
 ) -> tuple[Source, ...]:
     found = []
-    for number, value in enumerate(_items(module, "sources")):
-        if not isinstance(value, dict):
-            continue
-        source = _source(value, origin.at("sources", number), style)
+    for value, path in written_sources(module):
+        source = _source(value, origin.at(*path), style)
         found.append(source)
         reason = task_key_problem(source.source_id, source.task_key)
         if reason is not None and value.get("source_id") is not None:
@@ -185,7 +230,8 @@ def _dependencies(items: list[Value], origin: SourceRef) -> tuple[Dependency, ..
         if isinstance(source_id, str):
             if isinstance(outcome, bool):
                 outcome = "true" if outcome else "false"
-            found.append(Dependency(source_id, cast("str | None", outcome), origin.at("depends_on", number)))
+            at = origin.at("after" if RUNS in origin.path[-2:-1] else "depends_on", number)
+            found.append(Dependency(source_id, cast("str | None", outcome), at))
     return tuple(found)
 
 
@@ -201,15 +247,18 @@ def hints_at(path: KeyPath) -> KeyHints:
         )
     if path[0] == "targets":
         return _hints_in_target(path)
-    if len(path) > 2:
+    if len(path) > 2 or path[0] == "after":
         return KeyHints()
+    is_last = dict.fromkeys(("execution_order", "depends_on"), "it runs after all other tasks: leave that out")
     return KeyHints(
         dict.fromkeys(fields_of("JobSettings"), "it is a job setting: write it in the 'job_config' of the module")
-        | dict.fromkeys(
-            ("job_config", "targets", "presets", "adopt", "formerly"), "it belongs to the module, beside 'sources'"
-        )
+        | dict.fromkeys(_OF_MODULES, "it belongs to the module, beside 'sources'")
         | dict.fromkeys(fields_of("Task"), "it is a task setting: write it in 'transformation_config'")
+        | (is_last if path[0] in LAST_TASKS else {})
     )
+
+
+_OF_MODULES = ("job_config", "targets", "presets", "adopt", "formerly", "after", RUNS, *LAST_TASKS)
 
 
 def _hints_in_target(path: KeyPath) -> KeyHints:
@@ -218,7 +267,7 @@ def _hints_in_target(path: KeyPath) -> KeyHints:
         return KeyHints(
             dict.fromkeys(fields_of("JobSettings"), "it is a job setting: write it in 'job_config'")
             | dict.fromkeys(
-                ("module_name", "presets", "targets", "adopt", "formerly"),
+                ("module_name", *(each for each in _OF_MODULES if each != "job_config")),
                 "it is the same in all targets: write it above",
             )
         )

@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import cast
 
 from lakeflow_job_meta._internal.trees import KeyPath, Value, by_item_key, by_item_number, merged, value_at
-from lakeflow_job_meta.diagnostics.model import Location, SourceRef, Subject
+from lakeflow_job_meta.diagnostics.model import Location, SourceRef, Subject, steps_of_source
+from lakeflow_job_meta.parsing.model import LAST_TASKS, RUNS
 from lakeflow_job_meta.parsing.units import RawModule
 
 
@@ -21,19 +22,33 @@ def in_target(raw: RawModule, target: str) -> RawModule:
     by_id = _map(own.get("sources"))
     below = {key: value for key, value in module.items() if key != "targets"}
     made = cast("dict[str, Value]", merged(below, {key: value for key, value in own.items() if key != "sources"}))
-    listed = below.get("sources")
-    if by_id and isinstance(listed, list):
-        made["sources"] = [merged(each, by_id[_id_of(each)]) if _id_of(each) in by_id else each for each in listed]
+    for field in _FIELDS_OF_SOURCES if by_id else ():
+        if field in below:
+            made[field] = _laid_over(below[field], by_id)
     return replace(raw, value=made, origin=SourceRef(TargetedModule(raw.origin, module, made, target, own)))
+
+
+def _laid_over(sources: Value, by_id: dict[str, Value]) -> Value:
+    """Returns one source, or a list of some, with what is written for those of these names."""
+    if isinstance(sources, list):
+        return [_laid_over(each, by_id) for each in sources]
+    name = _id_of(sources)
+    if name not in by_id:
+        return sources
+    return merged({"module": sources} if isinstance(sources, str) else sources, by_id[name])
 
 
 def _map(value: object) -> dict[str, Value]:
     return value if isinstance(value, dict) else {}
 
 
+_FIELDS_OF_SOURCES = ("sources", RUNS, *LAST_TASKS)
+
+
 def _id_of(source: Value) -> str:
-    """Returns what names a source below a target; a source without a name has none."""
-    found = _map(source).get("source_id")
+    """Returns what names a source below a target: of one of `runs` the module; a source without a name has none."""
+    fields = _map(source)
+    found = source if isinstance(source, str) else fields.get("source_id", fields.get("module"))
     return found if isinstance(found, str) else ""
 
 
@@ -89,7 +104,7 @@ class TargetedModule:
         if path[:1] == ("targets",):
             return None
         steps = by_item_key(self._made, path)
-        if path[:1] == ("sources",) and len(path) > 1:
-            source_id = _id_of(cast("Value", value_at(self._made, path[:2])[1]))
-            steps = ("sources", source_id, *steps[2:])
+        if lead := steps_of_source(path):
+            source_id = _id_of(cast("Value", value_at(self._made, path[:lead])[1]))
+            steps = ("sources", source_id, *steps[lead:])
         return by_item_number(self._own, steps)

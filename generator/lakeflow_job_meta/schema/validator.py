@@ -257,9 +257,14 @@ class _Walk:
 
     def _missing_keys(self, value: dict[str, Value], node: Schema) -> Iterator[str]:
         yield from (key for key in node.get("required", ()) if not self._is_given(value, key))
-        alternatives = [option["required"][0] for option in node.get("anyOf", ()) if self.is_metadata]
-        if alternatives and not any(self._is_given(value, key) for key in alternatives):
-            yield alternatives[0]
+        alternatives = node.get("anyOf", ()) if self.is_metadata else ()
+        if alternatives and not any(self._is_chosen(value, each) for each in alternatives):
+            yield alternatives[0]["required"][0]
+
+    def _is_chosen(self, value: dict[str, Value], alternative: Schema) -> bool:
+        key = alternative["required"][0]
+        choices = alternative.get("properties", {}).get(key, {}).get("enum")
+        return self._is_given(value, key) and (choices is None or value[key] in choices)
 
     def _unknown_keys(
         self, value: dict[str, Value], known: dict[str, Schema], path: KeyPath, what: str, inside: str

@@ -15,6 +15,7 @@ from typing import cast
 from lakeflow_job_meta._internal.trees import Value, diff
 from lakeflow_job_meta.control_table.changes import SourceKey, TableChanges, compare_rows
 from lakeflow_job_meta.control_table.schema import METADATA_COLUMNS, ControlColumn, cell_value, key_of
+from lakeflow_job_meta.parsing.modules import written_sources
 from lakeflow_job_meta.parsing.units import RawModule
 from lakeflow_job_meta.tables.schema import Row, RowChanges
 
@@ -81,7 +82,7 @@ def rows_of_module(raw: RawModule) -> list[Row]:
     """
     module = cast("dict[str, Value]", raw.value)
     rows: list[Row] = []
-    for number, source in enumerate(cast("list[dict[str, Value]]", module["sources"])):
+    for number, (source, _) in enumerate(written_sources(module)):
         values = {**source, "module_name": module["module_name"]}
         if values.get("source_parameters") is None:
             values["source_parameters"] = module.get("source_parameters")

@@ -209,7 +209,8 @@ class _Planner:
         module = parse_module(raw, self._project.task_keys).module
         if module is None or raw.use is not None:
             return module is not None
-        built = build_module(raw, module, self._project, self._project.output, self._compilation.bundle.targets)
+        targets, others = self._compilation.bundle.targets, self._compilation.jobs.neighbours
+        built = build_module(raw, module, self._project, self._project.output, targets, others)
         return _comes_out(built.job, self._target, pulled.edit)
 
     def _files(self) -> list[FileFix]:

@@ -8,7 +8,15 @@ from pathlib import Path
 
 from lakeflow_job_meta._internal.fs import MAX_BYTES, read_file
 from lakeflow_job_meta._internal.trees import KeyPath, value_at
-from lakeflow_job_meta.diagnostics.model import Diagnostic, Location, SourceRef, Subject, UnreadableDocument, dotted
+from lakeflow_job_meta.diagnostics.model import (
+    Diagnostic,
+    Location,
+    SourceRef,
+    Subject,
+    UnreadableDocument,
+    dotted,
+    steps_of_source,
+)
 from lakeflow_job_meta.diagnostics.rules import DUPLICATE_KEY, NOT_A_VALUE, UNREADABLE
 from lakeflow_job_meta.text.yaml_errors import Fault, Mark
 from lakeflow_job_meta.text.yaml_reader import YamlText, read_yaml
@@ -46,9 +54,11 @@ class YamlDocument:
         if path[:1] != ("modules",) or len(path) < 2:
             return Subject(setting=dotted(path))
         module = self._text_at(*path[:2], "module_name")
-        if path[2:3] != ("sources",) or len(path) < 4:
-            return Subject(module, setting=dotted(path[2:]))
-        return Subject(module, self._text_at(*path[:4], "source_id"), dotted(path[4:]))
+        inside = path[2:]
+        steps = steps_of_source(inside)
+        if not steps:
+            return Subject(module, setting=dotted(inside))
+        return Subject(module, self._text_at(*path[: 2 + steps], "source_id"), dotted(inside[steps:]))
 
     def _text_at(self, *path: str | int) -> str | None:
         text = value_at(self._content.value, path)[1]

@@ -246,9 +246,9 @@ class TestCache:
         found: list[str] = []
         real = in_targets.build_job
 
-        def build(module, project, output):
+        def build(module, project, output, **others):
             found.append(module.module_name)
-            return real(module, project, output)
+            return real(module, project, output, **others)
 
         monkeypatch.setattr(in_targets, "build_job", build)
         return found

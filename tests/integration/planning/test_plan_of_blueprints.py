@@ -43,9 +43,9 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     real = in_targets.build_job
 
-    def build(found, project, output):
+    def build(found, project, output, **others):
         names.append(found.module_name)
-        return real(found, project, output)
+        return real(found, project, output, **others)
 
     monkeypatch.setattr(in_targets, "build_job", build)
     return names

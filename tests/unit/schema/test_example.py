@@ -17,7 +17,7 @@ from support.project_folder import REPOSITORY, ProjectFolder
 
 FORMAT = (
     *("module", "use", "blueprint", "parameter", "blueprint_module", "in_target", "source_in_target", "source"),
-    *("quality", "quality_in_target", "check", "check_call", "expectation"),
+    *("quality", "quality_in_target", "check", "check_call", "expectation", "last_source"),
 )
 SETTINGS = ("job_config", "transformation_config", "iteration_task")
 
@@ -74,6 +74,6 @@ def test_every_definition_of_the_format_is_looked_for():
         sys.path.remove(str(REPOSITORY / "schemas"))
     without_properties = {"job_number", "target", "targets"}
 
-    looked_for = {*FORMAT, "blueprint_source", "each", "dependency"}
+    looked_for = {*FORMAT, "blueprint_source", "blueprint_last_source", "run", "each", "dependency"}
 
     assert set(handwritten.METADATA_DEFINITIONS) - without_properties == looked_for

@@ -26,6 +26,7 @@ from support.project_folder import module
 
 NOWHERE = SourceRef(UnreadableDocument("test.yml"))
 TASK = {"notebook_path": "/a"}
+LAST = {"source_id": "tell", "transformation_config": TASK}
 SETTINGS = ("job_config", "transformation_config")
 
 
@@ -54,10 +55,16 @@ def editor_accepts(value: Any) -> bool:
 
 
 def _is_inside_settings(error: jsonschema.ValidationError, document: Any) -> bool:
+    """Says so of what fails in each form that a value may have, too, where one of these fails there alone."""
+    forms: dict[Any, list[jsonschema.ValidationError]] = {}
+    for each in error.context or ():
+        forms.setdefault(each.schema_path[0], []).append(each)
+    if any(all(_is_inside_settings(each, document) for each in form) for form in forms.values()):
+        return True
     value, path = document, list(error.absolute_path)
     for number, step in enumerate(path):
         value = value[step]
-        if step in SETTINGS and number in (2, 4) and isinstance(value, dict):
+        if step in SETTINGS and number in (2, 3, 4) and isinstance(value, dict):
             return True
     return False
 
@@ -93,12 +100,25 @@ sources = st.one_of(
         optional={**optional_fields, "execution_order": st.none()},
     ),
 )
+last_sources = st.fixed_dictionaries(
+    {"source_id": names, "transformation_config": settings_of_tasks},
+    optional={key: each for key, each in optional_fields.items() if key != "source_type"},
+)
+runs = names | st.fixed_dictionaries(
+    {"module": names},
+    optional={"after": st.lists(names, max_size=2) | st.none(), "transformation_config": settings_of_tasks},
+)
 valid_modules = st.fixed_dictionaries(
     {"module_name": names, "sources": st.lists(sources, max_size=2)},
     optional={
         "description": names | st.none(),
         "job_config": st.sampled_from([None, {}, {"tags": {"a": "b"}}, {"max_retries": 1}]),
         "targets": st.lists(names) | st.none(),
+        "on_failure": last_sources | st.lists(last_sources, max_size=2) | st.none(),
+        "finally": last_sources | st.none(),
+        "runs": st.lists(runs, max_size=2) | st.none(),
+        "after": st.lists(names, max_size=2)
+        | st.fixed_dictionaries({}, optional={"tables": st.lists(names), "when": st.sampled_from(["all", "any"])}),
     },
 )
 """With every field of the format; what is set for jobs and tasks may be wrong."""
@@ -147,6 +167,10 @@ def mutated_modules(draw: st.DrawFn) -> Any:
 @example({"module_name": "a", "sources": [{"source_id": "a", "depends_on": None, "transformation_config": TASK}]})
 @example({"module_name": "a", "targets": [""], "sources": []})
 @example({"module_name": "", "sources": []})
+@example({"module_name": "a", "sources": None, "runs": ["b"]})
+@example({"module_name": "a", "sources": [{"source_id": "a", "source_type": "finally", "transformation_config": TASK}]})
+@example({"module_name": "a", "sources": [], "on_failure": {**LAST, "execution_order": 1}})
+@example({"module_name": "a", "sources": [], "finally": [LAST, {**LAST, "transformation_config": {"max_retry": 1}}]})
 def test_editor_and_tool_agree_on_the_form_of_every_module(value):
     event(f"valid: {tool_accepts(value)}")
     assert tool_accepts(value) == editor_accepts(value)
@@ -164,7 +188,14 @@ def test_a_valid_module_is_built_with_every_value_that_was_written(value):
     assert found.module is not None
     assert found.module.job_config == (value.get("job_config") or {})
     assert found.module.targets == tuple(dict.fromkeys(value.get("targets") or ()))
-    for source, written in zip(found.module.sources, value["sources"], strict=True):
+    own = [source for source in found.module.sources if source.origin.path[0] == "sources"]
+    last = [source for source in found.module.sources if source.run_if is not None]
+    written_last = [value.get("on_failure") or [], value.get("finally") or []]
+    names_of_last = [
+        each["source_id"] for part in written_last for each in (part if isinstance(part, list) else [part])
+    ]
+    assert [each.source_id for each in last] == names_of_last
+    for source, written in zip(own, value["sources"], strict=True):
         assert source.source_id == written["source_id"]
         assert source.execution_order == written.get("execution_order")
         assert source.transformation_config == written["transformation_config"]
@@ -179,7 +210,8 @@ def test_a_broken_module_is_built_as_far_as_it_can_be(value):
     found = parsed(value)
     assert found.module is not None
     if isinstance(value.get("sources"), list):
-        assert len(found.module.sources) == sum(isinstance(each, dict) for each in value["sources"])
+        own = [source for source in found.module.sources if source.origin.path[0] == "sources"]
+        assert len(own) == sum(isinstance(each, dict) for each in value["sources"])
     build_job(found.module, Project(Path(), NOWHERE), "resources")
     assert value == before
 
