@@ -163,6 +163,7 @@ class TestNow:
             ("https://shop.cloud.databricks.com/jobs/1?o=77", 1),
             ("https://shop.cloud.databricks.com/?o=78#job/1", 0),
             ("https://shop.cloud.databricks.com/jobs/1?w=78", 0),
+            ("https://shop.cloud.databricks.com/jobs/1?w=78e4567-e89b", 1),
             ("https://shop.cloud.databricks.com/jobs/1", 1),
             (None, 1),
         ],
