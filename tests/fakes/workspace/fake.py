@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from .api import Routes
 from .clock import SleeplessClock
+from .dashboards import Dashboards
 from .engine import Engine, table_name
 from .faults import Faults
 from .files import Files
@@ -43,6 +44,7 @@ class FakeWorkspace:
         files: The volumes.
         jobs: The jobs, their runs and permissions.
         tree: The files and folders below `/Workspace`.
+        dashboards: The AI/BI dashboards.
         links: Signed links to results and files.
         unsupported: What the fake was asked and does not know. Unless a test clears it, leaving raises.
     """
@@ -67,6 +69,7 @@ class FakeWorkspace:
         self.files = Files(root / "volumes", self.links)
         self.jobs = Jobs(self.identity)
         self.tree = Tree(self.identity.user_name)
+        self.dashboards = Dashboards()
         self._application = Application(self.identity.check, self.faults)
         for part in self._parts():
             self._application.routes.extend(part.routes())
@@ -91,7 +94,16 @@ class FakeWorkspace:
             raise AssertionError("The fake workspace has to learn this:\n" + "\n".join(self.unsupported))
 
     def _parts(self) -> Iterable[_Part]:
-        return self.identity, self.warehouses, self.statements, self.files, self.links, self.jobs, self.tree
+        return (
+            self.identity,
+            self.warehouses,
+            self.statements,
+            self.files,
+            self.links,
+            self.jobs,
+            self.tree,
+            self.dashboards,
+        )
 
     @property
     def token(self) -> str:
