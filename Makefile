@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SPARK := .venv-spark
 SPARK_STAMP := $(SPARK)/.installed
+SITE := .venv-site
+SITE_STAMP := $(SITE)/.installed
 LOWEST := .venv-lowest
 LOWEST_STAMP := $(LOWEST)/.installed
 
@@ -14,7 +16,7 @@ PYTEST := $(BIN)/python -m pytest
 export PYTEST_XDIST_AUTO_NUM_WORKERS := $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 PARALLEL := -n auto --dist worksteal
 
-.PHONY: run test coverage test-slow test-lowest wheel soak test-spark lint types bench clean
+.PHONY: run actionlint test coverage test-slow test-lowest wheel soak test-spark site lint types bench clean
 
 # Reads a Delta control table, writes bundle files, changes one row and shows the difference.
 run: $(STAMP)
@@ -41,11 +43,17 @@ LOWEST_TESTS := $(addprefix unit/,schema render text diagnostics state tables wo
 
 # Control tables in a real Spark session. Needs Java 17 or newer; Delta's jars come from Maven the first time.
 test-spark: $(SPARK_STAMP)
-	@$(SPARK)/bin/python -m pytest -m spark tests/slow/test_spark.py
+	@$(SPARK)/bin/python -m pytest -m spark tests/slow
 
 # A monitor that ticks thousands of times, and is ended at any moment. LJM_SOAK_SECONDS makes it longer.
 soak: $(STAMP)
 	@$(PYTEST) -m soak -s tests/slow/test_soak.py
+
+# The documentation as a site, built strictly into build/site; then every link of it, and its pages in a browser.
+# Chromium is taken from PATH; without one the tests that need it are skipped.
+site: $(SITE_STAMP) $(STAMP)
+	@NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --quiet
+	@$(PYTEST) -m site tests/site
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .
@@ -54,6 +62,10 @@ lint: $(STAMP)
 
 types: $(STAMP)
 	@$(BIN)/mypy
+
+# What the tests check GitHub's workflow with; needs Go. Without it that test is skipped.
+actionlint: $(STAMP)
+	@GOBIN=$(CURDIR)/$(BIN) go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 # Builds the wheel, installs it alone into an environment of its own, and generates from it.
 wheel: $(STAMP)
@@ -77,6 +89,13 @@ $(SPARK_STAMP): pyproject.toml
 	@$(SPARK)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,spark]"
 	@touch $(SPARK_STAMP)
 
+$(SITE_STAMP): pyproject.toml
+	@echo "Installing mkdocs into $(SITE) ..."
+	@$(PYTHON) -m venv $(SITE)
+	@echo '*' > $(SITE)/.gitignore
+	@$(SITE)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[site]"
+	@touch $(SITE_STAMP)
+
 $(LOWEST_STAMP): pyproject.toml $(STAMP)
 	@echo "Installing the lowest versions into $(LOWEST) ..."
 	@$(BIN)/uv --quiet venv --clear --python $(BIN)/python $(LOWEST)
@@ -86,4 +105,4 @@ $(LOWEST_STAMP): pyproject.toml $(STAMP)
 	@touch $(LOWEST_STAMP)
 
 clean:
-	rm -rf $(VENV) $(SPARK) $(LOWEST) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) $(SPARK) $(SITE) $(LOWEST) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

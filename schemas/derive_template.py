@@ -3,7 +3,7 @@
     python schemas/derive_template.py            # --check only says whether it is stale
 
 Each answer of the template is an option of `ljm init`. The project is rendered with every choice, and where a choice
-changes a file, the template has a condition there.
+changes a file, the template has a condition there. What editors read, half a megabyte of schemas, `ljm editor` adds.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ SCHEMA = {
             "order": 4,
         },
     },
-    "success_message": "Next: cd {{.project_name}} && ljm generate && ljm deploy -t dev\n",
+    "success_message": "Next: cd {{.project_name}} && ljm editor && ljm generate && ljm deploy -t dev\n",
 }
 
 

@@ -134,6 +134,87 @@ FORMERLY = described(
     "stock",
     ["stock", "inventory"],
 )
+# The rules for the rows of a table; a check has DQX's own format (`CheckSpec` of checks_validator.py).
+CHECK: Schema = {
+    "title": "Check",
+    **closed(
+        {
+            "name": described("Name of the check in results; by default DQX makes one.", or_null(STRING)),
+            "criticality": described(
+                "Whether rows that fail are wrong, or only worth a look.",
+                or_null({**STRING, "enum": ["error", "warn"], "default": "error"}),
+            ),
+            "filter": described("SQL expression: only rows for which it is true are checked.", or_null(STRING)),
+            "check": described("The function of DQX, and its arguments.", ref("check_call")),
+            "user_metadata": described("Kept with the results of the check.", or_null(FREE_OBJECT), {"owner": "sales"}),
+            "message_expr": described("SQL expression of the message of a row that fails.", or_null(STRING)),
+        },
+        required=["check"],
+    ),
+}
+CHECK_CALL = closed(
+    {
+        "function": described("A check function of DQX.", STRING, "is_not_null", "is_in_range"),
+        "for_each_column": described("Columns, for each of which the check is made.", or_null(listing({}))),
+        "arguments": described("The arguments of the function.", or_null(FREE_OBJECT), {"column": "order_id"}),
+    },
+    required=["function"],
+)
+QUALITY_SETTINGS: Schema = {
+    "table": described(
+        "The table that is checked; by default the one that `target_config` names.",
+        or_null(STRING),
+        "main.silver.orders",
+    ),
+    "checks": described(
+        "Checks of DQX, in its own format.",
+        or_null(listing(ref("check"))),
+        [{"criticality": "error", "check": {"function": "is_not_null", "arguments": {"column": "order_id"}}}],
+        missing="the rules for the rows of the table (or give 'checks_table')",
+    ),
+    "checks_table": described(
+        "A table of checks that DQX reads, in the place of `checks` or besides.", or_null(STRING), "main.etl.dq_rules"
+    ),
+    "quarantine": described(
+        "A table for the rows that fail a check of criticality `error`.", or_null(STRING), "main.quarantine.orders"
+    ),
+    "on_error": described(
+        "What a failed check of criticality `error` does: stop what waits for the source, or let it go on.",
+        or_null({**STRING, "enum": ["stop", "go_on"], "default": "stop"}),
+    ),
+}
+EXPECTATION: Schema = {
+    "title": "Expectation",
+    **closed(
+        {
+            "name": described("Name of the expectation in messages and results.", STRING, "no_future_orders"),
+            "sql": described(
+                "A query; each row that it returns is a failure. `:ljm_table` is the table of the source.",
+                STRING,
+                "SELECT * FROM IDENTIFIER(:ljm_table) WHERE order_date > current_date()",
+            ),
+            "severity": described(
+                "Whether a row fails the task, or is only recorded.",
+                or_null({**STRING, "enum": ["error", "warn"], "default": "error"}),
+            ),
+        },
+        required=["name", "sql"],
+    ),
+}
+
+
+def quality(pointer: Schema, allowed: Callable[[Schema], Schema]) -> Schema:
+    """What a source says of the rows of its table."""
+    return {
+        "quality": described("Rules for the rows of the table, checked by DQX after the task.", allowed(pointer)),
+        "expect_no_rows": described(
+            "Queries that a SQL warehouse runs after the task; each row that one returns is a failure.",
+            allowed(listing(ref("expectation"))),
+            [{"name": "no_future_orders", "sql": "SELECT * FROM main.silver.orders WHERE order_date > current_date()"}],
+        ),
+    }
+
+
 NESTED_TASK_KEY = described("Key of the nested task; without it, the outer key and `_iteration`.", STRING)
 
 
@@ -267,6 +348,7 @@ METADATA_DEFINITIONS: dict[str, Schema] = {
                 "source_config": or_null(or_reference(FREE_OBJECT)),
                 "target_config": or_null(or_reference(FREE_OBJECT)),
                 "source_parameters": source_parameters(lambda each: or_null(or_reference(each))),
+                **quality(ref("quality"), lambda each: or_null(or_reference(each))),
                 "transformation_config": or_reference(ref("transformation_config")),
             },
             required=["source_id", "transformation_config"],
@@ -314,6 +396,7 @@ METADATA_DEFINITIONS: dict[str, Schema] = {
                 "execution_order": described("The stage in which the task runs there.", or_null({"type": "integer"})),
                 "depends_on": described("The sources to wait for there.", or_null(listing(ref("dependency")))),
                 "is_active": described("Whether the task exists there.", or_null({"type": "boolean"})),
+                **quality(ref("quality_in_target"), or_null),
                 "transformation_config": described(
                     "Laid over that of the source.", or_null(ref("transformation_config"))
                 ),
@@ -348,6 +431,7 @@ METADATA_DEFINITIONS: dict[str, Schema] = {
                     "Kept in the control table, for notebooks that read it.", or_null(FREE_OBJECT)
                 ),
                 "source_parameters": source_parameters(or_null),
+                **quality(ref("quality"), or_null),
                 "transformation_config": described(
                     "The task: its type, and its settings under their Jobs API names.",
                     ref("transformation_config"),
@@ -362,6 +446,15 @@ METADATA_DEFINITIONS: dict[str, Schema] = {
             {"required": ["depends_on"], "properties": {"depends_on": {"type": "array"}}},
         ],
     },
+    "quality": {
+        "title": "Quality",
+        **closed(QUALITY_SETTINGS),
+        "anyOf": [{"required": ["checks"]}, {"required": ["checks_table"]}],
+    },
+    "quality_in_target": closed(QUALITY_SETTINGS),
+    "check": CHECK,
+    "check_call": CHECK_CALL,
+    "expectation": EXPECTATION,
     "dependency": {
         "title": "Dependency",
         "anyOf": [

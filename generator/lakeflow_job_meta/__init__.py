@@ -16,13 +16,21 @@ if TYPE_CHECKING:
     from lakeflow_job_meta.api.functions import deploy as deploy
     from lakeflow_job_meta.api.functions import load_project as load_project
     from lakeflow_job_meta.api.functions import plan as plan
+    from lakeflow_job_meta.api.functions import quality as quality
     from lakeflow_job_meta.api.functions import validate as validate
     from lakeflow_job_meta.api.manager import MetadataManager as MetadataManager
     from lakeflow_job_meta.api.monitor import MetadataMonitor as MetadataMonitor
+    from lakeflow_job_meta.api.moving import PullResult as PullResult
+    from lakeflow_job_meta.api.moving import import_bundle as import_bundle
+    from lakeflow_job_meta.api.moving import import_jobs as import_jobs
+    from lakeflow_job_meta.api.moving import import_jobs_meta as import_jobs_meta
+    from lakeflow_job_meta.api.moving import pull as pull
+    from lakeflow_job_meta.api.moving import unpause as unpause
     from lakeflow_job_meta.api.orchestrator import JobOrchestrator as JobOrchestrator
     from lakeflow_job_meta.compiler.result import Compilation as Compilation
     from lakeflow_job_meta.config.model import Project as Project
     from lakeflow_job_meta.deployment.pipeline import DeployResult as DeployResult
+    from lakeflow_job_meta.deployment.unpause import Unpaused as Unpaused
     from lakeflow_job_meta.diagnostics.model import Diagnostic as Diagnostic
     from lakeflow_job_meta.diagnostics.model import Location as Location
     from lakeflow_job_meta.diagnostics.model import Severity as Severity
@@ -32,19 +40,34 @@ if TYPE_CHECKING:
     from lakeflow_job_meta.errors import OperationFailed as OperationFailed
     from lakeflow_job_meta.errors import PolicyRefused as PolicyRefused
     from lakeflow_job_meta.errors import PolicyViolation as PolicyViolation
+    from lakeflow_job_meta.importing.model import Import as Import
     from lakeflow_job_meta.layout.generated_file import GeneratedFile as GeneratedFile
+    from lakeflow_job_meta.state.quality import CheckResult as CheckResult
 
 __version__ = "0.1.0"
 _MODULES = {
-    "api.functions": ("PlanResult", "ValidationResult", "compile", "deploy", "load_project", "plan", "validate"),
+    "api.functions": (
+        "PlanResult",
+        "ValidationResult",
+        "compile",
+        "deploy",
+        "load_project",
+        "plan",
+        "quality",
+        "validate",
+    ),
     "api.manager": ("MetadataManager",),
+    "api.moving": ("PullResult", "import_bundle", "import_jobs", "import_jobs_meta", "pull", "unpause"),
     "api.monitor": ("MetadataMonitor",),
     "api.orchestrator": ("JobOrchestrator",),
     "compiler.result": ("Compilation",),
     "config.model": ("Project",),
     "deployment.pipeline": ("DeployResult",),
+    "deployment.unpause": ("Unpaused",),
     "diagnostics.model": ("Diagnostic", "Location", "Severity"),
+    "importing.model": ("Import",),
     "layout.generated_file": ("GeneratedFile",),
+    "state.quality": ("CheckResult",),
     "errors": (
         "ConfigError",
         "InvalidMetadata",

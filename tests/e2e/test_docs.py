@@ -3,6 +3,7 @@
 What is done with a fenced block says an HTML comment before it, which readers of the page do not see:
 
     <!-- project: NAME -->               what follows happens in a new copy of one of PROJECTS
+    <!-- in: FOLDER -->                  what follows happens in this folder of the project
     <!-- file: PATH -->                  the block is written to this file of the project
     <!-- file: PATH, with mistakes -->   the same, and the project has problems from then on; else it must have none
     <!-- file: PATH, without a project -->  the same, where there is nothing yet that could have problems
@@ -51,7 +52,7 @@ from lakeflow_job_meta.cli.run import run
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.control_table.schema import COLUMNS
 from lakeflow_job_meta.deployment.jobs_api.client import JobsClient
-from lakeflow_job_meta.diagnostics.rules import RULES
+from lakeflow_job_meta.diagnostics.rules import NO_FILES, RULES
 from lakeflow_job_meta.jobs.task_types import TASK_TYPES
 from lakeflow_job_meta.layout.generated_file import FileKind
 from lakeflow_job_meta.schema.validator import load_schema
@@ -64,10 +65,10 @@ pytest_plugins = ["support.workspace_fixtures"]
 
 ROOT = REPOSITORY
 DOCS = ROOT / "docs"
-GENERATED = DOCS / "checks.md"
-"""Written by `ljm explain --all`; test_rules.py runs its examples."""
+GENERATED = {DOCS / "checks.md", *DOCS.glob("reference-*.md")}
+"""Written by `ljm explain --all`, whose examples test_rules.py runs, and by `website/reference.py`."""
 
-PAGES = [ROOT / "README.md", *sorted(page for page in DOCS.glob("*.md") if page != GENERATED)]
+PAGES = [ROOT / "README.md", *sorted(page for page in DOCS.glob("*.md") if page not in GENERATED)]
 
 STAND_INS = {"make run": "python examples/demo.py"}
 """Commands that install first, which these tests need not do again, and what they run after that."""
@@ -133,6 +134,9 @@ def scenes_of(page: Path) -> list[Scene]:
             if instruction.startswith("project: "):
                 scenes.append(Scene(instruction.removeprefix("project: "), number))
                 instruction = ""
+            elif instruction.startswith("in: "):
+                scenes[-1].blocks.append(Block(page.name, number, "", instruction, ""))
+                instruction = ""
         elif line.strip():
             instruction = ""
     assert fence is None, f"{page.name}:{fence}: the block has no end"
@@ -192,6 +196,7 @@ def _own_table(folder: Path) -> Path:
 
 PROJECTS: dict[str, Callable[[Path], Path]] = {
     "none": _no_project,
+    "none with a workspace": _no_project,
     "starter": _starter,
     "starter with a workspace": _starter,
     "starter with live jobs": _without_metadata,
@@ -219,6 +224,8 @@ class Stage:
         what, _, argument = block.instruction.partition(": ")
         if what == "not run":
             assert argument, f"{block}: say why it is not run"
+        elif what == "in":
+            self.folder /= argument
         elif what == "file":
             self._write(argument, block.text)
         elif what in ("module", "source"):
@@ -249,7 +256,9 @@ class Stage:
         assert bool(found) == bool(self._mistaken), "\n".join(found) or f"no mistake in {self._mistaken}"
 
     def _problems(self) -> list[str]:
-        return [str(problem) for problem in compile_loaded(load_project(self.folder)).diagnostics]
+        found = compile_loaded(load_project(self.folder)).diagnostics
+        # A page may say what stands in the project file before there is any metadata.
+        return [str(problem) for problem in found if problem.code != NO_FILES.code]
 
     def _write(self, argument: str, text: str) -> None:
         name = argument.removesuffix(", with mistakes").removesuffix(_NO_PROJECT)
@@ -291,6 +300,7 @@ class Stage:
     def _run(self, block: Block) -> None:
         commands = list(commands_of(block.text))
         environment = {**os.environ, "PATH": f"{self._programs}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "80"}
+        environment.update({f"GIT_{who}_{what}": "somebody" for who in ("AUTHOR", "COMMITTER") for what in _IDENTITY})
         lines = [command.line for command in commands]
         if self._in_process and not any(map(_STAYS.match, lines)):
             results = [result for line in lines for result in self._run_alone(line, environment)]
@@ -327,6 +337,7 @@ class Stage:
 
 
 _NO_PROJECT = ", without a project"
+_IDENTITY = ("NAME", "EMAIL")
 _PLAIN = re.compile(r"ljm( [^|;&<>$`*?~\\()]*)?")
 """A command that means the same without a shell."""
 _STAYS = re.compile(r"(cd|export|unset|eval) ")

@@ -148,7 +148,7 @@ class TestDoctor:
         result = world.ljm("doctor", "-t", "prod")
 
         assert result.exit_code == 0, result.stdout
-        assert [line.split()[0] for line in result.stdout.splitlines()] == ["ok"] * 7
+        assert [line.split()[0] for line in result.stdout.splitlines()] == ["ok"] * 8
         assert f"ok     workspace: {world.workspace.url} answers" in result.stdout
         assert "ok     files: the databricks CLI uploads all that jobs name" in result.stdout
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import os
 import random
 import shutil
 from collections.abc import Iterator
@@ -31,56 +30,16 @@ from support.cron_expressions import REFUSED, TAKEN, WITHOUT_MEANING
 from support.project_folder import ProjectFolder, module
 from support.record_table_contract import OpenRecords, RecordTableContract, check_puts, put_histories
 from support.row_projects import compiled, fingerprint_of, jobs_of, problems_of, project_of_rows, rows_of
+from support.slow import SPARK
 from support.tables import row
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-pytestmark = [
-    pytest.mark.spark,
-    # The first session downloads Delta's jars.
-    pytest.mark.timeout(900),
-    # pyspark and py4j leave sockets to their garbage collection.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning:pyspark"),
-]
+pytest_plugins = ["support.spark_session"]
+pytestmark = SPARK
 REPOSITORY = Path(__file__).parents[2]
 NUMBERS = itertools.count()
-QUARTZ = "org.quartz-scheduler:quartz:2.3.2"
-PLAIN = {
-    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
-    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-    "spark.ui.enabled": "false",
-    "spark.ui.showConsoleProgress": "false",
-    "spark.sql.shuffle.partitions": "1",
-    "spark.default.parallelism": "1",
-    "spark.databricks.delta.snapshotPartitions": "1",
-    "spark.driver.memory": "1g",
-    "spark.sql.session.timeZone": "America/New_York",
-}
-"""As little as possible of what makes large data fast; and a zone in which no time is UTC."""
-
-
-@pytest.fixture(scope="session")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    """The one session of this process; the jars of Delta come from Maven the first time."""
-    from delta import configure_spark_with_delta_pip
-    from pyspark.sql import SparkSession
-
-    folder = tmp_path_factory.mktemp("spark")
-    before = Path.cwd()
-    os.chdir(folder)  # Derby and the warehouse write where the session starts
-    try:
-        builder = SparkSession.builder.master("local[2]").appName("lakeflow-job-meta")
-        builder = builder.config("spark.sql.warehouse.dir", str(folder / "warehouse"))
-        for name, value in PLAIN.items():
-            builder = builder.config(name, value)
-        session = configure_spark_with_delta_pip(builder, extra_packages=[QUARTZ]).getOrCreate()
-        session.sparkContext.setLogLevel("ERROR")
-        yield session
-        session.stop()
-    finally:
-        os.chdir(before)
 
 
 @dataclass

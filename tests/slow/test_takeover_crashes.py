@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX"),
 ]
 
-CALLS = range(1, 15)
+CALLS = range(1, 19)
 """Of the databricks CLI: more than any of the runs here makes."""
 
 

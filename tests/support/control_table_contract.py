@@ -34,7 +34,7 @@ STAMPS = {"created_timestamp": UTC, "updated_timestamp": UTC}
 ORIGINAL = {**ORIGINAL_COLUMNS, **STAMPS}
 OPTIONAL = (
     *("depends_on", "job_config", "description", "targets", "presets", "adopt", "formerly", "blueprint", "parameters"),
-    "source_parameters",
+    *("source_parameters", "quality", "expect_no_rows"),
 )
 
 HOSTILE_TEXTS = (
@@ -236,7 +236,7 @@ class ControlTableContract:
         assert {name: each["job_config"] for name, each in by_source(table).items()} == {"a": "{}", "b": None}
         names = [field.name for field in DeltaTable(place.folder).schema().fields]
         added = ("depends_on", "description", "targets", "presets", "adopt", "formerly", "blueprint", "parameters")
-        assert names == [*spelled, *added, "source_parameters"]
+        assert names == [*spelled, *added, "source_parameters", "quality", "expect_no_rows"]
 
     def test_a_column_of_the_user_s_own_is_found_in_any_case(self, place: Place):
         table = on_disk(place, [row(Domain="x")], {**ORIGINAL, "Domain": TEXT})
@@ -453,6 +453,45 @@ class ControlTableContract:
         assert table.read().rows == [full(is_active=True)]
 
     # Deletions, and several changes at once
+
+    def test_a_row_is_updated_where_it_is_yet_as_it_was_read(self, place: Place, table: VersionedTable):
+        before = [row("a"), row("b"), row("c"), row("gone", execution_order=None)]
+        table.write(RowChanges(before))
+        wanted = [(each, {**each, "transformation_config": "{}", "is_active": None}) for each in before]
+        meanwhile = [row("b", transformation_config="1"), row("c", description="d"), row("new")]
+        table.write(RowChanges(meanwhile, [("sales", "gone")]))
+        version = table.version().number
+
+        table.update(wanted)
+
+        found = {each["source_id"]: each for each in table.read().rows}
+        assert table.version().number == version + 1
+        assert {key: each["transformation_config"] for key, each in found.items()} == {
+            "a": "{}",
+            "b": "1",
+            "c": "{}",
+            "new": row()["transformation_config"],
+        }
+        # What no change is about is as somebody else has written it.
+        assert found["c"]["description"] == "d"
+
+    @pytest.mark.parametrize(("before", "after"), [(None, "x"), ("x", None), ("it's", "\\' OR 1=1 --"), ("", None)])
+    def test_a_value_and_no_value_are_told_apart_where_a_row_is_updated(self, table: VersionedTable, before, after):
+        kept, other = row("a", description=before), row("b", description="meanwhile")
+        table.write(RowChanges([kept, other]))
+
+        table.update([(each, {**each, "description": after}) for each in (kept, row("b", description=before))])
+
+        found = {each["source_id"]: each["description"] for each in table.read().rows}
+        assert found == {"a": after, "b": "meanwhile"}
+
+    def test_rows_without_a_change_are_not_updated(self, table: VersionedTable):
+        table.write(RowChanges([row("a")]))
+        version = table.version()
+
+        table.update([(row("a"), row("a"))])
+
+        assert table.version() == version
 
     def test_rows_are_deleted_by_module_and_source(self, table: VersionedTable):
         table.write(upserts(full("a"), full("b"), full("a", "returns")))

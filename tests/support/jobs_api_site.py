@@ -9,8 +9,9 @@ from fakes.workspace import FakeWorkspace
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.deployment.jobs_api.deployer import JobsApiDeployer
 from lakeflow_job_meta.deployment.keeping import keeping_of
-from lakeflow_job_meta.deployment.policy import Allowance, policy_violations, refuse
-from lakeflow_job_meta.planning.model import BundlePlan
+from lakeflow_job_meta.deployment.policy import Allowance, Audience, doubled_jobs, policy_violations, refuse
+from lakeflow_job_meta.planning.model import Action, BundlePlan
+from lakeflow_job_meta.state.tracking import DeployedJob
 from lakeflow_job_meta.workspace.client import Workspace
 from support.project_folder import ProjectFolder
 
@@ -52,7 +53,10 @@ class Site:
         deployer = self.deployer(**allowed)
         deployer.on_progress = on_progress
         plan = deployer.plan()
-        refuse([*policy_violations(plan, Allowance(**allowed))])
+        recorded = [DeployedJob(key, job_id, key, "") for key, job_id in self.known.items()]
+        twins = deployer.twins(plan, recorded) if plan.jobs(Action.CREATE) else []
+        allowance = Allowance(**allowed)
+        refuse([*doubled_jobs(twins, allowance, Audience.COMMAND, "dev"), *policy_violations(plan, allowance)])
         problems = [*deployer.deploy(plan).problems]
         self.known = {job.key: job.job_id for job in deployer.jobs()}
         return problems

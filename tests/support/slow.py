@@ -26,3 +26,14 @@ def _slow(parameter: Any) -> Any:
         return pytest.param(*parameter.values, marks=[*parameter.marks, pytest.mark.slow], id=parameter.id)
     values: Sequence[Any] = parameter if isinstance(parameter, tuple) else (parameter,)
     return pytest.param(*values, marks=pytest.mark.slow)
+
+
+SPARK = [
+    pytest.mark.spark,
+    # The first session downloads Delta's jars.
+    pytest.mark.timeout(900),
+    # pyspark and py4j leave sockets to their garbage collection.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:pyspark"),
+]
+"""The marks of a module of tests with Spark."""

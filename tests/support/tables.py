@@ -38,6 +38,8 @@ ALL_COLUMNS = {
     "blueprint": TEXT,
     "parameters": TEXT,
     "source_parameters": TEXT,
+    "quality": TEXT,
+    "expect_no_rows": TEXT,
 }
 
 

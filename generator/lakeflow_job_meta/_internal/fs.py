@@ -32,34 +32,39 @@ def shipped(*parts: str) -> Path:
     return (_IN_WHEEL if _IN_WHEEL.is_dir() else _PACKAGE.parent.parent).joinpath(*parts)
 
 
-def walk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Yields what `os.walk` does, and raises OSError for a folder that cannot be listed.
-
-    Unlike this, `os.walk` by itself and pathlib's rglob pass over such a folder.
-    """
-
-    def stop(error: OSError) -> None:
-        raise error
-
-    return os.walk(folder, onerror=stop)
-
-
-def files_below(folder: Path, leaving_out: Collection[Path] = ()) -> Iterator[Path]:
+def files_below(
+    folder: Path, leaving_out: Collection[Path] = (), suffixes: tuple[str, ...] = ("",)
+) -> Iterator[tuple[str, str]]:
     """Yields the files that belong to a project: no hidden ones, caches, Delta tables and virtual environments.
+
+    Of each its path relative to the folder, with slashes, and its whole path: in plain text, since a monitor asks again
+    and again.
+
+    Args:
+        folder: Where to look.
+        leaving_out: Folders that are passed over.
+        suffixes: How the names end.
 
     Raises:
         OSError: A folder cannot be read.
     """
-    for parent, folders, files in walk(folder):
-        if any(mark in folders or mark in files for mark in _MARKS_OF_OTHER_THINGS):
-            folders.clear()
+    passed_over = {os.fspath(each) for each in leaving_out}
+    folders = [("", os.fspath(folder))]
+    while folders:
+        inside, path = folders.pop()
+        with os.scandir(path) as listed:
+            entries = [*listed]
+        if any(entry.name in _MARKS_OF_OTHER_THINGS for entry in entries):
             continue
-        folders[:] = [
-            name
-            for name in folders
-            if not name.startswith(".") and name not in _NOT_OF_THE_PROJECT and Path(parent, name) not in leaving_out
-        ]
-        yield from (path for name in files if not name.startswith(".") and (path := Path(parent, name)).is_file())
+        for entry in entries:
+            name = entry.name
+            if name[0] == ".":
+                continue
+            if entry.is_dir():
+                if not (entry.is_symlink() or name in _NOT_OF_THE_PROJECT or entry.path in passed_over):
+                    folders.append((f"{inside}{name}/", entry.path))
+            elif name.endswith(suffixes) and entry.is_file():
+                yield f"{inside}{name}", entry.path
 
 
 def is_glob(pattern: str) -> bool:

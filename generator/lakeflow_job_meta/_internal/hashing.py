@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import blake2b
 
 DIGEST_BYTES = 20
@@ -18,3 +19,16 @@ def content_digest(*pieces: bytes | memoryview) -> bytes:
         digest.update(b"%d:" % len(piece))
         digest.update(piece)
     return digest.digest()
+
+
+def digests_after(*pieces: bytes) -> Callable[[bytes], bytes]:
+    """Returns a function that gives the digest of one piece behind some others, of which there are thousands."""
+    common = _EMPTY.copy()
+    common.update(content_digest(*pieces))
+
+    def digest(piece: bytes) -> bytes:
+        whole = common.copy()
+        whole.update(piece)
+        return whole.digest()
+
+    return digest

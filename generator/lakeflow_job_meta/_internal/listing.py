@@ -58,6 +58,7 @@ class FilePattern:
         self._steps = (*wild, "*") if wild[-1] == "**" else wild
         self._matches = [re.compile(fnmatch.translate(step)).match for step in self._steps]
         self._start = self._reached({0})
+        self._after_any: dict[frozenset[int], frozenset[int]] = {}  # where any name will do, it is asked once
         self._suffixes = suffixes
         self._with_hidden = with_hidden
 
@@ -119,12 +120,18 @@ class FilePattern:
 
     def _after(self, states: frozenset[int], name: str) -> frozenset[int]:
         """Returns which steps of the pattern may come next when those in `states` may stand for a name."""
+        is_plain = name[0] != "." or self._with_hidden
+        if is_plain and (known := self._after_any.get(states)) is not None:
+            return known
         after = set()
         for number in states:
             step = self._steps[number] if number < len(self._steps) else ""
             if step and (name[0] != "." or self._with_hidden or step[0] == ".") and self._matches[number](name):
                 after.add(number if step == "**" else number + 1)
-        return self._reached(after)
+        found = self._reached(after)
+        if is_plain and all(step in ("*", "**") for number in states for step in self._steps[number : number + 1]):
+            self._after_any[states] = found
+        return found
 
     def _reached(self, states: set[int]) -> frozenset[int]:
         """Adds what follows `**`, which stands for no folder too."""

@@ -8,7 +8,7 @@ a profile; by default it is the one of the environment.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -31,6 +31,7 @@ from lakeflow_job_meta.planning.compare import JobChange, Plan
 from lakeflow_job_meta.planning.explain import FORMATS
 from lakeflow_job_meta.planning.files import compare_files
 from lakeflow_job_meta.planning.model import BundlePlan
+from lakeflow_job_meta.state.quality import CheckResult, last_results, open_results
 from lakeflow_job_meta.workspace.client import Workspace
 
 if TYPE_CHECKING:
@@ -189,6 +190,29 @@ def deploy(
     return run_deployment(project, target_of(project, target), options, backend=backend, workspace=workspace)
 
 
+def quality(
+    project: Project,
+    target: str | None = None,
+    *,
+    modules: Sequence[str] = (),
+    workspace: WorkspaceLike | None = None,
+) -> list[CheckResult]:
+    """Returns what the checks of `quality` and `expect_no_rows` found last, as `ljm quality` shows it.
+
+    Args:
+        project: The project.
+        target: The bundle's target; by default the bundle's own.
+        modules: The modules that are meant; by default all that have results.
+        workspace: Where the control table is; by default the workspace of the environment.
+
+    Raises:
+        ConfigError: The project has no control table that results could lie beside.
+        OperationFailed: They cannot be read, or one of the modules has none.
+    """
+    store = open_results(project, workspace_of(workspace))
+    return last_results(store, target_of(project, target), modules)
+
+
 def run_deployment(
     project: Project,
     target: str,
@@ -203,12 +227,17 @@ def run_deployment(
     return pipeline.deploy(
         project,
         target,
-        select_backend(project, target, connection or Workspace(), backend, on_fallback=_log.warning),
+        select_backend(project, target, connection or Workspace(), backend, on_fallback=tell_fallback),
         options,
         Reporter(tell_progress),
         compile_metadata=compile_metadata or (lambda project: compile(project, workspace=connection)),
         workspace=connection,
     )
+
+
+def tell_fallback(reason: str) -> None:
+    """Tells why the databricks CLI is not used although there is a bundle."""
+    _log.warning(reason)
 
 
 def tell_progress(line: str) -> None:

@@ -18,8 +18,49 @@ from lakeflow_job_meta.parsing.units import BlueprintUse, RawModule, UnitContent
 from lakeflow_job_meta.text.yaml_errors import Mark
 
 
-def read_rows(reading: RowReading, rows: Sequence[TableRow], mistakes: Sequence[KeyMistake | None]) -> UnitContent:
-    """Returns the module that some rows come to."""
+class RowsOfJob:
+    """The rows that one job is made of; there are thousands, and few of them are ever read.
+
+    Args:
+        reading: How they are read.
+        rows: As the table has them.
+        values: Of each row, those of the columns that a job may depend on.
+        mistakes: Of each row, what is wrong with its key.
+    """
+
+    __slots__ = ("_mistakes", "_reading", "_rows", "_values")
+
+    def __init__(
+        self,
+        reading: RowReading,
+        rows: Sequence[TableRow],
+        values: Sequence[tuple[Value, ...]],
+        mistakes: Sequence[KeyMistake | None],
+    ) -> None:
+        self._reading = reading
+        self._rows = rows
+        self._values = values
+        self._mistakes = mistakes
+
+    def read(self) -> UnitContent:
+        """Returns the module that they come to."""
+        return _read_rows(self._reading, self._kept(), self._mistakes)
+
+    def names(self) -> tuple[str, ...]:
+        """Returns what messages call them."""
+        return tuple(str(SourceRef(RowDocument(self._reading, row))) for row in self._kept())
+
+    def _kept(self) -> list[TableRow]:
+        return [row._replace(values=values) for row, values in zip(self._rows, self._values, strict=True)]
+
+    def __getstate__(self) -> tuple[None, dict[str, object]]:
+        """Returns what another process gets: nothing of columns that are not needed."""
+        kept = self._kept()
+        state = {"_reading": self._reading, "_rows": kept, "_values": self._values, "_mistakes": self._mistakes}
+        return None, state
+
+
+def _read_rows(reading: RowReading, rows: Sequence[TableRow], mistakes: Sequence[KeyMistake | None]) -> UnitContent:
     problems: list[Diagnostic] = []
     arguments: list[Arguments] = []
     names: list[Value] = []
@@ -41,11 +82,6 @@ def read_rows(reading: RowReading, rows: Sequence[TableRow], mistakes: Sequence[
     raw = RawModule({}, origin, bool(problems), _group(reading, rows[0]), use, columns=_shared(reading, rows))
     module, more = expand(raw, reading.library)
     return UnitContent(() if module is None else (module,), (*problems, *more), is_whole=module is not None)
-
-
-def row_names(reading: RowReading, rows: Sequence[TableRow]) -> tuple[str, ...]:
-    """Returns what messages call some rows."""
-    return tuple(str(SourceRef(RowDocument(reading, row))) for row in rows)
 
 
 def _values(

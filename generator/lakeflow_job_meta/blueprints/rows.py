@@ -6,15 +6,15 @@ import marshal
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from operator import itemgetter
 
-from lakeflow_job_meta._internal.hashing import content_digest
+from lakeflow_job_meta._internal.hashing import digests_after
 from lakeflow_job_meta._internal.text import did_you_mean, listing, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value
 from lakeflow_job_meta.blueprints.expansion import no_such_blueprint
 from lakeflow_job_meta.blueprints.model import Library
-from lakeflow_job_meta.blueprints.row_modules import read_rows, row_names
+from lakeflow_job_meta.blueprints.row_modules import RowsOfJob
 from lakeflow_job_meta.blueprints.row_reading import (
     COLUMN,
     Columns,
@@ -189,13 +189,13 @@ class _Plan:
         )
         settings = (columns, self.mapping, self.rows.form.value, self.group_column, self.own_columns)
         label, fixed = (each.encode("utf-8", "surrogatepass") for each in (self.rows.label, repr(settings)))
-        common = content_digest(label, fixed, library.digest)
+        digest = digests_after(label, fixed, library.digest)
         pick = _picker(used)
         for rows, mistakes in self._groups():
-            kept = [TableRow(pick(row.values), row.line, row.text) for row in rows]
-            written = marshal.dumps([(row.values, mistake) for row, mistake in zip(kept, mistakes, strict=True)], 2)
-            read, names_of = partial(read_rows, reading, kept, mistakes), partial(row_names, reading, kept)
-            yield SourceUnit(self.rows.label, content_digest(common, written), read, len(written), rows=names_of)
+            values = [pick(row.values) for row in rows]
+            written = marshal.dumps((values, mistakes), 2)
+            job = RowsOfJob(reading, rows, values, mistakes)
+            yield SourceUnit(self.rows.label, digest(written), job.read, len(written), rows=job.names)
 
     def _groups(self) -> Iterator[tuple[list[TableRow], list[KeyMistake | None]]]:
         """Yields the rows of each job, and of each row what is wrong with its key."""

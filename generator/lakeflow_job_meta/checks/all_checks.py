@@ -13,6 +13,7 @@ from lakeflow_job_meta.checks import (
     limits,
     local_files,
     policies,
+    quality,
     references,
     schedules,
     secrets,
@@ -25,7 +26,7 @@ from lakeflow_job_meta.jobs.model import Job
 
 _SUBJECTS = (
     *(settings, dependencies, compute, schedules, limits, references, git_source, combinations, local_files),
-    *(policies, secrets),
+    *(quality, policies, secrets),
 )
 JOB_CHECKS: tuple[JobCheck, ...] = tuple(check for subject in _SUBJECTS for check in subject.JOB_CHECKS)
 

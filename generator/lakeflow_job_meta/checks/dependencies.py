@@ -21,8 +21,9 @@ def sources_are_unique(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses two sources of one id, or of one task key, active or not."""
     first_by_id: dict[str, Source] = {}
     first_by_key: dict[str, Source] = {}
+    checking = [source for source in job.module.sources if source.follows is not None]
     for source in job.module.sources:
-        if not source.task_key:
+        if not source.task_key or source.follows is not None:
             continue
         origin = source.origin.at("source_id")
         if source.source_id in first_by_id:
@@ -38,6 +39,10 @@ def sources_are_unique(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
             )
         first_by_id.setdefault(source.source_id, source)
         first_by_key.setdefault(source.task_key, source)
+    for source in checking:
+        if (taken := first_by_key.get(source.task_key)) is not None:
+            what = f"this makes a task {source.task_key!r}, but so does the source {quoted(taken.source_id)}"
+            yield rules.TASK_KEY_COLLISION.at(source.origin, f"{what} (at {taken.origin.at('source_id')}); rename that")
 
 
 def dependencies_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:

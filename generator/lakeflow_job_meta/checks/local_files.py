@@ -24,6 +24,7 @@ from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
 from lakeflow_job_meta.diagnostics.rules import MISSING_FILE, NOT_A_NOTEBOOK, NOT_UPLOADED, RESERVED_NAME
 from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, Base, LocalPath, Patterns, local_paths
 from lakeflow_job_meta.jobs.model import Job
+from lakeflow_job_meta.jobs.quality import RULES_FOLDER
 
 _COMMENTS = {".py": "#", ".r": "#", ".sql": "--", ".scala": "//"}
 _HEADERS = {suffix: f"{comment} Databricks notebook source" for suffix, comment in _COMMENTS.items()}
@@ -109,7 +110,7 @@ def _not_uploaded(
     if not _is_generated(path, context) and (_is_known_later(path) or (found.is_folder and not is_dbt)):
         return
     # Of generated files there are as many folders as jobs, and nobody else writes into them.
-    known = f"{context.output}/sql" if _is_generated(path, context) else path
+    known = path[: path.index("/", len(context.output) + 1)] if _is_generated(path, context) else path
     file = posixpath.join(path, "dbt_project.yml") if is_dbt else path
     full = os.path.normpath(context.project.folder / file)
     for rules in context.bundle.sync or ():
@@ -130,7 +131,7 @@ def _is_known_later(path: str) -> bool:
 
 
 def _is_generated(path: str, context: CheckContext) -> bool:
-    return path.startswith(f"{context.output}/sql/")
+    return path.startswith((f"{context.output}/sql/", f"{context.output}/{RULES_FOLDER}/"))
 
 
 def _link_problem(path: str, rules: SyncRules, context: CheckContext) -> str:
@@ -155,10 +156,7 @@ def _problems(found: LocalPath, origin: SourceRef, context: CheckContext) -> Ite
         return
     if not is_inside(path) and not _is_synced(path, context):
         if context.bundle.synced is not None:
-            how = "move it there, or name its folder below 'sync: {paths: [...]}' in databricks.yml"
-            yield MISSING_FILE.at(
-                origin, f"{quoted(path)} is outside the project, which is all that is deployed; {how}"
-            )
+            yield MISSING_FILE.at(origin, f"{quoted(path)} is outside the project, {_outside(path, found, context)}")
         return
     what = "folder" if found.is_folder else "file"
     if not (files.is_folder(path) if what == "folder" else files.is_file(path)):
@@ -173,6 +171,16 @@ def _problems(found: LocalPath, origin: SourceRef, context: CheckContext) -> Ite
         yield NOT_A_NOTEBOOK.at(origin, message)
 
 
+def _outside(path: str, found: LocalPath, context: CheckContext) -> str:
+    """Says what to do about a path outside the project, which may be relative to the folder of the metadata."""
+    inside = re.sub(r"^(\.\./)+", "", path)
+    is_there = context.files.is_folder if found.is_folder else context.files.is_file
+    if inside != path and is_inside(inside) and is_there(inside):
+        return f"whose folder paths are relative to; did you mean {quoted(inside)}?"
+    how = "move it there, or name its folder below 'sync: {paths: [...]}' in databricks.yml"
+    return f"which is all that is deployed; {how}"
+
+
 def _looks_like_a_notebook(path: str, context: CheckContext) -> bool:
     """Whether the CLI takes a file for a notebook, by its suffix and first line, or fails on it (libs/notebook)."""
     suffix = posixpath.splitext(path)[1].lower()
@@ -181,7 +189,7 @@ def _looks_like_a_notebook(path: str, context: CheckContext) -> bool:
 
 def _unknown_folder(path: str, context: CheckContext) -> str | None:
     """Says why nobody can know where a file will be in the workspace; None if it is known."""
-    many = path.startswith(f"{context.output}/sql/") and context.project.bundles is not None
+    many = _is_generated(path, context) and context.project.bundles is not None
     if not many and all(map(is_inside, context.bundle.synced or ())):
         return None
     where = "the project is split into many bundles" if many else "'sync: {paths: [...]}' names folders outside"
@@ -202,7 +210,7 @@ def names_suit_every_disk(job: Job, context: CheckContext) -> Iterator[Diagnosti
     """Warns of generated files that Windows cannot have, whatever their suffix."""
     if _RESERVED.fullmatch(job.key):
         yield _reserved(job.module.origin.at("module_name"), f"jobs/{job.key}.yml", "module")
-    written = {file.name for file in job.sql_files}
+    written = {file.name for file in job.files}
     for path, task in job.all_tasks:
         name = str(task.get("task_key"))
         if name in written and _RESERVED.fullmatch(name):

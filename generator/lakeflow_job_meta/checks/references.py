@@ -128,6 +128,8 @@ def sql_holds_no_references(job: Job, context: CheckContext) -> Iterator[Diagnos
             if match.group(1).split(".")[0] in REFERENCE_KINDS and "." in match.group(1):
                 origin = job.origin_of((*path, "sql_task", "file"))
                 advice = "give it in 'parameters' and write ':name' (or 'IDENTIFIER(:name)' for the name of a table)"
+                if job.task_origins[int(path[1])].source.follows is not None:
+                    advice = "write 'IDENTIFIER(:ljm_table)' for the table of the source"
                 message = f"{quoted(match.group())} inside SQL is not resolved; {advice}"
                 yield rules.REFERENCE_IN_SQL.at(origin, message)
 
@@ -213,7 +215,7 @@ def targets_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
 def sources_of_targets_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses what is written for a target about a source that the module does not have."""
     module = job.module
-    known = [source.source_id for source in module.sources]
+    known = [source.source_id for source in module.sources if source.follows is None]
     for target, own in module.by_target.items():
         sources = own.get("sources") if isinstance(own, dict) else None
         for source_id in sources if isinstance(sources, dict) else ():

@@ -20,11 +20,7 @@ from lakeflow_job_meta.deployment.select_backend import CliBackend, open_cli
 @params.target_option
 @click.option("--dry-run", is_flag=True, help="Only list what would be taken over, and what would change in it.")
 @click.option("--keep-going", is_flag=True, help="Take over for the other modules although some have errors.")
-@params.overwrite_drift_option
-@click.option("--force-lock", is_flag=True, help="Take over a deployment lock that was left in the workspace.")
-@params.timeout_option
-@params.stop_timeout_option
-@params.parallel_option
+@params.deployment_options
 @click.pass_obj
 @click.pass_context
 def command(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -20,10 +21,11 @@ from lakeflow_job_meta.deployment.select_backend import CliBackend, open_cli
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.errors import InvalidMetadata, OperationFailed
 from lakeflow_job_meta.jobs.units import Jobs
-from lakeflow_job_meta.planning.explain import kept_object
+from lakeflow_job_meta.planning.explain import kept_object, workspace_lines
 from lakeflow_job_meta.planning.model import Action, BundlePlan
 from lakeflow_job_meta.planning.takeover_lines import takeover_lines
 from lakeflow_job_meta.state.tracking import DeployedJob, TrackedJob
+from lakeflow_job_meta.text.markers import one_line
 
 
 @click.command("deploy")
@@ -31,14 +33,10 @@ from lakeflow_job_meta.state.tracking import DeployedJob, TrackedJob
 @params.max_deletes_option
 @click.option("--keep-going", is_flag=True, help="Deploy the other modules although some have errors.")
 @click.option("--allow-empty", is_flag=True, help="Go on although a whole source, or the whole bundle, is empty.")
-@params.overwrite_drift_option
 @click.option("--allow-duplicates", is_flag=True, help="Create jobs although the workspace seems to have them.")
-@click.option("--dry-run", is_flag=True, help="Stop after the gate; nothing is changed in the workspace.")
-@click.option("--force-lock", is_flag=True, help="Take over a deployment lock that was left in the workspace.")
+@click.option("--dry-run", is_flag=True, help="Stop after the gate, and show what would change; nothing does.")
 @click.option("--run", "to_run", type=click.Choice(["changed", "all"]), help="Start the jobs afterwards.")
-@params.timeout_option
-@params.stop_timeout_option
-@params.parallel_option
+@params.deployment_options
 @click.option("--all-bundles", is_flag=True, help="Of many bundles, plan those too whose files did not change.")
 @params.format_option(["text", "json"], "How jobs are listed.")
 @click.pass_obj
@@ -83,6 +81,8 @@ def command(
     options = DeployOptions(allowance, keep_going=keep_going, dry_run=dry_run)
     backend = CliBackend(cli, force_lock, parallel, all_bundles)
     result = deploy_and_show(project, cli.target, backend, options)
+    if dry_run and form == "text" and result.was_needed:
+        show_plan(result.plan)
     show_jobs(result, form)
     show_result(result, dry_run)
     failed = has_failed(result)
@@ -103,6 +103,12 @@ def deploy_and_show(project: Project, target: str | None, backend: CliBackend, o
         return deploy(project, target, backend, options, reporter, compile_metadata=params.compile_metadata)
     except InvalidMetadata as error:  # the reporter has shown the mistakes
         raise OperationFailed(error.args[0]) from None
+
+
+def show_plan(plan: BundlePlan) -> None:
+    """Shows which jobs a plan changes and how, in the words of `ljm plan --live`; the rest was shown on the way."""
+    for line in workspace_lines(replace(plan, kept=(), first_paused=())):
+        echo(one_line(line))
 
 
 def has_failed(result: DeployResult) -> bool:

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import click
 
 from lakeflow_job_meta import __version__
 from lakeflow_job_meta._internal.secrets import without_secrets
-from lakeflow_job_meta._internal.text import count, printable
+from lakeflow_job_meta._internal.text import count, listing, printable
 from lakeflow_job_meta._internal.trees import value_at
 from lakeflow_job_meta.cli.params import compile_metadata, open_project, target_option
-from lakeflow_job_meta.config.bundle import target_named
+from lakeflow_job_meta.compiler.placeholders import placeholder_values
+from lakeflow_job_meta.compiler.result import Compilation
+from lakeflow_job_meta.config.bundle import BundleDeclarations, read_bundle_declarations, target_named
 from lakeflow_job_meta.config.model import MetadataSource, Project
 from lakeflow_job_meta.deployment.databricks_cli.client import DatabricksCli, check_version, find_cli
+from lakeflow_job_meta.deployment.databricks_cli.known_settings import unknown_settings
 from lakeflow_job_meta.deployment.select_backend import workspace_address
+from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.diagnostics.rules import NOT_UPLOADED
 from lakeflow_job_meta.errors import LakeflowJobMetaError, OperationFailed
 from lakeflow_job_meta.layout.layout import layout_of
+from lakeflow_job_meta.services.editor import outdated_schemas
 from lakeflow_job_meta.sources.interface import Reader
 from lakeflow_job_meta.sources.open import open_readers, open_table_source
 from lakeflow_job_meta.tables.open import WAREHOUSE_VARIABLE
@@ -32,6 +38,7 @@ from lakeflow_job_meta.workspace.address import why_nobody_answers
 from lakeflow_job_meta.workspace.client import ResourceMissing, Workspace, workspace_errors
 
 _LOGIN_SECONDS = 60
+_SCHEMA_SECONDS = 60
 
 _Check = tuple[str, Callable[[], str]]
 """What is checked, and a function that returns what was found or raises what is wrong."""
@@ -42,7 +49,7 @@ _Check = tuple[str, Callable[[], str]]
 @click.pass_obj
 @click.pass_context
 def command(ctx: click.Context, folder: Path | None, target: str | None) -> None:
-    """Check what a deployment needs: Python, includes, files, the databricks CLI, workspace, login, tables.
+    """Check what a deployment needs: Python, includes, files, variables, the databricks CLI, workspace, login, tables.
 
     Each line says what was found, or what is wrong and what to do about it. Exits with 1 if anything is wrong.
 
@@ -55,9 +62,15 @@ def command(ctx: click.Context, folder: Path | None, target: str | None) -> None
     ctx.exit(0 if all(results) else 1)
 
 
+class _Note(LakeflowJobMetaError):
+    """Something that is to be mended, and that no deployment needs."""
+
+
 def _passes(what: str, check: Callable[[], str]) -> bool:
     try:
         click.echo(f"{click.style('ok', fg='green')}     {what}: {printable(without_secrets(check()))}")
+    except _Note as note:
+        click.echo(f"{click.style('note', fg='yellow')}   {what}: {printable(without_secrets(str(note)))}")
     except LakeflowJobMetaError as error:
         click.echo(f"{click.style('wrong', fg='red')}  {what}: {printable(without_secrets(str(error)))}")
         return False
@@ -71,11 +84,16 @@ def _checks(folder: Path | None, target: str | None) -> Iterator[_Check]:
         project = open_project(folder)
     except LakeflowJobMetaError:
         return
-    yield ("includes", layout_of(project).included)
+    bundle = read_bundle_declarations(project)
+    yield ("bundle", partial(_bundle, bundle)) if bundle.problems else ("includes", layout_of(project).included)
     cli = DatabricksCli("", project.folder, target)
-    yield ("files", partial(_files, project))
+    compiled = cache(partial(compile_metadata, project))
+    yield ("files", lambda: _files(compiled()))
+    yield ("variables", lambda: _variables(compiled(), target_named(target)))
+    if outdated := outdated_schemas(project):
+        yield ("editor", partial(_editor, outdated))
     yield from _rows_checks(project, remote=False)
-    yield ("databricks CLI", lambda: check_version(replace(cli, program=find_cli(os.environ))))
+    yield ("databricks CLI", lambda: _cli(replace(cli, program=find_cli(os.environ)), compiled()))
     address = workspace_address(project, target_named(target))
     unanswered = why_nobody_answers(address) if address is not None else None
     if address is not None:
@@ -108,12 +126,51 @@ def _is_remote(source: MetadataSource) -> bool:
     return not (source.kind in ("yaml", "delta") or is_local_query or is_file)
 
 
-def _files(project: Project) -> str:
-    found = [each for each in compile_metadata(project).diagnostics if each.code == NOT_UPLOADED.code]
+def _bundle(bundle: BundleDeclarations) -> str:
+    raise OperationFailed(f"the databricks CLI cannot read its files:{_listed(bundle.problems)}")
+
+
+def _files(compilation: Compilation) -> str:
+    found = [each for each in compilation.diagnostics if each.code == NOT_UPLOADED.code]
     if found:
-        lines = "".join(f"\n       {each.location}: {each.message}" for each in found)
-        raise OperationFailed(f"the databricks CLI does not upload {count(len(found), 'file')} that jobs name:{lines}")
+        number = count(len(found), "file")
+        raise OperationFailed(f"the databricks CLI does not upload {number} that jobs name:{_listed(found)}")
     return "the databricks CLI uploads all that jobs name"
+
+
+def _variables(compilation: Compilation, target: str | None) -> str:
+    """Says which variables that jobs use still have the value of an example, in the target or in any."""
+    bundle = compilation.bundle
+    if target is not None:
+        bundle = replace(bundle, targets=frozenset({target}))
+    found = [*placeholder_values(bundle, compilation)]
+    if found:
+        raise OperationFailed(f"what jobs use has no value yet:{_listed(found)}")
+    return "none that jobs use is still a placeholder"
+
+
+def _cli(cli: DatabricksCli, compilation: Compilation) -> str:
+    """Returns the version of a CLI that knows all settings of the jobs; one that has no schema may know them."""
+    version = check_version(cli)
+    schema = cli.run(["bundle", "schema"], _SCHEMA_SECONDS)
+    try:
+        unknown = unknown_settings(json.loads(schema.stdout), compilation.jobs) if schema.code == 0 else {}
+    except (ValueError, RecursionError):
+        unknown = {}
+    if unknown:
+        lines = "".join(f"\n       {name} of {listing(jobs, 3)}" for name, jobs in sorted(unknown.items()))
+        problem = f"{version} is too old for these settings, and deploys jobs without them; update it:"
+        raise OperationFailed(f"{problem}{lines}")
+    return version
+
+
+def _editor(outdated: Sequence[str]) -> str:
+    is_or_are = "is" if len(outdated) == 1 else "are"
+    raise _Note(f"{listing(outdated)} {is_or_are} of another version of this tool; `ljm editor` writes them anew.")
+
+
+def _listed(problems: Iterable[Diagnostic]) -> str:
+    return "".join(f"\n       {each.location}: {each.message}" for each in problems)
 
 
 def _answers(address: str, unanswered: str | None) -> str:

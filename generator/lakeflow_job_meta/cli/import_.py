@@ -134,6 +134,7 @@ def jobs(
 @command.command("lakeflow-jobs-meta")
 @click.argument("sources", nargs=-1, required=True, metavar="FILE|TABLE...")
 @click.option("--warehouse-id", metavar="ID", help="The SQL warehouse that reads a table of Unity Catalog.")
+@target_option
 @_shared_options
 @click.pass_obj
 @click.pass_context
@@ -142,6 +143,7 @@ def lakeflow_jobs_meta(
     folder: Path | None,
     sources: tuple[str, ...],
     warehouse_id: str | None,
+    target: str | None,
     place: Path | None,
     to_table: bool,
     as_blueprint: bool,
@@ -150,18 +152,25 @@ def lakeflow_jobs_meta(
 ) -> None:
     """Import the metadata of lakeflow-jobs-meta 0.2: YAML files or folders, or its control table by name or path.
 
-    The jobs get the names, keys of tasks and time limits that they have there. No file is overwritten. Exits with 1 if
+    The jobs get the names, keys of tasks and time limits that they have there. Where its table of jobs has their ids,
+    the target takes them over (`adopt`). No file is overwritten. Exits with 1 if
     a job is refused, or would get another setting from the project's defaults or presets.
 
     \b
     Examples:
       ljm import lakeflow-jobs-meta old/metadata.yaml --dry-run
-      ljm import lakeflow-jobs-meta main.etl.etl_control --warehouse-id abc123
+      ljm import lakeflow-jobs-meta main.etl.etl_control --warehouse-id abc123 -t prod
     """
     project = open_project(folder)
     destination = _destination(project, place, to_table)
     plan = partial(
-        import_jobs_meta, project, sources, destination, warehouse_id=warehouse_id, as_blueprint=as_blueprint
+        import_jobs_meta,
+        project,
+        sources,
+        destination,
+        target=target,
+        warehouse_id=warehouse_id,
+        as_blueprint=as_blueprint,
     )
     ctx.exit(_run(project, plan, dry_run=dry_run, form=form))
 

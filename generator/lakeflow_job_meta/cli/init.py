@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
@@ -19,9 +19,18 @@ from lakeflow_job_meta.cli.params import compile_for_review, optional_text
 from lakeflow_job_meta.cli.report import echo, show_list, show_progress, show_text
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.config.model import BUNDLE_FILE, bundle_file_in
+from lakeflow_job_meta.config.repository import repository_of
 from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError
 from lakeflow_job_meta.services.existing_bundle import look_into_bundle
-from lakeflow_job_meta.services.new_project import CI_FILES, POLICIES_FILE, Flavour, NewProject, project_files
+from lakeflow_job_meta.services.new_project import (
+    CI_FILES,
+    POLICIES_FILE,
+    Flavour,
+    NewProject,
+    lacking,
+    project_files,
+    tool_files,
+)
 from lakeflow_job_meta.services.row_choice import ChosenRows, example_rows, in_project, rows_of_csv, rows_of_table
 from lakeflow_job_meta.services.scaffold import write_new_files
 from lakeflow_job_meta.tables.open import WAREHOUSE_VARIABLE, is_location
@@ -126,9 +135,11 @@ def _make_project(options: _Options, flavour: Flavour) -> bool:
         project = replace(project, rows=in_project(rows, root, written))
         if options.asks and not click.confirm("Write this project?", default=True, err=True):
             raise click.Abort
-    files = project_files(project)
-    write_new_files(root, files)
-    show_list([("create ", str(root / path)) for path in files])
+    files = {**project_files(project), **tool_files(project)}
+    new = lacking(root, files)
+    write_new_files(root, new)
+    _show_files(root, files, new)
+    _place_recipe(root, project.ci)
     if project.has_warehouse and project.warehouse_id is None:
         file = root / BUNDLE_FILE
         echo(f"First give the variable warehouse_id in {file} a SQL warehouse; nothing is deployed without.", err=True)
@@ -142,15 +153,29 @@ def _complete_bundle(options: _Options) -> None:
     name = _bundle_name(options.root)
     project = NewProject(name, Flavour.EXISTING, warehouse=bundle.warehouse, production=bundle.production)
     project = _with_extras(project, options)
-    files = project_files(project)
-    lacking = bundle.lacking(files)
-    write_new_files(options.root, lacking)
-    for path in files:
-        echo(f"{'create' if path in lacking else 'keep'} {options.root / path}")
-    for path, lines in bundle.to_add(POLICIES_FILE if project.has_policies else None, lacking):
+    locations = [each.location for each in bundle.project.metadata if each.kind == "yaml"]
+    files = {**project_files(project), **tool_files(project, locations)}
+    new = bundle.lacking(files)
+    write_new_files(options.root, new)
+    _show_files(options.root, files, new)
+    for path, lines in bundle.to_add(POLICIES_FILE if project.has_policies else None, new):
         echo(f"Add to {options.root / path}:")
         echo("".join(f"    {line}\n" for line in lines.split("\n")).rstrip("\n"))
+    _place_recipe(options.root, project.ci)
     echo("Next: ljm validate && ljm plan", err=True)
+
+
+def _show_files(root: Path, files: Iterable[str], new: Container[str]) -> None:
+    show_list([("create " if path in new else "keep ", str(root / path)) for path in files])
+
+
+def _place_recipe(root: Path, ci: str | None) -> None:
+    """Says what to do with a recipe that its CI does not find, since the project is in a folder of its repository."""
+    root = root.resolve()
+    repository = repository_of(root)
+    if ci is not None and repository != root:
+        folder = root.relative_to(repository).as_posix()
+        echo(f"Move {CI_FILES[ci]} to the root of the repository, and let its steps run in {folder}.", err=True)
 
 
 def _refuse_unfit_folder(root: Path, source: str) -> None:

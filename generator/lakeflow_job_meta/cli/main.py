@@ -20,6 +20,7 @@ _COMMANDS = {
     "validate": "Check all metadata and list every problem at once.",
     "generate": "Write the bundle's YAML files from the metadata.",
     "plan": "Show what the metadata would change, per job, task and setting.",
+    "comment": "Comment on the pull request of this CI run.",
     "show": "Print the job of one module as YAML, as it is generated.",
     "explain-setting": "Show which places set a setting of a job or task.",
     "blueprints": "List blueprints, their parameters, and what is made of them.",
@@ -30,12 +31,15 @@ _COMMANDS = {
     "monitor": "Watch the metadata, and deploy what changes.",
     "status": "Show what the monitor did last, and what is left to do.",
     "history": "List what the monitor did.",
+    "quality": "Show what the checks of the jobs found last.",
     "bundles": "List the bundles of a project of many, and move jobs.",
     "doctor": "Check what a deployment needs, and what to do about it.",
     "table": "Create, load, show, export and compare a control table.",
     "import": "Turn jobs of bundle files or of the workspace into modules.",
     "explain": "Explain a code: what it means, an example, and the remedy.",
-    "schema": "Print a JSON Schema for editors.",
+    "schema": "Print a JSON Schema, or an annotated example of metadata.",
+    "editor": "Write what an editor completes and checks metadata with.",
+    "skill": "Print how a coding agent works on a project.",
 }
 
 

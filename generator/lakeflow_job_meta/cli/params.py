@@ -18,7 +18,7 @@ from lakeflow_job_meta.compiler.parallel import workers_of_this_machine
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import TARGET_VARIABLES, read_bundle_declarations, target_named
 from lakeflow_job_meta.config.load import find_project_folder, load_project
-from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.config.model import BUNDLE_FILE, BUNDLE_FILES, DEFAULT_METADATA, PROJECT_FILE, Project
 from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.layout.layout import layout_of
 
@@ -123,6 +123,15 @@ overwrite_drift_option = click.option(
 )
 
 
+def deployment_options(command: Command) -> Command:
+    """Adds the options of what deploys with the databricks CLI, whatever it is for."""
+    force_lock = click.option(
+        "--force-lock", is_flag=True, help="Take over a deployment lock that was left in the workspace."
+    )
+    of_calls = timeout_option(stop_timeout_option(parallel_option(command)))
+    return overwrite_drift_option(force_lock(of_calls))
+
+
 def control_table_options(command: Command) -> Command:
     """Adds the options of a monitor's project and target: `target`, `control_table` and `warehouse_id`."""
     about_table, about_id = "Read this table instead of 'metadata:'.", "The SQL warehouse that reads --control-table."
@@ -132,8 +141,21 @@ def control_table_options(command: Command) -> Command:
 
 
 def open_project(folder: Path | None) -> Project:
-    """Loads the project of `--project`, or the one that the current folder is in."""
-    return load_project(folder if folder is not None else find_project_folder(_working_folder()))
+    """Loads the project of `--project`, or the one that the current folder is in.
+
+    Raises:
+        ConfigError: There is none, or its file has mistakes.
+    """
+    if folder is None:
+        return load_project(find_project_folder(_working_folder()))
+    project = load_project(folder)
+    parts = (PROJECT_FILE, *BUNDLE_FILES, DEFAULT_METADATA[0].location)
+    if not any((project.folder / each).exists() for each in parts):
+        raise ConfigError(
+            f"There is no project in {str(folder)!r}: it holds neither {PROJECT_FILE} nor {BUNDLE_FILE}. "
+            "`ljm init` makes a new project."
+        )
+    return project
 
 
 def _working_folder() -> Path:

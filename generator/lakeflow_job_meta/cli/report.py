@@ -15,7 +15,7 @@ import click
 
 from lakeflow_job_meta._internal.secrets import without_secrets
 from lakeflow_job_meta._internal.text import count, printable
-from lakeflow_job_meta.diagnostics.formats import FORMATS, MOST_SHOWN
+from lakeflow_job_meta.diagnostics.formats import FOR_PEOPLE, FORMATS, MOST_SHOWN, Where, as_they_are
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Severity, errors_among, foremost
 from lakeflow_job_meta.text.markers import one_line
 
@@ -78,19 +78,27 @@ FORMAT_OPTION = click.option(
     "form",
     type=click.Choice(["text", *FORMATS]),
     default="text",
-    help="How problems are reported: text on stderr, or json, github (annotations) or sarif on stdout.",
+    help="How problems are reported: text on stderr, or on stdout json, sarif, or what github, azure or gitlab shows.",
 )
 
 
 def show(
-    diagnostics: Sequence[Diagnostic], modules: int, form: str, notes: Iterable[str] = (), closing: str = ""
+    diagnostics: Sequence[Diagnostic],
+    modules: int,
+    form: str,
+    notes: Iterable[str] = (),
+    closing: str = "",
+    where: Where = as_they_are,
 ) -> None:
-    """Shows all diagnostics and their count, as `text` or in one of `FORMATS`; `notes` are more lines for people."""
+    """Shows all diagnostics and their count, as `text` or in one of `FORMATS`; `notes` are more lines for people.
+
+    `where` finds what is for a CI in the repository.
+    """
     if form == "text":
         show_text(diagnostics)
-    elif text := FORMATS[form](diagnostics):
+    elif text := FORMATS[form](diagnostics, where):
         echo(text)
-    if form == "github":
+    if form in FOR_PEOPLE:
         _show_left(len(diagnostics))
     lines = [*notes]
     for note in lines[:MOST_SHOWN]:

@@ -9,17 +9,17 @@ from pathlib import Path
 import click
 
 from lakeflow_job_meta._internal.secrets import without_values
-from lakeflow_job_meta._internal.text import did_you_mean, listing, printable, quoted
+from lakeflow_job_meta._internal.text import did_you_mean, printable, quoted
 from lakeflow_job_meta.cli.params import compile_metadata, open_project, optional_text
 from lakeflow_job_meta.cli.report import echo, show_text
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.diagnostics.model import Diagnostic, in_reading_order
-from lakeflow_job_meta.errors import ConfigError, OperationFailed
+from lakeflow_job_meta.errors import ConfigError, InvalidMetadata, OperationFailed
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
 from lakeflow_job_meta.layout.layout import layout_of
-from lakeflow_job_meta.parsing.keys import job_key
 from lakeflow_job_meta.render.annotate import with_origins
+from lakeflow_job_meta.services.module_names import key_of_module
 from lakeflow_job_meta.text.diffs import secrets_of_text
 from lakeflow_job_meta.text.yaml_writer import to_yaml, to_yaml_key
 
@@ -35,8 +35,8 @@ def command(folder: Path | None, module: str, target: str | None, with_origin: b
     """Print the job of a module as YAML, as it is generated.
 
     Nothing has to be on disk, and nothing is written. What a blueprint and the defaults of the project give is in it.
-    A job with inline SQL has several files; then each stands below a line with its name. A module with an error has no
-    job: its problems are listed, and the exit code is 1. Secrets are masked.
+    A job with inline SQL or rules has several files; then each stands below a line with its name. A module with an
+    error has no job: its problems are listed, and the exit code is 1. Secrets are masked.
 
     \b
     Examples:
@@ -55,7 +55,7 @@ def command(folder: Path | None, module: str, target: str | None, with_origin: b
         raise OperationFailed(f"No job can be made of the module {quoted(module)}.")
     if job is not None and target is not None:
         job = variant_of(job, target, compilation)
-        texts = {file: text if file.kind is FileKind.SQL else _yaml_of(job) for file, text in _files_of(job, texts)}
+        texts = {file: text if file.kind is not FileKind.JOB else _yaml_of(job) for file, text in _files_of(job, texts)}
     layout = layout_of(project)
     for number, (file, text) in enumerate(sorted(texts.items())):
         if len(texts) > 1:
@@ -69,19 +69,11 @@ def command(folder: Path | None, module: str, target: str | None, with_origin: b
 
 def key_of(compilation: Compilation, module: str) -> str:
     """Returns the key of the job of a module; raises an error that says why there is none."""
-    names = {each.name: each.key for result in compilation.units.values() for each in result.modules if each.name}
-    key = names.get(module) or job_key(module)
-    if key in names.values():
-        return key
-    # A broken module whose name is known is none of them.
-    places = compilation.hiding_places(compilation.broken_jobs)
-    hint = did_you_mean(module, names)
-    if places and not hint.startswith("; did you"):
-        show_text(compilation.errors)
-        raise OperationFailed(
-            f"There is no module {quoted(module)} in what could be read; it may be in {listing(places)}."
-        )
-    raise ConfigError(f"There is no module {quoted(module)}{hint}")
+    try:
+        return key_of_module(compilation, module)
+    except InvalidMetadata as error:
+        show_text(error.diagnostics)
+        raise OperationFailed(error.args[0]) from None
 
 
 def variant_of(job: Job, target: str, compilation: Compilation) -> Job:
@@ -96,8 +88,10 @@ def variant_of(job: Job, target: str, compilation: Compilation) -> Job:
 
 def _files_of(job: Job, texts: Mapping[GeneratedFile, str]) -> Iterator[tuple[GeneratedFile, str]]:
     """Yields the files of a job that it has in one target."""
-    names = {file.name for file in job.sql_files}
-    yield from ((file, text) for file, text in texts.items() if file.kind is not FileKind.SQL or file.name in names)
+    places = {(file.folder, file.name) for file in job.files}
+    for file, text in texts.items():
+        if file.kind is FileKind.JOB or (file.kind.value, file.name) in places:
+            yield file, text
 
 
 def _yaml_of(job: Job) -> str:

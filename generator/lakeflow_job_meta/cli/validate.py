@@ -10,6 +10,7 @@ import click
 from lakeflow_job_meta._internal.text import count
 from lakeflow_job_meta.cli.params import compile_for_review, compile_metadata, open_project
 from lakeflow_job_meta.cli.report import FORMAT_OPTION, show, show_diff
+from lakeflow_job_meta.config.repository import places_in_repository
 from lakeflow_job_meta.services.fixes import Fixes, apply_fixes, plan_fixes
 
 
@@ -44,7 +45,8 @@ def command(ctx: click.Context, folder: Path | None, form: str, fix: bool, diff:
         done = apply_fixes(project, planned)
         compilation = compile_metadata(project) if done.files else compilation
     closing = _closing(done, diff) if fix or diff else ""
-    show(compilation.diagnostics, compilation.modules, form, done.not_applied, closing)
+    where = places_in_repository(project)
+    show(compilation.diagnostics, compilation.modules, form, done.not_applied, closing, where)
     ctx.exit(1 if compilation.errors or (diff and planned.files) else 0)
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from lakeflow_job_meta.checks.file_lookups import FileLookups
 from lakeflow_job_meta.compiler.cache.cache import CompilationCache
+from lakeflow_job_meta.compiler.left_out import missing_include, sources_without_files
 from lakeflow_job_meta.compiler.link import link
 from lakeflow_job_meta.compiler.overrides import unknown_overrides
 from lakeflow_job_meta.compiler.parallel import ParallelCompiler, Workers
@@ -77,6 +78,8 @@ def compile_project(
         *bundle.problems,
         *unknown_overrides(bundle, compilation),
         *placeholder_values(bundle, compilation),
+        *missing_include(project, bundle, compilation),
+        *sources_without_files(project, snapshots),
         *preset_problems(project, bundle, compilation),
         *policy_problems(project, bundle, compilation),
     ]

@@ -394,6 +394,15 @@ def _is_generated(path: Path) -> bool:
     return JOB_MARKER.label_in(line.decode("utf-8", "replace")) is not None
 
 
+def includes(folder: Path, root: Mapping[str, Value], path: str) -> bool:
+    """Says whether the file at the root of a bundle includes a file that is to be at a path in the folder.
+
+    `**` is one folder there: bundle/config/mutator/process_root_includes.go of the CLI has Go's `filepath.Glob`.
+    """
+    patterns = (each.replace("**", "*") for each in _texts(root.get("include")) if is_glob(each))
+    return any(FilePattern(folder, each, with_hidden=True).covers(path) for each in patterns)
+
+
 def read_bundle_file(path: Path) -> dict[str, Value] | None:
     """Returns what a file of a bundle says; None if it cannot be read."""
     return _read(path, path.parent).content

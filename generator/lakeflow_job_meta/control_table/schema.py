@@ -45,6 +45,9 @@ COLUMNS = (
     ControlColumn("parameters", "STRING", holds_json=True, is_optional=True),
     # What a module says of all of its sources is written into each.
     ControlColumn("source_parameters", "STRING", is_optional=True),
+    # What is checked once a source has run.
+    ControlColumn("quality", "STRING", holds_json=True, is_optional=True),
+    ControlColumn("expect_no_rows", "STRING", holds_json=True, is_optional=True),
 )
 METADATA_COLUMNS = tuple(column for column in COLUMNS if column.stamp is None)
 

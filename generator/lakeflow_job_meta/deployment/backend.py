@@ -14,7 +14,7 @@ from typing import Protocol
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.policy import Allowance, Audience, Twin
-from lakeflow_job_meta.deployment.takeovers import FoundTakeovers
+from lakeflow_job_meta.deployment.takeovers import Begun, FoundTakeovers
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.errors import OperationFailed, PolicyViolation
 from lakeflow_job_meta.jobs.units import Jobs
@@ -130,6 +130,12 @@ class Deployer(Protocol):
 
     def take_over(self, found: FoundTakeovers) -> TakeoverPlan:
         """Returns the newest plan as it is once some jobs have their new places; changes nothing in the workspace."""
+
+    def begun_renames(self) -> Begun:
+        """Returns which renames were begun, from any checkout, as the workspace knows it."""
+
+    def note_renames(self) -> None:
+        """Has the workspace know which renames are begun, before anything is done."""
 
     def rebind(self) -> bool:
         """Gives jobs their new places, but for those that are left out; True if another plan is to be made for that."""

@@ -297,6 +297,7 @@ def _deploy(deployer: Deployer, compilation: Compilation, context: DeployContext
     report = DeployReport()
     if is_needed and not context.options.dry_run:
         if gated.takeovers:
+            deployer.note_renames()
             note_takeovers(context.folder, gated.takeovers)
             if deployer.rebind():
                 gated = _gated_plan(deployer, compilation, context)
@@ -392,7 +393,8 @@ def _plan_with_takeovers(
     plan, project, folder = deployer.plan(), context.project, context.folder
     if not asks_for_takeovers(project, compilation):
         return plan, FoundTakeovers()
-    found = find_takeovers(plan, project, compilation, context.target or "", _recorded_jobs(context), folder)
+    recorded, begun = _recorded_jobs(context), deployer.begun_renames
+    found = find_takeovers(plan, project, compilation, context.target or "", recorded, folder, begun)
     if not found:
         return plan, found
     planned = deployer.take_over(found)

@@ -2,12 +2,14 @@
 
 Takes a plan, the metadata and what is recorded; returns what is to be done with the jobs before the plan is made anew.
 Whatever was done already, by a run that was killed or by hand, is asked for no more: the plan creates a job whose place
-is empty, and deletes one that is in the way. Only what no plan can tell is noted in the state folder.
+is empty, and deletes one that is in the way. Only what no plan can tell is noted: in the state folder and, by the
+backend, in the workspace, where another checkout finds it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,6 +23,9 @@ from lakeflow_job_meta.state.folder import read_record, write_record
 from lakeflow_job_meta.state.tracking import DeployedJob
 
 _RECORD = "takeovers.json"
+
+Begun = Mapping[str, tuple[str, str]]
+"""What was begun to be taken over: the former key and the id, by the new key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +82,14 @@ class _Known:
     """What is known of jobs: the plan, and the ids that are recorded for a target by key.
 
     Attributes:
-        begun: What an earlier run has begun to take over: the former key and the id, by the new key.
+        begun: What an earlier run from here has begun.
+        begun_elsewhere: Returns what one from anywhere has begun, as the workspace knows it.
     """
 
     plan: BundlePlan
     recorded: Mapping[str, str]
-    begun: Mapping[str, tuple[str, str]]
+    begun: Begun
+    begun_elsewhere: Callable[[], Begun]
     by_key: Mapping[str, ResourceChange] = field(default_factory=dict)
 
     def earlier(self, key: str, former: str) -> Takeover | None:
@@ -91,12 +98,17 @@ class _Known:
         if change is not None and not change.is_gone:
             is_leaving = change.action is Action.DELETE and change.job_id
             return Takeover(key, change.job_id, former, is_held=True) if is_leaving else None
-        of_begun = self.begun.get(key, ("", ""))
-        job_id = self.recorded.get(former) or (of_begun[1] if of_begun[0] == former else "")
+        job_id = self.recorded.get(former) or _id_of(self.begun, key, former)
+        job_id = job_id or _id_of(self.begun_elsewhere(), key, former)
         return Takeover(key, job_id, former) if job_id else None
 
     def holder(self, job_id: str) -> ResourceChange | None:
         return next((each for each in self.plan.resources if each.job_key and each.job_id == job_id), None)
+
+
+def _id_of(begun: Begun, key: str, former: str) -> str:
+    known_former, job_id = begun.get(key, ("", ""))
+    return job_id if known_former == former else ""
 
 
 def asks_for_takeovers(project: Project, compilation: Compilation) -> bool:
@@ -112,6 +124,7 @@ def find_takeovers(
     target: str,
     recorded: Sequence[DeployedJob],
     folder: Path,
+    begun_elsewhere: Callable[[], Begun] = dict,
 ) -> FoundTakeovers:
     """Returns what is to be taken over and forgotten before a plan.
 
@@ -122,9 +135,11 @@ def find_takeovers(
         target: The name of the target.
         recorded: The jobs that are recorded for it.
         folder: The state folder of the target.
+        begun_elsewhere: Returns what the workspace knows of renames that were begun; called only where nothing else
+            knows the job of an earlier name.
     """
     by_key = {key: each for each in plan.resources if (key := each.job_key) is not None}
-    known = _Known(plan, {job.key: job.job_id for job in recorded}, _read_begun(folder), by_key)
+    known = _Known(plan, {job.key: job.job_id for job in recorded}, _read_begun(folder), begun_elsewhere, by_key)
     takeovers: list[Takeover] = []
     violations: list[PolicyViolation] = []
     for key in _missing_jobs(plan):
@@ -211,8 +226,25 @@ def _has(known: _Known, key: str, job_id: str) -> bool:
     return change is not None and change.job_id == job_id and change.action is not Action.DELETE
 
 
-def _read_begun(folder: Path) -> dict[str, tuple[str, str]]:
-    record = read_record(folder / _RECORD)
+def _read_begun(folder: Path) -> Begun:
+    return _begun_in(read_record(folder / _RECORD))
+
+
+def begun_in(text: str) -> Begun:
+    """Reads what `begun_text` wrote; one that is damaged says nothing."""
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return _begun_in(record) if isinstance(record, dict) else {}
+
+
+def begun_text(begun: Begun) -> str:
+    """Returns what was begun as JSON."""
+    return json.dumps({key: {"former": former, "job_id": job_id} for key, (former, job_id) in begun.items()})
+
+
+def _begun_in(record: Mapping[str, object]) -> Begun:
     found = {key: (each.get("former"), each.get("job_id")) for key, each in record.items() if isinstance(each, dict)}
     return {key: (str(former), str(job_id)) for key, (former, job_id) in found.items() if former is not None and job_id}
 

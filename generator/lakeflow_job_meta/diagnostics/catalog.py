@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from lakeflow_job_meta.diagnostics.model import Rule
+from lakeflow_job_meta.diagnostics.model import DOCUMENTATION, Rule
 from lakeflow_job_meta.diagnostics.rules import POLICY, RULES
 
 _INTRODUCTION = """\
@@ -67,6 +67,24 @@ def explain(rule: Rule) -> str:
 def explain_all() -> str:
     """Returns the page of all codes."""
     return "\n".join([_INTRODUCTION, *(explain(RULES[code]) for code in sorted(RULES))])
+
+
+def explanation_object(rule: Rule) -> dict[str, object]:
+    """Returns what a code means, for JSON; examples are metadata files, and `files` are others beside them, by path."""
+    found = explanations()[rule.code]
+    return {
+        "code": rule.code,
+        "severity": rule.severity.value,
+        "is_fixed": rule.is_fixed,
+        "meaning": found.meaning,
+        "remedy": found.remedy,
+        "wrong": found.wrong or found.example or None,
+        "right": found.right or found.example or None,
+        "files": found.files,
+        "wrong_files": found.wrong_files,
+        "right_files": found.right_files,
+        "documentation": f"{DOCUMENTATION}#{rule.code}",
+    }
 
 
 def _lines(rule: Rule, explanation: Explanation) -> Iterator[str]:

@@ -1,10 +1,14 @@
-"""Diagnostics in the formats that other tools read. Pure: diagnostics in, one text out; a format is one function."""
+"""Diagnostics in the formats that other tools read. Pure: diagnostics in, one text out; a format is one function.
+
+What is for a CI is told where a location is in the repository, which is more than the project and less than a table.
+"""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from hashlib import blake2b
 
 from lakeflow_job_meta import __version__
@@ -15,9 +19,34 @@ from lakeflow_job_meta.diagnostics.rules import RULES
 MOST_SHOWN = 200
 """What is for people shows as many diagnostics; what is for programs has all."""
 
+FOR_PEOPLE = ("github", "azure")
+"""The formats that a CI shows to people."""
 
-def as_json(diagnostics: Sequence[Diagnostic]) -> str:
-    """Returns a JSON list of objects; docs/command-line.md has their fields."""
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a CI shows a diagnostic.
+
+    Attributes:
+        at: A line of a file of the repository, where there is one.
+        is_near: Whether the location itself is elsewhere, as in a table, so that the message has to name it.
+    """
+
+    at: Location
+    is_near: bool
+
+
+Where = Callable[[Location], Place]
+"""Returns the place of a location in the repository."""
+
+
+def as_they_are(at: Location) -> Place:
+    """Leaves locations as they are: files relative to the project, rows in tables."""
+    return Place(at, not at.is_file)
+
+
+def as_json(diagnostics: Sequence[Diagnostic], where: Where = as_they_are) -> str:
+    """Returns a JSON list of objects, with paths relative to the project; docs/command-line.md has their fields."""
     return json.dumps([_object(diagnostic) for diagnostic in diagnostics], indent=2, ensure_ascii=False)
 
 
@@ -38,39 +67,88 @@ def _subject(diagnostic: Diagnostic) -> dict[str, str | None]:
     return {"module": diagnostic.module, "source": diagnostic.source, "setting": diagnostic.setting}
 
 
-def as_github(diagnostics: Sequence[Diagnostic]) -> str:
+def as_github(diagnostics: Sequence[Diagnostic], where: Where = as_they_are) -> str:
     """Returns workflow commands, which GitHub shows as annotations on a pull request; of very many the foremost."""
-    return "\n".join(_annotation(diagnostic) for diagnostic in foremost(diagnostics, MOST_SHOWN))
+    return "\n".join(_github_command(each, where(each.location)) for each in foremost(diagnostics, MOST_SHOWN))
 
 
-def _annotation(diagnostic: Diagnostic) -> str:
-    location = diagnostic.location
+def _github_command(diagnostic: Diagnostic, place: Place) -> str:
+    at = place.at
     fields = {"title": diagnostic.code}
-    message = diagnostic.message
-    if location.is_file:
-        start = {"file": location.path, "line": location.line, "col": location.column}
+    if at.is_file:
+        start = {"file": at.path, "line": at.line, "col": at.column}
         fields |= {name: str(value) for name, value in start.items() if value is not None}
         # GitHub takes columns of an end only in the line of the start, and shows a longer range below its last line.
-        if location.end_column is not None and location.end_line == location.line:
-            fields |= {"endLine": str(location.end_line), "endColumn": str(location.end_column)}
-    else:
-        message = f"{location}: {message}"
+        if at.end_column is not None and at.end_line == at.line:
+            fields |= {"endLine": str(at.end_line), "endColumn": str(at.end_column)}
     properties = ",".join(f"{name}={_escaped(value, ',:')}" for name, value in fields.items())
-    return f"::{diagnostic.severity.value} {properties}::{_escaped(message, '')}"
+    return f"::{diagnostic.severity.value} {properties}::{_escaped(_message(diagnostic, place), '')}"
 
 
-def _escaped(text: str, more: str) -> str:
-    """Escapes what GitHub's workflow commands use as marks: `%` first, line ends, and in properties `,` and `:`."""
-    for character in "%\r\n" + more:
+def _message(diagnostic: Diagnostic, place: Place) -> str:
+    return f"{diagnostic.location}: {diagnostic.message}" if place.is_near else diagnostic.message
+
+
+def _escaped(text: str, more: str, percent: str = "%25") -> str:
+    """Escapes what logging commands use as marks: `%` first, line ends, and `more`."""
+    text = text.replace("%", percent)
+    for character in "\r\n" + more:
         text = text.replace(character, f"%{ord(character):02X}")
     return text
 
 
-def as_sarif(diagnostics: Sequence[Diagnostic]) -> str:
+def as_azure(diagnostics: Sequence[Diagnostic], where: Where = as_they_are) -> str:
+    """Returns logging commands, which Azure Pipelines lists as issues of a run; of very many the foremost.
+
+    Escaped as learn.microsoft.com says below azure/devops/pipelines/scripts/logging-commands: `%AZP25` is a `%`.
+    """
+    return "\n".join(_azure_command(each, where(each.location)) for each in foremost(diagnostics, MOST_SHOWN))
+
+
+def _azure_command(diagnostic: Diagnostic, place: Place) -> str:
+    at = place.at
+    start = {"sourcepath": at.path, "linenumber": at.line, "columnnumber": at.column} if at.is_file else {}
+    fields = {"type": diagnostic.severity.value, **start, "code": diagnostic.code}
+    told = {name: str(value) for name, value in fields.items() if value is not None}
+    properties = ";".join(f"{name}={_escaped(value, ';]', '%AZP25')}" for name, value in told.items())
+    return f"##vso[task.logissue {properties}]{_escaped(_message(diagnostic, place), '', '%AZP25')}"
+
+
+def as_gitlab(diagnostics: Sequence[Diagnostic], where: Where = as_they_are) -> str:
+    """Returns a report of GitLab's Code Quality, in the format of docs.gitlab.com/ci/testing/code_quality.
+
+    GitLab drops an issue whose fingerprint another one has, so repeated ones are numbered.
+    """
+    seen: Counter[str] = Counter()
+    issues: list[dict[str, object]] = []
+    for diagnostic in diagnostics:
+        place = where(diagnostic.location)
+        fingerprint = _fingerprint(diagnostic, place)
+        seen[fingerprint] += 1
+        issues.append(
+            {
+                "description": _message(diagnostic, place),
+                "check_name": diagnostic.code,
+                "fingerprint": fingerprint + (f"-{seen[fingerprint]}" if seen[fingerprint] > 1 else ""),
+                "severity": "critical" if diagnostic.severity is Severity.ERROR else "minor",
+                "location": {"path": place.at.path, "lines": {"begin": place.at.line or 1}},
+            }
+        )
+    return json.dumps(issues, indent=2, ensure_ascii=False)
+
+
+def _fingerprint(diagnostic: Diagnostic, place: Place) -> str:
+    """Returns what stays the same for a mistake when lines are added above it."""
+    path = diagnostic.location.path if place.is_near else place.at.path
+    identity = json.dumps([diagnostic.code, path, *_subject(diagnostic).values()]).encode()
+    return blake2b(identity, digest_size=16).hexdigest()
+
+
+def as_sarif(diagnostics: Sequence[Diagnostic], where: Where = as_they_are) -> str:
     """Returns a SARIF 2.1.0 log, for code scanning."""
     codes = sorted({diagnostic.code for diagnostic in diagnostics})
     driver = {"name": "lakeflow-job-meta", "version": __version__, "rules": [_sarif_rule(code) for code in codes]}
-    results = [_sarif_result(diagnostic) for diagnostic in diagnostics]
+    results = [_sarif_result(diagnostic, where(diagnostic.location)) for diagnostic in diagnostics]
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
     log = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
     return json.dumps(log, indent=2, ensure_ascii=False)
@@ -89,31 +167,32 @@ def _sarif_rule(code: str) -> dict[str, object]:
     }
 
 
-def _sarif_result(diagnostic: Diagnostic) -> dict[str, object]:
-    at = diagnostic.location
+def _sarif_result(diagnostic: Diagnostic, place: Place) -> dict[str, object]:
+    at = place.at
     subject = _subject(diagnostic)
-    # The same mistake after lines were added above it.
-    identity = json.dumps([diagnostic.code, at.path, *subject.values()]).encode()
     result: dict[str, object] = {
         "ruleId": diagnostic.code,
         "level": "error" if diagnostic.severity is Severity.ERROR else "warning",
         "message": {"text": diagnostic.message},
-        "locations": [_sarif_location(at)],
-        "partialFingerprints": {"setting/v1": blake2b(identity, digest_size=16).hexdigest()},
+        "locations": [_sarif_location(diagnostic.location, place)],
+        "partialFingerprints": {"setting/v1": _fingerprint(diagnostic, place)},
         "properties": {name: value for name, value in subject.items() if value is not None},
     }
     text = diagnostic.suggested_text
-    if text is not None and at.is_file:
+    if text is not None and not place.is_near:
         replacement = {"deletedRegion": _region(at), "insertedContent": {"text": text}}
         change = {"artifactLocation": {"uri": at.path}, "replacements": [replacement]}
         result["fixes"] = [{"description": {"text": f"Write {text}"}, "artifactChanges": [change]}]
     return result
 
 
-def _sarif_location(at: Location) -> dict[str, object]:
-    if not at.is_file:
-        return {"logicalLocations": [{"fullyQualifiedName": str(at)}]}
-    return {"physicalLocation": {"artifactLocation": {"uri": at.path}, "region": _region(at)}}
+def _sarif_location(location: Location, place: Place) -> dict[str, object]:
+    found: dict[str, object] = {}
+    if place.at.is_file:
+        found["physicalLocation"] = {"artifactLocation": {"uri": place.at.path}, "region": _region(place.at)}
+    if place.is_near:
+        found["logicalLocations"] = [{"fullyQualifiedName": str(location)}]
+    return found
 
 
 def _region(at: Location) -> dict[str, int]:
@@ -121,4 +200,10 @@ def _region(at: Location) -> dict[str, int]:
     return start if at.end_line is None else {**start, "endLine": at.end_line, "endColumn": at.end_column or 1}
 
 
-FORMATS: dict[str, Callable[[Sequence[Diagnostic]], str]] = {"json": as_json, "github": as_github, "sarif": as_sarif}
+FORMATS: dict[str, Callable[[Sequence[Diagnostic], Where], str]] = {
+    "json": as_json,
+    "github": as_github,
+    "azure": as_azure,
+    "gitlab": as_gitlab,
+    "sarif": as_sarif,
+}

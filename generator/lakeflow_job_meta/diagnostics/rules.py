@@ -73,6 +73,10 @@ UNKNOWN_DEPENDENCY = Rule("unknown-dependency")
 OUTCOME_WITHOUT_CONDITION = Rule("outcome-without-condition")
 DEPENDENCY_CYCLE = Rule("dependency-cycle")
 
+# What checks the rows of tables.
+BAD_CHECK = Rule("bad-check")
+BAD_SQL = Rule("bad-sql", Severity.WARNING)
+
 # References to parameters, tasks, other jobs and targets.
 UNKNOWN_MODULE = Rule("unknown-module")
 RUN_JOB_CYCLE = Rule("run-job-cycle")
@@ -88,6 +92,8 @@ PROJECT_FILE_MISTAKE = Rule("project-file", is_fixed=True)
 MISSING_FILE = Rule("missing-file")
 NOT_A_NOTEBOOK = Rule("not-a-notebook")
 NOT_UPLOADED = Rule("not-uploaded")
+NOT_INCLUDED = Rule("not-included", Severity.WARNING)
+NO_FILES = Rule("no-files", Severity.WARNING)
 UNKNOWN_OVERRIDE = Rule("unknown-override")
 RESERVED_NAME = Rule("reserved-name", Severity.WARNING)
 TEMPLATE = Rule("template", is_fixed=True)

@@ -74,13 +74,23 @@ def _labels(project: Project, patterns: Iterable[str]) -> list[str]:
         try:
             files = FilePattern(project.folder, str(Path(pattern).absolute()), _SUFFIXES).files()
         except OSError as error:
-            raise ConfigError(f"{pattern!r} cannot be read: {error.strerror}.") from None
+            raise ConfigError(f"{pattern!r} cannot be read: {error.strerror}. {_where_jobs_are(project)}") from None
         if not files:
-            raise ConfigError(f"{pattern!r} names no file of a bundle, which are YAML or JSON.")
+            raise ConfigError(
+                f"{pattern!r} names no file of a bundle, which are YAML or JSON. {_where_jobs_are(project)}"
+            )
         labels += (label for label, _ in files)
     for outside in (label for label in labels if not is_inside(label)):
-        raise ConfigError(f"{outside!r} is outside the project {str(project.folder)!r}, so it is none of its files.")
+        raise ConfigError(
+            f"{outside!r} is outside the project {str(project.folder)!r}, so it is none of its files. Import it in the "
+            "folder of its own bundle: `ljm --project FOLDER import bundle ...`."
+        )
     return list(dict.fromkeys(labels))
+
+
+def _where_jobs_are(project: Project) -> str:
+    named = listing([project.bundle_file.name, *_included_by_name(project)])
+    return f"The jobs of this bundle stand in {named}: name files, folders or globs of these, from the current folder."
 
 
 def _read(project: Project, label: str, found: BundleJobs) -> BundleSource | None:

@@ -14,7 +14,7 @@ from lakeflow_job_meta._internal.fs import read_file, write_atomically, write_ne
 from lakeflow_job_meta._internal.text import listing
 from lakeflow_job_meta.compiler.compile import Progress
 from lakeflow_job_meta.config.bundle import read_bundle_declarations
-from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.config.model import PROJECT_FILE, Project
 from lakeflow_job_meta.deployment.jobs_api.client import JobsClient
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.importing.blueprints import blueprints_of_modules
@@ -26,6 +26,7 @@ from lakeflow_job_meta.importing.model import ChangedFile, Destination, FoundJob
 from lakeflow_job_meta.importing.modules import module_of, text_of
 from lakeflow_job_meta.importing.proof import prove
 from lakeflow_job_meta.layout.layout import layout_of
+from lakeflow_job_meta.workspace.client import Workspace
 
 
 def _silently(what: str, done: int, of: int) -> None:
@@ -63,7 +64,13 @@ def import_bundle(
         ConfigError: A file is not there or not of the project, or the bundle does not include what is generated.
     """
     if project.bundles is not None:
-        raise ConfigError("The jobs of a project of many bundles are generated into other bundles than this one.")
+        raise ConfigError(
+            f"The jobs of a project of many bundles ('bundles:' in {PROJECT_FILE}) are generated into other bundles "
+            "than those that these files are of, so their keys would name no job. Leave 'bundles:' out until the jobs "
+            "are imported and deployed, and move them then (`ljm bundles move`); or import the live jobs: have their "
+            "bundle forget each (`databricks bundle deployment unbind KEY`), choose 'Disconnect from source' on its "
+            "page, and run `ljm import jobs ID -t TARGET`, which keeps id and run history by 'adopt'."
+        )
     if replacing:
         _refuse_unless_included(project)
     found = find_jobs(project, patterns)
@@ -155,17 +162,22 @@ def import_jobs_meta(
     sources: Sequence[str],
     destination: Destination,
     *,
+    target: str | None = None,
     warehouse_id: str | None = None,
     as_blueprint: bool = False,
     on_progress: Progress = _silently,
+    workspace: Workspace | None = None,
 ) -> Import:
     """Plans to import the metadata of lakeflow-jobs-meta, as the jobs that it deploys.
+
+    The target, by default the bundle's own, is the one that takes over the jobs whose ids its tables name.
 
     Raises:
         ConfigError: A file or table is not there.
         OperationFailed: A table cannot be read.
     """
-    found = find_jobs_meta(project, sources, warehouse_id)
+    target = target or read_bundle_declarations(project).default_target
+    found = find_jobs_meta(project, sources, warehouse_id, workspace, target=target)
     proved = _proved(project, destination, found.jobs, on_progress, as_blueprint=as_blueprint)
     return proved.result(found.not_imported, [*found.notes, *proved.notes, *_lost_comments(proved)])
 

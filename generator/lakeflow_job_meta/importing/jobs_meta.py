@@ -76,9 +76,16 @@ class FoundJobs:
 
 
 def find_jobs_meta(
-    project: Project, sources: Sequence[str], warehouse_id: str | None = None, workspace: Workspace | None = None
+    project: Project,
+    sources: Sequence[str],
+    warehouse_id: str | None = None,
+    workspace: Workspace | None = None,
+    *,
+    target: str | None = None,
 ) -> FoundJobs:
     """Finds the jobs of YAML files and folders, and of control tables by path or name.
+
+    The bundle's `target` is the one that takes over the jobs whose ids are known; None where it has none.
 
     Raises:
         ConfigError: A file is not there, or a name is that of nothing.
@@ -90,7 +97,7 @@ def find_jobs_meta(
         if path.suffix.lower() in YAML_SUFFIXES or (path.is_dir() and not (path / "_delta_log").is_dir()):
             _find_in_files(project, source, found)
         else:
-            _find_in_table(source, found, warehouse_id, workspace)
+            _find_in_table(source, found, warehouse_id, workspace, target)
     if found.ignored:
         found.notes.append(f"Left out, since lakeflow-jobs-meta takes no notice of it: {listing(found.ignored)}.")
     if found.saved_queries:
@@ -128,13 +135,11 @@ def _find_in_files(project: Project, pattern: str, found: FoundJobs) -> None:
                 found.jobs.append(FoundJob(made.name, where, made.settings, comments=comments))
 
 
-def _find_in_table(name: str, found: FoundJobs, warehouse_id: str | None, workspace: Workspace | None) -> None:
+def _find_in_table(
+    name: str, found: FoundJobs, warehouse_id: str | None, workspace: Workspace | None, target: str | None
+) -> None:
     rows = _rows(name, warehouse_id, workspace)
-    try:
-        ids = {row.get("resource_id"): row.get("job_id") for row in _rows(f"{name}_jobs", warehouse_id, workspace)}
-    except OperationFailed as error:
-        ids = {}
-        found.notes.append(f"The ids of the jobs are not known: {error}")
+    ids = _ids(name, found, warehouse_id, workspace)
     by_job: dict[str, list[dict[str, Value]]] = {}
     for row in rows:
         by_job.setdefault(str(row.get("resource_id")), []).append(row)
@@ -150,8 +155,20 @@ def _find_in_table(name: str, found: FoundJobs, warehouse_id: str | None, worksp
             job["environments"] = job.pop("_job_environments")
         made = _found(key, job, where, found)
         if made is not None:
-            heading = (f"# Job {ids[key]} of lakeflow-jobs-meta",) if ids.get(key) is not None else ()
-            found.jobs.append(FoundJob(made.name, where, made.settings, heading=heading))
+            heading = (f"# Job {ids[key]} of lakeflow-jobs-meta",) if key in ids else ()
+            adopt = {target: ids[key]} if target is not None and key in ids else {}
+            found.jobs.append(FoundJob(made.name, where, made.settings, adopt=adopt, heading=heading))
+
+
+def _ids(name: str, found: FoundJobs, warehouse_id: str | None, workspace: Workspace | None) -> dict[str, int]:
+    """Returns the ids of the jobs that the tool has deployed, as its own record beside the table has them."""
+    try:
+        rows = _rows(f"{name}_jobs", warehouse_id, workspace)
+    except OperationFailed as error:
+        found.notes.append(f"The ids of the jobs are not known: {error}")
+        return {}
+    written = {str(row.get("resource_id")): str(row.get("job_id")) for row in rows}
+    return {key: int(job_id) for key, job_id in written.items() if job_id.isascii() and job_id.isdigit()}
 
 
 def _rows(name: str, warehouse_id: str | None, workspace: Workspace | None) -> list[dict[str, Value]]:

@@ -86,6 +86,7 @@ def find_live_jobs(
         else:
             name = str(job.settings.get("name") or "") if job is not None else ""
             not_imported.append(NotImported(name, f"job {job_id}", reason or "", is_refused=job is None))
+    permissions, unknown = client.shared_permissions([job.job_id for job in jobs])
     found: list[FoundJob] = []
     for job, name in zip(jobs, _names(jobs), strict=True):
         settings = {key: value for key, value in job.settings.items() if key not in left_out(project)}
@@ -94,12 +95,17 @@ def find_live_jobs(
         if (reason := why_no_module(settings)) is not None:
             not_imported.append(NotImported(name, where, reason))
             continue
-        settings = _in_order(settings)
+        shared: dict[str, Value] = {"permissions": permissions[job.job_id]} if job.job_id in permissions else {}
+        settings = _in_order({**settings, **shared})
         title = one_line(str(settings.get("name") or "without a name"))
         heading = (f"# Job {job.job_id} of {client.host}: {title}",)
         adopt = {target: job.job_id} if target is not None else {}
         found.append(FoundJob(name, where, settings, adopt=adopt, heading=heading))
     notes = [f"Left out, since Databricks sets it: {listing(_counted(dropped))}."] if dropped else []
+    notes += (
+        f"job {job_id}: its permissions are not known, and so are not in its module: {error}"
+        for job_id, error in unknown.items()
+    )
     return found, not_imported, notes
 
 

@@ -21,6 +21,7 @@ from lakeflow_job_meta.diagnostics.rules import (
     MISSING_FIELD,
     NO_ACTIVE_SOURCE,
     TASK_KIND,
+    TEMPLATE,
     UNKNOWN_FIELD,
     UNUSABLE_NAME,
     WRONG_TYPE,
@@ -30,10 +31,21 @@ from lakeflow_job_meta.jobs.dependencies import Stages
 from lakeflow_job_meta.jobs.key_order import in_job_order, in_task_order
 from lakeflow_job_meta.jobs.layers import Layer, as_written, merge_layers
 from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, LocalPath, Patterns, with_paths
-from lakeflow_job_meta.jobs.model import Job, SqlFile, TaskOrigin
+from lakeflow_job_meta.jobs.model import Job, TaskFile, TaskOrigin
 from lakeflow_job_meta.jobs.presets import Numbered, applies_to, presets_of, with_sources
+from lakeflow_job_meta.jobs.quality import (
+    ENVIRONMENT,
+    LEFT_OUT_OF_DEFAULTS,
+    RULES_FOLDER,
+    Checked,
+    expectation_layers,
+    quality_layers,
+    results_table,
+    with_checking_sources,
+)
 from lakeflow_job_meta.parsing.keys import MAX_TASK_KEY, job_key, task_key, task_key_problem
-from lakeflow_job_meta.parsing.model import Module, Source, SourceParameters
+from lakeflow_job_meta.parsing.model import Module, Quality, Source, SourceParameters
+from lakeflow_job_meta.text.yaml_writer import Unwritable, to_yaml
 
 ACTIVE_DEFAULT_EXCLUSIVE = ("schedule", "trigger", "continuous")
 """A job has at most one of these, so a default for one yields to a module that sets another."""
@@ -77,7 +89,7 @@ def build_job(
     project: Project,
     output: str,
     target: str | None = None,
-    sql: Mapping[str, str] = MappingProxyType({}),
+    files: Mapping[str, str] = MappingProxyType({}),
 ) -> Built:
     """Builds the job of one module, or of what could be read of a broken one.
 
@@ -88,10 +100,10 @@ def build_job(
         project: The project.
         output: The folder that `jobs/` and `sql/` are in, relative to the project.
         target: The target that the job is for; None for all in which it is the same.
-        sql: The files of inline SQL that the job has in other targets: their texts by their names in small letters.
+        files: The files that tasks have in other targets: their texts by their places.
     """
     presets = presets_of(module, project, target)
-    module = with_sources(module, presets)
+    module = with_checking_sources(with_sources(module, presets))
     stages = Stages(module)
     sources = stages.in_order()
     if not sources:
@@ -99,21 +111,21 @@ def build_job(
         way_out = "" if target is None else f"; write `{target}: false` below 'targets' to leave it out there"
         message = f"the module {quoted(module.module_name)} has no active source{where}, so no job is created from it"
         return Built(None, (NO_ACTIVE_SOURCE.at(module.origin.key("sources"), message + way_out),))
-    builder = _Builder(module, project, output, stages, presets, _Variant(target, sql))
-    settings, layers = builder.job_settings()
+    builder = _Builder(module, project, output, stages, presets, _Variant(target, files))
     tasks, origins = zip(*map(builder.task, sources), strict=True)
+    settings, layers = builder.job_settings()
     settings["tasks"] = list(tasks)
     used = frozenset(each.name for _, each in presets if each.job or each.sources) | builder.task_presets
     targets = module.targets if target is None else (target,)
-    job = Job(module, in_job_order(settings), tuple(layers), origins, tuple(builder.sql_files), used, targets)
+    job = Job(module, in_job_order(settings), tuple(layers), origins, tuple(builder.files), used, targets)
     return Built(job, tuple(builder.problems))
 
 
 class _Variant(NamedTuple):
-    """The target that a job is built for, if it is one, and the files of inline SQL that it has in others."""
+    """The target that a job is built for, if it is one, and the files that its tasks have in others."""
 
     target: str | None
-    sql: Mapping[str, str]
+    files: Mapping[str, str]
 
 
 class _Builder:
@@ -134,8 +146,10 @@ class _Builder:
         self.stages = stages
         self.presets = presets
         self.variant = variant
-        self.sql_files: list[SqlFile] = []
-        self.sql_names: set[str] = set()
+        self.files: list[TaskFile] = []
+        self.places: set[str] = set()
+        self.built: dict[str, dict[str, Value]] = {}
+        self.runs_dqx: SourceRef | None = None
         self.problems: list[Diagnostic] = []
         self.task_presets: set[str] = set()
         self.task_layers: dict[tuple[str, bool, KeyPath], list[Layer]] = {}
@@ -145,6 +159,8 @@ class _Builder:
     def job_settings(self) -> tuple[dict[str, Value], list[Layer]]:
         """Returns all settings of the job but its tasks, and what they were merged from."""
         layers = self.layers
+        if self.runs_dqx is not None:
+            layers = [Layer("quality", self.runs_dqx, {"environments": [ENVIRONMENT]}), *layers]
         if "tasks" in self.module.job_config:
             message = "'tasks' cannot be in 'job_config': the tasks come from 'sources'"
             self._report(UNKNOWN_FIELD, self.module.origin.key("job_config", "tasks"), message)
@@ -175,6 +191,8 @@ class _Builder:
 
     def task(self, source: Source) -> tuple[dict[str, Value], TaskOrigin]:
         """Returns the task of one source, and what it was made of."""
+        if source.follows is not None:
+            return self._checking_task(source, source.follows)
         settings: dict[str, Value] = {"task_key": source.task_key}
         if edges := self.stages.edges(source):
             settings["depends_on"] = [edge.settings for edge in edges]
@@ -185,7 +203,45 @@ class _Builder:
         own = Layer(self._layer_of(source), origin, source.transformation_config, moves=task_types.WRITTEN_ELSEWHERE)
         layers: list[Layer] = []
         settings.update(self._settings(own, source.task_key, self._added_parameters(source), layers))
+        self.built[source.task_key] = settings
         return in_task_order(settings), TaskOrigin(source, tuple(layers))
+
+    def _checking_task(self, source: Source, follows: Source) -> tuple[dict[str, Value], TaskOrigin]:
+        """Returns a task that checks what another one has written."""
+        key, task = source.task_key, self.built.get(follows.task_key, {})
+        if (reason := task_key_problem(source.source_id, key)) is not None and len(follows.task_key) <= MAX_TASK_KEY:
+            self._report(UNUSABLE_NAME, source.origin, reason)
+        table = results_table(self.project.control_table)
+        checked = Checked(self.module.module_name, follows, task, table, self._layer_of(follows))
+        if source.quality is not None:
+            folder = f"{self.output}/{RULES_FOLDER}"
+            written = quality_layers(source.quality, checked, folder, self._rules_file(source.quality, key))
+        else:
+            written = expectation_layers(source, checked)
+        config = merge_layers(written)
+        if "environment_key" in config:
+            self.runs_dqx = self.runs_dqx or source.origin
+        own = Layer(checked.layer, source.origin, config, is_derived=True)
+        layers: list[Layer] = []
+        settings: dict[str, Value] = {
+            "task_key": key,
+            "depends_on": [edge.settings for edge in self.stages.edges(source)],
+            **self._settings(own, key, {}, layers),
+        }
+        layers = [*(each for each in layers if each is not own), *written]
+        made = replace(source, transformation_config=config)
+        return in_task_order(settings), TaskOrigin(made, tuple(layers))
+
+    def _rules_file(self, quality: Quality, key: str) -> str:
+        """Adds the file with the checks of a task, and returns its path from the folder of rules; empty without any."""
+        if not quality.checks:
+            return ""
+        try:
+            text = to_yaml([_without_nulls(each) for each in quality.checks])
+        except Unwritable as error:
+            self._report(TEMPLATE, quality.origin.at("checks"), f"a value cannot be written as YAML: {error}")
+            return ""
+        return f"{self.module.key}/{self._add_file(RULES_FOLDER, key, text)}.yml"
 
     def _added_parameters(self, source: Source) -> dict[str, Value]:
         """Returns the parameters by which a notebook finds its row: none where source, module or project say so."""
@@ -212,7 +268,10 @@ class _Builder:
             # What else is wrong with the task is found all the same.
             return _without(merge_layers([own], own.prefix), (*task_types.BY_BLOCK, *_NOT_OF_THE_API))
         block = self._block(config, kind, own.ref)
-        merging = [*self._task_defaults(config, kind, own.prefix), *as_written(own)]
+        below = self._task_defaults(config, kind, own.prefix)
+        if own.is_derived:
+            below = [replace(each, value=_without(_map_of(each.value), LEFT_OUT_OF_DEFAULTS)) for each in below]
+        merging = [*below, *as_written(own)]
         layers += merging
         settings = _without(merge_layers(merging, own.prefix), _NOT_OF_THE_API)
         if not isinstance(block, dict):
@@ -222,10 +281,7 @@ class _Builder:
             self._check_sql(block, config, own.ref)
             layers += self._default_warehouse(block, own.prefix)
         text = block.get(task_types.INLINE_SQL)
-        sql_name = self._sql_name(key, text) if isinstance(text, str) else key
-        if isinstance(text, str):
-            self.sql_names.add(sql_name.casefold())
-            self.sql_files.append(SqlFile(sql_name, text))
+        sql_name = self._add_file("sql", key, text) if isinstance(text, str) else key
         if kind.block == "for_each_task" and isinstance(block.get("task"), dict):
             path = (kind.block, "task")
             inner = replace(own, ref=own.ref.at(*path), value=block["task"], prefix=(*own.prefix, *path))
@@ -265,15 +321,19 @@ class _Builder:
             return []
         return [Layer("defaults", self.project.origin.at("defaults", "warehouse_id"), default, (*prefix, *path))]
 
-    def _sql_name(self, key: str, text: Value) -> str:
-        """Names the file of a task's inline SQL: by its key, unless another file of the job has that name on some disk.
+    def _add_file(self, folder: str, key: str, text: str) -> str:
+        """Adds a file of a task, and returns its name: its key, unless another one has that name on some disk.
 
-        That may be one of the same task, where it runs other SQL in another target.
+        That may be one of the same task, where it says something else in another target.
         """
         target, others = self.variant
         of_target = [f"{key}_{job_key(target)}"] if target is not None else []
         names = itertools.chain([key], of_target, (f"{key}_{number}" for number in itertools.count(2)))
-        return next(n for n in names if n.casefold() not in self.sql_names and others.get(n.casefold(), text) == text)
+        made = (TaskFile(folder, name, text) for name in names)
+        file = next(f for f in made if f.place not in self.places and others.get(f.place, text) == text)
+        self.places.add(file.place)
+        self.files.append(file)
+        return file.name
 
     def _iteration(self, own: Layer, key: str, parameters: dict[str, Value], layers: list[Layer]) -> dict[str, Value]:
         own_key = own.value.get("task_key") if isinstance(own.value, dict) else None
@@ -371,6 +431,17 @@ def _for_kind(defaults: dict[str, Value], kind: task_types.TaskType, *, names_it
 def _near_block(config: dict[str, Value]) -> str:
     names = (name for name in config if name not in task_types.BY_BLOCK and name.endswith("task"))
     return next(filter(None, (did_you_mean(name, task_types.BY_BLOCK, otherwise="") for name in names)), "")
+
+
+def _map_of(value: Value) -> dict[str, Value]:
+    return value if isinstance(value, dict) else {}
+
+
+def _without_nulls(check: Value) -> Value:
+    """Returns a check without the keys that are null, which count as absent; what a function is given stays."""
+    if not isinstance(check, dict):
+        return check
+    return {key: _without_nulls(item) if key == "check" else item for key, item in check.items() if item is not None}
 
 
 def _without(settings: dict[str, Value], names: Container[str]) -> dict[str, Value]:

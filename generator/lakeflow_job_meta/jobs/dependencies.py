@@ -1,12 +1,13 @@
 """Which task waits for which: from `execution_order` and `depends_on` to the edges of a job.
 
-Pure. Inactive sources are looked through: who waits for one waits for what that one would have waited for.
+Pure. Inactive sources are looked through: who waits for one waits for what that one would have waited for. Who waits
+for one that is checked waits for the checks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lakeflow_job_meta._internal.graphs import cycles, dependency_order
 from lakeflow_job_meta._internal.trees import Value
@@ -35,6 +36,10 @@ class Stages:
             if source.is_active and source.execution_order is not None:
                 self._orders.setdefault(source.execution_order, []).append(source)
         self._sources = module.sources
+        self._checking: dict[str, list[Source]] = {}
+        for source in module.sources:
+            if source.follows is not None:
+                self._checking.setdefault(source.follows.task_key, []).append(source)
 
     def in_order(self) -> list[Source]:
         """Returns the active sources by stage, and within a stage as written."""
@@ -42,8 +47,18 @@ class Stages:
         return sorted((each for each in self._sources if each.is_active), key=lambda each: ranks[each.source_id])
 
     def edges(self, source: Source) -> list[Edge]:
-        """Returns what a source waits for, each task once, in the order of the metadata."""
-        return list(dict.fromkeys(self._edges(source)))
+        """Returns what a source waits for, each task once, in the order of the metadata.
+
+        In the place of a task that is checked stand those that check it.
+        """
+        found = dict.fromkeys(self._edges(source))
+        if source.follows is None and self._checking:
+            return list(dict.fromkeys(other for edge in found for other in self._checked(edge)))
+        return list(found)
+
+    def _checked(self, edge: Edge) -> list[Edge]:
+        checking = self._checking.get(edge.task_key, ()) if edge.outcome is None else ()
+        return [Edge(each.task_key) for each in checking] or [edge]
 
     def _edges(self, source: Source) -> Iterator[Edge]:
         pending, passed = [source], {source.source_id}
@@ -89,6 +104,8 @@ def find_cycles(module: Module) -> list[list[Source]]:
 
     Stages count too: a source of stage 1 that depends on one of stage 2 waits for what waits for it.
     """
+    # What only checks another source is in no circle without that one.
+    module = replace(module, sources=tuple(source for source in module.sources if source.follows is None))
     active = [source for source in module.sources if source.is_active]
     by_key = {source.task_key: source for source in active}
     if len(by_key) == len(active) and all(source.depends_on is None for source in active):

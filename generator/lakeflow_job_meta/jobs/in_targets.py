@@ -14,7 +14,7 @@ from lakeflow_job_meta.jobs.build import Built, build_job
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.presets import differ_by_target
 from lakeflow_job_meta.jobs.task_types import INLINE_SQL
-from lakeflow_job_meta.parsing.model import Module
+from lakeflow_job_meta.parsing.model import Module, Source
 from lakeflow_job_meta.parsing.modules import parse_module
 from lakeflow_job_meta.parsing.targets import in_target
 from lakeflow_job_meta.parsing.units import RawModule
@@ -43,23 +43,25 @@ def build_module(
         return Built(None, (NO_ACTIVE_SOURCE.at(module.origin.key("targets"), message),))
     variants: dict[str, Job] = {}
     problems: dict[Diagnostic, None] = {}
-    # The SQL that is written for all targets keeps its name, whichever comes first.
-    has_sql = any(
-        path[-1:] == (INLINE_SQL,) for each in module.sources for path, _ in texts_in(each.transformation_config)
-    )
-    for_all = build_job(module, project, output).job if has_sql else None
-    sql = {file.name.casefold(): file.text for file in (for_all.sql_files if for_all is not None else ())}
+    # What is written for all targets keeps its name, whichever comes first.
+    for_all = build_job(module, project, output).job if any(map(_has_files, module.sources)) else None
+    files = {file.place: file.text for file in (for_all.files if for_all is not None else ())}
     for name in names:
         found = parse_module(in_target(raw, name), project.task_keys).module or module
         own = replace(found, targets=module.targets, by_target=module.by_target)
-        built = build_job(own, project, output, name, sql)
+        built = build_job(own, project, output, name, files)
         problems |= dict.fromkeys(built.diagnostics)
         if built.job is not None:
             variants[name] = built.job
-            sql |= {file.name.casefold(): file.text for file in built.job.sql_files}
+            files |= {file.place: file.text for file in built.job.files}
     if len(variants) < len(names):
         return Built(None, tuple(problems))
     return Built(_together(module, variants, is_everywhere=len(names) == len(targets or ())), tuple(problems))
+
+
+def _has_files(source: Source) -> bool:
+    has_sql = any(path[-1:] == (INLINE_SQL,) for path, _ in texts_in(source.transformation_config))
+    return has_sql or source.quality is not None or bool(source.expectations)
 
 
 def _not_known(module: Module) -> list[Diagnostic]:
@@ -72,12 +74,12 @@ def _together(module: Module, variants: dict[str, Job], *, is_everywhere: bool) 
     """Returns one job for all targets, which is written once where nothing differs between them."""
     first, *others = variants.values()
     is_same = all(each.settings == first.settings for each in others)
-    files = dict.fromkeys(file for each in variants.values() for file in each.sql_files)
+    files = dict.fromkeys(file for each in variants.values() for file in each.files)
     return replace(
         first,
         module=module,
         presets=frozenset().union(*(each.presets for each in variants.values())),
-        sql_files=tuple(files),
+        files=tuple(files),
         targets=() if is_same and is_everywhere else tuple(variants),
         by_target=variants,
     )

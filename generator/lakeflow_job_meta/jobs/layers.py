@@ -44,6 +44,8 @@ def as_written(layer: Layer) -> list[Layer]:
     use takes away of that.
     """
     document, path = layer.ref.document, layer.ref.path
+    if layer.is_derived:
+        return [layer]
     if isinstance(document, ExpandedModule):
         gone = document.taken_away(path)
         return [layer] if gone is None else [layer, replace(layer, ref=gone[0], value=gone[1])]

@@ -14,11 +14,20 @@ from lakeflow_job_meta.parsing.model import Module, Source
 
 
 @dataclass(frozen=True, slots=True)
-class SqlFile:
-    """Inline SQL that becomes a file beside the job; its name has no folder and no suffix."""
+class TaskFile:
+    """What a task is given in a file beside the job: inline SQL in `sql`, or rules in `quality`.
 
+    Its name has no folder and no suffix.
+    """
+
+    folder: str
     name: str
     text: str
+
+    @property
+    def place(self) -> str:
+        """Folder and name, as a disk that does not tell cases apart has them."""
+        return f"{self.folder}/{self.name}".casefold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +41,8 @@ class TaskOrigin:
         """Returns where a setting of the task was written; see `Job.origin_of`."""
         source = self.source
         if path[:1] == ("task_key",):
-            return source.origin.at("source_id")
-        if path[:1] == ("depends_on",):
+            return source.origin.at("source_id") if source.follows is None else source.origin
+        if path[:1] == ("depends_on",) and source.follows is None:
             return source.origin.at("depends_on" if source.depends_on is not None else "execution_order")
         found = origin_in(self.layers, path, None, of_key=of_key)
         return found or (source.origin.at("transformation_config") if source.transformation_config else source.origin)
@@ -56,7 +65,7 @@ class Job:
     settings: dict[str, Value]
     layers: tuple[Layer, ...] = ()
     task_origins: tuple[TaskOrigin, ...] = ()
-    sql_files: tuple[SqlFile, ...] = ()
+    files: tuple[TaskFile, ...] = ()
     presets: frozenset[str] = frozenset()
     targets: tuple[str, ...] = ()
     by_target: Mapping[str, Job] = field(default_factory=dict)
@@ -92,7 +101,7 @@ class Job:
         The fastest way to have them together; that a number may look like a sign there does no harm.
         """
         kept = [source.only_kept for source in self.module.sources]
-        texts = [self.module.module_name, *(file.text for file in self.sql_files)]
+        texts = [self.module.module_name, *(file.text for file in self.files)]
         return marshal.dumps((self.settings, kept, texts), 2)
 
     def of_file(self, path: KeyPath) -> tuple[Job, KeyPath] | None:

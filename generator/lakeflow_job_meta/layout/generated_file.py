@@ -9,7 +9,17 @@ import re
 from enum import Enum
 from typing import NamedTuple
 
-_PATH = re.compile(r"jobs/(?P<job>[^/.][^/]*)\.yml|sql/(?P<job_of_sql>[^/]+)/(?P<name>[^/.][^/]*)\.sql")
+from lakeflow_job_meta.jobs.quality import NOTEBOOK, RULES_FOLDER
+
+_PATH = re.compile(
+    r"jobs/(?P<job>[^/.][^/]*)\.yml|(?P<folder>sql|quality)/(?P<job_of_file>[^/]+)/(?P<name>[^/.][^/]*)\.(?P<suffix>\w+)"
+)
+
+
+SUFFIXES = {"sql": "sql", "quality": "yml"}
+"""Of the files of tasks, by their folder."""
+
+NOTEBOOK_PATH = f"{RULES_FOLDER}/{NOTEBOOK}"
 
 
 class FileKind(str, Enum):
@@ -18,6 +28,8 @@ class FileKind(str, Enum):
     BUNDLE = "bundle"
     JOB = "job"
     SQL = "sql"
+    RULES = "quality"
+    NOTEBOOK = "notebook"
 
     # That of Enum is written in Python, and files are looked up tens of thousands of times.
     __hash__ = str.__hash__
@@ -28,8 +40,8 @@ class GeneratedFile(NamedTuple):
 
     Attributes:
         bundle: The name of its bundle; empty in a project of one.
-        job_key: The job's; empty for the file of a bundle itself.
-        name: Of inline SQL, without folder and suffix; empty for other files.
+        job_key: The job's; empty for the file of a bundle itself, and for the notebook that its jobs share.
+        name: Of a file of a task, without folder and suffix; empty for other files.
     """
 
     bundle: str
@@ -42,14 +54,18 @@ class GeneratedFile(NamedTuple):
         """Returns the file of a job at a path below the output folder of a bundle; None if none can be there."""
         match = _PATH.fullmatch(path)
         if match is None:
-            return None
-        job, job_of_sql, name = match.groups()
-        return cls(bundle, FileKind.JOB, job) if job else cls(bundle, FileKind.SQL, job_of_sql, name)
+            return cls(bundle, FileKind.NOTEBOOK) if path == NOTEBOOK_PATH else None
+        job, folder, job_of_file, name, suffix = match.groups()
+        if job:
+            return cls(bundle, FileKind.JOB, job)
+        return cls(bundle, FileKind(folder), job_of_file, name) if suffix == SUFFIXES[folder] else None
 
     @property
     def path(self) -> str:
-        """The path of a job's file below the output folder of its bundle."""
-        return sql_path(self.job_key, self.name) if self.kind is FileKind.SQL else job_path(self.job_key)
+        """The path of a job's file, or of what jobs share, below the output folder of its bundle."""
+        if self.kind in SUFFIXES:
+            return task_file_path(self.kind.value, self.job_key, self.name)
+        return NOTEBOOK_PATH if self.kind is FileKind.NOTEBOOK else job_path(self.job_key)
 
     def moved_to(self, bundle: str) -> GeneratedFile:
         return GeneratedFile(bundle, self.kind, self.job_key, self.name)
@@ -60,6 +76,11 @@ def job_path(job_key: str) -> str:
     return f"jobs/{job_key}.yml"
 
 
+def task_file_path(folder: str, job_key: str, name: str) -> str:
+    """Returns the path of a file of a task below an output folder: inline SQL, or rules for the rows of a table."""
+    return f"{folder}/{job_key}/{name}.{SUFFIXES[folder]}"
+
+
 def sql_path(job_key: str, name: str) -> str:
     """Returns the path of a task's inline SQL below an output folder."""
-    return f"sql/{job_key}/{name}.sql"
+    return task_file_path("sql", job_key, name)

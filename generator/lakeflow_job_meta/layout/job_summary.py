@@ -55,7 +55,7 @@ def summarize_job(
         path = found.in_project(output, lambda name: False)
         if path.startswith(f"{output}/"):
             # Relative to the bundle, so without `bundles/*/`.
-            uploads.add("/".join([*output.split("/")[2:], "sql"]))
+            uploads.add("/".join([*output.split("/")[2:], path.removeprefix(f"{output}/").split("/", 1)[0]]))
         elif found.base is Base.JOB_FILE and _is_library(found):
             libraries.add(posixpath.dirname(path) if any(sign in path for sign in "*?[") else path)
         elif is_inside(path):

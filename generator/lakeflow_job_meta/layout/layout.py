@@ -9,16 +9,17 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 from lakeflow_job_meta._internal.text import listing
-from lakeflow_job_meta._internal.trees import Value, value_at
-from lakeflow_job_meta.config.bundle import BundleDeclarations, read_bundle_declarations, read_bundle_file
+from lakeflow_job_meta._internal.trees import Value
+from lakeflow_job_meta.config.bundle import BundleDeclarations, includes, read_bundle_declarations, read_bundle_file
 from lakeflow_job_meta.config.model import BUNDLE_FILE, BUNDLES_FOLDER, Bundles, Project
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.jobs.units import Jobs
 from lakeflow_job_meta.layout.bundle_file import bundle_file, common_config
-from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
+from lakeflow_job_meta.layout.generated_file import NOTEBOOK_PATH, SUFFIXES, FileKind, GeneratedFile
 from lakeflow_job_meta.layout.job_summary import JobSummary, summarize_job
 from lakeflow_job_meta.layout.partitioning import Partitioning, partition
 
@@ -81,37 +82,46 @@ class BundleLayout(ABC):
         """Returns the path of a file in the project, for people."""
         return f"{self.root}/{self.path_of(file)}"
 
-    def candidates(self, root: str) -> Iterator[tuple[GeneratedFile, str, bool]]:
-        """Yields what may be a generated file in the root or a copy: its whole path, and whether it is a file at all.
+    def candidates(self, root: str) -> Iterator[tuple[GeneratedFile, os.DirEntry[str]]]:
+        """Yields what may be a generated file in the root or a copy, and what stands there.
 
-        There are thousands, so all of it is plain text: a `Path` costs more than reading the file.
+        There are thousands, so no `Path` is made, which costs more than reading the file.
         """
         for bundle in self.bundles_in(Path(root)):
             self.refuse_outside(self._folders(root, bundle), root)
-            for name, path, is_file in _entries(f"{root}/{bundle}") if bundle else ():
+            for name, entry in _entries(f"{root}/{bundle}") if bundle else ():
                 if name == BUNDLE_FILE:
-                    yield GeneratedFile(bundle, FileKind.BUNDLE), path, is_file
+                    yield GeneratedFile(bundle, FileKind.BUNDLE), entry
             folder = f"{root}/{self.prefix(bundle)}"
-            for name, path, is_file in _entries(f"{folder}jobs"):
+            for name, entry in _entries(f"{folder}jobs"):
                 if name.endswith(".yml") and name[0] != ".":
-                    yield GeneratedFile(bundle, FileKind.JOB, name[:-4]), path, is_file
-            for job_key, inside, _ in _entries(f"{folder}sql"):
-                self.refuse_outside([inside] if os.path.islink(inside) else [], root)  # noqa: PTH114
-                for name, path, is_file in _entries(inside):
-                    if name.endswith(".sql") and name[0] != ".":
-                        yield GeneratedFile(bundle, FileKind.SQL, job_key, name[:-4]), path, is_file
+                    yield GeneratedFile(bundle, FileKind.JOB, name[:-4]), entry
+            yield from self._of_tasks(bundle, folder, root)
+
+    def _of_tasks(self, bundle: str, folder: str, root: str) -> Iterator[tuple[GeneratedFile, os.DirEntry[str]]]:
+        """Yields what may be a file of a task, or the notebook that jobs share, below a folder."""
+        for kind in (FileKind.SQL, FileKind.RULES):
+            suffix = f".{SUFFIXES[kind]}"
+            for job_key, inside in _entries(f"{folder}{kind.value}"):
+                if f"{kind.value}/{job_key}" == NOTEBOOK_PATH:
+                    yield GeneratedFile(bundle, FileKind.NOTEBOOK), inside
+                    continue
+                self.refuse_outside([inside.path] if inside.is_symlink() else [], root)
+                for name, entry in _entries(inside.path):
+                    if name.endswith(suffix) and name[0] != ".":
+                        yield GeneratedFile(bundle, kind, job_key, name.removesuffix(suffix)), entry
 
     def folders_in(self, root: Path) -> Iterator[Path]:
         """Yields the folders that generated files lie in, in the root or a copy."""
         for bundle in self.bundles_in(root):
             folders = self._folders(str(root), bundle)
-            below = [path for _, path, is_file in _entries(folders[-1]) if not is_file]
+            below = [entry.path for parent in folders[2:] for _, entry in _entries(parent) if not is_file(entry)]
             self.refuse_outside([*folders, *filter(os.path.islink, below)], str(root))
-            yield from map(Path, [*folders[:-1], *below])
+            yield from map(Path, [*folders, *below])
 
-    def _folders(self, root: str, bundle: str) -> tuple[str, str, str]:
+    def _folders(self, root: str, bundle: str) -> tuple[str, ...]:
         output = f"{root}/{self.prefix(bundle)}"
-        return f"{root}/{bundle}".rstrip("/"), f"{output}jobs", f"{output}sql"
+        return f"{root}/{bundle}".rstrip("/"), *(f"{output}{name}" for name in ("jobs", *SUFFIXES))
 
     def refuse_outside(self, folders: Iterable[str], root: str) -> None:
         """Raises ConfigError for a folder of generated files, in the root or a copy, that a link leads out of it."""
@@ -129,7 +139,7 @@ class BundleLayout(ABC):
     def job_keys(self, bundle: str) -> list[str]:
         folder = f"{self.folder}/{self.prefix(bundle)}jobs"
         try:
-            return [name[:-4] for name, _, _ in _entries(folder) if name.endswith(".yml") and name[0] != "."]
+            return [name[:-4] for name, _ in _entries(folder) if name.endswith(".yml") and name[0] != "."]
         except OSError as error:
             raise OperationFailed(f"The folder {folder!r} cannot be read: {error.strerror}.") from error
 
@@ -200,7 +210,7 @@ class SingleBundle(BundleLayout):
     @property
     def generated_folders(self) -> tuple[Path, ...]:
         # Resources that were written by hand may lie beside them.
-        return self.folder / "jobs", self.folder / "sql"
+        return tuple(self.folder / name for name in ("jobs", *SUFFIXES))
 
     def file_at(self, path: str) -> GeneratedFile | None:
         return GeneratedFile.at(path)
@@ -211,8 +221,7 @@ class SingleBundle(BundleLayout):
             raise OperationFailed(
                 f"there is no {BUNDLE_FILE} in {str(path.parent)!r}; `ljm init` makes a project that has one."
             )
-        include = value_at(read_bundle_file(path), ("include",))[1]
-        if not isinstance(include, list) or wanted not in include:
+        if not includes(path.parent, read_bundle_file(path) or {}, f"{self.root}/jobs/x.yml"):
             raise OperationFailed(
                 f"{path.name} does not include the generated files; add `- {wanted}` below 'include:'."
             )
@@ -309,13 +318,15 @@ def many_bundles_of(project: Project) -> ManyBundles:
     return layout
 
 
-def _entries(folder: str) -> list[tuple[str, str, bool]]:
-    """Returns name, path and whether it is a file of all that is in a folder; nothing if there is no such folder."""
+def is_file(entry: os.DirEntry[str]) -> bool:
+    """Returns whether what stands in a folder is a file, or a link to one."""
+    return entry.is_file(follow_symlinks=False) or os.path.isfile(entry.path)  # noqa: PTH113
+
+
+def _entries(folder: str) -> list[tuple[str, os.DirEntry[str]]]:
+    """Returns all that is in a folder, by name; nothing if there is no such folder."""
     try:
         with os.scandir(folder) as entries:
-            return sorted(
-                (entry.name, entry.path, entry.is_file(follow_symlinks=False) or os.path.isfile(entry.path))  # noqa: PTH113
-                for entry in entries
-            )
+            return sorted([(entry.name, entry) for entry in entries], key=itemgetter(0))
     except (FileNotFoundError, NotADirectoryError):
         return []

@@ -21,6 +21,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from urllib.parse import urlsplit
 
+from lakeflow_job_meta._internal.http import NoRedirect
 from lakeflow_job_meta._internal.secrets import without_secrets
 from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.monitor.events import Event, EventKind, EventSink
@@ -133,7 +134,7 @@ class _Call:
     def _run(self, url: str, body: bytes) -> None:
         try:
             request = urllib.request.Request(url, body, {"Content-Type": "application/json"}, method="POST")
-            opener = urllib.request.build_opener(_Connecting(self._connections), _NoRedirect)
+            opener = urllib.request.build_opener(_Connecting(self._connections), NoRedirect)
             with opener.open(request, timeout=LIMIT_SECONDS):
                 self.problem = None
         except urllib.error.HTTPError as error:
@@ -161,13 +162,6 @@ class _Connecting(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
             return self._connections[-1]
 
         return super().do_open(connect, req, **arguments)
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Takes a redirect for what it is: nobody has taken the event. Python would follow it with a GET."""
-
-    def redirect_request(self, *arguments: object) -> None:
-        return None
 
 
 def _host_in(url: str) -> str:

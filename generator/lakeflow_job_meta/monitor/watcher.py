@@ -108,9 +108,9 @@ class SourceWatcher:
             if not any((folder / name).is_file() for name in (*BUNDLE_FILES, PROJECT_FILE)):
                 return "no project"
             written = {*layout_of(self.project).generated_folders, *self.leaving_out}
-            paths = [path for path in files_below(folder, written) if path.suffix in _SUFFIXES]
+            paths = dict(files_below(folder, written, _SUFFIXES))
         except OSError as error:
             raise OperationFailed(f"{error.filename!r} cannot be read: {error.strerror}.") from error
-        names = {path.relative_to(folder).as_posix(): path for path in paths}
-        own = {name for name in names if not any(reader.contains(name) for reader in self.readers)}
-        return combined_fingerprint({name: self.fingerprints.of_file(names[name]) for name in own})
+        covered = {name for reader in self.readers for name in filter(reader.contains, paths)}
+        own = {name: path for name, path in paths.items() if name not in covered}
+        return combined_fingerprint({name: self.fingerprints.of_file(path) for name, path in own.items()})

@@ -6,6 +6,7 @@ nothing could be said about its job.
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,23 +17,34 @@ from lakeflow_job_meta._internal.fs import read_file
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
 from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.config.repository import Ci, ci_of
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
-from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
-from lakeflow_job_meta.layout.layout import BundleLayout, SingleBundle, layout_of
+from lakeflow_job_meta.layout.generated_file import SUFFIXES, FileKind, GeneratedFile
+from lakeflow_job_meta.layout.layout import BundleLayout, SingleBundle, is_file, layout_of
+from lakeflow_job_meta.output.known_files import KnownFiles
 from lakeflow_job_meta.text.markers import JOB_MARKER, SQL_MARKER
 from lakeflow_job_meta.text.yaml_reader import read_yaml
 
 _GIT_SECONDS = 60
 
+_DEEPER = {
+    Ci.GITHUB: "give actions/checkout `fetch-depth: 0`",
+    Ci.AZURE: "give the step `checkout: self` `fetchDepth: 0`",
+    Ci.GITLAB: 'give the job the variable `GIT_DEPTH: "0"`',
+}
+"""How each CI is told to fetch the whole history."""
+
 
 @dataclass(frozen=True, slots=True)
 class GeneratedJob:
-    """A job as a file says it, for some targets or, without any, for all; its inline SQL by the name of the file.
+    """A job as a file says it, for some targets or, without any, for all.
 
     Attributes:
         settings: For the first target, where they differ.
+        sql: Its inline SQL by the name of the file.
         source: The file or table that it came from, as its marker says.
         by_target: The settings for each target, where they differ.
+        rules: Those for the rows of tables, by the name of the file.
     """
 
     key: str
@@ -41,6 +53,7 @@ class GeneratedJob:
     sql: dict[str, str]
     source: str | None = None
     by_target: Mapping[str, dict[str, Value]] = field(default_factory=dict)
+    rules: Mapping[str, str] = field(default_factory=dict)
 
     def in_target(self, target: str) -> GeneratedJob:
         """Returns the job as it is in a target."""
@@ -59,19 +72,42 @@ def scan(layout: BundleLayout, folder: Path | None = None) -> tuple[dict[Generat
 
     Also returns the paths below the folder of other files that stand where one could be.
     """
+    return _scan(layout, folder or layout.folder, {}, None)
+
+
+def scan_for(layout: BundleLayout, expected: Mapping[GeneratedFile, str]) -> tuple[dict[GeneratedFile, str], list[str]]:
+    """Returns the same as `scan` of a layout's root, but reads no file that is known to hold what it should.
+
+    Remembers what it has read for the next time.
+    """
+    known = KnownFiles(layout.project)
+    found = _scan(layout, layout.folder, expected, known)
+    known.save()
+    return found
+
+
+def _scan(
+    layout: BundleLayout, folder: Path, expected: Mapping[GeneratedFile, str], known: KnownFiles | None
+) -> tuple[dict[GeneratedFile, str], list[str]]:
     found: dict[GeneratedFile, str] = {}
     foreign: list[str] = []
     try:
-        for file, path, is_file in layout.candidates(str(folder or layout.folder)):
-            text = _text_of(path) if is_file else ""
+        for file, entry in layout.candidates(str(folder)):
+            wanted = expected.get(file) if known is not None else None
+            if known is not None and wanted is not None and known.holds(entry, wanted):
+                found[file] = wanted
+                continue
+            text = _text_of(entry.path) if is_file(entry) else ""
             if text is None:
                 continue
+            if known is not None and text == wanted:
+                known.note(entry, text)
             if label_of(file, text) is None:
                 foreign.append(layout.path_of(file))
             else:
                 found[file] = text
     except OSError as error:
-        shown = str(folder or layout.root)
+        shown = layout.root if folder == layout.folder else str(folder)
         raise OperationFailed(f"The folder {shown!r} cannot be read: {error.strerror} ({error.filename}).") from error
     return found, foreign
 
@@ -88,25 +124,29 @@ def _text_of(path: str) -> str | None:
 
 def label_of(file: GeneratedFile, text: str) -> str | None:
     """Returns where the marker of a file says it comes from; None if the file is not generated."""
+    if file.kind is FileKind.NOTEBOOK:
+        text = text.partition("\n")[2]  # the first line says that it is a notebook
     return (SQL_MARKER if file.kind is FileKind.SQL else JOB_MARKER).label_in(text)
 
 
 def jobs_in(files: Mapping[GeneratedFile, str]) -> dict[str, GeneratedJob]:
     """Returns the jobs that generated files hold, by key; raises OperationFailed if one with our marker holds none."""
     ours = {file: text.replace("\r\n", "\n") for file, text in files.items() if label_of(file, text) is not None}
-    sql: dict[tuple[str, str], dict[str, str]] = {}
+    of_tasks: dict[tuple[str, str, str], dict[str, str]] = {}
     for file, text in ours.items():
-        if file.kind is FileKind.SQL:
-            sql.setdefault((file.bundle, file.job_key), {})[file.name] = text.split("\n", 1)[-1]
+        if file.kind.value in SUFFIXES:
+            found = of_tasks.setdefault((file.bundle, file.job_key, file.kind.value), {})
+            found[file.name] = text.split("\n", 1)[-1]
     jobs: dict[str, GeneratedJob] = {}
     for file in sorted(ours):
         # A job that stands in two bundles counts where the layout takes it to be.
         if file.kind is FileKind.JOB and file.job_key not in jobs:
-            jobs[file.job_key] = _job(file, ours[file], sql.get((file.bundle, file.job_key), {}))
+            sql, rules = (of_tasks.get((file.bundle, file.job_key, folder), {}) for folder in SUFFIXES)
+            jobs[file.job_key] = _job(file, ours[file], sql, rules)
     return jobs
 
 
-def _job(file: GeneratedFile, text: str, sql: dict[str, str]) -> GeneratedJob:
+def _job(file: GeneratedFile, text: str, sql: dict[str, str], rules: dict[str, str]) -> GeneratedJob:
     key = file.job_key
     root = read_yaml(text).value
     targets = root.get("targets") if isinstance(root, dict) else None
@@ -120,7 +160,7 @@ def _job(file: GeneratedFile, text: str, sql: dict[str, str]) -> GeneratedJob:
         )
     differ = any(settings != each[0] for settings in each[1:])
     by_target = dict(zip(names, each, strict=True)) if differ else {}
-    return GeneratedJob(key, each[0], names, sql, label_of(file, text), by_target)
+    return GeneratedJob(key, each[0], names, sql, label_of(file, text), by_target, rules)
 
 
 def texts_of_revision(project: Project, revision: str) -> dict[GeneratedFile, str]:
@@ -129,7 +169,7 @@ def texts_of_revision(project: Project, revision: str) -> dict[GeneratedFile, st
     The revision of a project that is split into many bundles may still have the single one.
 
     Raises:
-        ConfigError: There is no git, no repository, or no such revision.
+        ConfigError: There is no git, no repository, or no such revision; in a shallow clone it says how to get more.
     """
     if revision.startswith("-"):
         raise ConfigError(f"{quoted(revision)} is no git revision.")
@@ -155,8 +195,25 @@ def _contents(project: Project, objects: Sequence[str]) -> list[bytes]:
 
 
 def _git(project: Project, *arguments: str, text: str = "") -> bytes:
+    done = _run_git(project, *arguments, text=text)
+    if done.returncode != 0:
+        reason = " ".join(done.stderr.decode("utf-8", "replace").split())[:300]
+        raise ConfigError(f"git cannot show that revision: {reason}{_more_to_fetch(project)}")
+    return done.stdout
+
+
+def _more_to_fetch(project: Project) -> str:
+    """Returns how a shallow clone, which a CI makes, gets what it lacks."""
+    if _run_git(project, "rev-parse", "--is-shallow-repository").stdout.strip() != b"true":
+        return ""
+    ci = ci_of(os.environ)
+    how = f"{_DEEPER[ci]}, or run" if ci is not None else "run"
+    return f"; this clone is shallow and has the newest commits alone: {how} `git fetch --unshallow`."
+
+
+def _run_git(project: Project, *arguments: str, text: str = "") -> subprocess.CompletedProcess[bytes]:
     try:
-        done = subprocess.run(
+        return subprocess.run(
             ["git", "-C", str(project.folder), *arguments],
             input=text.encode(),
             capture_output=True,
@@ -167,7 +224,3 @@ def _git(project: Project, *arguments: str, text: str = "") -> bytes:
         raise ConfigError("git is not installed, so there is nothing to compare with; leave out --against.") from None
     except subprocess.TimeoutExpired:
         raise OperationFailed(f"git did not answer within {_GIT_SECONDS} seconds.") from None
-    if done.returncode != 0:
-        reason = " ".join(done.stderr.decode("utf-8", "replace").split())[:300]
-        raise ConfigError(f"git cannot show that revision: {reason}")
-    return done.stdout

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.diagnostics.model import SourceRef
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_.]+")
+"""A part with dots is a whole name by itself."""
 
 
 class SourceParameters(str, Enum):
@@ -27,6 +31,36 @@ class Dependency:
 
 
 @dataclass(frozen=True, slots=True)
+class Quality:
+    """The rules for the rows of a source's table, which DQX checks.
+
+    Attributes:
+        table: As it is written, or else as `target_config` names it; None where neither does.
+        checks: In DQX's own format.
+        checks_table: The table that holds checks, too.
+        quarantine: The table for rows that fail a check of criticality `error`.
+        is_to_stop: Whether such a row fails the task, so that what waits for the source does not run.
+    """
+
+    table: str | None
+    checks: tuple[Value, ...]
+    checks_table: str | None
+    quarantine: str | None
+    is_to_stop: bool
+    origin: SourceRef
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """A query that is to return no row; `is_error` says whether one that does fails the task."""
+
+    name: str
+    sql: str
+    is_error: bool
+    origin: SourceRef
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """One source of a module; it becomes one task.
 
@@ -36,6 +70,9 @@ class Source:
         source_config: Kept for the notebook that reads the control table, like `target_config`.
         transformation_config: The task's settings.
         parameters: None leaves it to the module.
+        quality: The rules for the rows of its table.
+        expectations: Queries that are to return no row once it has run.
+        follows: Of a source that nobody wrote, since it only checks what another one has written, that other one.
     """
 
     source_id: str
@@ -49,12 +86,36 @@ class Source:
     transformation_config: dict[str, Value]
     origin: SourceRef
     parameters: SourceParameters | None = None
+    quality: Quality | None = None
+    expectations: tuple[Expectation, ...] = ()
+    follows: Source | None = None
+
+    @property
+    def table(self) -> str | None:
+        """The table that it writes, as far as the metadata says so."""
+        written = self.quality.table if self.quality is not None else None
+        return written or table_of(self.target_config)
 
     @property
     def only_kept(self) -> dict[str, Value]:
         """What becomes no part of the job, and stays where it is written for whoever reads it."""
         kept: dict[str, Value] = {"source_config": self.source_config, "target_config": self.target_config}
+        if self.quality is not None and self.follows is None:
+            kept["quality"] = {"checks": list(self.quality.checks)}
         return kept if self.is_active else kept | {"transformation_config": self.transformation_config}
+
+
+def table_of(target_config: Mapping[str, Value]) -> str | None:
+    """Returns the name of the table that a `target_config` says; None if it says none, or only some of it."""
+    parts = [target_config.get(name) for name in ("catalog", "schema", "table")]
+    written = [part for part in parts if isinstance(part, str) and part]
+    is_whole = bool(parts[2]) and written == parts[3 - len(written) :]
+    return ".".join(map(_quoted_part, written)) if is_whole else None
+
+
+def _quoted_part(part: str) -> str:
+    """Returns a part of a name as SQL takes it; references are resolved later."""
+    return part if _PLAIN_NAME.fullmatch(part) or "`" in part or "{" in part else f"`{part}`"
 
 
 @dataclass(frozen=True, slots=True)

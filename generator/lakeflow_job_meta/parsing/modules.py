@@ -7,6 +7,7 @@ job that is built of them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -14,7 +15,15 @@ from lakeflow_job_meta._internal.trees import KeyPath, Value, replaced
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, errors_among
 from lakeflow_job_meta.diagnostics.rules import UNUSABLE_NAME
 from lakeflow_job_meta.parsing.keys import TaskKeys, job_key, job_key_problem, task_key, task_key_problem
-from lakeflow_job_meta.parsing.model import Dependency, Module, Source, SourceParameters
+from lakeflow_job_meta.parsing.model import (
+    Dependency,
+    Expectation,
+    Module,
+    Quality,
+    Source,
+    SourceParameters,
+    table_of,
+)
 from lakeflow_job_meta.parsing.units import RawModule
 from lakeflow_job_meta.schema.validator import KeyHints, compare_module, fields_of
 
@@ -49,8 +58,9 @@ def parse_module(raw: RawModule, style: TaskKeys = TaskKeys.AS_WRITTEN) -> Parse
     value = raw.value
     for finding in findings:
         if not finding.of_key:
-            # A dependency that is wrong anywhere is no dependency.
-            value = replaced(value, finding.path[:4], None)
+            # A dependency that is wrong anywhere is no dependency, and likewise a check.
+            depth = 5 if finding.path[2:4] == ("quality", "checks") else 4
+            value = replaced(value, finding.path[:depth], None)
     if not isinstance(value, dict):
         return ParsedModule(None, True, raw.is_damaged, None, None, origin, tuple(problems))
     name = cast("str | None", value.get("module_name"))
@@ -135,7 +145,32 @@ def _source(value: dict[str, Value], origin: SourceRef, style: TaskKeys) -> Sour
         transformation_config=_map(value, "transformation_config"),
         origin=origin,
         parameters=_parameters(value),
+        quality=_quality(value, origin.at("quality")) if isinstance(value.get("quality"), dict) else None,
+        expectations=tuple(_expectations(_items(value, "expect_no_rows"), origin.at("expect_no_rows"))),
     )
+
+
+def _quality(source: dict[str, Value], origin: SourceRef) -> Quality:
+    value = _map(source, "quality")
+    table, checks_table, quarantine = (
+        cast("str | None", value.get(name) or None) for name in ("table", "checks_table", "quarantine")
+    )
+    return Quality(
+        table or table_of(_map(source, "target_config")),
+        tuple(_items(value, "checks")),
+        checks_table,
+        quarantine,
+        value.get("on_error") != "go_on",
+        origin,
+    )
+
+
+def _expectations(items: list[Value], origin: SourceRef) -> Iterator[Expectation]:
+    for number, item in enumerate(items):
+        name, sql = (item.get("name"), item.get("sql")) if isinstance(item, dict) else (None, None)
+        if isinstance(item, dict) and isinstance(name, str) and isinstance(sql, str):
+            is_error = item.get("severity") != "warn"
+            yield Expectation(name, sql.strip().rstrip(";").rstrip(), is_error, origin.at(number))
 
 
 def _parameters(value: dict[str, Value]) -> SourceParameters | None:

@@ -279,7 +279,7 @@ def _source(row: Row, origin: SourceRef, problems: list[Diagnostic]) -> Value:
         if fault is not None:
             problems.append(_bad_cell(row, column, origin.at(column), fault))
             source[column] = {}
-        elif value is not None:
+        elif value is not None and (column, value) != ("quality", {}):
             source[column] = value
     return source
 

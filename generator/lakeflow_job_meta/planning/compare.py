@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from lakeflow_job_meta._internal.trees import Difference, Value, diff, texts_in
+from lakeflow_job_meta._internal.trees import Difference, Value, diff, texts_in, value_at
+from lakeflow_job_meta.jobs.quality import CHECKS_FILE
 from lakeflow_job_meta.layout.generated_file import sql_path
 from lakeflow_job_meta.output.read_back import GeneratedJob
 from lakeflow_job_meta.output.writer import Change
@@ -27,7 +28,8 @@ class TaskChange:
         differences: Its other settings, for a task that is in both.
         sql_changed: Whether its inline SQL says something else.
         target: The target in which that happens, where not the same happens in all.
-        untold: What is different beside that: its inline SQL before and after, or all of a task that is in one only.
+        rules_changed: Whether the file with its rules says something else.
+        untold: What is different beside that: its files before and after, or all of a task that is in one only.
     """
 
     key: str
@@ -37,6 +39,7 @@ class TaskChange:
     differences: tuple[Difference, ...] = ()
     sql_changed: bool = False
     target: str | None = None
+    rules_changed: bool = False
     untold: tuple[object, ...] = field(default=(), compare=False, repr=False)
 
 
@@ -67,10 +70,21 @@ class JobChange:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that would change, by key, and how many jobs stay as they are."""
+    """All that would change, by key, and how many jobs stay as they are.
+
+    Attributes:
+        refused: Jobs to delete that nobody has allowed to be deleted yet, so that a deployment is refused.
+    """
 
     changes: tuple[JobChange, ...]
     unchanged: int
+    refused: tuple[str, ...] = ()
+
+    def with_allowed(self, deletions: int, removed: Collection[str]) -> Plan:
+        """Returns the plan with what is refused where so many deletions are allowed, besides those of some jobs."""
+        doomed = (each.key for each in self.changes if each.kind is Change.DELETE)
+        others = tuple(key for key in doomed if key not in removed)
+        return replace(self, refused=others if len(others) > deletions else ())
 
 
 def compare_jobs(
@@ -189,7 +203,7 @@ def _task_changes(old: GeneratedJob, new: GeneratedJob) -> Iterator[TaskChange]:
             yield TaskChange(key, kind, untold=(_as_text(job, job.tasks[key]),))
             continue
         one, other = before[key], after[key]
-        sql = _sql_of(old, one), _sql_of(new, other)
+        sql, rules = (tuple(find(*each) for each in ((old, one), (new, other))) for find in (_sql_of, _rules_of))
         old_edges, new_edges = list(_edges(one)), list(_edges(other))
         change = TaskChange(
             key,
@@ -198,7 +212,8 @@ def _task_changes(old: GeneratedJob, new: GeneratedJob) -> Iterator[TaskChange]:
             tuple(edge for edge in old_edges if edge not in new_edges),
             tuple(diff(_without("depends_on", one), _without("depends_on", other))),
             sql[0] != sql[1],
-            untold=sql if sql[0] != sql[1] else (),
+            rules_changed=rules[0] != rules[1],
+            untold=tuple(each for each in (sql, rules) if each[0] != each[1]),
         )
         if change != TaskChange(key, Change.UPDATE):
             yield change
@@ -217,3 +232,9 @@ def _sql_of(job: GeneratedJob, task: dict[str, Value]) -> tuple[str | None, ...]
     folder = sql_path(job.key, "").removesuffix(".sql")
     paths = [text for path, text in texts_in(task) if path[-1] == "path" and folder in text]
     return tuple(job.sql.get(path.rsplit("/", 1)[-1].removesuffix(".sql")) for path in paths)
+
+
+def _rules_of(job: GeneratedJob, task: dict[str, Value]) -> str | None:
+    """Returns the rules of a task that checks the rows of a table, as they are in their file."""
+    path = value_at(task, ("notebook_task", "base_parameters", CHECKS_FILE))[1]
+    return job.rules.get(path.rsplit("/", 1)[-1].removesuffix(".yml")) if isinstance(path, str) else None

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from lakeflow_job_meta._internal.text import count, listing, quoted_apart
 from lakeflow_job_meta._internal.trees import ABSENT, Difference
+from lakeflow_job_meta.config.model import PROJECT_FILE
 from lakeflow_job_meta.output.writer import Change
 from lakeflow_job_meta.planning.compare import JobChange, Plan, TaskChange
 from lakeflow_job_meta.planning.fold import fold_jobs, fold_resources
@@ -20,6 +21,8 @@ from lakeflow_job_meta.text.markers import one_line
 
 MARKDOWN_LIMIT = 60_000
 """GitHub takes comments of up to 65,536 characters."""
+
+_MOST_NAMED = 20
 
 _SIGNS = {Change.CREATE: "+", Change.UPDATE: "~", Change.DELETE: "-"}
 _WORKSPACE_SIGNS = {Action.CREATE: "+", Action.DELETE: "-", Action.RECREATE: "-/+"}
@@ -36,7 +39,16 @@ def summary(plan: Plan) -> str:
 def as_text(plan: Plan, live: BundlePlan | None = None) -> str:
     """Returns the plan in lines, the summary last, and after it what the workspace has."""
     lines = [one_line(line) for group in fold_jobs(plan.changes) for line in _lines(group)]
-    return "\n".join([*lines, f"{summary(plan)}.", *(map(one_line, workspace_lines(live)) if live is not None else ())])
+    lines.append(f"{summary(plan)}.")
+    if plan.refused:
+        advice = f"If that is meant, {PROJECT_FILE} says `deploy: {{removed: [{_names(plan.refused)}]}}`."
+        lines.append(f"`ljm deploy` refuses to delete {count(len(plan.refused), 'job')}. {advice}")
+    return "\n".join([*lines, *(map(one_line, workspace_lines(live)) if live is not None else ())])
+
+
+def _names(keys: Sequence[str], separator: str = ", ") -> str:
+    shown = [*keys[:_MOST_NAMED], *(["..."] if len(keys) > _MOST_NAMED else [])]
+    return separator.join(shown)
 
 
 def _lines(group: Sequence[JobChange]) -> Iterator[str]:
@@ -108,6 +120,8 @@ def _task_lines(task: TaskChange) -> Iterator[str]:
         yield f"    waits no longer for {listing(task.waits_no_longer_for)}"
     if task.sql_changed:
         yield "    its SQL changed"
+    if task.rules_changed:
+        yield "    its rules changed"
     yield from (f"    {difference}" for difference in task.differences)
 
 
@@ -127,7 +141,7 @@ def as_json(plan: Plan, live: BundlePlan | None = None) -> str:
         for change in plan.changes
     ]
     alike = [_alike(group) for group in fold_jobs(plan.changes) if len(group) > 1]
-    root: dict[str, object] = {"jobs": jobs, "alike": alike, "unchanged": plan.unchanged}
+    root: dict[str, object] = {"jobs": jobs, "alike": alike, "refused": [*plan.refused], "unchanged": plan.unchanged}
     if live is not None:
         root["live"] = _workspace_object(live)
     return json.dumps(root, indent=2, ensure_ascii=False)
@@ -151,6 +165,7 @@ def _task(task: TaskChange) -> dict[str, object]:
         "waits_also_for": [*task.waits_also_for],
         "waits_no_longer_for": [*task.waits_no_longer_for],
         "sql_changed": task.sql_changed,
+        "rules_changed": task.rules_changed,
         "settings": [_difference(difference) for difference in task.differences],
     }
 
@@ -169,11 +184,22 @@ def as_markdown(plan: Plan, live: BundlePlan | None = None) -> str:
         sections.append("\n| | job | |\n|---|---|---|\n")
     groups = fold_jobs(plan.changes)
     sections += [f"| {_SIGNS[group[0].kind]} | {_cell(group)} | {_happens_to(group)} |\n" for group in groups]
+    if plan.refused:
+        sections.append(_refusal(plan.refused))
     if live is not None:
         sections.append(_folded("in the workspace", workspace_lines(live)))
     told = (group for group in groups if len(group) > 1 or group[0].kind is not Change.DELETE)
     sections += [_folded(_title(group), _lines(group)) for group in told]
     return _cut(sections)
+
+
+def _refusal(keys: Sequence[str]) -> str:
+    """Returns what stands in a comment where a deployment would be refused, and the lines that a reviewer may want."""
+    removed = _names(keys, "\n    - ")
+    return (
+        f"\n**`ljm deploy` refuses to delete {count(len(keys), 'job')}.** If that is meant, `{PROJECT_FILE}` says so:\n"
+        f"\n```yaml\ndeploy:\n  removed:\n    - {removed}\n```\n"
+    )
 
 
 def _cell(group: Sequence[JobChange]) -> str:

@@ -14,6 +14,7 @@ from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.units import Jobs
 from lakeflow_job_meta.output.read_back import jobs_in, scan, texts_of_revision
 from lakeflow_job_meta.output.writer import Change, FileChanges
+from lakeflow_job_meta.parsing.keys import job_key
 from lakeflow_job_meta.planning.compare import JobChange, Plan, TaskChange, compare_jobs
 from lakeflow_job_meta.planning.fold import fold_jobs
 
@@ -38,14 +39,14 @@ def compare_files(changes: FileChanges, jobs: Jobs, revision: str | None = None)
     read = jobs_in(before)
     # Reading takes most of the time of a plan, so what is the same is read once.
     same = {key: job for key, job in read.items() if key not in edited}
-    return with_origins(
-        compare_jobs(
-            read,
-            same | jobs_in({file: text for file, text in after.items() if file.job_key in edited}),
-            jobs.renamed,
-        ),
-        jobs,
+    plan = compare_jobs(
+        read,
+        same | jobs_in({file: text for file, text in after.items() if file.job_key in edited}),
+        jobs.renamed,
     )
+    project = changes.layout.project
+    plan = plan.with_allowed(project.max_deletes, {job_key(each.module_name) for each in project.removed})
+    return with_origins(plan, jobs)
 
 
 def with_origins(plan: Plan, jobs: Jobs) -> Plan:

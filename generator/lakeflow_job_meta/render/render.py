@@ -23,7 +23,7 @@ from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Location
 from lakeflow_job_meta.diagnostics.rules import TEMPLATE
 from lakeflow_job_meta.jobs.model import Job
-from lakeflow_job_meta.layout.generated_file import job_path, sql_path
+from lakeflow_job_meta.layout.generated_file import job_path, task_file_path
 from lakeflow_job_meta.text.markers import JOB_MARKER, SQL_MARKER, one_line
 from lakeflow_job_meta.text.yaml_reader import misread_by_go_yaml, read_yaml
 from lakeflow_job_meta.text.yaml_writer import Unwritable, to_yaml, to_yaml_key
@@ -61,7 +61,7 @@ class Renderer:
         self._over_limit: OverLimit | None = None
 
     def render(self, job: Job) -> Rendered:
-        """Renders one job: its YAML file, and a file for each piece of inline SQL."""
+        """Renders one job: its YAML file, and each file of its tasks."""
         marker = JOB_MARKER.line(job.module.label)
         expected = _document(job)
         try:
@@ -73,9 +73,10 @@ class Renderer:
         except Unwritable as error:
             return Rendered({}, (TEMPLATE.at(job.module.origin, f"a value cannot be written as YAML: {error}"),))
         files = {job_path(job.key): text}
-        for sql in job.sql_files:
-            body = sql.text if sql.text.endswith("\n") else sql.text + "\n"
-            files[sql_path(job.key, sql.name)] = f"{SQL_MARKER.line(job.module.label)}\n{body}"
+        for file in job.files:
+            body = file.text if file.text.endswith("\n") else file.text + "\n"
+            line = (SQL_MARKER if file.folder == "sql" else JOB_MARKER).line(job.module.label)
+            files[task_file_path(file.folder, job.key, file.name)] = f"{line}\n{body}"
         return Rendered(files)
 
     @cached_property

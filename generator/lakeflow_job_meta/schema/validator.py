@@ -152,6 +152,19 @@ def compare(value: Value, schema: str, what: str, hints_at: HintsAt = lambda pat
     return list(_Walk(root["$defs"], hints_at).check(value, root, (), what))
 
 
+@cache
+def dqx_functions() -> dict[str, Schema]:
+    """Returns the check functions of DQX by their names, each as the schema of its arguments."""
+    text = shipped("schemas", "dqx_checks.json").read_text(encoding="utf-8")
+    return cast("dict[str, Schema]", json.loads(text)["$defs"])
+
+
+def compare_arguments(function: str, value: dict[str, Value]) -> list[Finding]:
+    """Returns everything that is wrong in the arguments of a check function; paths begin with the function's name."""
+    functions = dqx_functions()
+    return list(_Walk(functions, lambda path: KeyHints()).check(value, functions[function], (function,), "argument"))
+
+
 @lru_cache(maxsize=4096)
 def types_in_job(path: KeyPath) -> frozenset[str]:
     """Returns the types, such as `array`, that the Jobs API has for a setting; empty for one that it does not have."""
@@ -216,7 +229,7 @@ class _Walk:
             yield finding
         elif isinstance(value, dict):
             yield from self._check_map(value, expected, path, what, title)
-        elif isinstance(value, list):
+        elif isinstance(value, list) and "items" in expected:
             what = "task setting" if path == ("tasks",) else "field"
             for number, item in enumerate(value):
                 yield from self.check(item, expected["items"], (*path, number), what)

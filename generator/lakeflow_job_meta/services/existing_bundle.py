@@ -6,9 +6,7 @@ from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lakeflow_job_meta._internal.listing import FilePattern
-from lakeflow_job_meta._internal.trees import value_at
-from lakeflow_job_meta.config.bundle import BundleDeclarations, read_bundle_declarations
+from lakeflow_job_meta.config.bundle import BundleDeclarations, includes, read_bundle_declarations
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.config.model import BUNDLE_FILE, PROJECT_FILE, Project, bundle_file_in
 from lakeflow_job_meta.errors import ConfigError
@@ -70,7 +68,7 @@ def look_into_bundle(folder: Path) -> ExistingBundle:
     if bundle.problems:
         raise ConfigError(f"The bundle in {str(folder)!r} cannot be read.", bundle.problems)
     wanted = f"{project.output}/jobs/*.yml"
-    is_included = project.bundles is not None or _includes(bundle, folder, f"{project.output}/jobs/first_pipeline.yml")
+    is_included = project.bundles is not None or includes(folder, bundle.root or {}, f"{project.output}/jobs/x.yml")
     return ExistingBundle(
         project, root_file.name, _warehouse(bundle), _production(bundle), None if is_included else wanted
     )
@@ -79,12 +77,6 @@ def look_into_bundle(folder: Path) -> ExistingBundle:
 def _production(bundle: BundleDeclarations) -> str | None:
     targets = sorted(bundle.targets or ())
     return next((each for each in targets if bundle.said_for(each)[1].get("mode") == "production"), None)
-
-
-def _includes(bundle: BundleDeclarations, folder: Path, path: str) -> bool:
-    patterns = value_at(bundle.root or {}, ("include",))[1]
-    texts = [each for each in patterns if isinstance(each, str)] if isinstance(patterns, list) else []
-    return any(FilePattern(folder, each, with_hidden=True).covers(path) for each in texts)
 
 
 def _warehouse(bundle: BundleDeclarations) -> str | None:

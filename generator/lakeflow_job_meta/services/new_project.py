@@ -5,14 +5,16 @@ In: what the user has chosen. Out: the content of each file by its path in the p
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import cast
 
 from lakeflow_job_meta import __version__
 from lakeflow_job_meta._internal.fs import shipped
 from lakeflow_job_meta._internal.trees import Value
+from lakeflow_job_meta.services.editor import METADATA, editor_files
 from lakeflow_job_meta.services.row_proposal import RowProposal
 from lakeflow_job_meta.text.yaml_writer import to_yaml, to_yaml_key
 
@@ -30,6 +32,7 @@ CI_FILES = {"github": ".github/workflows/jobs.yml", "azure": "azure-pipelines.ym
 """Where the recipe of each CI is."""
 
 POLICIES_FILE = "policies.yml"
+AGENTS_FILE, HOOKS_FILE = "AGENTS.md", ".pre-commit-config.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,17 @@ def project_files(project: NewProject) -> dict[str, bytes]:
     return files
 
 
+def tool_files(project: NewProject, metadata: Iterable[str] = METADATA) -> dict[str, bytes]:
+    """Returns the files of a new project that editors read; its YAML metadata is at these locations."""
+    return editor_files(metadata, POLICIES_FILE if project.has_policies else None)
+
+
+def lacking(folder: Path, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Returns files without those for editors, agents and hooks that a folder has already: these stay as they are."""
+    own = {AGENTS_FILE, HOOKS_FILE, *editor_files()}
+    return {path: content for path, content in files.items() if path not in own or not (folder / path).exists()}
+
+
 def example_csv() -> bytes:
     """Returns the rows of a project that has none yet."""
     return shipped("templates", "init", "tables.csv").read_bytes()
@@ -123,6 +137,8 @@ _FILES: dict[str, tuple[str, Callable[[NewProject], bool]]] = {
     "notebooks/first.py": ("first.py.j2", lambda project: project.rows is None and _warehouse(project) is None),
     "notebooks/load.py": ("load.py.j2", lambda project: project.rows is not None),
     POLICIES_FILE: ("policies.yml.j2", lambda project: project.has_policies),
+    AGENTS_FILE: ("AGENTS.md", lambda project: True),
+    HOOKS_FILE: ("pre_commit.yml.j2", lambda project: True),
     **{path: (f"{name}.yml.j2", _is_ci(name)) for name, path in CI_FILES.items()},
 }
 """Each file of a new project: its template, and who gets it."""

@@ -32,7 +32,8 @@ from lakeflow_job_meta.planning.model import BundlePlan
 from lakeflow_job_meta.planning.setting_paths import Steps, steps_of
 from lakeflow_job_meta.services.fixes import FileFix, Fixes, apply_fixes
 from lakeflow_job_meta.sources.open import open_table_source
-from lakeflow_job_meta.tables.schema import Row, RowChanges
+from lakeflow_job_meta.tables.schema import Row
+from lakeflow_job_meta.tables.store import VersionedTable
 from lakeflow_job_meta.text.json_columns import read_json
 from lakeflow_job_meta.text.yaml_documents import YamlDocument
 from lakeflow_job_meta.text.yaml_values import with_value
@@ -380,6 +381,8 @@ def _cell_with(cell: object, column: str, path: KeyPath, value: object) -> objec
 def apply_pull(project: Project, pull: Pull, workspace: Workspace | None = None) -> tuple[str, ...]:
     """Writes files, each whole, and the cells of each table by one MERGE; returns what was left, and why.
 
+    The MERGE itself writes only rows in which these cells are as they were read.
+
     Raises:
         OperationFailed: The disk or a table refuses; what came before is written.
     """
@@ -389,14 +392,20 @@ def apply_pull(project: Project, pull: Pull, workspace: Workspace | None = None)
         by_table.setdefault(cell.table.location, []).append(cell)
     for cells in by_table.values():
         table = open_table_source(cells[0].table, project.folder, workspace=workspace)
-        rows: dict[tuple[str, str], Row] = {key_of(row): row for row in table.read().rows}
+        rows = _rows_of(table)
         new: dict[tuple[str, str], dict[str, object]] = {}
         for cell in cells:
-            row = rows.get(cell.key)
-            if row is None or row.get(cell.column) != cell.before:
-                where = f"{table.name}[module_name={cell.key[0]}, source_id={cell.key[1]}].{cell.column}"
-                left.append(f"{where}: not applied: {_CHANGED}")
-                continue
-            new.setdefault(cell.key, {**row})[cell.column] = cell.after
-        table.write(RowChanges([*new.values()]))
+            if (row := rows.get(cell.key)) is not None and row.get(cell.column) == cell.before:
+                new.setdefault(cell.key, {**row})[cell.column] = cell.after
+        table.update([(rows[key], row) for key, row in new.items()])
+        written = _rows_of(table)
+        left += (
+            f"{table.name}[module_name={cell.key[0]}, source_id={cell.key[1]}].{cell.column}: not applied: {_CHANGED}"
+            for cell in cells
+            if cell.key not in written or written[cell.key].get(cell.column) != cell.after
+        )
     return tuple(left)
+
+
+def _rows_of(table: VersionedTable) -> dict[tuple[str, str], Row]:
+    return {key_of(row): row for row in table.read().rows}

@@ -25,7 +25,7 @@ def write_shipped_bundle(name: str, folder: Path) -> tuple[Path, ...]:
     try:
         if folder.exists() and any(folder.iterdir()):
             raise ConfigError(f"{folder} is not empty, and nothing in it is overwritten. Name a new folder.")
-        files = {path.relative_to(source).as_posix(): path.read_bytes() for path in sorted(files_below(source))}
+        files = {label: Path(path).read_bytes() for label, path in sorted(files_below(source))}
     except OSError as error:
         raise _unwritable(folder, error) from error
     write_new_files(folder, files)

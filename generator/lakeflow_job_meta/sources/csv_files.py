@@ -64,7 +64,7 @@ class DiskFiles:
 
     def digests(self, fingerprints: FileFingerprints) -> dict[str, str]:
         with self._disk_errors():
-            return {label: fingerprints.of_file(Path(path)) for label, path in self._pattern.files()}
+            return {label: fingerprints.of_file(path) for label, path in self._pattern.files()}
 
     @contextmanager
     def _disk_errors(self) -> Iterator[None]:

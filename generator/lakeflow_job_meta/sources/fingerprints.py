@@ -8,11 +8,11 @@ clocks are never compared.
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from lakeflow_job_meta._internal.fs import MAX_BYTES_OF_ANY, read_file
 
@@ -52,21 +52,18 @@ class FileFingerprints:
         self._known[name] = _Fingerprint(stamp, digest, since, now - since >= SETTLING_SECONDS)
         return digest
 
-    def of_file(self, path: Path) -> str:
+    def of_file(self, path: str) -> str:
         """Returns the digest of a local file; one that cannot be read has a digest too, of the reason."""
         try:
-            found = path.stat()
+            found = os.stat(path)  # noqa: PTH116 (of thousands of files, again and again)
             stamp = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev)
-            return self.digest(str(path), stamp, partial(read_file, path, MAX_BYTES_OF_ANY))
+            return self.digest(path, stamp, partial(read_file, path, MAX_BYTES_OF_ANY))
         except OSError as error:
-            self._known.pop(str(path), None)
+            self._known.pop(path, None)
             return f"unreadable: {error.strerror}"
 
 
 def combined_fingerprint(digests: dict[str, str]) -> str:
     """Returns one digest of many, by name."""
-    whole = hashlib.sha256()
-    for name, digest in sorted(digests.items()):
-        # A digest for each name, so that no name can be taken for another one and its digest.
-        whole.update(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest() + digest.encode())
-    return whole.hexdigest()[:32]
+    # With their quotes, so that no name can be taken for another one and its digest.
+    return hashlib.sha256(repr(sorted(digests.items())).encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -59,7 +59,7 @@ class YamlReader:
             files = self._files()
         except OperationFailed as error:
             raise OperationFailed(f"{self.source}: {error}") from None
-        return combined_fingerprint({label: fingerprints.of_file(Path(path)) for label, path in files})
+        return combined_fingerprint({label: fingerprints.of_file(path) for label, path in files})
 
     def _files(self) -> list[tuple[str, str]]:
         """Returns label and path of each file; the text of OperationFailed does not name the source."""

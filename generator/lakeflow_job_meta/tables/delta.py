@@ -21,7 +21,17 @@ from lakeflow_job_meta._internal.parallel import attempts
 from lakeflow_job_meta._internal.text import foreign_message, listing, quoted
 from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError, OperationFailed
 from lakeflow_job_meta.tables.plain import WholeTable
-from lakeflow_job_meta.tables.schema import Column, KeyedRows, Row, TableSchema, TableUnusable, merge_terms
+from lakeflow_job_meta.tables.schema import (
+    WAS,
+    Column,
+    KeyedRows,
+    Row,
+    TableSchema,
+    TableUnusable,
+    as_was,
+    latest_rows,
+    merge_terms,
+)
 from lakeflow_job_meta.tables.store import Commit, Snapshot, TableDamaged, TableMissing, TableVersion, VersionedTable
 
 if TYPE_CHECKING:
@@ -237,25 +247,33 @@ class _OpenDeltaTable:
         self.table.alter.add_columns(_fields(columns))
 
     def rows(
-        self, columns: Sequence[str], limit: int | None = None, where: Mapping[str, str] | None = None
+        self,
+        columns: Sequence[str],
+        limit: int | None = None,
+        where: Mapping[str, str] | None = None,
+        groups: Sequence[str] = (),
     ) -> list[Row]:
-        _, rows = self.values(self._stored_names(columns))
+        source = "t"
+        if groups and {self.schema.order, *groups} <= {*columns}:
+            order, *group = map(_quoted, self._stored_names([self.schema.order, *groups]))
+            source = latest_rows("*", source, order, group)
+        _, rows = self.values(self._stored_names(columns), source)
         return [dict(zip(columns, row, strict=True)) for row in rows]
 
-    def values(self, stored: Sequence[str]) -> tuple[list[str], list[tuple[object, ...]]]:
-        """Returns columns, as the table spells them, and all rows."""
+    def values(self, stored: Sequence[str], source: str = "t") -> tuple[list[str], list[tuple[object, ...]]]:
+        """Returns columns, as the table spells them, and all rows, or those of a source in the SQL of DataFusion."""
         from deltalake import QueryBuilder
 
-        names = ", ".join('"' + name.replace('"', '""') + '"' for name in stored)
+        names = ", ".join(map(_quoted, stored))
         # Not DeltaTable.scan, which does the same: it is new in 1.6.6.
-        return values_of(QueryBuilder().register("t", self.table).execute(f"SELECT {names} FROM t").read_all())
+        return values_of(QueryBuilder().register("t", self.table).execute(f"SELECT {names} FROM {source}").read_all())
 
     def _stored_names(self, columns: Sequence[str]) -> list[str]:
         """Returns columns as the table spells them; delta-rs knows no other spelling."""
         stored = {field.name.casefold(): field.name for field in self.table.schema().fields}
         return [stored.get(name.casefold(), name) for name in columns]
 
-    def merge(self, rows: KeyedRows, columns: Sequence[Column]) -> None:
+    def merge(self, rows: KeyedRows, columns: Sequence[Column], expected: Sequence[Column] = ()) -> None:
         names = [column.name for column in self.schema.columns]
         stored = dict(zip(names, self._stored_names(names), strict=True))
         if any(name != other for name, other in stored.items()):
@@ -264,30 +282,35 @@ class _OpenDeltaTable:
                 columns=tuple(replace(column, name=stored[column.name]) for column in self.schema.columns),
                 key=tuple(stored[name] for name in self.schema.key),
             )
+            stored |= {f"{WAS}{name}": f"{WAS}{other}" for name, other in stored.items()}
             renamed = {key: row and {stored[name]: value for name, value in row.items()} for key, row in rows.items()}
             _OpenDeltaTable(self.table, schema)._merge(
-                renamed, [replace(column, name=stored[column.name]) for column in columns]
+                renamed,
+                [replace(column, name=stored[column.name]) for column in columns],
+                [replace(column, name=stored[column.name]) for column in expected],
             )
         else:
-            self._merge(rows, columns)
+            self._merge(rows, columns, expected)
 
-    def _merge(self, rows: KeyedRows, columns: Sequence[Column]) -> None:
+    def _merge(self, rows: KeyedRows, columns: Sequence[Column], expected: Sequence[Column]) -> None:
         # DataFusion, which runs the merge, binds IS NOT DISTINCT FROM and AND unlike SQL does: hence the parentheses.
-        terms = merge_terms(self.schema, columns, str, "now()")
+        terms = merge_terms(self.schema, columns, expected, str, "now()")
+        known = "".join(f" AND (({ours}) IS NOT DISTINCT FROM ({theirs}))" for ours, theirs in terms.expected)
         same = " AND ".join(f"(({ours}) IS NOT DISTINCT FROM ({theirs}))" for ours, theirs in terms.compared)
         merger = self.table.merge(
-            _source_rows(self.schema, rows),
+            _source_rows(
+                replace(self.schema, columns=(*columns, *as_was(expected))) if expected else self.schema, rows
+            ),
             predicate=" AND ".join(f"(t.{name} = s.{name})" for name in terms.key),
             source_alias="s",
             target_alias="t",
         )
         if None in rows.values():  # most writes delete nothing, and each clause costs the planning of its columns
             merger = merger.when_matched_delete(predicate=f"s.{_DELETE}")
-        (
-            merger.when_matched_update(updates=terms.updates, predicate=f"NOT ({same})")
-            .when_not_matched_insert(updates=terms.inserts, predicate=f"NOT s.{_DELETE}")
-            .execute()
-        )
+        merger = merger.when_matched_update(updates=terms.updates, predicate=f"(NOT ({same})){known}")
+        if not expected:
+            merger = merger.when_not_matched_insert(updates=terms.inserts, predicate=f"NOT s.{_DELETE}")
+        merger.execute()
         if self.schema.is_created_on_write:
             self._compact()
 
@@ -300,6 +323,10 @@ class _OpenDeltaTable:
             with suppress(DeltaError):
                 self.table.optimize.compact()
                 self.table.vacuum(dry_run=False)  # of files that nobody has needed for Delta's default of a week
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def values_of(found: ArrowTable) -> tuple[list[str], list[tuple[object, ...]]]:

@@ -69,10 +69,14 @@ class _OpenFile:
     def add_columns(self, columns: Sequence[Column]) -> None:
         raise AssertionError("a file has every column")
 
-    def rows(self, columns: Sequence[str], limit: int | None, where: Mapping[str, str]) -> list[Row]:
+    def rows(
+        self, columns: Sequence[str], limit: int | None, where: Mapping[str, str], groups: Sequence[str]
+    ) -> list[Row]:
         return self._rows
 
-    def merge(self, rows: KeyedRows, columns: Sequence[Column]) -> None:
+    def merge(self, rows: KeyedRows, columns: Sequence[Column], expected: Sequence[Column] = ()) -> None:
+        if expected:
+            raise AssertionError("who writes a file holds the lock of the deployment")
         kept = [row for row in self._rows if tuple(row[column] for column in self._schema.key) not in rows]
         kept += [row for row in rows.values() if row is not None]
         if self._schema.keep is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from enum import Enum
 from functools import partial
@@ -210,6 +210,14 @@ class TableSchema:
         wanted.sort(key=lambda row: _sortable(row[self.order]), reverse=True)
         return wanted[: max(limit, 0)]
 
+    def latest(self, rows: Sequence[Row], groups: Sequence[str], where: Mapping[str, str] = EVERYWHERE) -> list[Row]:
+        """Returns the rows of the newest moment among those that are equal in some columns, newest first."""
+        newest: dict[Key, object] = {}
+        ordered = self.newest(rows, len(rows), where)
+        for row in ordered:
+            newest.setdefault(tuple(row[column] for column in groups), row[self.order])
+        return [row for row in ordered if row[self.order] == newest[tuple(row[column] for column in groups)]]
+
 
 ANY_TABLE = TableSchema(suffix="", columns=(), key=(), order="", is_created_on_write=False)
 """A table of which nothing is known."""
@@ -223,23 +231,41 @@ def named_as(rows: list[Row], columns: Iterable[str]) -> list[Row]:
     return [{wanted.get(name.casefold(), name): value for name, value in row.items()} for row in rows]
 
 
+WAS = "ljm_was_"
+"""What the name of a column begins with that has, in a row to be written, the value that another one is to have yet."""
+
+
+def as_was(columns: Iterable[Column]) -> list[Column]:
+    """Returns the columns of the values that columns are to have yet."""
+    return [replace(column, name=f"{WAS}{column.name}", default=None) for column in columns]
+
+
 @dataclass(frozen=True, slots=True)
 class MergeTerms:
     """The SQL terms of a merge of new rows `s` into a table `t`.
 
-    Rows with equal `key` columns of which a `compared` pair of terms differs get the `updates`.
+    Rows with equal `key` columns of which a `compared` pair of terms differs get the `updates`, as long as the terms of
+    each `expected` pair are the same.
     """
 
     key: list[str]
     compared: list[tuple[str, str]]
     updates: dict[str, str]
     inserts: dict[str, str]
+    expected: list[tuple[str, str]]
 
 
 def merge_terms(
-    schema: TableSchema, columns: Sequence[Column], quote: Callable[[str], str], current_time: str
+    schema: TableSchema,
+    columns: Sequence[Column],
+    expected: Sequence[Column],
+    quote: Callable[[str], str],
+    current_time: str,
 ) -> MergeTerms:
-    """Returns the terms of a merge that writes columns, key and stamped ones among them; `current_time` is SQL."""
+    """Returns the terms of a merge that writes columns, key and stamped ones among them; `current_time` is SQL.
+
+    `expected` are columns that are to have yet what the rows say with `WAS` before their names.
+    """
     compared, updates, inserts = [], {}, {}
     for column in columns:
         name = quote(column.name)
@@ -252,7 +278,16 @@ def merge_terms(
         if column.name not in schema.key:
             updates[name] = f"s.{name}" if column.default is None else f"coalesce(s.{name}, t.{name})"
             compared.append((f"t.{name}", updates[name]))
-    return MergeTerms([quote(name) for name in schema.key], compared, updates, inserts)
+    known = [(f"t.{quote(column.name)}", f"s.{quote(WAS + column.name)}") for column in expected]
+    return MergeTerms([quote(name) for name in schema.key], compared, updates, inserts, known)
+
+
+def latest_rows(columns: str, source: str, order: str, groups: Sequence[str]) -> str:
+    """Returns SQL, in parentheses, for the rows of the newest moment among those that are equal in some columns."""
+    newest = f"max({order}) OVER (PARTITION BY {', '.join(groups)})"
+    return (
+        f"(SELECT * FROM (SELECT {columns}, {newest} AS ljm_newest FROM {source}) AS s WHERE {order} = ljm_newest) AS s"
+    )
 
 
 _ALMOST_SURE = 0.8

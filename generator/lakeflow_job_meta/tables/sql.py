@@ -25,6 +25,8 @@ from lakeflow_job_meta.tables.schema import (
     Row,
     TableSchema,
     TableUnusable,
+    as_was,
+    latest_rows,
     merge_terms,
     named_as,
 )
@@ -269,29 +271,42 @@ class _OpenSqlTable:
             if any(column.name not in types for column in columns):
                 raise
 
-    def rows(self, columns: Sequence[str], limit: int | None, where: Mapping[str, str]) -> list[Row]:
-        """Returns the rows; with a limit, the warehouse chooses and sorts, as `TableSchema.newest` does."""
+    def rows(
+        self, columns: Sequence[str], limit: int | None, where: Mapping[str, str], groups: Sequence[str]
+    ) -> list[Row]:
+        """Returns the rows; with a limit or groups, the warehouse chooses, as `newest` and `latest` of a schema do."""
         condition = " AND ".join(f"{quote_part(column)} = :{column}" for column in where)
-        text = f"SELECT {_listed(columns)} FROM {self._name}{f' WHERE {condition}' if condition else ''}"
+        source = f"{self._name}{f' WHERE {condition}' if condition else ''}"
+        if groups and {self._schema.order, *groups} <= {*columns}:
+            source = latest_rows(_listed(columns), source, quote_part(self._schema.order), [*map(quote_part, groups)])
+        text = f"SELECT {_listed(columns)} FROM {source}"
         if limit is not None:
             terms = [f"{quote_part(self._schema.order)} DESC NULLS LAST"] if self._schema.order in columns else []
             terms += [f"{quote_part(name)} ASC NULLS FIRST" for name in self._schema.key if name in columns]
             text += f"{' ORDER BY ' if terms else ''}{', '.join(terms)} LIMIT {int(limit)}"
         return named_as(self._executor.run(Statement(text, tuple(where.items()))), columns)
 
-    def merge(self, rows: KeyedRows, columns: Sequence[Column]) -> None:
-        terms = merge_terms(self._schema, columns, quote_part, "current_timestamp()")
-        struct = ", ".join(f"{column.name}: {column.type}" for column in columns if column.stamp is None)
+    def merge(self, rows: KeyedRows, columns: Sequence[Column], expected: Sequence[Column] = ()) -> None:
+        terms = merge_terms(self._schema, columns, expected, quote_part, "current_timestamp()")
+        given = [*(column for column in columns if column.stamp is None), *as_was(expected)]
+        struct = ", ".join(f"{column.name}: {column.type}" for column in given)
         same = " AND ".join(f"{ours} <=> {theirs}" for ours, theirs in terms.compared)
+        known = "".join(f" AND {ours} <=> {theirs}" for ours, theirs in terms.expected)
+        others = (
+            ""
+            if expected
+            else (
+                f" WHEN NOT MATCHED AND NOT s.`ljm_delete` THEN INSERT ({', '.join(terms.inserts)}) "
+                f"VALUES ({', '.join(terms.inserts.values())})"
+            )
+        )
         text = (
             f"MERGE INTO {self._name} AS t "
             f"USING (SELECT inline(from_json(:rows, 'ARRAY<STRUCT<{struct}, ljm_delete: BOOLEAN>>'))) AS s "
             f"ON {' AND '.join(f't.{column} = s.{column}' for column in terms.key)} "
             "WHEN MATCHED AND s.`ljm_delete` THEN DELETE "
-            f"WHEN MATCHED AND NOT ({same}) "
-            f"THEN UPDATE SET {', '.join(f't.{column} = {term}' for column, term in terms.updates.items())} "
-            f"WHEN NOT MATCHED AND NOT s.`ljm_delete` THEN INSERT ({', '.join(terms.inserts)}) "
-            f"VALUES ({', '.join(terms.inserts.values())})"
+            f"WHEN MATCHED AND NOT ({same}){known} "
+            f"THEN UPDATE SET {', '.join(f't.{column} = {term}' for column, term in terms.updates.items())}{others}"
         )
         self._executor.run(Statement(text, (("rows", _payload(self._schema, rows)),)))
 

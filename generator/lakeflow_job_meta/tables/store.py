@@ -10,14 +10,25 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 from typing import Protocol
 
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.tables.plain import WholeTable
-from lakeflow_job_meta.tables.schema import EVERYWHERE, Column, KeyedRows, Row, RowChanges, TableSchema, TableUnusable
+from lakeflow_job_meta.tables.schema import (
+    EVERYWHERE,
+    WAS,
+    Column,
+    KeyedRows,
+    Row,
+    RowChanges,
+    Stamp,
+    TableSchema,
+    TableUnusable,
+    as_was,
+)
 
 
 class TableMissing(TableUnusable):
@@ -76,11 +87,19 @@ class OpenTable(Protocol):
 
     def add_columns(self, columns: Sequence[Column]) -> None: ...
 
-    def rows(self, columns: Sequence[str], limit: int | None, where: Mapping[str, str]) -> list[Row]:
-        """Returns the current rows: at least the newest ones, and at least those of `where`, in any order."""
+    def rows(
+        self, columns: Sequence[str], limit: int | None, where: Mapping[str, str], groups: Sequence[str]
+    ) -> list[Row]:
+        """Returns the current rows: at least the newest ones, and at least those of `where`, in any order.
 
-    def merge(self, rows: KeyedRows, columns: Sequence[Column]) -> None:
+        With `groups` these are at least those of the newest moment among the rows that are equal in these columns.
+        """
+
+    def merge(self, rows: KeyedRows, columns: Sequence[Column], expected: Sequence[Column] = ()) -> None:
         """Inserts, updates and deletes rows in one commit; a row that has all the values already is not touched.
+
+        With `expected` columns, rows are updated alone, and only those in which these have yet what is said with `WAS`
+        before their names.
 
         Raises OperationFailed if the table refuses; then nothing was written.
         """
@@ -141,13 +160,18 @@ class TableStore(ABC):
         """Returns the newest rows in which columns have the texts of `where`, newest first; else like `rows`."""
         return self.schema.newest(self._current_rows(limit, where), limit, where) if limit > 0 else []
 
-    def _current_rows(self, limit: int | None, where: Mapping[str, str]) -> list[Row]:
+    def latest(self, groups: Sequence[str], where: Mapping[str, str] = EVERYWHERE) -> list[Row]:
+        """Returns the rows of the newest moment among those that are equal in some columns, newest first."""
+        groups = (*where, *groups)
+        return self.schema.latest(self._current_rows(None, where, groups), groups, where)
+
+    def _current_rows(self, limit: int | None, where: Mapping[str, str], groups: Sequence[str] = ()) -> list[Row]:
         with self._explaining():
             table = self._open_if_there()
             types = self._usable_types(table) if table is not None else {}
             if table is None or not where.keys() <= types.keys():
                 return []
-            found = table.rows(self.schema.readable(types), limit, where)
+            found = table.rows(self.schema.readable(types), limit, where, groups)
         return [self.schema.restored(self.name, row) for row in found]
 
     def write(self, changes: RowChanges, on_written: Callable[[int, int], None] = lambda done, of: None) -> None:
@@ -188,6 +212,38 @@ class TableStore(ABC):
                     raise OperationFailed(f"{error}\n{self.name}: {written}") from error
                 done += len(part)
                 on_written(done, len(rows))
+
+    def update(self, changes: Sequence[tuple[Row, Row]]) -> None:
+        """Updates rows that are yet as they were read: each change is a row as it was, and as it is to be.
+
+        Where somebody has changed a column of a row that any of the changes is about, or taken the row away, that row
+        stays as it is: the commit itself looks at it.
+
+        Raises:
+            OperationFailed: As `write` does.
+        """
+        edited = {name for before, after in changes for name in after if before.get(name) != after[name]}
+        expected = [column for column in self.schema.values if column.name in edited]
+        keys = [column for column in self.schema.columns if column.name in self.schema.key]
+        wide = replace(self.schema, columns=(*keys, *expected, *as_was(expected)))
+        rows = wide.prepared(
+            self.name,
+            RowChanges(
+                [
+                    {
+                        **{column.name: after.get(column.name) for column in (*keys, *expected)},
+                        **{f"{WAS}{column.name}": before.get(column.name) for column in expected},
+                    }
+                    for before, after in changes
+                ]
+            ),
+        )
+        with self._explaining():
+            table = self._open()
+            types = self._usable_types(table)
+            stamped = [each for each in self.schema.columns if each.stamp is Stamp.CHANGED and each.name in types]
+            for part in self._parts(rows) if expected else ():
+                table.merge(part, [*keys, *expected, *stamped], expected)
 
     def check(self, changes: RowChanges, columns: Container[str]) -> None:
         """Raises OperationFailed where rows cannot be written to a table with some columns; writes nothing."""

@@ -67,11 +67,15 @@ class Warehouses:
         return False
 
     def routes(self) -> Routes:
-        """List and get."""
+        """List and get; and the runtimes of clusters, which DQX asks for to see that the workspace answers."""
         return (
+            Route.of("GET", "/api/2.1/clusters/spark-versions", self._runtimes),
             Route.of("GET", "/api/2.0/sql/warehouses", self._list),
             Route.of("GET", "/api/2.0/sql/warehouses/(?P<id>[^/]+)", self._get),
         )
+
+    def _runtimes(self, request: Request) -> Response:
+        return Response.of_json({"versions": [{"key": "16.4.x-scala2.12", "name": "16.4 LTS (Scala 2.12)"}]})
 
     def _list(self, request: Request) -> Response:
         return Response.of_json({"warehouses": [_described(found) for found in self._by_id.values()]})

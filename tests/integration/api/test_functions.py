@@ -26,12 +26,15 @@ from support.slow import few
 
 pytest_plugins = ["support.workspace_fixtures", "fakes.databricks_cli.fixtures"]
 
-FUNCTIONS = ("compile", "deploy", "load_project", "plan", "validate")
+FUNCTIONS = (
+    *("compile", "deploy", "load_project", "plan", "quality", "validate"),
+    *("import_bundle", "import_jobs", "import_jobs_meta", "pull", "unpause"),
+)
 CLASSES = ("JobOrchestrator", "MetadataManager", "MetadataMonitor")
 ERRORS = ("ConfigError", "InvalidMetadata", "LakeflowJobMetaError", "OperationFailed", "PolicyRefused")
 DATA = (
     *("Compilation", "DeployResult", "Diagnostic", "GeneratedFile", "Location", "PlanResult", "PolicyViolation"),
-    *("Project", "Severity", "ValidationResult"),
+    *("CheckResult", "Import", "Project", "PullResult", "Severity", "Unpaused", "ValidationResult"),
 )
 
 CALLER = """\
@@ -92,6 +95,26 @@ class TestNames:
 
     def test_importing_the_package_imports_nothing_of_it(self):
         code = "import sys, lakeflow_job_meta; print([n for n in sys.modules if n.startswith('lakeflow_job_meta.')])"
+
+        assert run(code) == "[]\n"
+
+    @pytest.mark.parametrize(
+        ("name", "most"), [("ConfigError", 1), ("PolicyRefused", 1), ("Diagnostic", 12), ("Severity", 12)]
+    )
+    def test_a_small_public_class_does_not_load_the_rest(self, name, most):
+        code = (
+            f"import sys; from lakeflow_job_meta import {name}\n"
+            "print(len([n for n in sys.modules if n.startswith('lakeflow_job_meta.')]))"
+        )
+
+        assert int(run(code)) <= most
+
+    def test_no_public_class_loads_click_or_the_command_line(self):
+        code = (
+            "import sys, lakeflow_job_meta as package\n"
+            "[getattr(package, name) for name in dir(package)]\n"
+            "print([n for n in sys.modules if n.partition('.')[0] in ('click', 'databricks', 'deltalake', 'pyspark')])"
+        )
 
         assert run(code) == "[]\n"
 

@@ -281,6 +281,8 @@ class TestReading:
                 ("job_config", "description", "targets", "presets", "adopt", "formerly", "blueprint", "parameters")
             ),
             "source_parameters": None,
+            "quality": None,
+            "expect_no_rows": None,
         }
         assert second["source_id"] == "b"
         assert made.get_module_sources("nope") == []

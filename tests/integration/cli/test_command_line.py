@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,25 @@ class TestHelp:
         imported = {line.rsplit("|", 1)[1].strip().split(".")[0] for line in done.stderr.splitlines() if "|" in line}
         assert done.returncode == 0
         assert imported & HEAVY == set()
+
+    def test_help_loads_five_files_of_the_package_and_no_library_but_click(self):
+        code = (
+            "import sys; from lakeflow_job_meta.cli.main import main\n"
+            "main(['--help'])\n"
+            "print('loaded', *sorted(sys.modules))"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+        loaded = done.stdout.rpartition("\nloaded ")[2].split()
+        libraries = {each.partition(".")[0] for each in loaded} & {*packages_distributions()}
+
+        assert [each for each in loaded if each.startswith("lakeflow_job_meta")] == [
+            "lakeflow_job_meta",
+            "lakeflow_job_meta.cli",
+            "lakeflow_job_meta.cli.main",
+            "lakeflow_job_meta.cli.run",
+            "lakeflow_job_meta.errors",
+        ]
+        assert {each for each in libraries if each[0] != "_"} - {"lakeflow_job_meta"} == {"click"}
 
     def test_nothing_of_databricks_is_imported_to_generate_from_yaml(self, project):
         project.write("metadata/a.yml", module("a"))

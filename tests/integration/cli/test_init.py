@@ -27,6 +27,7 @@ from support.project_folder import REPOSITORY, ProjectFolder, Result, run_here
 pytest_plugins = ["support.workspace_fixtures"]
 
 BUNDLE = "bundle: {name: shop}\ninclude: [resources/*.yml]\n"
+INCLUDING = "bundle: {name: shop}\ninclude: [resources/*.yml, resources/jobs/*.yml]\n"
 
 
 @pytest.fixture
@@ -66,13 +67,19 @@ def delta(path: Path, **columns: list) -> Path:
     return path
 
 
+TOOLS = ("AGENTS.md", ".pre-commit-config.yaml", *(f".schemas/{name}.schema.json" for name in ("metadata", "project")))
+TOOL_FILES = (*TOOLS, ".vscode/settings.json")
+"""What every project has for coding agents, before commits, and for editors."""
+
+
 class TestANewProject:
     def test_is_written_into_the_folder_that_is_named_and_the_next_command_is_too(self, init, tmp_path):
         result = init("my pipelines")
 
         assert result.exit_code == 0
         assert result.stdout.splitlines() == [
-            f"create my pipelines/{name}" for name in ("databricks.yml", "job_meta.yml", "metadata/first.yml")
+            f"create my pipelines/{name}"
+            for name in ("databricks.yml", "job_meta.yml", "metadata/first.yml", *TOOL_FILES)
         ]
         assert result.stderr.splitlines() == [
             "First give the variable warehouse_id in my pipelines/databricks.yml a SQL warehouse; "
@@ -117,7 +124,38 @@ class TestANewProject:
 
         recipe = yaml.safe_load((tmp_path / "a" / ".github/workflows/jobs.yml").read_text())
         assert recipe["jobs"]["deploy"]["environment"] == "production"
-        assert {"run": "ljm deploy --target prod"}.items() <= recipe["jobs"]["deploy"]["steps"][-1].items()
+        assert recipe["jobs"]["deploy"]["steps"][-1]["run"].startswith("ljm deploy --target prod ")
+
+    def test_in_a_folder_of_a_repository_says_where_its_recipe_belongs(self, init, tmp_path):
+        (tmp_path / ".git").mkdir()
+
+        alone, inner = init("--ci", "github"), init("pipelines/sales", "--ci", "gitlab")
+
+        assert "Move" not in alone.stderr
+        advice = "Move .gitlab-ci.yml to the root of the repository, and let its steps run in pipelines/sales."
+        assert advice in inner.stderr.splitlines()
+
+    def test_has_what_ljm_editor_and_ljm_skill_give(self, init, tmp_path):
+        init("a", "--policies")
+        project = ProjectFolder.__new__(ProjectFolder)
+        project.path = tmp_path / "a"
+        before = everything(project.path)
+
+        assert project.ljm("editor").exit_code == 0
+        assert everything(project.path) == before
+        assert project.ljm("skill").stdout == project.read("AGENTS.md")
+
+    def test_leaves_what_a_new_repository_has_for_such_tools(self, init, tmp_path):
+        (tmp_path / ".vscode").mkdir()
+        (tmp_path / ".vscode/settings.json").write_text("{}")
+        (tmp_path / ".pre-commit-config.yaml").write_text("repos: []\n")
+
+        result = init()
+
+        assert result.exit_code == 0
+        assert "keep .vscode/settings.json" in result.stdout.splitlines()
+        assert (tmp_path / ".pre-commit-config.yaml").read_text() == "repos: []\n"
+        assert (tmp_path / ".vscode/settings.json").read_text() == "{}"
 
 
 class TestARefusal:
@@ -340,11 +378,13 @@ class TestABundleThatExists:
             "create job_meta.yml",
             "create metadata/first.yml",
             "create notebooks/first.py",
+            *(f"create {name}" for name in TOOL_FILES),
             "Add to databricks.yml:",
             "    include:",
             "      - resources/jobs/*.yml",
         ]
         assert (folder / "databricks.yml").read_text() == BUNDLE
+        (folder / "databricks.yml").write_text(INCLUDING)
         assert generated(folder) == ["first_pipeline"]
 
     @pytest.mark.parametrize("pattern", ["resources/jobs/*.yml", "resources/**/*.yml", "resources/*/*.yml"])
@@ -366,14 +406,17 @@ class TestABundleThatExists:
             "keep metadata/first.yml",
             "keep notebooks/first.py",
             "create policies.yml",
+            *(f"create {name}" for name in TOOL_FILES),
         ]
         assert "      - generated/jobs/*.yml" in result.stdout
         assert "    policies: policies.yml" in result.stdout
-        assert {**everything(folder), "policies.yml": b""} == {**before, "policies.yml": b""}
+        after = everything(folder)
+        assert {name: content for name, content in after.items() if name in before} == before
+        assert after.keys() - before.keys() == {"policies.yml", *TOOL_FILES}
 
     def test_lends_its_warehouse_and_its_target_for_production(self, init, folder):
         more = "variables: {sql_warehouse: {default: abc}}\ntargets: {a: {}, live: {mode: production}}\n"
-        (folder / "databricks.yml").write_text(BUNDLE + more)
+        (folder / "databricks.yml").write_text(INCLUDING + more)
 
         init("--from", "existing", "--policies")
 

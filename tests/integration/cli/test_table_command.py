@@ -92,7 +92,7 @@ class TestCreate:
         ljm("create")
         assert len(DeltaTable(ljm.folder).schema().fields) == 10
         result = ljm("create", "--optional-columns")
-        assert len(DeltaTable(ljm.folder).schema().fields) == 20
+        assert len(DeltaTable(ljm.folder).schema().fields) == 22
         assert "made" not in result.stderr
 
     def test_the_table_of_the_original_takes_the_insert_of_its_readme(self, project, workspace):

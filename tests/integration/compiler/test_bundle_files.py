@@ -74,7 +74,7 @@ class TestAFileThatCannotBeRead:
         assert problem == "databricks.yml:1:1: error: a file of a bundle holds keys with values [unreadable]"
 
     def test_is_reported_where_it_is_included(self, project):
-        project.write("databricks.yml", "bundle: {name: shop}\ninclude: [conf/*.yml]\n")
+        project.write("databricks.yml", "bundle: {name: shop}\ninclude: [conf/*.yml, resources/jobs/*.yml]\n")
         project.write("conf/good.yml", "variables: {a: {}}\n")
         project.write("conf/bad.yml", "variables: {\n")
 
@@ -105,7 +105,7 @@ class TestAFileThatCannotBeRead:
         ],
     )
     def test_one_that_the_databricks_cli_reads_is_fine(self, project, text):
-        project.write("databricks.yml", f"{START.replace('resources/jobs', 'conf')}")
+        project.write("databricks.yml", START.replace("[", "[conf/*.yml, "))
         project.write("conf/more.yml", text)
 
         assert problems(project) == []
@@ -128,7 +128,7 @@ class TestWhatTheBundleDeclares:
 
     def test_beyond_the_limit_of_a_file_is_reported(self, project, monkeypatch):
         monkeypatch.setattr(bundle, "MAX_BYTES", 40)
-        project.write("databricks.yml", "bundle: {name: shop}\ninclude: [conf/*.yml]\n")
+        project.write("databricks.yml", "bundle: {name: shop}\ninclude: [conf/*.yml, resources/jobs/*.yml]\n")
         for name in "ab":
             project.write(f"conf/{name}.yml", "variables: {a: {default: small}}\n")
 

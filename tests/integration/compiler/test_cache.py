@@ -17,9 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from lakeflow_job_meta._internal.hashing import DIGEST_BYTES
 from lakeflow_job_meta.compiler.cache import cache, key
 from lakeflow_job_meta.compiler.cache.codec import CacheContent, decode, encode
+from lakeflow_job_meta.compiler.cache.key import cache_key
 from lakeflow_job_meta.compiler.result import UnitResult
+from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.jobs import in_targets
 from lakeflow_job_meta.jobs.units import ModuleNames
@@ -29,6 +32,7 @@ from support.project_folder import BUNDLE, ProjectFolder, compile_loaded, module
 from support.tables import row, write_table
 
 CACHE = ".lakeflow-job-meta/cache/results"
+KEY = bytes(range(20))
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +62,17 @@ def compiled(monkeypatch) -> list[str]:
 
     monkeypatch.setattr(in_targets, "build_job", build)
     return names
+
+
+def key_of(content: bytes) -> bytes:
+    """The key of a cache file, which stands behind the checksum."""
+    start = content.index(b"\n") + 1 + 2 * DIGEST_BYTES
+    return bytes.fromhex(content[start : start + 2 * DIGEST_BYTES].decode())
+
+
+def stored_in(project: ProjectFolder) -> CacheContent:
+    loaded = load_project(project.path)
+    return decode((project.path / CACHE).read_bytes(), cache_key(loaded, read_bundle_declarations(loaded)))
 
 
 class TestWhatIsRemembered:
@@ -249,7 +264,9 @@ class TestDamage:
             lambda content: content[: len(content) // 2],
             lambda content: content.replace(b"Workspace", b"workspace"),
             lambda content: b"SQLite format 3\0" + content,
-            lambda content: encode(CacheContent({"x": UnitResult((ModuleNames("a", "a"),), {}, ())}, {})),
+            lambda content: encode(
+                CacheContent({"x": UnitResult((ModuleNames("a", "a"),), {}, ())}, {}), key_of(content)
+            ),
         ],
         ids=["empty", "cut", "changed", "foreign", "without what is needed"],
     )
@@ -261,25 +278,25 @@ class TestDamage:
         done = project.ljm("generate", "--check")
 
         assert (done.exit_code, done.problems, project.generated()) == (0, [], right)
-        assert len(decode(path.read_bytes()).results) == 3
+        assert len(stored_in(project).results) == 3
 
     @settings(max_examples=examples(200))
     @given(st.binary(max_size=300), st.randoms(use_true_random=False))
     def test_no_content_of_the_cache_makes_a_run_fail(self, content: bytes, chance: random.Random):
         good = bytearray(
-            encode(CacheContent({"k": UnitResult((ModuleNames("a", "a"),), {"jobs/a.yml": "é"}, ())}, {"t": None}))
+            encode(CacheContent({"k": UnitResult((ModuleNames("a", "a"),), {"jobs/a.yml": "é"}, ())}, {"t": None}), KEY)
         )
         good[chance.randrange(len(good))] ^= 1 + chance.randrange(255)
 
-        assert decode(content) == CacheContent()
-        assert decode(bytes(good)) == CacheContent()
+        assert decode(content, KEY) == CacheContent()
+        assert decode(bytes(good), KEY) == CacheContent()
 
     @pytest.mark.parametrize(
         "path", ["../x", "jobs/../../x.yml", "/etc/passwd", "jobs/a/b.yml", "jobs/.a.yml", "sql/a.sql", "jobs/a.yml\n"]
     )
     def test_the_cache_cannot_name_a_file_elsewhere(self, path):
         assert (
-            decode(encode(CacheContent({"k": UnitResult((ModuleNames("a", "a"),), {path: "x"}, ())}, {})))
+            decode(encode(CacheContent({"k": UnitResult((ModuleNames("a", "a"),), {path: "x"}, ())}, {}), KEY), KEY)
             == CacheContent()
         )
 
@@ -292,7 +309,12 @@ class TestDamage:
         )
         stored = CacheContent({"k": result, "l": result}, {"mine.yml.j2": "d", "gone": None})
 
-        assert decode(encode(stored)) == stored
+        assert decode(encode(stored, KEY), KEY) == stored
+
+    def test_the_cache_gives_nothing_for_another_key(self):
+        stored = CacheContent({"k": UnitResult((ModuleNames("a", "a"),), {"jobs/a.yml": "x"})})
+
+        assert decode(encode(stored, KEY), bytes(20)) == CacheContent()
 
 
 class TestWhereItCannotBeWritten:
@@ -350,7 +372,7 @@ def test_two_runs_at_once_leave_a_whole_cache(project):
             for _ in range(3)
         ]
         assert [run.wait(timeout=60) for run in runs] == [0, 0, 0]
-        assert len(decode((project.path / CACHE).read_bytes()).results) == 3
+        assert len(stored_in(project).results) == 3
 
 
 def _source(config: str) -> str:
@@ -549,7 +571,7 @@ class Edits(RuleBasedStateMachine):
         found = project.compile()
         yield from (sorted(found.files.items()), found.diagnostics, found.kept_jobs, found.kept_labels, found.modules)
         yield from (found.summaries, found.bundles, found.jobs.names)
-        yield [(job.key, job.settings, job.sql_files, job.module.origin.path) for job in found.jobs]
+        yield [(job.key, job.settings, job.files, job.module.origin.path) for job in found.jobs]
         yield [(reading.source, reading.version, reading.is_unreadable) for reading in (*found.missing, *found.present)]
 
     def teardown(self) -> None:

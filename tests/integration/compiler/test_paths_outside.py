@@ -49,7 +49,17 @@ def test_a_path_outside_says_the_same_whether_there_is_a_file_or_not(project, lo
         f"metadata/sales.yml:6:48: error: {shown!r} is outside the project, which is all that is deployed; move it "
         "there, or name its folder below 'sync: {paths: [...]}' in databricks.yml [missing-file]"
     )
-    assert looked_at == []
+    assert [each for each in looked_at if os.path.normpath(project.path / each) != str(project.path / each)] == []
+
+
+@pytest.mark.parametrize("path", ["../notebooks/a.py", "../../notebooks/a.py", "./../notebooks/a.py"])
+def test_a_path_that_was_written_from_another_folder_is_told_the_one_from_the_project(project, path):
+    project.write("notebooks/a.py", NOTEBOOK)
+
+    (problem,) = project.problems(module(notebook=path))
+
+    assert problem.startswith(f"metadata/sales.yml:6:48: error: {os.path.normpath(path)!r} is outside the project, ")
+    assert problem.endswith("whose folder paths are relative to; did you mean 'notebooks/a.py'? [missing-file]")
 
 
 @pytest.mark.parametrize("synced", ["[., ../shared]", "['../..']", "[../../shop/shared/src]"])
@@ -63,7 +73,7 @@ def test_a_file_in_a_folder_that_the_bundle_takes_along_is_looked_at_as_any_othe
 
 
 def test_a_target_or_an_included_file_may_name_such_a_folder_too(project):
-    project.write("databricks.yml", "bundle: {name: x}\ninclude: [conf/more.yml]\n")
+    project.write("databricks.yml", "bundle: {name: x}\ninclude: [conf/more.yml, resources/jobs/*.yml]\n")
     project.write("conf/more.yml", "targets: {dev: {sync: {paths: [../../shared]}}}\n")
     project.write("../shared/a.py", NOTEBOOK)
     assert project.problems(module(notebook="../shared/a.py")) == []

@@ -235,9 +235,29 @@ class TestDryRun:
         result = deployed.deploy_well("--dry-run")
 
         assert "The plan passed: 1 job created or changed" in result.stderr
-        assert result.stdout == ""
         assert deployed.changes == {}
         assert "four" not in deployed.record()
+
+    def test_a_dry_run_says_which_jobs_would_change_and_how(self, deployed):
+        deployed.module("two", notebook="/Workspace/new")
+        deployed.module("four")
+
+        result = deployed.deploy_well("--dry-run")
+
+        assert result.stdout.splitlines() == [
+            "In the workspace: 1 to create, 1 to update.",
+            "+ four: create",
+            "~ two: update",
+            "    tasks[task_key='a'].notebook_task.notebook_path: '/Workspace/a' -> '/Workspace/new'",
+        ]
+
+    def test_a_dry_run_with_nothing_to_deploy_lists_no_job(self, deployed):
+        assert deployed.deploy_well("--dry-run").stdout == ""
+
+    def test_a_dry_run_in_json_is_json_alone(self, deployed):
+        deployed.module("four")
+
+        assert json.loads(deployed.deploy_well("--dry-run", "--format", "json").stdout) == []
 
     def test_a_dry_run_is_refused_as_the_deployment_would_be(self, deployed):
         deployed.remove("two")

@@ -23,7 +23,7 @@ from support.in_process import started_in
 from support.many_bundles import ROOT, SHARED
 from support.project_folder import module
 from support.slow import few
-from support.tables import row
+from support.tables import row, write_table
 
 NAMED_A = module("new").replace("    sources:", "    job_config: {name: a}\n    sources:")
 
@@ -123,6 +123,66 @@ class TestTheBundleHasLostAJob:
 
         assert deployed.changes == {"create": 1}
         assert deployed.workspace.jobs.names() == ["a", "b"]
+
+
+def check_out_anew(world: World) -> None:
+    for folder in (".databricks", ".lakeflow-job-meta", "resources", "bundles"):
+        shutil.rmtree(world.project.path / folder, ignore_errors=True)
+
+
+def under_another_root(world: World) -> None:
+    text = world.project.read("databricks.yml")
+    root = "/Workspace/Shared/elsewhere/${bundle.target}"
+    world.project.write("databricks.yml", f"{text}workspace: {{root_path: '{root}'}}\n")
+
+
+def under_another_name(world: World) -> None:
+    text = world.project.read("databricks.yml")
+    world.project.write("databricks.yml", text.replace("name: test", "name: renamed"))
+
+
+OUT_OF_SIGHT = {
+    "another root path": under_another_root,
+    "another name": under_another_name,
+    "a lost state": lose_state,
+}
+
+
+@pytest.fixture(scope="module", params=COMMANDS)
+def of_table(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeptWorld]:
+    folder = tmp_path_factory.mktemp("recorded")
+    with new_world(request.param, folder) as world:
+        world.project.write("job_meta.yml", f"metadata: [{{delta: '{folder}/control'}}]\n")
+        write_table(folder / "control", [row("x", "a"), row("x", "b")])
+        world.deploy_well()
+        yield KeptWorld(world)
+
+
+class TestARecordedJobWhoseStateIsOutOfSight:
+    """The record of a control table is in the workspace: a fresh checkout has it, and nothing else."""
+
+    @pytest.mark.parametrize("lose", OUT_OF_SIGHT.values(), ids=OUT_OF_SIGHT)
+    def test_is_refused_under_whatever_name_it_has_by_now(self, of_table: KeptWorld, lose):
+        deployed = of_table.restored()
+        job_id = deployed.job_id("a")
+        deployed.workspace.jobs.edit(job_id, name="renamed by hand", deployment=None, tasks=[])
+        check_out_anew(deployed)
+        lose(deployed)
+
+        assert_refused(deployed, f"a: job {job_id} ('renamed by hand'), which is recorded for this module")
+        assert f"b: job {deployed.job_id('b')} ('b'), which is recorded for this module" in deployed.deploy().stderr
+
+
+class TestAnotherRootPathWithoutARecord:
+    def test_of_another_login_is_refused(self, deployed: World):
+        check_out_anew(deployed)
+        text = deployed.project.read("databricks.yml")
+        root = "/Workspace/Users/colleague@example.com/.bundle/${bundle.name}/${bundle.target}"
+        deployed.project.write("databricks.yml", f"{text}workspace: {{root_path: '{root}'}}\n")
+
+        assert_refused(
+            deployed, f"a: job {deployed.job_id('a')} ('a'), which has the same tasks and is of the bundle at"
+        )
 
 
 class TestNoTwin:
@@ -328,17 +388,13 @@ class TestManyBundles:
                 world.module(name)
             yield world
 
-    def check_out_anew(self, world: World) -> None:
-        for folder in (".databricks", ".lakeflow-job-meta", "resources", "bundles"):
-            shutil.rmtree(world.project.path / folder, ignore_errors=True)
-
     def split(self, world: World) -> None:
         world.project.write("databricks.yml", ROOT)
         world.project.write("job_meta.yml", "metadata: [{yaml: metadata/}]\nbundles: {jobs_per_bundle: 1}\n")
 
     def test_that_were_one_before_create_no_job_again(self, world: World):
         world.deploy_well()
-        self.check_out_anew(world)
+        check_out_anew(world)
         self.split(world)
 
         assert_refused(world, f"a: job {world.job_id('a')} ('a'), which has the same tasks and is of the bundle at")
@@ -347,7 +403,7 @@ class TestManyBundles:
         root = world.project.read("databricks.yml")
         self.split(world)
         world.deploy_well()
-        self.check_out_anew(world)
+        check_out_anew(world)
         (world.project.path / "job_meta.yml").unlink()
         world.project.write("databricks.yml", root)
 

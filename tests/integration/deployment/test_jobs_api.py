@@ -145,10 +145,44 @@ class TestWhichJobIsOurs:
         site.known = {"sales": str(other["job_id"])}
         site.module("sales")
 
-        assert site.deploy() == []
+        with pytest.raises(PolicyRefused) as refused:
+            site.deploy()
+
+        assert f"sales: job {other['job_id']} ('theirs'), which is recorded for this module" in str(refused.value)
+        (violation,) = refused.value.violations
+        assert "`adopt: {dev: ID}` in its module" in violation.remedy
+        assert "if it is another job, run again with --allow-duplicates" in violation.remedy
+        assert site.changes() == {}
+        assert site.workspace.jobs.by_name("theirs").settings == {"name": "theirs"}
+
+    def test_a_person_may_say_that_the_recorded_job_is_another_one(self, site):
+        other = site.connection.client().api_client.do("POST", "/api/2.2/jobs/create", body={"name": "theirs"})
+        site.changes()
+        site.known = {"sales": str(other["job_id"])}
+        site.module("sales")
+
+        assert site.deploy(doubling=True) == []
 
         assert site.changes() == {"create": 1}
         assert site.workspace.jobs.by_name("theirs").settings == {"name": "theirs"}
+        assert site.known == {"sales": str(site.id_of("sales"))}
+
+    def test_a_recorded_job_that_lost_its_tags_and_its_name_is_not_created_again(self, two_jobs):
+        job_id = two_jobs.id_of("sales")
+        two_jobs.workspace.jobs.edit(job_id, tags={}, name="renamed by hand")
+
+        with pytest.raises(PolicyRefused, match=f"sales: job {job_id} .'renamed by hand'., which is recorded"):
+            two_jobs.deploy()
+
+        assert two_jobs.changes() == {}
+
+    def test_a_recorded_job_that_is_by_its_tags_another_modules_is_no_twin(self, two_jobs):
+        two_jobs.module("third")
+        two_jobs.known = {**two_jobs.known, "third": two_jobs.known["stock"]}
+
+        assert two_jobs.deploy() == []
+
+        assert two_jobs.changes() == {"create": 1}
 
     def test_a_recorded_job_of_the_same_name_without_tags_gets_no_twin(self, two_jobs):
         two_jobs.workspace.jobs.edit(two_jobs.id_of("sales"), tags={})

@@ -12,6 +12,7 @@ import pytest
 from support.deployments import COMMANDS, KeptWorld, World, new_world
 from support.many_bundles import ROOT, SHARED
 from support.project_folder import module
+from support.slow import few
 
 
 @pytest.fixture(scope="module", params=COMMANDS)
@@ -40,6 +41,27 @@ def saying(text: str, **lines: object) -> str:
     """Returns the text of a module that says something more."""
     more = "".join(f"    {name}: {value}\n" for name, value in lines.items())
     return text.replace("    sources:", f"{more}    sources:")
+
+
+def killed_at_bind(world: World, moment: str) -> None:
+    """Kills a deployment before or after the bundle is given a job under its new key."""
+    call = '"$CLI" "$@" >&2;' if moment == "after" else ""
+    world.disturb(f'[ "$3" != bind ] || {{ export DATABRICKS_BUNDLE_ROOT="$ROOT"; {call} kill -9 $PPID; exit 1; }}')
+    with world.start("deploy", "-t", "dev") as process:
+        process.wait(60)
+    assert process.returncode == -9
+    world.disturb("")
+
+
+def check_out_anew(world: World) -> None:
+    """Takes away all that a fresh checkout does not have, the record of jobs included."""
+    for folder in (".databricks", ".lakeflow-job-meta", "resources"):
+        shutil.rmtree(world.project.path / folder, ignore_errors=True)
+
+
+def renames_noted(world: World) -> list[tuple[str, str]]:
+    tree = world.workspace.tree
+    return [(path, tree.read(path).decode()) for path in list(tree.paths()) if path.endswith("_renames.json")]
 
 
 class TestAModuleThatIsRenamed:
@@ -169,6 +191,53 @@ class TestAModuleThatIsRenamed:
 
         assert deployed.job_id("stock_levels") == job_id
         assert deployed.workspace.jobs.names() == ["other", "stock_levels"]
+
+    @pytest.mark.parametrize("moment", ["before", *few([], ["after"])])
+    def test_killed_at_the_bind_it_is_gone_on_with_by_a_checkout_that_knows_nothing(self, deployed: World, moment: str):
+        job_id = deployed.job_id("stock")
+        rename(deployed, "stock", "stock_levels")
+        killed_at_bind(deployed, moment)
+        check_out_anew(deployed)
+
+        result = deployed.deploy("--overwrite-drift") if moment == "after" else deployed.deploy_well()
+
+        assert result.exit_code == 0, result.stderr
+        assert deployed.job_id("stock_levels") == job_id
+        assert deployed.workspace.jobs.names() == ["other", "stock_levels"]
+        assert "create" not in deployed.changes
+        if moment == "before":
+            assert [text for _, text in renames_noted(deployed)] == ["{}"]
+
+    def test_whose_note_in_the_workspace_is_lost_too_is_refused_with_the_id(self, deployed: World):
+        job_id = deployed.job_id("stock")
+        rename(deployed, "stock", "stock_levels")
+        killed_at_bind(deployed, "before")
+        check_out_anew(deployed)
+        ((path, _),) = renames_noted(deployed)
+        deployed.workspace.tree.remove(path)
+        deployed.forget()
+
+        result = deployed.deploy()
+
+        assert result.exit_code == 3, result.stderr
+        assert (
+            f"stock_levels: job {job_id} ('stock'), which this bundle has deployed under an earlier name"
+            in result.stderr
+        )
+        assert "`adopt: {dev: ID}`" in result.stderr
+        assert deployed.changes == {}
+
+    def test_is_not_begun_where_it_cannot_be_noted_in_the_workspace(self, deployed: World):
+        rename(deployed, "stock", "stock_levels")
+        deployed.disturb('[ "$1 $2" = "workspace import" ] && echo "Error: no room" >&2 && exit 1')
+
+        result = deployed.deploy()
+
+        assert result.exit_code == 1
+        assert "`databricks workspace import` failed: no room" in result.stderr
+        assert "deployment" not in deployed.calls
+        assert deployed.changes == {}
+        assert sorted(deployed.project.generated()) == ["jobs/other.yml", "jobs/stock.yml"]
 
     def test_a_deployment_that_fails_after_it_keeps_the_new_files_and_the_next_one_goes_on(self, deployed: World):
         job_id = deployed.job_id("stock")

@@ -204,3 +204,19 @@ def test_a_job_that_may_be_somebody_elses_is_taken_over_by_a_line_in_its_module(
 
     assert two.id_of("stock") == job_id
     assert two.workspace.jobs.names() == ["other", "stock"]
+
+
+def test_a_recorded_job_without_tags_and_name_is_refused_and_taken_over_by_the_line_it_names(two: Site):
+    job_id = two.id_of("stock")
+    two.workspace.jobs.edit(job_id, tags={}, name="somebody renamed it")
+    two.changes()
+
+    with pytest.raises(PolicyRefused, match=f"stock: job {job_id} "):
+        deployed(two)
+    assert two.changes() == {}
+    say(two, "stock", f"adopt: {{dev: {job_id}}}")
+
+    assert deployed(two, overwriting=True).all_problems == ()
+
+    assert two.id_of("stock") == job_id
+    assert two.workspace.jobs.names() == ["other", "stock"]

@@ -55,7 +55,8 @@ class SqlFile(SnapshotFile):
 def shop(project) -> ProjectFolder:
     """The examples in a project of their own."""
     shutil.copytree(EXAMPLES, project.path / "examples", ignore=shutil.ignore_patterns("resources", "*.py[co]"))
-    shutil.copyfile(REPOSITORY / "databricks.yml", project.path / "databricks.yml")
+    bundle = (REPOSITORY / "databricks.yml").read_text(encoding="utf-8")
+    project.write("databricks.yml", bundle.replace("- examples/resources/jobs/", "- resources/jobs/"))
     project.write("job_meta.yml", "metadata: [{yaml: examples/metadata_examples.yaml}]\n" + DEFAULTS)
     return project
 
@@ -91,9 +92,7 @@ class TestGenerated:
 
 class TestRows:
     def test_a_control_table_gives_the_same_jobs_as_the_yaml(self, shop):
-        from_yaml = {
-            job.key: (_any_order(job.settings), sorted(map(str, job.sql_files))) for job in shop.compile().jobs
-        }
+        from_yaml = {job.key: (_any_order(job.settings), sorted(map(str, job.files))) for job in shop.compile().jobs}
         lines = (EXAMPLES / "control_table_rows.jsonl").read_text(encoding="utf-8").splitlines()
         write_table(shop.path / "etl_control", map(json.loads, lines))
         shop.write("job_meta.yml", "metadata: [{delta: etl_control}]\n" + DEFAULTS)
@@ -101,7 +100,7 @@ class TestRows:
         compilation = shop.compile()
 
         assert [str(problem) for problem in compilation.diagnostics] == []
-        from_rows = {job.key: (_any_order(job.settings), sorted(map(str, job.sql_files))) for job in compilation.jobs}
+        from_rows = {job.key: (_any_order(job.settings), sorted(map(str, job.files))) for job in compilation.jobs}
         assert from_rows == {key: from_yaml[key] for key in from_rows}
         assert {"bronze_to_silver", "ingestion_and_validation", "data_freshness"} <= set(from_rows)
 

@@ -277,7 +277,22 @@ class TestWhere:
     def test_a_file_that_is_not_there_is_wrong_usage(self, project):
         result = importing(project, "resources/nowhere.yml")
         assert result.exit_code == 2
-        assert "nowhere.yml" in result.stderr
+        assert "resources/nowhere.yml' cannot be read: No such file or directory." in result.stderr
+        assert "The jobs of this bundle stand in 'databricks.yml'" in result.stderr
+        assert "name files, folders or globs of these" in result.stderr
+
+    def test_a_folder_without_files_of_a_bundle_is_wrong_usage_with_the_same_way_out(self, project):
+        project.write("notes/a.txt", "")
+        result = importing(project, str(project.path / "notes"))
+        assert result.exit_code == 2
+        assert "notes' names no file of a bundle, which are YAML or JSON. The jobs of this bundle" in result.stderr
+
+    def test_a_project_of_many_bundles_says_how_its_jobs_come_in(self, project):
+        project.write("job_meta.yml", "bundles: {jobs_per_bundle: 1}\n")
+        result = bundle_of(project, JOB)
+        assert result.exit_code == 2
+        for way in ("Leave 'bundles:' out", "ljm bundles move", "bundle deployment unbind KEY", "ljm import jobs ID"):
+            assert way in result.stderr
 
     def test_a_file_outside_the_project_is_none_of_its_files(self, project, tmp_path):
         outside = tmp_path / "outside.yml"

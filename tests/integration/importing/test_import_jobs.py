@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from fakes.workspace import FakeWorkspace
+from fakes.workspace import FakeWorkspace, Fault, FaultKind
+from lakeflow_job_meta import deploy
+from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.deployment.jobs_api.client import JobsClient
 from lakeflow_job_meta.text.yaml_reader import read_yaml
 from lakeflow_job_meta.workspace.client import Workspace
@@ -213,3 +215,35 @@ class TestWorkspaceOfTheTarget:
             result = project.ljm("import", "jobs", "1", "--to", "elsewhere")
         assert result.exit_code == 2
         assert "does not read 'elsewhere'" in result.stderr
+
+
+class TestPermissions:
+    def test_that_were_given_on_the_job_come_along_with_its_owner(self, live):
+        job_id = live.job("shared", permissions=[{"level": "CAN_VIEW", "group_name": "users"}])
+        result = live.run(str(job_id))
+        assert result.exit_code == 0, result.stderr
+        owner = {"level": "IS_OWNER", "user_name": "someone@example.com"}
+        shared = {"level": "CAN_VIEW", "group_name": "users"}
+        assert live.generated("shared")["permissions"] == [shared, owner]
+
+    def test_of_the_owner_and_inherited_ones_alone_are_no_setting(self, live):
+        live.run(str(live.job("mine")))
+        assert "permissions" not in live.generated("mine")
+
+    def test_that_may_not_be_read_are_named_and_the_job_comes_without_them(self, live):
+        job_id = live.job("shared", permissions=[{"level": "CAN_VIEW", "group_name": "users"}])
+        path = f"/api/2.0/permissions/jobs/{job_id}"
+        live.workspace.faults.add(Fault("GET", path, FaultKind.FORBIDDEN, times=9))
+        result = live.run(str(job_id))
+        assert result.exit_code == 0, result.stderr
+        assert f"job {job_id}: its permissions are not known, and so are not in its module: " in result.stderr
+        assert "permissions" not in live.generated("shared")
+
+    def test_that_were_imported_are_no_change_when_the_job_is_taken_over(self, live, connection):
+        job_id = live.job("shared", permissions=[{"level": "CAN_VIEW", "group_name": "users"}])
+        live.run(str(job_id), "-t", "dev")
+        project = load_project(live.project.path)
+        live.workspace.jobs.writes.clear()
+        result = deploy(project, "dev", backend="jobs-api", workspace=connection)
+        assert result.all_problems == ()
+        assert dict(live.workspace.jobs.writes) == {"reset": 1}

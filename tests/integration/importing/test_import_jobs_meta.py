@@ -136,9 +136,12 @@ def test_its_control_table_becomes_the_same_modules_with_the_ids_of_the_jobs(pro
     write_table(project.path / "etl", rows, {**dict.fromkeys(rows[0], TEXT), "disabled": arrow.DataType.bool()})
     ids = [{"resource_id": "load-orders", "job_id": 123, "job_name": "Load orders"}]
     write_table(project.path / "etl_jobs", ids, {"resource_id": TEXT, "job_id": LONG, "job_name": TEXT})
-    result = importing(project, str(project.path / "etl"))
+    result = importing(project, str(project.path / "etl"), "-t", "prod")
     assert result.exit_code == 0, result.stderr
     assert project.read("metadata/imported/load-orders.yml").startswith("# Job 123 of lakeflow-jobs-meta\n")
+    (module,) = read_yaml(project.read("metadata/imported/load-orders.yml")).value["modules"]
+    assert module["adopt"] == {"prod": 123}
+    assert "adopt" not in project.read("metadata/imported/plain.yml")
     assert not project.read("metadata/imported/plain.yml").startswith("#")
     check_jobs(project)
 

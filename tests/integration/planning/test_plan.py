@@ -163,6 +163,44 @@ class TestCheck:
         assert generated.ljm("plan", "--check").exit_code == 0
 
 
+class TestDeletions:
+    def test_that_nobody_has_allowed_are_told_with_what_would_allow_them(self, generated):
+        (generated.path / "metadata/stock.yml").unlink()
+
+        text, markdown, told = (generated.ljm("plan", "--format", form) for form in ("text", "markdown", "json"))
+
+        assert text.stdout.splitlines()[-1] == (
+            "`ljm deploy` refuses to delete 1 job. If that is meant, job_meta.yml says `deploy: {removed: [stock]}`."
+        )
+        assert "**`ljm deploy` refuses to delete 1 job.**" in markdown.stdout
+        lines = markdown.stdout.partition("```yaml\n")[2].partition("```")[0]
+        assert json.loads(told.stdout)["refused"] == ["stock"]
+        generated.write("job_meta.yml", lines)
+        assert json.loads(generated.ljm("plan", "--format", "json").stdout)["refused"] == []
+
+    @pytest.mark.parametrize(
+        "deploy", ["removed: [stock]", "max_deletes: 1", "removed: [{module: stock, keep_job: true}]"]
+    )
+    def test_that_the_project_file_allows_are_told_as_any_other_change(self, generated, deploy):
+        (generated.path / "metadata/stock.yml").unlink()
+        generated.write("job_meta.yml", f"deploy: {{{deploy}}}\n")
+
+        assert generated.ljm("plan").stdout.splitlines()[-1] == (
+            "0 jobs to create, 0 to change, 1 to delete, 1 unchanged."
+        )
+
+    def test_of_very_many_the_first_are_named(self, project):
+        many = "".join(module(f"m{number:02}").removeprefix("modules:\n") for number in range(25))
+        project.write("metadata/many.yml", f"modules:\n{many}")
+        project.ljm("generate")
+        project.write("metadata/many.yml", module("m00"))
+
+        shown = project.ljm("plan").stdout.splitlines()[-1]
+
+        assert shown.startswith("`ljm deploy` refuses to delete 24 jobs.")
+        assert shown.endswith("m19, m20, ...]}`.")
+
+
 # Git --------------------------------------------------------------------------------------------------------------
 
 
@@ -254,6 +292,28 @@ class TestAgainst:
         assert (result.exit_code, result.stdout) == (2, "")
         assert "is no git revision" in result.stderr
         assert committed.everything() == before
+
+    @pytest.mark.parametrize(
+        ("variable", "advice"),
+        [
+            ("GITHUB_ACTIONS", "give actions/checkout `fetch-depth: 0`, or run `git fetch --unshallow`."),
+            ("TF_BUILD", "give the step `checkout: self` `fetchDepth: 0`, or run `git fetch --unshallow`."),
+            ("GITLAB_CI", 'give the job the variable `GIT_DEPTH: "0"`, or run `git fetch --unshallow`.'),
+            ("NO_CI", "this clone is shallow and has the newest commits alone: run `git fetch --unshallow`."),
+        ],
+    )
+    def test_a_shallow_clone_is_told_to_fetch_more_in_the_words_of_its_ci(self, committed, tmp_path, variable, advice):
+        commit(committed.write("a.txt", "a").parent, "two")
+        git(tmp_path, "clone", "-q", "--depth", "1", f"file://{committed.path}", "shallow")
+        clone = ProjectFolder(tmp_path / "shallow")
+
+        result = clone.inside("plan", "--against", "HEAD~1", **{variable: "True"})
+
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert result.stderr.startswith("error: git cannot show that revision: fatal: ")
+        assert result.stderr.endswith(f"{advice}\n")
+        git(clone.path, "fetch", "-q", "--unshallow")
+        assert clone.ljm("plan", "--against", "HEAD~1").exit_code == 0
 
     def test_without_a_repository_it_says_so(self, generated, monkeypatch):
         monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(generated.path.parent))

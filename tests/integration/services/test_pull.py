@@ -18,6 +18,8 @@ from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.planning.model import Action, BundlePlan, FieldChange, ResourceChange
 from lakeflow_job_meta.services.pull import Pull, apply_pull, plan_pull
 from lakeflow_job_meta.sources.open import open_table_source
+from lakeflow_job_meta.tables.delta import DeltaFiles
+from lakeflow_job_meta.tables.store import Snapshot
 from support.deployments import COMMANDS, KeptWorld, World, new_world
 from support.project_folder import ProjectFolder, compile_loaded
 
@@ -400,6 +402,30 @@ class TestRows:
             "was read; run again"
         )
         assert cells(rows) == before
+
+    def test_a_cell_that_somebody_changes_after_the_last_look_stays_and_what_else_is_in_its_row(
+        self, rows: ProjectFolder, monkeypatch: pytest.MonkeyPatch
+    ):
+        pull = pull_of(rows, "tasks[task_key='load'].timeout_seconds", 40)
+        look = DeltaFiles.read
+        looks: list[object] = []
+
+        def look_and_change(table: DeltaFiles, *arguments: object, **more: object) -> Snapshot:
+            found = look(table, *arguments, **more)
+            looks.append(found)
+            if len(looks) == 1:
+                rows.write("rows.yml", ROWS.replace("timeout_seconds: 30", "timeout_seconds: 31"))
+                monkeypatch.setattr(DeltaFiles, "read", look)
+                rows.ljm("table", "load", str(rows.path / "rows.yml"))
+            return found
+
+        monkeypatch.setattr(DeltaFiles, "read", look_and_change)
+        project = load_project(rows.path)
+
+        (left,) = apply_pull(project, pull)
+
+        assert left.endswith("not applied: it has changed since it was read; run again")
+        assert json.loads(cells(rows)["load"]["transformation_config"])["timeout_seconds"] == 31
 
     def test_all_edits_of_one_table_are_one_commit(self, rows: ProjectFolder):
         fields = [

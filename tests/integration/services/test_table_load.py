@@ -109,7 +109,7 @@ def jobs(modules: Iterable[RawModule], project: Project) -> dict[str, str]:
     )
     compilation = compile_snapshots(project, read_bundle_declarations(project), [reading])
     assert [str(problem) for problem in compilation.errors] == []
-    return {job.key: json.dumps([job.settings, job.sql_files], sort_keys=True, default=str) for job in compilation.jobs}
+    return {job.key: json.dumps([job.settings, job.files], sort_keys=True, default=str) for job in compilation.jobs}
 
 
 def modules_in(rows: Iterable[Row]) -> tuple[RawModule, ...]:

@@ -1,4 +1,4 @@
-"""What other tools get to read: every field of a diagnostic, in JSON, SARIF and GitHub's annotations."""
+"""What other tools get to read: every field of a diagnostic, in JSON, SARIF, and what GitHub, Azure and GitLab show."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import json
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lakeflow_job_meta.diagnostics import formats
-from lakeflow_job_meta.diagnostics.formats import as_github, as_json, as_sarif
+from lakeflow_job_meta.diagnostics.formats import as_azure, as_github, as_gitlab, as_json, as_sarif
 from lakeflow_job_meta.diagnostics.model import (
     DOCUMENTATION,
     Diagnostic,
@@ -164,6 +166,64 @@ class TestGithub:
             "::warning title=placeholder::t[module_name=a].b:1:2: x, y: 100%25%0A",
             "::error title=unreadable,file=metadata/b.yml::cannot be read",
         ]
+
+
+class TestAzure:
+    def test_a_problem_in_a_file_is_an_issue_at_its_start(self):
+        assert as_azure([IN_FILE]) == (
+            "##vso[task.logissue type=error;sourcepath=metadata/a.yml;linenumber=7;columnnumber=9;code=unknown-field]"
+            + IN_FILE.message
+        )
+
+    def test_a_problem_elsewhere_has_its_place_in_the_message(self):
+        assert as_azure([IN_ROW, OF_FILE]).split("\n") == [
+            "##vso[task.logissue type=warning;code=placeholder]t[module_name=a].b:1:2: x, y: 100%AZP25%0A",
+            "##vso[task.logissue type=error;sourcepath=metadata/b.yml;code=unreadable]cannot be read",
+        ]
+
+    @given(path=st.text(min_size=1), message=st.text())
+    def test_no_text_ends_a_command_and_the_agent_reads_what_was_meant(self, path, message):
+        line = as_azure([replace(IN_FILE, location=Location(path), message=message)])
+
+        # As the agent reads it: src/Microsoft.VisualStudio.Services.Agent/CommandManager of azure-pipelines-agent.
+        head, _, told = line.partition("]")
+        fields = dict(each.split("=", 1) for each in head.split(" ", 1)[1].split(";"))
+        assert "\n" not in line
+        assert "\r" not in line
+        assert (unescaped(fields["sourcepath"]), unescaped(told)) == (path, message)
+
+
+def unescaped(text: str) -> str:
+    for written, meant in {"%3B": ";", "%0D": "\r", "%0A": "\n", "%5D": "]", "%AZP25": "%"}.items():
+        text = text.replace(written, meant)
+    return text
+
+
+class TestGitlab:
+    def test_a_problem_in_a_file_is_an_issue_of_its_line(self):
+        (issue,) = json.loads(as_gitlab([IN_FILE]))
+        fingerprint = issue.pop("fingerprint")
+        assert issue == {
+            "description": IN_FILE.message,
+            "check_name": "unknown-field",
+            "severity": "critical",
+            "location": {"path": "metadata/a.yml", "lines": {"begin": 7}},
+        }
+        moved = replace(IN_FILE, location=Location("metadata/a.yml", 9, 9, True, 9, 23))
+        assert json.loads(as_gitlab([moved]))[0]["fingerprint"] == fingerprint
+
+    def test_a_problem_of_a_whole_file_is_at_its_first_line_and_a_warning_is_minor(self):
+        in_row, of_file = json.loads(as_gitlab([IN_ROW, OF_FILE]))
+        assert of_file["location"] == {"path": "metadata/b.yml", "lines": {"begin": 1}}
+        assert (in_row["severity"], in_row["description"]) == ("minor", "t[module_name=a].b:1:2: x, y: 100%\n")
+
+    def test_no_two_issues_have_one_fingerprint_since_gitlab_would_drop_one(self):
+        again = replace(IN_FILE, location=Location("metadata/a.yml", 12, 9))
+        first, second = json.loads(as_gitlab([IN_FILE, again]))
+        assert second["fingerprint"] == f"{first['fingerprint']}-2"
+
+    def test_without_problems_it_is_a_report_of_none(self):
+        assert json.loads(as_gitlab([])) == []
 
 
 class TestSarif:

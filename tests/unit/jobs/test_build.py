@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lakeflow_job_meta.layout.generated_file import FileKind
-from support.project_folder import module
+from support.project_folder import BUNDLE, module
 
 DEPENDENCIES = {
     "pandas==2.2": "pandas==2.2",
@@ -411,7 +411,10 @@ class TestPaths:
         codes = project.ljm("validate").codes
         assert codes == (["missing-file"] if "WORKSPACE" in what else [])
 
-    def test_the_output_folder_decides_how_far_up_a_path_goes(self, task):
+    def test_the_output_folder_decides_how_far_up_a_path_goes(self, project, task):
+        project.write(
+            "databricks.yml", BUNDLE.replace("resources/jobs/*.yml", "shared/jobs/*.yml, gen/deep/er/jobs/*.yml")
+        )
         built = task("{notebook_path: notebooks/a.py}", "output: gen/deep/er")
         assert built["notebook_task"]["notebook_path"] == "../../../../notebooks/a.py"
         built = task("{notebook_path: shared/notebooks/a.py}", "output: shared")

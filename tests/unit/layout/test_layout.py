@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lakeflow_job_meta.config.model import Bundles, Project
 from lakeflow_job_meta.diagnostics.model import SourceRef, UnreadableDocument
 from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
-from lakeflow_job_meta.layout.layout import BundleLayout, ManyBundles, SingleBundle, layout_of
+from lakeflow_job_meta.layout.layout import BundleLayout, ManyBundles, SingleBundle, is_file, layout_of
 
 keys = st.from_regex(r"[A-Za-z][A-Za-z0-9]{0,5}([_-][A-Za-z0-9]{1,3})?", fullmatch=True) | st.sampled_from(
     ["databricks", "jobs", "sql", "resources"]
@@ -73,7 +73,7 @@ def test_what_a_layout_finds_on_disk_is_what_it_puts_there(case, others):
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_text("")
 
-        found = {file: path for file, path, is_file in layout.candidates(str(root)) if is_file}
+        found = {file: entry.path for file, entry in layout.candidates(str(root)) if is_file(entry)}
 
         assert files <= set(found)
         assert {layout.path_of(file) for file in found} == {path for path in paths if layout.file_at(path) is not None}

@@ -458,7 +458,7 @@ class _Rows:
 
 def _jobs(compilation: Compilation) -> list[tuple]:
     assert [str(problem) for problem in compilation.errors] == []
-    return sorted((job.key, job.settings, job.sql_files) for job in compilation.jobs)
+    return sorted((job.key, job.settings, job.files) for job in compilation.jobs)
 
 
 class TestYamlAndRows:

@@ -443,7 +443,7 @@ def test_json_tells_values_as_they_are(before, after):
 
     told = json.loads(as_json(plan))
 
-    assert set(told) == {"jobs", "unchanged", "alike"}
+    assert set(told) == {"jobs", "unchanged", "alike", "refused"}
     for entry, change in zip(told["jobs"], plan.changes, strict=True):
         assert set(entry) == {"job", "action", "renamed_from", "settings", "tasks", "blueprint", "rows", "keeps_job"}
         assert entry["action"] in ("create", "update", "delete")
@@ -459,5 +459,6 @@ def test_json_tells_values_as_they_are(before, after):
                 "waits_also_for",
                 "waits_no_longer_for",
                 "sql_changed",
+                "rules_changed",
                 "settings",
             }

@@ -39,7 +39,6 @@ class CompilationCache:
         self._project = compiler.project
         self._bundle = compiler.bundle
         self._files = compiler.files
-        self._keys: dict[bytes, str] = {}
 
     @property
     def templates(self) -> set[tuple[str, str | None]]:
@@ -47,34 +46,49 @@ class CompilationCache:
 
     def compile_units(self, units: Sequence[SourceUnit], on_done: OnDone) -> dict[SourceUnit, UnitResult]:
         stored = self._load()
-        results = {unit: result for unit in units if (result := self._recall(unit, stored)) is not None}
-        results |= self._inner.compile_units([unit for unit in units if unit not in results], on_done)
-        self._save(results, stored)
+        results = self._recalled(units, stored)
+        # When all is as it was, which is nearly always, nothing is compiled and nothing written.
+        if len(results) < len(units) or len(results) < len(stored.results):
+            results |= self._inner.compile_units([unit for unit in units if unit not in results], on_done)
+            self._save(results, stored)
         return results
 
-    def _recall(self, unit: SourceUnit, stored: CacheContent) -> UnitResult | None:
-        if unit.digest is None or not stored.results:
-            return None
-        result = stored.results.get(self._key(unit.digest))
-        return result if result is not None and self._files.still_answer(result.noted) else None
+    def _recalled(self, units: Sequence[SourceUnit], stored: CacheContent) -> dict[SourceUnit, UnitResult]:
+        """Returns the results of the units that are as they were, and so are the files that were looked up for them."""
+        results: dict[SourceUnit, UnitResult] = {}
+        # Most units share what was looked up for them.
+        still: dict[int, bool] = {}
+        for unit in units if stored.results else ():
+            result = stored.results.get(unit.digest.hex()) if unit.digest is not None else None
+            if result is None:
+                continue
+            number = id(result.noted)
+            if number not in still:
+                still[number] = self._files.still_answer(result.noted)
+            if still[number]:
+                results[unit] = result
+        return results
 
     def _save(self, results: Mapping[SourceUnit, UnitResult], stored: CacheContent) -> None:
         """Writes the results that need no diagnostics, if they are not what stands there already."""
-        good = {unit.digest: result for unit, result in results.items() if unit.digest is not None and result.is_good}
+        good = {
+            unit.digest.hex(): result for unit, result in results.items() if unit.digest is not None and result.is_good
+        }
         if sum(len(result.modules) for result in good.values()) < LEAST_MODULES:
             return
-        kept = {self._key(digest): result for digest, result in good.items()}
         used = [*stored.templates.items(), *((name, _template_digest(text)) for name, text in self.templates)]
         templates = dict(used)
         # A template that was edited while this ran has two texts, of which only one could be named.
-        if kept == stored.results or any(templates[name] != digest for name, digest in used):
+        if good == stored.results or any(templates[name] != digest for name, digest in used):
             return
         with contextlib.suppress(OSError, LakeflowJobMetaError):
             make_state_root(self._project)
             self._path.parent.mkdir(exist_ok=True)
             for leftover in self._path.parent.glob(f"{self._path.name}-*.tmp"):
                 leftover.unlink(missing_ok=True)
-            write_atomically(self._path, encode(CacheContent(kept, templates)), durable=False, is_private=True)
+            write_atomically(
+                self._path, encode(CacheContent(good, templates), self._cache_key), durable=False, is_private=True
+            )
 
     @property
     def _path(self) -> Path:
@@ -84,15 +98,9 @@ class CompilationCache:
     def _cache_key(self) -> bytes:
         return cache_key(self._project, self._bundle)
 
-    def _key(self, digest: bytes) -> str:
-        key = self._keys.get(digest)
-        if key is None:
-            key = self._keys[digest] = content_digest(self._cache_key, digest).hex()
-        return key
-
     def _load(self) -> CacheContent:
         try:
-            stored = decode(read_file(self._path, MAX_BYTES_OF_ANY))
+            stored = decode(read_file(self._path, MAX_BYTES_OF_ANY), self._cache_key)
         except OSError:
             return CacheContent()
         same = all(digest == self._digest_of_template(name) for name, digest in stored.templates.items())

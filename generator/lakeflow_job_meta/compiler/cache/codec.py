@@ -1,4 +1,4 @@
-"""The format of the cache on disk: a checksum, one line of JSON, and the texts of all files one after another.
+"""The format of the cache on disk: a checksum, the key, one line of JSON, and the texts of all files one after another.
 
 Pure. What is damaged, or of another format, is read as nothing; nothing in it is ever run.
 """
@@ -16,10 +16,10 @@ from lakeflow_job_meta.compiler.result import UnitResult
 from lakeflow_job_meta.jobs.units import ModuleNames
 from lakeflow_job_meta.layout.job_summary import JobSummary
 
-_FORMAT = b"lakeflow-job-meta cache 6\n"
-_CHECKSUM_LENGTH = 2 * DIGEST_BYTES
+_FORMAT = b"lakeflow-job-meta cache 7\n"
+_DIGEST_LENGTH = 2 * DIGEST_BYTES
 _KEY = "[A-Za-z][A-Za-z0-9_-]*"
-_PATH = re.compile(rf"jobs/{_KEY}\.yml|sql/{_KEY}/[A-Za-z0-9_]+\.sql")
+_PATH = re.compile(rf"jobs/{_KEY}\.yml|(sql/{_KEY}/[A-Za-z0-9_-]+\.sql|quality/{_KEY}/[A-Za-z0-9_-]+\.yml)")
 """What a job's files are called; no other name is taken from a cache."""
 
 _ENCODING = ("utf-8", "surrogatepass")
@@ -30,7 +30,7 @@ class CacheContent:
     """The content of a cache.
 
     Attributes:
-        results: By the key of the unit; only of units without a diagnostic.
+        results: By the digest of the unit, as hexadecimal digits; only of units without a diagnostic.
         templates: Digests of the project's templates that the files were written with; None for one that was looked
             for and not found.
     """
@@ -39,13 +39,13 @@ class CacheContent:
     templates: dict[str, str | None] = field(default_factory=dict)
 
 
-def encode(stored: CacheContent) -> bytes:
-    """Returns the content of a cache file."""
+def encode(stored: CacheContent, key: bytes) -> bytes:
+    """Returns the content of a cache file; `key` is a digest of all that every result depends on."""
     texts: list[bytes] = []
     alike: dict[str, int] = {}
-    units = {key: _entry(result, texts, alike) for key, result in stored.results.items()}
+    units = {digest: _entry(result, texts, alike) for digest, result in stored.results.items()}
     index = {"templates": stored.templates, "alike": [*alike], "units": units}
-    body = b"\n".join((json.dumps(index, separators=(",", ":")).encode(), b"".join(texts)))
+    body = b"".join((key.hex().encode(), json.dumps(index, separators=(",", ":")).encode(), b"\n", *texts))
     return _FORMAT + _checksum(body) + body
 
 
@@ -60,16 +60,19 @@ def _entry(result: UnitResult, texts: list[bytes], alike: dict[str, int]) -> lis
     return [result.modules, sizes, summaries, alike.setdefault(rest, len(alike))]
 
 
-def decode(content: bytes) -> CacheContent:
-    """Reads the content of a cache file; one that is damaged or of another format holds nothing."""
-    start = len(_FORMAT) + _CHECKSUM_LENGTH
-    # There may be tens of megabytes, so nothing is copied before it is text.
-    body = memoryview(content)[start:]
-    if not content.startswith(_FORMAT) or content[len(_FORMAT) : start] != _checksum(body):
+def decode(content: bytes, key: bytes) -> CacheContent:
+    """Reads the content of a cache file; one that is damaged, of another format or another key holds nothing."""
+    start = len(_FORMAT) + _DIGEST_LENGTH
+    index = start + _DIGEST_LENGTH
+    if not content.startswith(_FORMAT) or content[start:index] != key.hex().encode():
         return CacheContent()
-    end = content.find(b"\n", start)
+    # There may be tens of megabytes, so nothing is copied before it is text.
+    whole = memoryview(content)
+    if content[len(_FORMAT) : start] != _checksum(whole[start:]):
+        return CacheContent()
+    end = content.find(b"\n", index)
     try:
-        return _read(json.loads(content[start:end]), body[end + 1 - start :])
+        return _read(json.loads(content[index:end]), whole[end + 1 :])
     # The checksum was right, so this was written by something else.
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return CacheContent()
@@ -82,7 +85,7 @@ def _read(index: dict[str, Any], texts: memoryview) -> CacheContent:
         for noted, *names in map(json.loads, index["alike"])
     ]
     start = 0
-    for key, (modules, sizes, summaries, number) in index["units"].items():
+    for digest, (modules, sizes, summaries, number) in index["units"].items():
         files = {}
         for path, size in sizes.items():
             if not _PATH.fullmatch(path):
@@ -90,21 +93,16 @@ def _read(index: dict[str, Any], texts: memoryview) -> CacheContent:
             files[path] = str(texts[start : start + size], *_ENCODING)
             start += size
         noted, presets, policies = alike[number]
-        results[key] = UnitResult(
+        results[digest] = UnitResult(
             tuple(
                 [
-                    ModuleNames(name, job, blueprint, tuple((target, id) for target, id in adopt), tuple(formerly))
+                    ModuleNames(name, job, blueprint, tuple(map(tuple, adopt)) if adopt else (), tuple(formerly))
                     for name, job, blueprint, adopt, formerly in modules
                 ]
             ),
             files,
             noted,
-            summaries=tuple(
-                [
-                    JobSummary(job, group, tuple(others), tuple(uploads), tuple(libraries))
-                    for job, group, others, uploads, libraries in summaries
-                ]
-            ),
+            summaries=tuple([JobSummary(job, group, *map(tuple, rest)) for job, group, *rest in summaries]),
             presets=presets,
             policies=policies,
         )

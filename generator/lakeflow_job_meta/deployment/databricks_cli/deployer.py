@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import DeployReport, JobsRejected, StalePlan, TakeoverPlan
 from lakeflow_job_meta.deployment.databricks_cli.client import CliFailure, CliResult, DatabricksCli, explain
-from lakeflow_job_meta.deployment.databricks_cli.keep import KeptPlan, keep_in_plan, parsed_record
+from lakeflow_job_meta.deployment.databricks_cli.keep import KeptPlan, keep_in_plan, parsed_record, path_beside_state
 from lakeflow_job_meta.deployment.databricks_cli.output import (
     CliDiagnostic,
     Trouble,
@@ -49,7 +49,14 @@ from lakeflow_job_meta.deployment.jobs_api.client import RemoteJob
 from lakeflow_job_meta.deployment.jobs_api.ownership_tags import ownership_scope
 from lakeflow_job_meta.deployment.keeping import Keeping, unpaused
 from lakeflow_job_meta.deployment.policy import Twin
-from lakeflow_job_meta.deployment.takeovers import FoundTakeovers, Takeover, refused_takeover
+from lakeflow_job_meta.deployment.takeovers import (
+    Begun,
+    FoundTakeovers,
+    Takeover,
+    begun_in,
+    begun_text,
+    refused_takeover,
+)
 from lakeflow_job_meta.errors import OperationFailed, PolicyViolation
 from lakeflow_job_meta.planning.model import (
     WRITTEN_OVER,
@@ -67,6 +74,7 @@ from lakeflow_job_meta.state.tracking import DeployedJob
 
 _DEPLOYED = "deployed.json"
 _PLAN = "plan.json"
+_RENAMES = "lakeflow_job_meta_renames.json"
 _VALIDATE_SECONDS = 600
 _FEW_NAMES = 5
 """So many jobs are looked for one by one, each with a process of the CLI; of more all of the workspace are listed."""
@@ -76,16 +84,16 @@ def fingerprint(folder: Path) -> str:
     """Returns a digest of the names and contents of all files below a folder, hidden ones and Delta tables left out."""
     digest = hashlib.sha256()
     try:
-        for path in sorted(files_below(folder), key=lambda path: path.as_posix()):
+        for label, path in sorted(files_below(folder)):
             # A digest for each: joined contents could be cut into files in another way.
-            name = path.relative_to(folder).as_posix().encode("utf-8", "surrogateescape")
+            name = label.encode("utf-8", "surrogateescape")
             digest.update(hashlib.sha256(name).digest() + _digest(path))
     except OSError as error:
         raise OperationFailed(f"{error.filename!r} cannot be read: {error.strerror}.") from error
     return digest.hexdigest()
 
 
-def _digest(path: Path) -> bytes:
+def _digest(path: str) -> bytes:
     digest = hashlib.sha256()
     for piece in pieces_of(path):
         digest.update(piece)
@@ -235,11 +243,45 @@ class CliDeployer:
             )
         return None
 
+    def begun_renames(self) -> Begun:
+        path = self._renames_path
+        try:
+            return begun_in(self.cli.read_file(path) or "") if path else {}
+        except CliFailure as failure:
+            raise self._failed(failure) from None
+
+    @property
+    def _renames_path(self) -> str:
+        return path_beside_state(entries_of(self._planned.text), _RENAMES)
+
     def rebind(self) -> bool:
         pending = self._pending()
         self.forget_former_keys()
         self.bind_new_keys()
         return bool(pending)
+
+    def note_renames(self) -> None:
+        """Notes beside the bundle's state which jobs get another key: for a while no state has them.
+
+        So a checkout that has neither our state folder nor a record of jobs can go on.
+        """
+        renames = {each.key: (each.former, each.job_id) for each in self._pending() if each.is_rename}
+        if not renames:
+            return
+        try:
+            self.cli.write_file(self._renames_path, begun_text({**self.begun_renames(), **renames}).encode("ascii"))
+        except CliFailure as failure:
+            raise self._failed(failure) from None
+
+    def _forget_renames(self) -> Iterator[str]:
+        """Empties the note of renames that are deployed; yields why it could not be."""
+        sources, fresh = self.compilation.jobs.sources, self._found.fresh
+        if not any(key in sources and sources[key].formerly for key in fresh) or not self._renames_path:
+            return
+        try:
+            self.cli.write_file(self._renames_path, b"{}")
+        except CliFailure as failure:
+            yield f"{self._renames_path} names jobs that were renamed, and could not be emptied: {explain(failure)}"
 
     def forget_former_keys(self) -> None:
         """Has the bundle forget the jobs that get another place or none; they stay in the workspace."""
@@ -285,6 +327,7 @@ class CliDeployer:
             if failure.trouble is Trouble.STALE_PLAN:
                 raise StalePlan from None
             return DeployReport(tuple(self._located(failure)), self._undone(plan, failure), tuple(notices))
+        notices += self._forget_renames()
         forgotten = forgotten_jobs(result.stderr)
         if not forgotten:
             write_record(self.folder / _DEPLOYED, {"files": self._planned_files})
@@ -373,12 +416,18 @@ class CliDeployer:
         deployed: Sequence[DeployedJob],
     ) -> list[Twin]:
         """Returns as `twins` does those of some jobs of the workspace."""
-        created, entries = self._created(plan), entries_of(self._planned.text)
+        entries = entries_of(self._planned.text)
+        created = [replace(each, former_names=self._names_before(each)) for each in self._created(plan)]
         owned = owned_ids(entries).union(int(job.job_id) for job in deployed)
         target = self.cli.target or ""
         name = self.compilation.bundle.plain_values(target).name
         scope = ownership_scope(self.project, target, name, lambda: "", self.tables())
         return find_twins(created, jobs, owned, recorded, scope)
+
+    def _names_before(self, created: CreatedJob) -> tuple[str, ...]:
+        """Returns the names that a job to be created had as long as its module had an earlier name."""
+        source, name = self.compilation.jobs.sources.get(created.key), str(created.settings.get("name"))
+        return tuple(name.replace(source.module_name, former) for former in source.formerly) if source else ()
 
     def created_names(self, plan: BundlePlan) -> list[str]:
         """Returns the names of the jobs that a plan creates."""

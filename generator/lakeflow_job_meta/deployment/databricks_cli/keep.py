@@ -67,7 +67,7 @@ def keep_in_plan(text: str, keeping: Keeping, read_record: Callable[[str], Recor
     written = [(key, entry) for key, entry in jobs if entry["action"] != Action.SKIP.value]
     if not matter and not any(keeping.settings(key) for key, _ in written):
         return KeptPlan(text)
-    path = next(filter(None, (_record_path(entry) for _, entry in jobs)), "")
+    path = path_beside_state(entries, _RECORD)
     before = read_record(path) if path else {}
     kept = [each for key, entry, paths in matter for each in _kept(key, entry, paths, before.get(key, {}))]
     record: Record = {}
@@ -94,10 +94,13 @@ def parsed_record(text: str) -> Record:
     return {key: each for key, each in entries if isinstance(each, dict)}
 
 
-def _record_path(entry: Mapping[str, Value]) -> str:
-    """Returns where the record of a bundle is, from where its jobs say that the state is."""
-    state = value_at(entry, ("new_state", "value", "deployment", "metadata_file_path"))[1]
-    return posixpath.join(posixpath.dirname(state), _RECORD) if isinstance(state, str) and "/" in state else ""
+def path_beside_state(entries: Mapping[str, Value], name: str) -> str:
+    """Returns where a file is beside the state of a bundle, as its jobs name it; empty where none does."""
+    paths = (
+        value_at(entry, ("new_state", "value", "deployment", "metadata_file_path"))[1] for entry in entries.values()
+    )
+    state = next((path for path in paths if isinstance(path, str) and "/" in path), "")
+    return posixpath.join(posixpath.dirname(state), name) if state else ""
 
 
 def _paths_that_matter(key: str, entry: Mapping[str, Value], keeping: Keeping) -> list[SettingPath]:

@@ -22,10 +22,11 @@ from lakeflow_job_meta.state.tracking import DeployedJob
 
 @dataclass(frozen=True, slots=True)
 class CreatedJob:
-    """A job as a plan creates it."""
+    """A job as a plan creates it; `former_names` are those that it had under earlier names of its module."""
 
     key: str
     settings: dict[str, Value]
+    former_names: tuple[str, ...] = ()
 
     @property
     def bundle_path(self) -> str:
@@ -119,6 +120,9 @@ def _twins(
             yield _twin(created, job, "which this bundle has deployed, though its state does not have it")
         elif _siblings(job.bundle_path, created.bundle_path) and _tasks(job.settings) == _tasks(created.settings):
             yield _twin(created, job, f"which has the same tasks and is of the bundle at {job.bundle_path!r}")
+    for job in (each for name in created.former_names for each in by_name[name]):
+        if job.is_of_a_bundle and job.bundle_path == created.bundle_path:
+            yield _twin(created, job, "which this bundle has deployed under an earlier name, and has forgotten")
 
 
 def _twin(created: CreatedJob, job: RemoteJob, evidence: str) -> Twin:
@@ -126,9 +130,9 @@ def _twin(created: CreatedJob, job: RemoteJob, evidence: str) -> Twin:
 
 
 def _siblings(one: str, other: str) -> bool:
-    """Says whether two bundles differ in nothing but their name."""
+    """Says whether two bundles differ in nothing but their name, or in nothing but where their root is."""
     ours, theirs = one.split("/"), other.split("/")
-    return ours[:-4] == theirs[:-4] and ours[-3:] == theirs[-3:]
+    return (ours[:-4] == theirs[:-4] and ours[-3:] == theirs[-3:]) or ours[-4:] == theirs[-4:]
 
 
 def _tasks(settings: dict[str, Value]) -> set[str]:

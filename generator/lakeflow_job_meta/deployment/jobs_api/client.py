@@ -159,10 +159,27 @@ class JobsClient:
 
     def permissions(self, job_id: int, wanted: Value) -> list[Value]:
         """Returns what was given on a job itself, as a bundle writes it; the owner only where one is wanted."""
+        given = self._as_written(job_id)
+        return given if _names_owner(_access(wanted)) else [each for each in given if _map(each).get("level") != _OWNER]
+
+    def shared_permissions(self, job_ids: Sequence[int]) -> tuple[dict[int, list[Value]], dict[int, OperationFailed]]:
+        """Returns what was given on jobs themselves to others than their owners, together with the owner's entry.
+
+        A bundle that gives permissions and names no owner makes whoever deploys it the owner (the databricks CLI,
+        bundle/config/mutator/resourcemutator/fix_permissions.go).
+
+        Returns:
+            The entries of jobs that have any, as a bundle writes them; and why those of some cannot be read.
+        """
+        calls = {job_id: partial(self._as_written, job_id) for job_id in job_ids}
+        found, failed = run_in_threads(calls, _AT_ONCE, expected=(OperationFailed,))
+        return {
+            job_id: each for job_id, each in found.items() if any(_map(entry).get("level") != _OWNER for entry in each)
+        }, failed
+
+    def _as_written(self, job_id: int) -> list[Value]:
         return sorted_permissions(
-            {"level": each["permission_level"], **_principal(each)}
-            for each in self._given(job_id)
-            if each["permission_level"] != _OWNER or _names_owner(_access(wanted))
+            {"level": each["permission_level"], **_principal(each)} for each in self._given(job_id)
         )
 
     def permit(self, job_id: int, permissions: Value) -> None:

@@ -39,7 +39,7 @@ from lakeflow_job_meta.deployment.jobs_api.resolve import LocalFiles, NeedsCli, 
 from lakeflow_job_meta.deployment.jobs_api.target_mode import TargetMode, is_in_workspace, target_mode
 from lakeflow_job_meta.deployment.keeping import Keeping, unpaused
 from lakeflow_job_meta.deployment.policy import Twin
-from lakeflow_job_meta.deployment.takeovers import FoundTakeovers, Takeover, refused_takeover
+from lakeflow_job_meta.deployment.takeovers import Begun, FoundTakeovers, Takeover, refused_takeover
 from lakeflow_job_meta.errors import (
     InvalidMetadata,
     LakeflowJobMetaError,
@@ -136,6 +136,12 @@ class JobsApiDeployer:
         if not (is_ours or self._scope.may_be(str(tag))):
             return f"the job {takeover.job_id} has the tag {SCOPE_TAG}={tag} of another project, which deploys it"
         return None
+
+    def begun_renames(self) -> Begun:
+        return {}
+
+    def note_renames(self) -> None:
+        """Notes nothing: one request gives a job its new name and tags."""
 
     def rebind(self) -> bool:
         """Takes our tags from jobs that are forgotten; the others get theirs with their settings."""
@@ -262,7 +268,20 @@ class JobsApiDeployer:
     def twins(
         self, plan: BundlePlan, recorded: Sequence[DeployedJob], deployed: Sequence[DeployedJob] = ()
     ) -> list[Twin]:
-        return []  # planning has looked for our jobs, and refuses where it finds one that is not ours alone
+        """Returns the recorded jobs that are there, though nothing in the workspace says that they are ours any more.
+
+        Those that say so were found by planning, which refuses where one is not ours alone.
+        """
+        ours = {str(job_id) for job_id in self._prepared.ids.values()} if self._prepared is not None else ()
+        created = {*plan.jobs(Action.CREATE)}
+        lost = [job for job in recorded if job.key in created and job.job_id not in ours]
+        doubtful = [job for job in lost if _is_number(job.job_id)]
+        there = self._client.jobs([int(job.job_id) for job in doubtful])
+        return [
+            Twin(job.key, job.job_id, str(remote.settings.get("name") or ""), "which is recorded for this module")
+            for job, remote in zip(doubtful, there, strict=True)
+            if remote is not None
+        ]
 
     def living(self, jobs: Sequence[DeployedJob]) -> list[DeployedJob]:
         found = self._client.jobs([int(job.job_id) for job in jobs])
@@ -305,7 +324,7 @@ class JobsApiDeployer:
         """Returns the jobs that the workspace lists, and recorded ones that it has and does not list."""
         listed = list(self._client.all_jobs())
         ids = {str(job.job_id) for job in listed}
-        unlisted = [int(text) for text in self.known.values() if text.isascii() and text.isdigit() and text not in ids]
+        unlisted = [int(text) for text in self.known.values() if _is_number(text) and text not in ids]
         return [*listed, *(job for job in self._client.jobs(unlisted) if job is not None)]
 
     def _our_jobs(self) -> tuple[dict[str, RemoteJob], dict[str, str]]:
@@ -425,6 +444,10 @@ class JobsApiDeployer:
         settings["permissions"] = sorted_permissions(wanted)
         if remote is not None:
             remote.settings["permissions"] = self._client.permissions(remote.job_id, wanted)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def _refuse_too_many(tags: Value, of_target: Collection[str]) -> None:

@@ -13,13 +13,15 @@ from dataclasses import dataclass
 
 from lakeflow_job_meta._internal.fs import MAX_BYTES_OF_ANY, read_file
 from lakeflow_job_meta._internal.text import json_like, quoted
-from lakeflow_job_meta._internal.trees import Scalar, Value
+from lakeflow_job_meta._internal.trees import Scalar, Value, value_at
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project, is_inside
 from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, LocalPath, with_paths
+from lakeflow_job_meta.jobs.quality import CHECKS_FILE, RULES_FOLDER
 from lakeflow_job_meta.jobs.references import JOB_ID, REFERENCE, REFERENCE_KINDS
-from lakeflow_job_meta.layout.generated_file import GeneratedFile
+from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
 from lakeflow_job_meta.layout.layout import layout_of
+from lakeflow_job_meta.render.quality_notebook import quality_notebook
 
 _NOTEBOOKS = (("notebook_task", "notebook_path"),)
 _FOLDERS = (("dbt_task", "project_directory"),)
@@ -109,7 +111,15 @@ class LocalFiles:
             files[f"{self.root}/{local}"] = self._content(local)
             return f"{self.root}/{local}"
 
+        def rules(task: dict[str, Value]) -> None:
+            """Adds the file that only a parameter of the notebook that checks rows names."""
+            path = value_at(task, ("notebook_task", "base_parameters", CHECKS_FILE))[1]
+            if isinstance(path, str) and path:
+                local = f"{self.project.output}/{RULES_FOLDER}/{path}"
+                files[f"{self.root}/{local}"] = self._content(local)
+
         def of_task(task: dict[str, Value]) -> dict[str, Value]:
+            rules(task)
             task = with_paths(
                 task, _NOTEBOOKS, lambda found: _SUFFIX_OF_NOTEBOOK.sub("", file(found)), from_git=from_git
             )
@@ -145,6 +155,8 @@ class LocalFiles:
         if not local.startswith(output):
             return None
         file = GeneratedFile.at(local.removeprefix(output))
+        if file is not None and file.kind is FileKind.NOTEBOOK:
+            return quality_notebook()
         return (
             self.compilation.files.get(file.moved_to(self.compilation.bundles.get(file.job_key, ""))) if file else None
         )

@@ -21,7 +21,7 @@ from lakeflow_job_meta.deployment.databricks_cli.deployer import CliDeployer
 from lakeflow_job_meta.deployment.many_bundles import records
 from lakeflow_job_meta.deployment.many_bundles.records import BundleFingerprints, BundleRecord
 from lakeflow_job_meta.deployment.policy import Twin
-from lakeflow_job_meta.deployment.takeovers import FoundTakeovers, Takeover
+from lakeflow_job_meta.deployment.takeovers import Begun, FoundTakeovers, Takeover
 from lakeflow_job_meta.errors import OperationFailed, PolicyRefused, PolicyViolation
 from lakeflow_job_meta.layout.generated_file import GeneratedFile
 from lakeflow_job_meta.layout.layout import layout_of
@@ -155,8 +155,19 @@ class BundlesDeployer:
             "",
         )
 
+    def begun_renames(self) -> Begun:
+        planned = (each.deployer for each in self._touched if each.plan is not None and each.plan.jobs(Action.CREATE))
+        return {key: begun for deployer in planned for key, begun in deployer.begun_renames().items()}
+
+    def note_renames(self) -> None:
+        for deployer in self._rebinding():
+            deployer.note_renames()
+
+    def _rebinding(self) -> list[CliDeployer]:
+        return [each.deployer for each in self._touched if each.is_rebinding and not each.is_over]
+
     def rebind(self) -> bool:
-        deployers = [each.deployer for each in self._touched if each.is_rebinding and not each.is_over]
+        deployers = self._rebinding()
         for deployer in deployers:
             deployer.forget_former_keys()
         for deployer in deployers:

@@ -21,7 +21,7 @@ from lakeflow_job_meta.deployment.many_bundles import records
 from lakeflow_job_meta.deployment.many_bundles.records import BundleRecord, bundle_state_folder
 from lakeflow_job_meta.errors import OperationFailed, PolicyRefused
 from lakeflow_job_meta.layout.bundle_file import CommonConfig
-from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
+from lakeflow_job_meta.layout.generated_file import GeneratedFile
 from lakeflow_job_meta.layout.layout import ManyBundles, SingleBundle
 from lakeflow_job_meta.output.read_back import scan
 from lakeflow_job_meta.output.writer import FileChange, FileChanges, apply_changes, changes_between
@@ -202,8 +202,7 @@ def _of_move(move: Move, changes: FileChanges) -> tuple[tuple[FileChange, ...], 
     """Returns the changes of files that the move is about: what comes first, and what goes last."""
 
     def is_meant(file: GeneratedFile) -> bool:
-        is_of_bundle = file.kind is FileKind.BUNDLE
-        return file.bundle in (move.goal, move.source) if is_of_bundle else file.job_key in move.keys
+        return file.job_key in move.keys if file.job_key else file.bundle in (move.goal, move.source)
 
     meant = [change for change in changes.changes if is_meant(change.file)]
     comes = [change for change in meant if change.after is not None and change.file.bundle == move.goal]

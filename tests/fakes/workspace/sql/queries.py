@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from . import types
 from .errors import UnsupportedSqlError, syntax_error
-from .expressions import Relation, Session, Translator, Typed, cast_always, columns_of, integer, only, quoted
+from .expressions import Column, Relation, Session, Translator, Typed, cast_always, columns_of, integer, only, quoted
 from .results import Result
 from .tables import Tables, name_of, names_in_sight
 
@@ -33,17 +33,27 @@ def select(node: exp.Select, tables: Tables, session: Session, defaults: Sequenc
 
 def rows_of(node: exp.Select, tables: Tables, session: Session, defaults: Sequence[str]) -> Table:
     """What a SELECT gives, as Arrow has it; raises like `select`."""
+    builder = QueryBuilder()
+    return builder.execute(_text_of(node, builder, tables, session, defaults)[0]).read_all()
+
+
+def _text_of(
+    node: exp.Select, builder: QueryBuilder, tables: Tables, session: Session, defaults: Sequence[str]
+) -> tuple[str, list[Column]]:
+    """A SELECT as DataFusion takes it, its table given to `builder`; and the columns that it gives."""
     only(node, "expressions", "from_", "where", "group", "order", "limit", "distinct")
     if not node.expressions:
         raise syntax_error("end of input")
-    builder = QueryBuilder()
-    relations = []
+    relations, text = [], ""
     if source := node.args.get("from_"):
-        table, names = _source(source.this, tables, defaults)
-        builder.register(_TABLE, table)
-        relations = [Relation.of("", names, columns_of(table.schema()))]
-    sql = _rewritten(node, Translator(relations, session), relations)
-    return builder.execute(sql).read_all()
+        if isinstance(source.this, exp.Subquery):
+            inner, columns = _text_of(source.this.this, builder, tables, session, defaults)
+            relations, text = [Relation.of("", [source.this.alias], columns)], f"({inner}) AS {_TABLE}"
+        else:
+            table, names = _source(source.this, tables, defaults)
+            builder.register(_TABLE, table)
+            relations, text = [Relation.of("", names, columns_of(table.schema()))], _TABLE
+    return _rewritten(node, Translator(relations, session), relations, text)
 
 
 def _source(node: exp.Expr, tables: Tables, defaults: Sequence[str]) -> tuple[DeltaTable, list[str]]:
@@ -61,16 +71,18 @@ def _version(node: exp.Expr) -> int | None:
     return integer(version.expression)
 
 
-def _rewritten(node: exp.Select, translator: Translator, relations: Sequence[Relation]) -> str:
+def _rewritten(
+    node: exp.Select, translator: Translator, relations: Sequence[Relation], source: str
+) -> tuple[str, list[Column]]:
     for part in ("from_", "where", "order", "distinct"):
         only(node.args.get(part) or exp.Null(), "this", "expressions" if part == "order" else "this")
     outputs = [output for item in node.expressions for output in _outputs(item, translator, relations)]
     parts = [
         "SELECT DISTINCT" if node.args.get("distinct") else "SELECT",
-        ", ".join(sql for sql, _ in outputs),
+        ", ".join(f"{value.text} AS {quoted(name)}" for value, name in outputs),
     ]
     if relations:
-        parts.append(f"FROM {_TABLE}")
+        parts.append(f"FROM {source}")
     if where := node.args.get("where"):
         parts.append(f"WHERE {translator.condition(where.this)}")
     if group := node.args.get("group"):
@@ -82,25 +94,25 @@ def _rewritten(node: exp.Select, translator: Translator, relations: Sequence[Rel
     if limit := node.args.get("limit"):
         only(limit, "expression")
         parts.append(f"LIMIT {integer(limit.expression)}")
-    return " ".join(parts)
+    return " ".join(parts), [Column(name, value.type or types.STRING) for value, name in outputs]
 
 
-def _outputs(item: exp.Expr, translator: Translator, relations: Sequence[Relation]) -> list[tuple[str, str]]:
-    """What one item of the list of a SELECT gives: text and name of each column."""
+def _outputs(item: exp.Expr, translator: Translator, relations: Sequence[Relation]) -> list[tuple[Typed, str]]:
+    """What one item of the list of a SELECT gives: value and name of each column."""
     if item.is_star:
         only(item, "this", "table")
-        return [(quoted(name), name) for name in _all_names(item, relations)]
+        return [(Typed(quoted(column.name), column.type), column.name) for column in _all_columns(item, relations)]
     expression = item.this if isinstance(item, exp.Alias) else item
     name = item.alias if isinstance(item, exp.Alias) else _name(expression)
-    return [(f"{_value(expression, translator).text} AS {quoted(name)}", name)]
+    return [(_value(expression, translator), name)]
 
 
-def _all_names(item: exp.Expr, relations: Sequence[Relation]) -> list[str]:
+def _all_columns(item: exp.Expr, relations: Sequence[Relation]) -> list[Column]:
     """The columns that `*` or `t.*` means."""
     table = item.table.lower() if isinstance(item, exp.Column) else ""
     if table and not any(table in relation.names for relation in relations):
         raise UnsupportedSqlError(item.sql(dialect="databricks"))
-    return [column.name for relation in relations for column in relation.columns.values()]
+    return [column for relation in relations for column in relation.columns.values()]
 
 
 def _value(node: exp.Expr, translator: Translator) -> Typed:
@@ -108,6 +120,11 @@ def _value(node: exp.Expr, translator: Translator) -> Typed:
         only(node, "this", "big_int")
         counted = "*" if isinstance(node.this, exp.Star) else translator.translate(node.this).text
         return Typed(f"count({counted})", types.BIGINT)
+    if isinstance(node, exp.Window):
+        only(node, "this", "partition_by", "over")
+        groups = ", ".join(translator.translate(each).text for each in node.args["partition_by"])
+        value = _value(node.this, translator)
+        return Typed(f"{value.text} OVER (PARTITION BY {groups})", value.type)
     if isinstance(node, _AGGREGATES):
         only(node, "this")
         inner = translator.translate(node.this)
