@@ -12,13 +12,14 @@ import os
 import re
 import shutil
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
@@ -79,6 +80,7 @@ class History(RuleBasedStateMachine):
     starter: Starter
     program: str
     number = 0
+    counts: Counter[str] = Counter()
 
     def __init__(self) -> None:
         super().__init__()
@@ -361,10 +363,15 @@ class History(RuleBasedStateMachine):
         with self.judge.watching([mandate]):
             ended = run()
             assert isinstance(ended, Ended)
+            self._tell(mandate, ended)
             self.undisturbed()
         self.judge.judge_end(ended, before)
-        self.last = ended
         return ended
+
+    def _tell(self, mandate: Mandate, ended: Ended) -> None:
+        self.counts[f"exit {ended.exit_code}"] += 1
+        jobs = {job_id: (identity_of(job), job.name) for job_id, job in self.judge.jobs().items()}
+        note(f"{mandate.target}, {mandate.max_deletes} deletions: {ended.exit_code}\n{ended.stderr}{jobs}")
 
     def undisturbed(self) -> None:
         self.world.workspace.faults.clear()
@@ -394,12 +401,16 @@ class History(RuleBasedStateMachine):
                 other = self.world.checkouts[1 - place]
                 if meanwhile > 2 and (other.path / "job_meta.yml").exists() and not other.has_begun_takeovers(where):
                     mandates.append(Mandate(self.world.said_at(other), where, 1))
-                    self.world.deploy(other, where, max_deletes=1, keep_going=True)
+                    ended = self.world.deploy(other, where, max_deletes=1, keep_going=True)
+                    assert isinstance(ended, Ended)
+                    note("in the middle of the next one:")
+                    self._tell(mandates[1], ended)
                 elif place:
                     self.edit(pick, "notebook")
                 standing = self.starter.go_on(standing)
                 self.world.wait_for_the_cli(checkout)
             assert isinstance(standing, Ended)
+            self._tell(mandates[0], standing)
             self.undisturbed()
         assert "Traceback" not in standing.stderr, standing.stderr
 
