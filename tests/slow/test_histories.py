@@ -1,8 +1,8 @@
 """Whatever happens to a project, its files and its workspace: no job goes, comes twice, or loses an edit by surprise.
 
-One machine draws histories: what people do to the metadata and to the jobs in the workspace, what fails, lies, is killed
-or stands still, what is lost, and who deploys when. The judge is the workspace (`support/histories`). How many steps:
-LJM_HISTORY_STEPS, by default 1000 for all histories together.
+One machine draws histories: what people do to the metadata and to the jobs in the workspace; what fails, lies, is
+killed or stands still; what is lost, and who deploys when. The judge is the workspace (`support/histories`). How many
+steps: LJM_HISTORY_STEPS, by default 1000 for all histories together.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, note, settings
@@ -43,7 +44,10 @@ LENGTH = 30
 """Of one history, in steps."""
 
 TAGS_AND_NAME_STAY_TOGETHER = True
-"""Assumption: a job that was deployed through the Jobs API does not lose both the tags and the name that it is known by."""
+"""Assumption: a job that was deployed through the Jobs API does not lose both its tags and its name."""
+
+LOST_TAGS_ARE_RECORDED = True
+"""Assumption: a job loses its tags only where every machine has its record: else nothing but its name is left of it."""
 
 BEGUN_RENAMES_KEEP_THEIR_RECORD = True
 """Assumption: what a killed run has noted of a rename is there for the next run, which is no fresh checkout."""
@@ -69,7 +73,8 @@ targets = st.sampled_from(TARGETS)
 places = st.integers(0, 1)
 """From which checkout."""
 deletions = st.sampled_from([0, 1, 9])
-interruptions = st.none() | st.builds(Interruption, st.sampled_from([KILL, KILL, TERM]), st.integers(1, 60))
+steps = st.integers(1, 15) | st.integers(1, 60)
+interruptions = st.none() | st.builds(Interruption, st.sampled_from([KILL, KILL, TERM]), steps)
 
 
 class History(RuleBasedStateMachine):
@@ -80,7 +85,7 @@ class History(RuleBasedStateMachine):
     starter: Starter
     program: str
     number = 0
-    counts: Counter[str] = Counter()
+    counts: ClassVar[Counter[str]] = Counter()
 
     def __init__(self) -> None:
         super().__init__()
@@ -250,8 +255,11 @@ class History(RuleBasedStateMachine):
     @rule(pick=picks, what=st.sampled_from(["max_concurrent_runs", "description", "name"]))
     def edit_by_hand(self, pick: int, what: str) -> None:
         self.counter += 1
-        job = self._job(pick, lambda job: what != "name" or not TAGS_AND_NAME_STAY_TOGETHER or not self._lacks_tags(job))
-        if job is not None:
+
+        def is_fit(job: Job) -> bool:
+            return what != "name" or not (TAGS_AND_NAME_STAY_TOGETHER and self._lacks_tags(job))
+
+        if (job := self._job(pick, is_fit)) is not None:
             value = 100 + self.counter if what == "max_concurrent_runs" else f"by hand {self.counter}"
             self.judge.edit(job, what, value)
 
@@ -259,6 +267,7 @@ class History(RuleBasedStateMachine):
         return self.deployer == "jobs-api" and OUR_TAGS[0] not in job.settings.get("tags", {})
 
     @precondition(lambda self: self.deployer == "jobs-api")
+    @precondition(lambda self: self.world.table is not None or not LOST_TAGS_ARE_RECORDED)
     @rule(pick=picks)
     def lose_tags(self, pick: int) -> None:
         def is_fit(job: Job) -> bool:
@@ -347,10 +356,19 @@ class History(RuleBasedStateMachine):
             return
         mandate = Mandate(self.world.said_at(checkout), where, max_deletes, is_overwriting)
         options = {"keep_going": keep_going, "overwrite_drift": is_overwriting}
-        ended = self._run(mandate, lambda: self.world.deploy(checkout, where, at=at, max_deletes=max_deletes, **options))
+        deploy = partial(self.world.deploy, checkout, where, at=at, max_deletes=max_deletes, **options)
+        ended = self._run(mandate, deploy)
         if ended.exit_code == 0:
             self.judge.judge_success(mandate, self.world.record(checkout, where))
-            self._release(mandate)
+
+    @rule(where=targets, max_deletes=deletions)
+    def deploy_in_peace(self, where: str, max_deletes: int) -> None:
+        self.deploy(where, 0, max_deletes, None, True, False)
+
+    @rule(place=places, max_deletes=deletions)
+    def deploy_everywhere(self, place: int, max_deletes: int) -> None:
+        for target in TARGETS:
+            self.deploy(target, place, max_deletes, None, True, False)
 
     @rule(where=targets, place=places, max_deletes=deletions, at=interruptions)
     def tick(self, where: str, place: int, max_deletes: int, at: Interruption | None) -> None:
@@ -377,15 +395,7 @@ class History(RuleBasedStateMachine):
         self.world.workspace.faults.clear()
         self.world.trouble.clear()
 
-    def _release(self, mandate: Mandate) -> None:
-        """Notes which jobs are nobody's, after a deployment that went well."""
-        for job_id, job in self.judge.jobs().items():
-            identity = identity_of(job)
-            if identity and identity[0] == mandate.target and mandate.said.removed.get(identity[1]):
-                if not mandate.has(identity[1]) and mandate.said.is_whole and job_id in self.judge.kept:
-                    self.judge.released[job_id] = job.settings
-
-    @rule(where=targets, place=places, max_deletes=deletions, step=st.integers(1, 40), meanwhile=picks, pick=picks)
+    @rule(where=targets, place=places, max_deletes=deletions, step=steps, meanwhile=picks, pick=picks)
     def deploy_while_something_happens(
         self, where: str, place: int, max_deletes: int, step: int, meanwhile: int, pick: int
     ) -> None:
@@ -454,11 +464,8 @@ class History(RuleBasedStateMachine):
     def _deploy_until_all_is_well(self, checkout: Checkout, target: str) -> None:
         for _ in range(6):
             mandate = Mandate(self.world.said_at(checkout), target, 99)
-            force = bool(self.world.locks())
-            options = {"force_lock": force} if self.deployer == "cli" else {}
-            ended = self._run(
-                mandate, lambda: self.world.deploy(checkout, target, max_deletes=99, allow_empty=True, **options)
-            )
+            deploy = partial(self.world.deploy, checkout, target, max_deletes=99, allow_empty=True)
+            ended = self._run(mandate, partial(deploy, force_lock=bool(self.world.locks())))
             if ended.exit_code == 0:
                 break
             self._follow(ended, checkout, target)
@@ -488,7 +495,8 @@ class History(RuleBasedStateMachine):
         checkout.write(self.world.said, self.world.table)
 
     def _judge_the_end(self) -> None:
-        names = {(target, each.name) for each in self.world.said.modules.values() for target in TARGETS if each.is_in(target)}
+        modules = self.world.said.modules.values()
+        names = {(target, each.name) for each in modules for target in TARGETS if each.is_in(target)}
         for job in self.judge.jobs().values():
             identity = identity_of(job)
             if identity and identity not in names and job.job_id in self.judge.certain - self.judge.kept:
@@ -521,11 +529,11 @@ def play(folder: Path, starter: Starter, deployer: str, program: str, steps: int
 
 
 def test_no_history_through_the_jobs_api_harms_a_job(folder: Path, starter: Starter):
-    play(folder, starter, "jobs-api", "", STEPS * 2 // 3)
+    play(folder, starter, "jobs-api", "", STEPS * 4 // 5)
 
 
 def test_no_history_with_the_databricks_cli_harms_a_job(folder: Path, starter: Starter):
-    play(folder, starter, "cli", str(install_stand_in(folder / "bin")), STEPS // 3)
+    play(folder, starter, "cli", str(install_stand_in(folder / "bin")), STEPS // 5)
 
 
 @pytest.mark.real_cli

@@ -98,7 +98,8 @@ class Judge:
 
     def judge_end(self, ended: Ended, before: dict[int, Job]) -> None:
         """Judges how a command ended."""
-        assert "Traceback" not in ended.stderr and "internal error" not in ended.stderr, ended.stderr
+        assert "Traceback" not in ended.stderr, ended.stderr
+        assert "internal-error.txt" not in ended.stderr, ended.stderr
         assert ended.exit_code in (0, 1, 3, 130) or ended.was_killed, ended
         if ended.exit_code == 3:
             after = {key: job.settings for key, job in self.jobs().items()}
@@ -106,20 +107,28 @@ class Judge:
 
     def judge_success(self, mandate: Mandate, record: dict[str, int]) -> None:
         """Judges a deployment that says that all is well."""
-        jobs = [job for job in self.jobs().values() if job.job_id not in self.kept and identity_of(job)]
-        left = self.world.left_behind()
+        jobs, left = [job for job in self.jobs().values() if identity_of(job)], self.world.left_behind()
         for module in mandate.said.modules.values():
             if not (module.is_deployed and mandate.has(module.name)):
                 continue
             ours = [job for job in jobs if identity_of(job) == (mandate.target, module.name)]
-            ours = [job for job in ours if job.job_id not in left] or ours
+            ours = [job for job in ours if job.job_id not in left | self.kept] or ours
             assert len(ours) == 1, f"{module.name} has {len(ours)} jobs in {mandate.target}, and all is said to be well"
             (job,) = ours
             assert record.get(module.name) == job.job_id, f"{module.name} is recorded with another job: {record}"
             self.judge_job(job, mandate, module.name)
             self.certain.add(job.job_id)
+            self.kept.discard(job.job_id)
         living = self.jobs()
         assert [key for key, job_id in record.items() if job_id not in living] == [], "a job is recorded, and is gone"
+        self._notice_what_is_released(mandate, record)
+
+    def _notice_what_is_released(self, mandate: Mandate, record: dict[str, int]) -> None:
+        jobs = self.jobs()
+        for job_id in self.kept & jobs.keys():
+            identity = identity_of(jobs[job_id])
+            if identity and identity[0] == mandate.target and job_id not in record.values():
+                self.released[job_id] = jobs[job_id].settings
 
     def judge_job(self, job: Job, mandate: Mandate, name: str) -> None:
         module = mandate.said.named(name)
@@ -175,7 +184,9 @@ class Judge:
         uncounted = Counter[str]()
         for job in [job for job_id, job in before.items() if job_id not in after]:
             identity = identity_of(job)
-            assert identity is not None and job.job_id not in self.released, f"{job.name}, a job of nobody, was deleted"
+            is_nobodys = identity is None or job.job_id in self.released
+            assert not is_nobodys, f"{job.name}, a job of nobody, was deleted"
+            assert identity is not None
             asked = [each for each in mandates if each.target == identity[0]]
             assert asked, f"{job.name} was deleted by a deployment for another target"
             reasons = [each.may_delete(identity[1], existing) for each in asked]
@@ -214,7 +225,8 @@ class Judge:
             assert not lost, f"{module.name} has a new job, and lost that of {name}"
 
     def _judge_settings(self, before: dict[int, Job], after: dict[int, Job], mandates: Sequence[Mandate]) -> None:
-        adopted = {job_id for each in mandates for module in each.said.modules.values() for job_id in module.adopt.values()}
+        modules = [module for each in mandates for module in each.said.modules.values()]
+        adopted = {job_id for module in modules for job_id in module.adopt.values()}
         targets = {each.target for each in mandates}
         is_overwriting = any(each.is_overwriting for each in mandates)
         for job_id, job in after.items():

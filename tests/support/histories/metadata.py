@@ -98,7 +98,10 @@ class Module:
         return {name: value for name, value in said.items() if value}
 
     def _sources(self) -> list[dict[str, Any]]:
-        config = {"notebook_path": f"/Workspace/{self.notebook}", "base_parameters": {**PARAMETERS, "module": self.name}}
+        config = {
+            "notebook_path": f"/Workspace/{self.notebook}",
+            "base_parameters": {**PARAMETERS, "module": self.name},
+        }
         return [
             {
                 "source_id": f"s{number}" if self.is_sound else f"{number}${{resources.x}}",

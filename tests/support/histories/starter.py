@@ -7,6 +7,7 @@ it: the same command takes the same steps each time.
 
 from __future__ import annotations
 
+import importlib
 import json
 import mmap
 import os
@@ -87,7 +88,8 @@ class Starter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.wait(30)
         self._process.stdout.close()
@@ -115,7 +117,8 @@ class Starter:
         return ended
 
     def _ask(self, request: dict[str, Any], out: Path) -> Ended | Standing:
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         answer = json.loads(self._process.stdout.readline())
@@ -175,7 +178,7 @@ class _Clock:
     """The clocks of a command: waits are short, and the wall clock is as far ahead as a file says."""
 
     def __init__(self, path: str) -> None:
-        with open(path, "r+b") as file:
+        with Path(path).open("r+b") as file:
             self._ahead = mmap.mmap(file.fileno(), 8)
         self._sleep, self._time = time.sleep, time.time
         self.steps = _Steps("", None)
@@ -222,18 +225,10 @@ def _serve(clock: _Clock) -> None:
 
 
 def _import_everything() -> None:
-    import importlib
-
-    import databricks.sdk  # noqa: F401
-    import deltalake  # noqa: F401
-
-    import lakeflow_job_meta  # noqa: F401
-    from lakeflow_job_meta.cli.main import _COMMANDS
-
-    for name in ("deploy", "adopt", "monitor", "plan", "pull", "unpause", "generate", "params", "run", "report"):
+    for name in ("databricks.sdk", "deltalake", "lakeflow_job_meta.api.functions", "lakeflow_job_meta.cli.main"):
+        importlib.import_module(name)
+    for name in ("deploy", "monitor", "plan", "pull", "unpause", "generate", "run", "report"):
         importlib.import_module(f"lakeflow_job_meta.cli.{name}")
-    assert "deploy" in _COMMANDS
-    lakeflow_job_meta.deploy  # noqa: B018
 
 
 def _become(command: dict[str, Any], out: str, clock: _Clock) -> None:

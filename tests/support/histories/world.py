@@ -89,7 +89,7 @@ class World:
             checkout.path.mkdir(parents=True)
         environment = cli_environment(workspace.url, workspace.token, folder / "cli")
         kept = {name: value for name, value in environment.items() if name not in ("HTTP_PROXY", "HTTPS_PROXY")}
-        self.environment = {**kept, "DATABRICKS_CLI": program, "NO_PROXY": "127.0.0.1", "LJM_FAKE_NOTHING": ""}
+        self.environment = {**kept, "DATABRICKS_CLI": program, "NO_PROXY": "127.0.0.1"}
         self.trouble: dict[str, str] = {}
         self.said = Said()
         self._rows: list[dict[str, Any]] | None = None
