@@ -442,9 +442,10 @@ class History(RuleBasedStateMachine):
     # the end
 
     def settle(self) -> None:
-        """Mends all that is broken; deploys until all is well; then the jobs are as the metadata says."""
-        said = self.world.said
+        """Deploys what is; mends all that is broken; deploys until all is well: the jobs are as the metadata says."""
         self.undisturbed()
+        self.deploy_everywhere(0, 0)
+        said = self.world.said
         said.is_hidden = False
         for module in said.modules.values():
             module.is_readable = module.is_sound = module.is_active = True

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fakes.workspace.jobs import Job
-from support.histories.metadata import Said
+from support.histories.metadata import Home, Said
 from support.histories.starter import Ended
 from support.histories.world import World
 
@@ -124,7 +124,10 @@ class Judge:
         self._notice_what_is_released(mandate, record)
 
     def _notice_what_is_released(self, mandate: Mandate, record: dict[str, int]) -> None:
-        jobs = self.jobs()
+        jobs, homes = self.jobs(), {each.home for each in mandate.said.modules.values()}
+        needed = {Home.MOVED, Home.FILE, *([Home.ROW] if self.world.table is not None else [])}
+        if not (mandate.said.is_whole and needed <= homes):
+            return  # through the Jobs API, nothing is forgotten while a source is empty
         for job_id in self.kept & jobs.keys():
             identity = identity_of(jobs[job_id])
             if identity and identity[0] == mandate.target and job_id not in record.values():
