@@ -1,356 +1,542 @@
 """Whatever happens to a project, its files and its workspace: no job goes, comes twice, or loses an edit by surprise.
 
-Each history is a series of events: edits of the metadata, moves, files that cannot be read, lost state, deployments
-with more or less allowed, refused requests, lost answers, kills, another machine. After each deployment the jobs of the
-workspace are compared with those before it.
+One machine draws histories: what people do to the metadata and to the jobs in the workspace; what fails, lies, is
+killed or stands still; what is lost, and who deploys when. The judge is the workspace (`support/histories`). How many
+steps: LJM_HISTORY_STEPS, by default 1000 for all histories together.
 """
 
 from __future__ import annotations
 
+import json
 import os
-import random
+import re
 import shutil
-import signal
-import subprocess
-import sys
-import time
+import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, note, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from fakes.databricks_cli import cli_environment, install_stand_in
+from fakes.databricks_cli import install_stand_in
 from fakes.databricks_cli.fixtures import real_command
-from fakes.workspace import FakeWorkspace, Fault, FaultKind, SleeplessClock
-from lakeflow_job_meta.state.tracking import read_left_behind
-from support.connections import connect
-from support.monitor_fixtures import TARGET, World
-from support.project_folder import ProjectFolder, module
+from fakes.workspace import FakeWorkspace, Fault, FaultKind
+from fakes.workspace.jobs import Job
+from support.histories.judge import Judge, Mandate, identity_of, pause_of
+from support.histories.metadata import TARGETS, Home, Module
+from support.histories.starter import KILL, STOP, TERM, Ended, Interruption, Standing, Starter
+from support.histories.world import STATE, Checkout, World
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(1200),
-    pytest.mark.skipif(os.name != "posix", reason="signals and links are those of POSIX"),
+    pytest.mark.timeout(100_000),
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="signals and processes are those of POSIX"),
 ]
 
-NAMES = ("one", "two", "three")
-PROJECT = "metadata: [{yaml: 'metadata/*.yml'}, {yaml: 'metadata/moved/*.yml'}]\n"
-CONFLICT = "<<<<<<< ours\nmodules: [\n"
+STEPS = int(os.environ.get("LJM_HISTORY_STEPS", "1000"))
+LENGTH = 30
+"""Of one history, in steps."""
+
+TAGS_AND_NAME_STAY_TOGETHER = True
+"""Assumption: a job that was deployed through the Jobs API does not lose both its tags and its name."""
+
+LOST_TAGS_ARE_RECORDED = True
+"""Assumption: a job loses its tags only where every machine has its record: else nothing but its name is left of it."""
+
+BEGUN_RENAMES_KEEP_THEIR_RECORD = True
+"""Assumption: what a killed run has noted of a rename is there for the next run, which is no fresh checkout."""
+
+OUR_TAGS = ("lakeflow_job_meta_key", "lakeflow_job_meta_scope", "lakeflow_job_meta_sent")
+FAULTS = [
+    FaultKind.TOO_MANY_REQUESTS,
+    FaultKind.INTERNAL_ERROR,
+    FaultKind.BAD_GATEWAY,
+    FaultKind.UNAVAILABLE,
+    FaultKind.UNAVAILABLE_AFTER_WORK,
+    FaultKind.CONNECTION_RESET_AFTER_WORK,
+    FaultKind.TRUNCATED_BODY,
+    FaultKind.ANSWERED,
+    FaultKind.UNAUTHENTICATED,
+    FaultKind.FORBIDDEN,
+]
+PLACES = ["/api/2.*/jobs/create", "/api/2.*/jobs/reset", "/api/2.*/jobs/delete", "/api/2.*/jobs/*", "*"]
+
+picks = st.integers(0, 9)
+"""Which of several, counted around."""
+targets = st.sampled_from(TARGETS)
+places = st.integers(0, 1)
+"""From which checkout."""
+deletions = st.sampled_from([0, 1, 9])
+steps = st.integers(1, 15) | st.integers(1, 60)
+interruptions = st.none() | st.builds(Interruption, st.sampled_from([KILL, KILL, TERM]), steps)
 
 
-@dataclass
-class File:
-    """A metadata file of one module, and whether it can be read, is without errors, and has something active."""
+class History(RuleBasedStateMachine):
+    """A project with two targets and its workspace, from its first deployment on."""
 
-    path: str
-    name: str
-    notebook: str
-    is_readable: bool = True
-    is_sound: bool = True
-    is_active: bool = True
+    deployer = "jobs-api"
+    folder: Path
+    starter: Starter
+    program: str
+    number = 0
+    counts: ClassVar[Counter[str]] = Counter()
 
-    @property
-    def text(self) -> str:
-        text = module(self.name, notebook=self.notebook)
-        if not self.is_sound:
-            text = text.replace("source_id:", "source_idd:")
-        if not self.is_active:
-            text = text.replace("- source_id", "- is_active: false\n        source_id")
-        return text if self.is_readable else CONFLICT + text
+    def __init__(self) -> None:
+        super().__init__()
+        type(self).number += 1
+        self.path = self.folder / f"history{self.number}"
+        self.path.mkdir()
+        self.stack = ExitStack()
+        self.counter = 0
 
+    @initialize(has_table=st.booleans())
+    def begin(self, has_table: bool) -> None:
+        workspace = self.stack.enter_context(FakeWorkspace(self.path / "workspace"))
+        self.world = World(self.path, workspace, self.starter, self.deployer, self.program, has_table)
+        self.judge = Judge(self.world)
+        for home in (Home.FILE, Home.USE, Home.ROW if has_table else Home.MOVED):
+            self.add(home, False)
+        for target in TARGETS:
+            self.deploy(target, 0, 0, None, False, False)
+        assert len(self.judge.certain) == len(self.world.said.modules) * len(TARGETS), "the first deployment failed"
 
-@dataclass
-class History:
-    """A project and its workspace, and what a person knows of both."""
-
-    world: World
-    backend: str
-    seed: random.Random
-    files: dict[str, File] = field(default_factory=dict)
-    edited: dict[int, str] = field(default_factory=dict)
-    is_hidden: bool = False
-    number: int = 0
+    def teardown(self) -> None:
+        try:
+            if hasattr(self, "judge"):
+                self.settle()
+        finally:
+            self.starter.clock = 0.0
+            self.stack.close()
+            shutil.rmtree(self.path, ignore_errors=True)
 
     # the metadata
 
-    def write(self, key: str) -> None:
-        file = self.files[key]
-        if not (self.is_hidden and file.path.startswith("metadata/moved/")):
-            self.world.project.write(file.path, file.text)
+    @rule(home=st.sampled_from(Home), again=st.booleans())
+    def add(self, home: Home, again: bool) -> None:
+        self._add(home, again)
 
-    def edit(self, key: str) -> None:
-        self.number += 1
-        old = self.files.get(key)
-        path = old.path if old is not None else f"metadata/{key}.yml"
-        self.files[key] = File(path, old.name if old is not None else key, f"/Workspace/{self.number}")
-        self.write(key)
+    def _add(self, home: Home, again: bool, **more: Any) -> None:
+        if len(self.world.said.modules) > 5 or (home is Home.ROW and self.world.table is None):
+            home = Home.FILE
+        self.counter += 1
+        key = f"f{self.counter}"
+        self.world.said.modules[key] = Module(key, self._free_name(again), self.counter, home, **more)
+        self.world.publish()
 
-    def change(self, key: str, **values: Any) -> None:
-        if key in self.files:
-            for name, value in values.items():
-                setattr(self.files[key], name, value)
-            self.write(key)
+    def _free_name(self, again: bool) -> str:
+        """Returns a name that no module has, or has had; if there is one, that one has had `again`."""
+        said = self.world.said
+        taken = {name for each in said.modules.values() for name in (each.name, *each.formerly)}
+        free = [f"m{number}" for number in range(1, self.counter + 2)]
+        if again and (names := [name for name in free[: self.counter] if name not in taken]):
+            said.removed.pop(names[0], None)
+            return names[0]
+        self.counter += 1
+        return f"m{self.counter}"
 
-    def move(self, key: str, **values: Any) -> None:
-        """Moves a file to the other folder, perhaps with a change at the same time."""
-        if key in self.files and not self.is_hidden:
-            old = self.files[key].path
-            folder = "metadata" if old.startswith("metadata/moved/") else "metadata/moved"
-            (self.world.project.path / old).unlink()
-            self.change(key, path=f"{folder}/{key}.yml", **values)
+    def _module(self, pick: int) -> Module | None:
+        modules = [*self.world.said.modules.values()]
+        return modules[pick % len(modules)] if modules else None
 
-    def rename(self, key: str) -> None:
-        if key in self.files:
-            name = self.files[key].name
-            self.change(key, name=f"{key}_new" if name == key else key)
-
-    def remove(self, key: str) -> None:
-        if key in self.files and not self.is_hidden:
-            (self.world.project.path / self.files.pop(key).path).unlink()
-
-    def hide(self, key: str) -> None:
-        """Makes a folder one that cannot be read, or can again."""
-        path = self.world.project.path / "metadata/moved"
-        if self.is_hidden:
-            path.unlink()
-            path.with_name(".moved").rename(path)
+    @rule(pick=picks, what=st.sampled_from(["notebook", "tasks", "runs", "schedule"]))
+    def edit(self, pick: int, what: str) -> None:
+        if (module := self._module(pick)) is None:
+            return
+        self.counter += 1
+        if what == "notebook" or (what == "tasks" and module.home is Home.USE):
+            module.notebook = self.counter
+        elif what == "tasks":
+            module.tasks = 3 - module.tasks
+        elif what == "runs":
+            module.runs = self.counter
         else:
-            path.rename(path.with_name(".moved"))
-            path.symlink_to("moved")
-        self.is_hidden = not self.is_hidden
-        for each in self.files:
-            self.write(each)
+            module.is_scheduled = not module.is_scheduled
+        self.world.publish()
 
-    # what is lost
+    @rule(what=st.sampled_from(["blueprint", "preset", "first_pause"]))
+    def edit_what_is_shared(self, what: str) -> None:
+        self.counter += 1
+        if what == "blueprint":
+            self.world.said.timeout = 100 + self.counter
+        elif what == "preset":
+            self.world.said.preset = self.counter
+        else:
+            self.world.said.first_pause = not self.world.said.first_pause
+        self.world.publish()
 
-    def lose(self, *folders: str) -> None:
-        for folder in folders:
-            shutil.rmtree(self.world.project.path / folder, ignore_errors=True)
+    @rule(pick=picks, what=st.sampled_from(["is_active", "is_sound", "is_readable"]))
+    def break_or_mend(self, pick: int, what: str) -> None:
+        if (module := self._module(pick)) is not None and (what != "is_readable" or module.home is not Home.ROW):
+            setattr(module, what, not getattr(module, what))
+            self.world.publish()
+
+    @rule()
+    def hide_or_show_a_folder(self) -> None:
+        self.world.said.is_hidden = not self.world.said.is_hidden
+        self.world.publish()
+
+    @rule(pick=picks, home=st.sampled_from(Home))
+    def move(self, pick: int, home: Home) -> None:
+        module = self._module(pick)
+        if module is None or (home is Home.ROW and (self.world.table is None or not module.is_readable)):
+            return
+        module.home = home
+        if home is Home.USE:
+            module.tasks = 1
+        self.world.publish()
+
+    @rule(pick=picks, timeouts=st.sampled_from([{}, {"dev": None}, {"prod": None}, {"dev": 7, "prod": None}]))
+    def choose_targets(self, pick: int, timeouts: dict[str, int | None]) -> None:
+        if (module := self._module(pick)) is not None:
+            module.targets = dict(timeouts)
+            self.world.publish()
+
+    @rule(pick=picks)
+    def rename(self, pick: int) -> None:
+        if (module := self._module(pick)) is not None:
+            module.formerly = (module.name, *module.formerly)
+            module.name = self._free_name(False)
+            self.world.publish()
+
+    @rule(pick=picks)
+    def take_the_former_names_out(self, pick: int) -> None:
+        if (module := self._module(pick)) is not None:
+            module.formerly = ()
+            self.world.publish()
+
+    @rule(pick=picks, how=st.sampled_from(["", "", "delete", "keep"]))
+    def remove(self, pick: int, how: str) -> None:
+        """Takes a module out; with what becomes of its job, or without."""
+        if (module := self._module(pick)) is None:
+            return
+        del self.world.said.modules[module.key]
+        if how:
+            self.world.said.removed[module.name] = how == "keep"
+        self.world.publish()
+
+    @rule()
+    def take_the_removed_out(self) -> None:
+        self.world.said.removed.clear()
+        self.world.publish()
+
+    @rule(where=targets, pick=picks)
+    def adopt_a_job(self, where: str, pick: int) -> None:
+        """Has a new module take over a job that somebody makes, or one that was to stay and is nobody's."""
+        jobs = self.judge.jobs()
+        nobodys = sorted(job_id for job_id in self.judge.released if job_id in jobs)
+        job_id = nobodys[pick % len(nobodys)] if nobodys and pick % 2 else self._make_a_job()
+        self.judge.released.pop(job_id, None)
+        self._add(Home.FILE, False, adopt={where: job_id})
+
+    def _make_a_job(self) -> int:
+        self.counter += 1
+        task = {"task_key": "s1", "notebook_task": {"notebook_path": f"/Workspace/by_hand_{self.counter}"}}
+        body = json.dumps({"name": f"by hand {self.counter}", "tasks": [task]}).encode()
+        headers = {"Authorization": f"Bearer {self.world.workspace.token}"}
+        request = urllib.request.Request(f"{self.world.workspace.url}/api/2.2/jobs/create", body, headers)
+        self.undisturbed()
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as answer:
+            return int(json.load(answer)["job_id"])
 
     # the workspace
 
-    def job_of(self, key: str) -> Any:
-        name = self.files[key].name if key in self.files else key
-        return next((job for job in self.world.workspace.jobs.all() if job.name == name), None)
+    def _job(self, pick: int, is_fit: Callable[[Job], bool] = lambda job: True) -> Job | None:
+        """Returns a job that the metadata has, or had."""
+        jobs = [job for job in self.judge.jobs().values() if identity_of(job) and is_fit(job)]
+        jobs = [job for job in jobs if job.job_id not in self.judge.kept]
+        return jobs[pick % len(jobs)] if jobs else None
 
-    def edit_by_hand(self, key: str) -> None:
-        if (job := self.job_of(key)) is not None:
-            self.number += 1
-            self.edited[job.job_id] = f"by hand {self.number}"
-            self.world.workspace.jobs.edit(job.job_id, description=self.edited[job.job_id])
+    @rule(pick=picks, what=st.sampled_from(["max_concurrent_runs", "description", "name"]))
+    def edit_by_hand(self, pick: int, what: str) -> None:
+        self.counter += 1
 
-    def delete_by_hand(self, key: str) -> None:
-        if (job := self.job_of(key)) is not None:
+        def is_fit(job: Job) -> bool:
+            return what != "name" or not (TAGS_AND_NAME_STAY_TOGETHER and self._lacks_tags(job))
+
+        if (job := self._job(pick, is_fit)) is not None:
+            value = 100 + self.counter if what == "max_concurrent_runs" else f"by hand {self.counter}"
+            self.judge.edit(job, what, value)
+
+    def _lacks_tags(self, job: Job) -> bool:
+        return self.deployer == "jobs-api" and OUR_TAGS[0] not in job.settings.get("tags", {})
+
+    @precondition(lambda self: self.deployer == "jobs-api")
+    @precondition(lambda self: self.world.table is not None or not LOST_TAGS_ARE_RECORDED)
+    @rule(pick=picks)
+    def lose_tags(self, pick: int) -> None:
+        def is_fit(job: Job) -> bool:
+            is_named = not TAGS_AND_NAME_STAY_TOGETHER or "name" not in self.judge.edited.get(job.job_id, {})
+            return is_named and not self._lacks_tags(job)
+
+        if (job := self._job(pick, is_fit)) is not None:
+            tags = {name: value for name, value in job.settings["tags"].items() if name not in OUR_TAGS}
+            self.judge.edit(job, "tags", tags)
+
+    @rule(pick=picks, is_paused=st.booleans())
+    def pause_or_start_by_hand(self, pick: int, is_paused: bool) -> None:
+        if (job := self._job(pick, lambda job: pause_of(job) is not None)) is not None:
+            self.judge.pause(job, is_paused)
+
+    @rule(pick=picks)
+    def delete_by_hand(self, pick: int) -> None:
+        if (job := self._job(pick)) is not None:
             self.world.workspace.jobs.remove(job.job_id)
 
-    def disturb(self, what: str, kind: FaultKind) -> None:
-        self.world.workspace.faults.add(Fault("POST", f"/api/2.*/jobs/{what}", kind, times=1))
+    # what goes wrong
 
-    # deployments
+    @rule(kind=st.sampled_from(FAULTS), path=st.sampled_from(PLACES), after=st.integers(0, 4), times=st.integers(1, 2))
+    def disturb(self, kind: FaultKind, path: str, after: int, times: int) -> None:
+        answer = b"<html>Sign in</html>" if times == 1 else b"{}"
+        fault = Fault("POST" if "/jobs/" in path else "*", path, kind, times, after, retry_after=0, answer=answer)
+        self.world.workspace.faults.add(fault)
 
-    def tick(self, max_deletes: int) -> None:
-        """Looks twice, as a monitor does that goes on."""
-        with self.watched(max_deletes):
-            watching = self.world.monitor(self.backend, max_deletes=max_deletes)  # type: ignore[arg-type]
-            for _ in range(2):
-                watching.tick()
-                self.world.clock.goes_on(1000)
+    @precondition(lambda self: self.deployer == "cli")
+    @rule(name=st.sampled_from(["GARBAGE", "CRASH_AFTER", "FAIL_JOB"]), number=st.integers(1, 30), pick=picks)
+    def disturb_the_cli(self, name: str, number: int, pick: int) -> None:
+        module = self._module(pick)
+        value = {"GARBAGE": "plan", "CRASH_AFTER": str(number), "FAIL_JOB": module.name if module else ""}[name]
+        self.world.trouble[f"LJM_FAKE_CLI_{name}"] = value
 
-    def killed(self, max_deletes: int) -> None:
-        """Kills a monitor at some moment, and lets what it had started come to its end."""
-        with self.watched(max_deletes):
-            command = [sys.executable, "-m", "lakeflow_job_meta", "monitor", "--once", "-t", TARGET]
-            process = subprocess.Popen(
-                [*command, "--deployer", self.backend, "--max-deletes", str(max_deletes)],
-                cwd=self.world.project.path,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-            time.sleep(self.seed.uniform(0.2, 2.5))
-            process.send_signal(self.seed.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
-            process.wait()
-            self._wait_for_the_cli()
+    @rule(where=targets)
+    def somebody_else_deploys(self, where: str) -> None:
+        """Leaves a lock in the workspace, of a deployment of somebody else that does not end."""
+        path = f"/Users/{self.world.workspace.identity.user_name}/.bundle/history/{where}/state/deploy.lock"
+        lock = {"ID": "1", "AcquisitionTime": "2020-01-01T00:00:00Z", "IsForced": False, "User": "somebody"}
+        if self.deployer == "cli":
+            self.world.workspace.tree.write(path, json.dumps(lock).encode())
 
-    def _wait_for_the_cli(self) -> None:
-        """Waits for an orphan of the CLI: it holds the lock of the deployment until its end."""
-        lock = self.world.state_folder / "lock"
-        if lock.exists():
-            subprocess.run(["flock", str(lock), "true"], check=True, timeout=60)
-        tree = self.world.workspace.tree
-        for path in [path for path in tree.paths() if path.endswith("/deploy.lock")]:
-            tree.remove(path)  # as a person does with --force-lock who knows that nobody deploys
+    @rule(place=places, what=st.sampled_from([(STATE,), (STATE, ".databricks"), (STATE, ".databricks", "resources")]))
+    def lose(self, place: int, what: tuple[str, ...]) -> None:
+        checkout = self.world.checkouts[place]
+        if BEGUN_RENAMES_KEEP_THEIR_RECORD and any(map(checkout.has_begun_takeovers, TARGETS)):
+            return
+        for name in what:
+            shutil.rmtree(checkout.path / name, ignore_errors=True)
 
-    def elsewhere(self, max_deletes: int) -> None:
-        """Deploys the same metadata from a checkout on another machine."""
-        here = self.world.project
-        with self.watched(max_deletes):
-            there = here.path.with_name(f"checkout_{self.number}")
-            shutil.rmtree(there, ignore_errors=True)
-            ignored = shutil.ignore_patterns(".lakeflow-job-meta", ".databricks", "resources")
-            shutil.copytree(here.path, there, symlinks=True, ignore=ignored)
-            try:
-                self.world.project = ProjectFolder(there)
-                watching = self.world.monitor(self.backend, max_deletes=max_deletes)  # type: ignore[arg-type]
-                for _ in range(2):
-                    watching.tick()
-                    self.world.clock.goes_on(1000)
-            finally:
-                self.world.project = here
+    @rule(seconds=st.sampled_from([-86_400, -60, 60, 1000, 86_400]))
+    def jump(self, seconds: int) -> None:
+        self.starter.clock += seconds
 
-    # what has to hold
+    # commands
 
-    @contextmanager
-    def watched(self, max_deletes: int) -> Iterator[None]:
-        """Compares the jobs after a deployment with those before it."""
-        before = {job.job_id: job.name for job in self.world.workspace.jobs.all()}
-        existing = set(before.values())
-        yield
+    @rule()
+    def update_the_other_checkout(self) -> None:
+        self.world.there.write(self.world.said, self.world.table)
+
+    def _checkout(self, place: int, target: str) -> Checkout | None:
+        """Returns the checkout of that number, unless the other one has begun what only it can end."""
+        checkout, other = self.world.checkouts[place], self.world.checkouts[1 - place]
+        is_begun = BEGUN_RENAMES_KEEP_THEIR_RECORD and other.has_begun_takeovers(target)
+        return None if is_begun or not (checkout.path / "job_meta.yml").exists() else checkout
+
+    @rule(
+        where=targets,
+        place=places,
+        max_deletes=deletions,
+        at=interruptions,
+        keep_going=st.booleans(),
+        is_overwriting=st.integers(0, 9).map(lambda number: number == 9),
+    )
+    def deploy(
+        self,
+        where: str,
+        place: int,
+        max_deletes: int,
+        at: Interruption | None,
+        keep_going: bool,
+        is_overwriting: bool,
+    ) -> None:
+        if (checkout := self._checkout(place, where)) is None:
+            return
+        mandate = Mandate(self.world.said_at(checkout), where, max_deletes, is_overwriting)
+        options = {"keep_going": keep_going, "overwrite_drift": is_overwriting}
+        deploy = partial(self.world.deploy, checkout, where, at=at, max_deletes=max_deletes, **options)
+        ended = self._run(mandate, deploy)
+        if ended.exit_code == 0:
+            self.judge.judge_success(mandate, self.world.record(checkout, where))
+
+    @rule(where=targets, max_deletes=deletions)
+    def deploy_in_peace(self, where: str, max_deletes: int) -> None:
+        self.deploy(where, 0, max_deletes, None, True, False)
+
+    @rule(place=places, max_deletes=deletions)
+    def deploy_everywhere(self, place: int, max_deletes: int) -> None:
+        for target in TARGETS:
+            self.deploy(target, place, max_deletes, None, True, False)
+
+    @rule(where=targets, place=places, max_deletes=deletions, at=interruptions)
+    def tick(self, where: str, place: int, max_deletes: int, at: Interruption | None) -> None:
+        if (checkout := self._checkout(place, where)) is not None:
+            mandate = Mandate(self.world.said_at(checkout), where, max_deletes)
+            self._run(mandate, lambda: self.world.monitor(checkout, where, at=at, max_deletes=max_deletes))
+
+    def _run(self, mandate: Mandate, run: Callable[[], Ended | Standing]) -> Ended:
+        before = self.judge.jobs()
+        with self.judge.watching([mandate]):
+            ended = run()
+            assert isinstance(ended, Ended)
+            self._tell(mandate, ended)
+            self.undisturbed()
+        self.judge.judge_end(ended, before)
+        return ended
+
+    def _tell(self, mandate: Mandate, ended: Ended) -> None:
+        self.counts[f"exit {ended.exit_code}"] += 1
+        jobs = {job_id: (identity_of(job), job.name) for job_id, job in self.judge.jobs().items()}
+        note(f"{mandate.target}, {mandate.max_deletes} deletions: {ended.exit_code}\n{ended.stderr}{jobs}")
+
+    def undisturbed(self) -> None:
         self.world.workspace.faults.clear()
-        jobs = {job.job_id: job for job in self.world.workspace.jobs.all()}
-        gone = [name for job_id, name in before.items() if job_id not in jobs]
-        assert len(gone) <= max_deletes, "more was deleted than allowed"
-        present = {file.name for file in self.files.values()}
-        assert not present.intersection(gone), "a job was deleted whose module is there"
-        hidden = [file for file in self.files.values() if not file.is_readable or self._is_hidden(file)]
-        homeless = [file for file in self.files.values() if not file.is_sound and file.name not in existing]
-        assert not gone or not (hidden or homeless or self.is_hidden), "a module may be where nobody could read it"
-        doubled = [name for name, number in Counter(job.name for job in jobs.values()).items() if number > 1]
-        assert set(doubled) <= self._named_as_left_behind(), "a job came a second time, and nobody says so"
-        for job_id, text in self.edited.items():
-            if job_id in jobs:
-                assert jobs[job_id].settings.get("description") == text, "an edit by hand was overwritten"
+        self.world.trouble.clear()
 
-    def _is_hidden(self, file: File) -> bool:
-        return self.is_hidden and file.path.startswith("metadata/moved/")
+    @rule(where=targets, place=places, max_deletes=deletions, step=steps, meanwhile=picks, pick=picks)
+    def deploy_while_something_happens(
+        self, where: str, place: int, max_deletes: int, step: int, meanwhile: int, pick: int
+    ) -> None:
+        """Stands still in the middle of a deployment, while another one runs or somebody does something."""
+        checkout = self._checkout(place, where)
+        if checkout is None:
+            return
+        mandates = [Mandate(self.world.said_at(checkout), where, max_deletes)]
+        with self.judge.watching(mandates):
+            at = Interruption(STOP, step)
+            standing = self.world.deploy(checkout, where, at=at, max_deletes=max_deletes, keep_going=True)
+            if isinstance(standing, Standing):
+                other = self.world.checkouts[1 - place]
+                if meanwhile > 2 and (other.path / "job_meta.yml").exists() and not other.has_begun_takeovers(where):
+                    mandates.append(Mandate(self.world.said_at(other), where, 1))
+                    ended = self.world.deploy(other, where, max_deletes=1, keep_going=True)
+                    assert isinstance(ended, Ended)
+                    note("in the middle of the next one:")
+                    self._tell(mandates[1], ended)
+                elif place:
+                    self.edit(pick, "notebook")
+                standing = self.starter.go_on(standing)
+                self.world.wait_for_the_cli(checkout)
+            assert isinstance(standing, Ended)
+            self._tell(mandates[0], standing)
+            self.undisturbed()
+        assert "Traceback" not in standing.stderr, standing.stderr
 
-    def _named_as_left_behind(self) -> set[str]:
-        return {job.name for job in read_left_behind(self.world.state_folder)}
+    @rule(where=targets)
+    def pull(self, where: str) -> None:
+        mandate = Mandate(self.world.said_at(self.world.here), where)
+        more = ["--in-module", "--deployer", self.deployer]
+        self._run(mandate, lambda: self.world.start(self.world.here, "pull", "-t", where, *more))
+        self.world.taken_back()
+
+    @rule(where=targets)
+    def unpause(self, where: str) -> None:
+        ours = [job_id for job_id, job in self.judge.jobs().items() if (identity_of(job) or ("",))[0] == where]
+        self.judge.paused.difference_update(ours)
+        mandate = Mandate(self.world.said_at(self.world.here), where)
+        more = ["--all", "--deployer", self.deployer]
+        self._run(mandate, lambda: self.world.start(self.world.here, "unpause", "-t", where, *more))
+
+    # the end
 
     def settle(self) -> None:
-        """Mends all that is broken, and deploys: each module has its job as the metadata says."""
-        if self.is_hidden:
-            self.hide("")
-        for key in list(self.files):
-            self.edit(key)  # a monitor does nothing while the metadata stays as it is
-        for job_id in list(self.edited):
-            if job_id in {job.job_id for job in self.world.workspace.jobs.all()}:
-                self.world.workspace.jobs.edit(job_id, description=None)
-        self.edited.clear()
-        self.tick(9)
-        self.tick(9)
-        doubled = self._named_as_left_behind()
-        for file in self.files.values():
-            found = [job for job in self.world.workspace.jobs.all() if job.name == file.name]
-            assert found, f"{file.name} has no job"
-            paths = {job.settings["tasks"][0]["notebook_task"]["notebook_path"] for job in found}
-            assert file.notebook in paths or file.name in doubled or self._is_refused(file.name)
-        names = {file.name for file in self.files.values()}
-        others = {job.name for job in self.world.workspace.jobs.all()} - names
-        assert others <= doubled | self._refused(), "a job was forgotten"
+        """Deploys what is; mends all that is broken; deploys until all is well: the jobs are as the metadata says."""
+        self.undisturbed()
+        self.deploy_everywhere(0, 0)
+        said = self.world.said
+        said.is_hidden = False
+        for module in said.modules.values():
+            module.is_readable = module.is_sound = module.is_active = True
+            module.adopt = {}
+        homes = {each.home for each in said.modules.values()}
+        for home in sorted({Home.FILE, Home.MOVED, *([Home.ROW] if self.world.table is not None else [])} - homes):
+            self.counter += 1  # nothing is deleted through the Jobs API while a source is empty
+            said.modules[f"f{self.counter}"] = Module(f"f{self.counter}", self._free_name(False), self.counter, home)
+        self.judge.take_edits_back()
+        self.world.publish()
+        for target in TARGETS:
+            place = 1 if BEGUN_RENAMES_KEEP_THEIR_RECORD and self.world.there.has_begun_takeovers(target) else 0
+            self.world.checkouts[place].write(said, self.world.table)
+            self._deploy_until_all_is_well(self.world.checkouts[place], target)
+        self._judge_the_end()
 
-    def _refused(self) -> set[str]:
-        entry = next(iter(self.world.history), None)
-        return set() if entry is None else {job for each in entry.state.refused for job in each.jobs}
+    def _deploy_until_all_is_well(self, checkout: Checkout, target: str) -> None:
+        for _ in range(6):
+            mandate = Mandate(self.world.said_at(checkout), target, 99)
+            deploy = partial(self.world.deploy, checkout, target, max_deletes=99, allow_empty=True)
+            ended = self._run(mandate, partial(deploy, force_lock=bool(self.world.locks())))
+            if ended.exit_code == 0:
+                break
+            self._follow(ended, checkout, target)
+        else:
+            raise AssertionError(f"the deployments for {target} do not come to an end: {ended.stderr}")
+        self.judge.judge_success(mandate, self.world.record(checkout, target))
+        before = {key: job.settings for key, job in self.judge.jobs().items()}
+        again = self.world.deploy(checkout, target)
+        assert isinstance(again, Ended)
+        assert again.exit_code == 0, f"what was well is not well again: {again.stderr}"
+        changed = [job.name for key, job in self.judge.jobs().items() if before.get(key) != job.settings]
+        assert not changed, f"a deployment of nothing has changed {changed}"
+        if self.deployer == "jobs-api":
+            assert json.loads(again.stdout.splitlines()[-1])["changes_nothing"], again.stdout
+        else:
+            assert "Nothing to deploy" in again.stderr, again.stderr
 
-    def _is_refused(self, name: str) -> bool:
-        return name in self._refused()
+    def _follow(self, ended: Ended, checkout: Checkout, target: str) -> None:
+        """Does what the message says."""
+        for job_id in self.world.left_behind() & self.judge.jobs().keys():
+            self.world.workspace.jobs.remove(job_id)
+        for key, job_id in re.findall(r"(m[0-9]+): job ([0-9]+) \('", ended.stderr):
+            module = self.world.said.named(key)
+            if module is not None:
+                module.adopt = {target: int(job_id)}
+        self.world.publish()
+        checkout.write(self.world.said, self.world.table)
 
-
-EVENTS: dict[str, Callable[[History, str], None]] = {
-    "edit": History.edit,
-    "misspell": lambda history, key: history.change(key, is_sound=False),
-    "conflict": lambda history, key: history.change(key, is_readable=False),
-    "deactivate": lambda history, key: history.change(key, is_active=False),
-    "move": History.move,
-    "move with a conflict": lambda history, key: history.move(key, is_readable=False),
-    "move and misspell": lambda history, key: history.move(key, is_sound=False),
-    "rename": History.rename,
-    "rename and misspell": lambda history, key: (history.rename(key), history.change(key, is_sound=False))[0],
-    "remove": History.remove,
-    "hide": History.hide,
-    "lose files": lambda history, key: history.lose("resources"),
-    "lose state": lambda history, key: history.lose("resources", ".lakeflow-job-meta", ".databricks"),
-    "edit by hand": History.edit_by_hand,
-    "delete by hand": History.delete_by_hand,
-    "lose an answer": lambda history, key: history.disturb("*", FaultKind.CONNECTION_RESET_AFTER_WORK),
-    "answer 503 after the work": lambda history, key: history.disturb("*", FaultKind.UNAVAILABLE_AFTER_WORK),
-    "forbid a deletion": lambda history, key: history.disturb("delete", FaultKind.FORBIDDEN),
-    "break a creation": lambda history, key: history.disturb("create", FaultKind.INTERNAL_ERROR),
-    "deploy": lambda history, key: history.tick(0),
-    "deploy and delete one": lambda history, key: history.tick(1),
-    "deploy and delete all": lambda history, key: history.tick(9),
-    "deploy elsewhere": lambda history, key: history.elsewhere(1),
-    "kill": lambda history, key: history.killed(1),
-}
-DEPLOYING = [name for name in EVENTS if name.startswith("deploy")]
-SUDDEN = ["kill"]
-QUIET = [name for name in EVENTS if name not in (*DEPLOYING, *SUDDEN)]
-
-
-def histories(deploying: list[str]) -> st.SearchStrategy[list[tuple[str, str]]]:
-    """Returns series of events, of which each third or so is a deployment."""
-    event = st.one_of(st.sampled_from(QUIET), st.sampled_from(QUIET), st.sampled_from(deploying))
-    return st.lists(st.tuples(event, st.sampled_from(NAMES)), min_size=2, max_size=10)
+    def _judge_the_end(self) -> None:
+        modules = self.world.said.modules.values()
+        names = {(target, each.name) for each in modules for target in TARGETS if each.is_in(target)}
+        for job in self.judge.jobs().values():
+            identity = identity_of(job)
+            if identity and identity not in names and job.job_id in self.judge.certain - self.judge.kept:
+                raise AssertionError(f"{identity} has a job that nobody knows any more")
 
 
-@contextmanager
-def new_history(folder: Path, backend: str, command: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[History]:
-    with FakeWorkspace(folder / "workspace") as workspace:
-        program = str(real_command()) if command == "real" else str(install_stand_in(folder / "bin"))
-        for name, value in cli_environment(workspace.url, workspace.token, folder / "cli").items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setenv("DATABRICKS_CLI", program)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        project = ProjectFolder(folder / "project")
-        project.write("job_meta.yml", PROJECT)
-        (project.path / "metadata/moved").mkdir(parents=True)
-        history = History(World(project, workspace, connect(workspace, SleeplessClock())), backend, random.Random(1))
-        for name in NAMES:
-            history.edit(name)
-        history.tick(0)
-        assert history.world.names == sorted(NAMES)
-        yield history
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("histories")
 
 
-def play(folder: Path, backend: str, command: str, events: list[tuple[str, str]]) -> None:
-    with pytest.MonkeyPatch.context() as monkeypatch, new_history(folder, backend, command, monkeypatch) as history:
-        for what, key in events:
-            EVENTS[what](history, key)
-        history.world.workspace.faults.clear()
-        history.settle()
+@pytest.fixture(scope="module")
+def starter(folder: Path) -> Iterator[Starter]:
+    with Starter(folder) as running:
+        yield running
 
 
-SETTINGS = {"deadline": None, "suppress_health_check": list(HealthCheck), "print_blob": True}
+def play(folder: Path, starter: Starter, deployer: str, program: str, steps: int) -> None:
+    """Plays histories of so many steps in all."""
+    name = f"{deployer.title().replace('-', '')}History"
+    machine = type(name, (History,), {"deployer": deployer, "folder": folder, "starter": starter, "program": program})
+    how = settings(
+        max_examples=max(1, steps // LENGTH),
+        stateful_step_count=LENGTH,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        print_blob=True,
+    )
+    run_state_machine_as_test(machine, settings=how)
 
 
-@settings(max_examples=200, **SETTINGS)
-@given(histories(DEPLOYING))
-def test_through_the_jobs_api(tmp_path_factory, events):
-    play(tmp_path_factory.mktemp("history"), "jobs-api", "stand-in", events)
+def test_no_history_through_the_jobs_api_harms_a_job(folder: Path, starter: Starter):
+    play(folder, starter, "jobs-api", "", STEPS * 4 // 5)
 
 
-@settings(max_examples=40, **SETTINGS)
-@given(histories(DEPLOYING))
-def test_with_a_stand_in_for_the_databricks_cli(tmp_path_factory, events):
-    play(tmp_path_factory.mktemp("history"), "cli", "stand-in", events)
+def test_no_history_with_the_databricks_cli_harms_a_job(folder: Path, starter: Starter):
+    play(folder, starter, "cli", str(install_stand_in(folder / "bin")), STEPS // 5)
 
 
 @pytest.mark.real_cli
-@settings(max_examples=20, **SETTINGS)
-@given(histories(DEPLOYING))
-def test_with_the_databricks_cli(tmp_path_factory, events):
-    play(tmp_path_factory.mktemp("history"), "cli", "real", events)
-
-
-@pytest.mark.parametrize("backend", ["jobs-api", "cli"])
-@settings(max_examples=15, **SETTINGS)
-@given(events=histories([*DEPLOYING, *SUDDEN, *SUDDEN]))
-def test_with_kills(tmp_path_factory, backend, events):
-    play(tmp_path_factory.mktemp("history"), backend, "stand-in", events)
+def test_no_history_with_the_real_databricks_cli_harms_a_job(folder: Path, starter: Starter):
+    play(folder, starter, "cli", str(real_command()), STEPS // 20)

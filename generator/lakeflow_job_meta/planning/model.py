@@ -13,6 +13,7 @@ from lakeflow_job_meta._internal.text import listing
 from lakeflow_job_meta._internal.trees import Value, value_at
 from lakeflow_job_meta.config.bundle import has_block
 from lakeflow_job_meta.errors import OperationFailed
+from lakeflow_job_meta.planning.defaults import is_default
 
 _JOBS = "resources.jobs."
 _DOTS = 2
@@ -33,6 +34,8 @@ class Action(str, Enum):
 
 BOOKKEEPING = frozenset({"deployment", "edit_mode", "format"})
 """Settings that the CLI gives to every job, beside a queue where there is none, and that the workspace may lose."""
+
+_SOURCES = ("WORKSPACE", "GIT")
 
 WRITTEN_OVER = (Action.UPDATE, Action.UPDATE_ID, Action.RESIZE)
 """What writes over a resource that is there."""
@@ -58,9 +61,12 @@ class FieldChange:
     def was_edited_by_hand(self) -> bool:
         """Whether the workspace has something else than was deployed, and the deployment would overwrite it.
 
-        Of a block that the metadata takes away, such as a task, what Databricks has filled in is no edit.
+        What Databricks has filled in is no edit: of a block that the metadata takes away, such as a task, nor where it
+        sets what nothing has set before.
         """
         if self.action is Action.SKIP or self.remote == self.new or self.is_bookkeeping:
+            return False
+        if self.old is None and is_default(self.path.rpartition(".")[2], self.remote, *_SOURCES):
             return False
         return not _covers(self.remote, self.old) if self.new is None else self.remote != self.old
 

@@ -100,6 +100,24 @@ class TestAnEditedJobIsHeldBack:
         assert "a: max_concurrent_runs is 7" in result.stderr
         assert deployed.changes == {}
 
+    @pytest.mark.parametrize(
+        ("before", "after", "setting", "value"),
+        [
+            ("    job_config: {", "    job_config: {timeout_seconds: 100, ", "timeout_seconds", 100),
+            ("{notebook_path", "{run_if: ALL_DONE, notebook_path", "run_if", "ALL_DONE"),
+        ],
+    )
+    def test_what_databricks_has_filled_in_is_no_edit_where_the_metadata_says_it_for_the_first_time(
+        self, deployed: World, before: str, after: str, setting: str, value: object
+    ):
+        text = deployed.project.read("metadata/a.yml")
+        deployed.project.write("metadata/a.yml", text.replace(before, after))
+
+        deployed.deploy_well()
+
+        settings = deployed.workspace.jobs.by_name("a").settings
+        assert {**settings, **settings["tasks"][0]}.get(setting) == value
+
 
 class TestWhatTheWorkspaceDecides:
     """By default the pauses of what starts a job."""

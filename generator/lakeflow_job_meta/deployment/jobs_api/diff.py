@@ -15,29 +15,13 @@ from typing import cast
 from lakeflow_job_meta._internal.text import json_like
 from lakeflow_job_meta._internal.trees import ABSENT, Difference, KeyPath, Value, diff, replaced, value_at
 from lakeflow_job_meta.config.model import STARTS, SettingPath
+from lakeflow_job_meta.planning.defaults import is_default
 from lakeflow_job_meta.planning.model import Action, FieldChange
 
 _NAMES_OF_ITEMS = {"tasks": "task_key", "depends_on": "task_key", "parameters": "name"}
 _NAMES_OF_ITEMS |= {"job_clusters": "job_cluster_key", "environments": "environment_key"}
 """Lists whose order means nothing, and what names their items."""
 
-_DEFAULTS: dict[str, tuple[Value, ...]] = {
-    # Jobs API 2.2, request of `jobs/create`: "default" of each field.
-    "format": ("MULTI_TASK",),
-    "max_concurrent_runs": (1,),
-    "timeout_seconds": (0,),
-    "run_if": ("ALL_SUCCESS",),
-    "max_retries": (0,),
-    "min_retry_interval_millis": (0,),
-    "retry_on_timeout": (False,),
-    "no_alert_for_skipped_runs": (False,),
-    "no_alert_for_canceled_runs": (False,),
-    "alert_on_last_attempt": (False,),
-    "disabled": (False,),
-    # Seen in answers of `jobs/get` for jobs that were created without it.
-    "edit_mode": ("EDITABLE",),
-    "disable_auto_optimization": (False,),
-}
 _CLOUD_SETTINGS = {"aws_attributes", "azure_attributes", "gcp_attributes"}
 _FILLED_IN = _CLOUD_SETTINGS | {"enable_elastic_disk", "data_security_mode", "driver_node_type_id"}
 """Clusters API, `clusters/get`: filled in with what the cloud and the workspace prefer."""
@@ -163,23 +147,12 @@ def _is_equivalent(difference: Difference, source: str, creator: str) -> bool:
         return before in ({"user_name": creator}, {"service_principal_name": creator})
     if name in _FILLED_IN and after is ABSENT:
         return True
-    return _is_default(name, _value(before if after is ABSENT else after), source)
+    return is_default(name, _value(before if after is ABSENT else after), source)
 
 
 def _is_scalar(value: object) -> bool:
     """Whether a value is one that the API takes as text as well; null is not."""
     return isinstance(value, (str, bool, int, float))
-
-
-def _is_default(name: str, value: Value, source: str) -> bool:
-    """Whether a setting says what its absence says; what is empty always does."""
-    if value is None or (value == source and name == "source"):
-        return True
-    if isinstance(value, dict):
-        return all(_is_default(key, item, source) for key, item in value.items())
-    if isinstance(value, list):
-        return not value
-    return any(type(value) is type(default) and value == default for default in _DEFAULTS.get(name, ()))
 
 
 def _by_name(value: Value, setting: str = "") -> Value:
