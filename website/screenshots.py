@@ -56,11 +56,10 @@ _FORMAT = """\
 </svg>
 """
 
-
-@cache
 _CLEARED = re.compile(r"\r\x1b\[K[^\r\n]*(?=\r\x1b\[K)|\r\x1b\[K")
 
 
+@cache
 def _loads() -> Path:
     """A project that was made from a CSV file and generated, once for all scenes; they copy it."""
     folder = Path(tempfile.mkdtemp(prefix="ljm-pictures-"))
