@@ -40,7 +40,7 @@ pytestmark = [
 ]
 
 STEPS = int(os.environ.get("LJM_HISTORY_STEPS", "1000"))
-LENGTH = 40
+LENGTH = 30
 """Of one history, in steps."""
 
 TAGS_AND_NAME_STAY_TOGETHER = True
