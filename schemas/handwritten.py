@@ -788,12 +788,23 @@ PROJECT_DEFINITIONS: dict[str, Schema] = {
                 "Whether what starts a job is paused when the job is created, until `ljm unpause`.",
                 {"type": "boolean", "default": False},
             ),
+            "approval": described("To which targets only approved versions of a control table go.", ref("approval")),
             "removed": described(
                 "Modules that are gone on purpose: their jobs may be deleted, or stay and are forgotten.",
                 listing(ref("removed")),
                 ["old_report", {"module": "legacy", "keep_job": True}],
             ),
         }
+    ),
+    "approval": closed(
+        {
+            "targets": described("The targets of the bundle.", listing(STRING), ["prod"]),
+            "other_than_author": described(
+                "Whether an approval by somebody who wrote what it is of does not count.",
+                {"type": "boolean", "default": False},
+            ),
+        },
+        required=["targets"],
     ),
     "kept_setting": closed(
         {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -141,9 +141,11 @@ def plan(
         OperationFailed: Generated files cannot be read, or the databricks CLI failed.
         ConfigError: There is no such revision, or no databricks CLI.
     """
+    project = project.for_target(target_of(project, target)) if project.approval is not None else project
     compilation = compile(project, workspace=workspace)
     changes = plan_changes(project, compilation)
     files = compare_files(changes, compilation.jobs, against)
+    files = replace(files, waiting=compilation.waiting, target=project.target)
     bundle_plan = (
         plan_live(project, open_cli(project, target), parallel, keeping_of(project, compilation)) if live else None
     )

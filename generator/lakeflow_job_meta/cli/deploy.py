@@ -85,6 +85,7 @@ def command(
         show_plan(result.plan)
     show_jobs(result, form)
     show_result(result, dry_run)
+    params.show_waiting(result.compilation, cli.target)
     failed = has_failed(result)
     if to_run and not dry_run and not result.problems:
         failed = not _started_all(result, to_run) or failed

@@ -24,6 +24,7 @@ _COMMANDS = {
     "show": "Print the job of one module as YAML, as it is generated.",
     "explain-setting": "Show which places set a setting of a job or task.",
     "blueprints": "List blueprints, their parameters, and what is made of them.",
+    "approve": "Approve a version of a control table for a target.",
     "deploy": "Generate, pass the safety gate, and deploy.",
     "pull": "Write edits of the workspace into the metadata.",
     "unpause": "Start jobs that are paused in the workspace.",

@@ -11,16 +11,19 @@ from typing import TypeVar
 
 import click
 
+from lakeflow_job_meta._internal.text import did_you_mean, quoted
 from lakeflow_job_meta.cli.report import ProgressBar, echo
 from lakeflow_job_meta.cli.run import is_command_line
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.parallel import workers_of_this_machine
 from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.config.bundle import TARGET_VARIABLES, read_bundle_declarations, target_named
+from lakeflow_job_meta.config.bundle import TARGET_VARIABLES, read_bundle_declarations, target_named, target_of
 from lakeflow_job_meta.config.load import find_project_folder, load_project
 from lakeflow_job_meta.config.model import BUNDLE_FILE, BUNDLE_FILES, DEFAULT_METADATA, PROJECT_FILE, Project
+from lakeflow_job_meta.control_table.approvals import Approval
 from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.layout.layout import layout_of
+from lakeflow_job_meta.text.markers import one_line
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -158,6 +161,21 @@ def open_project(folder: Path | None) -> Project:
     return project
 
 
+def open_project_for(folder: Path | None, target: str | None) -> Project:
+    """Loads the project for what is deployed to a target; without approvals that is the same for all of them.
+
+    Raises:
+        ConfigError: As `open_project`, or the bundle has no such target.
+    """
+    project = open_project(folder)
+    if project.approval is None:
+        return project
+    named, known = target_of(project, target), read_bundle_declarations(project).targets
+    if known is not None and target is not None and named not in known:
+        raise ConfigError(f"databricks.yml has no target {quoted(named)}{did_you_mean(named, sorted(known))}")
+    return project.for_target(named)
+
+
 def _working_folder() -> Path:
     try:
         return Path.cwd()
@@ -189,13 +207,29 @@ def compile_for_review(project: Project) -> Compilation:
     return compilation
 
 
-def compile_metadata(project: Project, contents: Mapping[str, bytes] | None = None) -> Compilation:
+def show_waiting(compilation: Compilation, target: str | None) -> None:
+    """Shows what is no part of a deployment until it is approved."""
+    if compilation.waiting:
+        from lakeflow_job_meta.planning.waiting_lines import waiting_lines  # most projects need no approvals
+
+        for line in waiting_lines(compilation.waiting, target):
+            echo(one_line(line), err=True)
+
+
+def compile_metadata(
+    project: Project,
+    contents: Mapping[str, bytes] | None = None,
+    proposed: Mapping[str, tuple[Approval, ...]] | None = None,
+) -> Compilation:
     """Compiles all metadata of a project, with a progress bar when that takes long.
 
-    `contents` are, by path, what some YAML files are read as instead of what is on disk.
+    `contents` are, by path, what some YAML files are read as instead of what is on disk; `proposed` are, by control
+    table, approvals that count besides those that are there.
     """
     bundle = read_bundle_declarations(project)
     workers = workers_of_this_machine() if is_command_line(sys.modules["__main__"]) else None
     with ProgressBar() as progress:
         report = partial(echo, err=True)
-        return compile_project(project, bundle, progress.update, report, contents=contents, workers=workers)
+        return compile_project(
+            project, bundle, progress.update, report, contents=contents, workers=workers, proposed=proposed
+        )

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from lakeflow_job_meta.cli.params import compile_for_review, format_option, open_project, parallel_option, target_option
+from lakeflow_job_meta.cli.params import (
+    compile_for_review,
+    format_option,
+    open_project_for,
+    parallel_option,
+    target_option,
+)
 from lakeflow_job_meta.cli.report import echo, show_count, show_text
 from lakeflow_job_meta.cli.run import end_like_ctrl_c
 from lakeflow_job_meta.compiler.result import Compilation
@@ -56,12 +63,13 @@ def command(
       ljm plan --against origin/main --format markdown > comment.md
       ljm plan --live -t prod        also what was edited by hand in the workspace
     """
-    project = open_project(folder)
+    project = open_project_for(folder, target)
     compilation = compile_for_review(project)
     changes = plan_changes(project, compilation)
     diagnostics = (*compilation.diagnostics, *changes.diagnostics)
     show_text(diagnostics)
     plan = compare_files(changes, compilation.jobs, against)
+    plan = replace(plan, waiting=compilation.waiting, target=project.target)
     if live:
         end_like_ctrl_c()
     bundle_plan = None

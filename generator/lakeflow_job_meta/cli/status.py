@@ -13,6 +13,7 @@ from lakeflow_job_meta.cli.params import control_table_options, format_option, o
 from lakeflow_job_meta.cli.report import echo, show_json
 from lakeflow_job_meta.config.bundle import target_of
 from lakeflow_job_meta.monitor.status import Health, health_of
+from lakeflow_job_meta.planning.waiting_lines import waiting_lines, waiting_objects
 from lakeflow_job_meta.state.folder import state_folder_path
 from lakeflow_job_meta.state.history import History, HistoryEntry
 from lakeflow_job_meta.state.store import HISTORY, open_state_store
@@ -78,6 +79,7 @@ def _lines(health: Health) -> Iterator[str]:
         if lines:
             yield f"{title}:"
             yield from (f"  {line}" for line in lines)
+    yield from waiting_lines(state.waiting, health.target)
 
 
 def _entry(entry: HistoryEntry) -> str:
@@ -105,6 +107,7 @@ def _as_object(health: Health) -> dict[str, object]:
         "refused": [{"jobs": list(refusal.jobs), "reason": refusal.reason} for refusal in health.refused],
         "warnings": list(state.warnings),
         "quarantined": {"modules": list(state.broken), "errors": list(state.errors)},
+        "waiting_for_approval": waiting_objects(state.waiting, health.target),
     }
 
 

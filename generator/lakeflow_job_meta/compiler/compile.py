@@ -18,14 +18,16 @@ from lakeflow_job_meta.compiler.parallel import ParallelCompiler, Workers
 from lakeflow_job_meta.compiler.placeholders import placeholder_values
 from lakeflow_job_meta.compiler.result import Compilation, UnitResult
 from lakeflow_job_meta.compiler.unit import CompilePass, UnitCompiler
-from lakeflow_job_meta.compiler.unused import policy_problems, preset_problems
+from lakeflow_job_meta.compiler.unused import policy_problems, preset_problems, refuse_unknown_targets
 from lakeflow_job_meta.config.bundle import BundleDeclarations
 from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.control_table.approvals import Approval
 from lakeflow_job_meta.diagnostics.model import Diagnostic, errors_among, in_reading_order
 from lakeflow_job_meta.diagnostics.rules import SeverityOverrides
 from lakeflow_job_meta.jobs.units import Jobs, JobSource
 from lakeflow_job_meta.layout.generated_file import GeneratedFile, job_path
 from lakeflow_job_meta.layout.partitioning import Partitioning
+from lakeflow_job_meta.parsing.keys import job_key
 from lakeflow_job_meta.parsing.units import SourceUnit
 from lakeflow_job_meta.sources.interface import SourceSnapshot, blueprints_of, with_blueprints
 from lakeflow_job_meta.sources.open import open_readers
@@ -49,6 +51,7 @@ def compile_project(
     moving: Mapping[str, str] | None = None,
     contents: Mapping[str, bytes] | None = None,
     workers: Workers | None = None,
+    proposed: Mapping[str, tuple[Approval, ...]] | None = None,
 ) -> Compilation:
     """Reads all metadata of a project, checks it, and builds and renders every job that has no error.
 
@@ -61,13 +64,16 @@ def compile_project(
         moving: Keys of jobs that are being moved, with the bundles that they go to.
         contents: By label, what some YAML files are read as instead of what is on disk.
         workers: Processes to share the work with; None for this process alone.
+        proposed: By control table, approvals that count besides those that are there.
 
     Raises:
-        ConfigError: The project file gives a severity to a check that does not exist or cannot be changed, or what
-            the bundles of a project of many share is not right for each.
+        ConfigError: The project file gives a severity to a check that does not exist or cannot be changed, needs
+            approvals for a target that does not exist, or what the bundles of a project of many share is not right for
+            each.
     """
+    refuse_unknown_targets(project, bundle)
     snapshots = []
-    readers = open_readers(project, on_wait, workspace)
+    readers = open_readers(project, on_wait, workspace, proposed or {})
     for number, reader in enumerate(readers):
         on_progress("Reading metadata", number, len(readers))
         snapshots.append(with_contents(reader.read(), contents or {}))
@@ -118,13 +124,38 @@ def _compile(
 ) -> Compilation:
     library = blueprints_of(snapshots)
     snapshots = with_blueprints(snapshots, library)
+    held = (each.approved.held for each in snapshots if each.approved is not None)
+    other_modules = frozenset(other_modules).union(*held)
     units = [unit for snapshot in snapshots for unit in snapshot.units]
     compiled = alone.compile_units(units, lambda done, of: on_progress("Checking modules", done, of))
-    return replace(_summed_up(compiler, snapshots, link(compiler, units, compiled, other_modules)), library=library)
+    results = link(compiler, units, compiled, other_modules)
+    compilation = replace(_summed_up(compiler, snapshots, results, other_modules), library=library)
+    return _as_approved(compilation, compiler.project, snapshots)
+
+
+def _as_approved(compilation: Compilation, project: Project, snapshots: Sequence[SourceSnapshot]) -> Compilation:
+    """Adds what is approved and what waits, where the target needs approvals."""
+    found = [each.approved for each in snapshots if each.approved is not None]
+    if project.approval_in_force is None:
+        return compilation
+    held = frozenset(job_key(name) for each in found for name in each.held) - compilation.jobs.names.keys()
+    gone = [*(name for each in found for name in each.removed), *(each.module_name for each in project.removed)]
+    unreadable = [name for each in found for name in each.unreadable]
+    return replace(
+        compilation,
+        kept_jobs=compilation.kept_jobs | held,
+        broken=tuple(dict.fromkeys([*compilation.broken, *unreadable])),
+        waiting=tuple(module for each in found for module in each.waiting),
+        held=held,
+        approved_removals=frozenset(map(job_key, gone)),
+    )
 
 
 def _summed_up(
-    compiler: UnitCompiler, snapshots: Sequence[SourceSnapshot], units: Mapping[SourceUnit, UnitResult]
+    compiler: UnitCompiler,
+    snapshots: Sequence[SourceSnapshot],
+    units: Mapping[SourceUnit, UnitResult],
+    other_modules: frozenset[str],
 ) -> Compilation:
     results = units.values()
     overrides = SeverityOverrides(dict(compiler.project.checks))
@@ -132,10 +163,10 @@ def _summed_up(
 
     def is_missing(snapshot: SourceSnapshot) -> bool:
         is_empty = all(units[unit].is_empty for unit in snapshot.units) and not snapshot.has_blueprints
-        return snapshot.is_unreadable or is_empty
+        return snapshot.is_unreadable or (is_empty and snapshot.approved is None)
 
     return Compilation(
-        _jobs(compiler, units),
+        _jobs(compiler, units, other_modules),
         {
             file: text
             for result in results
@@ -163,14 +194,15 @@ def _summed_up(
     )
 
 
-def _jobs(compiler: UnitCompiler, units: Mapping[SourceUnit, UnitResult]) -> Jobs:
+def _jobs(compiler: UnitCompiler, units: Mapping[SourceUnit, UnitResult], other_modules: frozenset[str]) -> Jobs:
     sources = {
         each.key: JobSource(each.name, unit, each.blueprint, each.adopt, each.formerly)
         for unit, result in units.items()
         for each in result.modules
         if each.key is not None and each.name and job_path(each.key) in result.files
     }
-    neighbours = neighbours_of(compiler.project, {unit: result.modules for unit, result in units.items()})
+    names = {unit: result.modules for unit, result in units.items()}
+    neighbours = neighbours_of(compiler.project, names, other_modules)
     return Jobs(compiler.project, compiler.layout.output, compiler.bundle.targets, sources, neighbours)
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from lakeflow_job_meta.blueprints.model import Library
 from lakeflow_job_meta.checks.file_lookups import Answer, Lookup
 from lakeflow_job_meta.config.bundle import BundleDeclarations
+from lakeflow_job_meta.control_table.approvals import WaitingModule
 from lakeflow_job_meta.diagnostics.model import Diagnostic, errors_among
 from lakeflow_job_meta.jobs.units import Jobs, ModuleNames
 from lakeflow_job_meta.layout.generated_file import GeneratedFile
@@ -37,6 +38,9 @@ class Compilation:
         bundle: What the rest of the bundle declared when all this was compiled.
         library: The blueprints of the project.
         units: What each unit came to by itself, in reading order.
+        waiting: The modules whose rows wait for approval, where the target needs that.
+        held: The keys of jobs that stay as they are deployed, or are not created, for want of an approval.
+        approved_removals: The keys of jobs that may go; None where that needs no approval.
     """
 
     jobs: Jobs
@@ -55,6 +59,14 @@ class Compilation:
     bundle: BundleDeclarations = field(default_factory=BundleDeclarations)
     library: Library = field(default_factory=lambda: Library({}))
     units: Mapping[SourceUnit, UnitResult] = field(default_factory=dict)
+    waiting: tuple[WaitingModule, ...] = ()
+    held: frozenset[str] = frozenset()
+    approved_removals: frozenset[str] | None = None
+
+    def lacks_approval_to_go(self, key: str) -> bool:
+        """Returns whether a job that the metadata no longer has stays, since nobody has approved that it goes."""
+        approved = self.approved_removals
+        return approved is not None and key not in approved and key not in self.jobs.renamed
 
     @property
     def metadata_version(self) -> str:

@@ -12,11 +12,13 @@ from lakeflow_job_meta.config.model import Condition, Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
 from lakeflow_job_meta.diagnostics.rules import (
     EXPIRED_EXEMPTION,
+    PROJECT_FILE_MISTAKE,
     UNKNOWN_TARGET,
     UNUSED_EXEMPTION,
     UNUSED_POLICY,
     UNUSED_PRESET,
 )
+from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.jobs.presets import is_like
 
 
@@ -58,6 +60,20 @@ def policy_problems(project: Project, bundle: BundleDeclarations, compilation: C
     if project.policies and _are_all_known(compilation):
         yield from _unused_policies(project, compilation, {name for name, _ in unknown})
         yield from _unused_exemptions(project, compilation)
+
+
+def refuse_unknown_targets(project: Project, bundle: BundleDeclarations) -> None:
+    """Raises ConfigError where approvals are needed for a target that is not there: the one that is meant needs none.
+
+    It is no diagnostic of the metadata, since a deployment may go on without what has errors.
+    """
+    for number, target in enumerate(project.approval.targets if project.approval is not None else ()):
+        if bundle.targets is not None and target not in bundle.targets:
+            hint = did_you_mean(target, sorted(bundle.targets))
+            message = f"databricks.yml has no target {quoted(target)}, so none of its deployments needs approvals{hint}"
+            origin = project.origin.at("deploy", "approval", "targets", number)
+            problem = PROJECT_FILE_MISTAKE.at(origin, message)
+            raise ConfigError(f"1 mistake in {problem.location.path}.", (problem,))
 
 
 def _unknown_targets(

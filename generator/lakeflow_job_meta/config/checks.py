@@ -181,6 +181,29 @@ def _kept_settings_are_known(project: Project, value: dict[str, Value]) -> Itera
             yield _at(project, message, *at)
 
 
+def _approvals_have_rows(project: Project, value: dict[str, Value]) -> Iterator[Diagnostic]:
+    """Refuses approvals of what can have none: files are reviewed in the repository, other tables are not ours."""
+    if project.approval is None:
+        return
+    if not project.approval.targets:
+        yield _at(project, "'targets' is empty; name one, such as `prod`", "deploy", "approval", "targets")
+    if not project.table_sources:
+        message = (
+            "'approval' is of the rows of a control table, and 'metadata' names none; the review of files is the pull "
+            "request that changes them"
+        )
+        yield _at(project, message, "deploy", "approval")
+        return
+    for number, source in enumerate(project.metadata):
+        is_in_volume = source.kind == "volume" or source.location.startswith("/Volumes/")
+        if is_in_volume or source.kind == "query" or (source.kind in TABLE_KINDS and source.rows is not None):
+            message = (
+                f"{quoted(source.location)} is neither a control table nor a file of the project, so nobody could "
+                "approve what is in it; leave out one of the two"
+            )
+            yield _at(project, message, "metadata", number, source.kind)
+
+
 def _bundles_are_clear(project: Project, value: dict[str, Value]) -> Iterator[Diagnostic]:
     bundles = project.bundles
     if bundles is None:
@@ -228,6 +251,7 @@ _CHECKS: tuple[_Check, ...] = (
     _output_holds_no_rows,
     _job_name_tells_modules_apart,
     _kept_settings_are_known,
+    _approvals_have_rows,
     _bundles_are_clear,
     _template_exists,
     _codes_exist,

@@ -127,6 +127,7 @@ def _project(folder: Path, origin: SourceRef, value: dict[str, Value]) -> model.
         keep=tuple(map(_keep_rule, _kept(section("deploy")))),
         hand_edits=model.HandEdits(section("deploy").get("hand_edits") or model.HandEdits.HOLD_BACK),
         first_pause=section("deploy").get("first_pause") is True,
+        approval=_approval(section("deploy").get("approval")),
         removed=tuple(map(_removal, cast("list[Value]", section("deploy").get("removed") or []))),
         bundles=_bundles(section("bundles")) if value.get("bundles") is not None else None,
     )
@@ -143,6 +144,13 @@ def _keep_rule(entry: Value) -> model.KeepRule:
         return model.KeepRule(model.PAUSES)
     settings = model.PAUSES if entry["setting"] == _PAUSES else (path_in(str(entry["setting"])) or (),)
     return model.KeepRule(settings, tuple(cast("list[str]", entry.get("modules") or ["*"])))
+
+
+def _approval(entry: Value) -> model.ApprovalRule | None:
+    if not isinstance(entry, dict):
+        return None
+    targets = tuple(cast("list[str]", entry.get("targets") or []))
+    return model.ApprovalRule(targets, entry.get("other_than_author") is True)
 
 
 def _removal(entry: Value) -> model.Removal:

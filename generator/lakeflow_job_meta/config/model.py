@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timezone
 from enum import Enum
 from fnmatch import fnmatchcase
@@ -157,6 +157,18 @@ class HandEdits(str, Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalRule:
+    """To which targets only approved versions of control tables are deployed.
+
+    Attributes:
+        other_than_author: Whether an approval by somebody who wrote what it is of does not count.
+    """
+
+    targets: tuple[str, ...]
+    other_than_author: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class WantedSetting:
     """A setting that a policy speaks of, by its path and as it is written; and the values or the number beside it."""
 
@@ -227,6 +239,8 @@ class Project:
         removed: Modules whose jobs may go, whatever else may be deleted.
         bundles: How the jobs are split; None for one bundle, whose folder is `folder`.
         origin: Where the file itself stands, for messages about its defaults.
+        approval: Which targets need approvals; None where none does.
+        target: The target that the metadata is read for; None where it is meant as it stands.
         policies_file: A file with more policies, that the command line or Python names.
         today: The day by which exemptions end.
     """
@@ -253,12 +267,23 @@ class Project:
     presets: tuple[Preset, ...] = ()
     policies: tuple[Policy, ...] = ()
     exemptions: tuple[Exemption, ...] = ()
+    approval: ApprovalRule | None = None
+    target: str | None = None
     policies_file: str | None = None
     today: date = field(default_factory=today)
 
     def over(self, today: date | None = None) -> tuple[Exemption, ...]:
         """Returns the exemptions whose last day has passed, by default on the project's own day."""
         return tuple(each for each in self.exemptions if each.is_over(today or self.today))
+
+    def for_target(self, target: str | None) -> Project:
+        """Returns the project as it is for what is deployed to a target: where that needs approvals, they count."""
+        return replace(self, target=target) if self.approval is not None else self
+
+    @property
+    def approval_in_force(self) -> ApprovalRule | None:
+        """What is asked of approvals in the target that the metadata is read for; None where nothing is."""
+        return self.approval if self.approval is not None and self.target in self.approval.targets else None
 
     def kept_settings(self, *names: str) -> tuple[SettingPath, ...]:
         """Returns the settings that the workspace decides of the job with one of these names, its key or its module."""

@@ -167,6 +167,7 @@ def deploy(
         OperationFailed: It failed before anything was deployed.
     """
     options, reporter = options or DeployOptions(), reporter or Reporter()
+    project = project.for_target(target)
     folder = state_folder(project, target)
     tracking = open_state_store(project, folder, JOBS, workspace)
     with deployment_lock(folder, on_wait=reporter.on_progress) as lock:
@@ -353,6 +354,9 @@ class _GatedPlan:
 def _gated_plan(deployer: Deployer, compilation: Compilation, context: DeployContext) -> _GatedPlan:
     options = context.options
     plan, found = _plan_with_takeovers(deployer, compilation, context)
+    if compilation.held:
+        # Whatever their files say: those may have been written for another target.
+        plan = deployer.leave_out(job_names(compilation.held))
     for line in kept_lines(plan):
         context.reporter.on_progress(f"Kept as it is in the workspace: {line}.")
     if plan.first_paused:

@@ -208,7 +208,9 @@ def protected_changes(
             f"The job of {listing(kept)} stays, {reason}.", "Run `ljm generate` once it has none.", kept
         )
     existing = {*recorded, *plan.jobs(*(action for action in Action if action is not Action.CREATE))}
-    if gone := tuple(key for key in doomed if key not in kept):
+    if unapproved := tuple(key for key in doomed if key not in kept and compilation.lacks_approval_to_go(key)):
+        yield unapproved_removals(unapproved)
+    if gone := tuple(key for key in doomed if key not in (*kept, *unapproved)):
         yield from waiting_jobs(gone, compilation.hiding_places(existing))
     lost = {f"tasks[task_key='{key}']" for key in compilation.loose_tasks}
     losing = (
@@ -218,6 +220,13 @@ def protected_changes(
     )
     if keys := tuple(losing):
         yield losing_tasks(keys)
+
+
+def unapproved_removals(keys: tuple[str, ...]) -> PolicyViolation:
+    """Says why jobs stay whose modules are gone."""
+    sentence = f"{listing(keys)} left the metadata, and nobody has approved that, so that the job stays."
+    remedy = "Approve a version without the module, or name it below `deploy.removed` in job_meta.yml."
+    return PolicyViolation(sentence, remedy, keys)
 
 
 def losing_tasks(keys: tuple[str, ...]) -> PolicyViolation:
@@ -239,6 +248,8 @@ def kept_files(changes: FileChanges) -> Iterator[PolicyViolation]:
     yield from waiting_jobs(changes.waiting, changes.hiding_places)
     if changes.losing_tasks:
         yield losing_tasks(changes.losing_tasks)
+    if changes.unapproved:
+        yield unapproved_removals(changes.unapproved)
 
 
 def left_behind(job: DeployedJob) -> PolicyViolation:

@@ -27,6 +27,7 @@ BAD_JSON = Rule("bad-json", is_fixed=True)
 CONFLICTING_ROWS = Rule("conflicting-rows", is_fixed=True)
 ROW_WITHOUT_MODULE = Rule("row-without-module", is_fixed=True)
 NEAR_COLUMN = Rule("near-column", Severity.WARNING)
+UNREADABLE_APPROVAL = Rule("unreadable-approval", is_fixed=True)
 
 # Blueprints, and the rows that fill them.
 BAD_BLUEPRINT = Rule("bad-blueprint", is_fixed=True)

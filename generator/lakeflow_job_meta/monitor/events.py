@@ -17,6 +17,7 @@ from lakeflow_job_meta.deployment.pipeline import DeployResult
 from lakeflow_job_meta.errors import PolicyViolation
 from lakeflow_job_meta.output.writer import Change, FileChanges
 from lakeflow_job_meta.planning.model import Action
+from lakeflow_job_meta.planning.waiting_lines import waiting_sentence
 from lakeflow_job_meta.state.history import MonitorState, Outcome
 
 
@@ -121,6 +122,7 @@ class EventKind(str, Enum):
     PROPOSED = "proposed"
     REFUSED = "refused"
     QUARANTINED = "quarantined"
+    APPROVAL = "approval"
     NOTICE = "notice"
     FAILED = "failed"
     RESOLVED = "healed"
@@ -150,8 +152,8 @@ def change_events(changed: Sequence[str], *, is_first: bool) -> Iterator[Event]:
         yield Event(EventKind.CHANGED, f"Changed: {', '.join(changed)}.", {"sources": list(changed)})
 
 
-def events_of(tick: TickResult, before: MonitorState) -> Iterator[Event]:
-    """Yields what a tick did, what is new, and what is resolved since the state `before` it."""
+def events_of(tick: TickResult, before: MonitorState, target: str) -> Iterator[Event]:
+    """Yields what a tick for a target did, what is new, and what is resolved since the state `before` it."""
     state = tick.state
     for notice in (*tick.notices, *(warning for warning in state.warnings if warning not in before.warnings)):
         yield Event(EventKind.NOTICE, notice)
@@ -162,6 +164,10 @@ def events_of(tick: TickResult, before: MonitorState) -> Iterator[Event]:
     if leaving := [key for key in state.leaving if key not in before.leaving]:
         text = f"{listing(leaving)} left the metadata; deleted by the next tick unless it comes back."
         yield Event(EventKind.WAITING, text, {"jobs": [*leaving]})
+    known = {(each.table, each.module, each.digest) for each in before.waiting}
+    if waiting := [each for each in state.waiting if (each.table, each.module, each.digest) not in known]:
+        modules: Value = [each.module for each in waiting]
+        yield Event(EventKind.APPROVAL, waiting_sentence(waiting, target), {"modules": modules})
     known_errors, still_broken = set(before.errors), set(state.broken)
     fresh = [error for error in state.errors if error not in known_errors]
     for error in fresh[:_MOST_REPORTED]:

@@ -111,7 +111,7 @@ class Monitor:
             failure = self._failure(error)
             tick = TickResult(Outcome.FAILED, replace(last, jobs="", failure=failure), failure)
         tick = tick.without_secrets()
-        for event in events_of(tick, last):
+        for event in events_of(tick, last, self.config.target):
             self.sink(event)
         self._record(context, tick, self.clock.monotonic() - began)
         return replace(tick, changed_sources=changed)

@@ -28,7 +28,10 @@ from lakeflow_job_meta.monitor.events import Event, EventKind, EventSink
 from lakeflow_job_meta.text.markers import one_line
 
 FOR_PEOPLE = frozenset(
-    {EventKind.REFUSED, EventKind.QUARANTINED, EventKind.FAILED, EventKind.RESOLVED, EventKind.NOTICE}
+    {
+        *(EventKind.REFUSED, EventKind.QUARANTINED, EventKind.FAILED, EventKind.RESOLVED, EventKind.NOTICE),
+        EventKind.APPROVAL,
+    }
 )
 """What the webhook gets."""
 

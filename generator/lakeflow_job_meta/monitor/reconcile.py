@@ -78,6 +78,8 @@ class MonitorContext:
 
 
 PROPOSED_PLAN = "plan.md"
+_MOST_WAITING = 1000
+"""So many modules that wait for approval are remembered and told."""
 
 
 def open_context(
@@ -87,6 +89,7 @@ def open_context(
 
     Raises ConfigError if there is a volume and no control table that it could be loaded into.
     """
+    project = project.for_target(config.target)
     folder = state_folder(project, config.target)
     volume, table = _open_volume(project, config.volume, workspace) if config.volume is not None else (None, None)
     readers = [*open_readers(project, workspace=workspace), *([volume] if volume is not None else [])]
@@ -228,6 +231,7 @@ def _state(
         synced.files,
         "\n".join(source_message(source, message) for source, message in failures.items()),
         warnings=last.warnings,
+        waiting=compilation.waiting[:_MOST_WAITING],
     )
 
 

@@ -76,6 +76,7 @@ class FileChanges:
         kept: Files that stay as they are, although no job asks for them or one asks for something else.
         waiting: Keys of jobs that are no longer in the metadata, and may be in one of the `hiding_places`.
         losing_tasks: Keys of jobs that would lose a task whose source is there, but no longer says of which module.
+        unapproved: Keys of jobs that are no longer in the metadata, and nobody has approved that.
         orphans: Where the files say they come from that no job asks for, kept ones among them.
         diagnostics: What keeps a file from being written.
     """
@@ -90,6 +91,7 @@ class FileChanges:
     waiting: tuple[str, ...] = ()
     hiding_places: tuple[str, ...] = ()
     losing_tasks: tuple[str, ...] = ()
+    unapproved: tuple[str, ...] = ()
 
     def undone_for(self, jobs: Collection[str]) -> FileChanges:
         """Returns the changes that bring the files of some jobs back to what they were before these changes."""
@@ -132,7 +134,9 @@ def plan_changes(project: Project, compilation: Compilation, *, is_moving: bool 
     }
     hiding_places = compilation.hiding_places({file.job_key for file in on_disk} - {""})
     losing = _losing_loose_tasks(compilation, on_disk, wanted)
-    staying = {*in_the_way, *compilation.kept_jobs, *losing}
+    unapproved = {file.job_key for file in orphans if compilation.lacks_approval_to_go(file.job_key)}
+    unapproved -= compilation.kept_jobs
+    staying = {*in_the_way, *compilation.kept_jobs, *losing, *unapproved}
     staying |= {old for old, new in compilation.jobs.renamed.items() if new in staying}
     # Nobody has to look for a module that has become another one.
     renamed = compilation.jobs.renamed
@@ -160,6 +164,7 @@ def plan_changes(project: Project, compilation: Compilation, *, is_moving: bool 
         waiting=tuple(sorted(waiting)),
         hiding_places=hiding_places,
         losing_tasks=tuple(sorted(losing)),
+        unapproved=tuple(sorted(unapproved)),
     )
 
 

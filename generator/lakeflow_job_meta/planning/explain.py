@@ -17,6 +17,7 @@ from lakeflow_job_meta.output.writer import Change
 from lakeflow_job_meta.planning.compare import JobChange, Plan, TaskChange
 from lakeflow_job_meta.planning.fold import fold_jobs, fold_resources
 from lakeflow_job_meta.planning.model import Action, BundlePlan, FieldChange, KeptSetting, ResourceChange
+from lakeflow_job_meta.planning.waiting_lines import waiting_lines, waiting_objects
 from lakeflow_job_meta.text.markers import one_line
 
 MARKDOWN_LIMIT = 60_000
@@ -43,6 +44,7 @@ def as_text(plan: Plan, live: BundlePlan | None = None) -> str:
     if plan.refused:
         advice = f"If that is meant, {PROJECT_FILE} says `deploy: {{removed: [{_names(plan.refused)}]}}`."
         lines.append(f"`ljm deploy` refuses to delete {count(len(plan.refused), 'job')}. {advice}")
+    lines += map(one_line, waiting_lines(plan.waiting, plan.target))
     return "\n".join([*lines, *(map(one_line, workspace_lines(live)) if live is not None else ())])
 
 
@@ -142,6 +144,8 @@ def as_json(plan: Plan, live: BundlePlan | None = None) -> str:
     ]
     alike = [_alike(group) for group in fold_jobs(plan.changes) if len(group) > 1]
     root: dict[str, object] = {"jobs": jobs, "alike": alike, "refused": [*plan.refused], "unchanged": plan.unchanged}
+    if plan.waiting:
+        root["waiting_for_approval"] = waiting_objects(plan.waiting, plan.target)
     if live is not None:
         root["live"] = _workspace_object(live)
     return json.dumps(root, indent=2, ensure_ascii=False)
@@ -186,6 +190,8 @@ def as_markdown(plan: Plan, live: BundlePlan | None = None) -> str:
     sections += [f"| {_SIGNS[group[0].kind]} | {_cell(group)} | {_happens_to(group)} |\n" for group in groups]
     if plan.refused:
         sections.append(_refusal(plan.refused))
+    if plan.waiting:
+        sections.append(_folded("waiting for approval", waiting_lines(plan.waiting, plan.target)))
     if live is not None:
         sections.append(_folded("in the workspace", workspace_lines(live)))
     told = (group for group in groups if len(group) > 1 or group[0].kind is not Change.DELETE)

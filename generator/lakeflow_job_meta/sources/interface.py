@@ -14,6 +14,7 @@ from typing import Protocol
 from lakeflow_job_meta.blueprints.library import bound, library_of
 from lakeflow_job_meta.blueprints.model import Library
 from lakeflow_job_meta.blueprints.rows import RowSource, units_of_rows
+from lakeflow_job_meta.control_table.approvals import ApprovedRows
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, UnreadableDocument
 from lakeflow_job_meta.diagnostics.rules import UNREADABLE
 from lakeflow_job_meta.parsing.units import Blueprints, RawModule, SourceUnit
@@ -31,6 +32,7 @@ class SourceSnapshot:
         version: Of a table, the version that was read.
         rows: Of a source whose rows fill blueprints, the rows; `with_blueprints` makes its units of them.
         has_blueprints: Whether it defines blueprints, so that it is not empty without a module.
+        approved: Of a control table of which only approved rows were read, which those are and what waits.
     """
 
     source: str
@@ -41,6 +43,7 @@ class SourceSnapshot:
     version: int | None = None
     rows: RowSource | None = None
     has_blueprints: bool = False
+    approved: ApprovedRows | None = None
 
     @classmethod
     def unreadable(cls, reader: Reader, *messages: str, is_file: bool = True) -> SourceSnapshot:

@@ -5,19 +5,22 @@ Nothing is connected to before it is read. Of a table one version is read, and n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from lakeflow_job_meta._internal.fs import read_file
 from lakeflow_job_meta.blueprints.rows import RowSource
 from lakeflow_job_meta.config.model import MetadataSource, Project, RowMapping
+from lakeflow_job_meta.control_table.approvals import APPROVALS, Approval
 from lakeflow_job_meta.control_table.schema import CONTROL_TABLE
 from lakeflow_job_meta.diagnostics.model import Location, Subject
 from lakeflow_job_meta.diagnostics.rules import NEAR_COLUMN
 from lakeflow_job_meta.errors import LakeflowJobMetaError, OperationFailed
 from lakeflow_job_meta.parsing.rows import units_of_rows
+from lakeflow_job_meta.sources.approved_rows import ApprovalReader, unreadable_approvals
 from lakeflow_job_meta.sources.csv_files import CsvReader, files_of
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints
 from lakeflow_job_meta.sources.interface import Reader, SourceSnapshot
@@ -37,18 +40,28 @@ def _ignore(message: str) -> None:
 
 
 def open_readers(
-    project: Project, on_wait: Callable[[str], None] = _ignore, workspace: Workspace | None = None
+    project: Project,
+    on_wait: Callable[[str], None] = _ignore,
+    workspace: Workspace | None = None,
+    proposed: Mapping[str, tuple[Approval, ...]] = MappingProxyType({}),
 ) -> list[Reader]:
     """Returns a reader for each source of metadata, in the order of the project file.
 
     Tables and volumes are in the workspace of the environment by default; `on_wait` is called when a warehouse makes
-    one wait.
+    one wait. `proposed` are approvals by table that count besides those that are there.
     """
-    return [_open_reader(project, source, on_wait, workspace) for source in project.metadata]
+    return [
+        _open_reader(project, source, on_wait, workspace, proposed.get(source.location, ()))
+        for source in project.metadata
+    ]
 
 
 def _open_reader(
-    project: Project, source: MetadataSource, on_wait: Callable[[str], None], workspace: Workspace | None
+    project: Project,
+    source: MetadataSource,
+    on_wait: Callable[[str], None],
+    workspace: Workspace | None,
+    proposed: tuple[Approval, ...],
 ) -> Reader:
     if source.kind == "yaml":
         return YamlReader(project.folder, source.location)
@@ -58,7 +71,10 @@ def _open_reader(
         return VolumeReader(source.location, None if workspace is None else volume_files(source.location, workspace))
     group_column = project.bundles.by if project.bundles is not None else None
     open_it = partial(open_table_source, source, project.folder, workspace=workspace, on_wait=on_wait)
-    return TableReader(source.location, open_it, group_column, project.own_columns)
+    rule, approvals = project.approval_in_force, None
+    if rule is not None and project.target is not None:
+        approvals = ApprovalReader(project.target, rule.other_than_author, partial(open_it, APPROVALS), proposed)
+    return TableReader(source.location, open_it, group_column, project.own_columns, approvals)
 
 
 def _open_rows(
@@ -137,21 +153,27 @@ class TableReader:
         open_table: Opens it; what that raises is a problem of this source alone.
         group_column: The column that names the bundles of modules, if one does.
         own_columns: Columns of the user's own that are read besides, that one among them.
+        approvals: Reads what is approved, where only that counts.
     """
 
     source: str
     open_table: Callable[[], VersionedTable]
     group_column: str | None = None
     own_columns: tuple[str, ...] = ()
+    approvals: ApprovalReader | None = None
 
     def read(self) -> SourceSnapshot:
         try:
-            snapshot = self.open_table().read(also=self.own_columns)
+            table = self.open_table()
+            snapshot, approved = table.read(also=self.own_columns), None
+            if self.approvals is not None:
+                approved = self.approvals.approved_rows(self.source, table, snapshot, self.own_columns)
         except TableUnusable as error:
             return SourceSnapshot.unreadable(self, *error.problems, is_file=False)
         except LakeflowJobMetaError as error:
             return SourceSnapshot.unreadable(self, f"cannot be read: {error}", is_file=False)
-        units = units_of_rows(self.source, snapshot.rows, self.group_column, self.own_columns)
+        rows = snapshot.rows if approved is None else approved.rows
+        units = units_of_rows(self.source, rows, self.group_column, self.own_columns)
         problems = tuple(
             NEAR_COLUMN.report(
                 Location(self.source, is_file=False),
@@ -161,11 +183,16 @@ class TableReader:
             )
             for name, near in CONTROL_TABLE.nearly_optional(snapshot.columns)
         )
-        return SourceSnapshot(self.source, tuple(units), problems, False, self.contains, snapshot.version.number)
+        if approved is not None:
+            problems += tuple(unreadable_approvals(self.source, approved))
+        return SourceSnapshot(
+            self.source, tuple(units), problems, False, self.contains, snapshot.version.number, approved=approved
+        )
 
     def probe(self, fingerprints: FileFingerprints) -> str:
-        """Returns the newest version, and which table of that name it is of."""
-        return self.open_table().fingerprint()
+        """Returns the newest version, and which table of that name it is of; the same of its approvals that count."""
+        own = self.open_table().fingerprint()
+        return own if self.approvals is None else f"{own}, approvals {self.approvals.fingerprint()}"
 
     def contains(self, label: str) -> bool:
         return label == self.source

@@ -16,7 +16,9 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
+from lakeflow_job_meta.control_table.approvals import WaitingModule
 from lakeflow_job_meta.errors import PolicyViolation
 from lakeflow_job_meta.state.folder import read_record, write_record
 from lakeflow_job_meta.tables.schema import Row, RowChanges
@@ -53,6 +55,7 @@ class MonitorState:
         failure: What failed; empty when nothing did.
         leaving: Keys of jobs that left the metadata, and are deleted by the next tick if they have not come back.
         warnings: What the databricks CLI warned of when it deployed last.
+        waiting: The modules that wait for approval.
     """
 
     tokens: Mapping[str, str] = field(default_factory=dict)
@@ -64,6 +67,7 @@ class MonitorState:
     failure: str = ""
     leaving: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    waiting: tuple[WaitingModule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +157,24 @@ def _state(text: object) -> MonitorState:
             str(root["failure"]),
             _list(root.get("leaving", ())),
             _list(root.get("warnings", ())),
+            tuple(map(_waiting, root.get("waiting", ()))),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return MonitorState()
+
+
+def _waiting(entry: Mapping[str, Any]) -> WaitingModule:
+    approved = entry["approved"]
+    return WaitingModule(
+        str(entry["table"]),
+        str(entry["module"]),
+        int(entry["version"]),
+        None if approved is None else int(approved),
+        _list(entry["authors"]),
+        entry["is_gone"] is True,
+        _list(entry["objections"]),
+        str(entry["digest"]),
+    )
 
 
 def _texts(value: Mapping[str, object]) -> dict[str, str]:

@@ -7,6 +7,7 @@ again is never mistaken for the old one.
 
 from __future__ import annotations
 
+import getpass
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,13 +33,21 @@ from lakeflow_job_meta.tables.schema import (
     latest_rows,
     merge_terms,
 )
-from lakeflow_job_meta.tables.store import Commit, Snapshot, TableDamaged, TableMissing, TableVersion, VersionedTable
+from lakeflow_job_meta.tables.store import (
+    Commit,
+    Snapshot,
+    TableDamaged,
+    TableMissing,
+    TableVersion,
+    VersionedTable,
+    VersionUnreadable,
+)
 
 if TYPE_CHECKING:
     from arro3.core import Array, ChunkedArray
     from arro3.core import Field as ArrowField
     from arro3.core import Table as ArrowTable
-    from deltalake import DeltaTable, Field
+    from deltalake import CommitProperties, DeltaTable, Field
 
 _DELETE = "ljm_delete"
 _MOST_FILES = 20
@@ -129,14 +138,15 @@ class DeltaFiles(VersionedTable):
         try:
             return self._open(version)
         except TableMissing:
-            raise OperationFailed(
+            raise VersionUnreadable(
                 f"{self.name} does not keep version {version} any more: its log was cleaned; the newest is {newest}."
             ) from None
 
     def _create(self, columns: Sequence[Column]) -> None:
         from deltalake import DeltaTable, Schema
 
-        DeltaTable.create(self._uri, Schema(_fields(columns)), mode="ignore")
+        schema = Schema(_fields(columns))
+        DeltaTable.create(self._uri, schema, mode="ignore", commit_properties=_signature())
 
     def version(self) -> TableVersion:
         with self._explaining():
@@ -151,10 +161,18 @@ class DeltaFiles(VersionedTable):
         return self.version().stamp
 
     def read(self, version: int | None = None, *, also: Sequence[str] = ()) -> Snapshot:
+        try:
+            return self._read(version, also)
+        except TableUnusable as error:
+            if version is None or isinstance(error, TableMissing):
+                raise
+            raise VersionUnreadable(str(error)) from None
+
+    def _read(self, version: int | None, also: Sequence[str]) -> Snapshot:
         with self._explaining():
             table = self._open()
             if version is not None and version > table.version.number:
-                raise OperationFailed(f"{self.name} has no version {version}; the newest is {table.version.number}.")
+                raise VersionUnreadable(f"{self.name} has no version {version}; the newest is {table.version.number}.")
             if version is not None:
                 table = self._open_old(version, table.version.number)
             types = self._usable_types(table)
@@ -169,6 +187,9 @@ class DeltaFiles(VersionedTable):
     def history(self, limit: int) -> list[Commit]:
         with self._explaining():
             return [_commit(entry) for entry in self._open().table.history(limit)]
+
+    def current_user(self) -> str:
+        return user_of_process()
 
     @contextmanager
     def _explaining(self) -> Iterator[None]:
@@ -304,6 +325,7 @@ class _OpenDeltaTable:
             predicate=" AND ".join(f"(t.{name} = s.{name})" for name in terms.key),
             source_alias="s",
             target_alias="t",
+            commit_properties=_signature(),
         )
         if None in rows.values():  # most writes delete nothing, and each clause costs the planning of its columns
             merger = merger.when_matched_delete(predicate=f"s.{_DELETE}")
@@ -323,6 +345,28 @@ class _OpenDeltaTable:
             with suppress(DeltaError):
                 self.table.optimize.compact()
                 self.table.vacuum(dry_run=False)  # of files that nobody has needed for Delta's default of a week
+
+
+def user_of_process() -> str:
+    """Returns the name of the user that this process runs as; where there is none, as in some containers, the number.
+
+    The account counts, and not the environment, which anybody may set.
+    """
+    try:
+        import pwd
+    except ImportError:  # Windows
+        return getpass.getuser()
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+def _signature() -> CommitProperties:
+    """Returns who makes a commit, where Databricks has it in a table's history."""
+    from deltalake import CommitProperties
+
+    return CommitProperties(custom_metadata={"userName": user_of_process()})
 
 
 def _quoted(name: str) -> str:

@@ -30,7 +30,15 @@ from lakeflow_job_meta.tables.schema import (
     merge_terms,
     named_as,
 )
-from lakeflow_job_meta.tables.store import Commit, OpenTable, Snapshot, TableMissing, TableVersion, VersionedTable
+from lakeflow_job_meta.tables.store import (
+    Commit,
+    OpenTable,
+    Snapshot,
+    TableMissing,
+    TableVersion,
+    VersionedTable,
+    VersionUnreadable,
+)
 from lakeflow_job_meta.text.markers import one_line
 
 MAX_STATEMENT_BYTES = 15_000_000
@@ -189,8 +197,14 @@ class SqlTable(VersionedTable):
 
     def read(self, version: int | None = None, *, also: Sequence[str] = ()) -> Snapshot:
         if version is not None:
-            # All columns: DESCRIBE does not show which ones an older version had.
-            rows = named_as(self._select("*", version), (column.name for column in self.schema.columns))
+            try:
+                # All columns: DESCRIBE does not show which ones an older version had.
+                found = self._select("*", version)
+            except NoSuchTable:
+                raise
+            except StatementRefused as error:
+                raise VersionUnreadable(str(error)) from None
+            rows = named_as(found, (*(column.name for column in self.schema.columns), *also))
             return Snapshot(TableVersion(version, ""), frozenset(rows[0] if rows else ()), rows)
         newest = self.version()
         types = self._usable_types(self._open())
@@ -242,6 +256,10 @@ class SqlTable(VersionedTable):
         with self._explaining_missing():
             text = f"DESCRIBE HISTORY {self._quoted} LIMIT {limit:d}"
             return list(map(_commit, self._executor.run(Statement(text, asks_of=self._quoted))))
+
+    def current_user(self) -> str:
+        [row] = self._executor.run(Statement("SELECT current_user() AS `user`"))
+        return str(row["user"])
 
 
 class _OpenSqlTable:

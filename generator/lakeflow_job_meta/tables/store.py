@@ -39,6 +39,10 @@ class TableDamaged(TableMissing):
     """There is no such table, but what may be left of one."""
 
 
+class VersionUnreadable(OperationFailed):
+    """The table has no such version, or keeps what is needed to read it no more."""
+
+
 class Created(Enum):
     """What creating a table came to, in words."""
 
@@ -293,6 +297,7 @@ class VersionedTable(TableStore):
 
         Raises:
             TableUnusable: It is missing, a column is, or has a type that cannot hold its values.
+            VersionUnreadable: There is no such version, or it cannot be read any more.
             OperationFailed: It cannot be reached.
         """
 
@@ -312,3 +317,7 @@ class VersionedTable(TableStore):
 
     @abstractmethod
     def history(self, limit: int) -> list[Commit]: ...
+
+    @abstractmethod
+    def current_user(self) -> str:
+        """Returns who would be named in the history by a commit from here."""

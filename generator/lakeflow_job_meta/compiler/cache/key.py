@@ -19,7 +19,10 @@ from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.text.yaml_documents import YamlDocument
 
 _LIBRARIES = ("jinja2", "jsonschema_rs", "markupsafe", "packaging", "py_yaml12", "pyyaml", "sqlglot")
-_NOT_IN_RESULTS = ("folder", "origin", "job_parts", "problems", "root", "files", "presets", "policies_file", "today")
+_NOT_IN_RESULTS = (
+    *("folder", "origin", "job_parts", "problems", "root", "files", "presets", "policies_file", "today"),
+    *("approval", "target"),
+)
 """What no unit depends on: what is looked up below the project's folder is noted with the result. Presets are all in
 the text of the project file."""
 
