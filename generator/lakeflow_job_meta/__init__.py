@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lakeflow_job_meta.api.functions import PlanResult as PlanResult
     from lakeflow_job_meta.api.functions import ValidationResult as ValidationResult
+    from lakeflow_job_meta.api.functions import approve as approve
     from lakeflow_job_meta.api.functions import compile as compile
     from lakeflow_job_meta.api.functions import deploy as deploy
     from lakeflow_job_meta.api.functions import load_project as load_project
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from lakeflow_job_meta.errors import PolicyViolation as PolicyViolation
     from lakeflow_job_meta.importing.model import Import as Import
     from lakeflow_job_meta.layout.generated_file import GeneratedFile as GeneratedFile
+    from lakeflow_job_meta.services.approvals import ApprovalPlan as ApprovalPlan
     from lakeflow_job_meta.state.quality import CheckResult as CheckResult
 
 __version__ = "0.1.0"
@@ -49,6 +51,7 @@ _MODULES = {
     "api.functions": (
         "PlanResult",
         "ValidationResult",
+        "approve",
         "compile",
         "deploy",
         "load_project",
@@ -67,6 +70,7 @@ _MODULES = {
     "diagnostics.model": ("Diagnostic", "Location", "Severity"),
     "importing.model": ("Import",),
     "layout.generated_file": ("GeneratedFile",),
+    "services.approvals": ("ApprovalPlan",),
     "state.quality": ("CheckResult",),
     "errors": (
         "ConfigError",

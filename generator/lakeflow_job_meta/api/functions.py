@@ -31,6 +31,8 @@ from lakeflow_job_meta.planning.compare import JobChange, Plan
 from lakeflow_job_meta.planning.explain import FORMATS
 from lakeflow_job_meta.planning.files import compare_files
 from lakeflow_job_meta.planning.model import BundlePlan
+from lakeflow_job_meta.services import approvals
+from lakeflow_job_meta.services.approvals import ApprovalPlan, ApprovalRequest, Proposed
 from lakeflow_job_meta.state.quality import CheckResult, last_results, open_results
 from lakeflow_job_meta.workspace.client import Workspace
 
@@ -213,6 +215,46 @@ def quality(
     """
     store = open_results(project, workspace_of(workspace))
     return last_results(store, target_of(project, target), modules)
+
+
+def approve(
+    project: Project,
+    version: int,
+    modules: Sequence[str] = (),
+    *,
+    target: str | None = None,
+    table: str | None = None,
+    comment: str | None = None,
+    dry_run: bool = False,
+    workspace: WorkspaceLike | None = None,
+) -> ApprovalPlan:
+    """Approves a version of a control table, as `ljm approve` does; nothing is deployed.
+
+    Args:
+        project: The project, with `deploy.approval`.
+        version: The version of the control table.
+        modules: The modules that are meant; by default all that are others in it than what is approved.
+        target: The bundle's target; by default all that need approvals.
+        table: The control table, where the project has several.
+        comment: Why, for whoever reads the table of approvals.
+        dry_run: Whether to approve nothing.
+        workspace: Where the control table is; by default the workspace of the environment.
+
+    Raises:
+        ConfigError: No target needs approvals, or not the one that is named.
+        OperationFailed: There is no such version or module, or the version cannot be read any more.
+        PolicyRefused: Who approves has written some of it, and that is to be somebody else.
+        InvalidMetadata: A module has errors in that version.
+    """
+    check_number("version", version, 0)
+    connection = workspace_of(workspace)
+
+    def compile_with(project: Project, proposed: Proposed) -> Compilation:
+        bundle = read_bundle_declarations(project)
+        return compile_project(project, bundle, on_wait=tell_progress, workspace=connection, proposed=proposed)
+
+    request = ApprovalRequest(version, tuple(modules), target, comment, table)
+    return approvals.approve(project, request, compile_with, dry_run=dry_run, workspace=connection)
 
 
 def run_deployment(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from lakeflow_job_meta._internal.text import count
 from lakeflow_job_meta.cli import params
-from lakeflow_job_meta.cli.report import echo
+from lakeflow_job_meta.cli.report import echo, show_json
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.planning.explain import FORMATS
@@ -55,20 +57,28 @@ def command(
         return params.compile_metadata(project, proposed=proposed)
 
     result = approve(project, request, compile_with, dry_run=dry_run)
-    for named, plan in result.plans.items():
-        if len(result.plans) > 1 and form != "json":
-            echo(f"{named}:")
-        echo(FORMATS[form](plan))
+    if form == "json":
+        show_json(_as_object(result))
+    for named, plan in result.plans.items() if form != "json" else ():
+        if len(result.plans) > 1:
+            echo(f"In {named}:")
+        echo(FORMATS[form](plan, None))
     echo(_summary(result, version, dry_run), err=True)
 
 
 def _summary(result: ApprovalPlan, version: int, dry_run: bool) -> str:
     if not result.approvals:
         return f"Nothing to approve: what version {version} has is approved already."
+    listed = ", ".join(result.plans)
     done = "would be approved" if dry_run else "approved"
     modules, user = count(len(result.approvals), "module"), result.approvals[0].approved_by
-    return f"{result.table}: version {version} of {modules} {done} for {_targets(result)} by {user}."
+    return f"{result.table}: version {version} of {modules} {done} for {listed} by {user}."
 
 
-def _targets(result: ApprovalPlan) -> str:
-    return ", ".join(result.plans)
+def _as_object(result: ApprovalPlan) -> dict[str, object]:
+    approvals = [
+        {**asdict(each), "approved_at": each.approved_at.isoformat(), "authors": [*(each.authors or ())]}
+        for each in result.approvals
+    ]
+    plans = {target: json.loads(FORMATS["json"](plan, None)) for target, plan in result.plans.items()}
+    return {"table": result.table, "approvals": approvals, "plans": plans}

@@ -52,8 +52,11 @@ class TableHistory:
         try:
             found = self.table.read(version, also=self.own_columns).rows
         except VersionUnreadable as error:
+            self._digests[version] = None
             return str(error)
-        return rows_by_module(map(self._read_row, found))
+        rows = rows_by_module(map(self._read_row, found))
+        self._digests[version] = {name: rows_digest(each, self.own_columns) for name, each in rows.items()}
+        return rows
 
     def _read_row(self, row: Row) -> Row:
         """Returns the columns that are read of the newest version, too."""
@@ -101,8 +104,7 @@ class TableHistory:
         if version < self._oldest:
             return None
         if version not in self._digests:
-            rows = self.rows(version)
-            self._digests[version] = None if isinstance(rows, str) else _digests(rows, self.own_columns)
+            self.rows(version)
         digests = self._digests[version]
         return None if digests is None else digests.get(module, NO_ROWS)
 
@@ -144,10 +146,6 @@ class TableHistory:
         if until - since > _FEW_VERSIONS:
             return self._anybody(max(since, self._oldest - 1), until)
         return self.authors(module, since, since_digest, until, until_digest)
-
-
-def _digests(rows: ModuleRows, own_columns: tuple[str, ...]) -> dict[str, str]:
-    return {name: rows_digest(each, own_columns) for name, each in rows.items()}
 
 
 @dataclass(frozen=True, slots=True)
