@@ -204,7 +204,7 @@ def unreadable_approvals(source: str, approved: ApprovedRows) -> Iterator[Diagno
     for module, (version, reason) in sorted(approved.unreadable.items()):
         message = (
             f"version {version} is approved for this module, and cannot be read any more, so that its job stays as it "
-            f"is ({reason}); approve a newer version of it"
+            f"is; approve a newer version of it ({reason})"
         )
         location = Location(f"{source}[module_name={module}]", is_file=False)
         yield UNREADABLE_APPROVAL.report(location, None, Subject(module), message)

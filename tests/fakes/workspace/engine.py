@@ -114,6 +114,7 @@ _REPORTS: tuple[tuple[str, Callable[[str], SqlError]], ...] = (
     ("Cast error", lambda text: errors.invalid_cast(text.rpartition("Cast error: ")[2])),
     ("Error parsing", lambda text: errors.invalid_cast(text.rpartition("Parser error: ")[2])),
     ("MERGE matched a target row with multiple source rows", lambda _: errors.ambiguous_merge()),
+    ("not found: No such file", lambda text: errors.file_gone(text.rpartition("Object at location ")[2].split()[0])),
     ("Invalid data found", lambda text: errors.not_null_violated(text.rpartition("error: ")[2])),
 )
 """What of delta-rs' complaints is one that Databricks has too."""

@@ -13,9 +13,11 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
-from lakeflow_job_meta._internal.fs import files_below, pieces_of
+from lakeflow_job_meta._internal.fs import files_below, pieces_of, write_atomically
 from lakeflow_job_meta._internal.secrets import without_login
+from lakeflow_job_meta._internal.trees import Value, texts_in, value_at
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import DeployReport, JobsRejected, StalePlan, TakeoverPlan
@@ -58,6 +60,7 @@ from lakeflow_job_meta.deployment.takeovers import (
     refused_takeover,
 )
 from lakeflow_job_meta.errors import OperationFailed, PolicyViolation
+from lakeflow_job_meta.layout.generated_file import GeneratedFile
 from lakeflow_job_meta.planning.model import (
     WRITTEN_OVER,
     Action,
@@ -313,6 +316,7 @@ class CliDeployer:
 
     def deploy(self, plan: BundlePlan) -> DeployReport:
         self.cli.on_line("Deploying")
+        self._restore_held_files()
         # The CLI cannot tell that a plan of a first deployment is stale, and would create every job twice.
         if plan.lineage is None and self._fresh_plan() != plan:
             raise StalePlan
@@ -338,6 +342,25 @@ class CliDeployer:
         )
         undone = (job_key_in(name if name.startswith("resources.") else f"resources.{name}") for name in forgotten)
         return DeployReport(tuple(problems), frozenset(key for key in undone if key is not None), tuple(notices))
+
+    def _restore_held_files(self) -> None:
+        """Writes the files of jobs that wait for approval as the workspace has them: what is here is all uploaded."""
+        entries, output = entries_of(self._planned.text), self.project.output
+        for name in job_names(sorted(self.compilation.held)):
+            remote = cast(Value, value_at(entries.get(name), ("remote_state",))[1])
+            for _, text in texts_in(remote):
+                inside = text.rpartition(f"/{output}/")[2]
+                file = GeneratedFile.at(inside) if text.startswith("/") and inside != text else None
+                if file is None or file.job_key not in self.compilation.held:
+                    continue
+                try:
+                    content = self.cli.read_file(text)
+                except CliFailure as failure:
+                    raise self._failed(failure) from None
+                path = self.cli.folder / output / inside
+                if content is not None and (not path.is_file() or path.read_bytes() != content.encode()):
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    write_atomically(path, content.encode())
 
     def _carried_out(self, notices: list[str]) -> CliResult:
         """Has the CLI carry out the plan; takes over, once, a lock that a deployment from here has left behind."""

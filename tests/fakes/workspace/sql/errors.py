@@ -195,6 +195,17 @@ def version_not_found(version: int, earliest: int, latest: int) -> SqlError:
     )
 
 
+def file_gone(text: str) -> SqlError:
+    """A data file of the version is gone, as after VACUUM."""
+    return SqlError(
+        "FAILED_READ_FILE.DBR_FILE_NOT_EXIST",
+        f"Error while reading file {text}. [DELTA_FILE_NOT_FOUND_DETAILED] File referenced in the transaction log "
+        "cannot be found. This occurs when data has been manually deleted from the file system rather than using the table "
+        "`DELETE` statement.",
+        "KD001",
+    )
+
+
 def no_permission(privilege: str, kind: str, name: str) -> SqlError:
     """The user lacks a privilege on a table or a schema."""
     return SqlError(
