@@ -143,7 +143,7 @@ def plan(
         OperationFailed: Generated files cannot be read, or the databricks CLI failed.
         ConfigError: There is no such revision, or no databricks CLI.
     """
-    project = project.for_target(target_of(project, target)) if project.approval is not None else project
+    project = project.for_target(target_of(project, target))
     compilation = compile(project, workspace=workspace)
     changes = plan_changes(project, compilation)
     files = compare_files(changes, compilation.jobs, against)

@@ -75,8 +75,9 @@ def pull(
         ConfigError: There is no such module or target.
         OperationFailed: The generated files are older than the metadata, or disk, table or workspace refuse.
     """
-    connection = workspace_of(workspace)
-    compilation, named = compile(project, workspace=connection), target_of(project, target)
+    connection, named = workspace_of(workspace), target_of(project, target)
+    project = project.for_target(named)
+    compilation = compile(project, workspace=connection)
     keys = frozenset(key_of_module(compilation, name) for name in modules) if modules is not None else None
     deployer = select_backend(project, named, connection or Workspace(), backend, on_fallback=tell_fallback)
     plan = live_plan(project, named, deployer, compilation, Reporter(tell_progress), connection)
@@ -113,8 +114,9 @@ def unpause(
         ConfigError: There is no such module or target.
         OperationFailed: A job is not in the workspace, and nothing was started; or the workspace refuses.
     """
-    connection = workspace_of(workspace)
-    compilation, named = compile(project, workspace=connection), target_of(project, target)
+    connection, named = workspace_of(workspace), target_of(project, target)
+    project = project.for_target(named)
+    compilation = compile(project, workspace=connection)
     keys = [key_of_module(compilation, name) for name in dict.fromkeys(modules)] if modules is not None else None
     deployer = select_backend(project, named, connection or Workspace(), backend, on_fallback=tell_fallback)
     return unpause_jobs(project, named, deployer, keys, compilation, tell_progress, connection)

@@ -11,6 +11,7 @@ import click
 from lakeflow_job_meta._internal.text import count, did_you_mean, quoted
 from lakeflow_job_meta.cli.params import (
     open_project,
+    open_project_for,
     overwrite_drift_option,
     stop_timeout_option,
     target_option,
@@ -96,7 +97,7 @@ def move(
       ljm bundles move --all -t prod                     from one bundle to many
 
     """
-    layout = many_bundles_of(open_project(folder))
+    layout = many_bundles_of(open_project_for(folder, target))
     project = layout.project
     cli = open_cli(project, target_of(project, target), show_progress, timeout, stop_timeout)
     end_like_ctrl_c()
@@ -159,7 +160,8 @@ def _check_is_sound(compilation: Compilation, key: str) -> None:
     if key not in known:
         show_text(compilation.errors)
         hint = "" if key in compilation.kept_jobs else did_you_mean(key, known)
-        what = "has errors" if key in compilation.kept_jobs else "does not exist or has no job"
+        kept = "waits for approval" if key in compilation.held else "has errors"
+        what = kept if key in compilation.kept_jobs else "does not exist or has no job"
         raise OperationFailed(f"The module {quoted(key)} {what}{hint}; nothing was moved.")
 
 

@@ -47,7 +47,7 @@ def command(
       ljm pull -t prod --dry-run
       ljm pull sales -t prod
     """
-    project = params.open_project(folder)
+    project = params.open_project_for(folder, target)
     compilation = params.compile_metadata(project)
     keys = frozenset(key_of(compilation, name) for name in modules) if modules else None
     named, workspace = target_of(project, target), Workspace()

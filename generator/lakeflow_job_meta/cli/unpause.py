@@ -37,7 +37,7 @@ def command(
     """
     if all_jobs == bool(modules):
         raise click.UsageError("Name modules, or --all.")
-    project = params.open_project(folder)
+    project = params.open_project_for(folder, target)
     compilation = params.compile_metadata(project)
     keys = None if all_jobs else list(dict.fromkeys(key_of(compilation, name) for name in modules))
     named, workspace = target_of(project, target), Workspace()

@@ -15,8 +15,8 @@ from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.output.writer import plan_changes
 from support.project_folder import REPOSITORY, compile_loaded
 
-ONLY_IN_TABLES = {"bad-json", "conflicting-rows", "near-column", "row-without-module"}
-"""Mistakes of rows and of loading them; test_rows.py and test_table_load.py have their examples."""
+ONLY_IN_TABLES = {"bad-json", "conflicting-rows", "near-column", "row-without-module", "unreadable-approval"}
+"""Mistakes of rows and of loading them; test_rows.py, test_table_load.py and test_approvals.py have their examples."""
 
 each_rule = pytest.mark.parametrize("code", sorted(RULES.keys() - ONLY_IN_TABLES))
 

@@ -200,8 +200,8 @@ def file_gone(text: str) -> SqlError:
     return SqlError(
         "FAILED_READ_FILE.DBR_FILE_NOT_EXIST",
         f"Error while reading file {text}. [DELTA_FILE_NOT_FOUND_DETAILED] File referenced in the transaction log "
-        "cannot be found. This occurs when data has been manually deleted from the file system rather than using the table "
-        "`DELETE` statement.",
+        "cannot be found. This occurs when data has been manually deleted from the file system rather than using the "
+        "table `DELETE` statement.",
         "KD001",
     )
 
