@@ -26,7 +26,7 @@ from lakeflow_job_meta.parsing.rows import units_of_rows
 from lakeflow_job_meta.parsing.units import SourceUnit
 from lakeflow_job_meta.sources.yaml_files import unit_of_file
 from lakeflow_job_meta.tables.schema import RowChanges, TableUnusable
-from lakeflow_job_meta.tables.store import Created, TableMissing, VersionedTable
+from lakeflow_job_meta.tables.store import Created, TableMissing, VersionedTable, VersionUnreadable
 from support.tables import LONG, ORIGINAL_COLUMNS, TEXT, row, write_table
 
 UTC = arrow.DataType.timestamp("us", tz="UTC")
@@ -564,7 +564,12 @@ class ControlTableContract:
         assert all(commit.timestamp.utcoffset() == timedelta() for commit in commits)
         age = datetime.now(timezone.utc) - commits[0].timestamp
         assert timedelta(seconds=-1) < age < timedelta(minutes=1)
-        assert [commit.user is not None for commit in commits] == [place.records_users] * 3
+        wanted = table.current_user() if place.records_users else None
+        assert [commit.user for commit in commits] == [wanted] * 3
+
+    def test_a_version_that_is_not_there_cannot_be_read(self, table: VersionedTable):
+        with pytest.raises(VersionUnreadable):
+            table.read(99)
 
     def test_the_history_can_be_limited(self, table: VersionedTable):
         table.write(upserts(full()))

@@ -27,7 +27,7 @@ class DeltaPlace:
     """A Delta table by its path."""
 
     folder: Path
-    records_users: bool = False
+    records_users: bool = True
     commits_nothing: bool = False
 
     def open(self) -> VersionedTable:
