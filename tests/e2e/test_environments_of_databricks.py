@@ -1,4 +1,4 @@
-"""Installing the wheel in an environment of Databricks upgrades nothing that it need not; docs/install.md has the table."""
+"""In an environment of Databricks the wheel upgrades nothing that it need not: the table of docs/install.md."""
 
 from __future__ import annotations
 
