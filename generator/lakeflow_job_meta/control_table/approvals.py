@@ -170,6 +170,8 @@ FindAuthors = Callable[[str, int, str | None, int, str | None], Authors]
 def objection(approval: Approval, authors: Authors) -> str:
     """Returns why an approval does not count where it must be somebody else's than the author's; empty if it does."""
     approver = approval.approved_by.casefold()
+    if not approver:
+        return "it does not say who gave it"
 
     def is_one_of(names: Collection[Author]) -> bool:
         return any(each is not None and each.casefold() == approver for each in names)

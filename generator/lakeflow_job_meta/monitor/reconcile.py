@@ -231,7 +231,7 @@ def _state(
         synced.files,
         "\n".join(source_message(source, message) for source, message in failures.items()),
         warnings=last.warnings,
-        waiting=compilation.waiting[:_MOST_WAITING],
+        waiting=(*compilation.waiting, *(each for each in last.waiting if each.table in unread))[:_MOST_WAITING],
     )
 
 

@@ -126,7 +126,8 @@ class TableHistory:
             user = frozenset([self.users.get(until)])
             return Authors(known=user) if is_known else Authors(possible=user)
         middle = (since + until) // 2
-        digest = self.digest_of(module, middle)
+        while (digest := self.digest_of(module, middle)) is None and middle < until - 1:
+            middle = (middle + until + 1) // 2  # what is gone are the older versions
         if digest is None:
             return self._anybody(since, until)
         before = self.authors(module, since, since_digest, middle, digest)

@@ -221,7 +221,22 @@ class TestAnApproval:
 
         assert texts(found) == {"sales": "1"}
         assert found.held == {"stock"}
-        assert 1 not in table.reads
+
+    def test_by_who_wrote_other_modules_counts_although_some_of_the_versions_between_are_gone(self):
+        versions = [{}, {"sales": 1}, *({"sales": 1, "stock": each} for each in range(6)), {"sales": 2, "stock": 5}]
+        table = Table(versions, [None, "ann", *["bob"] * 6, "ann"], vacuumed=frozenset(range(6)))
+        first = approval(table, "sales", 1, "bob", authors=("ann",))
+
+        found = approved(table, first, approval(table, "sales", 8, "bob"), other_than_author=True)
+
+        assert texts(found) == {"sales": "2"}
+
+    def test_that_says_not_who_gave_it_does_not_count(self):
+        table = Table([{}, {"sales": 1}], ["ann", "ann"])
+
+        found = approved(table, approval(table, "sales", 1, ""), other_than_author=True)
+
+        assert found.held == {"sales"}
 
     def test_whose_version_cannot_be_read_any_more_holds_what_is_deployed(self):
         table = Table([{}, {"sales": 1}, {"sales": 2}], ["ann", "ann", "bob"], frozenset([1]))
