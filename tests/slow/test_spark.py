@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given, settings
 
 from fakes.workspace import FakeWorkspace
-from lakeflow_job_meta import JobOrchestrator, MetadataManager, MetadataMonitor
+from lakeflow_job_meta import JobOrchestrator, MetadataManager, MetadataMonitor, PolicyRefused, approve
 from lakeflow_job_meta.checks.schedules import quartz_problem
+from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.control_table.changes import Kind
 from lakeflow_job_meta.control_table.schema import CONTROL_TABLE
 from lakeflow_job_meta.errors import OperationFailed
@@ -27,7 +28,7 @@ from lakeflow_job_meta.tables.sql import SqlTable
 from lakeflow_job_meta.tables.store import TableMissing, VersionedTable
 from support.control_table_contract import ControlTableContract, check_history, histories
 from support.cron_expressions import REFUSED, TAKEN, WITHOUT_MEANING
-from support.project_folder import ProjectFolder, module
+from support.project_folder import ProjectFolder, compile_loaded, module
 from support.record_table_contract import OpenRecords, RecordTableContract, check_puts, put_histories
 from support.row_projects import compiled, fingerprint_of, jobs_of, problems_of, project_of_rows, rows_of
 from support.slow import SPARK
@@ -265,6 +266,69 @@ def test_cron_expressions_are_judged_as_quartz_judges_them(session):
     ours = {each: quartz_problem(each) is None for each in expressions}
     assert [(each, ours[each]) for each in expressions if ours[each] != verdicts[each]] == []
     assert 600 < sum(verdicts.values()) < 5400
+
+
+class TestApprovals:
+    """What a target gets that needs approvals; Delta outside of Databricks names no user in a table's history."""
+
+    @pytest.fixture
+    def filled(self, place: SparkPlace, project: ProjectFolder) -> Iterator[ProjectFolder]:
+        rule = "deploy: {approval: {targets: [prod]}}"
+        project.write("job_meta.yml", f"metadata: [{{table: {place.name}}}]\n{rule}\n")
+        table = place.open()
+        table.create(optional_columns=True)
+        table.write(RowChanges([row("a", "sales"), row("a", "stock")]))
+        yield project
+        place.session.sql(f"DROP TABLE IF EXISTS {place.name}_approvals")
+
+    def _jobs(self, project: ProjectFolder) -> dict[str, str]:
+        found = compile_loaded(load_project(project.path).for_target("prod"))
+        assert [str(each) for each in found.errors] == []
+        return {job.key: job.settings["tasks"][0]["notebook_task"]["notebook_path"] for job in found.jobs}  # type: ignore[index,call-overload,misc]
+
+    def test_are_of_the_newest_version_that_was_approved_for_each_module(
+        self, filled: ProjectFolder, place: SparkPlace
+    ):
+        assert self._jobs(filled) == {}
+        done = approve(load_project(filled.path), 1)
+        assert [each.approved_by for each in done.approvals] == [place.open().current_user()] * 2
+        changed = [
+            row("a", name, transformation_config='{"notebook_path": "/Workspace/b"}') for name in ("sales", "stock")
+        ]
+        place.open().write(RowChanges(changed))
+        approve(load_project(filled.path), 2, ["stock"])
+
+        assert self._jobs(filled) == {"sales": "/Workspace/a", "stock": "/Workspace/b"}
+        assert approve(load_project(filled.path), 2).approvals[0].module == "sales"
+        assert approve(load_project(filled.path), 2).approvals == ()
+
+    def test_that_have_to_be_somebody_elses_do_not_count_without_a_name_in_the_history(
+        self, filled: ProjectFolder, place: SparkPlace
+    ):
+        approve(load_project(filled.path), 1)
+        text = filled.read("job_meta.yml").replace("[prod]", "[prod], other_than_author: true")
+        filled.write("job_meta.yml", text)
+
+        assert self._jobs(filled) == {}
+        with pytest.raises(PolicyRefused, match="does not say who wrote it"):
+            approve(load_project(filled.path), 1)
+
+    def test_of_a_version_that_was_vacuumed_hold_what_has_changed_since_and_nothing_else(
+        self, filled: ProjectFolder, place: SparkPlace
+    ):
+        approve(load_project(filled.path), 1)
+        place.open().write(RowChanges([row("a", "sales", transformation_config='{"notebook_path": "/Workspace/b"}')]))
+        session, name = place.session, place.name
+        session.sql(f"ALTER TABLE {name} SET TBLPROPERTIES ('delta.deletedFileRetentionDuration' = '0 hours')")
+        session.sql(f"OPTIMIZE {name}")
+        session.conf.set("spark.databricks.delta.retentionDurationCheck.enabled", "false")
+        session.sql(f"VACUUM {name} RETAIN 0 HOURS")
+
+        found = compile_loaded(load_project(filled.path).for_target("prod"))
+
+        assert [job.key for job in found.jobs] == ["stock"]
+        assert [each.code for each in found.errors] == ["unreadable-approval"]
+        assert found.held == {"sales"}
 
 
 class TestRows:

@@ -120,6 +120,8 @@ NO_ROWS = ""
 """The digest of a module that is not there."""
 
 _METADATA = tuple(column.name for column in METADATA_COLUMNS)
+_cell_text = json.JSONEncoder(default=str).encode
+"""JSON in ASCII, which is the same text everywhere and always: tables keep digests of it."""
 
 
 def rows_digest(rows: Sequence[Row], own_columns: Sequence[str] = ()) -> str:
@@ -132,9 +134,8 @@ def rows_digest(rows: Sequence[Row], own_columns: Sequence[str] = ()) -> str:
 
 def _digest(rows: Sequence[Row], names: Sequence[str]) -> str:
     # What a row lacks is as NULL: a column that is added changes nothing.
-    cells = [{name: row[name] for name in names if row.get(name) is not None} for row in rows]
-    texts = sorted(json.dumps(each, ensure_ascii=False, default=str, sort_keys=True) for each in cells)
-    return content_digest(json.dumps([texts, [] if names is _METADATA else names]).encode("utf-8")).hex()[:32]
+    texts = [_cell_text([(name, row[name]) for name in names if row.get(name) is not None]) for row in rows]
+    return content_digest("\n".join(sorted(texts)).encode("ascii")).hex()[:32]
 
 
 def _is_same_metadata(one: str, other: str) -> bool:
@@ -285,10 +286,11 @@ class NewestRows:
 
 @dataclass(frozen=True, slots=True)
 class _Chosen:
-    """The approval that decides about a module, and its rows; or why they cannot be read any more."""
+    """The approval that decides about a module, its rows and their digest; or why they cannot be read any more."""
 
     approval: Approval
     rows: Sequence[Row] = ()
+    digest: str | None = None
     unreadable: str = ""
 
 
@@ -306,11 +308,7 @@ def compose(
     chosen, others = _chosen(newest, of_modules, read_version)
     names = sorted({*newest.rows, *of_modules})
     usable = {name: each.rows for name, each in chosen.items() if not each.unreadable}
-    waiting = [
-        name
-        for name in names
-        if name not in usable or rows_digest(usable[name], newest.own_columns) != newest.digest_of(name)
-    ]
+    waiting = [name for name in names if name not in usable or chosen[name].digest != newest.digest_of(name)]
     return ApprovedRows(
         tuple(row for name in names for row in usable.get(name, ())),
         tuple(_waiting(name, newest, chosen.get(name), others.get(name, ()), find_authors) for name in waiting),
@@ -329,7 +327,7 @@ def _chosen(
     objections = {name: each.objections for name, each in of_modules.items() if each.objections}
     for name, each in of_modules.items():
         if each.approvals and each.approvals[0].digest == newest.digest_of(name):
-            chosen[name] = _Chosen(each.approvals[0], newest.rows.get(name, ()))
+            chosen[name] = _Chosen(each.approvals[0], newest.rows.get(name, ()), newest.digest_of(name))
         elif each.approvals:
             left[name] = [*each.approvals]
     while left:
@@ -339,14 +337,15 @@ def _chosen(
             approval = left[name].pop(0)
             if isinstance(rows, str):
                 chosen[name] = _Chosen(approval, unreadable=rows)
-            elif approval.digest is None or _is_same_metadata(rows_digest(rows.get(name, ())), approval.digest):
-                chosen[name] = _Chosen(approval, rows.get(name, ()))
+                continue
+            digest = rows_digest(rows.get(name, ()), newest.own_columns)
+            if approval.digest is None or _is_same_metadata(digest, approval.digest):
+                chosen[name] = _Chosen(approval, rows.get(name, ()), digest)
             else:
                 # The table was dropped and made again: its versions are others.
                 reason = _objected(approval, "that version has other rows now")
                 objections[name] = (*objections.get(name, ()), reason)
-            if name in chosen or not left[name]:
-                del left[name]
+        left = {name: approvals for name, approvals in left.items() if approvals and name not in chosen}
     return chosen, objections
 
 

@@ -5,7 +5,9 @@ Real Delta tables, by path and behind a warehouse of the fake workspace; with th
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.control_table.approvals import APPROVALS
 from lakeflow_job_meta.sources.open import open_table_source
 from lakeflow_job_meta.tables.schema import RowChanges
+from support import many_bundles
 from support.connections import CONTROL
 from support.monitor_fixtures import World, broken_row, module_row
 from support.project_folder import ProjectFolder, Result
@@ -45,8 +48,8 @@ class Place:
         world.put(module_row("sales"), module_row("stock"))
 
     def needs(self, rule: str) -> None:
-        text = self.world.project.read("job_meta.yml").split("deploy:")[0]
-        self.world.project.write("job_meta.yml", text + rule)
+        metadata = self.world.project.read("job_meta.yml").splitlines()[0]
+        self.world.project.write("job_meta.yml", f"{metadata}\n{rule}")
 
     @property
     def version(self) -> int:
@@ -263,17 +266,36 @@ class TestTheSqlOfAModuleThatIsHeld:
 
 
 class TestADeployment:
+    @pytest.mark.parametrize("place", few(["table cli"], ["delta cli"]), indirect=True)
     def test_by_hand_is_of_what_is_approved_and_says_what_waits(self, approved):
         approved.edited("sales")
         approved.world.put(module_row("new"))
 
-        done = approved.ljm("deploy", "-t", "dev") if approved.backend == "cli" else None
+        done = approved.ljm("deploy", "-t", "dev")
 
-        if done is not None:
-            assert done.exit_code == 0, done.stderr
-            assert approved.notebooks == BASE
-            assert "Waiting for approval in dev:" in done.stderr
-            assert f"ljm approve --version {approved.version} -t dev --modules new,sales" in done.stderr
+        assert done.exit_code == 0, done.stderr
+        assert approved.notebooks == BASE
+        assert "Waiting for approval in dev:" in done.stderr
+        assert f"ljm approve --version {approved.version} -t dev --modules new,sales" in done.stderr
+
+    @pytest.mark.parametrize("place", few(["delta cli"], ["table cli"]), indirect=True)
+    def test_of_many_bundles_leaves_out_what_waits_in_each_of_them(self, place):
+        place.world.project.write("databricks.yml", many_bundles.ROOT)
+        place.world.project.write("shared.yml", many_bundles.SHARED)
+        place.needs("bundles: {jobs_per_bundle: 1}\n")
+        assert place.ljm("deploy", "-t", "dev").exit_code == 0
+        place.needs("bundles: {jobs_per_bundle: 1}\n" + RULE)
+        place.approve("stock")
+        place.edited("sales")
+        place.edited("stock")
+        place.world.put(module_row("new"))
+        place.approve("stock")
+        assert place.ljm("generate", "-t", "prod").exit_code == 0
+
+        done = place.ljm("deploy", "-t", "dev")
+
+        assert done.exit_code == 0, done.stderr
+        assert place.notebooks == {**BASE, "stock": "/Workspace/new"}
 
     def test_to_a_target_without_approvals_is_of_the_newest_rows(self, place):
         place.needs("deploy: {approval: {targets: [prod]}}\n")
@@ -410,6 +432,64 @@ class TestApproving:
 
         with pytest.raises(OperationFailed, match="A newer version than"):
             of_warehouse.approve("sales", version=older)
+
+
+class TestTheCommand:
+    @pytest.fixture
+    def by_path(self, project: ProjectFolder) -> ProjectFolder:
+        """A Delta table by path, of which two targets need approvals; no workspace is asked."""
+        rule = "deploy: {approval: {targets: [dev, prod]}}"
+        project.write("job_meta.yml", f"metadata: [{{delta: control}}]\n{rule}\n")
+        table = open_table_source(load_project(project.path).table_sources[0], project.path)
+        table.create()
+        table.write(RowChanges([module_row("sales"), module_row("a, b")]))
+        return project
+
+    def test_that_a_plan_prints_can_be_run_as_it_is(self, by_path):
+        (line,) = [line for line in by_path.ljm("plan", "-t", "prod").stdout.splitlines() if "ljm approve" in line]
+
+        result = by_path.ljm(*shlex.split(line)[1:])
+
+        assert result.exit_code == 0, result.stderr
+        assert "version 1 of 2 modules approved for prod by" in result.stderr
+        assert "Waiting" not in by_path.ljm("plan", "-t", "prod").stdout
+        assert "Waiting" in by_path.ljm("plan", "-t", "dev").stdout
+
+    def test_approves_for_all_targets_and_shows_what_changes_in_each(self, by_path):
+        by_path.ljm("approve", "--version", "1", "-t", "dev", "--modules", "sales")
+
+        result = by_path.ljm("approve", "--version", "1", "--format", "json")
+
+        found = json.loads(result.stdout)
+        assert [each["module"] for each in found["approvals"]] == ["a, b", "sales"]
+        assert {target: [job["job"] for job in plan["jobs"]] for target, plan in found["plans"].items()} == {
+            "dev": ["a_b"],
+            "prod": ["a_b", "sales"],
+        }
+        assert by_path.ljm("plan", "-t", "prod", "--format", "json").stdout.count("waiting_for_approval") == 0
+
+    def test_without_a_target_that_needs_approvals_says_so(self, by_path):
+        by_path.write("job_meta.yml", "metadata: [{delta: control}]\n")
+
+        result = by_path.ljm("approve", "--version", "1")
+
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "No target needs approvals" in result.stderr
+
+    def test_of_a_rename_takes_the_job_along(self, by_path):
+        by_path.ljm("approve", "--version", "1")
+        table = open_table_source(load_project(by_path.path).table_sources[0], by_path.path)
+        table.create(optional_columns=True)
+        table.write(RowChanges([module_row("shop", formerly="sales")], [("sales", "a")]))
+        version = str(table.version().number)
+
+        assert by_path.ljm("generate", "-t", "prod").exit_code == 0
+        assert "jobs/sales.yml" in by_path.generated()
+        approved = by_path.ljm("approve", "--version", version, "-t", "prod")
+        assert "renamed from sales; keeps its id" in approved.stdout
+        by_path.ljm("generate", "-t", "prod")
+
+        assert sorted(by_path.generated()) == ["jobs/a_b.yml", "jobs/shop.yml"]
 
 
 class TestApprovalsThatCannotBeRead:
