@@ -30,7 +30,7 @@ from lakeflow_job_meta.output.writer import plan_changes
 from lakeflow_job_meta.planning.compare import JobChange, Plan
 from lakeflow_job_meta.planning.explain import FORMATS
 from lakeflow_job_meta.planning.files import compare_files
-from lakeflow_job_meta.planning.model import BundlePlan
+from lakeflow_job_meta.planning.model import BundlePlan, job_names
 from lakeflow_job_meta.services import approvals
 from lakeflow_job_meta.services.approvals import ApprovalPlan, ApprovalRequest, Proposed
 from lakeflow_job_meta.state.quality import CheckResult, last_results, open_results
@@ -148,9 +148,10 @@ def plan(
     changes = plan_changes(project, compilation)
     files = compare_files(changes, compilation.jobs, against)
     files = replace(files, waiting=compilation.waiting, target=project.target)
-    bundle_plan = (
-        plan_live(project, open_cli(project, target), parallel, keeping_of(project, compilation)) if live else None
-    )
+    bundle_plan = None
+    if live:
+        bundle_plan = plan_live(project, open_cli(project, target), parallel, keeping_of(project, compilation))
+        bundle_plan = bundle_plan.leaving_out(job_names(compilation.held))
     return PlanResult((*compilation.diagnostics, *changes.diagnostics), files, bundle_plan)
 
 

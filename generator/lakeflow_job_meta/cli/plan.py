@@ -27,7 +27,7 @@ from lakeflow_job_meta.diagnostics.model import errors_among
 from lakeflow_job_meta.output.writer import plan_changes
 from lakeflow_job_meta.planning.explain import FORMATS
 from lakeflow_job_meta.planning.files import compare_files
-from lakeflow_job_meta.planning.model import BundlePlan
+from lakeflow_job_meta.planning.model import BundlePlan, job_names
 from lakeflow_job_meta.state.folder import state_folder
 from lakeflow_job_meta.state.store import JOBS, open_state_store
 from lakeflow_job_meta.state.tracking import DeployedJob, known_jobs
@@ -77,6 +77,7 @@ def command(
         cli = open_cli(project, target)
         recorded = _recorded_jobs(project, target)
         planned = plan_live(project, cli, parallel, keeping_of(project, compilation))
+        planned = planned.leaving_out(job_names(compilation.held))
         bundle_plan = _with_takeovers(planned, project, compilation, target, recorded)
         for left in jobs_left_behind(cli, bundle_plan, _not_forgotten(project, recorded, bundle_plan)):
             echo(left.reason, err=True)

@@ -279,6 +279,15 @@ class TestADeployment:
         assert f"ljm approve --version {approved.version} -t dev --modules new,sales" in done.stderr
 
     @pytest.mark.parametrize("place", few(["delta cli"], ["table cli"]), indirect=True)
+    def test_is_planned_without_what_waits(self, approved):
+        approved.world.put(module_row("new"))
+        assert approved.ljm("generate", "-t", "prod").exit_code == 0
+
+        planned = approved.ljm("plan", "--live", "-t", "dev")
+
+        assert "In the workspace: nothing would change." in planned.stdout
+
+    @pytest.mark.parametrize("place", few(["delta cli"], ["table cli"]), indirect=True)
     def test_of_many_bundles_leaves_out_what_waits_in_each_of_them(self, place):
         place.world.project.write("databricks.yml", many_bundles.ROOT)
         place.world.project.write("shared.yml", many_bundles.SHARED)
