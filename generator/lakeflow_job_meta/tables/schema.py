@@ -235,6 +235,10 @@ WAS = "ljm_was_"
 """What the name of a column begins with that has, in a row to be written, the value that another one is to have yet."""
 
 
+IS_THERE, DELETE = "ljm_is_there", "ljm_delete"
+"""What the columns are called that say, in a row to be written, whether it is there yet, and whether it is to go."""
+
+
 def as_was(columns: Iterable[Column]) -> list[Column]:
     """Returns the columns of the values that columns are to have yet."""
     return [replace(column, name=f"{WAS}{column.name}", default=None) for column in columns]

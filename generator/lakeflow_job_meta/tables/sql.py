@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -19,9 +19,13 @@ from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.tables.names import name_beside, quote_name, quote_part, split_name
 from lakeflow_job_meta.tables.plain import WholeTable
 from lakeflow_job_meta.tables.schema import (
+    DELETE,
+    IS_THERE,
+    WAS,
     Column,
     Key,
     KeyedRows,
+    MergeTerms,
     Row,
     TableSchema,
     TableUnusable,
@@ -30,7 +34,15 @@ from lakeflow_job_meta.tables.schema import (
     merge_terms,
     named_as,
 )
-from lakeflow_job_meta.tables.store import Commit, OpenTable, Snapshot, TableMissing, TableVersion, VersionedTable
+from lakeflow_job_meta.tables.store import (
+    Commit,
+    OpenTable,
+    Snapshot,
+    TableMissing,
+    TableVersion,
+    VersionedTable,
+    check_as_before,
+)
 from lakeflow_job_meta.text.markers import one_line
 
 MAX_STATEMENT_BYTES = 15_000_000
@@ -286,29 +298,78 @@ class _OpenSqlTable:
             text += f"{' ORDER BY ' if terms else ''}{', '.join(terms)} LIMIT {int(limit)}"
         return named_as(self._executor.run(Statement(text, tuple(where.items()))), columns)
 
+    def replace(self, rows: KeyedRows, before: KeyedRows, columns: Sequence[Column], scope: Collection[str]) -> None:
+        """Writes by one MERGE, which fails as a whole, by `raise_error`, as soon as it meets a row that is not as it was.
+
+        It is for Databricks Runtime 12.2 or newer, or Delta 2.3, which have WHEN NOT MATCHED BY SOURCE.
+        """
+        known = [column for column in columns if column.stamp is None and column.name not in self._schema.key]
+        terms = merge_terms(self._schema, columns, known, quote_part, "current_timestamp()")
+        flags = [Column(IS_THERE, "BOOLEAN")]
+        wide = {
+            key: {
+                **(row if row is not None else dict(zip(self._schema.key, key, strict=True))),
+                **{f"{WAS}{column.name}": (before.get(key) or {}).get(column.name) for column in known},
+                IS_THERE: key in before,
+                DELETE: row is None,
+            }
+            for key, row in rows.items()
+        }
+        payload = _payload(self._schema, wide)
+        if len(payload.encode("utf-8")) > MAX_STATEMENT_BYTES:
+            raise OperationFailed(
+                f"these {len(rows):,} rows do not fit into the one statement of {MAX_STATEMENT_BYTES:,} bytes that "
+                "they are to be written with; take fewer modules at a time"
+            )
+        failed, (first, *_) = f"CAST(raise_error('a row is not as it was') AS STRING)", terms.key
+        is_as_it_was = " AND ".join(f"{ours} <=> {theirs}" for ours, theirs in terms.expected)
+        text_column = next(quote_part(column.name) for column in known if column.type == "STRING")
+        # A row that is not as it was, one that is gone, and one that is new.
+        text = self._merge_text(
+            terms,
+            [*(column for column in columns if column.stamp is None), *as_was(known), *flags],
+            f"WHEN MATCHED AND (NOT s.`{IS_THERE}` OR NOT ({is_as_it_was})) THEN UPDATE SET t.{text_column} = {failed}",
+            f"WHEN NOT MATCHED AND s.`{IS_THERE}` THEN {_insert({**terms.inserts, first: failed})}",
+            f"WHEN NOT MATCHED BY SOURCE AND array_contains(from_json(:scope, 'ARRAY<STRING>'), t.{first}) "
+            f"THEN UPDATE SET t.{text_column} = {failed}",
+        )
+        try:
+            self._executor.run(Statement(text, (("rows", payload), ("scope", json.dumps([*scope])))))
+        except StatementRefused:
+            # How an error of a task is said differs: of Spark it is TASK_WRITE_FAILED.
+            names = [column.name for column in columns if column.stamp is None]
+            check_as_before(self._schema, columns, self.rows(names, None, {}, ()), before, scope)
+            raise
+
     def merge(self, rows: KeyedRows, columns: Sequence[Column], expected: Sequence[Column] = ()) -> None:
         terms = merge_terms(self._schema, columns, expected, quote_part, "current_timestamp()")
         given = [*(column for column in columns if column.stamp is None), *as_was(expected)]
-        struct = ", ".join(f"{column.name}: {column.type}" for column in given)
-        same = " AND ".join(f"{ours} <=> {theirs}" for ours, theirs in terms.compared)
         known = "".join(f" AND {ours} <=> {theirs}" for ours, theirs in terms.expected)
-        others = (
-            ""
-            if expected
-            else (
-                f" WHEN NOT MATCHED AND NOT s.`ljm_delete` THEN INSERT ({', '.join(terms.inserts)}) "
-                f"VALUES ({', '.join(terms.inserts.values())})"
-            )
-        )
-        text = (
-            f"MERGE INTO {self._name} AS t "
-            f"USING (SELECT inline(from_json(:rows, 'ARRAY<STRUCT<{struct}, ljm_delete: BOOLEAN>>'))) AS s "
-            f"ON {' AND '.join(f't.{column} = s.{column}' for column in terms.key)} "
-            "WHEN MATCHED AND s.`ljm_delete` THEN DELETE "
-            f"WHEN MATCHED AND NOT ({same}){known} "
-            f"THEN UPDATE SET {', '.join(f't.{column} = {term}' for column, term in terms.updates.items())}{others}"
-        )
+        text = self._merge_text(terms, given, condition=known, inserts=not expected)
         self._executor.run(Statement(text, (("rows", _payload(self._schema, rows)),)))
+
+    def _merge_text(
+        self, terms: MergeTerms, given: Sequence[Column], *guards: str, condition: str = "", inserts: bool = True
+    ) -> str:
+        """Returns a MERGE of rows with some columns; `guards` are clauses that come before its own."""
+        struct = ", ".join(f"{quote_part(column.name)}: {column.type}" for column in given)
+        clauses = [
+            *guards,
+            f"WHEN MATCHED AND s.`{DELETE}` THEN DELETE",
+            f"WHEN MATCHED AND NOT ({' AND '.join(f'{ours} <=> {theirs}' for ours, theirs in terms.compared)}){condition} "
+            f"THEN UPDATE SET {', '.join(f't.{column} = {term}' for column, term in terms.updates.items())}",
+        ]
+        if inserts:
+            clauses.append(f"WHEN NOT MATCHED AND NOT s.`{DELETE}` THEN {_insert(terms.inserts)}")
+        return (
+            f"MERGE INTO {self._name} AS t "
+            f"USING (SELECT inline(from_json(:rows, 'ARRAY<STRUCT<{struct}, {DELETE}: BOOLEAN>>'))) AS s "
+            f"ON {' AND '.join(f't.{column} = s.{column}' for column in terms.key)} {' '.join(clauses)}"
+        )
+
+
+def _insert(values: Mapping[str, str]) -> str:
+    return f"INSERT ({', '.join(values)}) VALUES ({', '.join(values.values())})"
 
 
 def _definitions(columns: Sequence[Column]) -> str:
@@ -322,8 +383,8 @@ def _listed(columns: Sequence[str]) -> str:
 def _payload(schema: TableSchema, rows: KeyedRows) -> str:
     """Returns rows as `from_json` reads them; a column that a row lacks is NULL."""
     payload = [
-        {name: value for name, value in (row or dict(zip(schema.key, key, strict=True))).items() if value is not None}
-        | {"ljm_delete": row is None}
+        {DELETE: row is None}
+        | {name: value for name, value in (row or dict(zip(schema.key, key, strict=True))).items() if value is not None}
         for key, row in rows.items()
     ]
     return json.dumps(payload, ensure_ascii=False, default=_moment)

@@ -8,7 +8,7 @@ without rows.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -39,12 +39,19 @@ class TableDamaged(TableMissing):
     """There is no such table, but what may be left of one."""
 
 
+class RowsChanged(OperationFailed):
+    """Somebody has changed rows since they were read, so nothing was written."""
+
+
 class Created(Enum):
     """What creating a table came to, in words."""
 
     TABLE = "created"
     COLUMNS = "was there already; the missing optional columns were added"
     NOTHING = "is there already; nothing was changed"
+
+
+_ROWS_CHANGED = "somebody has changed these rows since they were read, so nothing was written; run again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +109,13 @@ class OpenTable(Protocol):
         before their names.
 
         Raises OperationFailed if the table refuses; then nothing was written.
+        """
+
+    def replace(self, rows: KeyedRows, before: KeyedRows, columns: Sequence[Column], scope: Collection[str]) -> None:
+        """Inserts, updates and deletes rows in one commit, if the rows of a scope are yet those that there were before.
+
+        The scope are values of the first key column; all rows are of it. Raises RowsChanged if somebody has written,
+        added or removed one, and OperationFailed if the table refuses; then nothing was written.
         """
 
 
@@ -245,6 +259,30 @@ class TableStore(ABC):
             for part in self._parts(rows) if expected else ():
                 table.merge(part, [*keys, *expected, *stamped], expected)
 
+    def replace(
+        self, before: Sequence[Row], after: Sequence[Row], scope: Collection[str], own: Sequence[Column] = ()
+    ) -> None:
+        """Puts other rows into the place of some, in one commit or not at all.
+
+        Args:
+            before: All rows whose first key column has one of the values of `scope`, as they were read.
+            after: What is to be there instead. NULL is a value like others, also of a column with a default.
+            scope: Values of the first key column.
+            own: Columns of the user's own that are in the rows too.
+
+        Raises:
+            RowsChanged: Somebody has written, added or removed such a row since; nothing was written.
+            OperationFailed: As `write` does, or they do not fit into one commit; nothing was written.
+        """
+        columns = tuple(replace(column, default=None) for column in (*self.schema.columns, *own))
+        schema = replace(self.schema, columns=columns)
+        old = schema.prepared(self.name, RowChanges(before))
+        new = schema.prepared(self.name, RowChanges(after, [*old]))
+        with self._explaining():
+            table = self._open()
+            types = self._usable_types(table)
+            table.replace(new, old, schema.writable(self.name, new, {*types, *(each.name for each in own)}), scope)
+
     def check(self, changes: RowChanges, columns: Container[str]) -> None:
         """Raises OperationFailed where rows cannot be written to a table with some columns; writes nothing."""
         self.schema.writable(self.name, _joined(self._prepared(changes)), columns)
@@ -268,6 +306,18 @@ class TableStore(ABC):
         if problems:
             raise TableUnusable(self.name, *problems)
         return types
+
+
+def check_as_before(
+    schema: TableSchema, columns: Sequence[Column], found: Sequence[Row], before: KeyedRows, scope: Collection[str]
+) -> None:
+    """Raises RowsChanged unless the rows of a scope are those that there were before, in the columns that are written."""
+    schema = replace(schema, columns=tuple(columns))
+    names = [column.name for column in schema.values]
+    rows = [row for row in found if row[schema.key[0]] in scope]
+    known = {key: row and {name: row[name] for name in names} for key, row in before.items()}
+    if len(rows) != len(known) or schema.prepared("", RowChanges(rows)) != known:
+        raise RowsChanged(_ROWS_CHANGED)
 
 
 def _joined(parts: Iterable[KeyedRows]) -> KeyedRows:

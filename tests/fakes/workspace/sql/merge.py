@@ -44,6 +44,7 @@ def merge(node: exp.Merge, tables: Tables, session: Session, defaults: Sequence[
     clauses = [_clause(when, scope) for when in node.args["whens"].expressions]
     on = scope.both.condition(node.args["on"])
     rows = json_rows.table(text, fields)
+    clauses = _without_guards(rows, table, on, clauses)
     if table.metadata().configuration.get("delta.enableChangeDataFeed") == "true":
         rows = _without_idle_rows(rows, table, on, clauses)
     merger = table.merge(rows, on, source_alias=_SOURCE, target_alias=_TARGET, commit_properties=tables.signed())
@@ -54,11 +55,26 @@ def merge(node: exp.Merge, tables: Tables, session: Session, defaults: Sequence[
 
 @dataclass(frozen=True, slots=True)
 class _Clause:
-    """One WHEN: what it does, with which values, and the condition if it has one."""
+    """One WHEN: what it does, with which values, and the condition if it has one.
+
+    One with a `message` is a guard: it raises that as an error for the first row that comes to it.
+    """
 
     action: str
     condition: str | None
     updates: Mapping[str, str] | None = None
+    message: str | None = None
+
+    def rows(self, on: str) -> str:
+        """The rows that come to it, where no clause is before it."""
+        source, target, exists = _SOURCE, _TARGET, f"WHERE {on}"
+        joined = {
+            "matched": f"{source} JOIN {target} ON {on} WHERE true",
+            "not_matched_i": f"{source} WHERE NOT EXISTS (SELECT 1 FROM {target} {exists})",
+            "not_matched_b": f"{target} WHERE NOT EXISTS (SELECT 1 FROM {source} {exists})",
+        }
+        found = next(text for case, text in joined.items() if self.action.startswith(case))
+        return f"SELECT 1 FROM {found} AND {self.condition or 'true'} LIMIT 1"
 
     def add_to(self, merger: TableMerger) -> None:
         """Hands the clause to delta-rs, which tries them in the order in which it got them."""
@@ -67,6 +83,26 @@ class _Clause:
             add(predicate=self.condition)
         else:
             add(updates=dict(self.updates), predicate=self.condition)
+
+
+def _without_guards(rows: Table, table: DeltaTable, on: str, clauses: Sequence[_Clause]) -> list[_Clause]:
+    """The clauses that are no guards, of which none may stand before one; raises SqlError where a row comes to one."""
+    guards = [clause for clause in clauses if clause.message is not None]
+    if list(clauses[: len(guards)]) != guards:
+        raise UnsupportedSqlError("raise_error in a clause of a MERGE behind one that does something")
+    for guard in guards:
+        with tempfile.TemporaryDirectory() as folder:
+            write_deltalake(folder, rows)
+            builder = QueryBuilder().register(_SOURCE, DeltaTable(folder)).register(_TARGET, table)
+            if builder.execute(guard.rows(on)).read_all().num_rows:
+                raise errors.user_raised(str(guard.message))
+    return [*clauses[len(guards) :]]
+
+
+def _message(then: exp.Expr) -> str | None:
+    """The message that a clause raises, if it does: it is the same wherever in it a value is asked for."""
+    calls = [call for call in then.find_all(exp.Anonymous) if call.name.lower() == "raise_error"]
+    return str(calls[0].expressions[0].name) if calls else None
 
 
 def _without_idle_rows(rows: Table, table: DeltaTable, on: str, clauses: Sequence[_Clause]) -> Table:
@@ -150,6 +186,15 @@ def _call_of_inline(select: exp.Select) -> exp.Expr:
 
 def _clause(when: exp.Expr, scope: _Scope) -> _Clause:
     only(when, "matched", "source", "condition", "then")
+    if (message := _message(when.args["then"])) is not None:
+        case, translator = (
+            ("matched", scope.both)
+            if when.args["matched"]
+            else ("not_matched_by_source", scope.only_target)
+            if when.args.get("source")
+            else ("not_matched_insert", scope.only_source)
+        )
+        return _Clause(case, _condition(when, translator), message=message)
     if when.args["matched"]:
         return _change(when, scope, "matched", scope.both)
     if when.args.get("source"):
