@@ -315,6 +315,18 @@ class ControlTableContract:
         assert [each["source_id"] for each in table.read(1).rows] == ["a"]
         assert not table.read(1).columns & set(OPTIONAL)
 
+    def test_the_columns_of_an_older_version_are_known_even_if_it_has_no_rows(self, table: VersionedTable):
+        table.write(upserts(full()))
+        assert table.read(0).columns == {*ORIGINAL, *OPTIONAL}
+
+    @pytest.mark.parametrize("version", [None, 1])
+    def test_the_rows_of_one_module_can_be_read_alone(self, table: VersionedTable, version: int | None):
+        rows = [full("a", text) for text in HOSTILE_TEXTS[:8]]
+        table.write(upserts(*rows))
+        for wanted in rows:
+            found = table.read(version, where={"module_name": wanted["module_name"]}).rows
+            assert [each["module_name"] for each in found] == [wanted["module_name"]]
+
     def test_a_version_that_is_not_there_yet_is_an_error_that_names_it(self, table: VersionedTable):
         with pytest.raises(OperationFailed, match=r"\b99\b"):
             table.read(99)
@@ -386,6 +398,15 @@ class ControlTableContract:
         assert [set(found["a"]) - set(ORIGINAL_COLUMNS), found["a"]["my owner"], found["b"]["my owner"]] == [
             {"my owner"}, "me", None,
         ]  # fmt: skip
+
+    def test_all_columns_are_read_when_asked_for(self, place: Place):
+        table = on_disk(place, [row("a", **{"my owner": "me", "cost": 1})],
+                        {**ORIGINAL, "my owner": TEXT, "cost": LONG})  # fmt: skip
+        snapshot = table.read(also=None)
+        assert [set(each) for each in snapshot.rows] == [{*ORIGINAL, "my owner", "cost"}]
+        assert {name: snapshot.types[name] for name in ("my owner", "cost", "source_id")} == {
+            "my owner": "STRING", "cost": "BIGINT", "source_id": "STRING",
+        }  # fmt: skip
 
     def test_a_table_without_timestamps_can_be_written(self, place: Place):
         table = on_disk(place, [row("a")], ORIGINAL_COLUMNS)

@@ -34,7 +34,7 @@ _COMMANDS = {
     "quality": "Show what the checks of the jobs found last.",
     "bundles": "List the bundles of a project of many, and move jobs.",
     "doctor": "Check what a deployment needs, and what to do about it.",
-    "table": "Create, load, show, export and compare a control table.",
+    "table": "Create, load, show, compare and roll back a control table.",
     "import": "Turn jobs of bundle files or of the workspace into modules.",
     "dashboard": "Write a dashboard of runs, changes and checks.",
     "explain": "Explain a code: what it means, an example, and the remedy.",

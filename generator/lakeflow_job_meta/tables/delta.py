@@ -23,6 +23,7 @@ from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError, Operatio
 from lakeflow_job_meta.tables.plain import WholeTable
 from lakeflow_job_meta.tables.schema import (
     DELETE,
+    EVERYWHERE,
     WAS,
     Column,
     KeyedRows,
@@ -158,7 +159,13 @@ class DeltaFiles(VersionedTable):
     def identity(self) -> str:
         return self.version().stamp
 
-    def read(self, version: int | None = None, *, also: Sequence[str] = ()) -> Snapshot:
+    def read(
+        self,
+        version: int | None = None,
+        *,
+        also: Sequence[str] | None = (),
+        where: Mapping[str, str] = EVERYWHERE,
+    ) -> Snapshot:
         with self._explaining():
             table = self._open()
             if version is not None and version > table.version.number:
@@ -166,7 +173,9 @@ class DeltaFiles(VersionedTable):
             if version is not None:
                 table = self._open_old(version, table.version.number)
             types = self._usable_types(table)
-            return Snapshot(table.version, frozenset(types), table.rows(self.schema.readable(types, also)))
+            rows = table.rows(self.schema.readable(types, also))
+            wanted = [row for row in rows if all(row[column] == text for column, text in where.items())]
+            return Snapshot(table.version, types, wanted)
 
     def read_whole(self) -> WholeTable:
         with self._explaining():
@@ -312,9 +321,7 @@ class _OpenDeltaTable:
         else:
             self._merge(rows, columns, expected, is_next=is_next)
 
-    def _merge(
-        self, rows: KeyedRows, columns: Sequence[Column], expected: Sequence[Column], *, is_next: bool
-    ) -> None:
+    def _merge(self, rows: KeyedRows, columns: Sequence[Column], expected: Sequence[Column], *, is_next: bool) -> None:
         """Merges; with `is_next` only as the next version of the one that is open."""
         from deltalake import CommitProperties
 

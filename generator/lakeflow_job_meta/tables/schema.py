@@ -152,10 +152,14 @@ class TableSchema:
     def addable(self, types: Mapping[str, str]) -> list[Column]:
         return [column for column in self.columns if column.name not in types and self._may_lack(column)]
 
-    def readable(self, types: Mapping[str, str], also: Iterable[str] = ()) -> list[str]:
-        """Returns the columns to read of a table: those of the rows, and `also`, as far as the table has them."""
+    def readable(self, types: Mapping[str, str], also: Iterable[str] | None = ()) -> list[str]:
+        """Returns the columns to read of a table: those of the rows, and `also`, as far as the table has them.
+
+        Of `also`, None means all.
+        """
         known, present = (column.name for column in self.values), {name.casefold() for name in types}
-        return [name for name in dict.fromkeys((*known, *also)) if name.casefold() in present]
+        wanted = dict.fromkeys((*known, *(types if also is None else also)))
+        return [name for name in wanted if name.casefold() in present]
 
     def writable(self, name: str, rows: KeyedRows, present: Container[str]) -> list[Column]:
         """Returns the columns that a write sets; raises TableUnusable if a value is for a column that is not there."""

@@ -69,11 +69,20 @@ class TableVersion:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All rows of one version; the table's columns, the user's own among them."""
+    """All rows of one version, or those that were asked for.
+
+    Attributes:
+        types: The table's columns, the user's own among them, and their SQL types in upper case; an older version may
+            not say them, and gives empty texts.
+    """
 
     version: TableVersion
-    columns: frozenset[str]
+    types: Mapping[str, str]
     rows: Sequence[Row]
+
+    @property
+    def columns(self) -> frozenset[str]:
+        return frozenset(self.types)
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +320,7 @@ class TableStore(ABC):
 def check_as_before(
     schema: TableSchema, columns: Sequence[Column], found: Sequence[Row], before: KeyedRows, scope: Collection[str]
 ) -> None:
-    """Raises RowsChanged unless the rows of a scope are those that there were before, in the columns that are written."""
+    """Raises RowsChanged unless the rows of a scope are those that there were before, in some columns."""
     schema = replace(schema, columns=tuple(columns))
     names = [column.name for column in schema.values]
     rows = [row for row in found if row[schema.key[0]] in scope]
@@ -336,10 +345,17 @@ class VersionedTable(TableStore):
         """Returns what tells this table from all others, however a project names it; it stays while rows change."""
 
     @abstractmethod
-    def read(self, version: int | None = None, *, also: Sequence[str] = ()) -> Snapshot:
+    def read(
+        self,
+        version: int | None = None,
+        *,
+        also: Sequence[str] | None = (),
+        where: Mapping[str, str] = EVERYWHERE,
+    ) -> Snapshot:
         """Returns all rows of the newest version, or of an older one, as they are stored.
 
-        `also` are columns of the user's own to read besides, as far as the table has them.
+        `also` are columns of the user's own to read besides, as far as the table has them; None means all. With `where`
+        they are the rows in which columns have these texts.
 
         Raises:
             TableUnusable: It is missing, a column is, or has a type that cannot hold its values.

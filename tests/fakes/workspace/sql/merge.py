@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from arro3.core import Table
 from deltalake import DeltaTable, QueryBuilder, write_deltalake
@@ -23,6 +24,8 @@ from .tables import Tables, alias_of, name_of, names_in_sight
 from .writes import assignments
 
 _TARGET, _SOURCE = "t", "s"
+_KINDS = ("matched", "not_matched_insert", "not_matched_by_source")
+"""Of clauses, in the order in which Databricks takes them: all that are WHEN MATCHED come first."""
 
 
 def merge(node: exp.Merge, tables: Tables, session: Session, defaults: Sequence[str]) -> Result:
@@ -42,6 +45,8 @@ def merge(node: exp.Merge, tables: Tables, session: Session, defaults: Sequence[
         session,
     )
     clauses = [_clause(when, scope) for when in node.args["whens"].expressions]
+    if [clause.kind for clause in clauses] != sorted(clause.kind for clause in clauses):
+        raise errors.syntax_error("'MATCHED'")
     on = scope.both.condition(node.args["on"])
     rows = json_rows.table(text, fields)
     clauses = _without_guards(rows, table, on, clauses)
@@ -65,15 +70,18 @@ class _Clause:
     updates: Mapping[str, str] | None = None
     message: str | None = None
 
+    @property
+    def kind(self) -> int:
+        """Which rows it is for: those in both tables, in the source alone, in the target alone."""
+        return next(n for n, case in enumerate(_KINDS) if self.action.startswith(case))
+
     def rows(self, on: str) -> str:
         """The rows that come to it, where no clause is before it."""
-        source, target, exists = _SOURCE, _TARGET, f"WHERE {on}"
-        joined = {
-            "matched": f"{source} JOIN {target} ON {on} WHERE true",
-            "not_matched_i": f"{source} WHERE NOT EXISTS (SELECT 1 FROM {target} {exists})",
-            "not_matched_b": f"{target} WHERE NOT EXISTS (SELECT 1 FROM {source} {exists})",
-        }
-        found = next(text for case, text in joined.items() if self.action.startswith(case))
+        found = (
+            f"{_SOURCE} JOIN {_TARGET} ON {on} WHERE true",
+            f"{_SOURCE} WHERE NOT EXISTS (SELECT 1 FROM {_TARGET} WHERE {on})",
+            f"{_TARGET} WHERE NOT EXISTS (SELECT 1 FROM {_SOURCE} WHERE {on})",
+        )[self.kind]
         return f"SELECT 1 FROM {found} AND {self.condition or 'true'} LIMIT 1"
 
     def add_to(self, merger: TableMerger) -> None:
@@ -86,17 +94,20 @@ class _Clause:
 
 
 def _without_guards(rows: Table, table: DeltaTable, on: str, clauses: Sequence[_Clause]) -> list[_Clause]:
-    """The clauses that are no guards, of which none may stand before one; raises SqlError where a row comes to one."""
-    guards = [clause for clause in clauses if clause.message is not None]
-    if list(clauses[: len(guards)]) != guards:
-        raise UnsupportedSqlError("raise_error in a clause of a MERGE behind one that does something")
-    for guard in guards:
+    """The clauses that are no guards, of which none may stand before one of its kind.
+
+    Raises SqlError where a row comes to a guard.
+    """
+    for _, group in groupby(clauses, key=lambda clause: clause.kind):
+        if (found := [clause.message is None for clause in group]) != sorted(found):
+            raise UnsupportedSqlError("raise_error in a clause of a MERGE behind one that does something")
+    for guard in (clause for clause in clauses if clause.message is not None):
         with tempfile.TemporaryDirectory() as folder:
             write_deltalake(folder, rows)
             builder = QueryBuilder().register(_SOURCE, DeltaTable(folder)).register(_TARGET, table)
             if builder.execute(guard.rows(on)).read_all().num_rows:
                 raise errors.user_raised(str(guard.message))
-    return [*clauses[len(guards) :]]
+    return [clause for clause in clauses if clause.message is None]
 
 
 def _message(then: exp.Expr) -> str | None:
