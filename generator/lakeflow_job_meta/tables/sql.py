@@ -43,6 +43,7 @@ from lakeflow_job_meta.tables.store import (
     TableVersion,
     VersionedTable,
     check_as_before,
+    fingerprint_of,
 )
 from lakeflow_job_meta.text.markers import one_line
 
@@ -226,7 +227,7 @@ class SqlTable(VersionedTable):
 
     def fingerprint(self) -> str:
         version = self._version_if_any()
-        return f"{version.number} of {version.stamp}" if version is not None else self._whole(None).fingerprint
+        return fingerprint_of(version) if version is not None else self._whole(None).fingerprint
 
     def _whole(self, version: TableVersion | None) -> WholeTable:
         """Returns all rows of a version; of the newest state where it is None, or cannot be asked for.

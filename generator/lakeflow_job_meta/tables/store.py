@@ -317,6 +317,17 @@ class TableStore(ABC):
         return types
 
 
+def fingerprint_of(version: TableVersion) -> str:
+    """Returns the fingerprint of a table in a version."""
+    return f"{version.number} of {version.stamp}"
+
+
+def version_in(fingerprint: str) -> int | None:
+    """Returns the number of the version that a fingerprint is of; None where it is none of a version."""
+    number, of, _ = fingerprint.partition(" of ")
+    return int(number) if of and number.isdecimal() else None
+
+
 def check_as_before(
     schema: TableSchema, columns: Sequence[Column], found: Sequence[Row], before: KeyedRows, scope: Collection[str]
 ) -> None:
@@ -373,8 +384,7 @@ class VersionedTable(TableStore):
 
     def fingerprint(self) -> str:
         """Returns what differs whenever the rows do, as cheaply as it can be."""
-        version = self.version()
-        return f"{version.number} of {version.stamp}"
+        return fingerprint_of(self.version())
 
     @abstractmethod
     def history(self, limit: int) -> list[Commit]: ...
