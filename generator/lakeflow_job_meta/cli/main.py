@@ -23,6 +23,7 @@ _COMMANDS = {
     "comment": "Comment on the pull request of this CI run.",
     "show": "Print the job of one module as YAML, as it is generated.",
     "explain-setting": "Show which places set a setting of a job or task.",
+    "blame": "Show who set each value of a module, and when.",
     "blueprints": "List blueprints, their parameters, and what is made of them.",
     "deploy": "Generate, pass the safety gate, and deploy.",
     "pull": "Write edits of the workspace into the metadata.",

@@ -20,9 +20,6 @@ MOST_VERSIONS = 100
 """Of one table, so many of the newest versions are asked for their users."""
 
 _MOST_USERS = 20
-_UPKEEP = ("OPTIMIZE", "VACUUM", "ANALYZE")
-"""How operations begin that change no row; Databricks runs them by itself (predictive optimization)."""
-
 _GLOB = re.compile(r"[*?\[]")
 
 
@@ -58,7 +55,7 @@ def changed_by(
             users.append(f"not known ({str(error)[:200]})")
             continue
         written = [each for each in commits if first < each.version <= last]
-        users += [each.user for each in written if each.user and not each.operation.startswith(_UPKEEP)]
+        users += [each.user for each in written if each.user and each.changes_rows]
         is_all = is_all and bool(written) and written[-1].version == first + 1
     distinct = list(dict.fromkeys(users))
     is_all = is_all and len(distinct) <= _MOST_USERS

@@ -94,6 +94,11 @@ class Commit:
     operation: str
     user: str | None
 
+    @property
+    def changes_rows(self) -> bool:
+        """Whether it may have; Databricks makes other ones by itself (predictive optimization)."""
+        return not self.operation.startswith(("OPTIMIZE", "VACUUM", "ANALYZE"))
+
 
 class OpenTable(Protocol):
     """A table that is there, as of the moment when it was opened."""
