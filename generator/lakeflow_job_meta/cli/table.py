@@ -18,7 +18,7 @@ from lakeflow_job_meta.cli.report import ProgressBar, echo, show_json, show_prog
 from lakeflow_job_meta.config.model import MetadataSource, Project
 from lakeflow_job_meta.control_table.changes import compare_versions
 from lakeflow_job_meta.control_table.schema import is_active, key_of
-from lakeflow_job_meta.control_table.versions import commit_named
+from lakeflow_job_meta.control_table.versions import version_named
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.services.table_load import export, load, read_checked
 from lakeflow_job_meta.services.table_rollback import plan_rollback, roll_back
@@ -262,8 +262,8 @@ def rollback(chosen: _TableOption, modules: tuple[str, ...], to: str, dry_run: b
 
     """
     table = chosen.open()
-    commit = commit_named(table, to)
-    plan = plan_rollback(table, modules, commit.version if commit is not None else int(to))
+    version, commit = version_named(table, to)
+    plan = plan_rollback(table, modules, version)
     for line in plan.lines():
         echo(line)
     for note in plan.notes:

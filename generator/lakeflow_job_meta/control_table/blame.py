@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from lakeflow_job_meta._internal.text import count
 from lakeflow_job_meta._internal.trees import ABSENT, KeyPath, Value, diff, value_at
 from lakeflow_job_meta.control_table.changes import SourceKey
 from lakeflow_job_meta.control_table.schema import METADATA_COLUMNS, cell_value, key_of
@@ -63,7 +64,8 @@ def blame_cells(
         if not pending:
             return found, ""
         if number + 1 == most_versions:
-            note = f"{table.name}: only {most_versions:,} versions were looked at; --versions looks further"
+            looked = f"{count(most_versions, 'version')} {'was' if most_versions == 1 else 'were'}"
+            note = f"{table.name}: only {looked} looked at; --versions looks further"
             break
         if newest.changes_rows:
             try:

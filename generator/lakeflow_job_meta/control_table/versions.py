@@ -14,8 +14,8 @@ MOST_COMMITS = 10_000
 """So far back the log is asked; Delta keeps it for 30 days by default (delta.logRetentionDuration)."""
 
 
-def commit_named(table: VersionedTable, name: str) -> Commit | None:
-    """Returns the commit that a number of a version, or a moment, means; None for a number that the log does not have.
+def version_named(table: VersionedTable, name: str) -> tuple[int, Commit | None]:
+    """Returns the version that its number or a moment means, and its commit, if the log has it.
 
     A moment is in the form of ISO 8601, in UTC unless it says its zone, and means the newest version then.
 
@@ -25,13 +25,13 @@ def commit_named(table: VersionedTable, name: str) -> Commit | None:
     """
     commits = table.history(MOST_COMMITS)
     if name.isdecimal():
-        return next((commit for commit in commits if commit.version == int(name)), None)
+        return int(name), next((commit for commit in commits if commit.version == int(name)), None)
     moment = _moment(name)
     found = next((commit for commit in commits if commit.timestamp <= moment), None)
     if found is None:
         oldest = f"{commits[-1].version}, of {commits[-1].timestamp:%Y-%m-%d %H:%M:%S %Z}" if commits else "not known"
         raise OperationFailed(f"{table.name} has no version of {moment:%Y-%m-%d %H:%M:%S %Z}; the oldest is {oldest}.")
-    return found
+    return found.version, found
 
 
 def _moment(text: str) -> datetime:

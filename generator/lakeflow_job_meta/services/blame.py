@@ -99,6 +99,12 @@ class _Written:
     is_written: bool = True
 
     @property
+    def locations(self) -> list[Location]:
+        """Where it is written; of a list each item besides, since only its begin is known."""
+        items = range(len(self.value)) if isinstance(self.value, list) else ()
+        return [self.ref.location(), *(self.ref.at(number).location() for number in items)]
+
+    @property
     def cell(self) -> Cell | None:
         """The cell of a control table that it is written in, if it is."""
         document = self.ref.document
@@ -137,7 +143,7 @@ def blame(
     written = _chosen(job, source, setting)
     cells = {each.cell: each.ref.document.label for each in written if each.cell is not None}
     versions, notes = _blame_tables(project, job.module.module_name, cells, most_versions, on_progress, workspace)
-    lines = _Lines(project, [each.ref.location() for each in written if each.cell is None])
+    lines = _Lines(project, [location for each in written if each.cell is None for location in each.locations])
     return Blame(tuple(_blamed(each, versions, lines) for each in written), tuple(notes))
 
 
@@ -261,13 +267,13 @@ class _Lines:
                 ranges[location.path].add(_range(location))
         self._files = {path: blame_lines(project.folder, path, each) for path, each in ranges.items()}
 
-    def change(self, location: Location) -> tuple[ValueChange | None, str]:
+    def change(self, locations: Sequence[Location]) -> tuple[ValueChange | None, str]:
         """Returns the newest commit of the lines of a value; None and why it is not known."""
-        lines, reason = self._files[location.path]
+        lines, reason = self._files[locations[0].path]
         if lines is None:
             return None, reason
-        first, last = _range(location)
-        commits = [lines[number] for number in range(first, last + 1) if number in lines]
+        numbers = {number for first, last in map(_range, locations) for number in range(first, last + 1)}
+        commits = [lines[number] for number in sorted(numbers) if number in lines]
         if not commits or not all(commit.is_made for commit in commits):
             return None, "not committed yet"
         newest = max(commits, key=lambda commit: commit.committed)
@@ -294,7 +300,7 @@ def _blamed(written: _Written, versions: dict[Cell, SetBy], lines: _Lines) -> Bl
         commit, is_exact = versions[cell].commit, versions[cell].is_exact
         change = ValueChange(commit.version, None, commit.timestamp, commit.user, is_exact)
     elif cell is None and location.is_file and location.line is not None:
-        change, note = lines.change(location)
+        change, note = lines.change(written.locations)
     else:
         note = "its table is only read: its versions are not followed"
     return BlamedValue(written.source, written.path, written.value, written.layer, location, change, note)
