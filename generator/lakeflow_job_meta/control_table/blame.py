@@ -56,6 +56,8 @@ def blame_cells(
         OperationFailed: The newest version cannot be read.
     """
     commits = table.history(most_versions + 1)
+    if not commits:
+        return {}, f"{table.name} has no history"
     newest, where = commits[0], {"module_name": module_name}
     pending = _values(table.read(newest.version, where=where).rows, cells)
     found: dict[Cell, SetBy] = {}

@@ -123,6 +123,11 @@ def _check_names(table: str, names: Sequence[str], now: Snapshot, then: Snapshot
 
 def _by_key(table: str, snapshot: Snapshot, names: Collection[str]) -> dict[SourceKey, Row]:
     rows = [row for row in snapshot.rows if key_of(row)[0] in names]
+    if nameless := next((row for row in rows if row.get("source_id") is None), None):
+        raise OperationFailed(
+            f"{table}: version {snapshot.version.number} has a row of {quoted(key_of(nameless)[0])} without a "
+            "source_id, which nothing can name; put the rows of this module back by hand."
+        )
     found = {key_of(row): row for row in sorted(rows, key=key_of)}
     if len(found) < len(rows):
         (module, source), _ = Counter(map(key_of, rows)).most_common(1)[0]

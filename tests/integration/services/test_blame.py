@@ -191,6 +191,10 @@ class TestFiles:
         (repository.path / ".git").rename(repository.path / "no_git")
         assert set(who(self.blame(repository, "shop", "off")).values()) == {"there is no git repository"}
 
+    def test_without_git_the_reason_is_given(self, repository, monkeypatch, tmp_path):
+        monkeypatch.setenv("PATH", str(tmp_path))
+        assert set(who(self.blame(repository, "shop", "off")).values()) == {"git is not installed"}
+
     def test_a_file_that_was_never_committed_is_said_to_be_so(self, repository):
         repository.write("metadata/new.yml", NEW)
         found = who(self.blame(repository, "new", "a", "notebook_task.notebook_path"))

@@ -203,6 +203,12 @@ class TestRefusals:
         with pytest.raises(OperationFailed, match="version 0 has several rows of the source 'a' of 'sales'"):
             plan_rollback(table, ["sales"], 0)
 
+    def test_rows_without_a_name_are_refused(self, tmp_path):
+        write_table(tmp_path / "control", [full("a"), full(None)])  # type: ignore[arg-type]
+        table = DeltaFiles(str(tmp_path / "control"), CONTROL_TABLE)
+        with pytest.raises(OperationFailed, match="version 0 has a row of 'sales' without a source_id"):
+            plan_rollback(table, ["sales"], 0)
+
 
 class TestColumns:
     def test_of_the_metadata_that_came_since_have_no_value_again(self, tmp_path):
