@@ -74,7 +74,7 @@ class ModuleRun:
     Attributes:
         run_id: None where the job has not run yet, or is no longer there.
         state: The result, or the state of the life cycle; `NEVER RUN`; `NO JOB` where somebody has deleted the job.
-        metadata_version: What the job was deployed from; empty where it is of files, or was changed after the run began.
+        metadata_version: What the job was deployed from; empty for files, and where it was changed after the run began.
         failed_task: The first task that failed, with what it said.
     """
 
