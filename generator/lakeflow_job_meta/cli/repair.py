@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -29,4 +30,4 @@ def command(ctx: click.Context, folder: Path | None, module: str, target: str | 
     """
     tracked, workspace = tracked_module(folder, target, module)
     end_like_ctrl_c()
-    ctx.exit(show_run(tracked, workspace, repair_last_run(tracked, workspace), form, wait=wait))
+    ctx.exit(show_run(tracked, workspace, partial(repair_last_run, tracked, workspace), form, wait=wait))

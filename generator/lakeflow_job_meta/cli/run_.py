@@ -1,17 +1,23 @@
-"""`ljm run`: starts the job of one module, and waits for it if asked. Changes no job."""
+"""`ljm run`: starts the job of a module, and waits for it where that is wanted. Changes no job."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
 
 from lakeflow_job_meta.cli import params
+from lakeflow_job_meta.cli.live_tasks import LiveTasks
 from lakeflow_job_meta.cli.report import echo, show_json
 from lakeflow_job_meta.cli.run import end_like_ctrl_c
 from lakeflow_job_meta.cli.runs import as_object, duration, failure
 from lakeflow_job_meta.config.bundle import target_of
-from lakeflow_job_meta.services.runs import ModuleRun, TrackedModule, follow_run, start_run, tracked_modules
+from lakeflow_job_meta.errors import OperationFailed
+from lakeflow_job_meta.services.run_states import ModuleRun, TrackedModule
+from lakeflow_job_meta.services.runs import follow_run, page_of_job, start_run, tracked_modules
+from lakeflow_job_meta.text.markers import one_line
 from lakeflow_job_meta.workspace.client import Workspace
 
 wait_option = click.option("--wait", is_flag=True, help="Wait for the end; exit code 1 when the run failed.")
@@ -46,7 +52,7 @@ def command(
     given = dict(_pair(each) for each in parameters)
     tracked, workspace = tracked_module(folder, target, module)
     end_like_ctrl_c()
-    ctx.exit(show_run(tracked, workspace, start_run(tracked, workspace, given), form, wait=wait))
+    ctx.exit(show_run(tracked, workspace, partial(start_run, tracked, workspace, given), form, wait=wait))
 
 
 def tracked_module(folder: Path | None, target: str | None, module: str) -> tuple[TrackedModule, Workspace]:
@@ -57,25 +63,44 @@ def tracked_module(folder: Path | None, target: str | None, module: str) -> tupl
     return tracked, workspace
 
 
-def show_run(module: TrackedModule, workspace: Workspace, run: ModuleRun, form: str, *, wait: bool) -> int:
-    """Shows a run that was started, and its tasks until its end where that is waited for; returns the exit code."""
-    echo(f"{module.module} runs: {run.url}", err=True)
-    latest, told = run, dict[str, str]()
+def show_run(
+    module: TrackedModule, workspace: Workspace, start: Callable[[], ModuleRun], form: str, *, wait: bool
+) -> int:
+    """Starts a run and shows it, and its tasks until its end where that is waited for; returns the exit code."""
+    run: ModuleRun | None = None
     try:
-        for latest in follow_run(module, workspace, run) if wait else ():
-            for task in latest.tasks:
-                if told.get(task.key) != task.state:
-                    told[task.key] = task.state
-                    echo(f"  {task.key}: {task.state}", err=True)
+        run = start()
+        # At once: whatever happens from now on, the run goes on.
+        repaired = ", and its failed tasks run again" if run.repair_id else ""
+        echo(f"{one_line(module.module)}: run {run.run_id} was started{repaired}: {run.url}", err=True)
+        if wait:
+            run = _followed(module, workspace, run)
     except KeyboardInterrupt:
-        echo(f"The run goes on: {run.url}", err=True)
+        if run is None:
+            echo(f"A run may have been started; see {page_of_job(module, workspace)}", err=True)
+        else:
+            echo(f"The run {run.run_id} of {one_line(module.module)} goes on: {run.url}", err=True)
         raise
     if form == "json":
-        show_json(as_object(latest))
-    elif latest.is_finished:
-        took = f" after {duration(latest.seconds)}" if latest.seconds is not None else ""
-        echo(f"{module.module}: {latest.state}{took}.{f' {failure(latest)}' if latest.has_failed else ''}")
-    return 1 if latest.has_failed else 0
+        tasks = [{"task_key": each.key, "state": each.state} for each in run.tasks]
+        show_json({**as_object(run), "tasks": tasks})
+    elif run.is_finished:
+        took = f" after {duration(run.seconds)}" if run.seconds is not None else ""
+        echo(f"{one_line(module.module)}: {run.state}{took}.{f' {failure(run)}' if run.has_failed else ''}")
+    return 1 if run.has_failed else 0
+
+
+def _followed(module: TrackedModule, workspace: Workspace, run: ModuleRun) -> ModuleRun:
+    """Shows the tasks of a run until it ends; returns it as it is then."""
+    started, tasks = run, LiveTasks()
+    try:
+        for now in follow_run(module, workspace, started, tasks.pause):
+            tasks.show(run := now)
+    except OperationFailed:
+        again = f"`ljm runs {module.module} -t {module.target}`"
+        echo(f"The run {started.run_id} goes on unless it has ended: {started.url}; {again} shows how.", err=True)
+        raise
+    return run
 
 
 def _pair(text: str) -> tuple[str, str]:

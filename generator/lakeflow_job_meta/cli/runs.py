@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import timezone
-from functools import partial
 from pathlib import Path
 
 import click
 
-from lakeflow_job_meta._internal.parallel import run_in_threads
 from lakeflow_job_meta._internal.text import count
 from lakeflow_job_meta.cli import params
 from lakeflow_job_meta.cli.report import echo, show_json
 from lakeflow_job_meta.config.bundle import target_of
-from lakeflow_job_meta.services.runs import ModuleRun, last_run, tracked_modules
+from lakeflow_job_meta.services.run_states import ModuleRun
+from lakeflow_job_meta.services.runs import last_runs, tracked_modules
 from lakeflow_job_meta.text.markers import one_line
 from lakeflow_job_meta.workspace.client import Workspace
 
-_AT_A_TIME = 8
 _HEADER = ("STARTED (UTC)", "MODULE", "STATE", "DURATION", "VERSION", "URL")
 
 
@@ -45,8 +43,7 @@ def command(
     project = params.open_project(folder)
     named, workspace = target_of(project, target), Workspace()
     tracked = tracked_modules(project, named, modules, params.compile_metadata, workspace)
-    asked = {each.key: partial(last_run, each, workspace) for each in tracked}
-    runs = [*run_in_threads(asked, _AT_A_TIME)[0].values()]
+    runs = last_runs(tracked, workspace)
     shown = [run for run in runs if run.has_failed or not failed]
     if form == "json":
         show_json([as_object(run) for run in shown])
@@ -101,7 +98,6 @@ def as_object(run: ModuleRun) -> dict[str, object]:
         "duration_seconds": run.seconds,
         "message": run.message or None,
         "failed_task": None if task is None else {"task_key": task.key, "state": task.state, "message": task.message},
-        "tasks": [{"task_key": each.key, "state": each.state} for each in run.tasks],
         "metadata_version": run.metadata_version or None,
         "url": run.url or None,
     }

@@ -28,6 +28,8 @@ _MOST_TASKS = 1000
 _TASKS_IN_A_PAGE = 100
 """So many elements of each list in one answer of `jobs/get` (docs of Jobs API 2.2)."""
 _MOST_JOBS_IN_A_PAGE = 100
+_MOST_RUNS_IN_A_PAGE = 24
+"""`jobs/runs/list`: "greater than 0 and less than 25"."""
 _PAGED_LISTS = ("tasks", "job_clusters", "environments", "parameters")
 _KEYS_OF_LISTS = {"tasks": "task_key", "job_clusters": "job_cluster_key"}
 _JOB_DEFAULTS: Settings = {
@@ -285,6 +287,9 @@ class Jobs:
         for run in self.runs:
             if token and run.request.get("idempotency_token") == token:
                 return Response.of_json({"run_id": run.run_id, "number_in_job": run.run_id})
+        declared = {each["name"] for each in job.settings.get("parameters") or []}
+        if unknown := {*(body.get("job_parameters") or {})} - declared:
+            raise ApiError(400, "INVALID_PARAMETER_VALUE", f"Job parameters are not defined: {sorted(unknown)}.")
         run = Run(self._next_id(), job.job_id, body)
         self.runs.append(run)
         if course := self.courses_of_jobs.get(job.name):
@@ -308,15 +313,27 @@ class Jobs:
         raise ApiError(400, "INVALID_PARAMETER_VALUE", f"Run {run_id} does not exist.")
 
     def _list_runs(self, request: Request) -> Response:
-        job = self._find(request.query.get("job_id"))
-        size, start = int(request.query.get("limit") or 20), _position(request.query.get("page_token"))
-        found = [run for run in reversed(self.runs) if run.job_id == job.job_id]
+        wanted = request.query.get("job_id")
+        job_id = None if wanted is None else self._find(wanted).job_id
+        size, start = (
+            int(request.query.get("limit") or _MOST_RUNS_IN_A_PAGE),
+            _position(request.query.get("page_token")),
+        )
+        if size > _MOST_RUNS_IN_A_PAGE:
+            raise ApiError(400, "INVALID_PARAMETER_VALUE", f"The limit must be less than {_MOST_RUNS_IN_A_PAGE + 1}.")
+        found = [run for run in reversed(self.runs) if job_id in (None, run.job_id)]
         body: dict[str, Any] = {"has_more": len(found) > start + size}
         if page := found[start : start + size]:
-            body["runs"] = [self._described_run(run) for run in page]
+            body["runs"] = [self._seen_in_a_list(run) for run in page]
         if body["has_more"]:
             body["next_page_token"] = _token(start + size)
         return Response.of_json(body)
+
+    def _seen_in_a_list(self, run: Run) -> dict[str, Any]:
+        """The run as a list has it: without tasks and history, unless they are asked for."""
+        course = self.courses.get(run.run_id)
+        seen = course.now() if course else {}
+        return {**self._described_run(run), **seen}
 
     def _run_output(self, request: Request) -> Response:
         task_run = int(request.query.get("run_id", "0"))

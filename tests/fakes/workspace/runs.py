@@ -22,45 +22,59 @@ class Course:
         errors: By task, what `runs/get-output` says.
         after_repair: The states after each repair, in their order.
         repairs: The requests to repair it.
+        started: When it began, in milliseconds since 1970.
+        late_looks: So many looks after each repair see the run as it was before.
     """
 
     states: list[States]
     errors: dict[str, str] = field(default_factory=dict)
     after_repair: list[list[States]] = field(default_factory=list)
     repairs: list[Mapping[str, Any]] = field(default_factory=list)
+    late_looks: int = 0
+    started: int = _STARTED
     history: list[States] = field(default_factory=list)
+    _still_old: int = 0
 
     def repaired(self, request: Mapping[str, Any]) -> int:
         """Takes a request to repair the run; returns the id of the repair."""
         self.repairs.append(request)
         self.history.append(self.states[-1])
         self.states = list(self.after_repair.pop(0))
+        self._still_old = self.late_looks
         return len(self.repairs)
 
     def look(self, run_id: int, start: int, token: str) -> dict[str, Any]:
         """Describes the run as it is, from the task at `start` on; the next look is a state later."""
-        now = self.states.pop(0) if len(self.states) > 1 and not start else self.states[0]
+        attempts = self._attempts(moves=not start)
+        now = attempts[-1]
         keys = [*now]
         tasks = [
             _task(key, run_id + at + 1 + 1000 * attempt, attempt, states[key])
-            for attempt, states in enumerate([*self.history, now])
+            for attempt, states in enumerate(attempts)
             for at, key in enumerate(keys)
             if key in states
         ]
         body: dict[str, Any] = {
-            "start_time": _STARTED,
+            "start_time": self.started,
             "state": described(_whole(now)),
             "tasks": tasks[start : start + _TASKS_IN_A_PAGE],
-            "repair_history": [
-                {"type": "ORIGINAL"},
-                *({"type": "REPAIR", "id": n + 1} for n in range(len(self.repairs))),
-            ],
+            "repair_history": [_history_item(number, states) for number, states in enumerate(attempts)],
         }
-        if body["state"]["life_cycle_state"] == "TERMINATED":
-            body |= {"run_duration": 65_000, "end_time": _STARTED + 65_000}
+        body |= _end(body["state"])
         if len(tasks) > start + _TASKS_IN_A_PAGE:
             body["next_page_token"] = token
         return body
+
+    def now(self) -> dict[str, Any]:
+        """Describes the run as it is in a list; it does not move on."""
+        state = described(_whole(self._attempts(moves=False)[-1]))
+        return {"start_time": self.started, "state": state, **_end(state)}
+
+    def _attempts(self, *, moves: bool) -> list[States]:
+        if self._still_old:
+            self._still_old -= moves
+            return [*self.history]
+        return [*self.history, self.states.pop(0) if len(self.states) > 1 and moves else self.states[0]]
 
     def task_of(self, run_id: int, task_run_id: int) -> str | None:
         """The key of a task by the id of its run."""
@@ -83,6 +97,17 @@ def described(state: str) -> dict[str, str]:
 def _task(key: str, run_id: int, attempt: int, state: str) -> dict[str, Any]:
     task = {"task_key": key, "run_id": run_id, "attempt_number": attempt, "state": described(state)}
     return task if state in _CYCLES else {**task, "end_time": _STARTED + run_id % 1000}
+
+
+def _end(state: Mapping[str, str]) -> dict[str, int]:
+    is_over = state["life_cycle_state"] == "TERMINATED"
+    return {"run_duration": 65_000, "end_time": _STARTED + 65_000} if is_over else {}
+
+
+def _history_item(number: int, states: States) -> dict[str, Any]:
+    state = described(_whole(states))
+    item = {"type": "REPAIR", "id": number} if number else {"type": "ORIGINAL"}
+    return {**item, **_end(state), "start_time": _STARTED, "state": state}
 
 
 def _whole(states: States) -> str:
