@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
-from lakeflow_job_meta._internal.text import listing
+from lakeflow_job_meta._internal.text import count, listing
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import JobPart
 from lakeflow_job_meta.config.model import HandEdits, Project
@@ -57,7 +57,8 @@ from lakeflow_job_meta.output.writer import (
     refuse_if_a_source_went_missing,
 )
 from lakeflow_job_meta.planning.explain import kept_lines
-from lakeflow_job_meta.planning.model import Action, BundlePlan, job_names
+from lakeflow_job_meta.planning.model import Action, BundlePlan, belongs_to, job_names
+from lakeflow_job_meta.services.module_names import only_modules
 from lakeflow_job_meta.state.folder import state_folder
 from lakeflow_job_meta.state.lock import deployment_lock
 from lakeflow_job_meta.state.store import JOBS, open_state_store
@@ -216,6 +217,8 @@ def prepare(
         PolicyRefused: A source went missing, and nothing is to be held back.
     """
     compilation = compile_metadata(project)
+    if options.modules:
+        compilation = _chosen(compilation, options, reporter)
     changes = plan_changes(project, compilation) if writes_files else None
     conflicts = changes.diagnostics if changes is not None else ()
     reporter.on_checked((*compilation.diagnostics, *conflicts), compilation.modules)
@@ -227,12 +230,24 @@ def prepare(
         return PreparedDeployment(compilation, None)
     if (warning := changes.layout.size_warning(len(compilation.jobs))) is not None:
         reporter.on_progress(warning)
-    held_back = tuple(kept_files(changes))
+    held_back = () if options.modules else tuple(kept_files(changes))
     if options.hold_back:
         return _with_deletions_held_back(project, compilation, changes, held_back, options)
     how = options.audience.allowing(allow_empty=True)
     refuse_if_a_source_went_missing(compilation, changes, options.allowance.emptying, how)
     return PreparedDeployment(compilation, changes, held_back)
+
+
+def _chosen(compilation: Compilation, options: DeployOptions, reporter: Reporter) -> Compilation:
+    """Returns the compilation of the modules that are to be deployed, and tells of errors in others."""
+    try:
+        chosen = only_modules(compilation, options.modules)
+    except InvalidMetadata as error:
+        reporter.on_checked(error.diagnostics, len(options.modules))
+        raise
+    if others := len(compilation.errors) - len(chosen.errors):
+        reporter.on_progress(f"Other modules have {count(others, 'error')}, which `ljm validate` lists.")
+    return chosen
 
 
 def _with_deletions_held_back(
@@ -353,6 +368,8 @@ class _GatedPlan:
 def _gated_plan(deployer: Deployer, compilation: Compilation, context: DeployContext) -> _GatedPlan:
     options = context.options
     plan, found = _plan_with_takeovers(deployer, compilation, context)
+    if options.modules:
+        plan = deployer.leave_out(_of_others(plan, compilation))
     for line in kept_lines(plan):
         context.reporter.on_progress(f"Kept as it is in the workspace: {line}.")
     if plan.first_paused:
@@ -395,12 +412,20 @@ def _plan_with_takeovers(
         return plan, FoundTakeovers()
     recorded, begun = _recorded_jobs(context), deployer.begun_renames
     found = find_takeovers(plan, project, compilation, context.target or "", recorded, folder, begun)
+    if context.options.modules:
+        found = replace(found, takeovers=tuple(each for each in found.takeovers if each.key))
     if not found:
         return plan, found
     planned = deployer.take_over(found)
     if found.takeovers:
         context.reporter.on_taken_over(planned.plan, compilation.jobs)
     return planned.plan, replace(found, violations=(*found.violations, *planned.refused))
+
+
+def _of_others(plan: BundlePlan, compilation: Compilation) -> set[str]:
+    """Returns the resources of a plan that are of none of the modules which are deployed."""
+    own = job_names([*compilation.jobs.names, *compilation.jobs.renamed])
+    return {each.name for each in plan.resources if not belongs_to(each.name, own)}
 
 
 def _parts_without_module(plan: BundlePlan, compilation: Compilation) -> Sequence[JobPart]:
