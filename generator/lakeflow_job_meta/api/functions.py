@@ -189,9 +189,7 @@ def deploy(
     check_number("max_deletes", max_deletes, 0)
     allowed = project.max_deletes if max_deletes is None else max_deletes
     allowance = Allowance(allowed, allow_empty, overwrite_drift, allow_duplicates)
-    options = DeployOptions(
-        allowance, keep_going, dry_run=dry_run, audience=Audience.PYTHON, modules=tuple(modules)
-    )
+    options = DeployOptions(allowance, keep_going, dry_run=dry_run, audience=Audience.PYTHON, modules=tuple(modules))
     return run_deployment(project, target_of(project, target), options, backend=backend, workspace=workspace)
 
 
