@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
-from lakeflow_job_meta._internal.text import count, listing
+from lakeflow_job_meta._internal.text import listing
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import JobPart
 from lakeflow_job_meta.config.model import HandEdits, Project
@@ -24,6 +24,7 @@ from lakeflow_job_meta.deployment.backend import (
     Reporter,
     StalePlan,
 )
+from lakeflow_job_meta.deployment.chosen_modules import narrowed, of_others, refuse_missing_jobs
 from lakeflow_job_meta.deployment.file_swap import put_back_after_a_crash, swapped_files
 from lakeflow_job_meta.deployment.policy import (
     doubled_jobs,
@@ -57,8 +58,7 @@ from lakeflow_job_meta.output.writer import (
     refuse_if_a_source_went_missing,
 )
 from lakeflow_job_meta.planning.explain import kept_lines
-from lakeflow_job_meta.planning.model import Action, BundlePlan, belongs_to, job_names
-from lakeflow_job_meta.services.module_names import only_modules
+from lakeflow_job_meta.planning.model import Action, BundlePlan, job_names
 from lakeflow_job_meta.state.folder import state_folder
 from lakeflow_job_meta.state.lock import deployment_lock
 from lakeflow_job_meta.state.store import JOBS, open_state_store
@@ -174,6 +174,8 @@ def deploy(
         put_back_after_a_crash(project, folder)
         prepared = prepare(project, options, reporter, compile_metadata, writes_files=backend.writes_files)
         context = DeployContext(project, target, folder, lock, tracking, options, reporter, workspace)
+        if options.modules:
+            refuse_missing_jobs(prepared.compilation, _recorded_jobs(context), target)
         return apply(prepared, backend, context)
 
 
@@ -218,7 +220,7 @@ def prepare(
     """
     compilation = compile_metadata(project)
     if options.modules:
-        compilation = _chosen(compilation, options, reporter)
+        compilation = narrowed(compilation, options, reporter)
     changes = plan_changes(project, compilation) if writes_files else None
     conflicts = changes.diagnostics if changes is not None else ()
     reporter.on_checked((*compilation.diagnostics, *conflicts), compilation.modules)
@@ -236,18 +238,6 @@ def prepare(
     how = options.audience.allowing(allow_empty=True)
     refuse_if_a_source_went_missing(compilation, changes, options.allowance.emptying, how)
     return PreparedDeployment(compilation, changes, held_back)
-
-
-def _chosen(compilation: Compilation, options: DeployOptions, reporter: Reporter) -> Compilation:
-    """Returns the compilation of the modules that are to be deployed, and tells of errors in others."""
-    try:
-        chosen = only_modules(compilation, options.modules)
-    except InvalidMetadata as error:
-        reporter.on_checked(error.diagnostics, len(options.modules))
-        raise
-    if others := len(compilation.errors) - len(chosen.errors):
-        reporter.on_progress(f"Other modules have {count(others, 'error')}, which `ljm validate` lists.")
-    return chosen
 
 
 def _with_deletions_held_back(
@@ -369,7 +359,7 @@ def _gated_plan(deployer: Deployer, compilation: Compilation, context: DeployCon
     options = context.options
     plan, found = _plan_with_takeovers(deployer, compilation, context)
     if options.modules:
-        plan = deployer.leave_out(_of_others(plan, compilation))
+        plan = deployer.leave_out(of_others(plan, compilation))
     for line in kept_lines(plan):
         context.reporter.on_progress(f"Kept as it is in the workspace: {line}.")
     if plan.first_paused:
@@ -420,12 +410,6 @@ def _plan_with_takeovers(
     if found.takeovers:
         context.reporter.on_taken_over(planned.plan, compilation.jobs)
     return planned.plan, replace(found, violations=(*found.violations, *planned.refused))
-
-
-def _of_others(plan: BundlePlan, compilation: Compilation) -> set[str]:
-    """Returns the resources of a plan that are of none of the modules which are deployed."""
-    own = job_names([*compilation.jobs.names, *compilation.jobs.renamed])
-    return {each.name for each in plan.resources if not belongs_to(each.name, own)}
 
 
 def _parts_without_module(plan: BundlePlan, compilation: Compilation) -> Sequence[JobPart]:

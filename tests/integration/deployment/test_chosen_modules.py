@@ -216,6 +216,41 @@ class TestWhatCannotBeChosen:
         assert "'sales' has no job, since nothing in it is active." in result.stderr
 
 
+class TestAModuleThatRunsAnother:
+    RUNS = """\
+modules:
+  - module_name: all
+    sources:
+      - source_id: a
+        execution_order: 1
+        transformation_config: {run_job_task: {job_id: "${resources.jobs.other.id}"}}
+"""
+
+    @pytest.mark.parametrize("is_generated", [False, True])
+    def test_is_not_deployed_before_it_and_the_way_out_is_told(self, deployed: World, is_generated):
+        deployed.project.write("metadata/all.yml", self.RUNS)
+        deployed.module("other")
+        if is_generated:
+            assert deployed.ljm("generate").exit_code == 0
+
+        result = deployed.deploy("all")
+
+        assert (result.exit_code, deployed.calls) == (1, [])
+        sentence = "'all' refers to the job of 'other', which is not deployed yet. Deploy both together."
+        assert sentence in result.stderr
+        assert deployed.deploy_well("all", "other").stderr.endswith("Deployed: 2 jobs created or changed.\n")
+
+    def test_is_deployed_alone_where_the_other_is_there(self, deployed: World):
+        deployed.project.write("metadata/all.yml", self.RUNS.replace("other", "stock"))
+        deployed.module("stock", notebook="/Workspace/b")
+
+        deployed.deploy_well("all")
+
+        assert deployed.changes == {"create": 1}
+        (task,) = deployed.workspace.jobs.by_name("all").settings["tasks"]
+        assert task["run_job_task"]["job_id"] == deployed.job_id("stock")
+
+
 class TestManyBundles:
     @pytest.fixture(params=COMMANDS)
     def bundles(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
