@@ -54,13 +54,15 @@ class LiveTasks:
         lines = [*_table(run, time.time(), max(height - _BESIDE_TASKS, 1))]
         # With colours switched off, click would leave out what moves the cursor as well.
         click.echo(_UP_AND_CLEAR.format(self._lines) if self._lines else "", err=True, nl=False, color=True)
-        for before, state, after in lines:
-            plain = printable(f"{before}{state}{after}")
-            # A line that goes on in the next one would be cleared in part.
-            click.echo(
-                f"{before}{_coloured(state, run)}{after}" if len(plain) < width else plain[: width - 1], err=True
-            )
+        click.echo("\n".join(_fitted(*line, run, width) for line in lines), err=True)
         self._lines = len(lines)
+
+
+def _fitted(before: str, state: str, after: str, run: ModuleRun, width: int) -> str:
+    before = printable(before)
+    # A line that goes on in the next one would be cleared in part.
+    is_too_wide = len(before) + len(state) + len(after) >= width
+    return f"{before}{state}{after}"[: width - 1] if is_too_wide else f"{before}{_coloured(state, run)}{after}"
 
 
 def _table(run: ModuleRun, now: float, most: int) -> Iterator[tuple[str, str, str]]:
@@ -89,7 +91,7 @@ def _foremost(tasks: Sequence[TaskRun], most: int) -> list[TaskRun]:
 def _coloured(state: str, run: ModuleRun) -> str:
     if any(task.state == state and task.has_failed for task in run.tasks):
         return click.style(state, fg="red")
-    return click.style(state, fg=_COLOURS.get(state), dim=state not in _COLOURS) if state else ""
+    return click.style(state, fg=_COLOURS.get(state), dim=None if state in _COLOURS else True) if state else ""
 
 
 def _size_of_terminal() -> tuple[int, int]:

@@ -10,6 +10,7 @@ States = Mapping[str, str]
 """By task, a life cycle state such as RUNNING, or a result such as SUCCESS."""
 
 _CYCLES = ("PENDING", "QUEUED", "RUNNING", "BLOCKED", "WAITING_FOR_RETRY", "TERMINATING")
+_WAITING = ("PENDING", "QUEUED", "BLOCKED")
 _TASKS_IN_A_PAGE = 100
 _STARTED = 4_000_000_000_000
 
@@ -95,7 +96,8 @@ def described(state: str) -> dict[str, str]:
 
 
 def _task(key: str, run_id: int, attempt: int, state: str) -> dict[str, Any]:
-    task = {"task_key": key, "run_id": run_id, "attempt_number": attempt, "state": described(state)}
+    began = {} if state in _WAITING else {"start_time": _STARTED}
+    task = {"task_key": key, "run_id": run_id, "attempt_number": attempt, "state": described(state), **began}
     return task if state in _CYCLES else {**task, "end_time": _STARTED + run_id % 1000}
 
 
