@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import click
 
@@ -32,6 +33,26 @@ _CLEAR = "\r\x1b[K"
 def echo(text: str, *, err: bool = False) -> None:
     """Writes text and a line feed; nothing in it controls the terminal, whatever the metadata or a file holds."""
     click.echo(printable(text), err=err)
+
+
+@dataclass(frozen=True, slots=True)
+class Styled:
+    """Part of a line for people that a terminal shows in a colour, bold or dim."""
+
+    text: str
+    colour: str | None = None
+    is_bold: bool = False
+    is_dim: bool = False
+
+
+def show_line(*parts: str | Styled) -> None:
+    """Writes a line to stdout; nothing in its parts controls the terminal but their styles."""
+    styled = (part if isinstance(part, Styled) else Styled(part) for part in parts)
+    shown = [
+        click.style(printable(one_line(part.text)), fg=part.colour, bold=part.is_bold or None, dim=part.is_dim or None)
+        for part in styled
+    ]
+    click.echo("".join(shown))
 
 
 def show_error(text: str) -> None:

@@ -8,7 +8,7 @@ their own. The files there are complete: a CI job puts them in the place of the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from lakeflow_job_meta.deployment.backend import DeployBackend, DeployContext, D
 from lakeflow_job_meta.deployment.file_swap import put_back_after_a_crash
 from lakeflow_job_meta.deployment.pipeline import DeployResult, PreparedDeployment, apply, prepare
 from lakeflow_job_meta.deployment.policy import Allowance, Audience
+from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError, OperationFailed, PolicyViolation
 from lakeflow_job_meta.jobs.units import Jobs
 from lakeflow_job_meta.monitor.events import TickResult
@@ -35,7 +36,7 @@ from lakeflow_job_meta.sources.fingerprints import FileFingerprints, combined_fi
 from lakeflow_job_meta.sources.open import open_readers, open_table_source
 from lakeflow_job_meta.sources.volume import VolumeReader, volume_files
 from lakeflow_job_meta.state.folder import state_folder
-from lakeflow_job_meta.state.history import History, MonitorState, Outcome, shortened
+from lakeflow_job_meta.state.history import MOST_ERRORS, History, MonitorState, Outcome, shortened
 from lakeflow_job_meta.state.store import HISTORY, JOBS, open_state_store
 from lakeflow_job_meta.tables.store import TableStore, VersionedTable
 from lakeflow_job_meta.workspace.client import Workspace
@@ -214,7 +215,9 @@ def _state(
     of_sources = {problem for problems in unread.values() for problem in problems}
     conflicts = prepared.changes.diagnostics if prepared.changes is not None else ()
     errors = [*(error for error in compilation.errors if error not in of_sources), *synced.errors, *conflicts]
-    broken = [*compilation.broken, *synced.broken, *(str(problem.location) for problem in conflicts)]
+    broken = dict.fromkeys(
+        [*compilation.broken, *synced.broken, *(str(problem.location) for problem in conflicts)],
+    )
     failures = {
         **{source: "; ".join(problem.message for problem in problems) for source, problems in unread.items()},
         **failures,
@@ -222,13 +225,20 @@ def _state(
     return MonitorState(
         versions.carried_over(last.tokens, (*unread, *failures)),
         _digest(prepared, versions),
-        tuple(dict.fromkeys(broken)),
+        tuple(broken),
         shortened([str(error) for error in errors]),
         prepared.violations,
         synced.files,
         "\n".join(source_message(source, message) for source, message in failures.items()),
         warnings=last.warnings,
+        owners=tuple(_owner(error, broken) for error in errors[:MOST_ERRORS]),
     )
+
+
+def _owner(error: Diagnostic, broken: Collection[str]) -> str:
+    """Returns what an error keeps in quarantine: its module, or the file or table where no name could be read."""
+    places = (error.module or "", error.location.path, str(error.location))
+    return next((place for place in places if place in broken), "")
 
 
 def _digest(prepared: PreparedDeployment, versions: SourceVersions) -> str:

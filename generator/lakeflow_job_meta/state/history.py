@@ -23,7 +23,7 @@ from lakeflow_job_meta.tables.schema import Row, RowChanges
 from lakeflow_job_meta.tables.store import TableStore
 
 _HEARTBEAT = "monitor.json"
-_MOST_ERRORS = 1000
+MOST_ERRORS = 1000
 _LONGEST_ERROR = 500
 _LONGEST_SUMMARY = 2000
 
@@ -53,6 +53,7 @@ class MonitorState:
         failure: What failed; empty when nothing did.
         leaving: Keys of jobs that left the metadata, and are deleted by the next tick if they have not come back.
         warnings: What the databricks CLI warned of when it deployed last.
+        owners: Of each of `errors`, which of `broken` it is in; empty where that is not known.
     """
 
     tokens: Mapping[str, str] = field(default_factory=dict)
@@ -64,6 +65,12 @@ class MonitorState:
     failure: str = ""
     leaving: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
+
+    def mistakes_of(self, name: str) -> tuple[str, ...]:
+        """Returns the mistakes of something in quarantine; of an empty name those that nothing is known to have."""
+        owners = (*self.owners, *[""] * len(self.errors))
+        return tuple(error for error, owner in zip(self.errors, owners, strict=False) if owner == name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +99,10 @@ class HistoryEntry:
 
     def as_row(self) -> Row:
         state = self.state
-        refused = [{"jobs": list(refusal.jobs), "reason": refusal.reason} for refusal in state.refused]
+        refused = [
+            {"jobs": list(refusal.jobs), "reason": refusal.reason, "remedy": refusal.remedy}
+            for refusal in state.refused
+        ]
         return {
             "run_id": self.run_id,
             "target": self.target,
@@ -112,7 +122,7 @@ class HistoryEntry:
 
 def shortened(errors: Sequence[str]) -> tuple[str, ...]:
     """Returns errors as they are remembered: not too many, none too long."""
-    return tuple(error[:_LONGEST_ERROR] for error in errors[:_MOST_ERRORS])
+    return tuple(error[:_LONGEST_ERROR] for error in errors[:MOST_ERRORS])
 
 
 def entry_of_row(row: Row) -> HistoryEntry:
@@ -148,14 +158,21 @@ def _state(text: object) -> MonitorState:
             str(root["jobs"]),
             _list(root["broken"]),
             _list(root["errors"]),
-            tuple(PolicyViolation(str(entry["reason"]), "", _list(entry["jobs"])) for entry in root["refused"]),
+            tuple(_refusal(str(each["reason"]), str(each.get("remedy", "")), each["jobs"]) for each in root["refused"]),
             _texts(root["files"]),
             str(root["failure"]),
             _list(root.get("leaving", ())),
             _list(root.get("warnings", ())),
+            _list(root.get("owners", ())),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return MonitorState()
+
+
+def _refusal(reason: str, remedy: str, jobs: Sequence[object]) -> PolicyViolation:
+    is_end = bool(remedy) and reason.endswith(f" {remedy}")
+    sentence, remedy = (reason[: -len(remedy) - 1], remedy) if is_end else (reason, "")
+    return PolicyViolation(sentence, remedy, _list(jobs))
 
 
 def _texts(value: Mapping[str, object]) -> dict[str, str]:
