@@ -47,12 +47,12 @@ class Styled:
 
 def show_line(*parts: str | Styled) -> None:
     """Writes a line to stdout; nothing in its parts controls the terminal but their styles."""
-    styled = (part if isinstance(part, Styled) else Styled(part) for part in parts)
-    shown = [
-        click.style(printable(one_line(part.text)), fg=part.colour, bold=part.is_bold or None, dim=part.is_dim or None)
-        for part in styled
-    ]
-    click.echo("".join(shown))
+    click.echo("".join(_styled(part) if isinstance(part, Styled) else printable(one_line(part)) for part in parts))
+
+
+def _styled(part: Styled) -> str:
+    text = printable(one_line(part.text))
+    return click.style(text, fg=part.colour, bold=part.is_bold or None, dim=part.is_dim or None)
 
 
 def show_error(text: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from lakeflow_job_meta.cli.params import control_table_options, format_option, open_monitored_project, prometheus_option
-from lakeflow_job_meta.cli.report import show_json
+from lakeflow_job_meta.cli.report import echo, show_json
 from lakeflow_job_meta.cli.status_text import show_status
 from lakeflow_job_meta.config.bundle import read_bundle_declarations, target_of
 from lakeflow_job_meta.monitor.status import Health, TargetStatus, needs_attention, status_of_targets
@@ -56,6 +56,9 @@ def command(
     """
     project = open_monitored_project(folder, control_table, warehouse_id)
     now, declared = datetime.now(timezone.utc), read_bundle_declarations(project)
+    if declared.targets is None and declared.problems and not target:
+        reasons = "; ".join(map(str, declared.problems))
+        echo(f"Only targets with a record are shown, since the bundle's own are not known: {reasons}", err=True)
     statuses = status_of_targets(project, declared, [target] if target else [], now)
     if prometheus is not None:
         _write_metrics(prometheus, statuses)

@@ -23,7 +23,7 @@ from lakeflow_job_meta.text.markers import one_line
 Line = tuple["str | Styled", ...]
 _Each = TypeVar("_Each")
 
-_LABEL = 18
+_LABEL = 19
 _WIDEST_NAME = 32
 _NARROWEST = 24
 _MOST_NAMED = 10
@@ -151,6 +151,9 @@ def _table(title: str, heading: str, rows: Sequence[_Row]) -> Iterator[Line]:
     yield (Styled(f"{title}:", is_bold=True),)
     yield (Styled(f"  {heading:{width}}  {'SINCE (UTC)':16}  WHY, AND THE WAY OUT", is_dim=True),)
     for row, name, since in _shortened([*zip(rows, names, sinces, strict=True)]):
+        if cells(name) > width:
+            yield (f"  {name}",)
+            name = ""
         before = f"  {name}{' ' * (width - cells(name))}  {since:16}  "
         for line in (line for reason in row.reasons for line in _wrapped(reason, indent)):
             yield (before, line)

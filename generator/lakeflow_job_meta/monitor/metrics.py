@@ -37,7 +37,7 @@ class TargetMetrics:
     project: str
     target: str
     is_readable: bool
-    is_healthy: bool
+    is_healthy: bool | None
     last_tick: datetime | None = None
     is_success: bool | None = None
     failures_in_a_row: int | None = None
@@ -59,16 +59,17 @@ def metrics_of_status(status: TargetStatus) -> TargetMetrics:
     """Returns the metrics of a target as it is read."""
     health, deployed = status.health, status.deployed
     beat = health.heartbeat if health is not None else None
+    is_watched = health is not None and not status.is_unmonitored
     return TargetMetrics(
         status.project,
         status.target,
         not status.problem,
-        status.is_healthy,
+        status.is_healthy if is_watched or status.problem else None,
         beat.moment if beat is not None else None,
         beat.outcome != Outcome.FAILED.value if beat is not None else None,
         beat.failures_in_a_row if beat is not None else None,
-        len(health.quarantine) if health is not None else None,
-        len(health.refusals) if health is not None else None,
+        len(health.quarantine) if health is not None and is_watched else None,
+        len(health.refusals) if health is not None and is_watched else None,
         len(deployed.jobs) if deployed is not None else None,
     )
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
+from typing import TypeAlias
 
 from lakeflow_job_meta._internal.parallel import is_running, run_in_threads
 from lakeflow_job_meta.config.bundle import BundleDeclarations
@@ -25,9 +26,12 @@ from lakeflow_job_meta.state.history import Heartbeat, History, HistoryEntry, Mo
 from lakeflow_job_meta.state.store import HISTORY, JOBS, open_state_store
 from lakeflow_job_meta.state.tracking import DeployedJob, jobs_by_target, read_left_behind, read_paused
 from lakeflow_job_meta.tables.local import LocalTable
-from lakeflow_job_meta.tables.schema import Row
+from lakeflow_job_meta.tables.schema import Row, TableSchema
 from lakeflow_job_meta.tables.store import TableStore
 from lakeflow_job_meta.workspace.client import Workspace
+
+_Rows: TypeAlias = "list[Row] | LakeflowJobMetaError"
+"""What a table holds, or why it cannot be read."""
 
 _MOST_ENTRIES = 100
 _AT_A_TIME = 4
@@ -161,13 +165,16 @@ def status_of_targets(
     """Returns the state of some targets; where none is named, of all that are declared or have a record."""
     open_store = partial(open_state_store, project, workspace=workspace)
     # A control table has one record for all targets, and a project of files one for each.
-    shared = _read_rows(lambda: open_store(state_folder_path(project, None), JOBS)) if project.table_sources else None
-    found = [*targets] or sorted({*(declared.targets or ()), *_recorded_targets(project, shared)}) or ["default"]
+    shared = (
+        _read_rows(lambda: open_store(state_folder_path(project, None), JOBS).rows()) if project.table_sources else None
+    )
+    found = [*targets] or sorted({*(declared.targets or ()), *_recorded_targets(project, shared, open_store)})
+    found = found or ["default"]
 
     def status(target: str) -> TargetStatus:
         folder = state_folder_path(project, target)
         health = health_of(History(open_store(folder, HISTORY), target), folder, target, now)
-        rows = shared if shared is not None else _read_rows(lambda: open_store(folder, JOBS))
+        rows = shared if shared is not None else _read_rows(lambda: open_store(folder, JOBS).rows())
         if isinstance(rows, LakeflowJobMetaError):
             return TargetStatus(name, target, health, problem=str(rows))
         return TargetStatus(name, target, health, _deployed(project, declared, rows, folder, target))
@@ -183,22 +190,26 @@ def project_name(project: Project, declared: BundleDeclarations) -> str:
     return declared.plain_values("").name or project.folder.name
 
 
-def _read_rows(open_table: Callable[[], TableStore]) -> list[Row] | LakeflowJobMetaError:
+def _read_rows(read: Callable[[], list[Row]]) -> _Rows:
     try:
-        return open_table().rows()
+        return read()
     except LakeflowJobMetaError as error:
         return error
 
 
-def _recorded_targets(project: Project, shared: list[Row] | LakeflowJobMetaError | None) -> Iterator[str]:
+def _recorded_targets(
+    project: Project, shared: _Rows | None, open_store: Callable[[Path, TableSchema], TableStore]
+) -> Iterator[str]:
     """Yields the targets that jobs were deployed to, or a monitor has run for."""
+    root = state_folder_path(project, None)
     if isinstance(shared, list):
         yield from jobs_by_target(shared)
+        newest = _read_rows(lambda: open_store(root, HISTORY).latest(("target",), {}))
+        yield from (str(row["target"]) for row in (newest if isinstance(newest, list) else ()))
     if shared is not None:
         return
-    root = state_folder_path(project, None).parent
-    for path in sorted(each for name in ("jobs", "history") for each in root.glob(f"*/{name}.json")):
-        rows = _read_rows(partial(LocalTable, path.parent, JOBS if path.stem == "jobs" else HISTORY))
+    for path in sorted(each for name in ("jobs", "history") for each in root.parent.glob(f"*/{name}.json")):
+        rows = _read_rows(LocalTable(path.parent, JOBS if path.stem == "jobs" else HISTORY).rows)
         named = {row["target"] for row in rows} if isinstance(rows, list) else {path.parent.name}
         yield from (target for target in named if isinstance(target, str))
 
