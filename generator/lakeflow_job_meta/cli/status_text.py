@@ -145,7 +145,8 @@ def _table(title: str, heading: str, rows: Sequence[_Row]) -> Iterator[Line]:
     if not rows:
         return
     names = [_listed(row.names, 3) for row in rows]
-    width = min(max(map(cells, [heading, *names])), _WIDEST_NAME)
+    widest = min(shutil.get_terminal_size().columns // 5, _WIDEST_NAME) if sys.stdout.isatty() else _WIDEST_NAME
+    width = max(min(max(map(cells, names)), widest), len(heading))
     sinces = [f"{row.since.astimezone(timezone.utc):%Y-%m-%d %H:%M}" if row.since else "" for row in rows]
     indent = 2 + width + 2 + 16 + 2
     yield (Styled(f"{title}:", is_bold=True),)

@@ -47,7 +47,10 @@ class TargetMetrics:
 
     def values(self) -> dict[str, float | None]:
         """Returns the value of each metric."""
-        seconds = self.last_tick.timestamp() if self.last_tick is not None else None
+        tick = self.last_tick
+        # To the millisecond, as the heartbeat has it.
+        whole = tick.replace(microsecond=tick.microsecond // 1000 * 1000) if tick is not None else None
+        seconds = whole.timestamp() if whole is not None else None
         values = (
             *(self.is_readable, self.is_healthy, seconds, self.is_success),
             *(self.failures_in_a_row, self.quarantined, self.refused, self.jobs),
