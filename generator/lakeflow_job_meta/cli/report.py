@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import click
 
 from lakeflow_job_meta._internal.secrets import without_secrets
-from lakeflow_job_meta._internal.text import count, printable
+from lakeflow_job_meta._internal.text import count, printable, without_controls
 from lakeflow_job_meta.diagnostics.formats import FOR_PEOPLE, FORMATS, MOST_SHOWN, Where, as_they_are
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Severity, errors_among, foremost
 from lakeflow_job_meta.text.markers import one_line
@@ -118,7 +118,8 @@ def show(
     if form == "text":
         show_text(diagnostics)
     elif text := FORMATS[form](diagnostics, where):
-        echo(text)
+        # What is for people are commands of a CI themselves.
+        click.echo(without_controls(text) if form in FOR_PEOPLE else printable(text))
     if form in FOR_PEOPLE:
         _show_left(len(diagnostics))
     lines = [*notes]
