@@ -29,6 +29,7 @@ from lakeflow_job_meta.deployment.policy import (
     doubled_jobs,
     edited_jobs,
     kept_files,
+    kept_for_an_empty_source,
     left_behind,
     policy_violations,
     protected_changes,
@@ -288,7 +289,8 @@ def _applied(prepared: PreparedDeployment, backend: DeployBackend, context: Depl
         kept = replace(compilation, kept_jobs=compilation.kept_jobs | keys)
         result = _deploy(backend.open(context, compilation), kept, context)
         result = replace(result, compilation=compilation, rejected=rejected)
-    waiting, held_back = prepared.waiting | result.waiting, (*prepared.violations, *result.held_back)
+    of_empty = kept_for_an_empty_source(result.plan, result.compilation) if changes is None else ()
+    waiting, held_back = prepared.waiting | result.waiting, (*prepared.violations, *result.held_back, *of_empty)
     result = replace(result, waiting=waiting, held_back=held_back)
     return result if context.options.dry_run else _recorded(result, context)
 
