@@ -44,11 +44,14 @@ class _Row:
 
 def show_status(statuses: Sequence[TargetStatus], now: datetime) -> None:
     """Writes the state of targets to stdout."""
+    was_long = False
     for number, status in enumerate(statuses):
-        if number:
+        lines = [*status_lines(status, now, is_alone=len(statuses) == 1)]
+        if number and (was_long or len(lines) > 1):
             show_line()
-        for line in status_lines(status, now, is_alone=len(statuses) == 1):
+        for line in lines:
             show_line(*line)
+        was_long = len(lines) > 1
 
 
 def status_lines(status: TargetStatus, now: datetime, *, is_alone: bool = True) -> Iterator[Line]:
@@ -58,7 +61,8 @@ def status_lines(status: TargetStatus, now: datetime, *, is_alone: bool = True) 
         yield ("Target ", Styled(target, is_bold=True), ": ", Styled("cannot be read", "red"), f": {status.problem}")
         return
     if status.is_unmonitored and not is_alone:
-        yield ("Target ", Styled(target, is_bold=True), f": {health.absence}. {_jobs(deployed, target)}")
+        start = f"`ljm monitor -t {target}` starts one"
+        yield ("Target ", Styled(target, is_bold=True), f": {health.absence}; {start}. {_jobs(deployed, target)}")
         return
     verdict = Styled("all is well", "green") if status.is_healthy else Styled("needs attention", "red", is_bold=True)
     yield ("Target ", Styled(target, is_bold=True), ": ", verdict, ".")

@@ -117,7 +117,10 @@ class TestAllTargets:
 
         result = status(files)
 
-        line = "Target dev: no monitor has run for this target yet. No job yet; `ljm deploy -t dev` deploys."
+        line = (
+            "Target dev: no monitor has run for this target yet; `ljm monitor -t dev` starts one. "
+            "No job yet; `ljm deploy -t dev` deploys."
+        )
         assert (result.stdout.splitlines()[0], result.exit_code) == (line, 0)
         assert status(files, "-t", "dev").exit_code == 1
 
@@ -191,6 +194,7 @@ class TestAStateThatCannotBeRead:
         result = status(files)
 
         dev, prod = result.stdout.split("\n\n")
+        assert "\n" not in dev
         assert dev.startswith("Target dev: cannot be read: ")
         assert dev.endswith(
             "history.json' is damaged: it holds no JSON. Restore the file, or move it away to start without these "
@@ -231,7 +235,7 @@ class TestAStateThatCannotBeRead:
         result = status(world)
 
         assert result.exit_code == 1
-        assert [line.split(":")[:2] for line in result.stdout.split("\n\n")] == [
+        assert [line.split(":")[:2] for line in result.stdout.splitlines()] == [
             ["Target dev", " cannot be read"],
             ["Target prod", " cannot be read"],
         ]
