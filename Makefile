@@ -39,7 +39,8 @@ test-lowest: $(LOWEST_STAMP)
 	@$(LOWEST)/bin/python -m pytest $(PARALLEL) $(addprefix tests/,$(LOWEST_TESTS))
 
 LOWEST_TESTS := $(addprefix unit/,schema render text diagnostics state tables workspace) $(addprefix integration/, \
-	compiler parsing state tables sources services deployment/test_jobs_api.py deployment/test_edited_jobs.py)
+	compiler parsing state tables sources services cli/test_command_line.py cli/test_terminal.py \
+	deployment/test_jobs_api.py deployment/test_edited_jobs.py)
 
 # Control tables in a real Spark session. Needs Java 17 or newer; Delta's jars come from Maven the first time.
 test-spark: $(SPARK_STAMP)
