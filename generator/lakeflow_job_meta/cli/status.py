@@ -8,10 +8,19 @@ from pathlib import Path
 
 import click
 
-from lakeflow_job_meta.cli.params import control_table_options, format_option, open_monitored_project, prometheus_option
+from lakeflow_job_meta.cli.params import (
+    compile_metadata,
+    control_table_options,
+    format_option,
+    open_monitored_project,
+    prometheus_option,
+)
 from lakeflow_job_meta.cli.report import echo, show_json
-from lakeflow_job_meta.cli.status_text import show_status
+from lakeflow_job_meta.cli.runs import as_object as run_as_object
+from lakeflow_job_meta.cli.status_text import LastRuns, show_status
 from lakeflow_job_meta.config.bundle import read_bundle_declarations, target_of
+from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.errors import LakeflowJobMetaError
 from lakeflow_job_meta.monitor.status import Health, TargetStatus, needs_attention, status_of_targets
 from lakeflow_job_meta.state.folder import state_folder_path
 from lakeflow_job_meta.state.history import History, HistoryEntry
@@ -29,6 +38,7 @@ def open_history(
 
 @click.command("status")
 @control_table_options
+@click.option("--runs", is_flag=True, help="Ask the workspace how the last run of each job ended, too.")
 @prometheus_option
 @format_option(["text", "json"])
 @click.pass_obj
@@ -39,18 +49,21 @@ def command(
     target: str | None,
     control_table: str | None,
     warehouse_id: str | None,
+    runs: bool,
     prometheus: Path | None,
     form: str,
 ) -> None:
     """Show what the monitor did last in each target, and what is left for a person to do.
 
     Exit code 1 when a module is in quarantine, something was refused or failed, no monitor runs, or a state cannot be
-    read. Of several targets, one that no monitor has ever run for does not count.
+    read; with --runs, also when a last run failed. Of several targets, one that no monitor has ever run for does not
+    count.
 
     \b
     Examples:
       ljm status                                   all targets
       ljm status -t prod
+      ljm status -t prod --runs
       ljm status -t prod --format json
       ljm status --prometheus /var/lib/node_exporter/ljm.prom
     """
@@ -60,15 +73,31 @@ def command(
         reasons = "; ".join(map(str, declared.problems))
         echo(f"Only targets with a record are shown, since the bundle's own are not known: {reasons}", err=True)
     statuses = status_of_targets(project, declared, [target] if target else [], now)
+    asked = {each.target: _last_runs(project, each) for each in statuses} if runs else {}
     if prometheus is not None:
         _write_metrics(prometheus, statuses)
     if form == "json":
         default = target or declared.default_target or "default"
-        first = next((each for each in statuses if each.target == default), statuses[0])
-        show_json({**_as_object(first), "targets": [_as_object(each) for each in statuses]})
+        objects = {each.target: _as_object(each, asked.get(each.target)) for each in statuses}
+        show_json({**objects.get(default, objects[statuses[0].target]), "targets": [*objects.values()]})
     else:
-        show_status(statuses, now)
-    ctx.exit(1 if needs_attention(statuses) else 0)
+        show_status(statuses, now, asked)
+    has_failed = any(each.problem or any(run.has_failed for run in each.runs) for each in asked.values())
+    ctx.exit(1 if has_failed or needs_attention(statuses) else 0)
+
+
+def _last_runs(project: Project, status: TargetStatus) -> LastRuns:
+    """Returns the last runs of the jobs of a target, in the workspace that the bundle names for it."""
+    from lakeflow_job_meta.importing.live_jobs import workspace_of_target  # most runs do without
+    from lakeflow_job_meta.services.runs import last_runs, tracked_modules
+
+    if status.deployed is None or not status.deployed.jobs:
+        return LastRuns()
+    try:
+        workspace = workspace_of_target(project, status.target)
+        return LastRuns(tuple(last_runs(tracked_modules(project, status.target, (), compile_metadata), workspace)))
+    except LakeflowJobMetaError as error:
+        return LastRuns(problem=str(error))
 
 
 def _write_metrics(path: Path, statuses: Sequence[TargetStatus]) -> None:
@@ -77,7 +106,7 @@ def _write_metrics(path: Path, statuses: Sequence[TargetStatus]) -> None:
     write_metrics(path, map(metrics_of_status, statuses))
 
 
-def _as_object(status: TargetStatus) -> dict[str, object]:
+def _as_object(status: TargetStatus, asked: LastRuns | None = None) -> dict[str, object]:
     health, deployed = status.health, status.deployed
     return {
         "project": status.project,
@@ -90,6 +119,8 @@ def _as_object(status: TargetStatus) -> dict[str, object]:
         else {"jobs": len(deployed.jobs), "modules": sorted({*deployed.named(job.key for job in deployed.jobs)})},
         "bundles": [{"name": name, "jobs": jobs} for name, jobs in (deployed.bundles if deployed else {}).items()],
         "paused": deployed.named(deployed.paused) if deployed else [],
+        "runs": [run_as_object(run) for run in asked.runs] if asked is not None and not asked.problem else None,
+        "runs_error": (asked.problem or None) if asked is not None else None,
     }
 
 

@@ -9,14 +9,16 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TypeVar
 
 from lakeflow_job_meta._internal.text import cells, count
 from lakeflow_job_meta.cli.report import Styled, show_line
+from lakeflow_job_meta.cli.runs import table_of
 from lakeflow_job_meta.monitor.status import Deployed, Health, Quarantined, Refused, TargetStatus
+from lakeflow_job_meta.services.run_states import ModuleRun
 from lakeflow_job_meta.state.history import HistoryEntry
 from lakeflow_job_meta.text.markers import one_line
 
@@ -42,11 +44,19 @@ class _Row:
     way_out: str
 
 
-def show_status(statuses: Sequence[TargetStatus], now: datetime) -> None:
-    """Writes the state of targets to stdout."""
+@dataclass(frozen=True, slots=True)
+class LastRuns:
+    """The last runs of the jobs of a target; or why the workspace cannot be asked for them."""
+
+    runs: tuple[ModuleRun, ...] = ()
+    problem: str = ""
+
+
+def show_status(statuses: Sequence[TargetStatus], now: datetime, asked: Mapping[str, LastRuns]) -> None:
+    """Writes the state of targets to stdout, and the last runs of those that were asked for."""
     was_long = False
     for number, status in enumerate(statuses):
-        lines = [*status_lines(status, now, is_alone=len(statuses) == 1)]
+        lines = [*status_lines(status, now, is_alone=len(statuses) == 1), *_runs(asked.get(status.target))]
         if number and (was_long or len(lines) > 1):
             show_line()
         for line in lines:
@@ -69,6 +79,17 @@ def status_lines(status: TargetStatus, now: datetime, *, is_alone: bool = True) 
     for label, text in _facts(status, health, now):
         yield from _fact(label, text)
     yield from _tables(health, deployed)
+
+
+def _runs(asked: LastRuns | None) -> Iterator[Line]:
+    if asked is None:
+        return
+    if asked.problem:
+        yield (Styled("Last runs: ", is_bold=True), Styled("cannot be asked for", "red"), f": {asked.problem}")
+    if asked.runs:
+        failed = sum(run.has_failed for run in asked.runs)
+        yield (Styled(f"Last runs ({count(len(asked.runs), 'module')}, {failed:,} failed):", is_bold=True),)
+        yield from ((f"  {line}",) for line in table_of(asked.runs))
 
 
 def _facts(status: TargetStatus, health: Health, now: datetime) -> Iterator[tuple[str, str]]:

@@ -61,8 +61,8 @@ def as_object(world: World, *arguments: str) -> dict:
     return json.loads(status(world, *arguments, "--format", "json").stdout)
 
 
-def by_target(world: World) -> dict[str, dict]:
-    return {each["target"]: each for each in as_object(world)["targets"]}
+def by_target(world: World, *arguments: str) -> dict[str, dict]:
+    return {each["target"]: each for each in as_object(world, *arguments)["targets"]}
 
 
 def on_a_terminal(world: World, columns: int, *arguments: str) -> str:
@@ -373,6 +373,58 @@ class TestPauses:
 
         assert as_object(files, "-t", "dev")["paused"] == ["sales"]
         assert read_paused(files.state_folder) == ("sales",)
+
+
+class TestLastRuns:
+    @pytest.fixture
+    def monitored(self, files: World) -> World:
+        tick(files, "dev")
+        return files
+
+    def run_of(self, world: World, name: str, **states: object) -> None:
+        world.workspace.jobs.will_go(name, states or {"a": "SUCCESS"})  # type: ignore[arg-type]
+        world.connection.client().jobs.run_now(world.workspace.jobs.by_name(name).job_id)
+
+    def test_are_asked_for_only_where_they_are_wanted(self, monitored: World):
+        monitored.workspace.requests.clear()
+
+        found = as_object(monitored, "-t", "dev")
+
+        assert (found["runs"], found["runs_error"], monitored.asked) == (None, None, [])
+
+    def test_of_each_job_are_in_the_block_of_its_target(self, monitored: World):
+        self.run_of(monitored, "sales")
+
+        result = status(monitored, "-t", "dev", "--runs")
+
+        assert result.exit_code == 0, result.stdout
+        table = result.stdout.split("Last runs (2 modules, 0 failed):\n")[1]
+        assert re.search(r"^  \d{4}-\S+ \S+ +sales +SUCCESS", table, re.MULTILINE)
+        assert re.search(r"^ +stock +NEVER RUN", table, re.MULTILINE)
+
+    def test_that_failed_are_told_with_what_failed_and_exit_1(self, monitored: World):
+        self.run_of(monitored, "sales", a="FAILED")
+
+        result = status(monitored, "--runs")
+
+        assert result.exit_code == 1
+        assert "Target dev: all is well." in result.stdout
+        assert "Last runs (2 modules, 1 failed):" in result.stdout
+        assert "  Task a: " in result.stdout
+        assert [run["failed"] for run in by_target(monitored, "--runs")["dev"]["runs"]] == [True, False]
+        assert by_target(monitored, "--runs")["prod"]["runs"] == []
+
+    def test_are_never_looked_up_in_another_workspace_than_that_of_the_target(self, monitored: World):
+        text = monitored.project.read("databricks.yml")
+        other = "dev: {workspace: {host: https://other.example.com}}"
+        monitored.project.write("databricks.yml", text.replace("dev: {}", other))
+
+        result = status(monitored, "-t", "dev", "--runs")
+
+        assert result.exit_code == 1
+        assert "Last runs: cannot be asked for: The login is one to http://127.0.0.1" in result.stdout
+        assert "Target dev: all is well." in result.stdout
+        assert "https://other.example.com" in as_object(monitored, "-t", "dev", "--runs")["runs_error"]
 
 
 class TestBundles:
