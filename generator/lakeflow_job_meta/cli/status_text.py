@@ -138,7 +138,7 @@ def _tables(health: Health, deployed: Deployed | None) -> Iterator[Line]:
     yield from _list("Warnings of the databricks CLI", state.warnings)
     quarantine = [_quarantined_row(each) for each in health.quarantine]
     yield from _table(f"In quarantine ({count(len(quarantine), 'module')})", "MODULE", quarantine)
-    others = state.mistakes_of("")
+    others = state.mistakes().get("", ())
     yield from _list("More mistakes" if len(others) < len(state.errors) else "Mistakes", others)
 
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from itertools import takewhile
 from pathlib import Path
 from typing import TypeAlias
 
@@ -248,25 +247,32 @@ def health_of(history: History, folder: Path, target: str, now: datetime) -> Hea
 
 def _quarantine(entries: Sequence[HistoryEntry]) -> Iterator[Quarantined]:
     state = entries[0].state if entries else MonitorState()
-    broken = [{*entry.state.broken} for entry in entries]
+    mistakes, since = state.mistakes(), _since(entries, lambda state: {*state.broken})
     for name in state.broken:
-        since = _since(entries, [name in names for names in broken])
-        yield Quarantined(name, since, state.mistakes_of(name))
+        yield Quarantined(name, since[name], mistakes.get(name, ()))
 
 
 def _refusals(entries: Sequence[HistoryEntry], left: Iterable[PolicyViolation]) -> Iterator[Refused]:
-    """Yields what the newest entry has, since one of its jobs was refused, and the jobs that are left behind."""
+    """Yields what the newest entry has, since the first of its jobs was refused, and the jobs that are left behind."""
     changes = entries[0].state.refused if entries else ()
-    jobs = [{job for each in entry.state.refused for job in each.jobs} for entry in entries]
+    since = _since(entries, lambda state: {job for each in state.refused for job in each.jobs})
     for change in changes:
-        yield Refused(change, _since(entries, [not names.isdisjoint(change.jobs) for names in jobs]))
+        yield Refused(change, min((since[job] for job in change.jobs), default=entries[0].started))
     yield from (Refused(change, None) for change in dict.fromkeys(left) if change not in changes)
 
 
-def _since(entries: Sequence[HistoryEntry], is_there: Sequence[bool]) -> datetime:
-    """Returns when something came that the newest entry has, and those before it as far as they say so."""
-    together = len([*takewhile(bool, is_there)])
-    return entries[max(together, 1) - 1].started
+def _since(entries: Sequence[HistoryEntry], names_of: Callable[[MonitorState], set[str]]) -> dict[str, datetime]:
+    """Returns when names came that the newest entry has, and those before it as far as they say so."""
+    if not entries:
+        return {}
+    since, there, started = dict[str, datetime](), names_of(entries[0].state), entries[0].started
+    for entry in entries[1:]:
+        still = there & names_of(entry.state)
+        since |= dict.fromkeys(there - still, started)
+        there, started = still, entry.started
+        if not there:
+            break
+    return since | dict.fromkeys(there, started)
 
 
 def _has_deployed(entry: HistoryEntry) -> bool:

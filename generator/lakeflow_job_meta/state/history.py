@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from enum import Enum
+from itertools import zip_longest
 from pathlib import Path
 
 from lakeflow_job_meta.errors import PolicyViolation
@@ -67,10 +68,12 @@ class MonitorState:
     warnings: tuple[str, ...] = ()
     owners: tuple[str, ...] = ()
 
-    def mistakes_of(self, name: str) -> tuple[str, ...]:
-        """Returns the mistakes of something in quarantine; of an empty name those that nothing is known to have."""
-        owners = (*self.owners, *[""] * len(self.errors))
-        return tuple(error for error, owner in zip(self.errors, owners, strict=False) if owner == name)
+    def mistakes(self) -> dict[str, tuple[str, ...]]:
+        """Returns the mistakes by what they keep in quarantine; by an empty name those of which that is not known."""
+        found: dict[str, list[str]] = {}
+        for error, owner in zip_longest(self.errors, self.owners[: len(self.errors)], fillvalue=""):
+            found.setdefault(owner, []).append(error)
+        return {name: tuple(errors) for name, errors in found.items()}
 
 
 @dataclass(frozen=True, slots=True)

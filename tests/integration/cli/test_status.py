@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.state.folder import state_folder
+from lakeflow_job_meta.state.history import entry_of_row
 from lakeflow_job_meta.state.tracking import read_paused
 from support.many_bundles import ROOT, SHARED
 from support.monitor_fixtures import World, broken_row, module_row
@@ -299,10 +300,9 @@ class TestTables:
         older = {**json.loads(str(store.as_row()["details"]))}
         assert older.pop("owners") == ["sales"]
 
-        from lakeflow_job_meta.state.history import entry_of_row
-
         state = entry_of_row({**store.as_row(), "details": json.dumps(older)}).state
-        assert (state.mistakes_of("sales"), state.mistakes_of("")) == ((), state.errors)
+        assert state.mistakes() == {"": state.errors}
+        assert table.history[0].state.mistakes() == {"sales": state.errors}
 
 
 class TestOnATerminal:
