@@ -11,7 +11,7 @@ from lakeflow_job_meta.deployment.backend import DeployOptions, Reporter
 from lakeflow_job_meta.errors import InvalidMetadata, OperationFailed
 from lakeflow_job_meta.jobs.references import REFERENCE
 from lakeflow_job_meta.planning.model import BundlePlan, belongs_to, job_names
-from lakeflow_job_meta.services.module_names import only_modules
+from lakeflow_job_meta.services.module_names import only_modules, why_not_in_target
 from lakeflow_job_meta.state.tracking import DeployedJob
 
 
@@ -27,8 +27,14 @@ def narrowed(compilation: Compilation, options: DeployOptions, reporter: Reporte
     return chosen
 
 
-def refuse_missing_jobs(chosen: Compilation, recorded: Sequence[DeployedJob], target: str | None) -> None:
-    """Raises OperationFailed where a job refers to another module's, which has none yet; no record tells nothing."""
+def refuse_what_cannot_be(chosen: Compilation, recorded: Sequence[DeployedJob], target: str | None) -> None:
+    """Raises OperationFailed where a job is not for a target, or refers to another module's that is not there yet.
+
+    A record of no job at all tells nothing of what is there.
+    """
+    for key, name in chosen.jobs.names.items():
+        if reason := why_not_in_target(chosen, key, target):
+            raise OperationFailed(f"{quoted(name)} has no job in the target {target!r}, since {reason}")
     known = {job.key for job in recorded}
     lacking = chosen.kept_jobs - known if known else frozenset()
     for job in chosen.jobs if lacking else ():

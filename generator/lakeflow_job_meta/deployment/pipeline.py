@@ -24,7 +24,7 @@ from lakeflow_job_meta.deployment.backend import (
     Reporter,
     StalePlan,
 )
-from lakeflow_job_meta.deployment.chosen_modules import narrowed, of_others, refuse_missing_jobs
+from lakeflow_job_meta.deployment.chosen_modules import narrowed, of_others, refuse_what_cannot_be
 from lakeflow_job_meta.deployment.file_swap import put_back_after_a_crash, swapped_files
 from lakeflow_job_meta.deployment.policy import (
     doubled_jobs,
@@ -178,7 +178,7 @@ def deploy(
         prepared = prepare(project, options, reporter, compile_metadata, writes_files=backend.writes_files)
         context = DeployContext(project, target, folder, lock, tracking, options, reporter, workspace)
         if options.modules:
-            refuse_missing_jobs(prepared.compilation, _recorded_jobs(context), target)
+            refuse_what_cannot_be(prepared.compilation, _recorded_jobs(context), target)
         return apply(prepared, backend, context)
 
 

@@ -31,6 +31,14 @@ def key_of_module(compilation: Compilation, module: str) -> str:
     raise ConfigError(f"There is no module {quoted(module)}{hint}")
 
 
+def why_not_in_target(compilation: Compilation, key: str, target: str | None) -> str:
+    """Returns why a module's job is not meant to be in a target, as the end of a sentence; nothing where it is."""
+    job = compilation.jobs.get(key)
+    if target is None or job is None or not job.targets or target in job.targets:
+        return ""
+    return f"it is for {listing(job.targets)} alone. Add {target!r} to `targets` of the module and deploy."
+
+
 def only_modules(compilation: Compilation, modules: Iterable[str]) -> Compilation:
     """Returns a compilation of some modules, in which everything else stays as it is.
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, cast
 from uuid import uuid4
 
 from lakeflow_job_meta._internal.parallel import run_in_threads
-from lakeflow_job_meta._internal.text import did_you_mean, listing, quoted
+from lakeflow_job_meta._internal.text import did_you_mean, quoted
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
-from lakeflow_job_meta.services.module_names import key_of_module
+from lakeflow_job_meta.services.module_names import key_of_module, why_not_in_target
 from lakeflow_job_meta.services.run_states import (
     NEVER_RUN,
     NO_JOB,
@@ -33,7 +33,7 @@ from lakeflow_job_meta.services.run_states import (
 from lakeflow_job_meta.state.folder import state_folder_path
 from lakeflow_job_meta.state.store import JOBS, open_state_store
 from lakeflow_job_meta.tables.schema import Row
-from lakeflow_job_meta.workspace.client import AnswerLost, Workspace, workspace_errors
+from lakeflow_job_meta.workspace.client import AnswerLost, ResourceMissing, Workspace, workspace_errors
 
 if TYPE_CHECKING:
     from databricks.sdk.service.jobs import BaseRun, RepairRunResponse
@@ -83,14 +83,11 @@ def tracked_modules(
 
 def _why_without_job(compilation: Compilation, key: str, name: str, target: str) -> str:
     sentence = f"The module {quoted(name)} has no job in the target {target!r}"
-    job = compilation.jobs.get(key)
-    if job is not None and job.targets and target not in job.targets:
-        return (
-            f"{sentence}, since it is for {listing(job.targets)} alone. Add it to `targets` of the module and deploy."
-        )
-    if job is None and key in compilation.broken_jobs:
+    if reason := why_not_in_target(compilation, key, target):
+        return f"{sentence}, since {reason}"
+    if key in compilation.broken_jobs:
         return f"{sentence} yet, and has errors. `ljm validate` lists them."
-    if job is None:
+    if key not in compilation.jobs.names:
         return f"{sentence}, since nothing in it is active. Set `is_active: true` where it is meant, and deploy."
     return f"{sentence} yet. Deploy it first: `ljm deploy {name} -t {target}`."
 
@@ -195,7 +192,8 @@ def last_runs(modules: Sequence[TrackedModule], workspace: Workspace) -> list[Mo
         for module, run in zip(modules, runs, strict=True)
         if run.run_id is not None and run.has_failed
     }
-    explained, _ = run_in_threads(failed, _AT_ONCE)
+    # A run that somebody has deleted since it was listed stays as the list had it.
+    explained, _ = run_in_threads(failed, _AT_ONCE, expected=(ResourceMissing,))
     return [explained.get(run.job_id, run) for run in runs]
 
 

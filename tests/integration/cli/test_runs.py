@@ -20,6 +20,7 @@ from lakeflow_job_meta import MetadataManager, deploy, load_project
 from lakeflow_job_meta.cli import run_
 from lakeflow_job_meta.cli.live_tasks import LiveTasks
 from lakeflow_job_meta.services import runs
+from lakeflow_job_meta.services.run_states import ModuleRun
 from lakeflow_job_meta.workspace.client import Workspace
 from support.project_folder import ProjectFolder, Result, module
 
@@ -238,7 +239,7 @@ class TestRun:
             ),
             (
                 module("new").replace("    sources:", "    targets: [prod]\n    sources:"),
-                "in the target 'dev', since it is for 'prod' alone. Add it to `targets` of the module and deploy.",
+                "in the target 'dev', since it is for 'prod' alone. Add 'dev' to `targets` of the module and deploy.",
             ),
             (
                 module("new").replace("order: 1", "order: one"),
@@ -375,6 +376,18 @@ class TestRuns:
         deployed.ljm("run", "sales", "-t", "dev")
 
         assert "  Task a: It ended: FAILED.\n" in deployed.ljm("runs", "sales", "-t", "dev").stdout
+
+    def test_a_failed_run_that_somebody_deletes_meanwhile_is_shown_as_the_list_had_it(self, deployed, monkeypatch):
+        failed_run(deployed)
+        read = runs.read_run
+
+        def read_too_late(*arguments: Any) -> ModuleRun:
+            deployed.workspace.jobs.forget_run(deployed.workspace.jobs.runs[0].run_id)
+            return read(*arguments)
+
+        monkeypatch.setattr(runs, "read_run", read_too_late)
+
+        assert "FAILED" in deployed.ljm("runs", "-t", "dev").stdout
 
     def test_secrets_and_control_characters_of_a_failure_are_not_shown(self, deployed):
         token = "dapi" + "0123456789abcdef" * 2

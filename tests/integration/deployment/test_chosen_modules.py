@@ -207,6 +207,15 @@ class TestWhatCannotBeChosen:
         assert [error.place.split(":")[0] for error in result.errors] == ["metadata/sales.yml"]
         assert "Nothing was deployed, since 'sales' has errors." in result.stderr
 
+    def test_is_a_module_of_another_target(self, deployed: World):
+        text = module("new").replace("    sources:", "    targets: [prod]\n    sources:")
+        deployed.project.write("metadata/new.yml", text)
+
+        result = deployed.deploy("new")
+
+        assert (result.exit_code, deployed.calls) == (1, [])
+        assert "'new' has no job in the target 'dev', since it is for 'prod' alone. Add 'dev' to" in result.stderr
+
     def test_is_a_module_without_anything_active(self, deployed: World):
         deployed.project.write("metadata/sales.yml", module().replace("order: 1", "order: 1\n        is_active: false"))
 
