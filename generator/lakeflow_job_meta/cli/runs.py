@@ -49,13 +49,14 @@ def command(
         show_json([as_object(run) for run in shown])
     elif runs:
         bad = sum(run.has_failed for run in runs)
-        echo("\n".join([*(_table(shown) if shown else ()), f"{count(len(runs), 'module')}: {bad:,} failed."]))
+        echo("\n".join([*(table_of(shown) if shown else ()), f"{count(len(runs), 'module')}: {bad:,} failed."]))
     else:
         echo(f"No job is deployed in the target {named!r} yet. `ljm deploy -t {named}` deploys.")
     ctx.exit(1 if any(run.has_failed for run in runs) else 0)
 
 
-def _table(runs: Sequence[ModuleRun]) -> Iterator[str]:
+def table_of(runs: Sequence[ModuleRun]) -> Iterator[str]:
+    """Yields runs as lines, below their header; of one that failed a line more, with what failed first."""
     lines = [_HEADER, *map(_cells, runs)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line, run in zip(lines, (None, *runs), strict=True):
