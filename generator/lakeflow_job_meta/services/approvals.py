@@ -225,5 +225,6 @@ def _plan(project: Project, source: MetadataSource, approvals: tuple[Approval, .
             f"{count(len(wrong), 'error')} in version {version}, so nothing was approved.", tuple(wrong)
         )
     plan = compare_jobs(jobs_in(before.files), jobs_in(after.files), after.jobs.renamed)
-    plan = plan.with_allowed(project.max_deletes, {job_key(each.module_name) for each in project.removed})
+    removed = {job_key(each.module_name): each.keep_job for each in project.removed}
+    plan = plan.with_allowed(project.max_deletes, removed)
     return replace(plan, waiting=after.waiting, target=project.target)
