@@ -153,8 +153,8 @@ def _chosen(
     newer = {name for modules in approved.values() for name, each in modules.items() if each.version > version}
     if late := [name for name in request.modules if name in newer]:
         raise OperationFailed(
-            f"A newer version than {version} of {listing(late)} is approved, and the newest one counts: write the rows "
-            "of before into the table again, and approve that version."
+            f"A newer version than {version} of {listing(late)} is approved, and the newest one counts: put the rows "
+            f"back with `ljm table rollback {late[0]} --to {version}`, and approve the version that makes."
         )
     names = request.modules or sorted(
         name for name in known - newer if _differs(name, digests.get(name, NO_ROWS), history, approved)

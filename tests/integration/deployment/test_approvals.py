@@ -277,6 +277,7 @@ class TestADeployment:
         assert approved.notebooks == BASE
         assert "Waiting for approval in dev:" in done.stderr
         assert f"ljm approve --version {approved.version} -t dev --modules new,sales" in done.stderr
+        assert "'new' waits for approval" in approved.ljm("deploy", "new", "-t", "dev").stderr
 
     @pytest.mark.parametrize("place", few(["delta cli"], ["table cli"]), indirect=True)
     def test_is_planned_without_what_waits(self, approved):
