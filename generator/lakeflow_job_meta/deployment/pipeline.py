@@ -235,7 +235,9 @@ def prepare(
         return PreparedDeployment(compilation, None)
     if (warning := changes.layout.size_warning(len(compilation.jobs))) is not None:
         reporter.on_progress(warning)
-    held_back = () if options.modules else tuple(kept_files(changes))
+    held_back = tuple(kept_files(changes))
+    if options.modules:
+        held_back = tuple(each for each in held_back if not compilation.jobs.names.keys().isdisjoint(each.jobs))
     if options.hold_back:
         return _with_deletions_held_back(project, compilation, changes, held_back, options)
     how = options.audience.allowing(allow_empty=True)

@@ -149,7 +149,8 @@ def _age(task: RunTask, newest_ids: Collection[int]) -> tuple[bool, int, int]:
 def _has_ended(repair: RepairHistoryItem | None) -> bool:
     if repair is None:
         return False
-    status = repair.status.state if repair.status is not None else None
+    # What replaces `state` there; older SDKs do not have it.
+    status = getattr(getattr(repair, "status", None), "state", None)
     return bool(repair.end_time) or _state_of(repair.state)[2] or (status is not None and status.value in _FINISHED)
 
 

@@ -33,7 +33,7 @@ from lakeflow_job_meta.services.run_states import (
 from lakeflow_job_meta.state.folder import state_folder_path
 from lakeflow_job_meta.state.store import JOBS, open_state_store
 from lakeflow_job_meta.tables.schema import Row
-from lakeflow_job_meta.workspace.client import AnswerLost, ResourceMissing, Workspace, workspace_errors
+from lakeflow_job_meta.workspace.client import AnswerLost, Workspace, workspace_errors
 
 if TYPE_CHECKING:
     from databricks.sdk.service.jobs import BaseRun, RepairRunResponse
@@ -188,13 +188,22 @@ def last_runs(modules: Sequence[TrackedModule], workspace: Workspace) -> list[Mo
     asked, _ = run_in_threads(left, _AT_ONCE)
     runs = [found[each.job_id] if each.job_id in found else asked[each.job_id] for each in modules]
     failed = {
-        module.job_id: partial(read_run, module, workspace, run)
+        module.job_id: partial(_explained, module, workspace, run)
         for module, run in zip(modules, runs, strict=True)
         if run.run_id is not None and run.has_failed
     }
-    # A run that somebody has deleted since it was listed stays as the list had it.
-    explained, _ = run_in_threads(failed, _AT_ONCE, expected=(ResourceMissing,))
+    explained, _ = run_in_threads(failed, _AT_ONCE)
     return [explained.get(run.job_id, run) for run in runs]
+
+
+def _explained(module: TrackedModule, workspace: Workspace, run: ModuleRun) -> ModuleRun:
+    try:
+        return read_run(module, workspace, run)
+    except AnswerLost:
+        raise
+    except OperationFailed:
+        # Somebody has deleted it since it was listed: it stays as the list had it.
+        return run
 
 
 def _listed(modules: Sequence[TrackedModule], workspace: Workspace) -> dict[int, ModuleRun]:

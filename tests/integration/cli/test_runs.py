@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -444,7 +445,8 @@ class TestManyRuns:
     def test_are_listed_page_by_page_and_only_what_the_list_lacks_is_asked_for(self, many):
         result = many.ljm("runs", "-t", "dev")
 
-        paths = Counter(each.path.removeprefix("/api/2.2") for each in many.workspace.requests if "/api/" in each.path)
+        asked = (request.path for request in many.workspace.requests if "/api/" in request.path)
+        paths = Counter(re.sub(r"^/api/2\.\d", "", path) for path in asked)
         assert result.exit_code == 0
         assert result.stdout.endswith("102 modules: 0 failed.\n")
         assert result.stdout.count("NEVER RUN") == 2
