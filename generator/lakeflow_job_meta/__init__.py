@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lakeflow_job_meta.api.functions import PlanResult as PlanResult
     from lakeflow_job_meta.api.functions import ValidationResult as ValidationResult
+    from lakeflow_job_meta.api.functions import blame as blame
     from lakeflow_job_meta.api.functions import compile as compile
     from lakeflow_job_meta.api.functions import deploy as deploy
     from lakeflow_job_meta.api.functions import load_project as load_project
@@ -45,8 +46,10 @@ if TYPE_CHECKING:
     from lakeflow_job_meta.errors import PolicyViolation as PolicyViolation
     from lakeflow_job_meta.importing.model import Import as Import
     from lakeflow_job_meta.layout.generated_file import GeneratedFile as GeneratedFile
+    from lakeflow_job_meta.services.blame import Blame as Blame
     from lakeflow_job_meta.services.run_states import ModuleRun as ModuleRun
     from lakeflow_job_meta.services.run_states import TaskRun as TaskRun
+    from lakeflow_job_meta.services.table_rollback import Rollback as Rollback
     from lakeflow_job_meta.state.quality import CheckResult as CheckResult
 
 __version__ = "0.1.0"
@@ -54,6 +57,7 @@ _MODULES = {
     "api.functions": (
         "PlanResult",
         "ValidationResult",
+        "blame",
         "compile",
         "deploy",
         "load_project",
@@ -73,7 +77,9 @@ _MODULES = {
     "diagnostics.model": ("Diagnostic", "Location", "Severity"),
     "importing.model": ("Import",),
     "layout.generated_file": ("GeneratedFile",),
+    "services.blame": ("Blame",),
     "services.run_states": ("ModuleRun", "TaskRun"),
+    "services.table_rollback": ("Rollback",),
     "state.quality": ("CheckResult",),
     "errors": (
         "ConfigError",

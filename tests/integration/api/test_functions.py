@@ -27,7 +27,7 @@ from support.slow import few
 pytest_plugins = ["support.workspace_fixtures", "fakes.databricks_cli.fixtures"]
 
 FUNCTIONS = (
-    *("compile", "deploy", "load_project", "plan", "quality", "validate"),
+    *("blame", "compile", "deploy", "load_project", "plan", "quality", "validate"),
     *("import_bundle", "import_jobs", "import_jobs_meta", "pull", "unpause"),
     *("last_runs", "repair_module", "run_module"),
 )
@@ -35,8 +35,8 @@ CLASSES = ("JobOrchestrator", "MetadataManager", "MetadataMonitor")
 ERRORS = ("ConfigError", "InvalidMetadata", "LakeflowJobMetaError", "OperationFailed", "PolicyRefused")
 DATA = (
     *("Compilation", "DeployResult", "Diagnostic", "GeneratedFile", "Location", "PlanResult", "PolicyViolation"),
-    *("CheckResult", "Import", "ModuleRun", "Project", "PullResult", "Severity", "TaskRun", "Unpaused"),
-    "ValidationResult",
+    *("Blame", "CheckResult", "Import", "ModuleRun", "Project", "PullResult", "Rollback", "Severity", "TaskRun"),
+    *("Unpaused", "ValidationResult"),
 )
 
 CALLER = """\
