@@ -71,8 +71,8 @@ def show_run(
     try:
         run = start()
         # At once: whatever happens from now on, the run goes on.
-        repaired = ", and its failed tasks run again" if run.repair_id else ""
-        echo(f"{one_line(module.module)}: run {run.run_id} was started{repaired}: {run.url}", err=True)
+        begun = f"the failed tasks of run {run.run_id} run again" if run.repair_id else f"run {run.run_id} was started"
+        echo(f"{one_line(module.module)}: {begun}: {run.url}", err=True)
         if wait:
             run = _followed(module, workspace, run)
     except KeyboardInterrupt:
