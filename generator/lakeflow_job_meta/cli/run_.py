@@ -67,7 +67,7 @@ def show_run(
     module: TrackedModule, workspace: Workspace, start: Callable[[], ModuleRun], form: str, *, wait: bool
 ) -> int:
     """Starts a run and shows it, and its tasks until its end where that is waited for; returns the exit code."""
-    run: ModuleRun | None = None
+    page, run = page_of_job(module, workspace), None  # connected by now, whenever Ctrl-C comes
     try:
         run = start()
         # At once: whatever happens from now on, the run goes on.
@@ -77,7 +77,7 @@ def show_run(
             run = _followed(module, workspace, run)
     except KeyboardInterrupt:
         if run is None:
-            echo(f"A run may have been started; see {page_of_job(module, workspace)}", err=True)
+            echo(f"A run may have been started; see {page}", err=True)
         else:
             echo(f"The run {run.run_id} of {one_line(module.module)} goes on: {run.url}", err=True)
         raise
