@@ -67,17 +67,17 @@ def show_run(
     module: TrackedModule, workspace: Workspace, start: Callable[[], ModuleRun], form: str, *, wait: bool
 ) -> int:
     """Starts a run and shows it, and its tasks until its end where that is waited for; returns the exit code."""
-    run: ModuleRun | None = None
+    page, run = page_of_job(module, workspace), None  # connected by now, whenever Ctrl-C comes
     try:
         run = start()
         # At once: whatever happens from now on, the run goes on.
-        repaired = ", and its failed tasks run again" if run.repair_id else ""
-        echo(f"{one_line(module.module)}: run {run.run_id} was started{repaired}: {run.url}", err=True)
+        begun = f"the failed tasks of run {run.run_id} run again" if run.repair_id else f"run {run.run_id} was started"
+        echo(f"{one_line(module.module)}: {begun}: {run.url}", err=True)
         if wait:
             run = _followed(module, workspace, run)
     except KeyboardInterrupt:
         if run is None:
-            echo(f"A run may have been started; see {page_of_job(module, workspace)}", err=True)
+            echo(f"A run may have been started; see {page}", err=True)
         else:
             echo(f"The run {run.run_id} of {one_line(module.module)} goes on: {run.url}", err=True)
         raise

@@ -309,7 +309,7 @@ class TestRepair:
 
         (run,) = deployed.workspace.jobs.runs
         assert (result.exit_code, result.stdout) == (0, "sales: SUCCESS after 1:05.\n")
-        assert result.stderr.startswith(f"sales: run {run.run_id} was started, and its failed tasks run again: http")
+        assert result.stderr.startswith(f"sales: the failed tasks of run {run.run_id} run again: http")
         assert result.stderr.splitlines()[1:] == ["  a: RUNNING", "  a: SUCCESS"]
         assert len(course.repairs) == 1
 
