@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from lakeflow_job_meta.api.moving import pull as pull
     from lakeflow_job_meta.api.moving import unpause as unpause
     from lakeflow_job_meta.api.orchestrator import JobOrchestrator as JobOrchestrator
+    from lakeflow_job_meta.api.running import last_runs as last_runs
+    from lakeflow_job_meta.api.running import repair_module as repair_module
+    from lakeflow_job_meta.api.running import run_module as run_module
     from lakeflow_job_meta.compiler.result import Compilation as Compilation
     from lakeflow_job_meta.config.model import Project as Project
     from lakeflow_job_meta.deployment.pipeline import DeployResult as DeployResult
@@ -44,6 +47,8 @@ if TYPE_CHECKING:
     from lakeflow_job_meta.importing.model import Import as Import
     from lakeflow_job_meta.layout.generated_file import GeneratedFile as GeneratedFile
     from lakeflow_job_meta.services.blame import Blame as Blame
+    from lakeflow_job_meta.services.run_states import ModuleRun as ModuleRun
+    from lakeflow_job_meta.services.run_states import TaskRun as TaskRun
     from lakeflow_job_meta.services.table_rollback import Rollback as Rollback
     from lakeflow_job_meta.state.quality import CheckResult as CheckResult
 
@@ -64,6 +69,7 @@ _MODULES = {
     "api.moving": ("PullResult", "import_bundle", "import_jobs", "import_jobs_meta", "pull", "unpause"),
     "api.monitor": ("MetadataMonitor",),
     "api.orchestrator": ("JobOrchestrator",),
+    "api.running": ("last_runs", "repair_module", "run_module"),
     "compiler.result": ("Compilation",),
     "config.model": ("Project",),
     "deployment.pipeline": ("DeployResult",),
@@ -72,6 +78,7 @@ _MODULES = {
     "importing.model": ("Import",),
     "layout.generated_file": ("GeneratedFile",),
     "services.blame": ("Blame",),
+    "services.run_states": ("ModuleRun", "TaskRun"),
     "services.table_rollback": ("Rollback",),
     "state.quality": ("CheckResult",),
     "errors": (

@@ -160,6 +160,7 @@ def deploy(
     project: Project,
     target: str | None = None,
     *,
+    modules: Sequence[str] = (),
     max_deletes: int | None = None,
     allow_empty: bool = False,
     overwrite_drift: bool = False,
@@ -174,6 +175,7 @@ def deploy(
     Args:
         project: The project.
         target: The bundle's target; by default the bundle's own.
+        modules: The modules whose jobs are deployed, while all others stay as they are; by default all.
         max_deletes: How many jobs may be deleted; by default as the project file says.
         allow_empty: Whether a source, or the whole bundle, may have become empty.
         overwrite_drift: Whether edits made by hand in the workspace may be overwritten; otherwise these jobs stay as
@@ -188,11 +190,12 @@ def deploy(
         InvalidMetadata: The metadata has errors, and `keep_going` was not given; nothing was deployed.
         PolicyRefused: The gate; nothing was changed in the workspace.
         OperationFailed: It failed before anything was deployed.
+        ConfigError: There is no module of a name.
     """
     check_number("max_deletes", max_deletes, 0)
     allowed = project.max_deletes if max_deletes is None else max_deletes
     allowance = Allowance(allowed, allow_empty, overwrite_drift, allow_duplicates)
-    options = DeployOptions(allowance, keep_going, dry_run=dry_run, audience=Audience.PYTHON)
+    options = DeployOptions(allowance, keep_going, dry_run=dry_run, audience=Audience.PYTHON, modules=tuple(modules))
     return run_deployment(project, target_of(project, target), options, backend=backend, workspace=workspace)
 
 
@@ -265,7 +268,7 @@ def run_deployment(
 ) -> DeployResult:
     """Deploys a project whose progress goes to the log; of `deploy` and `JobOrchestrator`."""
     connection = workspace_of(workspace)
-    return pipeline.deploy(
+    result = pipeline.deploy(
         project,
         target,
         select_backend(project, target, connection or Workspace(), backend, on_fallback=tell_fallback),
@@ -274,6 +277,9 @@ def run_deployment(
         compile_metadata=compile_metadata or (lambda project: compile(project, workspace=connection)),
         workspace=connection,
     )
+    for held_back in (each for each in result.held_back if each not in result.edited):
+        tell_progress(held_back.reason)
+    return result
 
 
 def tell_fallback(reason: str) -> None:
