@@ -84,7 +84,7 @@ class TestWhatIsTouched:
         deployed.deploy_well()
 
         assert deployed.changes == {"reset": 1}
-        assert deployed.calls == ["validate", "plan", "deploy", "summary"]
+        assert deployed.calls == ["plan", "deploy"]
         assert {key: row["job_id"] for key, row in deployed.record().items()} == ids(deployed)
 
     def test_bundles_that_upload_a_file_that_changed_are_touched(self, deployed):
@@ -120,7 +120,7 @@ class TestWhatIsTouched:
         result = deployed.ljm("monitor", "-t", "dev", "--once", "--deployer", "cli", "--parallel", "1")
 
         assert result.exit_code == 0, result.stderr
-        assert deployed.calls == ["validate", "plan", "deploy", "summary"]
+        assert deployed.calls == ["plan", "deploy"]
         assert deployed.changes == {"reset": 1}
 
     def test_a_live_plan_is_of_all_bundles(self, deployed):
@@ -299,7 +299,7 @@ class TestMoving:
         assert "'aa' does not exist" in result.stderr
 
     @pytest.mark.parametrize("moment", few(["after"], ["before"]))
-    @pytest.mark.parametrize("step", few(["bind"], ["summary", "plan", "validate", "deploy", "unbind"]))
+    @pytest.mark.parametrize("step", few(["bind"], ["summary", "plan", "deploy", "unbind"]))
     @pytest.mark.slow
     def test_a_move_that_is_killed_anywhere_is_finished_by_the_next(self, deployed, step, moment):
         before = ids(deployed)

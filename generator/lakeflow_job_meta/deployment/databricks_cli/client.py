@@ -47,7 +47,7 @@ LAST_SLOW_VERSION = (1, 13)
 LIMIT_SECONDS = 1800.0
 UNANSWERED_SECONDS = 40.0
 """How long one call may take where nobody answers: with the look before it, less than a minute."""
-_FIRST = ("bundle validate", "bundle plan")
+_FIRST = ("bundle validate", "bundle plan", "bundle summary")
 """The commands with which work begins."""
 _POLL_SECONDS = 0.05
 _GRACE_SECONDS = 8.0

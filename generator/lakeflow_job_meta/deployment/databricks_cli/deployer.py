@@ -157,6 +157,21 @@ def note_at(cli: DatabricksCli, path: str) -> DeploymentNote:
         return DeploymentNote()
 
 
+def note_confirmed(cli: DatabricksCli, state_folder: str, files: str) -> DeploymentNote | None:
+    """Returns the note of a deployment that brought these files, and all of them; None where there is no such one.
+
+    It counts as long as the state in the workspace is the one after it, with its jobs.
+    """
+    note = note_at(cli, posixpath.join(state_folder, NOTE_FILE))
+    if note.files != files or not note.is_whole:
+        return None
+    try:
+        state = parsed_state(cli.read_file(posixpath.join(state_folder, STATE_FILE)) or "")
+    except CliFailure:
+        return None
+    return note if note.is_confirmed_by(state) else None
+
+
 def plan_with_kept(cli: DatabricksCli, keeping: Keeping) -> tuple[KeptPlan, CliResult]:
     """Plans, and keeps in the plan what the workspace decides; returns what the CLI said, too.
 
@@ -199,7 +214,7 @@ class CliDeployer:
     _anticipated: tuple[ResourceChange, ...] = field(default=(), init=False)
     _is_carried_out: bool = field(default=False, init=False)
     _last_note: DeploymentNote | None = field(default=None, init=False)
-    _jobs: tuple[DeployedJob, ...] | None = field(default=None, init=False)
+    _jobs: tuple[DeployedJob, ...] | OperationFailed | None = field(default=None, init=False)
 
     def plan(self) -> BundlePlan:
         if self._planned_files is None and self.project.strict:
@@ -369,8 +384,10 @@ class CliDeployer:
             return False
         path = self._note_path(state_in(self.cli, self._target))
         # Of a bundle without jobs, nobody knows where its note is.
-        self._last_note = note_at(self.cli, path) if path else self._note_here()
-        return self._last_note.is_of(plan.lineage, plan.serial) and self._last_note.files == self._planned_files
+        noted = note_at(self.cli, path) if path else self._note_here()
+        if noted.lineage == plan.lineage:
+            self._last_note = noted
+        return noted.is_of(plan.lineage, plan.serial) and noted.files == self._planned_files
 
     def deploy(self, plan: BundlePlan) -> DeployReport:
         self.cli.on_line("Deploying")
@@ -438,8 +455,9 @@ class CliDeployer:
         state = state_in(self.cli, self._target)
         try:
             jobs = self.jobs() if state is not None else ()
-        except OperationFailed:
-            return  # whoever asks for the jobs reports it; without a note the next deployment does all of it again
+        except OperationFailed as error:
+            self._jobs = error  # for who asks for the jobs; without a note the next deployment does all of it again
+            return
         if state is None or self._planned_files is None:
             return
         is_whole = self._newest_plan().resources == self._whole_plan().resources
@@ -580,6 +598,8 @@ class CliDeployer:
         if self._jobs is None:
             result = self._bundle("summary", "-o", "json")
             self._jobs = tuple(job for job in jobs_in_summary(result.stdout) if job.key in keys)
+        if isinstance(self._jobs, OperationFailed):
+            raise self._jobs
         return self._jobs
 
     def _known_jobs(self, keys: Collection[str]) -> tuple[DeployedJob, ...] | None:

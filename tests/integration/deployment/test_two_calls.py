@@ -1,0 +1,232 @@
+"""What a deployment asks the databricks CLI: to plan and to deploy, and no more as long as these two leave no doubt.
+
+With a stand-in for the CLI, and again with the real one where it is on PATH.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from support.deployments import COMMANDS, SECONDS, KeptWorld, World, new_world
+from support.project_folder import BUNDLE, module
+from support.slow import few
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="process groups and file locks are those of POSIX")
+
+STATE = ".databricks/bundle/dev/resources.json"
+NOTE = "lakeflow_job_meta_deployed.json"
+
+
+@pytest.fixture(scope="module", params=COMMANDS)
+def kept(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeptWorld]:
+    with new_world(request.param, tmp_path_factory.mktemp("deployed")) as world:
+        for name in ("one", "two"):
+            world.module(name)
+        world.project.write("notes.txt", "first")
+        world.deploy_well()
+        yield KeptWorld(world)
+
+
+@pytest.fixture
+def deployed(kept: KeptWorld) -> World:
+    """The jobs `one` and `two`, deployed, and nothing counted yet."""
+    return kept.restored()
+
+
+def checked_out_anew(world: World) -> None:
+    """Makes the project what a fresh checkout of it is: without what `ljm` and the CLI have left beside it."""
+    for name in (".lakeflow-job-meta", ".databricks"):
+        shutil.rmtree(world.project.path / name)
+
+
+def addresses(world: World) -> dict[str, str]:
+    """Returns the address of each job's page by name, as `bundle summary` has them."""
+    number = world.workspace.identity.workspace_id
+    names = world.workspace.jobs.names()
+    return {name: f"{world.workspace.url}/jobs/{world.job_id(name)}?w={number}" for name in names}
+
+
+def note_path(world: World) -> str:
+    (path,) = (path for path in world.workspace.tree.paths() if path.endswith(f"/{NOTE}"))
+    return path
+
+
+def uploaded(world: World) -> bytes:
+    """Returns what the workspace has of `notes.txt`."""
+    (path,) = (path for path in world.workspace.tree.paths() if path.endswith("/files/notes.txt"))
+    return world.workspace.tree.read(path)
+
+
+class TestOneChangedModule:
+    def test_it_is_planned_and_deployed_and_nothing_else_is_asked(self, deployed):
+        deployed.module("two", notebook="/Workspace/new")
+
+        result = deployed.deploy_well()
+
+        assert deployed.calls == ["plan", "deploy"]
+        assert deployed.changes == {"reset": 1}
+        assert {key: (row["job_id"], row["url"]) for key, row in deployed.record().items()} == {
+            name: (deployed.job_id(name), url) for name, url in addresses(deployed).items()
+        }
+        assert all(url in result.stdout for url in addresses(deployed).values())
+
+    def test_a_new_job_gets_its_id_from_the_state_and_its_address_like_the_others(self, deployed):
+        deployed.module("three")
+
+        deployed.deploy_well()
+
+        assert "summary" not in deployed.calls
+        assert {key: row["url"] for key, row in deployed.record().items()} == addresses(deployed)
+        assert deployed.record()["three"]["job_id"] == deployed.job_id("three")
+
+    def test_a_removed_job_is_not_listed_any_more(self, deployed):
+        deployed.remove("two")
+
+        deployed.deploy_well("--max-deletes", "1")
+
+        assert deployed.calls == ["plan", "deploy"]
+        assert set(deployed.record()) == {"one"} == set(deployed.workspace.jobs.names())
+
+    @pytest.mark.parametrize("what", few(["serial", "job"], ["lineage", "version", "id", "text", "journal"]))
+    def test_where_the_state_is_not_what_it_should_be_the_cli_is_asked(self, deployed, what):
+        tampering = {
+            "lineage": 'root["lineage"] = "of another"',
+            "serial": 'root["serial"] += 1',
+            "version": 'root["state_version"] = 99',
+            "job": 'del root["state"]["resources.jobs.three"]',
+            "id": 'root["state"]["resources.jobs.one"]["__id__"] = "77"',
+            "text": "root = []",
+            "journal": 'path.with_name("resources.json.wal").write_text("{}")',
+        }
+        program = (
+            f'import json, pathlib; path = pathlib.Path("{STATE}"); root = json.loads(path.read_text()); '
+            f"{tampering[what]}; path.write_text(json.dumps(root))"
+        )
+        deployed.module("three")
+        # What the CLI itself says then comes from the state as it was.
+        deployed.disturb(
+            f'[ "$2" = summary ] && {{ mv sound.json {STATE}; rm -f {STATE}.wal; }}\n'
+            f'if [ "$2" = deploy ]; then DATABRICKS_BUNDLE_ROOT="$ROOT" "$CLI" "$@"; code=$?; cp {STATE} sound.json\n'
+            f"  python3 -c {shlex.quote(program)}; exit $code; fi"
+        )
+
+        deployed.deploy_well()
+
+        assert deployed.calls == ["plan", "deploy", "summary"]
+        assert {key: row["url"] for key, row in deployed.record().items()} == addresses(deployed)
+
+
+class TestNothingChanged:
+    def test_a_fresh_checkout_plans_and_does_nothing_else(self, deployed):
+        first = deployed.deploy_well().stdout
+        checked_out_anew(deployed)
+        deployed.disturb("")
+        deployed.forget()
+
+        result = deployed.deploy_well()
+
+        assert deployed.calls == ["plan"]
+        assert "Nothing to deploy" in result.stderr
+        assert result.stdout == first
+        assert [call.path for call in deployed.workspace.calls() if call.method != "GET"] == []
+
+    def test_a_fresh_checkout_with_another_file_uploads_it(self, deployed):
+        checked_out_anew(deployed)
+        deployed.project.write("notes.txt", "second")
+
+        deployed.deploy_well()
+
+        assert (deployed.calls, uploaded(deployed)) == (["plan", "deploy"], b"second")
+
+    def test_files_that_another_checkout_has_brought_count_although_no_job_differs(self, deployed, tmp_path):
+        elsewhere = tmp_path / "elsewhere"
+        shutil.copytree(deployed.project.path, elsewhere)
+        deployed.project.write("notes.txt", "second")
+        deployed.deploy_well()
+        shutil.rmtree(deployed.project.path)
+        shutil.move(elsewhere, deployed.project.path)
+        deployed.disturb("")
+
+        deployed.deploy_well()
+
+        assert deployed.calls == ["plan", "deploy"]
+
+    def test_a_deployment_by_the_plain_cli_in_between_is_noticed(self, deployed):
+        generated = deployed.project.read("resources/jobs/one.yml")
+        for text, notes in ((f"{generated}      max_concurrent_runs: 3\n", "of nobody"), (generated, "of nobody")):
+            deployed.project.write("resources/jobs/one.yml", text)
+            deployed.project.write("notes.txt", notes)
+            deployed.databricks("bundle", "deploy", "-t", "dev")
+        deployed.project.write("notes.txt", "first")
+
+        deployed.deploy_well()
+
+        assert uploaded(deployed) == b"first"
+
+    @pytest.mark.parametrize(
+        "text", few(["{}", '{"files": 1, "jobs": [1]}'], ["", "{", "[]", "null", "\0", '{"jobs": null}'])
+    )
+    def test_a_damaged_note_counts_as_none(self, deployed, text):
+        deployed.workspace.tree.write(note_path(deployed), text.encode())
+
+        result = deployed.deploy_well()
+
+        assert deployed.calls == ["plan", "deploy"]
+        assert "Nothing to deploy" not in result.stderr
+        assert json.loads(deployed.workspace.tree.read(note_path(deployed)))["jobs"]
+        assert deployed.changes == {}
+
+
+@pytest.mark.slow
+def test_files_that_come_back_after_a_deployment_that_was_killed_are_uploaded_again(deployed, tmp_path):
+    reached = tmp_path / "reached"
+    deployed.project.write("notes.txt", "half")
+    deployed.disturb(
+        f'[ "$2" = deploy ] && {{ DATABRICKS_BUNDLE_ROOT="$ROOT" "$CLI" "$@"; touch "{reached}"; exec sleep 600; }}'
+    )
+    process = deployed.start("deploy", "-t", "dev")
+    end = time.monotonic() + SECONDS
+    while not reached.exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=SECONDS)
+    checked_out_anew(deployed)
+    deployed.project.write("notes.txt", "first")
+    deployed.disturb("")
+
+    deployed.deploy_well()
+
+    assert uploaded(deployed) == b"first"
+
+
+def test_what_is_not_about_the_bundle_is_asked_where_no_job_has_to_be_read(deployed, tmp_path):
+    seen = tmp_path / "seen"
+    deployed.disturb(f'[ "$1" = bundle ] || [ -z "$ROOT" ] || (cd "$ROOT" && echo "$1 $2 $(echo *)") >> "{seen}"')
+    deployed.module("three")
+
+    deployed.deploy_well()
+
+    lines = [line for line in seen.read_text().splitlines() if not line.startswith("version")]
+    assert {line.split()[0] for line in lines} == {"jobs", "workspace"}
+    assert {line.split(maxsplit=2)[2] for line in lines} == {"databricks.yml"}
+
+
+def test_a_workspace_that_only_the_target_names_is_the_one_that_is_asked(tmp_path):
+    with new_world("stand-in", tmp_path) as world:
+        host = f"targets: {{dev: {{default: true, workspace: {{host: {world.workspace.url}}}}}}}\n"
+        world.project.write("databricks.yml", BUNDLE[: BUNDLE.index("targets:")] + host)
+        world.project.write("metadata/one.yml", module("one"))
+
+        done = world.deploy(DATABRICKS_HOST="http://127.0.0.1:9")
+
+        assert done.exit_code == 0, done.stderr
+        assert world.workspace.jobs.names() == ["one"]
