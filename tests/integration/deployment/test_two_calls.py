@@ -14,9 +14,13 @@ import time
 from collections.abc import Iterator
 
 import pytest
+import yaml
 
+from lakeflow_job_meta.config.bundle import read_bundle_declarations
+from lakeflow_job_meta.config.load import load_project
+from lakeflow_job_meta.deployment.select_backend import login_bundle
 from support.deployments import COMMANDS, SECONDS, KeptWorld, World, new_world
-from support.project_folder import BUNDLE, module
+from support.project_folder import BUNDLE, ProjectFolder, module
 from support.slow import few
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="process groups and file locks are those of POSIX")
@@ -220,8 +224,48 @@ def test_what_is_not_about_the_bundle_is_asked_where_no_job_has_to_be_read(deplo
     assert {line.split(maxsplit=2)[2] for line in lines} == {"databricks.yml"}
 
 
-def test_a_workspace_that_only_the_target_names_is_the_one_that_is_asked(tmp_path):
-    with new_world("stand-in", tmp_path) as world:
+class TestTheBundleThatLeadsToTheSameWorkspace:
+    def login(self, project: ProjectFolder, target: str | None, **files: str) -> object:
+        """Returns what it says of its targets or its workspace; None where there is no such bundle."""
+        for name, text in files.items():
+            project.write(f"{name}.yml", text)
+        text = login_bundle(read_bundle_declarations(load_project(project.path)), target)
+        return text and {key: value for key, value in yaml.safe_load(text).items() if key != "bundle"}
+
+    def test_it_has_what_the_target_and_all_targets_say_of_the_login_and_no_path(self, project):
+        said = self.login(
+            project,
+            "dev",
+            databricks="bundle: {name: test}\ninclude: [more.yml]\nworkspace: {profile: all, root_path: /x}\n",
+            more="targets: {dev: {workspace: {host: https://a.b, state_path: /y, azure_use_msi: true}}, prod: {}}\n",
+        )
+
+        assert said == {
+            "targets": {"dev": {"workspace": {"profile": "all", "host": "https://a.b", "azure_use_msi": True}}}
+        }
+
+    def test_without_a_name_it_has_the_default_target(self, project):
+        text = "bundle: {name: test}\ntargets: {dev: {}, prod: {default: true, workspace: {profile: p}}}\n"
+
+        assert self.login(project, None, databricks=text) == {"targets": {"prod": {"workspace": {"profile": "p"}}}}
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            "targets: {prod: {}}",
+            "targets: {dev: {workspace: {host: '${var.host}'}}}",
+            "targets: {dev: {workspace: [a]}}",
+            "targets: {dev: {}}\ninclude: [broken.yml]",
+        ],
+        ids=["another-target", "a-reference", "no-map", "a-file-that-cannot-be-read"],
+    )
+    def test_where_something_is_not_plain_there_is_none(self, project, said):
+        assert self.login(project, "dev", broken="{", databricks=f"bundle: {{name: test}}\n{said}\n") is None
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_workspace_that_only_the_target_names_is_the_one_that_is_asked(tmp_path, command):
+    with new_world(command, tmp_path) as world:
         host = f"targets: {{dev: {{default: true, workspace: {{host: {world.workspace.url}}}}}}}\n"
         world.project.write("databricks.yml", BUNDLE[: BUNDLE.index("targets:")] + host)
         world.project.write("metadata/one.yml", module("one"))
