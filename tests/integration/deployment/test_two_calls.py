@@ -189,6 +189,20 @@ class TestNothingChanged:
         assert deployed.changes == {}
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_bundle_that_has_no_job_for_the_target_is_not_deployed_again(tmp_path, command):
+    with new_world(command, tmp_path) as world:
+        world.project.write(
+            "metadata/one.yml", module("one").replace("    sources:", "    targets: [prod]\n    sources:")
+        )
+        world.deploy_well()
+        world.disturb("")
+
+        again = world.deploy_well()
+
+        assert (world.calls, "Nothing to deploy" in again.stderr) == (["plan"], True)
+
+
 @pytest.mark.slow
 def test_files_that_come_back_after_a_deployment_that_was_killed_are_uploaded_again(deployed, tmp_path):
     reached = tmp_path / "reached"

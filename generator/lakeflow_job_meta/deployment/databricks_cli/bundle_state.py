@@ -97,8 +97,8 @@ class DeploymentNote:
         return asdict(self)
 
     def is_of(self, lineage: str | None, serial: int | None) -> bool:
-        """Says whether a state is the one that the note is about."""
-        return (self.lineage, self.serial) == (lineage, serial)
+        """Says whether a state is the one that the note is about; a bundle that has no state has neither of the two."""
+        return (self.lineage, self.serial) == (lineage or "", -1 if serial is None else serial)
 
     def is_confirmed_by(self, state: BundleState | None) -> bool:
         """Says whether a state is the one that the note is about, and has its jobs."""

@@ -410,7 +410,7 @@ class CliDeployer:
         notices += self._forget_renames()
         forgotten = forgotten_jobs(result.stderr)
         if not forgotten:
-            notices += self._note_deployment()
+            notices += self._note_deployment(plan)
         problems = (
             f"{name}: error: the job could not be deleted for want of permission, and the bundle has forgotten it; "
             "delete it by hand [databricks]"
@@ -450,18 +450,21 @@ class CliDeployer:
             self.cli.write_file(path, json.dumps(unknown).encode("ascii"), makes_folder=False)
         write_record(self.folder / _DEPLOYED, unknown)
 
-    def _note_deployment(self) -> Iterator[str]:
+    def _note_deployment(self, plan: BundlePlan) -> Iterator[str]:
         """Notes what was deployed, in the workspace and here; yields why it could not be noted there."""
-        state = state_in(self.cli, self._target)
         try:
-            jobs = self.jobs() if state is not None else ()
+            jobs = self.jobs()
         except OperationFailed as error:
             self._jobs = error  # for who asks for the jobs; without a note the next deployment does all of it again
             return
-        if state is None or self._planned_files is None:
-            return
-        is_whole = self._newest_plan().resources == self._whole_plan().resources
-        note = DeploymentNote(self._planned_files, is_whole, state.lineage, state.serial, jobs).as_record()
+        state, is_whole = state_in(self.cli, self._target), plan.resources == self._whole_plan().resources
+        # Where the new state is not known, the note is of the one before: if that is not right, it counts for nothing.
+        of = (
+            (state.lineage, state.serial)
+            if state is not None
+            else (plan.lineage or "", -1 if plan.serial is None else plan.serial)
+        )
+        note = DeploymentNote(self._planned_files or "", is_whole, *of, jobs).as_record()
         path = self._note_path(state)
         try:
             if path:
@@ -604,10 +607,11 @@ class CliDeployer:
 
     def _known_jobs(self, keys: Collection[str]) -> tuple[DeployedJob, ...] | None:
         """Returns the jobs as plan and state have them; None where these are not of one moment, or leave a doubt."""
-        state = state_in(self.cli, self._target) if self._planned_files is not None else None
-        if state is None:
+        if self._planned_files is None:
             return None
-        plan = parse_plan(self._planned.text)
+        plan, state = parse_plan(self._planned.text), state_in(self.cli, self._target)
+        if state is None or not plan.resources:
+            return None if plan.resources else ()
         before = (plan.lineage, plan.serial or 0)
         after = (plan.lineage or state.lineage, (plan.serial or 0) + 1)
         if (state.lineage, state.serial) not in ((before, after) if self._is_carried_out else (before,)):
