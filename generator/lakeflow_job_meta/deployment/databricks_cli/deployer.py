@@ -12,31 +12,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import posixpath
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from lakeflow_job_meta._internal.fs import MAX_BYTES_OF_ANY, files_below, pieces_of, read_file
+from lakeflow_job_meta._internal.fs import files_below, pieces_of
 from lakeflow_job_meta._internal.secrets import without_login
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import DeployReport, JobsRejected, StalePlan, TakeoverPlan
-from lakeflow_job_meta.deployment.databricks_cli.bundle_state import (
-    NOTE_FILE,
-    STATE_FILE,
-    BundleState,
-    DeploymentNote,
-    PlannedJobs,
-    pages_like,
-    parsed_note,
-    parsed_note_text,
-    parsed_state,
-)
+from lakeflow_job_meta.deployment.databricks_cli.bundle_state import DeploymentNote, PlannedJobs, pages_like
 from lakeflow_job_meta.deployment.databricks_cli.client import CliFailure, CliResult, DatabricksCli, explain
 from lakeflow_job_meta.deployment.databricks_cli.keep import KeptPlan, keep_in_plan, parsed_record, path_beside_state
+from lakeflow_job_meta.deployment.databricks_cli.last_deployment import LastDeployment
 from lakeflow_job_meta.deployment.databricks_cli.output import (
     CliDiagnostic,
     Trouble,
@@ -85,10 +74,9 @@ from lakeflow_job_meta.planning.model import (
     parse_plan,
 )
 from lakeflow_job_meta.planning.setting_paths import leads_into, steps_of
-from lakeflow_job_meta.state.folder import read_record, write_private, write_record
+from lakeflow_job_meta.state.folder import write_private
 from lakeflow_job_meta.state.tracking import DeployedJob
 
-_DEPLOYED = "deployed.json"
 _PLAN = "plan.json"
 _RENAMES = "lakeflow_job_meta_renames.json"
 _VALIDATE_SECONDS = 600
@@ -134,44 +122,6 @@ def jobs_in_summary(text: str) -> list[DeployedJob]:
         ) from None
 
 
-def state_in(cli: DatabricksCli, target: str | None) -> BundleState | None:
-    """Returns the state of a bundle as the CLI has it on this machine; None where there is none that can be used.
-
-    Where it is: bundle/bundle.go of the CLI (`GetLocalStateDir`). As long as there is a journal beside it, it is not of
-    the last deployment.
-    """
-    root = Path(os.environ.get("DATABRICKS_BUNDLE_TMP") or cli.folder / ".databricks" / "bundle")
-    path = root / (target or "") / STATE_FILE
-    try:
-        has_journal = path.with_name(f"{STATE_FILE}.wal").exists()
-        return None if target is None or has_journal else parsed_state(read_file(path, MAX_BYTES_OF_ANY).decode())
-    except (OSError, ValueError):
-        return None
-
-
-def note_at(cli: DatabricksCli, path: str) -> DeploymentNote:
-    """Reads a note in the workspace; one that cannot be read says nothing, so that everything is deployed again."""
-    try:
-        return parsed_note_text(cli.read_file(path))
-    except CliFailure:
-        return DeploymentNote()
-
-
-def note_confirmed(cli: DatabricksCli, state_folder: str, files: str) -> DeploymentNote | None:
-    """Returns the note of a deployment that brought these files, and all of them; None where there is no such one.
-
-    It counts as long as the state in the workspace is the one after it, with its jobs.
-    """
-    note = note_at(cli, posixpath.join(state_folder, NOTE_FILE))
-    if note.files != files or not note.is_whole:
-        return None
-    try:
-        state = parsed_state(cli.read_file(posixpath.join(state_folder, STATE_FILE)) or "")
-    except CliFailure:
-        return None
-    return note if note.is_confirmed_by(state) else None
-
-
 def plan_with_kept(cli: DatabricksCli, keeping: Keeping) -> tuple[KeptPlan, CliResult]:
     """Plans, and keeps in the plan what the workspace decides; returns what the CLI said, too.
 
@@ -213,7 +163,7 @@ class CliDeployer:
     _found: FoundTakeovers = field(default_factory=FoundTakeovers, init=False)
     _anticipated: tuple[ResourceChange, ...] = field(default=(), init=False)
     _is_carried_out: bool = field(default=False, init=False)
-    _last_note: DeploymentNote | None = field(default=None, init=False)
+    _note: DeploymentNote | None = field(default=None, init=False)
     _jobs: tuple[DeployedJob, ...] | OperationFailed | None = field(default=None, init=False)
 
     def plan(self) -> BundlePlan:
@@ -236,7 +186,7 @@ class CliDeployer:
 
     def _fresh_plan(self) -> BundlePlan:
         self.cli.on_line("Planning")
-        self._is_carried_out, self._last_note, self._jobs = False, None, None
+        self._is_carried_out, self._note, self._jobs = False, None, None
         try:
             self._planned, result = plan_with_kept(self.cli, self.keeping)
         except CliFailure as failure:
@@ -382,11 +332,9 @@ class CliDeployer:
     def is_deployed(self, plan: BundlePlan) -> bool:
         if self._pending() or not plan.changes_nothing():
             return False
-        path = self._note_path(state_in(self.cli, self._target))
-        # Of a bundle without jobs, nobody knows where its note is.
-        noted = note_at(self.cli, path) if path else self._note_here()
+        noted = self._last.note(entries_of(self._planned.text))
         if noted.lineage == plan.lineage:
-            self._last_note = noted
+            self._note = noted
         return noted.is_of(plan.lineage, plan.serial) and noted.files == self._planned_files
 
     def deploy(self, plan: BundlePlan) -> DeployReport:
@@ -400,7 +348,7 @@ class CliDeployer:
             if not self._planned.is_recorded and plan.written_jobs():
                 record = json.dumps(self._planned.record)
                 self.cli.write_file(self._planned.record_path, record.encode("ascii"))
-            self._forget_files(plan)
+            self._last.begin(self._any_note(plan), plan.lineage, entries_of(self._planned.text))
             result = self._carried_out(notices)
         except CliFailure as failure:
             if failure.trouble is Trouble.STALE_PLAN:
@@ -420,58 +368,30 @@ class CliDeployer:
         return DeployReport(tuple(problems), frozenset(key for key in undone if key is not None), tuple(notices))
 
     @property
-    def _target(self) -> str | None:
-        return self.cli.target or self.compilation.bundle.default_target
+    def _last(self) -> LastDeployment:
+        return LastDeployment(self.cli, self.cli.target or self.compilation.bundle.default_target, self.folder)
 
-    def _note_path(self, state: BundleState | None) -> str:
-        beside = path_beside_state(entries_of(self._planned.text), NOTE_FILE)
-        return beside or (posixpath.join(state.folder, NOTE_FILE) if state is not None and state.folder else "")
-
-    def _note_here(self) -> DeploymentNote:
-        return parsed_note(read_record(self.folder / _DEPLOYED))
-
-    def _note_of_last(self, plan: BundlePlan) -> DeploymentNote:
-        """Returns the note of a deployment of this bundle: the one that is here will do, if there is one."""
-        if self._last_note is None and plan.lineage is None:
-            self._last_note = DeploymentNote()
-        elif self._last_note is None:
-            here, path = self._note_here(), self._note_path(state_in(self.cli, self._target))
-            self._last_note = here if here.lineage == plan.lineage or not path else note_at(self.cli, path)
-        return self._last_note
-
-    def _forget_files(self, plan: BundlePlan) -> None:
-        """Notes that nobody knows which files are deployed: they are uploaded before the state says so.
-
-        Else files half of which are new would count as those of before, once these come back.
-        """
-        unknown = replace(self._note_of_last(plan), files="", is_whole=False).as_record()
-        path = self._note_path(state_in(self.cli, self._target))
-        if plan.lineage is not None and path:
-            self.cli.write_file(path, json.dumps(unknown).encode("ascii"), makes_folder=False)
-        write_record(self.folder / _DEPLOYED, unknown)
+    def _any_note(self, plan: BundlePlan) -> DeploymentNote:
+        if self._note is None:
+            self._note = self._last.any_note(plan.lineage, entries_of(self._planned.text))
+        return self._note
 
     def _note_deployment(self, plan: BundlePlan) -> Iterator[str]:
-        """Notes what was deployed, in the workspace and here; yields why it could not be noted there."""
+        """Notes what was deployed; yields why it could not be noted."""
         try:
             jobs = self.jobs()
         except OperationFailed as error:
             self._jobs = error  # for who asks for the jobs; without a note the next deployment does all of it again
             return
-        state, is_whole = state_in(self.cli, self._target), plan.resources == self._whole_plan().resources
-        # Where the new state is not known, the note is of the one before: if that is not right, it counts for nothing.
-        of = (
-            (state.lineage, state.serial)
-            if state is not None
-            else (plan.lineage or "", -1 if plan.serial is None else plan.serial)
-        )
-        note = DeploymentNote(self._planned_files or "", is_whole, *of, jobs).as_record()
-        path = self._note_path(state)
+        # Where the new state is not known, the note is of the one before: if that is wrong, it counts for nothing.
+        state, serial = self._last.state(), -1 if plan.serial is None else plan.serial
+        of = (state.lineage, state.serial) if state is not None else (plan.lineage or "", serial)
+        is_whole = plan.resources == self._whole_plan().resources
+        note = DeploymentNote(self._planned_files or "", is_whole, *of, jobs)
         try:
-            if path:
-                self.cli.write_file(path, json.dumps(note).encode("ascii"), makes_folder=False)
+            self._last.end(note, entries_of(self._planned.text))
         except CliFailure as failure:
-            yield f"{path} could not be written, so the next deployment uploads all files again: {explain(failure)}"
-        write_record(self.folder / _DEPLOYED, note)
+            yield f"What is deployed could not be noted, so the next deployment does all again: {explain(failure)}"
 
     def _carried_out(self, notices: list[str]) -> CliResult:
         """Has the CLI carry out the plan; takes over, once, a lock that a deployment from here has left behind."""
@@ -609,14 +529,14 @@ class CliDeployer:
         """Returns the jobs as plan and state have them; None where these are not of one moment, or leave a doubt."""
         if self._planned_files is None:
             return None
-        plan, state = parse_plan(self._planned.text), state_in(self.cli, self._target)
+        plan, state = parse_plan(self._planned.text), self._last.state()
         if state is None or not plan.resources:
             return None if plan.resources else ()
         before = (plan.lineage, plan.serial or 0)
         after = (plan.lineage or state.lineage, (plan.serial or 0) + 1)
         if (state.lineage, state.serial) not in ((before, after) if self._is_carried_out else (before,)):
             return None
-        pages = pages_like(self._note_of_last(plan).jobs, state, self.cli.address)
+        pages = pages_like(self._any_note(plan).jobs, state, self.cli.address)
         if pages is None:
             return None
         created = parse_plan(self._narrowed_plan()).jobs(Action.CREATE) if self._is_carried_out else ()

@@ -17,7 +17,8 @@ from lakeflow_job_meta._internal.parallel import run_in_threads
 from lakeflow_job_meta._internal.text import count, listing
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.deployment.backend import DeployContext, DeployReport, JobsRejected, StalePlan, TakeoverPlan
-from lakeflow_job_meta.deployment.databricks_cli.deployer import CliDeployer, note_confirmed
+from lakeflow_job_meta.deployment.databricks_cli.deployer import CliDeployer
+from lakeflow_job_meta.deployment.databricks_cli.last_deployment import confirmed_note
 from lakeflow_job_meta.deployment.many_bundles import records
 from lakeflow_job_meta.deployment.many_bundles.recall import state_folders
 from lakeflow_job_meta.deployment.many_bundles.records import BundleFingerprints, BundleRecord
@@ -277,7 +278,7 @@ class _Bundle:
         return records.has_bundle_record(self._folder)
 
     def recall(self, state_folder: str) -> None:
-        note = note_confirmed(self.deployer.cli, state_folder, self._fingerprint)
+        note = confirmed_note(self.deployer.cli, state_folder, self._fingerprint)
         if note is not None:
             self.record = BundleRecord(note.files, note.jobs)
             records.write_bundle_record(self._folder, self.record)
