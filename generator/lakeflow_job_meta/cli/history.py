@@ -27,7 +27,7 @@ def command(
       ljm history -t prod
       ljm history -t prod --limit 100 --format json
     """
-    entries = open_history(folder, target, control_table, warehouse_id)[0].newest(limit)
+    entries = open_history(folder, target, control_table, warehouse_id).newest(limit)
     if form == "json":
         show_json([entry_as_object(entry) for entry in entries])
         return
@@ -42,6 +42,14 @@ def _line(entry: HistoryEntry) -> str:
         f"{len(entry.state.refused)} refused, {len(entry.state.broken)} in quarantine",
         f"{entry.duration_seconds:.1f} s",
         entry.metadata_version,
+        f"by {entry.changed_by}" if entry.changed_by else "",
+        _short(entry.git_commit),
         entry.state.failure.split("\n")[0],
     ]
     return "  ".join(part for part in parts if part)
+
+
+def _short(commit: str) -> str:
+    """Returns a commit as git shortens it, and whether files differ from it."""
+    digits, dash, rest = commit.partition("-")
+    return f"{digits[:10]}{dash}{rest}"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from lakeflow_job_meta._internal.text import listing
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import JobPart
-from lakeflow_job_meta.config.model import HandEdits, Project
+from lakeflow_job_meta.config.model import PAUSES, HandEdits, Project
 from lakeflow_job_meta.deployment.backend import (
     DeployBackend,
     DeployContext,
@@ -24,11 +24,13 @@ from lakeflow_job_meta.deployment.backend import (
     Reporter,
     StalePlan,
 )
+from lakeflow_job_meta.deployment.chosen_modules import narrowed, of_others, refuse_what_cannot_be
 from lakeflow_job_meta.deployment.file_swap import put_back_after_a_crash, swapped_files
 from lakeflow_job_meta.deployment.policy import (
     doubled_jobs,
     edited_jobs,
     kept_files,
+    kept_for_an_empty_source,
     left_behind,
     policy_violations,
     protected_changes,
@@ -66,8 +68,10 @@ from lakeflow_job_meta.state.tracking import (
     TrackedJob,
     jobs_by_target,
     read_left_behind,
+    read_paused,
     record_jobs,
     write_left_behind,
+    write_paused,
 )
 from lakeflow_job_meta.workspace.client import Workspace
 
@@ -173,6 +177,8 @@ def deploy(
         put_back_after_a_crash(project, folder)
         prepared = prepare(project, options, reporter, compile_metadata, writes_files=backend.writes_files)
         context = DeployContext(project, target, folder, lock, tracking, options, reporter, workspace)
+        if options.modules:
+            refuse_what_cannot_be(prepared.compilation, _recorded_jobs(context), target)
         return apply(prepared, backend, context)
 
 
@@ -216,6 +222,8 @@ def prepare(
         PolicyRefused: A source went missing, and nothing is to be held back.
     """
     compilation = compile_metadata(project)
+    if options.modules:
+        compilation = narrowed(compilation, options, reporter)
     changes = plan_changes(project, compilation) if writes_files else None
     conflicts = changes.diagnostics if changes is not None else ()
     reporter.on_checked((*compilation.diagnostics, *conflicts), compilation.modules)
@@ -228,6 +236,8 @@ def prepare(
     if (warning := changes.layout.size_warning(len(compilation.jobs))) is not None:
         reporter.on_progress(warning)
     held_back = tuple(kept_files(changes))
+    if options.modules:
+        held_back = tuple(each for each in held_back if not compilation.jobs.names.keys().isdisjoint(each.jobs))
     if options.hold_back:
         return _with_deletions_held_back(project, compilation, changes, held_back, options)
     how = options.audience.allowing(allow_empty=True)
@@ -286,7 +296,8 @@ def _applied(prepared: PreparedDeployment, backend: DeployBackend, context: Depl
         kept = replace(compilation, kept_jobs=compilation.kept_jobs | keys)
         result = _deploy(backend.open(context, compilation), kept, context)
         result = replace(result, compilation=compilation, rejected=rejected)
-    waiting, held_back = prepared.waiting | result.waiting, (*prepared.violations, *result.held_back)
+    of_empty = kept_for_an_empty_source(result.plan, result.compilation) if changes is None else ()
+    waiting, held_back = prepared.waiting | result.waiting, (*prepared.violations, *result.held_back, *of_empty)
     result = replace(result, waiting=waiting, held_back=held_back)
     return result if context.options.dry_run else _recorded(result, context)
 
@@ -353,6 +364,8 @@ class _GatedPlan:
 def _gated_plan(deployer: Deployer, compilation: Compilation, context: DeployContext) -> _GatedPlan:
     options = context.options
     plan, found = _plan_with_takeovers(deployer, compilation, context)
+    if options.modules:
+        plan = deployer.leave_out(of_others(plan, compilation))
     for line in kept_lines(plan):
         context.reporter.on_progress(f"Kept as it is in the workspace: {line}.")
     if plan.first_paused:
@@ -395,6 +408,8 @@ def _plan_with_takeovers(
         return plan, FoundTakeovers()
     recorded, begun = _recorded_jobs(context), deployer.begun_renames
     found = find_takeovers(plan, project, compilation, context.target or "", recorded, folder, begun)
+    if context.options.modules:
+        found = replace(found, takeovers=tuple(each for each in found.takeovers if each.key))
     if not found:
         return plan, found
     planned = deployer.take_over(found)
@@ -427,6 +442,13 @@ def _doubled(result: DeployResult, context: DeployContext, known_ids: Collection
     return [*(DeployedJob(twin.key, twin.job_id, twin.name, "") for twin in twins), *still]
 
 
+def _paused(result: DeployResult, before: Collection[str]) -> set[str]:
+    """Returns the jobs that stay paused in the workspace; of one that was not looked at, what was known `before`."""
+    plan, unseen = result.plan, _unseen_jobs(result.plan)
+    kept = {each.job for each in plan.kept if (*each.setting.split("."),) in PAUSES and each.workspace == "PAUSED"}
+    return {*kept, *result.done.first_paused, *(key for key in before if key in unseen)}
+
+
 def _recorded(result: DeployResult, context: DeployContext) -> DeployResult:
     """Records the jobs; a record that cannot be written is a problem that the next deployment mends."""
     modules, version = result.compilation.jobs.names, result.compilation.metadata_version
@@ -453,6 +475,7 @@ def _recorded(result: DeployResult, context: DeployContext) -> DeployResult:
         )
         left += _doubled(result, context, {job.job_id for job in (*result.deployed, *left)})
         write_left_behind(context.folder, left)
+        write_paused(context.folder, _paused(result, read_paused(context.folder)))
         forget_takeovers(context.folder, result.undone)
     except LakeflowJobMetaError as error:
         problem = f"the jobs are deployed, but could not be recorded: {error} Run again. [record]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 
@@ -27,14 +28,16 @@ from support.slow import few
 pytest_plugins = ["support.workspace_fixtures", "fakes.databricks_cli.fixtures"]
 
 FUNCTIONS = (
-    *("compile", "deploy", "load_project", "plan", "quality", "validate"),
+    *("blame", "compile", "deploy", "load_project", "plan", "quality", "validate"),
     *("import_bundle", "import_jobs", "import_jobs_meta", "pull", "unpause"),
+    *("last_runs", "repair_module", "run_module"),
 )
 CLASSES = ("JobOrchestrator", "MetadataManager", "MetadataMonitor")
 ERRORS = ("ConfigError", "InvalidMetadata", "LakeflowJobMetaError", "OperationFailed", "PolicyRefused")
 DATA = (
     *("Compilation", "DeployResult", "Diagnostic", "GeneratedFile", "Location", "PlanResult", "PolicyViolation"),
-    *("CheckResult", "Import", "Project", "PullResult", "Severity", "Unpaused", "ValidationResult"),
+    *("Blame", "CheckResult", "Import", "ModuleRun", "Project", "PullResult", "Rollback", "Severity", "TaskRun"),
+    *("Unpaused", "ValidationResult"),
 )
 
 CALLER = """\
@@ -258,3 +261,23 @@ class TestDeploy:
 
         with pytest.raises(PolicyRefused, match="call `deploy` with allow_empty=True"):
             deploy(project, "dev")
+
+    def test_by_the_jobs_api_says_which_jobs_stay_since_a_source_became_empty(
+        self, project: ProjectFolder, environment: dict[str, str], workspace: FakeWorkspace, monkeypatch, caplog
+    ):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        project.write("job_meta.yml", "metadata: [{yaml: metadata}, {yaml: more}]\n")
+        project.write("metadata/sales.yml", module("sales"))
+        project.write("more/stock.yml", module("stock"))
+        loaded = load_project(project.path)
+        assert deploy(loaded, "dev", backend="jobs-api").held_back == ()
+        (project.path / "more" / "stock.yml").unlink()
+        caplog.set_level(logging.INFO)
+
+        result = deploy(loaded, "dev", max_deletes=1, backend="jobs-api")
+
+        reason = "'more' holds no module, so 1 job ('stock') stays. Delete by hand what is meant to go."
+        assert [each.reason for each in result.held_back] == [reason]
+        assert reason in caplog.text
+        assert workspace.jobs.names() == ["sales", "stock"]
