@@ -17,7 +17,7 @@ from lakeflow_job_meta._internal.text import listing, quoted
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.errors import PolicyViolation
-from lakeflow_job_meta.parsing.keys import job_key
+from lakeflow_job_meta.parsing.keys import former_key, job_key
 from lakeflow_job_meta.planning.model import Action, BundlePlan, ResourceChange
 from lakeflow_job_meta.state.folder import read_record, write_record
 from lakeflow_job_meta.state.tracking import DeployedJob
@@ -146,7 +146,7 @@ def find_takeovers(
         source = compilation.jobs.sources.get(key)
         if source is None or not (source.adopt or source.formerly):
             continue
-        adopted, former = dict(source.adopt).get(target), [job_key(name) for name in source.formerly]
+        adopted, former = dict(source.adopt).get(target), [former_key(name) for name in source.formerly]
         found = _adopted(key, str(adopted), known) if adopted is not None else _renamed(key, former, known)
         if isinstance(found, Takeover):
             takeovers.append(found)
@@ -215,7 +215,7 @@ def _fresh(compilation: Compilation, target: str, known: _Known) -> frozenset[st
         if key in known.recorded or not (source.adopt or source.formerly):
             continue
         ids = [str(number) for name, number in source.adopt if name == target]
-        ids += [known.recorded[former] for name in source.formerly if (former := job_key(name)) in known.recorded]
+        ids += [known.recorded[former] for name in source.formerly if (former := former_key(name)) in known.recorded]
         if any(_has(known, key, job_id) for job_id in ids):
             found.add(key)
     return frozenset(found)
