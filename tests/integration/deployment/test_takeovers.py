@@ -215,14 +215,27 @@ class TestAModuleThatIsRenamed:
         killed_at_bind(deployed, moment)
         check_out_anew(deployed)
 
-        result = deployed.deploy("--overwrite-drift") if moment == "after" else deployed.deploy_well()
+        deployed.deploy_well()
 
-        assert result.exit_code == 0, result.stderr
         assert deployed.job_id("stock_levels") == job_id
         assert deployed.workspace.jobs.names() == ["other", "stock_levels"]
         assert "create" not in deployed.changes
-        if moment == "before":
-            assert [text for _, text in renames_noted(deployed)] == ["{}"]
+        assert [text for _, text in renames_noted(deployed)] == ["{}"]
+
+    def test_killed_behind_the_bind_and_edited_then_is_held_back_by_a_checkout_that_knows_nothing(
+        self, deployed: World
+    ):
+        rename(deployed, "stock", "stock_levels")
+        killed_at_bind(deployed, "after")
+        check_out_anew(deployed)
+        deployed.workspace.jobs.edit(deployed.job_id("stock"), max_concurrent_runs=7)
+        deployed.forget()
+
+        result = deployed.deploy()
+
+        assert result.exit_code == 1, result.stderr
+        assert "stock_levels: max_concurrent_runs is 7" in result.stderr
+        assert deployed.changes == {}
 
     def test_whose_note_in_the_workspace_is_lost_too_is_refused_with_the_id(self, deployed: World):
         job_id = deployed.job_id("stock")
@@ -425,6 +438,19 @@ class TestAModuleThatTakesAJobOver:
         deployed.deploy_well()
 
         assert deployed.job_id("nightly") == job_id
+
+    @pytest.mark.parametrize("moment", ["before", "after"])
+    def test_killed_at_the_bind_it_is_gone_on_with_by_a_checkout_that_knows_nothing(self, deployed: World, moment: str):
+        job_id = by_hand(deployed, "nightly", max_concurrent_runs=3)
+        adopting(deployed, "nightly", job_id)
+        killed_at_bind(deployed, moment)
+        check_out_anew(deployed)
+
+        deployed.deploy_well()
+
+        assert deployed.job_id("nightly") == job_id
+        assert deployed.workspace.jobs.names() == ["nightly", "other", "stock"]
+        assert [text for _, text in renames_noted(deployed)] == ["{}"]
 
     def test_the_monitor_does_the_same(self, deployed: World):
         job_id = by_hand(deployed, "nightly", max_concurrent_runs=3)

@@ -34,6 +34,7 @@ from lakeflow_job_meta.deployment.databricks_cli.takeovers import (
     FormerKeys,
     adopted_change,
     renamed_changes,
+    settings_digest,
     settled,
 )
 from lakeflow_job_meta.deployment.databricks_cli.twins import (
@@ -51,6 +52,7 @@ from lakeflow_job_meta.deployment.keeping import Keeping, unpaused
 from lakeflow_job_meta.deployment.policy import Twin
 from lakeflow_job_meta.deployment.takeovers import (
     Begun,
+    BegunTakeover,
     FoundTakeovers,
     Takeover,
     begun_in,
@@ -243,12 +245,19 @@ class CliDeployer:
             )
         return None
 
-    def begun_renames(self) -> Begun:
+    def begun_takeovers(self) -> Begun:
         path = self._renames_path
         try:
-            return begun_in(self.cli.read_file(path) or "") if path else {}
+            begun = begun_in(self.cli.read_file(path) or "") if path else {}
         except CliFailure as failure:
             raise self._failed(failure) from None
+        owned = {str(job_id) for job_id in owned_ids(entries_of(self._planned.text))} if begun else set()
+        # What has changed in a job since the bundle has it is somebody's edit, or was deployed.
+        return {
+            key: each
+            for key, each in begun.items()
+            if each.job_id not in owned or each.was == settings_digest(self._remote(each.job_id))
+        }
 
     @property
     def _renames_path(self) -> str:
@@ -260,28 +269,31 @@ class CliDeployer:
         self.bind_new_keys()
         return bool(pending)
 
-    def note_renames(self) -> None:
-        """Notes beside the bundle's state which jobs get another key: for a while no state has them.
+    def note_begun(self) -> None:
+        """Notes beside the bundle's state which jobs get another key, and what they are: for a while no state knows.
 
         So a checkout that has neither our state folder nor a record of jobs can go on.
         """
-        renames = {each.key: (each.former, each.job_id) for each in self._pending() if each.is_rename}
-        if not renames:
+        pending = [each for each in self._pending() if each.key]
+        if not pending:
             return
+        begun = {
+            each.key: BegunTakeover(each.former, each.job_id, settings_digest(self._remote(each.job_id)))
+            for each in pending
+        }
         try:
-            self.cli.write_file(self._renames_path, begun_text({**self.begun_renames(), **renames}).encode("ascii"))
+            self.cli.write_file(self._renames_path, begun_text({**self.begun_takeovers(), **begun}).encode("ascii"))
         except CliFailure as failure:
             raise self._failed(failure) from None
 
-    def _forget_renames(self) -> Iterator[str]:
-        """Empties the note of renames that are deployed; yields why it could not be."""
-        sources, fresh = self.compilation.jobs.sources, self._found.fresh
-        if not any(key in sources and sources[key].formerly for key in fresh) or not self._renames_path:
+    def _forget_begun(self) -> Iterator[str]:
+        """Empties the note of takeovers that are deployed; yields why it could not be."""
+        if self.compilation.jobs.sources.keys().isdisjoint(self._found.fresh) or not self._renames_path:
             return
         try:
             self.cli.write_file(self._renames_path, b"{}")
         except CliFailure as failure:
-            yield f"{self._renames_path} names jobs that were renamed, and could not be emptied: {explain(failure)}"
+            yield f"{self._renames_path} names jobs that were taken over, and could not be emptied: {explain(failure)}"
 
     def forget_former_keys(self) -> None:
         """Has the bundle forget the jobs that get another place or none; they stay in the workspace."""
@@ -327,7 +339,7 @@ class CliDeployer:
             if failure.trouble is Trouble.STALE_PLAN:
                 raise StalePlan from None
             return DeployReport(tuple(self._located(failure)), self._undone(plan, failure), tuple(notices))
-        notices += self._forget_renames()
+        notices += self._forget_begun()
         forgotten = forgotten_jobs(result.stderr)
         if not forgotten:
             write_record(self.folder / _DEPLOYED, {"files": self._planned_files})
