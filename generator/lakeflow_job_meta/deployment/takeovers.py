@@ -14,9 +14,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from lakeflow_job_meta._internal.text import listing, quoted
+from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.errors import PolicyViolation
+from lakeflow_job_meta.jobs.units import JobSource
 from lakeflow_job_meta.parsing.keys import former_key, job_key
 from lakeflow_job_meta.planning.model import WRITTEN_OVER, Action, BundlePlan, ResourceChange
 from lakeflow_job_meta.state.folder import read_record, write_record
@@ -286,6 +288,11 @@ def forget_takeovers(folder: Path, unfinished: Collection[str]) -> None:
     """Forgets what is done and deployed, all but the jobs of some keys."""
     if record := read_record(folder / _RECORD):
         write_record(folder / _RECORD, {key: each for key, each in record.items() if key in unfinished})
+
+
+def names_before(source: JobSource | None, name: Value) -> tuple[str, ...]:
+    """Returns the names that a job of such a name had as long as its module had an earlier name."""
+    return tuple(str(name).replace(source.module_name, former) for former in source.formerly) if source else ()
 
 
 def forgotten_keys(project: Project) -> frozenset[str]:

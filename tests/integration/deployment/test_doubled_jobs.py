@@ -193,7 +193,7 @@ class TestAJobOfNobody:
         for name in ("a", "b"):
             deployed.workspace.jobs.edit(deployed.job_id(name), deployment=None)
 
-        assert_refused(deployed, f"a: job {deployed.job_id('a')} ('a'), which has the same name and tasks, and is of")
+        assert_refused(deployed, f"a: job {deployed.job_id('a')} ('a'), which has its name and one of its tasks")
         deployed.deploy_well("--allow-duplicates")
         assert sorted(deployed.workspace.jobs.names()) == ["a", "a", "b", "b"]
 

@@ -225,7 +225,9 @@ def test_a_job_without_tags_that_no_record_has_is_refused_by_its_name_and_tasks_
     (two.project.path / ".lakeflow-job-meta/dev/jobs.json").unlink()
     two.changes()
 
-    with pytest.raises(PolicyRefused, match=rf"stock: job {job_id} \('stock'\), which has the same name and tasks"):
+    with pytest.raises(
+        PolicyRefused, match=rf"stock: job {job_id} \('stock'\), which has its name and one of its tasks"
+    ):
         deployed(two)
     assert two.changes() == {}
     say(two, "stock", f"adopt: {{dev: {job_id}}}")

@@ -57,6 +57,7 @@ from lakeflow_job_meta.deployment.takeovers import (
     Takeover,
     begun_in,
     begun_text,
+    names_before,
     refused_takeover,
 )
 from lakeflow_job_meta.errors import OperationFailed, PolicyViolation
@@ -429,17 +430,16 @@ class CliDeployer:
     ) -> list[Twin]:
         """Returns as `twins` does those of some jobs of the workspace."""
         entries = entries_of(self._planned.text)
-        created = [replace(each, former_names=self._names_before(each)) for each in self._created(plan)]
+        sources = self.compilation.jobs.sources
+        created = [
+            replace(each, former_names=names_before(sources.get(each.key), each.settings.get("name")))
+            for each in self._created(plan)
+        ]
         owned = owned_ids(entries).union(int(job.job_id) for job in deployed)
         target = self.cli.target or ""
         name = self.compilation.bundle.plain_values(target).name
         scope = ownership_scope(self.project, target, name, lambda: "", self.tables())
         return find_twins(created, jobs, owned, recorded, scope)
-
-    def _names_before(self, created: CreatedJob) -> tuple[str, ...]:
-        """Returns the names that a job to be created had as long as its module had an earlier name."""
-        source, name = self.compilation.jobs.sources.get(created.key), str(created.settings.get("name"))
-        return tuple(name.replace(source.module_name, former) for former in source.formerly) if source else ()
 
     def created_names(self, plan: BundlePlan) -> list[str]:
         """Returns the names of the jobs that a plan creates."""

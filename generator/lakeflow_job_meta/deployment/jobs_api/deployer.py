@@ -39,7 +39,7 @@ from lakeflow_job_meta.deployment.jobs_api.resolve import LocalFiles, NeedsCli, 
 from lakeflow_job_meta.deployment.jobs_api.target_mode import TargetMode, is_in_workspace, target_mode
 from lakeflow_job_meta.deployment.keeping import Keeping, unpaused
 from lakeflow_job_meta.deployment.policy import Twin
-from lakeflow_job_meta.deployment.takeovers import Begun, FoundTakeovers, Takeover, refused_takeover
+from lakeflow_job_meta.deployment.takeovers import Begun, FoundTakeovers, Takeover, names_before, refused_takeover
 from lakeflow_job_meta.errors import (
     InvalidMetadata,
     LakeflowJobMetaError,
@@ -287,13 +287,16 @@ class JobsApiDeployer:
         ]
 
     def _alike(self, created: Collection[str]) -> Iterator[Twin]:
-        """Yields the jobs of nobody that have the name and the tasks of one to be created."""
-        plans = self._prepared.jobs if self._prepared is not None else ()
-        by_name = {str(plan.settings.get("name")): plan for plan in plans if plan.job.key in created}
+        """Yields the jobs of nobody that have the name, or an earlier one, and a task of one to be created."""
+        plans = [plan for plan in self._prepared.jobs if plan.job.key in created] if self._prepared is not None else []
+        names = {plan.job.key: plan.settings.get("name") for plan in plans}
+        sources = self.compilation.jobs.sources
+        by_name = {name: plan for plan in plans for name in names_before(sources[plan.job.key], names[plan.job.key])}
+        by_name |= {str(names[plan.job.key]): plan for plan in plans}
         found = [job for job in self._nobodys if str(job.settings.get("name")) in by_name]
         for job in self._client.jobs([job.job_id for job in found]):
             plan = by_name.get(str(job.settings.get("name"))) if job is not None else None
-            if job is not None and plan is not None and task_keys(job.settings) == task_keys(plan.settings):
+            if job is not None and plan is not None and task_keys(job.settings) & task_keys(plan.settings):
                 yield Twin.of_nobody(plan.job.key, job.job_id, str(job.settings.get("name")))
 
     def living(self, jobs: Sequence[DeployedJob]) -> list[DeployedJob]:
