@@ -149,8 +149,9 @@ def as_json(plan: Plan, live: BundlePlan | None = None) -> str:
         for change in plan.changes
     ]
     alike = [_alike(group) for group in fold_jobs(plan.changes) if len(group) > 1]
-    root: dict[str, object] = {"jobs": jobs, "alike": alike, "refused": [*plan.refused], "unchanged": plan.unchanged}
-    root["released"] = [{"module": each.module_name, "keep_job": each.keep_job} for each in plan.released]
+    released = [{"module": each.module_name, "keep_job": each.keep_job} for each in plan.released]
+    root: dict[str, object] = {"jobs": jobs, "alike": alike, "refused": [*plan.refused], "released": released}
+    root["unchanged"] = plan.unchanged
     if live is not None:
         root["live"] = _workspace_object(live)
     return json.dumps(root, indent=2, ensure_ascii=False)
