@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
+from lakeflow_job_meta._internal.fs import kind_of_path
 from lakeflow_job_meta._internal.listing import FilePattern
 from lakeflow_job_meta._internal.text import listing, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value, replaced, texts_in, value_at
 from lakeflow_job_meta.config.bundle import read_bundle_declarations, read_bundle_file
-from lakeflow_job_meta.config.model import Project, is_inside
+from lakeflow_job_meta.config.model import PROJECT_FILE, Project, bundle_file_in, is_inside
 from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.importing.model import ChangedFile, FoundJob, NotImported
 from lakeflow_job_meta.importing.modules import why_no_module
@@ -56,6 +57,27 @@ class BundleSource:
     yaml: CommentedYaml
 
 
+def folders_of_bundles(patterns: Sequence[str]) -> dict[Path | None, list[str]]:
+    """Returns files, folders and globs by the folder of the bundle, or project, that they are of; None for none."""
+    found: dict[Path | None, list[str]] = {}
+    for pattern in patterns:
+        here = Path(pattern).absolute()
+        try:
+            paths = [Path(path) for _, path in FilePattern(here.parent, str(here), _SUFFIXES).files()]
+        except OSError:
+            paths = []  # it is reported where the jobs are looked for
+        for path in paths or [here]:
+            found.setdefault(_bundle_folder(path), []).append(str(path) if paths else pattern)
+    return found
+
+
+def _bundle_folder(path: Path) -> Path | None:
+    def is_one(folder: Path) -> bool:
+        return bundle_file_in(folder) is not None or kind_of_path(folder / PROJECT_FILE) == "file"
+
+    return next(filter(is_one, path.parents), None)
+
+
 def find_jobs(project: Project, patterns: Sequence[str]) -> BundleJobs:
     """Finds the jobs that files, folders or globs define for all targets.
 
@@ -84,6 +106,12 @@ def _labels(project: Project, patterns: Iterable[str]) -> list[str]:
         if not files:
             raise ConfigError(
                 f"{pattern!r} names no file of a bundle, which are YAML or JSON. {_where_jobs_are(project)}"
+            )
+        folders = {_bundle_folder(Path(path)): path for _, path in files}
+        for folder in folders.keys() - {None, project.folder, *project.folder.parents}:
+            raise ConfigError(
+                f"{str(folders[folder])!r} is of another bundle than {str(project.folder)!r}, and its jobs have keys "
+                "and a state of their own. Leave out --project: each bundle becomes a project of its own."
             )
         labels += (label for label, _ in files)
     for outside in (label for label in labels if not is_inside(label)):

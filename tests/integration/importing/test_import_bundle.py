@@ -403,3 +403,37 @@ def test_the_modules_say_exactly_what_the_jobs_said(project: ProjectFolder, tmp_
     project.ljm("generate")
     before = read_yaml(text).value
     assert list(diff(before, read_yaml(project.generated()["jobs/nightly.yml"]).value)) == []
+
+
+class TestSeveralBundles:
+    @pytest.fixture
+    def bundles(self, project):
+        """Two bundles below one folder, each with a job of the same key."""
+        (project.path / "databricks.yml").unlink(missing_ok=True)
+        for name in ("a", "b"):
+            include = "include: [resources/*.yml, resources/jobs/*.yml]"
+            project.write(f"{name}/databricks.yml", f"bundle: {{name: {name}}}\n{include}\n")
+            project.write(f"{name}/resources/hand.yml", JOB)
+        return project
+
+    @pytest.mark.parametrize("patterns", [("*/resources/*.yml",), ("a", "b"), ("a/resources/hand.yml", "b")])
+    def test_become_a_project_each(self, bundles, patterns):
+        result = bundles.inside("import", "bundle", "--replace", *patterns)
+        assert result.exit_code == 0, result.stderr
+        assert [line for line in result.stderr.splitlines() if line in ("a:", "b:")] == ["a:", "b:"]
+        for name in ("a", "b"):
+            assert "module_name: nightly" in bundles.read(f"{name}/metadata/imported/nightly.yml")
+            assert not (bundles.path / name / "resources/hand.yml").exists()
+
+    @pytest.mark.parametrize("option", [("--to", "metadata"), ("--format", "json")])
+    def test_have_no_place_and_no_object_in_common(self, bundles, option):
+        assert bundles.inside("import", "bundle", "a", "b", *option).exit_code == 2
+
+    def test_are_not_imported_into_the_project_around_them(self, bundles):
+        bundles.write("databricks.yml", "bundle: {name: around}\n")
+        bundles.write("job_meta.yml", "metadata: [{yaml: metadata/}]\n")
+        refused = bundles.inside("--project", ".", "import", "bundle", "a/resources/hand.yml")
+        assert refused.exit_code == 2
+        assert "is of another bundle than" in refused.stderr
+        assert bundles.inside("import", "bundle", "a/resources/hand.yml").exit_code == 0
+        assert (bundles.path / "a/metadata/imported/nightly.yml").exists()
