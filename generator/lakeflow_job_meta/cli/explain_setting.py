@@ -59,7 +59,7 @@ def command(folder: Path | None, module: str, names: tuple[str, ...], target: st
     if job is None:
         raise OperationFailed(f"No job can be made of the module {quoted(module)}; `ljm validate` says why.")
     if target is not None or job.by_target:
-        target = target or compilation.bundle.default_target or job.targets[0]
+        target = target or compilation.bundle.default_target or next(iter(job.by_target))
         job = variant_of(job, target, compilation)
     asked = _asked(job, names)
     asked = replace(asked, target=target)
