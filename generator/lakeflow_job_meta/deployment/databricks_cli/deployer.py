@@ -157,6 +157,7 @@ class CliDeployer:
     _warnings: tuple[str, ...] = field(default=(), init=False)
     _found: FoundTakeovers = field(default_factory=FoundTakeovers, init=False)
     _anticipated: tuple[ResourceChange, ...] = field(default=(), init=False)
+    _seen: dict[str, RemoteJob | None] = field(default_factory=dict, init=False)
 
     def plan(self) -> BundlePlan:
         if self._planned_files is None:
@@ -192,7 +193,7 @@ class CliDeployer:
         done: list[Takeover] = [*renamed]
         refused: list[PolicyViolation] = []
         for takeover in others:
-            remote = self._remote(takeover.job_id)
+            remote = self._seen[takeover.job_id] = self._remote(takeover.job_id)
             if remote is None and takeover.former:
                 continue  # somebody has deleted it since: the module gets a new one
             if (reason := self._why_not(takeover, remote)) is not None:
@@ -278,9 +279,9 @@ class CliDeployer:
         pending = [each for each in self._pending() if each.key]
         if not pending:
             return
+        seen = {each.job_id: self._seen.get(each.job_id) or self._remote(each.job_id) for each in pending}
         begun = {
-            each.key: BegunTakeover(each.former, each.job_id, settings_digest(self._remote(each.job_id)))
-            for each in pending
+            each.key: BegunTakeover(each.former, each.job_id, settings_digest(seen[each.job_id])) for each in pending
         }
         try:
             self.cli.write_file(self._renames_path, begun_text({**self.begun_takeovers(), **begun}).encode("ascii"))
