@@ -776,6 +776,18 @@ class TestManyBundles:
         many.deploy_well("--all-bundles")
         assert many.changes == {}
 
+    @pytest.mark.parametrize("moment", few([], ["before", "after"]))
+    def test_killed_at_the_bind_it_is_gone_on_with_by_a_checkout_that_knows_nothing(self, many: World, moment: str):
+        job_id = many.job_id("a")
+        rename(many, "a", "e")
+        killed_at_bind(many, moment)
+        check_out_anew(many)  # which bundle has which job stands in the generated files
+
+        many.deploy_well()
+
+        assert many.job_id("e") == job_id
+        assert many.workspace.jobs.names() == ["b", "c", "d", "e"]
+
     def test_a_job_keeps_its_id_also_where_its_new_name_comes_into_another_bundle(self, many: World):
         many.project.write("job_meta.yml", "bundles: {by: team}\n")
         for name in ("a", "b"):
