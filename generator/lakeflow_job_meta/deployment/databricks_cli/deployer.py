@@ -39,6 +39,7 @@ from lakeflow_job_meta.deployment.databricks_cli.takeovers import (
     FormerKeys,
     adopted_change,
     renamed_changes,
+    settings_digest,
     settled,
 )
 from lakeflow_job_meta.deployment.databricks_cli.twins import (
@@ -56,10 +57,12 @@ from lakeflow_job_meta.deployment.keeping import Keeping, unpaused
 from lakeflow_job_meta.deployment.policy import Twin
 from lakeflow_job_meta.deployment.takeovers import (
     Begun,
+    BegunTakeover,
     FoundTakeovers,
     Takeover,
     begun_in,
     begun_text,
+    names_before,
     refused_takeover,
 )
 from lakeflow_job_meta.errors import OperationFailed, PolicyViolation
@@ -165,6 +168,7 @@ class CliDeployer:
     _is_carried_out: bool = field(default=False, init=False)
     _note: DeploymentNote | None = field(default=None, init=False)
     _jobs: tuple[DeployedJob, ...] | OperationFailed | None = field(default=None, init=False)
+    _seen: dict[str, RemoteJob | None] = field(default_factory=dict, init=False)
 
     def plan(self) -> BundlePlan:
         if self._planned_files is None and self.project.strict:
@@ -212,7 +216,7 @@ class CliDeployer:
         done: list[Takeover] = [*renamed]
         refused: list[PolicyViolation] = []
         for takeover in others:
-            remote = self._remote(takeover.job_id)
+            remote = self._seen[takeover.job_id] = self._remote(takeover.job_id)
             if remote is None and takeover.former:
                 continue  # somebody has deleted it since: the module gets a new one
             if (reason := self._why_not(takeover, remote)) is not None:
@@ -266,12 +270,19 @@ class CliDeployer:
             )
         return None
 
-    def begun_renames(self) -> Begun:
+    def begun_takeovers(self) -> Begun:
         path = self._renames_path
         try:
-            return begun_in(self.cli.read_file(path) or "") if path else {}
+            begun = begun_in(self.cli.read_file(path) or "") if path else {}
         except CliFailure as failure:
             raise self._failed(failure) from None
+        owned = {str(job_id) for job_id in owned_ids(entries_of(self._planned.text))} if begun else set()
+        # What has changed in a job since the bundle has it is somebody's edit, or was deployed.
+        return {
+            key: each
+            for key, each in begun.items()
+            if each.job_id not in owned or each.was == settings_digest(self._remote(each.job_id))
+        }
 
     @property
     def _renames_path(self) -> str:
@@ -283,28 +294,31 @@ class CliDeployer:
         self.bind_new_keys()
         return bool(pending)
 
-    def note_renames(self) -> None:
-        """Notes beside the bundle's state which jobs get another key: for a while no state has them.
+    def note_begun(self) -> None:
+        """Notes beside the bundle's state which jobs get another key, and what they are: for a while no state knows.
 
         So a checkout that has neither our state folder nor a record of jobs can go on.
         """
-        renames = {each.key: (each.former, each.job_id) for each in self._pending() if each.is_rename}
-        if not renames:
+        pending = [each for each in self._pending() if each.key]
+        if not pending:
             return
+        seen = {each.job_id: self._seen.get(each.job_id) or self._remote(each.job_id) for each in pending}
+        begun = {
+            each.key: BegunTakeover(each.former, each.job_id, settings_digest(seen[each.job_id])) for each in pending
+        }
         try:
-            self.cli.write_file(self._renames_path, begun_text({**self.begun_renames(), **renames}).encode("ascii"))
+            self.cli.write_file(self._renames_path, begun_text({**self.begun_takeovers(), **begun}).encode("ascii"))
         except CliFailure as failure:
             raise self._failed(failure) from None
 
-    def _forget_renames(self) -> Iterator[str]:
-        """Empties the note of renames that are deployed; yields why it could not be."""
-        sources, fresh = self.compilation.jobs.sources, self._found.fresh
-        if not any(key in sources and sources[key].formerly for key in fresh) or not self._renames_path:
+    def _forget_begun(self) -> Iterator[str]:
+        """Empties the note of takeovers that are deployed; yields why it could not be."""
+        if self.compilation.jobs.sources.keys().isdisjoint(self._found.fresh) or not self._renames_path:
             return
         try:
             self.cli.write_file(self._renames_path, b"{}")
         except CliFailure as failure:
-            yield f"{self._renames_path} names jobs that were renamed, and could not be emptied: {explain(failure)}"
+            yield f"{self._renames_path} names jobs that were taken over, and could not be emptied: {explain(failure)}"
 
     def forget_former_keys(self) -> None:
         """Has the bundle forget the jobs that get another place or none; they stay in the workspace."""
@@ -355,7 +369,7 @@ class CliDeployer:
                 raise StalePlan from None
             return DeployReport(tuple(self._located(failure)), self._undone(plan, failure), tuple(notices))
         self._is_carried_out = True
-        notices += self._forget_renames()
+        notices += self._forget_begun()
         forgotten = forgotten_jobs(result.stderr)
         if not forgotten:
             notices += self._note_deployment(plan)
@@ -471,17 +485,16 @@ class CliDeployer:
     ) -> list[Twin]:
         """Returns as `twins` does those of some jobs of the workspace."""
         entries = entries_of(self._planned.text)
-        created = [replace(each, former_names=self._names_before(each)) for each in self._created(plan)]
+        sources = self.compilation.jobs.sources
+        created = [
+            replace(each, former_names=names_before(sources.get(each.key), each.settings.get("name")))
+            for each in self._created(plan)
+        ]
         owned = owned_ids(entries).union(int(job.job_id) for job in deployed)
         target = self.cli.target or ""
         name = self.compilation.bundle.plain_values(target).name
         scope = ownership_scope(self.project, target, name, lambda: "", self.tables())
         return find_twins(created, jobs, owned, recorded, scope)
-
-    def _names_before(self, created: CreatedJob) -> tuple[str, ...]:
-        """Returns the names that a job to be created had as long as its module had an earlier name."""
-        source, name = self.compilation.jobs.sources.get(created.key), str(created.settings.get("name"))
-        return tuple(name.replace(source.module_name, former) for former in source.formerly) if source else ()
 
     def created_names(self, plan: BundlePlan) -> list[str]:
         """Returns the names of the jobs that a plan creates."""

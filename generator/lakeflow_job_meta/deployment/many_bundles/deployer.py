@@ -28,7 +28,15 @@ from lakeflow_job_meta.errors import OperationFailed, PolicyRefused, PolicyViola
 from lakeflow_job_meta.layout.bundle_file import common_config
 from lakeflow_job_meta.layout.generated_file import GeneratedFile
 from lakeflow_job_meta.layout.layout import layout_of
-from lakeflow_job_meta.planning.model import Action, BundlePlan, ResourceChange, belongs_to, job_names, together
+from lakeflow_job_meta.planning.model import (
+    WRITTEN_OVER,
+    Action,
+    BundlePlan,
+    ResourceChange,
+    belongs_to,
+    job_names,
+    together,
+)
 from lakeflow_job_meta.state.folder import make_private
 from lakeflow_job_meta.state.tracking import DeployedJob
 
@@ -173,13 +181,14 @@ class BundlesDeployer:
             "",
         )
 
-    def begun_renames(self) -> Begun:
-        planned = (each.deployer for each in self._touched if each.plan is not None and each.plan.jobs(Action.CREATE))
-        return {key: begun for deployer in planned for key, begun in deployer.begun_renames().items()}
+    def begun_takeovers(self) -> Begun:
+        actions = (Action.CREATE, *WRITTEN_OVER)
+        planned = (each.deployer for each in self._touched if each.plan is not None and each.plan.jobs(*actions))
+        return {key: begun for deployer in planned for key, begun in deployer.begun_takeovers().items()}
 
-    def note_renames(self) -> None:
+    def note_begun(self) -> None:
         for deployer in self._rebinding():
-            deployer.note_renames()
+            deployer.note_begun()
 
     def _rebinding(self) -> list[CliDeployer]:
         return [each.deployer for each in self._touched if each.is_rebinding and not each.is_over]
