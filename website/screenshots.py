@@ -56,6 +56,8 @@ _FORMAT = """\
 </svg>
 """
 
+_CLEARED = re.compile(r"\r\x1b\[K[^\r\n]*(?=\r\x1b\[K)|\r\x1b\[K")
+
 
 @cache
 def _loads() -> Path:
@@ -174,7 +176,8 @@ def _on_a_terminal(folder: Path, line: str) -> str:
         written += part
     os.close(ours)
     process.wait()
-    return written.decode().replace("\r\n", "\n")
+    # On a busy machine a progress bar is there for a moment; it clears its line each time, and at its end.
+    return _CLEARED.sub("", written.decode()).replace("\r\n", "\n")
 
 
 def _replace(path: Path, old: str, new: str) -> None:

@@ -15,6 +15,9 @@ _STACK = re.compile(
 )
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _FEW = 12
+_CHOICES = 16
+"""So many are named where none is near; a module has thirteen fields."""
+
 _HARMLESS = "\n\t\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 """What Python does not take for printable, and may be printed: line feeds, tabs and spaces."""
 
@@ -162,8 +165,8 @@ def did_you_mean(word: str, known: Iterable[str], otherwise: str | None = None, 
         return f"; did you mean {match!r}?"
     if otherwise is not None:
         return otherwise
-    others = [choice for choice in choices[: _FEW + 2] if choice != besides]
-    return f"; known: {listing(others, _FEW)}" if 0 < len(others) <= _FEW else ""
+    others = [choice for choice in choices[: _CHOICES + 2] if choice != besides]
+    return f"; known: {listing(others, _CHOICES)}" if 0 < len(others) <= _CHOICES else ""
 
 
 def listing(words: Iterable[str], most: int = 10) -> str:

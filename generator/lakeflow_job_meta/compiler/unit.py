@@ -38,7 +38,7 @@ from lakeflow_job_meta.jobs.neighbours import NeedsOthers, Neighbours
 from lakeflow_job_meta.jobs.units import BuiltModule, ParsedUnit, parse_unit
 from lakeflow_job_meta.layout.job_summary import JobSummary
 from lakeflow_job_meta.layout.layout import layout_of
-from lakeflow_job_meta.parsing.keys import TaskKeys, task_key
+from lakeflow_job_meta.parsing.keys import TaskKeys, job_key, task_key
 from lakeflow_job_meta.parsing.model import Module
 from lakeflow_job_meta.parsing.modules import ParsedModule
 from lakeflow_job_meta.parsing.units import RawModule, SourceUnit
@@ -208,7 +208,9 @@ class UnitCompiler:
             everywhere = [each.settings for each in job.variants]
             found.summaries += self.layout.summaries(job.key, everywhere, job.module.group)
         elif parsed.key is not None:
-            found.kept_jobs.add(parsed.key)
+            # Where it was renamed at the same time, its job has the former key.
+            former = parsed.module.formerly if parsed.module is not None else ()
+            found.kept_jobs |= {parsed.key, *map(job_key, former)}
         # What is wrong with a damaged one was reported where it was read.
         if parsed.is_damaged or errors_among(problems):
             found.broken.append(parsed.name or parsed.origin.document.label)

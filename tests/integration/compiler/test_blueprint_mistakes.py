@@ -410,7 +410,8 @@ MISTAKES = [
         "      module_name: ",
         f"      {CARET}with: {{}}\n      module_name: ",
         "unknown field 'with' in a module; known: 'module_name', 'description', 'job_config', 'targets', "
-        "'presets', 'source_parameters', 'adopt', 'formerly', 'sources' [unknown-field]",
+        "'presets', 'source_parameters', 'adopt', 'formerly', 'after', 'sources', 'runs', 'on_failure', 'finally' "
+        "[unknown-field]",
     ),
     (
         "      sources:\n",

@@ -90,6 +90,22 @@ class TestAModuleThatIsRenamed:
         assert "~ job stock_levels: renamed from stock; keeps its id and run history\n" in result.stdout
         assert "0 jobs to create, 1 to change, 0 to delete, 1 unchanged." in result.stdout
 
+    @pytest.mark.parametrize("allowed", [(), ("--max-deletes", "9")])
+    def test_and_switched_off_at_the_same_time_keeps_its_job_until_it_is_on_again(self, deployed: World, allowed):
+        job_id = deployed.job_id("stock")
+        rename(deployed, "stock", "stock_levels")
+        text = deployed.project.read("metadata/stock_levels.yml")
+        deployed.project.write(
+            "metadata/stock_levels.yml", text.replace("- source_id", "- is_active: false\n        source_id")
+        )
+
+        deployed.deploy_well(*allowed)
+
+        assert deployed.changes == {}
+        deployed.project.write("metadata/stock_levels.yml", text)
+        deployed.deploy_well()
+        assert deployed.job_id("stock_levels") == job_id
+
     def test_a_dry_run_passes_and_changes_nothing(self, deployed: World):
         rename(deployed, "stock", "stock_levels")
 

@@ -70,6 +70,19 @@ class TestARename:
         assert deployed(two).was_needed is False
         assert two.changes() == {}
 
+    def test_and_switched_off_at_the_same_time_keeps_the_job_until_it_is_on_again(self, two: Site):
+        job_id = two.id_of("stock")
+        rename(two, "stock", "levels")
+        text = two.project.read("metadata/levels.yml")
+        two.project.write("metadata/levels.yml", text.replace("- source_id", "- is_active: false\n        source_id"))
+
+        deployed(two, deletions=9)
+
+        assert two.changes() == {}
+        two.project.write("metadata/levels.yml", text)
+        deployed(two)
+        assert two.id_of("levels") == job_id
+
     def test_does_nothing_in_a_dry_run(self, two: Site):
         rename(two, "stock", "levels")
 
