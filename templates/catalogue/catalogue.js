@@ -247,7 +247,7 @@ function drawFilters(counts) {
 function facetGroup({key, title, values}, counts) {
   const chosen = state.filters[key] || [];
   const order = values.map((value, n) => [value, counts[n]]).filter(([value, n]) => n || chosen.includes(value)).sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
-  if (!order.length || (key !== "state" && values.length < 2 && !chosen.length)) return null;
+  if (!order.length || (!["state", "blueprint"].includes(key) && values.length < 2 && !chosen.length)) return null;
   const isOpen = open.has(key), some = isOpen ? order.slice(0, 200) : order.slice(0, 6);
   for (const value of chosen) if (!some.some(([each]) => each === value)) some.push([value, order.find(([each]) => each === value)?.[1] || 0]);
   const most = order[0][1] || 1;
@@ -697,4 +697,6 @@ addEventListener("hashchange", update);
 addEventListener("resize", () => { drawList(); graph?.fit(); });
 addEventListener("beforeprint", () => { for (const each of document.querySelectorAll("#main details")) { each.fill?.(); each.open = true; } });
 update();
+// For whoever looks at the page in a console.
+window.catalogue = {data, cronInWords, nextRuns, search};
 document.documentElement.dataset.ready = "";

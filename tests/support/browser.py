@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,15 @@ _FLAGS = (
     "--force-color-profile=srgb",
     "--remote-debugging-pipe",
 )
+_AS_3_AND_4 = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(each), fcntl.F_DUPFD, 10) for each in sys.argv[1:3]]
+for end, wanted in zip(ends, (3, 4)):
+    os.dup2(end, wanted)
+os.execvp(sys.argv[3], sys.argv[3:])
+"""
+"""The browser reads from descriptor 3 and writes to 4, whatever ours are called."""
+
 _KEYS = {"Enter": 13, "Escape": 27, "ArrowUp": 38, "ArrowDown": 40, "ArrowLeft": 37, "ArrowRight": 39, "Tab": 9}
 _PATIENCE_SECONDS = 30.0
 
@@ -128,11 +138,14 @@ class Tab:
             self.call("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
 
     def look(self, width: int, height: int, scheme: str = "light") -> None:
-        """Gives the page a size, and a reader who likes it light or dark."""
+        """Gives the page a size, and a reader who likes it light or dark, and still."""
         self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
         )
-        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        wishes = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
+        self.call(
+            "Emulation.setEmulatedMedia", features=[{"name": name, "value": each} for name, each in wishes.items()]
+        )
 
     def picture(self) -> bytes:
         """Returns what is seen, as PNG."""
@@ -146,8 +159,7 @@ def browser(profile: Path) -> Iterator[Tab]:
     theirs_in, ours_out = os.pipe()
     ours_in, theirs_out = os.pipe()
 
-    # The browser reads from descriptor 3 and writes to 4, whatever ours are called.
-    command = ["sh", "-c", f'exec "$0" "$@" 3<&{theirs_in} 4>&{theirs_out}', BROWSER, *_FLAGS]
+    command = [sys.executable, "-c", _AS_3_AND_4, str(theirs_in), str(theirs_out), BROWSER, *_FLAGS]
     with (profile / "log").open("wb") as log:
         process = subprocess.Popen(
             [*command, f"--user-data-dir={profile}"], pass_fds=(theirs_in, theirs_out), stdout=log, stderr=log

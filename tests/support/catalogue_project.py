@@ -26,7 +26,15 @@ HOSTILE = "</script><img src=x onerror=alert(1)><!-- \u202e\u2028 &amp;"
 """A description that no page takes for anything but text."""
 
 METADATA = f"""\
+blueprints:
+  - blueprint: copy
+    parameters: {{name: {{type: text}}}}
+    module:
+      module_name: copy_${{param.name}}
+      sources: [{{source_id: a, execution_order: 1, transformation_config: {{notebook_path: /Workspace/copy}}}}]
 modules:
+  - {{blueprint: copy, with: {{name: a}}}}
+  - {{blueprint: copy, with: {{name: b}}}}
   - module_name: orders
     description: {json.dumps(HOSTILE)}
     job_config:
