@@ -39,9 +39,30 @@ const jobs = data.jobs.map((job, n) => {
   return {...job, n, name: text(job.name), tasks: job.tasks || [], starts, tags, isPaused: pausedIn(starts)};
 });
 const numberOfName = new Map(jobs.map(({name}, n) => [name, n]));
-const tables = data.tables.map((table, n) => ({...table, n, writes: table.writes || [], reads: table.reads || [], checks: table.checks || [], starts: table.starts || []}));
-const numberOfTable = new Map(tables.map(({name}, n) => [name, n]));
+const tables = tablesOf(jobs);
+const numberOfTable = new Map(tables.map(({key}, n) => [key, n]));
+const tableNamed = (name) => tables[numberOfTable.get(name.replace(/`([^`]*)`/g, "$1").toLowerCase())];
 const problems = data.problems;
+
+// The tables that jobs name, each with the [job, task] that write, read and check it, and the jobs that it starts.
+function tablesOf(jobs) {
+  const found = new Map(), keys = new Map();
+  const use = (n, how, who) => {
+    // As Unity Catalog compares names; those that are spelt in the same way need no second look.
+    if (!keys.has(n)) keys.set(n, text(n).replace(/`([^`]*)`/g, "$1").toLowerCase());
+    const key = keys.get(n);
+    if (!found.has(key)) found.set(key, {key, name: text(n), writes: [], reads: [], checks: [], starts: []});
+    found.get(key)[how].push(who);
+  };
+  for (const job of jobs) {
+    for (const n of job.waits || []) use(n, "starts", [job.n]);
+    job.tasks.forEach((task, n) => {
+      for (const table of task.writes || []) use(table, "writes", [job.n, n]);
+      for (const table of task.reads || []) use(table, kindOf(task) === "check" ? "checks" : "reads", [job.n, n]);
+    });
+  }
+  return [...found.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+}
 
 function pausedIn(starts) {
   return Object.values(starts || {}).some((each) => each && each.pause_status === "PAUSED");
@@ -56,13 +77,14 @@ function triggerOf({starts, after}) {
   return files ? "File arrival" : update || table ? "Table update" : periodic ? "Periodic" : "Other trigger";
 }
 
+const tagInWords = ([name, value]) => value ? `${name}: ${value}` : name;
 const uniqueIn = (items) => [...new Set(items)];
 const FACETS = [
-  ["state", "State", (job) => [job.isPaused ? "Paused" : job.starts ? "Active" : "Started by hand or by a job", ...(job.off ? ["Has tasks switched off"] : []), ...(job.exempt ? ["Exempt from a policy"] : [])]],
+  ["state", "State", (job) => [job.isPaused ? "Paused" : job.starts ? "Active" : "Not scheduled", ...(job.off ? ["Has tasks switched off"] : []), ...(job.exempt ? ["Exempt from a policy"] : [])]],
   ["type", "Task type", (job) => uniqueIn(job.tasks.flatMap((task) => [kindOf(task), ...(task.repeats == null ? [] : [text(task.repeats)])])).map(kindInWords)],
   ["trigger", "Trigger", (job) => [triggerOf(job)]],
   ["owner", "Owner", (job) => [job.owner == null ? "No owner" : text(job.owner)]],
-  ["tag", "Tag", (job) => job.tags.map(([name, value]) => value ? `${name}: ${value}` : name)],
+  ["tag", "Tag", (job) => job.tags.filter(([name]) => name !== "owner").map(tagInWords)],
   ["blueprint", "Blueprint", (job) => job.blueprint == null ? [] : [text(job.blueprint)]],
   ["target", "Target", (job) => (job.targets || []).map(text)],
 ].map(([key, title, valuesOf]) => ({key, title, valuesOf}));
@@ -208,7 +230,7 @@ function jobRow(n) {
   const job = jobs[n];
   return h("a", {class: `row${job.isPaused ? " paused" : ""}`, href: toJob(n)},
     h("span", {class: "name"}, h("bdi", {}, marked(job.name, state.q))),
-    h("span", {class: "sub"}, job.isPaused ? [h("b", {class: "is-paused"}, "Paused"), " "] : null, job.about == null ? sentence(startOf(job)) : text(job.about)),
+    h("span", {class: "sub"}, job.isPaused ? [h("b", {class: "is-paused"}, "Paused"), " "] : null, job.about != null ? text(job.about) : job.starts || job.after ? sentence(startOf(job)) : "Started by hand or by another job"),
     stripOf(job));
 }
 
@@ -339,7 +361,7 @@ function jobPage(job) {
       h("div", {class: "states"}, stateOf(job), (job.targets || []).length ? h("span", {class: "in"}, "in ", job.targets.map((n) => chip(text(n), {class: "chip target"}))) : null),
       h("h1", {tabindex: -1}, h("bdi", {}, job.name)),
       job.about == null ? null : h("p", {class: "about"}, text(job.about)),
-      job.tags.length ? h("div", {class: "tags"}, job.tags.map(([name, value]) => filterLink("tag", value ? `${name}: ${value}` : name))) : null),
+      job.tags.length ? h("div", {class: "tags"}, job.tags.map((tag) => tag[0] === "owner" ? filterLink("owner", tag[1], tagInWords(tag)) : filterLink("tag", tagInWords(tag)))) : null),
     related.length ? h("div", {class: "notes"}, related.map(problemNote)) : null,
     facts([
       ["Owner", job.owner == null ? h("span", {class: "none"}, "no owner") : filterLink("owner", text(job.owner))],
@@ -419,7 +441,7 @@ function taskPart(job, task) {
 function taskBody(job, task) {
   const named = (n, outcome) => [h("a", {href: toJob(job.n, text(job.tasks[n].key))}, text(job.tasks[n].key)), outcome ? h("span", {class: `outcome outcome-${outcome}`}, outcome) : null, " "];
   const next = job.tasks.filter((other) => (other.waits || []).some((edge) => [].concat(edge)[0] === job.tasks.indexOf(task)));
-  const tablesOf = (numbers) => numbers && numbers.map((n) => numberOfTable.has(text(n)) ? chip(text(n), {href: toTable(text(n)), class: "chip table"}, "a") : chip(text(n)));
+  const tablesOf = (numbers) => numbers && numbers.map((n) => tableNamed(text(n)) ? chip(text(n), {href: toTable(tableNamed(text(n)).name), class: "chip table"}, "a") : chip(text(n)));
   return h("div", {class: "body"},
     facts([
       ["Written at", placeOf(task.at, job)],
@@ -491,8 +513,27 @@ function tablePage(table) {
       table.starts.length ? column("Starts", table.starts, "") : null));
 }
 
+function tablesPage() {
+  document.title = `Tables · ${data.title}`;
+  const lonely = [["are written, and no job reads them", tables.filter((table) => table.writes.length && !table.reads.length && !table.starts.length)], ["are read, and no job writes them", tables.filter((table) => !table.writes.length)]];
+  const usesOf = (table) => new Set([...table.writes, ...table.reads, ...table.starts].map(([n]) => n)).size;
+  const roughly = ({writes, reads, starts}) => writes.length + reads.length + starts.length;
+  const top = [...tables].sort((a, b) => roughly(b) - roughly(a)).slice(0, 60).map((table) => [table, usesOf(table)]).sort((a, b) => b[1] - a[1]).slice(0, 12);
+  return h("article", {class: "home"}, h("header", {class: "head"}, h("h1", {tabindex: -1}, "Tables"), h("p", {class: "about"}, "What jobs write and read, as far as the metadata names it. What SQL and notebooks do besides is not known.")),
+    tables.length ? h("div", {class: "panels", id: "table-panels"},
+      section("Used by most jobs", null, bars(top.map(([table, n]) => [table.name, n, null, toTable(table.name)]))),
+      section("At the ends", null, lonely.map(([what, found]) => h("div", {class: "ends"}, h("p", {}, h("strong", {}, number(found.length)), ` ${what}`), h("p", {class: "why"}, found.slice(0, 6).map((table) => chip(table.name, {href: toTable(table.name), class: "chip table"}, "a")), found.length > 6 ? h("span", {class: "quiet small"}, `and ${number(found.length - 6)} more`) : null)))))
+      : h("p", {class: "empty large"}, "The metadata names no tables yet: give sources a target_config with catalog, schema and table."));
+}
+
+// A list of bars, each with words, a number, the kind that it has the colour of, and where it leads.
+function bars(rows) {
+  const most = Math.max(1, ...rows.map(([, n]) => n));
+  return h("ul", {class: "kinds"}, rows.map(([words, n, kind, href]) => h("li", {}, h("a", {href}, h("span", {class: "label", title: plain(words)}, h("bdi", {}, words)), h("span", {class: "track"}, h("i", {class: kind ? `kind-${kind}` : "plain", style: `width:${Math.max(1, 100 * n / most)}%`})), h("span", {class: "n"}, number(n))))));
+}
+
 function problemNote(problem) {
-  return h("div", {class: `note ${problem.severity}`}, h("p", {}, h("strong", {}, problem.severity === "error" ? "Error" : "Warning"), " ", problem.text), h("p", {class: "small quiet"}, placeOf(problem.at), " ", h("code", {}, problem.code)));
+  return h("div", {class: `note ${problem.severity}`}, h("p", {}, h("strong", {}, problem.severity === "error" ? "Error" : "Warning"), " ", problem.text), h("p", {class: "small quiet"}, placeOf(problem.at), " · ", h("code", {}, problem.code)));
 }
 
 function problemsPage() {
@@ -510,7 +551,7 @@ function homePage() {
   const figures = [[jobs.length, "job"], [tasks, "task"], [tables.length, "table"], [jobs.filter(({isPaused}) => isPaused).length, "paused", {state: ["Paused"]}], [jobs.filter(({owner}) => owner == null).length, "without owner", {owner: ["No owner"]}]];
   return h("article", {class: "home"}, h("header", {class: "head"}, h("h1", {tabindex: -1}, h("bdi", {}, data.title)), h("p", {class: "about"}, data.target ? `As they are in the target ${plain(data.target)}.` : "Every job that the metadata describes: what it does, when it starts, and what comes before and behind it.")),
     h("ul", {class: "figures"}, figures.filter(([n], at) => n || at < 2).map(([n, noun, filters]) => { const said = [h("strong", {}, number(n)), h("span", {}, filters ? noun : `${noun}${n === 1 ? "" : "s"}`)]; return h("li", {}, filters ? h("a", {href: addressOf({filters, q: "", view: "jobs"})}, said) : said); }),
-      problems.length ? h("li", {class: "bad"}, h("a", {href: addressOf({view: "problems"})}, h("strong", {}, number(problems.length)), h("span", {}, problems.length === 1 ? "problem" : "problems"))) : null),
+      problems.length ? h("li", {class: problems.some(({severity}) => severity === "error") ? "bad" : null}, h("a", {href: addressOf({view: "problems"})}, h("strong", {}, number(problems.length)), h("span", {}, problems.length === 1 ? "problem" : "problems"))) : null),
     jobs.length ? h("div", {class: "panels", id: "panels"}) : h("p", {class: "empty large"}, "There are no jobs yet. Write a module, run ", h("code", {}, "ljm validate"), ", and make this page anew."));
 }
 
@@ -525,25 +566,41 @@ function fillHome() {
     const key = JSON.stringify([schedule.quartz_cron_expression, schedule.timezone_id || "UTC"]);
     of.set(key, [...(of.get(key) || []), job.n]);
   }
-  const bars = Array(24).fill(0), first = Math.floor(now / 3600000), next = [];
+  const starts = Array(24).fill(0), first = Math.floor(now / 3600000), next = [];
   for (const [key, numbers] of [...of].slice(0, 400)) {
     const [cron, zone] = JSON.parse(key);
     const runs = isZone(zone) ? nextRuns(String(cron), zone, now, 100, end) || [] : [];
-    for (const {moment} of runs) bars[Math.min(23, Math.floor(moment / 3600000) - first)] += numbers.length;
+    for (const {moment} of runs) starts[Math.min(23, Math.floor(moment / 3600000) - first)] += numbers.length;
     if (runs.length) next.push([runs[0].moment, numbers]);
   }
   next.sort((a, b) => a[0] - b[0]);
   const kinds = new Map();
   for (const job of jobs) for (const task of job.tasks) kinds.set(kindOf(task), (kinds.get(kindOf(task)) || 0) + 1);
   panels.append(
-    section("The next 24 hours", null, dayBars(bars, first), next.length ? h("ol", {class: "next"}, next.slice(0, 5).flatMap(([moment, numbers]) => numbers.slice(0, 3).map((n, at) => h("li", {}, h("span", {class: "when"}, timeIn(moment, "UTC", {hour: "2-digit", minute: "2-digit", hourCycle: "h23"}), h("span", {class: "quiet"}, ` ${away(moment - now)}`)), h("a", {href: toJob(n)}, h("bdi", {}, jobs[n].name)), at === 2 && numbers.length > 3 ? h("span", {class: "quiet"}, `and ${number(numbers.length - 3)} more`) : null)))) : h("p", {class: "empty"}, "No schedule starts a job within a day.")),
-    section("Tasks by type", null, h("ul", {class: "kinds"}, [...kinds].sort((a, b) => b[1] - a[1]).map(([kind, n]) => h("li", {}, h("a", {href: addressOf({filters: {type: [kindInWords(kind)]}, q: "", view: "jobs"})}, h("span", {class: "label"}, kindInWords(kind)), h("span", {class: "track"}, h("i", {class: `kind-${kind}`, style: `width:${Math.max(1, 100 * n / Math.max(...kinds.values()))}%`})), h("span", {class: "n"}, number(n))))))),
+    section("The next 24 hours", null, dayBars(starts, first), next.length ? h("ol", {class: "next"}, next.slice(0, 5).flatMap(([moment, numbers]) => numbers.slice(0, 3).map((n, at) => h("li", {}, h("span", {class: "when"}, timeIn(moment, "UTC", {hour: "2-digit", minute: "2-digit", hourCycle: "h23"}), h("span", {class: "quiet"}, ` ${away(moment - now)}`)), h("a", {href: toJob(n)}, h("bdi", {}, jobs[n].name)), at === 2 && numbers.length > 3 ? h("span", {class: "quiet"}, `and ${number(numbers.length - 3)} more`) : null)))) : h("p", {class: "empty"}, "No schedule starts a job within a day.")),
+    section("Tasks by type", null, bars([...kinds].sort((a, b) => b[1] - a[1]).map(([kind, n]) => [kindInWords(kind), n, kind, addressOf({filters: {type: [kindInWords(kind)]}, q: "", view: "jobs"})]))),
+    ...["owner", "blueprint", "tag"].map(facetPanel).filter(Boolean).slice(0, 2),
+    exemptionsPanel() || "",
   );
 }
 
-function dayBars(bars, first) {
-  const most = Math.max(1, ...bars);
-  return h("figure", {class: "day"}, h("div", {class: "bars", role: "img", "aria-label": `Starts in each of the next 24 hours, at most ${most}`}, bars.map((n, at) => h("i", {class: n ? "some" : null, style: `height:${n ? Math.max(6, 100 * n / most) : 2}%`, title: `${two((first + at) % 24)}:00 UTC: ${count(n, "start")}`}))),
+function facetPanel(key) {
+  const {title, values, of} = index().facets.find((facet) => facet.key === key), counts = values.map((value) => [value, 0]);
+  for (const found of of) for (const value of found) counts[value][1]++;
+  if (counts.length < 2) return null;
+  return section(`Jobs by ${title.toLowerCase()}`, null, bars(counts.sort((a, b) => b[1] - a[1]).slice(0, 7).map(([value, n]) => [value, n, null, addressOf({filters: {[key]: [value]}, q: "", view: "jobs"})])));
+}
+
+function exemptionsPanel() {
+  const found = new Map();
+  for (const job of jobs) for (const [policy, until] of job.exempt || []) { const key = JSON.stringify([until, text(policy)]); found.set(key, [...(found.get(key) || []), job.n]); }
+  if (!found.size) return null;
+  return section("Exemptions from policies", found.size, h("ul", {class: "next dated"}, [...found].sort().slice(0, 6).map(([key, numbers]) => { const [until, policy] = JSON.parse(key); return h("li", {}, h("span", {class: "when"}, until), h("span", {}, policy), numbers.length === 1 ? h("a", {href: toJob(numbers[0])}, jobs[numbers[0]].name) : h("span", {class: "quiet"}, count(numbers.length, "job"))); })));
+}
+
+function dayBars(starts, first) {
+  const most = Math.max(1, ...starts);
+  return h("figure", {class: "day"}, h("div", {class: "bars", role: "img", "aria-label": `Starts in each of the next 24 hours, at most ${most}`}, starts.map((n, at) => h("i", {class: n ? "some" : null, style: `height:${n ? Math.max(6, 100 * n / most) : 2}%`, title: `${two((first + at) % 24)}:00 UTC: ${count(n, "start")}`}))),
     h("figcaption", {}, [0, 6, 12, 18].map((at) => h("span", {}, `${two((first + at) % 24)}:00`)), h("span", {}, "UTC")));
 }
 
@@ -554,7 +611,7 @@ function update() {
   state = readAddress();
   const isTables = state.view === "tables";
   byId("tabs").replaceChildren(...[["jobs", "Jobs", jobs.length], ["tables", "Tables", tables.length], ["problems", "Problems", problems.length]].filter(([view, , n]) => view !== "problems" || n).map(([view, label, n]) =>
-    h("a", {href: addressOf({view, job: null, task: null, table: null, q: ""}), "aria-current": state.view === view ? "page" : null, class: view === "problems" ? "bad" : null}, label, h("span", {class: "n"}, number(n)))));
+    h("a", {href: addressOf({view, job: null, task: null, table: null, q: ""}), "aria-current": state.view === view ? "page" : null, class: view !== "problems" ? null : problems.some(({severity}) => severity === "error") ? "bad" : "warn"}, label, h("span", {class: "n"}, number(n)))));
   const field = byId("search");
   if (field.value !== state.q) field.value = state.q;
   field.placeholder = isTables ? "Search tables" : "Search jobs, tasks, tables, owners";
@@ -608,9 +665,9 @@ function updateMain() {
 function pageOf() {
   graph = null;
   if (state.view === "problems") return problemsPage();
-  if (state.table != null) return numberOfTable.has(state.table) ? tablePage(tables[numberOfTable.get(state.table)]) : missing("table", state.table);
+  if (state.table != null) return tableNamed(state.table) ? tablePage(tableNamed(state.table)) : missing("table", state.table);
   if (state.job != null) return numberOfName.has(state.job) ? jobPage(jobs[numberOfName.get(state.job)]) : missing("job", state.job);
-  return homePage();
+  return state.view === "tables" ? tablesPage() : homePage();
 }
 
 function missing(what, name) {

@@ -1,6 +1,6 @@
 // The graph of a job as SVG: boxes where the layout puts them, moved and enlarged by mouse, fingers and keys.
 
-const BOX = {width: 200, height: 44}, MARGIN = 28, LEAST = 0.12, MOST = 2.5, READABLE = 0.62;
+const BOX = {width: 200, height: 44}, MARGIN = 28, TOP = 54, LEAST = 0.12, MOST = 2.5, READABLE = 0.62;
 
 function svg(tag, attributes = {}, ...children) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -10,12 +10,14 @@ function svg(tag, attributes = {}, ...children) {
 }
 
 const measuring = document.createElement("canvas").getContext("2d");
+// A text that is too long loses its middle: names of many tasks begin alike, and end in what tells them apart.
 function cutTo(text, width, font) {
   measuring.font = font;
   if (measuring.measureText(text).width <= width) return text;
-  let low = 0, high = text.length;
-  while (low < high) { const middle = (low + high + 1) >> 1; if (measuring.measureText(`${text.slice(0, middle)}…`).width <= width) low = middle; else high = middle - 1; }
-  return `${text.slice(0, low)}…`;
+  const cut = (n) => `${text.slice(0, Math.ceil(n * 0.6))}…${text.slice(text.length - Math.floor(n * 0.4))}`;
+  let low = 0, high = text.length - 1;
+  while (low < high) { const middle = (low + high + 1) >> 1; if (measuring.measureText(cut(middle)).width <= width) low = middle; else high = middle - 1; }
+  return cut(low);
 }
 
 // `tasks` have key, kind, words and waits, `corners` their places; `onPick` is told the number of a task that is chosen.
@@ -71,6 +73,7 @@ function boxOf(task, {x, y}, n) {
     svg("rect", {class: "card", width: BOX.width, height: BOX.height, rx: 9}),
     svg("path", {class: "bar", d: `M9 0H5Q0 0 0 9V${BOX.height - 9}Q0 ${BOX.height} 5 ${BOX.height}H9z`}),
     svg("text", {class: "key", x: 18, y: 19}, cutTo(task.key, BOX.width - 30, `600 12.5px ${font}`)),
+    svg("text", {class: "key-far", x: 20, y: 28}, cutTo(task.key, BOX.width - 30, `600 16px ${font}`)),
     svg("text", {class: "words", x: 18, y: 34}, cutTo(task.words, BOX.width - 30, `11px ${font}`)));
 }
 
@@ -85,7 +88,7 @@ function viewOf(box, canvas, scene, size) {
   view.apply = () => {
     const {width, height} = seen();
     scene.setAttribute("transform", `translate(${(-view.x * view.scale).toFixed(2)} ${(-view.y * view.scale).toFixed(2)}) scale(${view.scale.toFixed(4)})`);
-    scene.classList.toggle("far", view.scale < 0.5);
+    scene.classList.toggle("far", view.scale < 0.74);
     const isAll = size.width * view.scale <= width + 1 && size.height * view.scale <= height + 1;
     view.map.classList.toggle("shown", !isAll);
     for (const [name, value] of Object.entries({x: view.x, y: view.y, width: width / view.scale, height: height / view.scale})) frame.setAttribute(name, value);
@@ -96,7 +99,7 @@ function viewOf(box, canvas, scene, size) {
     const fitting = Math.min((width - 2 * MARGIN) / size.width, (height - 2 * MARGIN) / size.height, 1);
     view.scale = whole ? Math.max(fitting, LEAST) : Math.max(fitting, Math.min(READABLE, 1));
     view.x = size.width / 2 - width / view.scale / 2;
-    view.y = size.height * view.scale <= height - 2 * MARGIN ? size.height / 2 - height / view.scale / 2 : -MARGIN / view.scale;
+    view.y = size.height * view.scale <= height - 2 * TOP ? size.height / 2 - height / view.scale / 2 : -TOP / view.scale;
     view.apply();
   };
   view.zoom = (factor, at) => {

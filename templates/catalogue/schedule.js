@@ -165,12 +165,12 @@ function nextRuns(text, zone, now, count, until = now + 6 * 366 * DAY_MS) {
   if (!cron) return null;
   const found = [], every = (n) => [...Array(n).keys()];
   const seconds = cron.seconds || every(60), minutes = cron.minutes || every(60), hours = cron.hours || every(24);
-  const last = clockAt(until, zone);
-  for (let day = Math.floor(clockAt(now, zone) / DAY_MS) * DAY_MS; day <= last; day += DAY_MS) {
+  const last = clockAt(until, zone), since = clockAt(now, zone);
+  for (let day = Math.floor(since / DAY_MS) * DAY_MS; day <= last; day += DAY_MS) {
     if (!isOn(cron, new Date(day))) continue;
     for (const hour of hours) {
       // Hours that are over are left out before anything is asked of the zone.
-      if (day + (hour + 1) * 3600000 < clockAt(now, zone) - 7200000) continue;
+      if (day + (hour + 1) * 3600000 < since - 7200000) continue;
       for (const minute of minutes) for (const second of seconds) {
         const run = momentOf(day + ((hour * 60 + minute) * 60 + second) * 1000, zone);
         if (run.moment <= now) continue;

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
-from lakeflow_job_meta.catalogue.entries import CHECK, JobEntry, Place, Setting, TaskEntry
+from lakeflow_job_meta.catalogue.entries import JobEntry, Place, Setting, TaskEntry
 from lakeflow_job_meta.catalogue.graph_layout import boxes_of
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 
@@ -17,7 +17,6 @@ _UNSAFE = re.compile("[<>&\\u061c\\u200e\\u200f\\u2028\\u2029\\u202a-\\u202e\\u2
 """What could end the element, a line of it, or turn the text around it; and halves of characters."""
 
 _STEPS_OF_ROW = re.compile(r"(?=, |\])")
-_QUOTES = re.compile("`([^`]*)`")
 
 Packed = dict[str, object]
 
@@ -35,7 +34,6 @@ def packed(entries: Sequence[JobEntry], problems: Iterable[Diagnostic]) -> Packe
     numbers = {entry.key: number for number, entry in enumerate(ordered)}
     names = {entry.name: number for number, entry in enumerate(ordered)}
     jobs = [packer.job(entry, numbers, names) for entry in ordered]
-    tables = _tables(ordered)
     told = [packer.problem(each, names) for each in problems]
     return {
         "texts": list(packer.texts),
@@ -44,7 +42,6 @@ def packed(entries: Sequence[JobEntry], problems: Iterable[Diagnostic]) -> Packe
         "starts": [json.loads(each) for each in packer.starts],
         "layouts": [list(each) for each in packer.layouts],
         "jobs": jobs,
-        "tables": tables,
         "problems": told,
     }
 
@@ -168,27 +165,6 @@ def _corners(shape: Sequence[Sequence[int]]) -> tuple[int, ...]:
     boxes = boxes_of({str(number): [str(each) for each in waits] for number, waits in enumerate(shape)})
     found = {int(box.key): (box.x, box.y) for box in boxes}
     return tuple(each for number in range(len(shape)) for each in found[number])
-
-
-def _tables(entries: Sequence[JobEntry]) -> list[Packed]:
-    """Returns each table with the jobs, and their tasks, that write it, read it and check it."""
-    names: dict[str, str] = {}
-    uses: dict[str, dict[str, dict[tuple[int, ...], None]]] = {}
-
-    def use(table: str, how: str, *who: int) -> None:
-        key = _QUOTES.sub(r"\1", table).casefold()  # as Unity Catalog compares names
-        names.setdefault(key, table)
-        uses.setdefault(key, {}).setdefault(how, {})[who] = None
-
-    for number, entry in enumerate(entries):
-        for table in entry.reads:
-            use(table, "starts", number)
-        for of_job, task in enumerate(entry.tasks):
-            for table in task.writes:
-                use(table, "writes", number, of_job)
-            for table in task.reads:
-                use(table, "checks" if task.kind == CHECK else "reads", number, of_job)
-    return [{"name": names[key], **{how: [*who] for how, who in uses[key].items()}} for key in sorted(names)]
 
 
 def _without_nothing(facts: Packed) -> Packed:

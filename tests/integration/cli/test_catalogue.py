@@ -95,19 +95,18 @@ class TestFacts:
         assert [names[n] for n in facts.jobs["mart"]["after"]] == ["orders"]
         assert facts.of(facts.jobs["mart"], "waits") == ["main.silver.orders"]
 
-    def test_a_table_has_who_writes_reads_and_checks_it_however_its_name_is_spelt(self, shop):
+    def test_tasks_have_the_tables_that_they_write_read_and_check(self, shop):
         facts = made(shop)
-        names = [*facts.jobs]
-        tables = {table["name"]: table for table in facts.data["tables"]}
-        orders = next(table for name, table in tables.items() if name.lower().replace("`", "") == "main.silver.orders")
-        assert {how: [names[who[0]] for who in orders[how]] for how in ("writes", "reads", "checks", "starts")} == {
-            "writes": ["orders"],
-            "reads": ["mart"],
-            "checks": ["orders"],
-            "starts": ["mart"],
+        used = {
+            (job, key): (facts.of(facts.task(job, key), "writes"), facts.of(facts.task(job, key), "reads"))
+            for job, key in (("orders", "load"), ("orders", "load_quality"), ("orders", "tell"), ("mart", "build"))
         }
-        assert [names[n] for n, _ in tables["main.silver.orders_bad"]["writes"]] == ["orders"]
-        assert [names[n] for n, _ in tables["main.landing.orders"]["reads"]] == ["orders"]
+        assert used == {
+            ("orders", "load"): (["main.silver.orders"], ["main.landing.orders"]),
+            ("orders", "load_quality"): (["main.silver.orders_bad"], ["main.silver.orders"]),
+            ("orders", "tell"): (None, None),
+            ("mart", "build"): (["main.gold.mart"], ["MAIN.silver.`orders`"]),
+        }
 
     def test_a_policy_that_a_job_need_not_follow_is_there_with_its_last_day(self, shop):
         facts = made(shop)
