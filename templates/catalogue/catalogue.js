@@ -266,10 +266,10 @@ function drawFilters(counts) {
     h("button", {type: "button", class: "chip chosen", "aria-label": `Remove the filter ${value}`, onclick: () => toggleFilter(key, value)}, h("bdi", {}, value), h("span", {"aria-hidden": "true"}, " ×"))))));
 }
 
-function facetGroup({key, title, values}, counts) {
+function facetGroup({key, title, values, of}, counts) {
   const chosen = state.filters[key] || [];
   const order = values.map((value, n) => [value, counts[n]]).filter(([value, n]) => n || chosen.includes(value)).sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
-  if (!order.length || (!["state", "blueprint"].includes(key) && values.length < 2 && !chosen.length)) return null;
+  if (!order.length || (values.length < 2 && of.every((found) => found.length) && !chosen.length)) return null;
   const isOpen = open.has(key), some = isOpen ? order.slice(0, 200) : order.slice(0, 6);
   for (const value of chosen) if (!some.some(([each]) => each === value)) some.push([value, order.find(([each]) => each === value)?.[1] || 0]);
   const most = order[0][1] || 1;
@@ -354,6 +354,8 @@ function away(milliseconds) {
 let graph = null;
 function jobPage(job) {
   document.title = `${plain(job.name)} · ${data.title}`;
+  // The owner stands below already.
+  const tags = job.tags.filter(([name, value]) => name !== "owner" || job.owner == null || value !== text(job.owner));
   const related = problems.filter((each) => each.job === job.n);
   return h("article", {class: "job"},
     h("header", {class: "head"},
@@ -361,7 +363,7 @@ function jobPage(job) {
       h("div", {class: "states"}, stateOf(job), (job.targets || []).length ? h("span", {class: "in"}, "in ", job.targets.map((n) => chip(text(n), {class: "chip target"}))) : null),
       h("h1", {tabindex: -1}, h("bdi", {}, job.name)),
       job.about == null ? null : h("p", {class: "about"}, text(job.about)),
-      job.tags.length ? h("div", {class: "tags"}, job.tags.map((tag) => tag[0] === "owner" ? filterLink("owner", tag[1], tagInWords(tag)) : filterLink("tag", tagInWords(tag)))) : null),
+      tags.length ? h("div", {class: "tags"}, tags.map((tag) => filterLink("tag", tagInWords(tag)))) : null),
     related.length ? h("div", {class: "notes"}, related.map(problemNote)) : null,
     facts([
       ["Owner", job.owner == null ? h("span", {class: "none"}, "no owner") : filterLink("owner", text(job.owner))],
@@ -548,7 +550,7 @@ function problemsPage() {
 function homePage() {
   document.title = data.title;
   const tasks = jobs.reduce((sum, job) => sum + job.tasks.length, 0);
-  const figures = [[jobs.length, "job"], [tasks, "task"], [tables.length, "table"], [jobs.filter(({isPaused}) => isPaused).length, "paused", {state: ["Paused"]}], [jobs.filter(({owner}) => owner == null).length, "without owner", {owner: ["No owner"]}]];
+  const figures = [[jobs.length, "job"], [tasks, "task"], [tables.length, "table"], [jobs.filter(({isPaused}) => isPaused).length, "paused", {state: ["Paused"]}], [jobs.filter(({owner}) => owner == null).length, "no owner", {owner: ["No owner"]}]];
   return h("article", {class: "home"}, h("header", {class: "head"}, h("h1", {tabindex: -1}, h("bdi", {}, data.title)), h("p", {class: "about"}, data.target ? `As they are in the target ${plain(data.target)}.` : "Every job that the metadata describes: what it does, when it starts, and what comes before and behind it.")),
     h("ul", {class: "figures"}, figures.filter(([n], at) => n || at < 2).map(([n, noun, filters]) => { const said = [h("strong", {}, number(n)), h("span", {}, filters ? noun : `${noun}${n === 1 ? "" : "s"}`)]; return h("li", {}, filters ? h("a", {href: addressOf({filters, q: "", view: "jobs"})}, said) : said); }),
       problems.length ? h("li", {class: problems.some(({severity}) => severity === "error") ? "bad" : null}, h("a", {href: addressOf({view: "problems"})}, h("strong", {}, number(problems.length)), h("span", {}, problems.length === 1 ? "problem" : "problems"))) : null),

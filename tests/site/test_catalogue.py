@@ -195,7 +195,7 @@ class TestJob:
         ]
 
     def test_problems_have_a_page_and_their_place(self, tab):
-        tab.click("#tabs .bad")
+        tab.click("#tabs a:nth-child(3)")
         tab.wait("document.querySelector('.note')")
         assert "'timeout_seconds' is missing, but required" in tab.text("main")
 
