@@ -9,6 +9,9 @@ SITE := .venv-site
 SITE_STAMP := $(SITE)/.installed
 LOWEST := .venv-lowest
 LOWEST_STAMP := $(LOWEST)/.installed
+PYTHONS := .venv-pythons
+AUDIT := .venv-audit
+AUDIT_STAMP := $(AUDIT)/.installed
 
 PYTEST := $(BIN)/python -m pytest
 # A worker that has finished takes tests from one that has not.
@@ -16,7 +19,7 @@ PYTEST := $(BIN)/python -m pytest
 export PYTEST_XDIST_AUTO_NUM_WORKERS := $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 PARALLEL := -n auto --dist worksteal
 
-.PHONY: run actionlint test coverage test-slow test-lowest wheel soak test-spark site lint types bench clean
+.PHONY: run actionlint audit test coverage test-slow test-lowest test-pythons wheel soak test-spark site lint types bench clean
 
 # Reads a Delta control table, writes bundle files, changes one row and shows the difference.
 run: $(STAMP)
@@ -39,15 +42,31 @@ test-lowest: $(LOWEST_STAMP)
 	@$(LOWEST)/bin/python -m pytest $(PARALLEL) $(addprefix tests/,$(LOWEST_TESTS))
 
 LOWEST_TESTS := $(addprefix unit/,schema render text diagnostics state tables workspace) $(addprefix integration/, \
-	compiler parsing state tables sources services deployment/test_jobs_api.py deployment/test_edited_jobs.py)
+	compiler parsing state tables sources services cli/test_command_line.py cli/test_terminal.py \
+	deployment/test_jobs_api.py deployment/test_edited_jobs.py)
+
+# What a Python may do in another way, by every other one that is found here.
+test-pythons: $(STAMP)
+	@for version in $(OTHER_PYTHONS); do \
+		if $(ON_PYENV) $(BIN)/uv --quiet python find --no-python-downloads $$version > /dev/null 2>&1; \
+		then $(MAKE) --no-print-directory $(PYTHONS)/$$version/.installed || exit 1; \
+			echo "Python $$version"; \
+			$(PYTHONS)/$$version/bin/python -m pytest $(PARALLEL) $(addprefix tests/,$(PYTHONS_TESTS)) || exit 1; \
+		else echo "Python $$version is not here"; fi; \
+	done
+
+OTHER_PYTHONS := 3.10 3.12 3.13 3.14
+PYTHONS_TESTS := unit $(addprefix integration/,compiler parsing state tables)
+ON_PYENV := PATH="$$PATH:$$(ls -d $${PYENV_ROOT:-$$HOME/.pyenv}/versions/*/bin 2> /dev/null | paste -sd: -)"
 
 # Control tables in a real Spark session. Needs Java 17 or newer; Delta's jars come from Maven the first time.
 test-spark: $(SPARK_STAMP)
 	@$(SPARK)/bin/python -m pytest -m spark tests/slow
 
-# A monitor that ticks thousands of times, and is ended at any moment. LJM_SOAK_SECONDS makes it longer.
+# Monitors that tick thousands of times, are ended at any moment, and live through a day. Takes more than an hour;
+# LJM_SOAK_SECONDS makes it shorter or longer.
 soak: $(STAMP)
-	@$(PYTEST) -m soak -s tests/slow/test_soak.py
+	@$(PYTEST) -m soak -s tests/slow/test_soak.py tests/slow/test_day.py
 
 # The documentation as a site, built strictly into build/site; then every link of it, and its pages in a browser.
 # Chromium is taken from PATH; without one the tests that need it are skipped.
@@ -66,6 +85,10 @@ types: $(STAMP)
 # What the tests check GitHub's workflow with; needs Go. Without it that test is skipped.
 actionlint: $(STAMP)
 	@GOBIN=$(CURDIR)/$(BIN) go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+
+# Asks for known vulnerabilities of everything that is installed in .venv; needs the network. Licences are a test.
+audit: $(AUDIT_STAMP) $(STAMP)
+	@$(AUDIT)/bin/pip-audit --skip-editable --progress-spinner off --path $$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')
 
 # Builds the wheel, installs it alone into an environment of its own, and generates from it.
 wheel: $(STAMP)
@@ -104,5 +127,17 @@ $(LOWEST_STAMP): pyproject.toml $(STAMP)
 	@$(BIN)/uv --quiet pip install --python $(LOWEST)/bin/python --compile-bytecode --editable ".[databricks,delta,test]"
 	@touch $(LOWEST_STAMP)
 
+$(PYTHONS)/%/.installed: pyproject.toml $(STAMP)
+	@$(ON_PYENV) $(BIN)/uv --quiet venv --clear --no-python-downloads --python $* $(PYTHONS)/$*
+	@echo '*' > $(PYTHONS)/.gitignore
+	@$(BIN)/uv --quiet pip install --python $(PYTHONS)/$*/bin/python --compile-bytecode --editable ".[dev]"
+	@touch $@
+
+$(AUDIT_STAMP): pyproject.toml
+	@$(PYTHON) -m venv $(AUDIT)
+	@echo '*' > $(AUDIT)/.gitignore
+	@$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check "pip-audit>=2.9"
+	@touch $(AUDIT_STAMP)
+
 clean:
-	rm -rf $(VENV) $(SPARK) $(SITE) $(LOWEST) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) $(SPARK) $(SITE) $(LOWEST) $(PYTHONS) $(AUDIT) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

@@ -79,7 +79,7 @@ def run() -> Iterator[Figure]:
 
 def _of_a_table(folder: Path, size: int) -> Iterator[Figure]:
     made = rows(size)
-    _begin(folder, "delta", "control")
+    begin_project(folder, "delta", "control")
     write_table(folder / "control", made)
     project = ["--project", str(folder)]
     yield measured_step("Delta: generate, nothing there", size, [*project, "generate"], repeats=1)
@@ -94,7 +94,7 @@ def _of_a_table(folder: Path, size: int) -> Iterator[Figure]:
 
 
 def _of_files(folder: Path, size: int) -> Iterator[Figure]:
-    _begin(folder, "yaml", "metadata")
+    begin_project(folder, "yaml", "metadata")
     write_yaml(folder / "metadata", rows(size))
     project = ["--project", str(folder)]
     yield measured_step("YAML files: generate, nothing there", size, [*project, "generate"], repeats=1)
@@ -102,7 +102,8 @@ def _of_files(folder: Path, size: int) -> Iterator[Figure]:
     yield _tick("YAML files: a look of the monitor, nothing changed", size, folder)
 
 
-def _begin(folder: Path, kind: str, where: str) -> None:
+def begin_project(folder: Path, kind: str, where: str) -> None:
+    """Makes a project without metadata; `kind` is that of its source, at `where`."""
     folder.mkdir()
     (folder / "databricks.yml").write_text("bundle: {name: bench}\n", encoding="utf-8")
     (folder / "job_meta.yml").write_text(_PROJECT.format(kind=kind, where=where), encoding="utf-8")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lakeflow_job_meta.api.functions import PlanResult as PlanResult
     from lakeflow_job_meta.api.functions import ValidationResult as ValidationResult
+    from lakeflow_job_meta.api.functions import blame as blame
     from lakeflow_job_meta.api.functions import compile as compile
     from lakeflow_job_meta.api.functions import deploy as deploy
     from lakeflow_job_meta.api.functions import load_project as load_project
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from lakeflow_job_meta.api.moving import pull as pull
     from lakeflow_job_meta.api.moving import unpause as unpause
     from lakeflow_job_meta.api.orchestrator import JobOrchestrator as JobOrchestrator
+    from lakeflow_job_meta.api.running import last_runs as last_runs
+    from lakeflow_job_meta.api.running import repair_module as repair_module
+    from lakeflow_job_meta.api.running import run_module as run_module
     from lakeflow_job_meta.compiler.result import Compilation as Compilation
     from lakeflow_job_meta.config.model import Project as Project
     from lakeflow_job_meta.deployment.pipeline import DeployResult as DeployResult
@@ -43,6 +47,10 @@ if TYPE_CHECKING:
     from lakeflow_job_meta.errors import PolicyViolation as PolicyViolation
     from lakeflow_job_meta.importing.model import Import as Import
     from lakeflow_job_meta.layout.generated_file import GeneratedFile as GeneratedFile
+    from lakeflow_job_meta.services.blame import Blame as Blame
+    from lakeflow_job_meta.services.run_states import ModuleRun as ModuleRun
+    from lakeflow_job_meta.services.run_states import TaskRun as TaskRun
+    from lakeflow_job_meta.services.table_rollback import Rollback as Rollback
     from lakeflow_job_meta.state.quality import CheckResult as CheckResult
 
 __version__ = "0.1.0"
@@ -50,6 +58,7 @@ _MODULES = {
     "api.functions": (
         "PlanResult",
         "ValidationResult",
+        "blame",
         "compile",
         "deploy",
         "load_project",
@@ -62,6 +71,7 @@ _MODULES = {
     "api.moving": ("PullResult", "import_bundle", "import_jobs", "import_jobs_meta", "pull", "unpause"),
     "api.monitor": ("MetadataMonitor",),
     "api.orchestrator": ("JobOrchestrator",),
+    "api.running": ("last_runs", "repair_module", "run_module"),
     "compiler.result": ("Compilation",),
     "config.model": ("Project",),
     "deployment.pipeline": ("DeployResult",),
@@ -69,6 +79,9 @@ _MODULES = {
     "diagnostics.model": ("Diagnostic", "Location", "Severity"),
     "importing.model": ("Import",),
     "layout.generated_file": ("GeneratedFile",),
+    "services.blame": ("Blame",),
+    "services.run_states": ("ModuleRun", "TaskRun"),
+    "services.table_rollback": ("Rollback",),
     "state.quality": ("CheckResult",),
     "errors": (
         "ConfigError",

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from fakes.workspace import FakeWorkspace
 from lakeflow_job_meta import JobOrchestrator, MetadataManager, MetadataMonitor
 from lakeflow_job_meta.checks.schedules import quartz_problem
+from lakeflow_job_meta.control_table.blame import blame_cells
 from lakeflow_job_meta.control_table.changes import Kind
 from lakeflow_job_meta.control_table.schema import CONTROL_TABLE
 from lakeflow_job_meta.errors import OperationFailed
@@ -144,6 +145,27 @@ class TestManager:
         assert rows == sum(len(manager.get_module_sources(name)) for name in manager.get_all_modules())
         assert manager.load_yaml(examples) == rows
         assert manager.current_version() == 1
+
+    def test_rows_are_put_back_to_a_version_and_who_set_them_is_found(
+        self, manager: MetadataManager, place: SparkPlace
+    ):
+        original = row("a", "sales", is_active=None)
+        place.session.sql(
+            f"INSERT INTO {place.name} (source_id, module_name, source_type, execution_order, source_config, "
+            f"target_config, transformation_config) VALUES ('a', 'sales', 'sql', 1, '{{}}', '{{}}', "
+            f"'{original['transformation_config']}')"
+        )
+        manager.table.write(RowChanges([row("a", "sales", is_active=False), row("b", "sales"), row("a", "returns")]))
+
+        plan = manager.rollback("sales", 1)
+
+        found = {str(each["source_id"]): each for each in manager.get_module_sources("sales")}
+        assert {key: each["is_active"] for key, each in found.items()} == {"a": None}
+        assert [change.kind for change in plan.changes] == ["changed", "removed"]
+        assert len(manager.get_module_sources("returns")) == 1
+        assert manager.current_version() == 3
+        set_by, _ = blame_cells(manager.table, "sales", [(("sales", "a"), ("execution_order",))])
+        assert [each.commit.version for each in set_by.values()] == [1]
 
     def test_option_3_on_demand(self, manager: MetadataManager, place: SparkPlace, tmp_path: Path, monkeypatch):
         here = tmp_path / "notebook"

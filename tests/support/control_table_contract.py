@@ -25,8 +25,8 @@ from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.parsing.rows import units_of_rows
 from lakeflow_job_meta.parsing.units import SourceUnit
 from lakeflow_job_meta.sources.yaml_files import unit_of_file
-from lakeflow_job_meta.tables.schema import RowChanges, TableUnusable
-from lakeflow_job_meta.tables.store import Created, TableMissing, VersionedTable
+from lakeflow_job_meta.tables.schema import Column, RowChanges, TableUnusable
+from lakeflow_job_meta.tables.store import Created, RowsChanged, TableMissing, VersionedTable
 from support.tables import LONG, ORIGINAL_COLUMNS, TEXT, row, write_table
 
 UTC = arrow.DataType.timestamp("us", tz="UTC")
@@ -315,6 +315,18 @@ class ControlTableContract:
         assert [each["source_id"] for each in table.read(1).rows] == ["a"]
         assert not table.read(1).columns & set(OPTIONAL)
 
+    def test_the_columns_of_an_older_version_are_known_even_if_it_has_no_rows(self, table: VersionedTable):
+        table.write(upserts(full()))
+        assert table.read(0).columns == {*ORIGINAL, *OPTIONAL}
+
+    @pytest.mark.parametrize("version", [None, 1])
+    def test_the_rows_of_one_module_can_be_read_alone(self, table: VersionedTable, version: int | None):
+        rows = [full("a", text) for text in HOSTILE_TEXTS[:8]]
+        table.write(upserts(*rows))
+        for wanted in rows:
+            found = table.read(version, where={"module_name": wanted["module_name"]}).rows
+            assert [each["module_name"] for each in found] == [wanted["module_name"]]
+
     def test_a_version_that_is_not_there_yet_is_an_error_that_names_it(self, table: VersionedTable):
         with pytest.raises(OperationFailed, match=r"\b99\b"):
             table.read(99)
@@ -386,6 +398,15 @@ class ControlTableContract:
         assert [set(found["a"]) - set(ORIGINAL_COLUMNS), found["a"]["my owner"], found["b"]["my owner"]] == [
             {"my owner"}, "me", None,
         ]  # fmt: skip
+
+    def test_all_columns_are_read_when_asked_for(self, place: Place):
+        table = on_disk(place, [row("a", **{"my owner": "me", "cost": 1})],
+                        {**ORIGINAL, "my owner": TEXT, "cost": LONG})  # fmt: skip
+        snapshot = table.read(also=None)
+        assert [set(each) for each in snapshot.rows] == [{*ORIGINAL, "my owner", "cost"}]
+        assert {name: snapshot.types[name] for name in ("my owner", "cost", "source_id")} == {
+            "my owner": "STRING", "cost": "BIGINT", "source_id": "STRING",
+        }  # fmt: skip
 
     def test_a_table_without_timestamps_can_be_written(self, place: Place):
         table = on_disk(place, [row("a")], ORIGINAL_COLUMNS)
@@ -514,6 +535,64 @@ class ControlTableContract:
         table.update([(row("a"), row("a"))])
 
         assert table.version() == version
+
+    def test_rows_are_put_in_the_place_of_others_in_one_commit(self, table: VersionedTable):
+        before = [full("same"), full("changed", description="x"), full("gone")]
+        table.write(upserts(*before, full("a", "returns")))
+        version = table.version().number
+        after = [full("same"), full("changed", is_active=None, source_type=None), full("new", is_active=None)]
+
+        table.replace(before, after, ["sales"])
+
+        assert table.version().number == version + 1
+        assert by_source(table) == {each["source_id"]: each for each in (*after, full("a", "returns"))}
+
+    @pytest.mark.parametrize(
+        "meanwhile",
+        [
+            RowChanges([full("changed", execution_order=7)]),
+            RowChanges([full("same", is_active=False)]),
+            RowChanges([full("added")]),
+            RowChanges([full("new")]),
+            RowChanges([], [("sales", "gone")]),
+            RowChanges([], [("sales", "same")]),
+        ],
+        ids=["changed", "changed where nothing is to", "added", "added as wanted", "gone", "gone where it is to stay"],
+    )
+    def test_no_row_is_put_in_the_place_of_others_where_somebody_has_changed_one(
+        self, table: VersionedTable, meanwhile: RowChanges
+    ):
+        before = [full("same"), full("changed"), full("gone")]
+        table.write(upserts(*before))
+        table.write(meanwhile)
+        rows, version = by_source(table), table.version()
+
+        with pytest.raises(RowsChanged, match="somebody has changed these rows since they were read"):
+            table.replace(before, [full("same"), full("changed", description="y"), full("new")], ["sales"])
+
+        assert (by_source(table), table.version()) == (rows, version)
+
+    def test_rows_of_other_modules_may_change_meanwhile(self, table: VersionedTable):
+        table.write(upserts(full("a"), full("a", "returns")))
+        table.write(RowChanges([full("b", "returns")], [("returns", "a")]))
+
+        table.replace([full("a")], [full("a", description="y")], ["sales"])
+
+        found = {(each["module_name"], each["source_id"], each["description"]) for each in table.read().rows}
+        assert found == {("sales", "a", "y"), ("returns", "b", None)}
+
+    def test_columns_of_the_user_s_own_can_be_put_back_too(self, place: Place):
+        table = on_disk(place, [row("a", owner="me", cost=1), row("b", owner="you", cost=2)],
+                        {**ORIGINAL, "owner": TEXT, "cost": LONG})  # fmt: skip
+        own = [Column("owner", "STRING")]
+        before = [row("a", owner="me"), row("b", owner="you")]
+
+        table.replace(before, [row("a", owner=None), row("c", owner="it's")], ["sales"], own)
+
+        found = stored(place)
+        assert {key[1]: (each["owner"], each["cost"]) for key, each in found.items()} == {
+            "a": (None, 1), "c": ("it's", None),
+        }  # fmt: skip
 
     def test_rows_are_deleted_by_module_and_source(self, table: VersionedTable):
         table.write(upserts(full("a"), full("b"), full("a", "returns")))

@@ -109,6 +109,7 @@ class RecordTableContract:
         done = tick(
             "r1", duration_seconds=1.25, metadata_version="3", outcome="deployed", created=1, changed=0, deleted=-1,
             refused=2**31 - 1, quarantined=0, error="it's", details='{"a": [1, null]}', target="prod",
+            changed_by="ann, bob", git_commit="0a1b",
         )  # fmt: skip
         jobs.write(RowChanges([job()]))
         history.write(RowChanges([done]))

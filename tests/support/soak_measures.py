@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
+
+SECONDS = float(os.environ.get("LJM_SOAK_SECONDS", "3600"))
+"""How long a soak takes; an hour where nobody says otherwise."""
 
 IDLE_TOLERANCE_KILOBYTES = 3_000
 """Allocators keep what they had."""

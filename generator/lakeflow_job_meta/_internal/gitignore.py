@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -35,12 +36,33 @@ def _expression(line: str) -> re.Pattern[str] | None:
     text = line.replace(".", r"\.").removeprefix("/" if line.startswith("/**/") else "")
     for glob, meaning in (("/**/", "(/|/.+/)"), ("**/", "(|.\0/)"), ("/**", "(|/.\0)"), (r"\*", "\\\0")):
         text = text.replace(glob, meaning)
-    text = text.replace("*", "([^/]*)").replace("?", r"\?").replace("\0", "*")
+    text = text.replace("?", r"\?")
+    if "[" not in text:
+        text = _without_choices(text)
+    text = text.replace("*", "([^/]*)").replace("\0", "*")
     start = "(|/)" if text.startswith("/") else "(|.*/)"
     try:
-        return re.compile(f"{start}{text.removeprefix('/')}{'.*' if text.endswith('/') else '(|/.*)'}")
-    except re.error:
+        return _compiled_text(f"{start}{text.removeprefix('/')}{'.*' if text.endswith('/') else '(|/.*)'}")
+    except (re.error, OverflowError, RecursionError):
         return None  # the CLI leaves out what is no expression, too
+
+
+def _without_choices(text: str) -> str:
+    """Returns an expression that matches the same; with many stars, trying all that each may stand for never ends.
+
+    What stands between two stars may be taken where it comes first.
+    """
+    text = re.sub(r"\*{2,}", "*", text)
+    if not hasattr(re, "NOFLAG"):
+        return text  # before Python 3.11 there is no way to say it
+    return re.sub(r"\*((?:\\\.|[\w -])+)(?=\*)", r"(?>[^/]\0?\1)", text)
+
+
+def _compiled_text(text: str) -> re.Pattern[str]:
+    with warnings.catch_warnings():
+        # Python warns of brackets in brackets, which may mean something else one day; for the CLI they are characters.
+        warnings.simplefilter("ignore", FutureWarning)
+        return re.compile(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +101,7 @@ def _compiled(lines: tuple[str, ...]) -> _Compiled:
     bare = ((line, re.sub("^[#!]", "", line.removeprefix("!"))) for line in texts)
     found = tuple((line, pattern) for line, text in bare if text and (pattern := _expression(text)) is not None)
     quick = "|".join(f"(?:{pattern.pattern})" for line, pattern in found if not line.startswith("!"))
-    return _Compiled(found, re.compile(quick) if quick else None, any(line.startswith("!") for line, _ in found))
+    return _Compiled(found, _compiled_text(quick) if quick else None, any(line.startswith("!") for line, _ in found))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 
 LONGEST_QUOTE = 60
+_LONGEST_NAME = 300
 _STACK = re.compile(
     r"(?i)\n\s*(?:\d+: |(?:stack )?backtrace|jvm stacktrace|caused by: )"
     r"|\s+at (?:[\w$]+\.)+[\w$<>]+\((?:[\w$]+\.(?:java|scala|kt)|native method|unknown source)"
@@ -162,7 +163,7 @@ def did_you_mean(word: str, known: Iterable[str], otherwise: str | None = None, 
     choices = tuple(known)
     match = closest(word, choices, besides)
     if match is not None:
-        return f"; did you mean {match!r}?"
+        return f"; did you mean {listing((match,))}?"
     if otherwise is not None:
         return otherwise
     others = [choice for choice in choices[: _CHOICES + 2] if choice != besides]
@@ -170,8 +171,8 @@ def did_you_mean(word: str, known: Iterable[str], otherwise: str | None = None, 
 
 
 def listing(words: Iterable[str], most: int = 10) -> str:
-    """Returns `'a', 'b' and 3 more`."""
-    all_words = [repr(word) for word in words]
+    """Returns `'a', 'b' and 3 more`; a word that is no name any more is cut."""
+    all_words = [text if len(text := repr(word)) <= _LONGEST_NAME else quoted(word) for word in words]
     shown = ", ".join(all_words[:most])
     return shown if len(all_words) <= most else f"{shown} and {len(all_words) - most} more"
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta.api.arguments import check_number, tell, workspace_of
 from lakeflow_job_meta.catalogue.page import page_of, place_of, write_page
 from lakeflow_job_meta.compiler.compile import compile_project
@@ -20,6 +21,7 @@ from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config import load
 from lakeflow_job_meta.config.bundle import read_bundle_declarations, target_of
 from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.control_table.blame import MOST_VERSIONS
 from lakeflow_job_meta.deployment import pipeline
 from lakeflow_job_meta.deployment.backend import DeployOptions, Reporter
 from lakeflow_job_meta.deployment.keeping import keeping_of
@@ -27,11 +29,15 @@ from lakeflow_job_meta.deployment.pipeline import DeployResult
 from lakeflow_job_meta.deployment.policy import Allowance, Audience
 from lakeflow_job_meta.deployment.select_backend import BackendName, open_cli, plan_live, select_backend
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Severity, errors_among
+from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.output.writer import plan_changes
 from lakeflow_job_meta.planning.compare import JobChange, Plan
 from lakeflow_job_meta.planning.explain import FORMATS
 from lakeflow_job_meta.planning.files import compare_files
 from lakeflow_job_meta.planning.model import BundlePlan
+from lakeflow_job_meta.services.blame import Blame
+from lakeflow_job_meta.services.blame import blame as who_set
+from lakeflow_job_meta.services.module_names import key_of_module
 from lakeflow_job_meta.state.quality import CheckResult, last_results, open_results
 from lakeflow_job_meta.workspace.client import Workspace
 
@@ -155,6 +161,7 @@ def deploy(
     project: Project,
     target: str | None = None,
     *,
+    modules: Sequence[str] = (),
     max_deletes: int | None = None,
     allow_empty: bool = False,
     overwrite_drift: bool = False,
@@ -169,6 +176,7 @@ def deploy(
     Args:
         project: The project.
         target: The bundle's target; by default the bundle's own.
+        modules: The modules whose jobs are deployed, while all others stay as they are; by default all.
         max_deletes: How many jobs may be deleted; by default as the project file says.
         allow_empty: Whether a source, or the whole bundle, may have become empty.
         overwrite_drift: Whether edits made by hand in the workspace may be overwritten; otherwise these jobs stay as
@@ -183,11 +191,12 @@ def deploy(
         InvalidMetadata: The metadata has errors, and `keep_going` was not given; nothing was deployed.
         PolicyRefused: The gate; nothing was changed in the workspace.
         OperationFailed: It failed before anything was deployed.
+        ConfigError: There is no module of a name.
     """
     check_number("max_deletes", max_deletes, 0)
     allowed = project.max_deletes if max_deletes is None else max_deletes
     allowance = Allowance(allowed, allow_empty, overwrite_drift, allow_duplicates)
-    options = DeployOptions(allowance, keep_going, dry_run=dry_run, audience=Audience.PYTHON)
+    options = DeployOptions(allowance, keep_going, dry_run=dry_run, audience=Audience.PYTHON, modules=tuple(modules))
     return run_deployment(project, target_of(project, target), options, backend=backend, workspace=workspace)
 
 
@@ -240,6 +249,41 @@ def write_catalogue(
     connection, path = workspace_of(workspace), place_of(output)
     write_page(path, page_of(project, compile(project, workspace=connection), target, source_url, connection))
     return path
+
+
+def blame(
+    project: Project,
+    module: str,
+    source: str | None = None,
+    setting: str | None = None,
+    *,
+    target: str | None = None,
+    versions: int = MOST_VERSIONS,
+    workspace: WorkspaceLike | None = None,
+) -> Blame:
+    """Returns who set each value of a module, and when, as `ljm blame` shows it; secrets are not masked.
+
+    Args:
+        project: The project.
+        module: The module's name.
+        source: A source of it, by its `source_id` or the key of its task; by default all, and the job itself.
+        setting: A setting of the source, or of the job, such as `tags.owner`, with all below it.
+        target: The bundle's target, where the job is not the same in all; by default the bundle's own.
+        versions: How many versions of a table are looked at.
+        workspace: Where the tables are; by default the workspace of the environment.
+
+    Raises:
+        ConfigError: There is no such module.
+        OperationFailed: No job can be made of it, it has no such source or setting, or a table cannot be read.
+    """
+    check_number("versions", versions, 1)
+    compilation = compile(project, workspace=workspace)
+    job = compilation.jobs.get(key_of_module(compilation, module))
+    if job is None:
+        raise OperationFailed(f"No job can be made of the module {quoted(module)}; `validate` says why.")
+    job = job.in_target(target_of(project, target)) if job.by_target else job
+    connection = workspace_of(workspace)
+    return who_set(project, job, source, setting, most_versions=versions, workspace=connection)
 
 
 def run_deployment(

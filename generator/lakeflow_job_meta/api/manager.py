@@ -6,7 +6,7 @@ Thin: every method is one of the functions behind `ljm table`.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,10 @@ from lakeflow_job_meta.api.functions import tell_progress
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.control_table.changes import TableChanges, compare_versions
 from lakeflow_job_meta.control_table.schema import CONTROL_TABLE, key_of
+from lakeflow_job_meta.control_table.versions import version_named
 from lakeflow_job_meta.services.adhoc_project import project_around
 from lakeflow_job_meta.services.table_load import load, read_checked
+from lakeflow_job_meta.services.table_rollback import Rollback, plan_rollback, roll_back
 from lakeflow_job_meta.sources.interface import Reader
 from lakeflow_job_meta.sources.volume import VolumeReader, volume_files, volume_path
 from lakeflow_job_meta.sources.yaml_files import YamlReader
@@ -110,6 +112,28 @@ class MetadataManager:
         By content, not by clock; `since` is a version as `current_version` gives it.
         """
         return compare_versions(self.table, since)
+
+    def rollback(self, modules: str | Collection[str], to: int | str, *, dry_run: bool = False) -> Rollback:
+        """Puts the rows of modules back to what they were in a version, in one new commit or not at all.
+
+        Args:
+            modules: The names of the modules, or one.
+            to: A version as `current_version` gives it, or a moment in ISO 8601 for the newest version then, in UTC.
+            dry_run: Whether to write nothing.
+
+        Returns:
+            What changes, row by row, and the version `read` that takes it back.
+
+        Raises:
+            ConfigError: `to` is neither a version nor a moment.
+            OperationFailed: The version cannot be read any more, there is no such module, or somebody has changed one
+                of these rows meanwhile; nothing was written.
+        """
+        names = [modules] if isinstance(modules, str) else [*modules]
+        plan = plan_rollback(self.table, names, version_named(self.table, str(to))[0])
+        if not dry_run:
+            roll_back(self.table, plan)
+        return plan
 
     def current_version(self) -> int:
         """Returns the table's newest version."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
@@ -24,6 +23,7 @@ from lakeflow_job_meta.deployment.jobs_api.deployer import JobsApiDeployer
 from lakeflow_job_meta.deployment.pipeline import DeployResult
 from lakeflow_job_meta.deployment.policy import Allowance, Audience, refuse
 from lakeflow_job_meta.errors import ConfigError, InvalidMetadata, OperationFailed
+from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.services.adhoc_project import project_of_table, with_policies_file
 from lakeflow_job_meta.state.tracking import DeployedJob
 from lakeflow_job_meta.workspace.client import Workspace
@@ -94,7 +94,7 @@ class JobOrchestrator:
             OperationFailed: There is no such module, nothing in it is active, or only the databricks CLI can deploy it.
         """
         compilation = self._compile(self.project)
-        job = _only(compilation, module_name).jobs[0]
+        job = _job_of(compilation, module_name)
         # Most tables name nothing but what is in the workspace, and need no connection for it.
         if not any("${" in text or text.startswith((".", "/.")) for _, text in texts_in(job.settings)):
             return job.tasks
@@ -112,7 +112,13 @@ class JobOrchestrator:
             PolicyRefused: The safety gate; nothing was changed.
             OperationFailed: It could not be done.
         """
-        result = self._deploy(lambda project: _only(self._compile(project), module_name))
+
+        def compile_metadata(project: Project) -> Compilation:
+            compilation = self._compile(project)
+            _job_of(compilation, module_name)
+            return compilation
+
+        result = self._deploy(compile_metadata, modules=(module_name,))
         _refuse_problems(result.all_problems)
         (key,) = result.compilation.jobs.names
         refuse([edit for edit in result.edited if key in edit.jobs])
@@ -161,33 +167,28 @@ class JobOrchestrator:
     def _compile(self, project: Project) -> Compilation:
         return functions.compile(project, workspace=self._workspace)
 
-    def _deploy(self, compile_metadata: Callable[[Project], Compilation], *, keep_going: bool = False) -> DeployResult:
-        options = DeployOptions(self._allowance, keep_going, audience=Audience.OBJECT)
+    def _deploy(
+        self,
+        compile_metadata: Callable[[Project], Compilation],
+        *,
+        keep_going: bool = False,
+        modules: tuple[str, ...] = (),
+    ) -> DeployResult:
+        options = DeployOptions(self._allowance, keep_going, audience=Audience.OBJECT, modules=modules)
         return functions.run_deployment(
             self.project, self.target, options, compile_metadata=compile_metadata, workspace=self._workspace
         )
 
 
-def _only(compilation: Compilation, module_name: str) -> Compilation:
-    """Returns a compilation of one module, in which everything else stays as it is."""
+def _job_of(compilation: Compilation, module_name: str) -> Job:
+    """Returns the job of a module."""
     keys = {name: key for key, name in compilation.jobs.names.items()}
-    if module_name not in keys:
-        if compilation.errors:
-            raise InvalidMetadata(f"The module {quoted(module_name)} has no job.", tuple(compilation.errors))
-        raise OperationFailed(
-            f"There is no module {quoted(module_name)} with an active source{did_you_mean(module_name, keys)}"
-        )
-    own = keys[module_name]
-    others = set(compilation.jobs.names) - {own}
-    labels = {snapshot.source for snapshot in (*compilation.present, *compilation.missing)}
-    return replace(
-        compilation,
-        jobs=compilation.jobs.only((own,)),
-        files={file: text for file, text in compilation.files.items() if file.job_key == own},
-        diagnostics=(),
-        summaries=tuple(summary for summary in compilation.summaries if summary.key == own),
-        kept_jobs=compilation.kept_jobs | others,
-        kept_labels=compilation.kept_labels | labels,
+    if (job := compilation.jobs.get(keys.get(module_name, ""))) is not None:
+        return job
+    if compilation.errors:
+        raise InvalidMetadata(f"The module {quoted(module_name)} has no job.", tuple(compilation.errors))
+    raise OperationFailed(
+        f"There is no module {quoted(module_name)} with an active source{did_you_mean(module_name, keys)}"
     )
 
 

@@ -29,6 +29,7 @@ from lakeflow_job_meta.text.markers import one_line
 
 
 @click.command("deploy")
+@click.argument("modules", nargs=-1, metavar="[MODULE]...")
 @params.target_option
 @params.max_deletes_option
 @click.option("--keep-going", is_flag=True, help="Deploy the other modules although some have errors.")
@@ -44,6 +45,7 @@ from lakeflow_job_meta.text.markers import one_line
 def command(
     ctx: click.Context,
     folder: Path | None,
+    modules: tuple[str, ...],
     target: str | None,
     max_deletes: int | None,
     keep_going: bool,
@@ -63,11 +65,12 @@ def command(
 
     Runs `bundle validate` and `bundle plan`, refuses what nobody has allowed (deletions, creating what is there),
     leaves jobs as they are that were edited by hand, and deploys exactly the plan that passed. Lists module, job id
-    and URL of every job.
+    and URL of every job. With modules, only their jobs are deployed and listed, and all others stay as they are.
 
     \b
     Examples:
       ljm deploy -t dev --dry-run
+      ljm deploy sales -t dev
       ljm deploy -t prod --max-deletes 1
       ljm deploy -t dev --run changed
     """
@@ -78,17 +81,28 @@ def command(
     end_like_ctrl_c()
     allowed = project.max_deletes if max_deletes is None else max_deletes
     allowance = Allowance(allowed, allow_empty, overwrite_drift, allow_duplicates)
-    options = DeployOptions(allowance, keep_going=keep_going, dry_run=dry_run)
+    options = DeployOptions(allowance, keep_going=keep_going, dry_run=dry_run, modules=modules)
     backend = CliBackend(cli, force_lock, parallel, all_bundles)
     result = deploy_and_show(project, cli.target, backend, options)
     if dry_run and form == "text" and result.was_needed:
         show_plan(result.plan)
+    result = _of_chosen(result) if modules else result
     show_jobs(result, form)
     show_result(result, dry_run)
     failed = has_failed(result)
     if to_run and not dry_run and not result.problems:
         failed = not _started_all(result, to_run) or failed
     ctx.exit(1 if failed else 0)
+
+
+def _of_chosen(result: DeployResult) -> DeployResult:
+    """Returns a result with no other jobs than those of the modules that were to be deployed."""
+    keys = result.compilation.jobs.names
+    return replace(
+        result,
+        deployed=tuple(job for job in result.deployed if job.key in keys),
+        jobs=tuple(job for job in result.jobs if job.bundle_key in keys),
+    )
 
 
 def deploy_and_show(project: Project, target: str | None, backend: CliBackend, options: DeployOptions) -> DeployResult:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -16,11 +15,10 @@ from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
 from lakeflow_job_meta.cli.params import compile_metadata, format_option, open_project, target_option
 from lakeflow_job_meta.cli.report import echo
 from lakeflow_job_meta.cli.show import key_of, variant_of
+from lakeflow_job_meta.diagnostics.model import steps_of
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.setting_layers import SettingLayer, layers_of
-
-_STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,7 @@ def command(folder: Path | None, module: str, names: tuple[str, ...], target: st
     if job is None:
         raise OperationFailed(f"No job can be made of the module {quoted(module)}; `ljm validate` says why.")
     if target is not None or job.by_target:
-        target = target or compilation.bundle.default_target or job.targets[0]
+        target = target or compilation.bundle.default_target or next(iter(job.by_target))
         job = variant_of(job, target, compilation)
     asked = _asked(job, names)
     asked = replace(asked, target=target)
@@ -76,7 +74,7 @@ def command(folder: Path | None, module: str, names: tuple[str, ...], target: st
 
 def _asked(job: Job, names: tuple[str, ...]) -> _Asked:
     setting = names[-1]
-    steps = tuple(int(number) if number else name for name, number in _STEP.findall(setting))
+    steps = steps_of(setting)
     if len(names) == 1:
         return _Asked(None, setting, steps)
     task = names[0]

@@ -42,6 +42,14 @@ def _line(entry: HistoryEntry) -> str:
         f"{len(entry.state.refused)} refused, {len(entry.state.broken)} in quarantine",
         f"{entry.duration_seconds:.1f} s",
         entry.metadata_version,
+        f"by {entry.changed_by}" if entry.changed_by else "",
+        _short(entry.git_commit),
         entry.state.failure.split("\n")[0],
     ]
     return "  ".join(part for part in parts if part)
+
+
+def _short(commit: str) -> str:
+    """Returns a commit as git shortens it, and whether files differ from it."""
+    digits, dash, rest = commit.partition("-")
+    return f"{digits[:10]}{dash}{rest}"

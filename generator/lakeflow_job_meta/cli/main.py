@@ -23,9 +23,13 @@ _COMMANDS = {
     "comment": "Comment on the pull request of this CI run.",
     "show": "Print the job of one module as YAML, as it is generated.",
     "explain-setting": "Show which places set a setting of a job or task.",
+    "blame": "Show who set each value of a module, and when.",
     "blueprints": "List blueprints, their parameters, and what is made of them.",
     "deploy": "Generate, pass the safety gate, and deploy.",
     "pull": "Write edits of the workspace into the metadata.",
+    "run": "Start the job of a module, and wait for it.",
+    "repair": "Run the failed tasks of a module's last run again.",
+    "runs": "Show how the last run of each module ended.",
     "unpause": "Start jobs that are paused in the workspace.",
     "adopt": "Take over the jobs that modules name, and deploy.",
     "monitor": "Watch the metadata, and deploy what changes.",
@@ -34,7 +38,7 @@ _COMMANDS = {
     "quality": "Show what the checks of the jobs found last.",
     "bundles": "List the bundles of a project of many, and move jobs.",
     "doctor": "Check what a deployment needs, and what to do about it.",
-    "table": "Create, load, show, export and compare a control table.",
+    "table": "Create, load, show, compare and roll back a control table.",
     "import": "Turn jobs of bundle files or of the workspace into modules.",
     "catalogue": "Write one page of all jobs: graphs, schedules, settings, tables.",
     "dashboard": "Write a dashboard of runs, changes and checks.",
@@ -54,7 +58,9 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        name = f"{cmd_name.replace('-', '_')}{'_' if keyword.iskeyword(cmd_name) else ''}"
+        # `run.py` is what runs the commands.
+        is_taken = keyword.iskeyword(cmd_name) or cmd_name == "run"
+        name = f"{cmd_name.replace('-', '_')}{'_' if is_taken else ''}"
         module = importlib.import_module(f"lakeflow_job_meta.cli.{name}")
         command: click.Command = module.command
         _add_project_option(command)

@@ -89,17 +89,18 @@ def show(
     notes: Iterable[str] = (),
     closing: str = "",
     where: Where = as_they_are,
+    most: int | None = MOST_SHOWN,
 ) -> None:
     """Shows all diagnostics and their count, as `text` or in one of `FORMATS`; `notes` are more lines for people.
 
-    `where` finds what is for a CI in the repository.
+    `where` finds what is for a CI in the repository; as text `most` are shown, or all.
     """
     if form == "text":
-        show_text(diagnostics)
+        show_text(diagnostics, most)
     elif text := FORMATS[form](diagnostics, where):
         echo(text)
     if form in FOR_PEOPLE:
-        _show_left(len(diagnostics))
+        _show_left(len(diagnostics), MOST_SHOWN)
     lines = [*notes]
     for note in lines[:MOST_SHOWN]:
         echo(one_line(note), err=True)
@@ -108,22 +109,22 @@ def show(
     show_count(diagnostics, modules, closing)
 
 
-def show_text(diagnostics: Sequence[Diagnostic]) -> None:
+def show_text(diagnostics: Sequence[Diagnostic], most: int | None = MOST_SHOWN) -> None:
     """Writes one line for each diagnostic to stderr; on a terminal also the line it is about, with a caret.
 
-    Of very many only the foremost are shown.
+    Of very many only the foremost are shown, unless `most` is None.
     """
     with_source = sys.stderr.isatty()
-    for diagnostic in foremost(diagnostics, MOST_SHOWN):
+    for diagnostic in diagnostics if most is None else foremost(diagnostics, most):
         click.echo(_headline(diagnostic), err=True)
         if with_source:
             click.echo(_excerpt(diagnostic), err=True, nl=False)
-    _show_left(len(diagnostics))
+    _show_left(len(diagnostics), most)
 
 
-def _show_left(found: int) -> None:
-    if found > MOST_SHOWN:
-        click.echo(f"... and {found - MOST_SHOWN:,} more; 'ljm validate --format json' has all.", err=True)
+def _show_left(found: int, most: int | None) -> None:
+    if most is not None and found > most:
+        click.echo(f"... and {found - most:,} more; 'ljm validate --all' has all.", err=True)
 
 
 def show_count(diagnostics: Sequence[Diagnostic], modules: int, closing: str = "") -> None:

@@ -124,4 +124,6 @@ def entry_as_object(entry: HistoryEntry) -> dict[str, object]:
         "quarantined": list(entry.state.broken),
         "warnings": list(entry.state.warnings),
         "error": entry.state.failure or None,
+        "changed_by": entry.changed_by or None,
+        "git_commit": entry.git_commit or None,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
@@ -11,18 +12,20 @@ from pathlib import Path
 import click
 
 from lakeflow_job_meta._internal.secrets import without_found
-from lakeflow_job_meta._internal.text import count, did_you_mean, quoted
+from lakeflow_job_meta._internal.text import count, did_you_mean, printable, quoted
 from lakeflow_job_meta.cli.params import open_project
 from lakeflow_job_meta.cli.report import ProgressBar, echo, show_json, show_progress, show_text
 from lakeflow_job_meta.config.model import MetadataSource, Project
 from lakeflow_job_meta.control_table.changes import compare_versions
 from lakeflow_job_meta.control_table.schema import is_active, key_of
+from lakeflow_job_meta.control_table.versions import version_named
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.services.table_load import export, load, read_checked
+from lakeflow_job_meta.services.table_rollback import plan_rollback, roll_back
 from lakeflow_job_meta.sources.open import open_table_source
 from lakeflow_job_meta.sources.yaml_files import YamlReader
 from lakeflow_job_meta.tables.schema import Row
-from lakeflow_job_meta.tables.store import VersionedTable
+from lakeflow_job_meta.tables.store import Commit, VersionedTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ def _with_table_option(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.group("table")
 def command() -> None:
-    """Create, fill, show, export and compare a control table.
+    """Create, fill, show, export, compare and put back a control table.
 
     The table is the one of job_meta.yml, or given with --delta PATH, or with --table NAME and --warehouse-id ID.
 
@@ -217,8 +220,7 @@ def history(chosen: _TableOption, limit: int, form: str) -> None:
         show_json(entries)
         return
     for commit in commits:
-        by = f" by {commit.user}" if commit.user else ""
-        echo(f"{commit.version:>6}  {commit.timestamp:%Y-%m-%d %H:%M:%S %Z}  {commit.operation}{by}")
+        echo(f"{commit.version:>6}  {commit.timestamp:%Y-%m-%d %H:%M:%S %Z}  {commit.operation}{_by(commit)}")
 
 
 @command.command("diff")
@@ -238,3 +240,55 @@ def diff(chosen: _TableOption, before: int, after: int | None) -> None:
     for line in changes.lines():
         echo(line)
     _report(f"{count(len(changes.modules), 'module')} changed.")
+
+
+@command.command("rollback")
+@click.argument("modules", nargs=-1, required=True)
+@click.option("--to", "to", required=True, metavar="VERSION", help="A version, or a moment: the newest version then.")
+@click.option("--dry-run", is_flag=True, help="Write nothing; show which rows would change.")
+@click.option("--yes", is_flag=True, help="Write without asking.")
+@_with_table_option
+def rollback(chosen: _TableOption, modules: tuple[str, ...], to: str, dry_run: bool, yes: bool) -> None:
+    """Put the rows of modules back to what they were in a version, in one new commit.
+
+    Rows that came since are removed, and rows that are gone come back. Nothing is written where somebody changes one of
+    these rows meanwhile. Rows of other modules stay. What is deployed changes with the next deployment, and its safety
+    gate is asked then. A moment such as 2026-03-01T12:00 is in UTC.
+
+    \b
+    Examples:
+      ljm table rollback bronze_to_silver --to 17 --dry-run
+      ljm table rollback bronze_to_silver reporting --to 2026-03-01T12:00
+
+    """
+    table = chosen.open()
+    version, commit = version_named(table, to)
+    plan = plan_rollback(table, modules, version)
+    for line in plan.lines():
+        echo(line)
+    for note in plan.notes:
+        _report(f"{table.name}: {note}.")
+    of = f" of {commit.timestamp:%Y-%m-%d %H:%M:%S %Z}{_by(commit)}" if commit is not None else ""
+    as_in = f"as in version {plan.version}{of}"
+    if dry_run or not plan.changes:
+        _report(f"{table.name}: {plan.summary} would change, {as_in}." if plan.changes else f"{table.name}: {_SAME}.")
+        return
+    if not yes:
+        _confirm(f"{table.name}: change {plan.summary}, {as_in}?")
+    roll_back(table, plan)
+    _report(f"{table.name}: {plan.summary} changed, {as_in}. To take that back: --to {plan.read}.")
+
+
+_SAME = "nothing to change: the rows of these modules are as they were in that version"
+
+
+def _by(commit: Commit) -> str:
+    return f" by {commit.user}" if commit.user else ""
+
+
+def _confirm(question: str) -> None:
+    """Asks on a terminal; raises an error elsewhere."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise ConfigError("Nobody can be asked here, so nothing was written: give --yes, or --dry-run to only look.")
+    if not click.confirm(printable(question), err=True):
+        raise click.Abort

@@ -11,16 +11,18 @@ from lakeflow_job_meta._internal.text import count
 from lakeflow_job_meta.cli.params import compile_for_review, compile_metadata, open_project
 from lakeflow_job_meta.cli.report import FORMAT_OPTION, show, show_diff
 from lakeflow_job_meta.config.repository import places_in_repository
+from lakeflow_job_meta.diagnostics.formats import MOST_SHOWN
 from lakeflow_job_meta.services.fixes import Fixes, apply_fixes, plan_fixes
 
 
 @click.command("validate")
 @FORMAT_OPTION
+@click.option("--all", "with_all", is_flag=True, help="As text, list more than the first 200 problems.")
 @click.option("--fix", is_flag=True, help="Apply safe suggestions to YAML files; rows of tables are never changed.")
 @click.option("--diff", is_flag=True, help="Write nothing; show what --fix would change as a unified diff.")
 @click.pass_obj
 @click.pass_context
-def command(ctx: click.Context, folder: Path | None, form: str, fix: bool, diff: bool) -> None:
+def command(ctx: click.Context, folder: Path | None, form: str, with_all: bool, fix: bool, diff: bool) -> None:
     """Check all metadata and list every problem at once.
 
     Each problem is one line with its file, line and column, or table, row and column. Nothing is written without --fix.
@@ -31,6 +33,7 @@ def command(ctx: click.Context, folder: Path | None, form: str, fix: bool, diff:
       ljm validate
       ljm --project pipelines validate
       ljm validate --format github   annotations on a pull request
+      ljm validate --all > all.txt   however many there are
       ljm validate --diff            what --fix would change
       ljm validate --fix             misspelt settings, numbers in quotes
     """
@@ -46,7 +49,15 @@ def command(ctx: click.Context, folder: Path | None, form: str, fix: bool, diff:
         compilation = compile_metadata(project) if done.files else compilation
     closing = _closing(done, diff) if fix or diff else ""
     where = places_in_repository(project)
-    show(compilation.diagnostics, compilation.modules, form, done.not_applied, closing, where)
+    show(
+        compilation.diagnostics,
+        compilation.modules,
+        form,
+        done.not_applied,
+        closing,
+        where,
+        None if with_all else MOST_SHOWN,
+    )
     ctx.exit(1 if compilation.errors or (diff and planned.files) else 0)
 
 

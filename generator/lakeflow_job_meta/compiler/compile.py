@@ -154,8 +154,9 @@ def _summed_up(
             key
             for result in results
             if result.broken
+            for broken in [frozenset(result.broken)]  # a file may have thousands
             for name, key, *_ in result.modules
-            if key and name in result.broken
+            if key and name in broken
         ),
         loose_tasks=frozenset(key for result in results for key in result.loose_tasks),
         bundle=compiler.bundle,

@@ -34,6 +34,7 @@ class DeployOptions:
         dry_run: Whether to stop after the gate.
         leaving: The keys of jobs that were to be deleted a while ago already; no others are. None where that is no
             matter.
+        modules: The modules whose jobs are deployed; all others stay as they are. Empty for all.
     """
 
     allowance: Allowance = field(default_factory=Allowance)
@@ -42,6 +43,7 @@ class DeployOptions:
     dry_run: bool = False
     audience: Audience = Audience.COMMAND
     leaving: frozenset[str] | None = None
+    modules: tuple[str, ...] = ()
 
     def unconfirmed(self, doomed: Collection[str]) -> frozenset[str]:
         """Returns which of some deletions are to wait: a file that moves to another folder is gone for a moment."""

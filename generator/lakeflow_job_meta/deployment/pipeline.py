@@ -24,6 +24,7 @@ from lakeflow_job_meta.deployment.backend import (
     Reporter,
     StalePlan,
 )
+from lakeflow_job_meta.deployment.chosen_modules import narrowed, of_others, refuse_what_cannot_be
 from lakeflow_job_meta.deployment.file_swap import put_back_after_a_crash, swapped_files
 from lakeflow_job_meta.deployment.policy import (
     doubled_jobs,
@@ -173,6 +174,8 @@ def deploy(
         put_back_after_a_crash(project, folder)
         prepared = prepare(project, options, reporter, compile_metadata, writes_files=backend.writes_files)
         context = DeployContext(project, target, folder, lock, tracking, options, reporter, workspace)
+        if options.modules:
+            refuse_what_cannot_be(prepared.compilation, _recorded_jobs(context), target)
         return apply(prepared, backend, context)
 
 
@@ -216,6 +219,8 @@ def prepare(
         PolicyRefused: A source went missing, and nothing is to be held back.
     """
     compilation = compile_metadata(project)
+    if options.modules:
+        compilation = narrowed(compilation, options, reporter)
     changes = plan_changes(project, compilation) if writes_files else None
     conflicts = changes.diagnostics if changes is not None else ()
     reporter.on_checked((*compilation.diagnostics, *conflicts), compilation.modules)
@@ -228,6 +233,8 @@ def prepare(
     if (warning := changes.layout.size_warning(len(compilation.jobs))) is not None:
         reporter.on_progress(warning)
     held_back = tuple(kept_files(changes))
+    if options.modules:
+        held_back = tuple(each for each in held_back if not compilation.jobs.names.keys().isdisjoint(each.jobs))
     if options.hold_back:
         return _with_deletions_held_back(project, compilation, changes, held_back, options)
     how = options.audience.allowing(allow_empty=True)
@@ -353,6 +360,8 @@ class _GatedPlan:
 def _gated_plan(deployer: Deployer, compilation: Compilation, context: DeployContext) -> _GatedPlan:
     options = context.options
     plan, found = _plan_with_takeovers(deployer, compilation, context)
+    if options.modules:
+        plan = deployer.leave_out(of_others(plan, compilation))
     for line in kept_lines(plan):
         context.reporter.on_progress(f"Kept as it is in the workspace: {line}.")
     if plan.first_paused:
@@ -395,6 +404,8 @@ def _plan_with_takeovers(
         return plan, FoundTakeovers()
     recorded, begun = _recorded_jobs(context), deployer.begun_renames
     found = find_takeovers(plan, project, compilation, context.target or "", recorded, folder, begun)
+    if context.options.modules:
+        found = replace(found, takeovers=tuple(each for each in found.takeovers if each.key))
     if not found:
         return plan, found
     planned = deployer.take_over(found)

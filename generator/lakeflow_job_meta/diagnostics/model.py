@@ -83,6 +83,14 @@ def dotted(path: KeyPath) -> str | None:
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".") or None
 
 
+_STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
+
+
+def steps_of(text: str) -> KeyPath:
+    """Returns the path that `dotted` gives as text."""
+    return tuple(int(number) if number else name for name, number in _STEP.findall(text))
+
+
 def steps_of_source(path: KeyPath) -> int:
     """Returns how many steps of a path in a module lead to the source that it goes into; 0 where it goes into none."""
     if path[:1] in (("on_failure",), ("finally",)):

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 from lakeflow_job_meta._internal.listing import FilePattern
 from lakeflow_job_meta._internal.text import count, listing, quoted
@@ -180,19 +181,23 @@ def _rows(name: str, warehouse_id: str | None, workspace: Workspace | None) -> l
 def _task_of(row: dict[str, Value]) -> Value:
     kept = {name: row.get(name) for name in ("task_key", "task_type", "disabled") if row.get(name) is not None}
     written = row.get("depends_on")
-    depends_on = json.loads(written) if isinstance(written, str) and written else written
+    depends_on = _read(written, "depends_on") if isinstance(written, str) and written else written
     return {**kept, "depends_on": depends_on or [], **_json(row, "task_config")}
 
 
 def _json(row: dict[str, Value], column: str) -> dict[str, Value]:
     written = row.get(column)
-    try:
-        value = json.loads(written) if isinstance(written, str) and written else {}
-    except ValueError:
-        value = None
+    value = _read(written, column) if isinstance(written, str) and written else {}
     if not isinstance(value, dict):
         raise ValueError(f"{column!r} is no JSON object")
     return value
+
+
+def _read(written: str, column: str) -> Value:
+    try:
+        return cast(Value, json.loads(written))
+    except (ValueError, RecursionError):
+        raise ValueError(f"{column!r} is no JSON") from None
 
 
 def _found(key: str, job: Value, where: str, found: FoundJobs) -> FoundJob | None:

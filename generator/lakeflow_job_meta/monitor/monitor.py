@@ -19,6 +19,7 @@ from lakeflow_job_meta.monitor.reconcile import MonitorConfig, MonitorContext, o
 from lakeflow_job_meta.monitor.retry import Clock, Retry, RetryPolicy
 from lakeflow_job_meta.monitor.watcher import SourceVersions, source_message
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints
+from lakeflow_job_meta.state.authors import changed_by, git_commit
 from lakeflow_job_meta.state.crash_report import internal_error
 from lakeflow_job_meta.state.history import (
     Heartbeat,
@@ -161,6 +162,9 @@ class Monitor:
         entry = HistoryEntry(target, moment, seconds, version, tick.outcome, created, changed, deleted, tick.state)
         if entry.repeats(self._last):
             return
+        before, project = self._state.tokens, context.project
+        users = changed_by(project, before, tick.state.tokens, self.workspace)
+        entry = replace(entry, changed_by=users, git_commit=git_commit(project))
         try:
             context.history.add(entry, self._last)
         except LakeflowJobMetaError as error:

@@ -14,6 +14,7 @@ from io import BytesIO
 from pathlib import Path
 
 from lakeflow_job_meta._internal.fs import read_file
+from lakeflow_job_meta._internal.git import GIT_SECONDS, run_git
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
 from lakeflow_job_meta.config.model import Project
@@ -24,8 +25,6 @@ from lakeflow_job_meta.layout.layout import BundleLayout, SingleBundle, is_file,
 from lakeflow_job_meta.output.known_files import KnownFiles
 from lakeflow_job_meta.text.markers import JOB_MARKER, SQL_MARKER
 from lakeflow_job_meta.text.yaml_reader import read_yaml
-
-_GIT_SECONDS = 60
 
 _DEEPER = {
     Ci.GITHUB: "give actions/checkout `fetch-depth: 0`",
@@ -213,14 +212,8 @@ def _more_to_fetch(project: Project) -> str:
 
 def _run_git(project: Project, *arguments: str, text: str = "") -> subprocess.CompletedProcess[bytes]:
     try:
-        return subprocess.run(
-            ["git", "-C", str(project.folder), *arguments],
-            input=text.encode(),
-            capture_output=True,
-            timeout=_GIT_SECONDS,
-            check=False,
-        )
+        return run_git(project.folder, *arguments, text=text)
     except FileNotFoundError:
         raise ConfigError("git is not installed, so there is nothing to compare with; leave out --against.") from None
     except subprocess.TimeoutExpired:
-        raise OperationFailed(f"git did not answer within {_GIT_SECONDS} seconds.") from None
+        raise OperationFailed(f"git did not answer within {GIT_SECONDS} seconds.") from None

@@ -122,7 +122,7 @@ def _on_github(environment: Mapping[str, str], token: str) -> _Comments:
 def _github_number(environment: Mapping[str, str]) -> int:
     try:
         event = json.loads(Path(_of(environment, "GITHUB_EVENT_PATH")).read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"The file that GITHUB_EVENT_PATH names cannot be read: {error}.") from None
     pull_request = event.get("pull_request") if isinstance(event, dict) else None
     if not isinstance(pull_request, dict) or not isinstance(pull_request.get("number"), int):
@@ -204,7 +204,7 @@ def _call(comments: _Comments, request: _Request) -> Value:
         with error:
             reason = " ".join(error.read(300).decode("utf-8", "replace").split())
         raise OperationFailed(f"{called} was refused with status {error.code}{_hint(error.code, reason)}") from None
-    except (OSError, ValueError, http.client.HTTPException) as error:
+    except (OSError, ValueError, RecursionError, http.client.HTTPException) as error:
         raise OperationFailed(f"{called} failed: {getattr(error, 'reason', None) or error}.") from None
 
 

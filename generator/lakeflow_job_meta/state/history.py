@@ -68,7 +68,12 @@ class MonitorState:
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """One tick that did something: how many jobs it created, changed and deleted, and what it leaves for the next."""
+    """One tick that did something: how many jobs it created, changed and deleted, and what it leaves for the next.
+
+    Attributes:
+        changed_by: The users who have changed the tables of metadata since the entry before, with commas between them.
+        git_commit: The commit that the files of metadata are of.
+    """
 
     target: str
     started: datetime
@@ -80,6 +85,8 @@ class HistoryEntry:
     deleted: int
     state: MonitorState
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    changed_by: str = ""
+    git_commit: str = ""
 
     def repeats(self, before: HistoryEntry | None) -> bool:
         """Returns whether nothing happened that the entry before does not hold already."""
@@ -107,6 +114,8 @@ class HistoryEntry:
             "quarantined": len(state.broken),
             "error": "\n".join(filter(None, [state.failure, *state.errors[:20]]))[:_LONGEST_SUMMARY] or None,
             "details": json.dumps(asdict(state) | {"refused": refused}, ensure_ascii=False),
+            "changed_by": self.changed_by or None,
+            "git_commit": self.git_commit or None,
         }
 
 
@@ -133,6 +142,8 @@ def entry_of_row(row: Row) -> HistoryEntry:
         _count(row["deleted"]),
         _state(row["details"]),
         str(row["run_id"]),
+        str(row["changed_by"] or ""),
+        str(row["git_commit"] or ""),
     )
 
 

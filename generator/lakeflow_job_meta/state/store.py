@@ -49,6 +49,9 @@ HISTORY = TableSchema(
         Column("quarantined", "INT"),
         Column("error", "STRING"),
         Column("details", "STRING"),
+        # A table of an older version gets these when it is written next.
+        Column("changed_by", "STRING"),
+        Column("git_commit", "STRING"),
     ),
     key=("run_id",),
     order="started_timestamp",

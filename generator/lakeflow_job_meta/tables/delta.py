@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
@@ -22,6 +22,8 @@ from lakeflow_job_meta._internal.text import foreign_message, listing, quoted
 from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError, OperationFailed
 from lakeflow_job_meta.tables.plain import WholeTable
 from lakeflow_job_meta.tables.schema import (
+    DELETE,
+    EVERYWHERE,
     WAS,
     Column,
     KeyedRows,
@@ -32,7 +34,15 @@ from lakeflow_job_meta.tables.schema import (
     latest_rows,
     merge_terms,
 )
-from lakeflow_job_meta.tables.store import Commit, Snapshot, TableDamaged, TableMissing, TableVersion, VersionedTable
+from lakeflow_job_meta.tables.store import (
+    Commit,
+    Snapshot,
+    TableDamaged,
+    TableMissing,
+    TableVersion,
+    VersionedTable,
+    check_as_before,
+)
 
 if TYPE_CHECKING:
     from arro3.core import Array, ChunkedArray
@@ -40,7 +50,6 @@ if TYPE_CHECKING:
     from arro3.core import Table as ArrowTable
     from deltalake import DeltaTable, Field
 
-_DELETE = "ljm_delete"
 _MOST_FILES = 20
 """Each commit adds a file, and reading opens all of them; beyond this many they are compacted."""
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -150,7 +159,13 @@ class DeltaFiles(VersionedTable):
     def identity(self) -> str:
         return self.version().stamp
 
-    def read(self, version: int | None = None, *, also: Sequence[str] = ()) -> Snapshot:
+    def read(
+        self,
+        version: int | None = None,
+        *,
+        also: Sequence[str] | None = (),
+        where: Mapping[str, str] = EVERYWHERE,
+    ) -> Snapshot:
         with self._explaining():
             table = self._open()
             if version is not None and version > table.version.number:
@@ -158,7 +173,9 @@ class DeltaFiles(VersionedTable):
             if version is not None:
                 table = self._open_old(version, table.version.number)
             types = self._usable_types(table)
-            return Snapshot(table.version, frozenset(types), table.rows(self.schema.readable(types, also)))
+            rows = table.rows(self.schema.readable(types, also))
+            wanted = [row for row in rows if all(row[column] == text for column, text in where.items())]
+            return Snapshot(table.version, types, wanted)
 
     def read_whole(self) -> WholeTable:
         with self._explaining():
@@ -273,8 +290,19 @@ class _OpenDeltaTable:
         stored = {field.name.casefold(): field.name for field in self.table.schema().fields}
         return [stored.get(name.casefold(), name) for name in columns]
 
+    def replace(self, rows: KeyedRows, before: KeyedRows, columns: Sequence[Column], scope: Collection[str]) -> None:
+        """Compares the rows at the version that was opened, and makes the commit the next one of that version."""
+        found = self.rows([column.name for column in columns if column.stamp is None])
+        check_as_before(self.schema, columns, found, before, scope)
+        self._spelled_merge(rows, columns, (), is_next=True)
+
     def merge(self, rows: KeyedRows, columns: Sequence[Column], expected: Sequence[Column] = ()) -> None:
-        names = [column.name for column in self.schema.columns]
+        self._spelled_merge(rows, columns, expected)
+
+    def _spelled_merge(
+        self, rows: KeyedRows, columns: Sequence[Column], expected: Sequence[Column], *, is_next: bool = False
+    ) -> None:
+        names = [column.name for column in (*self.schema.columns, *columns)]
         stored = dict(zip(names, self._stored_names(names), strict=True))
         if any(name != other for name, other in stored.items()):
             schema = replace(
@@ -288,28 +316,31 @@ class _OpenDeltaTable:
                 renamed,
                 [replace(column, name=stored[column.name]) for column in columns],
                 [replace(column, name=stored[column.name]) for column in expected],
+                is_next=is_next,
             )
         else:
-            self._merge(rows, columns, expected)
+            self._merge(rows, columns, expected, is_next=is_next)
 
-    def _merge(self, rows: KeyedRows, columns: Sequence[Column], expected: Sequence[Column]) -> None:
+    def _merge(self, rows: KeyedRows, columns: Sequence[Column], expected: Sequence[Column], *, is_next: bool) -> None:
+        """Merges; with `is_next` only as the next version of the one that is open."""
+        from deltalake import CommitProperties
+
         # DataFusion, which runs the merge, binds IS NOT DISTINCT FROM and AND unlike SQL does: hence the parentheses.
         terms = merge_terms(self.schema, columns, expected, str, "now()")
         known = "".join(f" AND (({ours}) IS NOT DISTINCT FROM ({theirs}))" for ours, theirs in terms.expected)
         same = " AND ".join(f"(({ours}) IS NOT DISTINCT FROM ({theirs}))" for ours, theirs in terms.compared)
         merger = self.table.merge(
-            _source_rows(
-                replace(self.schema, columns=(*columns, *as_was(expected))) if expected else self.schema, rows
-            ),
+            _source_rows(replace(self.schema, columns=(*columns, *as_was(expected))), rows),
             predicate=" AND ".join(f"(t.{name} = s.{name})" for name in terms.key),
             source_alias="s",
             target_alias="t",
+            commit_properties=CommitProperties(max_commit_retries=0) if is_next else None,
         )
         if None in rows.values():  # most writes delete nothing, and each clause costs the planning of its columns
-            merger = merger.when_matched_delete(predicate=f"s.{_DELETE}")
+            merger = merger.when_matched_delete(predicate=f"s.{DELETE}")
         merger = merger.when_matched_update(updates=terms.updates, predicate=f"(NOT ({same})){known}")
         if not expected:
-            merger = merger.when_not_matched_insert(updates=terms.inserts, predicate=f"NOT s.{_DELETE}")
+            merger = merger.when_not_matched_insert(updates=terms.inserts, predicate=f"NOT s.{DELETE}")
         merger.execute()
         if self.schema.is_created_on_write:
             self._compact()
@@ -381,7 +412,7 @@ def _source_rows(schema: TableSchema, changes: KeyedRows) -> ArrowTable:
     arrays: dict[str, Any] = {
         column.name: _array(column.type, [row.get(column.name) for row in rows]) for column in schema.values
     }
-    arrays[_DELETE] = Array([row is None for row in changes.values()], DataType.bool())
+    arrays[DELETE] = Array([row is None for row in changes.values()], DataType.bool())
     return Table.from_pydict(arrays)
 
 

@@ -7,7 +7,7 @@ rows, and is never overwritten. It takes no lock: who writes holds the deploymen
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -73,6 +73,9 @@ class _OpenFile:
         self, columns: Sequence[str], limit: int | None, where: Mapping[str, str], groups: Sequence[str]
     ) -> list[Row]:
         return self._rows
+
+    def replace(self, rows: KeyedRows, before: KeyedRows, columns: Sequence[Column], scope: Collection[str]) -> None:
+        raise AssertionError("who writes a file holds the lock of the deployment")
 
     def merge(self, rows: KeyedRows, columns: Sequence[Column], expected: Sequence[Column] = ()) -> None:
         if expected:

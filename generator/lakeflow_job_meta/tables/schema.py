@@ -152,10 +152,14 @@ class TableSchema:
     def addable(self, types: Mapping[str, str]) -> list[Column]:
         return [column for column in self.columns if column.name not in types and self._may_lack(column)]
 
-    def readable(self, types: Mapping[str, str], also: Iterable[str] = ()) -> list[str]:
-        """Returns the columns to read of a table: those of the rows, and `also`, as far as the table has them."""
+    def readable(self, types: Mapping[str, str], also: Iterable[str] | None = ()) -> list[str]:
+        """Returns the columns to read of a table: those of the rows, and `also`, as far as the table has them.
+
+        Of `also`, None means all.
+        """
         known, present = (column.name for column in self.values), {name.casefold() for name in types}
-        return [name for name in dict.fromkeys((*known, *also)) if name.casefold() in present]
+        wanted = dict.fromkeys((*known, *(types if also is None else also)))
+        return [name for name in wanted if name.casefold() in present]
 
     def writable(self, name: str, rows: KeyedRows, present: Container[str]) -> list[Column]:
         """Returns the columns that a write sets; raises TableUnusable if a value is for a column that is not there."""
@@ -233,6 +237,10 @@ def named_as(rows: list[Row], columns: Iterable[str]) -> list[Row]:
 
 WAS = "ljm_was_"
 """What the name of a column begins with that has, in a row to be written, the value that another one is to have yet."""
+
+
+IS_THERE, DELETE = "ljm_is_there", "ljm_delete"
+"""What the columns are called that say, in a row to be written, whether it is there yet, and whether it is to go."""
 
 
 def as_was(columns: Iterable[Column]) -> list[Column]:

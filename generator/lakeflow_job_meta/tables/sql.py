@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -19,9 +19,14 @@ from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.tables.names import name_beside, quote_name, quote_part, split_name
 from lakeflow_job_meta.tables.plain import WholeTable
 from lakeflow_job_meta.tables.schema import (
+    DELETE,
+    EVERYWHERE,
+    IS_THERE,
+    WAS,
     Column,
     Key,
     KeyedRows,
+    MergeTerms,
     Row,
     TableSchema,
     TableUnusable,
@@ -30,7 +35,16 @@ from lakeflow_job_meta.tables.schema import (
     merge_terms,
     named_as,
 )
-from lakeflow_job_meta.tables.store import Commit, OpenTable, Snapshot, TableMissing, TableVersion, VersionedTable
+from lakeflow_job_meta.tables.store import (
+    Commit,
+    OpenTable,
+    Snapshot,
+    TableMissing,
+    TableVersion,
+    VersionedTable,
+    check_as_before,
+    fingerprint_of,
+)
 from lakeflow_job_meta.text.markers import one_line
 
 MAX_STATEMENT_BYTES = 15_000_000
@@ -187,23 +201,33 @@ class SqlTable(VersionedTable):
         is_full = name.count(".") + 1 == _PARTS_OF_A_FULL_NAME and not name.startswith("spark_catalog.")
         return name if is_full else str(detail["id"])
 
-    def read(self, version: int | None = None, *, also: Sequence[str] = ()) -> Snapshot:
+    def read(
+        self,
+        version: int | None = None,
+        *,
+        also: Sequence[str] | None = (),
+        where: Mapping[str, str] = EVERYWHERE,
+    ) -> Snapshot:
         if version is not None:
             # All columns: DESCRIBE does not show which ones an older version had.
-            rows = named_as(self._select("*", version), (column.name for column in self.schema.columns))
-            return Snapshot(TableVersion(version, ""), frozenset(rows[0] if rows else ()), rows)
+            with self._explaining_missing():
+                found = self._executor.answer(self._versioned("*", version, where))
+            types = self.schema.spelled(dict.fromkeys(found.columns, ""))
+            return Snapshot(
+                TableVersion(version, ""), types, [dict(zip(types, row, strict=True)) for row in found.rows]
+            )
         newest = self.version()
         types = self._usable_types(self._open())
         columns = self.schema.readable(types, also)
-        rows = named_as(self._select(_listed(columns), newest.number), columns)
-        return Snapshot(newest, frozenset(types), rows)
+        rows = named_as(self._executor.run(self._versioned(_listed(columns), newest.number, where)), columns)
+        return Snapshot(newest, types, rows)
 
     def read_whole(self) -> WholeTable:
         return self._whole(self._version_if_any())
 
     def fingerprint(self) -> str:
         version = self._version_if_any()
-        return f"{version.number} of {version.stamp}" if version is not None else self._whole(None).fingerprint
+        return fingerprint_of(version) if version is not None else self._whole(None).fingerprint
 
     def _whole(self, version: TableVersion | None) -> WholeTable:
         """Returns all rows of a version; of the newest state where it is None, or cannot be asked for.
@@ -232,11 +256,9 @@ class SqlTable(VersionedTable):
         except (StatementRefused, TableUnusable):
             return None
 
-    def _select(self, listed: str, version: int) -> list[Row]:
-        return self._executor.run(self._versioned(listed, version))
-
-    def _versioned(self, listed: str, version: int) -> Statement:
-        return Statement(f"SELECT {listed} FROM {self._quoted} VERSION AS OF {version:d}")
+    def _versioned(self, listed: str, version: int, where: Mapping[str, str] = EVERYWHERE) -> Statement:
+        text = f"SELECT {listed} FROM {self._quoted} VERSION AS OF {version:d}{_condition(where)}"
+        return Statement(text, tuple(where.items()))
 
     def history(self, limit: int) -> list[Commit]:
         with self._explaining_missing():
@@ -275,8 +297,7 @@ class _OpenSqlTable:
         self, columns: Sequence[str], limit: int | None, where: Mapping[str, str], groups: Sequence[str]
     ) -> list[Row]:
         """Returns the rows; with a limit or groups, the warehouse chooses, as `newest` and `latest` of a schema do."""
-        condition = " AND ".join(f"{quote_part(column)} = :{column}" for column in where)
-        source = f"{self._name}{f' WHERE {condition}' if condition else ''}"
+        source = f"{self._name}{_condition(where)}"
         if groups and {self._schema.order, *groups} <= {*columns}:
             source = latest_rows(_listed(columns), source, quote_part(self._schema.order), [*map(quote_part, groups)])
         text = f"SELECT {_listed(columns)} FROM {source}"
@@ -286,29 +307,92 @@ class _OpenSqlTable:
             text += f"{' ORDER BY ' if terms else ''}{', '.join(terms)} LIMIT {int(limit)}"
         return named_as(self._executor.run(Statement(text, tuple(where.items()))), columns)
 
+    def replace(self, rows: KeyedRows, before: KeyedRows, columns: Sequence[Column], scope: Collection[str]) -> None:
+        """Writes by one MERGE, which fails as a whole, by `raise_error`, where it meets a row that is not as it was.
+
+        It is for Databricks Runtime 12.2 or newer, or Delta 2.3, which have WHEN NOT MATCHED BY SOURCE.
+        """
+        known = [column for column in columns if column.stamp is None and column.name not in self._schema.key]
+        terms = merge_terms(self._schema, columns, known, quote_part, "current_timestamp()")
+        wide = {
+            key: {
+                **(row if row is not None else dict(zip(self._schema.key, key, strict=True))),
+                **{f"{WAS}{column.name}": (before.get(key) or {}).get(column.name) for column in known},
+                IS_THERE: key in before,
+                DELETE: row is None,
+            }
+            for key, row in rows.items()
+        }
+        payload = _payload(self._schema, wide)
+        if len(payload.encode("utf-8")) > MAX_STATEMENT_BYTES:
+            raise OperationFailed(
+                f"these {len(rows):,} rows do not fit into the one statement of {MAX_STATEMENT_BYTES:,} bytes that "
+                "they are to be written with; take fewer modules at a time"
+            )
+        failed, (first, *_) = "CAST(raise_error('a row is not as it was') AS STRING)", terms.key
+        text = next(quote_part(column.name) for column in known if column.type == "STRING")
+        spoiled = f"THEN UPDATE SET t.{text} = {failed}"
+        # A row that is not as it was, one that is gone, and one that is new.
+        merge = self._merge_text(
+            terms,
+            [*(column for column in columns if column.stamp is None), *as_was(known), Column(IS_THERE, "BOOLEAN")],
+            f"WHEN MATCHED AND (NOT s.`{IS_THERE}` OR NOT ({_same(terms.expected)})) {spoiled}",
+            f"WHEN NOT MATCHED AND s.`{IS_THERE}` THEN {_insert({**terms.inserts, first: failed})}",
+            f"WHEN NOT MATCHED BY SOURCE AND array_contains(from_json(:scope, 'ARRAY<STRING>'), t.{first}) {spoiled}",
+        )
+        try:
+            self._executor.run(Statement(merge, (("rows", payload), ("scope", json.dumps([*scope])))))
+        except StatementRefused:
+            # How an error of a task is said differs: of Spark it is TASK_WRITE_FAILED.
+            names = [column.name for column in columns if column.stamp is None]
+            check_as_before(self._schema, columns, self.rows(names, None, {}, ()), before, scope)
+            raise
+
     def merge(self, rows: KeyedRows, columns: Sequence[Column], expected: Sequence[Column] = ()) -> None:
         terms = merge_terms(self._schema, columns, expected, quote_part, "current_timestamp()")
         given = [*(column for column in columns if column.stamp is None), *as_was(expected)]
-        struct = ", ".join(f"{column.name}: {column.type}" for column in given)
-        same = " AND ".join(f"{ours} <=> {theirs}" for ours, theirs in terms.compared)
-        known = "".join(f" AND {ours} <=> {theirs}" for ours, theirs in terms.expected)
-        others = (
-            ""
-            if expected
-            else (
-                f" WHEN NOT MATCHED AND NOT s.`ljm_delete` THEN INSERT ({', '.join(terms.inserts)}) "
-                f"VALUES ({', '.join(terms.inserts.values())})"
-            )
-        )
-        text = (
-            f"MERGE INTO {self._name} AS t "
-            f"USING (SELECT inline(from_json(:rows, 'ARRAY<STRUCT<{struct}, ljm_delete: BOOLEAN>>'))) AS s "
-            f"ON {' AND '.join(f't.{column} = s.{column}' for column in terms.key)} "
-            "WHEN MATCHED AND s.`ljm_delete` THEN DELETE "
-            f"WHEN MATCHED AND NOT ({same}){known} "
-            f"THEN UPDATE SET {', '.join(f't.{column} = {term}' for column, term in terms.updates.items())}{others}"
-        )
+        known = f" AND {_same(terms.expected)}" if expected else ""
+        text = self._merge_text(terms, given, condition=known, inserts=not expected)
         self._executor.run(Statement(text, (("rows", _payload(self._schema, rows)),)))
+
+    def _merge_text(
+        self, terms: MergeTerms, given: Sequence[Column], *guards: str, condition: str = "", inserts: bool = True
+    ) -> str:
+        """Returns a MERGE of rows with some columns; `guards` are clauses that come before its own of their kind."""
+        struct = ", ".join(f"{quote_part(column.name)}: {column.type}" for column in given)
+        clauses = [
+            *guards,
+            f"WHEN MATCHED AND s.`{DELETE}` THEN DELETE",
+            f"WHEN MATCHED AND NOT ({_same(terms.compared)}){condition} "
+            f"THEN UPDATE SET {', '.join(f't.{column} = {term}' for column, term in terms.updates.items())}",
+        ]
+        if inserts:
+            clauses.append(f"WHEN NOT MATCHED AND NOT s.`{DELETE}` THEN {_insert(terms.inserts)}")
+        return (
+            f"MERGE INTO {self._name} AS t "
+            f"USING (SELECT inline(from_json(:rows, 'ARRAY<STRUCT<{struct}, {DELETE}: BOOLEAN>>'))) AS s "
+            f"ON {' AND '.join(f't.{column} = s.{column}' for column in terms.key)} "
+            f"{' '.join(sorted(clauses, key=_kind_of_clause))}"
+        )
+
+
+def _condition(where: Mapping[str, str]) -> str:
+    """Returns a WHERE by which columns have the texts of parameters that are named like them; nothing for all rows."""
+    return f" WHERE {' AND '.join(f'{quote_part(column)} = :{column}' for column in where)}" if where else ""
+
+
+def _same(pairs: Sequence[tuple[str, str]]) -> str:
+    return " AND ".join(f"{ours} <=> {theirs}" for ours, theirs in pairs)
+
+
+def _kind_of_clause(clause: str) -> int:
+    """Returns where a clause of MERGE stands among the others: they come in this order."""
+    kinds = ("WHEN MATCHED", "WHEN NOT MATCHED BY SOURCE", "WHEN NOT MATCHED")
+    return (0, 2, 1)[next(number for number, kind in enumerate(kinds) if clause.startswith(kind))]
+
+
+def _insert(values: Mapping[str, str]) -> str:
+    return f"INSERT ({', '.join(values)}) VALUES ({', '.join(values.values())})"
 
 
 def _definitions(columns: Sequence[Column]) -> str:
@@ -322,8 +406,8 @@ def _listed(columns: Sequence[str]) -> str:
 def _payload(schema: TableSchema, rows: KeyedRows) -> str:
     """Returns rows as `from_json` reads them; a column that a row lacks is NULL."""
     payload = [
-        {name: value for name, value in (row or dict(zip(schema.key, key, strict=True))).items() if value is not None}
-        | {"ljm_delete": row is None}
+        {DELETE: row is None}
+        | {name: value for name, value in (row or dict(zip(schema.key, key, strict=True))).items() if value is not None}
         for key, row in rows.items()
     ]
     return json.dumps(payload, ensure_ascii=False, default=_moment)

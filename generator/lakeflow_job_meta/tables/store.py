@@ -8,7 +8,7 @@ without rows.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -39,12 +39,19 @@ class TableDamaged(TableMissing):
     """There is no such table, but what may be left of one."""
 
 
+class RowsChanged(OperationFailed):
+    """Somebody has changed rows since they were read, so nothing was written."""
+
+
 class Created(Enum):
     """What creating a table came to, in words."""
 
     TABLE = "created"
     COLUMNS = "was there already; the missing optional columns were added"
     NOTHING = "is there already; nothing was changed"
+
+
+_ROWS_CHANGED = "somebody has changed these rows since they were read, so nothing was written; run again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +69,20 @@ class TableVersion:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All rows of one version; the table's columns, the user's own among them."""
+    """All rows of one version, or those that were asked for.
+
+    Attributes:
+        types: The table's columns, the user's own among them, and their SQL types in upper case; an older version may
+            not say them, and gives empty texts.
+    """
 
     version: TableVersion
-    columns: frozenset[str]
+    types: Mapping[str, str]
     rows: Sequence[Row]
+
+    @property
+    def columns(self) -> frozenset[str]:
+        return frozenset(self.types)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +93,11 @@ class Commit:
     timestamp: datetime
     operation: str
     user: str | None
+
+    @property
+    def changes_rows(self) -> bool:
+        """Whether it may have; Databricks makes other ones by itself (predictive optimization)."""
+        return not self.operation.startswith(("OPTIMIZE", "VACUUM", "ANALYZE"))
 
 
 class OpenTable(Protocol):
@@ -102,6 +123,13 @@ class OpenTable(Protocol):
         before their names.
 
         Raises OperationFailed if the table refuses; then nothing was written.
+        """
+
+    def replace(self, rows: KeyedRows, before: KeyedRows, columns: Sequence[Column], scope: Collection[str]) -> None:
+        """Inserts, updates and deletes rows in one commit, if the rows of a scope are yet those that there were before.
+
+        The scope are values of the first key column; all rows are of it. Raises RowsChanged if somebody has written,
+        added or removed one, and OperationFailed if the table refuses; then nothing was written.
         """
 
 
@@ -245,6 +273,30 @@ class TableStore(ABC):
             for part in self._parts(rows) if expected else ():
                 table.merge(part, [*keys, *expected, *stamped], expected)
 
+    def replace(
+        self, before: Sequence[Row], after: Sequence[Row], scope: Collection[str], own: Sequence[Column] = ()
+    ) -> None:
+        """Puts other rows into the place of some, in one commit or not at all.
+
+        Args:
+            before: All rows whose first key column has one of the values of `scope`, as they were read.
+            after: What is to be there instead. NULL is a value like others, also of a column with a default.
+            scope: Values of the first key column.
+            own: Columns of the user's own that are in the rows too.
+
+        Raises:
+            RowsChanged: Somebody has written, added or removed such a row since; nothing was written.
+            OperationFailed: As `write` does, or they do not fit into one commit; nothing was written.
+        """
+        columns = tuple(replace(column, default=None) for column in (*self.schema.columns, *own))
+        schema = replace(self.schema, columns=columns)
+        old = schema.prepared(self.name, RowChanges(before))
+        new = schema.prepared(self.name, RowChanges(after, [*old]))
+        with self._explaining():
+            table = self._open()
+            types = self._usable_types(table)
+            table.replace(new, old, schema.writable(self.name, new, {*types, *(each.name for each in own)}), scope)
+
     def check(self, changes: RowChanges, columns: Container[str]) -> None:
         """Raises OperationFailed where rows cannot be written to a table with some columns; writes nothing."""
         self.schema.writable(self.name, _joined(self._prepared(changes)), columns)
@@ -270,6 +322,29 @@ class TableStore(ABC):
         return types
 
 
+def fingerprint_of(version: TableVersion) -> str:
+    """Returns the fingerprint of a table in a version."""
+    return f"{version.number} of {version.stamp}"
+
+
+def version_in(fingerprint: str) -> int | None:
+    """Returns the number of the version that a fingerprint is of; None where it is none of a version."""
+    number, of, _ = fingerprint.partition(" of ")
+    return int(number) if of and number.isdecimal() else None
+
+
+def check_as_before(
+    schema: TableSchema, columns: Sequence[Column], found: Sequence[Row], before: KeyedRows, scope: Collection[str]
+) -> None:
+    """Raises RowsChanged unless the rows of a scope are those that there were before, in some columns."""
+    schema = replace(schema, columns=tuple(columns))
+    names = [column.name for column in schema.values]
+    rows = [row for row in found if row[schema.key[0]] in scope]
+    known = {key: row and {name: row[name] for name in names} for key, row in before.items()}
+    if len(rows) != len(known) or schema.prepared("", RowChanges(rows)) != known:
+        raise RowsChanged(_ROWS_CHANGED)
+
+
 def _joined(parts: Iterable[KeyedRows]) -> KeyedRows:
     return {key: row for part in parts for key, row in part.items()}
 
@@ -286,10 +361,17 @@ class VersionedTable(TableStore):
         """Returns what tells this table from all others, however a project names it; it stays while rows change."""
 
     @abstractmethod
-    def read(self, version: int | None = None, *, also: Sequence[str] = ()) -> Snapshot:
+    def read(
+        self,
+        version: int | None = None,
+        *,
+        also: Sequence[str] | None = (),
+        where: Mapping[str, str] = EVERYWHERE,
+    ) -> Snapshot:
         """Returns all rows of the newest version, or of an older one, as they are stored.
 
-        `also` are columns of the user's own to read besides, as far as the table has them.
+        `also` are columns of the user's own to read besides, as far as the table has them; None means all. With `where`
+        they are the rows in which columns have these texts.
 
         Raises:
             TableUnusable: It is missing, a column is, or has a type that cannot hold its values.
@@ -307,8 +389,7 @@ class VersionedTable(TableStore):
 
     def fingerprint(self) -> str:
         """Returns what differs whenever the rows do, as cheaply as it can be."""
-        version = self.version()
-        return f"{version.number} of {version.stamp}"
+        return fingerprint_of(self.version())
 
     @abstractmethod
     def history(self, limit: int) -> list[Commit]: ...

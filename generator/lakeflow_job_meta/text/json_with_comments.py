@@ -30,8 +30,11 @@ class _Member:
 
 
 def read_json_with_comments(text: str) -> Value:
-    """Returns the value; raises ValueError for what is no such JSON, or says something twice."""
-    return cast(Value, json.loads(_plain(text), object_pairs_hook=_object))
+    """Returns the value; raises ValueError for what is no such JSON, is nested too deep, or says something twice."""
+    try:
+        return cast(Value, json.loads(_plain(text), object_pairs_hook=_object))
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
 
 
 def with_json_member(text: str, path: Sequence[str], value: Value) -> str | None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from .api import ApiError, Request, Response, Route, Routes
 from .identity import Identity
+from .runs import Course, States
 
 Settings = dict[str, Any]
 
@@ -27,6 +28,8 @@ _MOST_TASKS = 1000
 _TASKS_IN_A_PAGE = 100
 """So many elements of each list in one answer of `jobs/get` (docs of Jobs API 2.2)."""
 _MOST_JOBS_IN_A_PAGE = 100
+_MOST_RUNS_IN_A_PAGE = 24
+"""`jobs/runs/list`: "greater than 0 and less than 25"."""
 _PAGED_LISTS = ("tasks", "job_clusters", "environments", "parameters")
 _KEYS_OF_LISTS = {"tasks": "task_key", "job_clusters": "job_cluster_key"}
 _JOB_DEFAULTS: Settings = {
@@ -96,6 +99,8 @@ class Jobs:
         writes: How often each of `create`, `reset`, `update`, `delete`, `run-now` and `permissions` was done.
         refusals: By a job's name, the message with which `create`, `reset` and `update` refuse it (400).
         runs: The runs that were started, in their order.
+        courses: By run, the states that it goes through; without one it stays pending.
+        courses_of_jobs: By a job's name, the states of the runs that are started next (`will_go`).
         base_url: The address of the server; known once it has a port.
     """
 
@@ -103,6 +108,8 @@ class Jobs:
     writes: Counter[str] = field(default_factory=Counter)
     refusals: dict[str, str] = field(default_factory=dict)
     runs: list[Run] = field(default_factory=list)
+    courses: dict[int, Course] = field(default_factory=dict)
+    courses_of_jobs: dict[str, Course] = field(default_factory=dict)
     base_url: str = ""
     _jobs: dict[int, Job] = field(default_factory=dict)
     _last_id: int = 100_000_000_000_000
@@ -158,8 +165,18 @@ class Jobs:
         """Makes the jobs what they were; nothing is refused, has been written or was run."""
         with self._lock:
             self._jobs, self._last_id = copy.deepcopy(kept)
-            for each in (self.writes, self.refusals, self.runs):
+            for each in (self.writes, self.refusals, self.runs, self.courses, self.courses_of_jobs):
                 each.clear()
+
+    def will_go(self, name: str, *states: States, **more: Any) -> Course:
+        """Says through which states the runs of a job go that are started from now on."""
+        self.courses_of_jobs[name] = course = Course(list(states), **more)
+        return course
+
+    def forget_run(self, run_id: int) -> None:
+        """Deletes a run, as a person in the browser does."""
+        with self._lock:
+            self.runs[:] = [run for run in self.runs if run.run_id != run_id]
 
     @property
     def changes(self) -> Counter[str]:
@@ -181,6 +198,9 @@ class Jobs:
             Route.of("GET", f"{_API}/list", self._locked(self._list)),
             Route.of("POST", f"{_API}/run-now", self._locked(self._run_now)),
             Route.of("GET", f"{_API}/runs/get", self._locked(self._get_run)),
+            Route.of("GET", f"{_API}/runs/list", self._locked(self._list_runs)),
+            Route.of("GET", f"{_API}/runs/get-output", self._locked(self._run_output)),
+            Route.of("POST", f"{_API}/runs/repair", self._locked(self._repair_run)),
             Route.of("GET", _PERMISSIONS, self._locked(self._permissions)),
             Route.of("PUT", _PERMISSIONS, self._locked(self._set_permissions)),
             Route.of("PATCH", _PERMISSIONS, self._locked(self._add_permissions)),
@@ -267,17 +287,68 @@ class Jobs:
         for run in self.runs:
             if token and run.request.get("idempotency_token") == token:
                 return Response.of_json({"run_id": run.run_id, "number_in_job": run.run_id})
+        declared = {each["name"] for each in job.settings.get("parameters") or []}
+        if unknown := {*(body.get("job_parameters") or {})} - declared:
+            raise ApiError(400, "INVALID_PARAMETER_VALUE", f"Job parameters are not defined: {sorted(unknown)}.")
         run = Run(self._next_id(), job.job_id, body)
         self.runs.append(run)
+        if course := self.courses_of_jobs.get(job.name):
+            self.courses[run.run_id] = course
+        self._last_id += 10_000  # the runs of its tasks
         self.writes["run-now"] += 1
         return Response.of_json({"run_id": run.run_id, "number_in_job": run.run_id})
 
     def _get_run(self, request: Request) -> Response:
-        run_id = request.query.get("run_id", "")
+        run = self._find_run(request.query.get("run_id"))
+        body = self._described_run(run)
+        if course := self.courses.get(run.run_id):
+            start = _position(request.query.get("page_token"))
+            body |= course.look(run.run_id, start, _token(start + _TASKS_IN_A_PAGE))
+        return Response.of_json(body)
+
+    def _find_run(self, run_id: object) -> Run:
         for run in self.runs:
-            if str(run.run_id) == run_id:
-                return Response.of_json(self._described_run(run))
+            if str(run.run_id) == str(run_id):
+                return run
         raise ApiError(400, "INVALID_PARAMETER_VALUE", f"Run {run_id} does not exist.")
+
+    def _list_runs(self, request: Request) -> Response:
+        wanted = request.query.get("job_id")
+        job_id = None if wanted is None else self._find(wanted).job_id
+        size, start = (
+            int(request.query.get("limit") or _MOST_RUNS_IN_A_PAGE),
+            _position(request.query.get("page_token")),
+        )
+        if size > _MOST_RUNS_IN_A_PAGE:
+            raise ApiError(400, "INVALID_PARAMETER_VALUE", f"The limit must be less than {_MOST_RUNS_IN_A_PAGE + 1}.")
+        found = [run for run in reversed(self.runs) if job_id in (None, run.job_id)]
+        body: dict[str, Any] = {"has_more": len(found) > start + size}
+        if page := found[start : start + size]:
+            body["runs"] = [self._seen_in_a_list(run) for run in page]
+        if body["has_more"]:
+            body["next_page_token"] = _token(start + size)
+        return Response.of_json(body)
+
+    def _seen_in_a_list(self, run: Run) -> dict[str, Any]:
+        """The run as a list has it: without tasks and history, unless they are asked for."""
+        course = self.courses.get(run.run_id)
+        seen = course.now() if course else {}
+        return {**self._described_run(run), **seen}
+
+    def _run_output(self, request: Request) -> Response:
+        task_run = int(request.query.get("run_id", "0"))
+        for run_id, course in self.courses.items():
+            if run_id < task_run <= run_id + 10_000 and (key := course.task_of(run_id, task_run)) in course.errors:
+                return Response.of_json({"error": course.errors[str(key)], "metadata": {"run_id": task_run}})
+        raise ApiError(400, "INVALID_PARAMETER_VALUE", "Retrieving the output of this kind of task is not supported.")
+
+    def _repair_run(self, request: Request) -> Response:
+        body = request.json()
+        course = self.courses[self._find_run(body.get("run_id")).run_id]
+        if course.repairs and body.get("latest_repair_id") != len(course.repairs):
+            raise ApiError(400, "INVALID_PARAMETER_VALUE", "The latest repair id must be given.")
+        self.writes["repair"] += 1
+        return Response.of_json({"repair_id": course.repaired(body)})
 
     def _described_run(self, run: Run) -> dict[str, Any]:
         job = self._jobs.get(run.job_id)

@@ -27,14 +27,16 @@ from support.slow import few
 pytest_plugins = ["support.workspace_fixtures", "fakes.databricks_cli.fixtures"]
 
 FUNCTIONS = (
-    *("compile", "deploy", "load_project", "plan", "quality", "validate"),
+    *("blame", "compile", "deploy", "load_project", "plan", "quality", "validate"),
     *("import_bundle", "import_jobs", "import_jobs_meta", "pull", "unpause"),
+    *("last_runs", "repair_module", "run_module"),
 )
 CLASSES = ("JobOrchestrator", "MetadataManager", "MetadataMonitor")
 ERRORS = ("ConfigError", "InvalidMetadata", "LakeflowJobMetaError", "OperationFailed", "PolicyRefused")
 DATA = (
     *("Compilation", "DeployResult", "Diagnostic", "GeneratedFile", "Location", "PlanResult", "PolicyViolation"),
-    *("CheckResult", "Import", "Project", "PullResult", "Severity", "Unpaused", "ValidationResult"),
+    *("Blame", "CheckResult", "Import", "ModuleRun", "Project", "PullResult", "Rollback", "Severity", "TaskRun"),
+    *("Unpaused", "ValidationResult"),
 )
 
 CALLER = """\

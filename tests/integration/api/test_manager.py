@@ -380,3 +380,30 @@ class TestOriginalReadme:
         loaded = made.load_yaml(str(EXAMPLES))
         assert made.sync_from_volume(VOLUME) == loaded
         assert made.current_version() == 1
+
+
+class TestRollback:
+    def test_puts_rows_back_and_says_how_that_is_taken_back(self, manager: MetadataManager, tmp_path: Path):
+        manager.ensure_exists()
+        for order in (2, 3):
+            file = tmp_path / f"{order}.yml"
+            file.write_text(ONE_MODULE.format(name="sales", order=order), encoding="utf-8")
+            manager.load_yaml(file)
+        orders = [row["execution_order"] for row in manager.get_module_sources("sales")]
+
+        looked = manager.rollback("sales", manager.current_version() - 1, dry_run=True)
+        assert [row["execution_order"] for row in manager.get_module_sources("sales")] == orders
+        done = manager.rollback(["sales"], manager.current_version() - 1)
+
+        assert looked == done
+        assert [row["execution_order"] for row in manager.get_module_sources("sales")] == [1, 2]
+        assert [*done.lines()] == ["module 'sales'", "  source 'b': changed", "    execution_order: 3 -> 2"]
+        manager.rollback("sales", done.read)
+        assert [row["execution_order"] for row in manager.get_module_sources("sales")] == orders
+
+    def test_of_what_is_no_version_is_refused(self, manager: MetadataManager):
+        manager.ensure_exists()
+        with pytest.raises(ConfigError, match="neither the number of a version"):
+            manager.rollback("sales", "yesterday")
+        with pytest.raises(OperationFailed, match="no module 'sales'"):
+            manager.rollback("sales", 0)

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -58,7 +57,7 @@ class TestHelp:
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
         loaded = done.stdout.rpartition("\nloaded ")[2].split()
-        libraries = {each.partition(".")[0] for each in loaded} & {*packages_distributions()}
+        libraries = {each.partition(".")[0] for each in loaded} - sys.stdlib_module_names
 
         assert [each for each in loaded if each.startswith("lakeflow_job_meta")] == [
             "lakeflow_job_meta",
@@ -303,8 +302,14 @@ class TestStreams:
         result = project.ljm(*arguments)
         assert result.exit_code == 1
         assert result.stderr.count("[missing-field]") == 200
-        assert "... and 100 more; 'ljm validate --format json' has all.\n" in result.stderr
+        assert "... and 100 more; 'ljm validate --all' has all.\n" in result.stderr
         assert result.stderr.endswith("300 errors, 0 warnings in 150 modules.\n")
+
+    def test_all_of_very_many_problems_are_shown_where_that_is_asked_for(self, project):
+        project.write("metadata/m.yml", "modules:\n" + "  - {}\n" * 150)
+        result = project.ljm("validate", "--all")
+        assert result.stderr.count("[missing-field]") == 300
+        assert " more; " not in result.stderr
 
     def test_an_error_is_shown_however_many_warnings_stand_before_it(self, project):
         warned = (

@@ -122,6 +122,15 @@ class TestTheComment:
         assert (result.exit_code, forge.tokens) == (2, set())
         assert "This run is for no pull request" in result.stderr
 
+    def test_of_a_forge_that_answers_without_end_is_a_sentence(self, comment, forge, ci):
+        forge.answer = (200, {}, "[" * 100_000)
+
+        result = comment(ci)
+
+        assert (result.exit_code, forge.writes) == (1, [])
+        assert "failed: " in result.stderr
+        assert "internal error" not in result.stderr
+
     def test_of_a_forge_that_is_not_there_is_a_sentence(self, comment, forge, ci):
         nowhere = "http://127.0.0.1:9"
         names = {"github": "GITHUB_API_URL", "azure": "SYSTEM_COLLECTIONURI", "gitlab": "CI_API_V4_URL"}
@@ -149,6 +158,16 @@ def test_outside_of_a_ci_is_wrong_usage(project):
         2,
         "error: This is no run of GitHub Actions, Azure Pipelines or GitLab CI for a pull request.\n",
     )
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, '{"pull_request": 1}', '{"pull_request": {"number": "7"}}'])
+def test_an_event_of_github_in_any_form_is_wrong_usage(comment, forge, tmp_path, text):
+    (tmp_path / "damaged.json").write_text(text)
+
+    result = comment("github", GITHUB_EVENT_PATH=str(tmp_path / "damaged.json"))
+
+    assert (result.exit_code, forge.tokens) == (2, set())
+    assert "internal error" not in result.stderr
 
 
 def test_a_repository_of_github_in_azure_pipelines_is_refused(comment, forge):

@@ -211,6 +211,14 @@ def test_a_setting_that_differs_is_explained_for_the_default_target_unless_anoth
     assert other.stdout.startswith("max_retries of task load of targeted in dev is 112\n")
 
 
+def test_a_target_that_changes_nothing_is_no_obstacle(project):
+    project.write("metadata/plain.yml", PLAIN.rstrip() + "\n    targets: {prod: {}}\n")
+
+    done = project.ljm("explain-setting", "plain", "description")
+
+    assert (done.exit_code, "of-module" in done.stdout) == (0, True), done.stderr
+
+
 def test_a_job_is_shown_as_it_is_in_one_target_with_the_place_of_each_value(project):
     done = project.ljm("show", "targeted", "--target", "prod", "--origin")
     job = yaml.safe_load(done.stdout)["resources"]["jobs"]["targeted"]

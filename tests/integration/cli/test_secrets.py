@@ -153,6 +153,7 @@ COMMANDS = (
     ),
     ("explain-setting", "sales", "a", "notebook_task", "--format", "json"),
     *(("generate", "--check"), ("plan", "--since", "HEAD"), ("status",), ("history",)),
+    *(("blame", "sales"), ("blame", "sales", "--format", "json"), ("blame", "sales", "nothing")),
 )
 
 
@@ -238,9 +239,10 @@ def test_a_secret_in_a_control_table_is_not_shown_by_commands_about_the_table(pr
     hold(project, "table", changed, "error")
     project.write("job_meta.yml", text + f"control_table: {project.path / 'control'}\n")
     after = project.ljm(*hold_again[2])
+    back = project.ljm("table", "rollback", "sales", "--to", "0", "--dry-run")
 
-    assert [each.exit_code for each in (*before, after)] == [0, 0, 0]
-    assert [shows(each) for each in (*before, after)] == [[], [], []]
+    assert [each.exit_code for each in (*before, after, back)] == [0, 0, 0, 0]
+    assert [shows(each) for each in (*before, after, back)] == [[], [], [], []]
     json.loads(before[1].stdout)
 
 

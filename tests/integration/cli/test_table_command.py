@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -598,3 +599,102 @@ class TestProjectFile:
         assert result.exit_code == 2
         assert [problem.place for problem in result.errors][:1] == [place]
         assert words in result.errors[0].message
+
+
+class TestRollback:
+    @pytest.fixture
+    def changed(self, filled: Terminal, project: ProjectFolder) -> Terminal:
+        """The table in version 2, in which `b` is gone, `c` is new, and `a` has another notebook."""
+        text = TWO_SOURCES.replace("source_id: b", "source_id: c").replace("/Workspace/a", "/Workspace/other")
+        project.write("metadata/a.yml", text)
+        assert filled("load", "metadata", "--prune").exit_code == 0
+        return filled
+
+    def test_shows_what_it_would_do_and_writes_nothing(self, changed):
+        before = changed("show", "--format", "json").stdout
+
+        result = changed("rollback", "sales", "--to", "1", "--dry-run")
+
+        assert (result.exit_code, result.stdout.splitlines()) == (
+            0,
+            [
+                "module 'sales'",
+                "  source 'a': changed",
+                "    transformation_config.notebook_path: '/Workspace/other' -> '/Workspace/a'",
+                "  source 'b': added",
+                "    execution_order: 2 (new)",
+                "    transformation_config.notebook_path: '/Workspace/b' (new)",
+                "    is_active: true (new)",
+                "  source 'c': removed",
+                "    execution_order: 2 (gone)",
+                "    transformation_config.notebook_path: '/Workspace/b' (gone)",
+                "    is_active: true (gone)",
+            ],
+        )
+        assert re.fullmatch(
+            rf"{changed.name}: 3 rows \(1 added, 1 changed, 1 removed\) would change, as in version 1 of [\d: -]+ UTC"
+            r"( by \S+)?\.\n",
+            result.stderr,
+        )
+        assert changed("show", "--format", "json").stdout == before
+        assert '"version": 3' not in changed("history", "--format", "json").stdout
+
+    def test_writes_one_commit_and_says_how_it_is_taken_back(self, changed):
+        result = changed("rollback", "sales", "--to", "1", "--yes")
+
+        assert result.exit_code == 0
+        assert result.stderr.endswith("To take that back: --to 2.\n")
+        assert [each["version"] for each in json.loads(changed("history", "--format", "json").stdout)] == [3, 2, 1, 0]
+        assert changed("diff", "1").stderr == "0 modules changed.\n"
+        again = changed("rollback", "sales", "--to", "1", "--yes")
+        assert (again.exit_code, again.stdout) == (0, "")
+        assert "nothing to change" in again.stderr
+
+    def test_writes_nothing_where_nobody_can_be_asked(self, changed):
+        result = changed("rollback", "sales", "--to", "1")
+        assert (result.exit_code, "give --yes" in result.stderr) == (2, True)
+        assert '"version": 3' not in changed("history", "--format", "json").stdout
+
+    def test_takes_a_moment_for_the_newest_version_then(self, changed):
+        moments = {
+            each["version"]: each["timestamp"] for each in json.loads(changed("history", "--format", "json").stdout)
+        }
+
+        result = changed("rollback", "sales", "--to", moments[1], "--dry-run")
+
+        assert "as in version 1 of" in result.stderr
+        early = changed("rollback", "sales", "--to", "2001-01-01", "--dry-run")
+        assert (early.exit_code, "has no version of 2001-01-01 00:00:00 UTC; the oldest is 0, of" in early.stderr) == (
+            1,
+            True,
+        )
+        wrong = changed("rollback", "sales", "--to", "yesterday")
+        assert (wrong.exit_code, "'yesterday' is neither the number of a version" in wrong.stderr) == (2, True)
+
+    def test_names_what_is_not_there(self, changed):
+        for arguments, sentence in (
+            (("slaes", "--to", "1"), "has no module 'slaes', neither now nor in version 1; did you mean 'sales'?"),
+            (("sales", "--to", "9"), "the oldest version that can be read is 0."),
+        ):
+            result = changed("rollback", *arguments)
+            assert (result.exit_code, sentence in result.stderr) == (1, True), result.stderr
+
+    @pytest.mark.parametrize(("answer", "newest"), [("n", 2), ("y", 3)])
+    def test_asks_on_a_terminal(self, changed, project, answer, newest):
+        ours, theirs = pty.openpty()
+        os.write(ours, f"{answer}\n".encode())
+        done = subprocess.run(
+            [sys.executable, "-m", "lakeflow_job_meta", "table", "rollback", "sales", "--to", "1", *changed.options],
+            cwd=project.path,
+            stdin=theirs,
+            stderr=theirs,
+            stdout=subprocess.PIPE,
+            timeout=60,
+        )
+        shown = os.read(ours, 10_000).decode()
+        os.close(theirs)
+        os.close(ours)
+
+        assert (done.returncode == 0) is (answer == "y")
+        assert "change 3 rows (1 added, 1 changed, 1 removed), as in version 1 of" in shown
+        assert json.loads(changed("history", "--format", "json").stdout)[0]["version"] == newest

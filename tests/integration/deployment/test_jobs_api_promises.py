@@ -245,9 +245,10 @@ class TestTwoDeploymentsAtOnce:
     def numbers(self, site: Site) -> list[str]:
         return [path.rsplit("/", 1)[1] for path in site.workspace.tree.paths(f"{FOLDER}/lease")]
 
-    def test_a_damaged_lease_is_followed_by_the_next(self, two_jobs):
+    @pytest.mark.parametrize("content", [b"{", b"[" * 100_000, b"\xff", b"null"], ids=["cut", "deep", "bytes", "null"])
+    def test_a_damaged_lease_is_followed_by_the_next(self, two_jobs, content):
         two_jobs.module("shops")
-        two_jobs.workspace.tree.write(f"{FOLDER}/lease/3.json", b"{")
+        two_jobs.workspace.tree.write(f"{FOLDER}/lease/3.json", content)
 
         assert two_jobs.deploy() == []
 

@@ -175,6 +175,14 @@ class TestARowThatHasLostItsModule:
         assert "'a' would lose a task whose source is there, but has lost its module_name" in result.stderr
         assert self.tasks(table) == ["one", "two"]
 
+    def test_its_task_stays_and_that_is_told_where_its_module_alone_is_deployed(self, table: World):
+        self.write(table, "a", None)
+
+        result = table.deploy("a")
+
+        assert "'a' would lose a task whose source is there, but has lost its module_name" in result.stderr
+        assert self.tasks(table) == ["one", "two"]
+
     @pytest.mark.slow
     def test_its_task_stays_also_where_no_file_of_the_job_is_left(self, table: World):
         lose_files(table)

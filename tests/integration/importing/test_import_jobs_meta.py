@@ -146,6 +146,20 @@ def test_its_control_table_becomes_the_same_modules_with_the_ids_of_the_jobs(pro
     check_jobs(project)
 
 
+@pytest.mark.parametrize("column", ["depends_on", "job_config", "task_config"])
+def test_a_cell_of_its_table_that_is_no_json_is_told_and_the_others_come(project, column):
+    row = {"job_name": "a", "task_key": "a", "task_type": "notebook", "depends_on": "[]", "job_config": "{}"}
+    row |= {"task_config": '{"file_path": "/Workspace/a"}'}
+    rows = [{"resource_id": "good", **row}, {"resource_id": "bad", **row, column: "[" * 100_000}]
+    write_table(project.path / "etl", rows, dict.fromkeys(rows[0], TEXT))
+
+    result = importing(project, str(project.path / "etl"), "-t", "prod")
+
+    assert f"{column!r} is no JSON" in result.stderr + result.stdout
+    assert "internal error" not in result.stderr
+    assert (project.path / "metadata/imported/good.yml").exists()
+
+
 @pytest.mark.parametrize(
     ("job", "reason"),
     [

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakeflow_job_meta._internal.text import LONGEST_QUOTE, quoted, quoted_apart
+from lakeflow_job_meta._internal.text import LONGEST_QUOTE, did_you_mean, listing, quoted, quoted_apart
 from lakeflow_job_meta._internal.trees import Difference
 
 LONG = "x" * 200
@@ -43,6 +43,12 @@ def test_two_long_values_show_where_they_differ(before, after):
 
 def test_the_name_of_a_file_is_shown_behind_many_folders():
     assert quoted(f"notebooks/{LONG}/ingest.py").endswith("/ingest.py'")
+
+
+def test_names_are_listed_whole_and_what_is_none_is_cut():
+    assert listing([LONG, "b"]) == f"'{LONG}', 'b'"
+    assert len(listing(["[" * 100_000])) < 100
+    assert len(did_you_mean("x" * 100_000, ["x" * 99_999])) < 100
 
 
 def test_a_change_shows_both_values_where_they_differ():

@@ -93,6 +93,8 @@ def test_what_is_empty_gets_its_first_member(text):
     assert read_json_with_comments(changed) == {"a": {"b": 1}}
 
 
-@pytest.mark.parametrize("text", ["[]", "{", "{'a': 1}", '{"a": [1]}', '{"a": {"b": [1 /* c */]}}', '{"x": 1, "x": 2}'])
+@pytest.mark.parametrize(
+    "text", ["[]", "{", "{'a': 1}", '{"a": [1]}', '{"a": {"b": [1 /* c */]}}', '{"x": 1, "x": 2}', "[" * 100_000]
+)
 def test_what_cannot_be_edited_without_a_loss_is_left(text):
     assert with_json_member(text, ["a", "b"], 1) is None

@@ -229,7 +229,7 @@ class JobsClient:
         try:
             answer = self._do("GET", f"{_FILES}/export", query={"path": path, "format": "AUTO"})
             return _map(json.loads(base64.b64decode(str(answer.get("content") or ""))))
-        except (ResourceMissing, ValueError):
+        except (ResourceMissing, ValueError, RecursionError):
             return {}
 
     def records(self, paths: Sequence[str]) -> list[dict[str, Value]]:

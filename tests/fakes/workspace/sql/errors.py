@@ -186,6 +186,11 @@ def ambiguous_merge() -> SqlError:
     )
 
 
+def user_raised(message: str) -> SqlError:
+    """A statement came to its own raise_error."""
+    return SqlError("USER_RAISED_EXCEPTION", message, "P0001")
+
+
 def version_not_found(version: int, earliest: int, latest: int) -> SqlError:
     """Time travel to a version the table does not have."""
     return SqlError(

@@ -7,6 +7,7 @@ engines would differ (comparing a string with a number, casting a timestamp to a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -234,6 +235,15 @@ class Translator:
         members = [self._alike(value, self.translate(member))[1].text for member in node.expressions]
         return Typed(f"({value.text} IN ({', '.join(members)}))", types.BOOLEAN)
 
+    def _array_contains(self, node: exp.ArrayContains) -> Typed:
+        """`array_contains(from_json('[...]', 'ARRAY<STRING>'), value)`."""
+        only(node, "this", "expression")
+        listed, value = node.this, self.translate(node.expression)
+        if not isinstance(listed, exp.FromJson) or listed.expression.name.upper() != "ARRAY<STRING>":
+            raise UnsupportedSqlError(node.sql(dialect="databricks"))
+        members = ", ".join(string_literal(each) for each in json.loads(listed.this.name))
+        return Typed(f"({value.text} IN ({members}))", types.BOOLEAN)
+
     def _arithmetic(self, node: exp.Binary) -> Typed:
         left, right = self.translate(node.this), self.translate(node.expression)
         for side in (left, right):
@@ -323,6 +333,7 @@ _TRANSLATORS: dict[type[exp.Expr], Callable[[Translator, Any], Typed]] = {
     exp.Not: Translator._not,
     exp.Is: Translator._is,
     exp.In: Translator._in,
+    exp.ArrayContains: Translator._array_contains,
     exp.Neg: Translator._negative,
     exp.Coalesce: Translator._coalesce,
     exp.Case: Translator._case,

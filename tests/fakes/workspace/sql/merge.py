@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from arro3.core import Table
 from deltalake import DeltaTable, QueryBuilder, write_deltalake
@@ -23,6 +24,8 @@ from .tables import Tables, alias_of, name_of, names_in_sight
 from .writes import assignments
 
 _TARGET, _SOURCE = "t", "s"
+_KINDS = ("matched", "not_matched_insert", "not_matched_by_source")
+"""Of clauses, in the order in which Databricks takes them: all that are WHEN MATCHED come first."""
 
 
 def merge(node: exp.Merge, tables: Tables, session: Session, defaults: Sequence[str]) -> Result:
@@ -42,8 +45,11 @@ def merge(node: exp.Merge, tables: Tables, session: Session, defaults: Sequence[
         session,
     )
     clauses = [_clause(when, scope) for when in node.args["whens"].expressions]
+    if [clause.kind for clause in clauses] != sorted(clause.kind for clause in clauses):
+        raise errors.syntax_error("'MATCHED'")
     on = scope.both.condition(node.args["on"])
     rows = json_rows.table(text, fields)
+    clauses = _without_guards(rows, table, on, clauses)
     if table.metadata().configuration.get("delta.enableChangeDataFeed") == "true":
         rows = _without_idle_rows(rows, table, on, clauses)
     merger = table.merge(rows, on, source_alias=_SOURCE, target_alias=_TARGET, commit_properties=tables.signed())
@@ -54,11 +60,29 @@ def merge(node: exp.Merge, tables: Tables, session: Session, defaults: Sequence[
 
 @dataclass(frozen=True, slots=True)
 class _Clause:
-    """One WHEN: what it does, with which values, and the condition if it has one."""
+    """One WHEN: what it does, with which values, and the condition if it has one.
+
+    One with a `message` is a guard: it raises that as an error for the first row that comes to it.
+    """
 
     action: str
     condition: str | None
     updates: Mapping[str, str] | None = None
+    message: str | None = None
+
+    @property
+    def kind(self) -> int:
+        """Which rows it is for: those in both tables, in the source alone, in the target alone."""
+        return next(n for n, case in enumerate(_KINDS) if self.action.startswith(case))
+
+    def rows(self, on: str) -> str:
+        """The rows that come to it, where no clause is before it."""
+        found = (
+            f"{_SOURCE} JOIN {_TARGET} ON {on} WHERE true",
+            f"{_SOURCE} WHERE NOT EXISTS (SELECT 1 FROM {_TARGET} WHERE {on})",
+            f"{_TARGET} WHERE NOT EXISTS (SELECT 1 FROM {_SOURCE} WHERE {on})",
+        )[self.kind]
+        return f"SELECT 1 FROM {found} AND {self.condition or 'true'} LIMIT 1"
 
     def add_to(self, merger: TableMerger) -> None:
         """Hands the clause to delta-rs, which tries them in the order in which it got them."""
@@ -67,6 +91,29 @@ class _Clause:
             add(predicate=self.condition)
         else:
             add(updates=dict(self.updates), predicate=self.condition)
+
+
+def _without_guards(rows: Table, table: DeltaTable, on: str, clauses: Sequence[_Clause]) -> list[_Clause]:
+    """The clauses that are no guards, of which none may stand before one of its kind.
+
+    Raises SqlError where a row comes to a guard.
+    """
+    for _, group in groupby(clauses, key=lambda clause: clause.kind):
+        if (found := [clause.message is None for clause in group]) != sorted(found):
+            raise UnsupportedSqlError("raise_error in a clause of a MERGE behind one that does something")
+    for guard in (clause for clause in clauses if clause.message is not None):
+        with tempfile.TemporaryDirectory() as folder:
+            write_deltalake(folder, rows)
+            builder = QueryBuilder().register(_SOURCE, DeltaTable(folder)).register(_TARGET, table)
+            if builder.execute(guard.rows(on)).read_all().num_rows:
+                raise errors.user_raised(str(guard.message))
+    return [clause for clause in clauses if clause.message is None]
+
+
+def _message(then: exp.Expr) -> str | None:
+    """The message that a clause raises, if it does: it is the same wherever in it a value is asked for."""
+    calls = [call for call in then.find_all(exp.Anonymous) if call.name.lower() == "raise_error"]
+    return str(calls[0].expressions[0].name) if calls else None
 
 
 def _without_idle_rows(rows: Table, table: DeltaTable, on: str, clauses: Sequence[_Clause]) -> Table:
@@ -150,6 +197,15 @@ def _call_of_inline(select: exp.Select) -> exp.Expr:
 
 def _clause(when: exp.Expr, scope: _Scope) -> _Clause:
     only(when, "matched", "source", "condition", "then")
+    if (message := _message(when.args["then"])) is not None:
+        case, translator = (
+            ("matched", scope.both)
+            if when.args["matched"]
+            else ("not_matched_by_source", scope.only_target)
+            if when.args.get("source")
+            else ("not_matched_insert", scope.only_source)
+        )
+        return _Clause(case, _condition(when, translator), message=message)
     if when.args["matched"]:
         return _change(when, scope, "matched", scope.both)
     if when.args.get("source"):

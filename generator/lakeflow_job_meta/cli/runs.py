@@ -1,0 +1,103 @@
+"""`ljm runs`: how the last run of each module ended. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timezone
+from pathlib import Path
+
+import click
+
+from lakeflow_job_meta._internal.text import count
+from lakeflow_job_meta.cli import params
+from lakeflow_job_meta.cli.report import echo, show_json
+from lakeflow_job_meta.config.bundle import target_of
+from lakeflow_job_meta.services.run_states import ModuleRun
+from lakeflow_job_meta.services.runs import last_runs, tracked_modules
+from lakeflow_job_meta.text.markers import one_line
+from lakeflow_job_meta.workspace.client import Workspace
+
+_HEADER = ("STARTED (UTC)", "MODULE", "STATE", "DURATION", "VERSION", "URL")
+
+
+@click.command("runs")
+@click.argument("modules", nargs=-1, metavar="[MODULE]...")
+@params.target_option
+@click.option("--failed", is_flag=True, help="Only the modules whose last run failed.")
+@params.format_option(["text", "json"])
+@click.pass_obj
+@click.pass_context
+def command(
+    ctx: click.Context, folder: Path | None, modules: tuple[str, ...], target: str | None, failed: bool, form: str
+) -> None:
+    """Show how the last run of each module ended, and which task failed first.
+
+    Exit code 1 when one failed, or its job is gone.
+
+    \b
+    Examples:
+      ljm runs -t prod
+      ljm runs sales stock -t prod --failed
+      ljm runs -t prod --format json
+    """
+    project = params.open_project(folder)
+    named, workspace = target_of(project, target), Workspace()
+    tracked = tracked_modules(project, named, modules, params.compile_metadata, workspace)
+    runs = last_runs(tracked, workspace)
+    shown = [run for run in runs if run.has_failed or not failed]
+    if form == "json":
+        show_json([as_object(run) for run in shown])
+    elif runs:
+        bad = sum(run.has_failed for run in runs)
+        echo("\n".join([*(_table(shown) if shown else ()), f"{count(len(runs), 'module')}: {bad:,} failed."]))
+    else:
+        echo(f"No job is deployed in the target {named!r} yet. `ljm deploy -t {named}` deploys.")
+    ctx.exit(1 if any(run.has_failed for run in runs) else 0)
+
+
+def _table(runs: Sequence[ModuleRun]) -> Iterator[str]:
+    lines = [_HEADER, *map(_cells, runs)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line, run in zip(lines, (None, *runs), strict=True):
+        yield "  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
+        if run is not None and run.has_failed:
+            yield f"  {failure(run)}"
+
+
+def _cells(run: ModuleRun) -> tuple[str, ...]:
+    started = f"{run.started.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S}" if run.started else ""
+    return started, one_line(run.module), run.state, duration(run.seconds), one_line(run.metadata_version), run.url
+
+
+def duration(seconds: float | None) -> str:
+    """Returns how long something took, such as `1:02:03` or `0:07`; nothing where that is not known."""
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def failure(run: ModuleRun) -> str:
+    """Returns what failed in a run, on one line."""
+    if (task := run.failed_task) is None:
+        return one_line(run.message or run.state)
+    return one_line(f"Task {task.key}: {task.message or task.state}")
+
+
+def as_object(run: ModuleRun) -> dict[str, object]:
+    """Returns a run for JSON."""
+    task = run.failed_task
+    return {
+        "module": run.module,
+        "job_id": run.job_id,
+        "run_id": run.run_id,
+        "state": run.state,
+        "failed": run.has_failed,
+        "started": run.started.isoformat() if run.started else None,
+        "duration_seconds": run.seconds,
+        "message": run.message or None,
+        "failed_task": None if task is None else {"task_key": task.key, "state": task.state, "message": task.message},
+        "metadata_version": run.metadata_version or None,
+        "url": run.url or None,
+    }
