@@ -755,6 +755,7 @@ list.addEventListener("scroll", () => {
 addEventListener("hashchange", update);
 addEventListener("resize", () => { drawList(); graph?.fit(); });
 addEventListener("beforeprint", () => { for (const each of document.querySelectorAll("#main details")) { each.fill?.(); each.open = true; } });
+matchMedia("print").addEventListener("change", () => graph?.fit(true));
 update();
 // For whoever looks at the page in a console.
 window.catalogue = {data, cronInWords, nextRuns, search};

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from lakeflow_job_meta._internal.fs import read_file, read_start, shipped, write_atomically
+from lakeflow_job_meta._internal.fs import MAX_BYTES_OF_ANY, read_file, read_start, shipped, write_atomically
 from lakeflow_job_meta._internal.text import did_you_mean, quoted
 from lakeflow_job_meta.catalogue.entries import entry_of
 from lakeflow_job_meta.catalogue.packing import as_json_in_html, packed
@@ -82,7 +82,7 @@ def place_of(output: str | Path) -> Path:
 def is_current(path: Path, page: bytes) -> bool:
     """Says whether a file holds exactly this page; raises OperationFailed where it cannot be read."""
     try:
-        return read_file(path, limit=max(len(page) + 1, 1 << 30)) == page
+        return read_file(path, MAX_BYTES_OF_ANY) == page
     except FileNotFoundError:
         return False
     except OSError as error:
