@@ -221,7 +221,7 @@ def catalogue_picture() -> bytes:
         with browser(Path(folder)) as tab:
             tab.look(1440, 960)
             tab.call("Page.addScriptToEvaluateOnNewDocument", source=f"Date.now = () => {_milliseconds()}")
-            tab.open(f"{Path(folder, 'index.html').as_uri()}#/job/bronze_to_silver")
+            tab.open(f"{Path(folder, 'index.html').as_uri()}#/job/reporting")
             drawn = tab.picture()
     text = _MADE_OF + templates_digest().encode()
     chunk = struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text))

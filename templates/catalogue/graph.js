@@ -39,6 +39,7 @@ function drawGraph(tasks, corners, onPick) {
   const canvas = svg("svg", {class: "canvas", role: "group", "aria-label": `Graph of ${tasks.length} ${tasks.length === 1 ? "task" : "tasks"}`}, arrows(), scene);
   const box = document.createElement("div");
   box.className = "graph";
+  box.style.setProperty("--whole", `${Math.round(size.height + 2 * TOP)}px`);  // a small graph takes no more than it needs
   const view = viewOf(box, canvas, scene, size);
   const graph = {box, canvas, view, size, at, tasks, edges, boxes, onPick, picked: -1};
   box.append(canvas, toolsOf(graph), view.map);
