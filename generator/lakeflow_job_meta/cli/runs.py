@@ -12,10 +12,10 @@ from lakeflow_job_meta._internal.text import count, printable
 from lakeflow_job_meta.cli import params
 from lakeflow_job_meta.cli.report import echo, show_json
 from lakeflow_job_meta.config.bundle import target_of
+from lakeflow_job_meta.importing.live_jobs import workspace_of_target
 from lakeflow_job_meta.services.run_states import ModuleRun
 from lakeflow_job_meta.services.runs import last_runs, tracked_modules
 from lakeflow_job_meta.text.markers import one_line
-from lakeflow_job_meta.workspace.client import Workspace
 
 _COLOURS = {"SUCCESS": "green", "SUCCESS_WITH_FAILURES": "green", "RUNNING": "cyan", "TERMINATING": "cyan"}
 _HEADER = ("STARTED (UTC)", "MODULE", "STATE", "DURATION", "VERSION", "URL")
@@ -43,9 +43,9 @@ def command(
       ljm runs -t prod --format json
     """
     project = params.open_project(folder)
-    named, workspace = target_of(project, target), Workspace()
-    tracked = tracked_modules(project, named, modules, params.compile_metadata, workspace)
-    runs = last_runs(tracked, workspace)
+    named = target_of(project, target)
+    tracked = tracked_modules(project, named, modules, params.compile_metadata)
+    runs = last_runs(tracked, workspace_of_target(project, target)) if tracked else []
     shown = [run for run in runs if run.has_failed or not failed]
     if form == "json":
         show_json([as_object(run) for run in shown])
