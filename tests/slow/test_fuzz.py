@@ -136,6 +136,7 @@ def _made_by_others(world: World) -> dict[str, bytes]:
         "lock_taken.json": moments,
         "files_before.json": before,
         "left_behind.json": {"jobs": [left]},
+        "paused.json": {"jobs": ["one", "two"]},
         "bundle.json": {"digest": "0" * 64, "jobs": [left]},
     }
     return {name: json.dumps(record).encode() for name, record in records.items()}
@@ -330,7 +331,8 @@ class TestWhatIsKeptBetweenRuns:
         assert world.project.generated() == right
 
     @pytest.mark.parametrize(
-        "name", ["takeovers.json", "lock_taken.json", "files_before.json", "left_behind.json", "bundle.json"]
+        "name",
+        ["takeovers.json", "lock_taken.json", "files_before.json", "left_behind.json", "paused.json", "bundle.json"],
     )
     @settings(max_examples=examples(100))
     @given(data=st.data())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from difflib import SequenceMatcher
@@ -15,6 +16,8 @@ _STACK = re.compile(
     r"|\s+at (?:[\w$]+\.)+[\w$<>]+\((?:[\w$]+\.(?:java|scala|kt)|native method|unknown source)"
 )
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_COMMAND = re.compile(r"##(?=(?:vso)?\[)", re.IGNORECASE)
+_COMMAND_OF_LINE = re.compile(r"^([^\S\n]*):(?=:)", re.MULTILINE)
 _FEW = 12
 _CHOICES = 16
 """So many are named where none is near; a module has thirteen fields."""
@@ -56,13 +59,37 @@ def quoted_apart(one: object, other: object) -> tuple[str, str]:
 
 
 def printable(text: str) -> str:
-    """Returns text as it may go to a terminal: whatever could control one, or turn the direction of text, is escaped.
+    """Returns text as it may go to a terminal or the log of a CI: whatever could control one of them is escaped.
 
     Line feeds and tabs stay. JSON stays JSON with the same values.
     """
+    return without_commands(without_controls(text))
+
+
+def without_commands(text: str) -> str:
+    """Returns text in which the agents of Azure Pipelines and GitHub find no command.
+
+    `##vso[` and `##[` are commands anywhere in a line, `::` at its beginning (learn.microsoft.com below
+    azure/devops/pipelines/scripts/logging-commands; src/Runner.Common/ActionCommand.cs of github.com/actions/runner).
+    """
+    if "##" in text:
+        text = _COMMAND.sub(r"#\\u0023", text)
+    return _COMMAND_OF_LINE.sub(r"\1\\u003a", text) if "::" in text else text
+
+
+def without_controls(text: str) -> str:
+    """Returns text with nothing in it that could control a terminal, or turn the direction of text."""
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() or each in _HARMLESS else _escaped(each) for each in text)
+
+
+def cells(text: str) -> int:
+    """Returns how many cells of a terminal a text takes: some characters take two, and marks on others none."""
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(each) in "WF" for each in text)
+    return len(text) + wide - sum(unicodedata.combining(each) > 0 for each in text)
 
 
 def foreign_message(text: str, longest: int) -> str:

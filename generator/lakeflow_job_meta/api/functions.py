@@ -268,7 +268,7 @@ def run_deployment(
 ) -> DeployResult:
     """Deploys a project whose progress goes to the log; of `deploy` and `JobOrchestrator`."""
     connection = workspace_of(workspace)
-    return pipeline.deploy(
+    result = pipeline.deploy(
         project,
         target,
         select_backend(project, target, connection or Workspace(), backend, on_fallback=tell_fallback),
@@ -277,6 +277,9 @@ def run_deployment(
         compile_metadata=compile_metadata or (lambda project: compile(project, workspace=connection)),
         workspace=connection,
     )
+    for held_back in (each for each in result.held_back if each not in result.edited):
+        tell_progress(held_back.reason)
+    return result
 
 
 def tell_fallback(reason: str) -> None:

@@ -41,6 +41,8 @@ _FIELDS = {
 }
 """What the configuration of the databricks CLI 1.14 has there; its plan fails on anything else."""
 
+_JOB_THAT_RUNS = ("run_job_task", "job_id")
+
 _INPUT = re.compile(r"\{\{\s*input(\.[^{}]*)?\s*\}\}")
 
 Texts = list[tuple[KeyPath, str]]
@@ -64,10 +66,10 @@ def references_are_right(job: Job, context: CheckContext) -> Iterator[Diagnostic
 def bundle_references_resolve(job: Job, texts: Texts, context: CheckContext) -> Iterator[Diagnostic]:
     """Checks each `${...}` against what the bundle declares."""
     for path, match in ((path, match) for path, text in texts for match in REFERENCE.finditer(text)):
-        if match.group(1).startswith(f"resources.jobs.{job.key}.") and path[-2:] != ("run_job_task", "job_id"):
+        if match.group(1).startswith(f"resources.jobs.{job.key}.") and path[-2:] != _JOB_THAT_RUNS:
             message = f"{quoted(match.group())} is the job itself, which is not known before it is created"
             yield rules.UNKNOWN_REFERENCE.at(job.origin_of(path), f"{message}; use '{{{{job.id}}}}'")
-        elif (problem := _problem(match.group(1), context)) is not None:
+        elif (problem := _problem(match.group(1), context)) is not None and not _runs_unknown(job, path, context):
             yield rules.UNKNOWN_REFERENCE.at(job.origin_of(path), problem)
         elif match.group() == match.string and (problem := _type_problem(match.group(1), path, context)) is not None:
             yield rules.WRONG_TYPE.at(job.origin_of(path), problem)
@@ -167,20 +169,29 @@ def _waits_for(task: dict[str, Value]) -> list[str]:
 def jobs_run_by(job: Job) -> Iterator[tuple[KeyPath, str]]:
     """Yields the keys of the bundle's jobs that a job runs, with the paths of the settings that run them."""
     for path, task in job.all_tasks:
-        job_id = value_at(task, ("run_job_task", "job_id"))[1]
+        job_id = value_at(task, _JOB_THAT_RUNS)[1]
         match = JOB_ID.fullmatch(job_id) if isinstance(job_id, str) else None
         if match:
-            yield (*path, "run_job_task", "job_id"), match.group(1)
+            yield (*path, *_JOB_THAT_RUNS), match.group(1)
 
 
 def modules_that_are_run_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses run_job_task with a module_name that nobody has."""
-    for path, _ in job.all_tasks:
-        name = job.written_in_task(path, "run_job_task", "module_name")
-        if isinstance(name, str) and name not in context.others.keys:
+    for path in ((*path, *_JOB_THAT_RUNS) for path, _ in job.all_tasks):
+        if _runs_unknown(job, path, context):
+            name = str(_module_that_runs(job, path))
             hint = did_you_mean(name, context.others.names, besides=job.module.module_name)
-            origin = job.origin_of((*path, "run_job_task", "job_id"))
-            yield rules.UNKNOWN_MODULE.at(origin, f"there is no module {quoted(name)}{hint}")
+            yield rules.UNKNOWN_MODULE.at(job.origin_of(path), f"there is no module {quoted(name)}{hint}")
+
+
+def _runs_unknown(job: Job, path: KeyPath, context: CheckContext) -> bool:
+    """Says whether a setting is the job of a module that nobody has."""
+    name = _module_that_runs(job, path) if path[-2:] == _JOB_THAT_RUNS and path[0] == "tasks" else None
+    return isinstance(name, str) and name not in context.others.keys
+
+
+def _module_that_runs(job: Job, path: KeyPath) -> object:
+    return job.written_in_task(path[:-2], "run_job_task", "module_name")
 
 
 def no_circle_of_jobs(job: Job, context: CheckContext) -> Iterator[Diagnostic]:

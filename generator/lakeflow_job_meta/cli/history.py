@@ -27,7 +27,7 @@ def command(
       ljm history -t prod
       ljm history -t prod --limit 100 --format json
     """
-    entries = open_history(folder, target, control_table, warehouse_id)[0].newest(limit)
+    entries = open_history(folder, target, control_table, warehouse_id).newest(limit)
     if form == "json":
         show_json([entry_as_object(entry) for entry in entries])
         return

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import click
 
 from lakeflow_job_meta._internal.secrets import masked, without_secrets
-from lakeflow_job_meta._internal.text import count, json_like, listing
+from lakeflow_job_meta._internal.text import count, json_like, listing, quoted
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.cli.params import compile_for_review, optional_text
 from lakeflow_job_meta.cli.report import echo, show_list, show_progress, show_text
@@ -214,6 +214,11 @@ def _with_rows(project: NewProject, options: _Options, name: str) -> tuple[NewPr
     if project.flavour is Flavour.CSV:
         rows = rows_of_csv(name) if name else example_rows()
     else:
+        if not is_location(name) and "." not in name:
+            raise ConfigError(
+                f"{quoted(name)} is neither a path nor a table of a catalog. Write ./{name} for a Delta table in that "
+                f"folder, or catalog.schema.{name}."
+            )
         warehouse_id = options.warehouse_id if is_location(name) else _warehouse(options)
         project = replace(project, warehouse_id=warehouse_id)
         rows = rows_of_table(name, warehouse_id, show_progress)

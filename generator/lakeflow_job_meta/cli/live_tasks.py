@@ -13,7 +13,7 @@ import click
 
 from lakeflow_job_meta._internal.text import count, printable
 from lakeflow_job_meta.cli.report import echo
-from lakeflow_job_meta.cli.runs import coloured, duration
+from lakeflow_job_meta.cli.runs import duration, styled
 from lakeflow_job_meta.services.run_states import ModuleRun, TaskRun
 
 _BESIDE_TASKS = 3
@@ -62,8 +62,8 @@ def _fitted(before: str, state: str, after: str, run: ModuleRun, width: int) -> 
     if len(before) + len(state) + len(after) >= width:
         # A line that goes on in the next one would be cleared in part.
         return f"{before}{state}{after}"[: width - 1]
-    has_failed = any(task.state == state and task.has_failed for task in run.tasks)
-    return f"{before}{coloured(state, state, has_failed=has_failed) if state else ''}{after}"
+    shown = styled(state, state, has_failed=any(task.state == state and task.has_failed for task in run.tasks))
+    return f"{before}{click.style(state, fg=shown.colour, dim=shown.is_dim or None) if state else ''}{after}"
 
 
 def _table(run: ModuleRun, now: float, most: int) -> Iterator[tuple[str, str, str]]:

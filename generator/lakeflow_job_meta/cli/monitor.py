@@ -14,17 +14,22 @@ from lakeflow_job_meta.cli import params
 from lakeflow_job_meta.cli.params import optional_text
 from lakeflow_job_meta.cli.report import echo
 from lakeflow_job_meta.cli.run import ShownFailure, end_like_ctrl_c
-from lakeflow_job_meta.config.bundle import target_of
+from lakeflow_job_meta.config.bundle import read_bundle_declarations, target_of
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import DeployBackend
 from lakeflow_job_meta.deployment.select_backend import BackendName, select_backend
-from lakeflow_job_meta.monitor.events import Event
+from lakeflow_job_meta.monitor.events import Event, TickResult
 from lakeflow_job_meta.monitor.loop import LoopOptions, run_loop
+from lakeflow_job_meta.monitor.metrics import TickMetrics
 from lakeflow_job_meta.monitor.monitor import Monitor
 from lakeflow_job_meta.monitor.notify import LOG_FORMATS, Notifier
 from lakeflow_job_meta.monitor.reconcile import MonitorConfig
+from lakeflow_job_meta.monitor.status import project_name
 from lakeflow_job_meta.services.scaffold import write_shipped_bundle
 from lakeflow_job_meta.sources.volume import volume_path as find_volume
+from lakeflow_job_meta.state.folder import state_folder_path
+from lakeflow_job_meta.state.store import JOBS, open_state_store
+from lakeflow_job_meta.state.tracking import known_jobs
 from lakeflow_job_meta.workspace.client import Workspace
 
 _from_one = partial(click.option, type=click.IntRange(1), metavar="N")
@@ -43,6 +48,7 @@ _from_one = partial(click.option, type=click.IntRange(1), metavar="N")
 @params.deployer_option
 @click.option("--propose", metavar="DIR", type=click.Path(path_type=Path), help="Write files and plan there instead.")
 @optional_text("--webhook", metavar="URL", envvar="LJM_WEBHOOK", help="Send what a person must know there.")
+@params.prometheus_option
 @click.option(
     "--log-format", type=click.Choice(list(LOG_FORMATS)), default="text", show_default=True, help="Lines on stderr."
 )
@@ -72,6 +78,7 @@ def command(
     deployer: BackendName,
     propose: Path | None,
     webhook: str | None,
+    prometheus: Path | None,
     log_format: str,
     init: Path | None,
     parallel: int,
@@ -88,6 +95,7 @@ def command(
       ljm monitor -t prod
       ljm monitor -t prod --once                   for a job with a trigger
       ljm monitor --control-table main.etl.control --volume-path /Volumes/main/etl/metadata
+      ljm monitor -t prod --prometheus /var/lib/node_exporter/ljm.prom
       ljm monitor -t prod --propose proposal       for a pull request instead of a deployment
       ljm monitor --init my_monitor                a bundle whose job is the monitor
     """
@@ -103,16 +111,42 @@ def command(
     select = _selection(deployer, named, workspace, notifier, timeout, stop_timeout, parallel)
     ticks, failures = (1, fail_after or 1) if once else (max_iterations, fail_after)
     options = LoopOptions(float(check_interval_seconds or 60), ticks, failures)
-    _watch(Monitor(load, config, select, notifier.send, workspace=workspace), options, notifier, once=once)
+    monitor = Monitor(load, config, select, notifier.send, workspace=workspace)
+    metrics = _metrics(prometheus, load, project, named, workspace, notifier) if prometheus is not None else None
+
+    def on_tick(tick: TickResult) -> None:
+        if metrics is not None:
+            metrics.write(tick, monitor.retry.failures_in_a_row)
+        notifier.deliver()
+
+    _watch(monitor, options, notifier, on_tick, once=once)
 
 
-def _watch(monitor: Monitor, options: LoopOptions, notifier: Notifier, *, once: bool) -> None:
+def _watch(
+    monitor: Monitor,
+    options: LoopOptions,
+    notifier: Notifier,
+    on_tick: Callable[[TickResult], None],
+    *,
+    once: bool,
+) -> None:
     # Commands are short and do without the collector; this one lives for months.
     gc.enable()
     end_like_ctrl_c()
-    result = run_loop(monitor, options, notifier.send, on_tick=lambda tick: notifier.deliver())
+    result = run_loop(monitor, options, notifier.send, on_tick=on_tick)
     if not result.is_success or (once and result.last is not None and not result.last.is_healthy):
         raise ShownFailure(result.failure)
+
+
+def _metrics(
+    path: Path, load: Callable[[], Project], project: Project, target: str, workspace: Workspace, notifier: Notifier
+) -> TickMetrics:
+    def count_jobs() -> int:
+        now = load()
+        return len(known_jobs(open_state_store(now, state_folder_path(now, target), JOBS, workspace), target))
+
+    name = project_name(project, read_bundle_declarations(project))
+    return TickMetrics(path, name, target, count_jobs, notifier.notice_once)
 
 
 def _write_bundle(folder: Path) -> None:

@@ -121,6 +121,12 @@ max_deletes_option = click.option(
 overwrite_drift_option = click.option(
     "--overwrite-drift", is_flag=True, help="Overwrite what was edited by hand in the workspace."
 )
+prometheus_option = click.option(
+    "--prometheus",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write metrics there as well, for a collector such as node-exporter's.",
+)
 
 
 def deployment_options(command: Command) -> Command:

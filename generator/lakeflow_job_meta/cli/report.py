@@ -10,11 +10,12 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import click
 
 from lakeflow_job_meta._internal.secrets import without_secrets
-from lakeflow_job_meta._internal.text import count, printable
+from lakeflow_job_meta._internal.text import count, printable, without_controls
 from lakeflow_job_meta.diagnostics.formats import FOR_PEOPLE, FORMATS, MOST_SHOWN, Where, as_they_are
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Severity, errors_among, foremost
 from lakeflow_job_meta.text.markers import one_line
@@ -32,6 +33,26 @@ _CLEAR = "\r\x1b[K"
 def echo(text: str, *, err: bool = False) -> None:
     """Writes text and a line feed; nothing in it controls the terminal, whatever the metadata or a file holds."""
     click.echo(printable(text), err=err)
+
+
+@dataclass(frozen=True, slots=True)
+class Styled:
+    """Part of a line for people that a terminal shows in a colour, bold or dim."""
+
+    text: str
+    colour: str | None = None
+    is_bold: bool = False
+    is_dim: bool = False
+
+
+def show_line(*parts: str | Styled) -> None:
+    """Writes a line to stdout; nothing in its parts controls the terminal but their styles."""
+    click.echo("".join(_styled(part) if isinstance(part, Styled) else printable(one_line(part)) for part in parts))
+
+
+def _styled(part: Styled) -> str:
+    text = printable(one_line(part.text))
+    return click.style(text, fg=part.colour, bold=part.is_bold or None, dim=part.is_dim or None)
 
 
 def show_error(text: str) -> None:
@@ -98,7 +119,8 @@ def show(
     if form == "text":
         show_text(diagnostics, most)
     elif text := FORMATS[form](diagnostics, where):
-        echo(text)
+        # What is for people are commands of a CI themselves.
+        click.echo(without_controls(text) if form in FOR_PEOPLE else printable(text))
     if form in FOR_PEOPLE:
         _show_left(len(diagnostics), MOST_SHOWN)
     lines = [*notes]

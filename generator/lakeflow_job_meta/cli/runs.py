@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from lakeflow_job_meta._internal.text import count, printable
+from lakeflow_job_meta._internal.text import cells, count, printable
 from lakeflow_job_meta.cli import params
-from lakeflow_job_meta.cli.report import echo, show_json
+from lakeflow_job_meta.cli.report import Styled, echo, show_json, show_line
 from lakeflow_job_meta.config.bundle import target_of
 from lakeflow_job_meta.importing.live_jobs import workspace_of_target
 from lakeflow_job_meta.services.run_states import ModuleRun
@@ -51,37 +51,37 @@ def command(
         show_json([as_object(run) for run in shown])
     elif runs:
         bad = sum(run.has_failed for run in runs)
-        for line in _table(shown) if shown else ():
-            click.echo(line)
+        for line in table_of(shown) if shown else ():
+            show_line(*line)
         echo(f"{count(len(runs), 'module')}: {bad:,} failed.")
     else:
         echo(f"No job is deployed in the target {named!r} yet. `ljm deploy -t {named}` deploys.")
     ctx.exit(1 if any(run.has_failed for run in runs) else 0)
 
 
-def _table(runs: Sequence[ModuleRun]) -> Iterator[str]:
+def table_of(runs: Sequence[ModuleRun]) -> Iterator[tuple[str | Styled, ...]]:
+    """Yields runs as lines, below their header; of one that failed a line more, with what failed first."""
     lines = [_HEADER, *map(_cells, runs)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    widths = [max(map(cells, column)) for column in zip(*lines, strict=True)]
     for line, run in zip(lines, (None, *runs), strict=True):
-        cells = [f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)]
-        if run is not None:
-            cells[_STATE] = coloured(cells[_STATE], run.state, has_failed=run.has_failed)
-        yield "  ".join(cells).rstrip()
+        padded = [f"{cell}{' ' * (width - cells(cell))}  " for cell, width in zip(line, widths, strict=True)]
+        before, state, after = "".join(padded[:_STATE]), padded[_STATE], "".join(padded[_STATE + 1 :]).rstrip()
+        state = state if after else state.rstrip()
+        yield (before, state if run is None else styled(state, run.state, has_failed=run.has_failed), after)
         if run is not None and run.has_failed:
-            yield f"  {printable(failure(run))}"
+            yield (f"  {failure(run)}",)
 
 
 def _cells(run: ModuleRun) -> tuple[str, ...]:
     started = f"{run.started.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S}" if run.started else ""
-    cells = started, run.module, run.state, duration(run.seconds), run.metadata_version, run.url
-    return tuple(printable(one_line(cell)) for cell in cells)
+    found = started, run.module, run.state, duration(run.seconds), run.metadata_version, run.url
+    return tuple(printable(one_line(cell)) for cell in found)
 
 
-def coloured(text: str, state: str, *, has_failed: bool) -> str:
+def styled(text: str, state: str, *, has_failed: bool) -> Styled:
     """Returns a text in the colour of the state that it tells; what neither went well nor goes on is dim."""
-    if has_failed:
-        return click.style(text, fg="red")
-    return click.style(text, fg=_COLOURS[state]) if state in _COLOURS else click.style(text, dim=True)
+    colour = "red" if has_failed else _COLOURS.get(state)
+    return Styled(text, colour, is_dim=colour is None)
 
 
 def duration(seconds: float | None) -> str:

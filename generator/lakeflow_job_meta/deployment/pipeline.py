@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from lakeflow_job_meta._internal.text import listing
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import JobPart
-from lakeflow_job_meta.config.model import HandEdits, Project
+from lakeflow_job_meta.config.model import PAUSES, HandEdits, Project
 from lakeflow_job_meta.deployment.backend import (
     DeployBackend,
     DeployContext,
@@ -30,6 +30,7 @@ from lakeflow_job_meta.deployment.policy import (
     doubled_jobs,
     edited_jobs,
     kept_files,
+    kept_for_an_empty_source,
     left_behind,
     policy_violations,
     protected_changes,
@@ -67,8 +68,10 @@ from lakeflow_job_meta.state.tracking import (
     TrackedJob,
     jobs_by_target,
     read_left_behind,
+    read_paused,
     record_jobs,
     write_left_behind,
+    write_paused,
 )
 from lakeflow_job_meta.workspace.client import Workspace
 
@@ -293,7 +296,8 @@ def _applied(prepared: PreparedDeployment, backend: DeployBackend, context: Depl
         kept = replace(compilation, kept_jobs=compilation.kept_jobs | keys)
         result = _deploy(backend.open(context, compilation), kept, context)
         result = replace(result, compilation=compilation, rejected=rejected)
-    waiting, held_back = prepared.waiting | result.waiting, (*prepared.violations, *result.held_back)
+    of_empty = kept_for_an_empty_source(result.plan, result.compilation) if changes is None else ()
+    waiting, held_back = prepared.waiting | result.waiting, (*prepared.violations, *result.held_back, *of_empty)
     result = replace(result, waiting=waiting, held_back=held_back)
     return result if context.options.dry_run else _recorded(result, context)
 
@@ -438,6 +442,13 @@ def _doubled(result: DeployResult, context: DeployContext, known_ids: Collection
     return [*(DeployedJob(twin.key, twin.job_id, twin.name, "") for twin in twins), *still]
 
 
+def _paused(result: DeployResult, before: Collection[str]) -> set[str]:
+    """Returns the jobs that stay paused in the workspace; of one that was not looked at, what was known `before`."""
+    plan, unseen = result.plan, _unseen_jobs(result.plan)
+    kept = {each.job for each in plan.kept if (*each.setting.split("."),) in PAUSES and each.workspace == "PAUSED"}
+    return {*kept, *result.done.first_paused, *(key for key in before if key in unseen)}
+
+
 def _recorded(result: DeployResult, context: DeployContext) -> DeployResult:
     """Records the jobs; a record that cannot be written is a problem that the next deployment mends."""
     modules, version = result.compilation.jobs.names, result.compilation.metadata_version
@@ -464,6 +475,7 @@ def _recorded(result: DeployResult, context: DeployContext) -> DeployResult:
         )
         left += _doubled(result, context, {job.job_id for job in (*result.deployed, *left)})
         write_left_behind(context.folder, left)
+        write_paused(context.folder, _paused(result, read_paused(context.folder)))
         forget_takeovers(context.folder, result.undone)
     except LakeflowJobMetaError as error:
         problem = f"the jobs are deployed, but could not be recorded: {error} Run again. [record]"

@@ -268,7 +268,7 @@ def refused_deletions(changes: FileChanges, compilation: Compilation, allowed: A
     orphaned = () if allowed.emptying else tuple(key for key in doomed if compilation.may_be_of_missing(doomed[key]))
     if orphaned:
         empty = listing([snapshot.source for snapshot in compilation.missing if not snapshot.is_unreadable])
-        yield _emptying(f"{empty} holds no module", orphaned)
+        yield _kept_whole(f"{empty} holds no module", orphaned, _allowing_all(orphaned))
     others = tuple(key for key in doomed if key not in orphaned and key not in allowed.removed)
     if len(others) > allowed.deletions:
         shown = f"{count(len(others), 'job')} ({listing(others)})"
@@ -276,10 +276,23 @@ def refused_deletions(changes: FileChanges, compilation: Compilation, allowed: A
         remedy = f"If that is meant, {Audience.MONITOR.allowing(max_deletes=len(others))}."
         yield PolicyViolation(sentence, remedy, others)
     elif others and not allowed.emptying and not orphaned and not changes.kept and not compilation.jobs:
-        yield _emptying("No module is left", others)
+        yield _kept_whole("No module is left", others, _allowing_all(others))
 
 
-def _emptying(reason: str, jobs: tuple[str, ...]) -> PolicyViolation:
-    sentence = f"{reason}, so {count(len(jobs), 'job')} ({listing(jobs)}) would be deleted."
+def kept_for_an_empty_source(plan: BundlePlan, compilation: Compilation) -> Iterator[PolicyViolation]:
+    """Yields which jobs a plan of no files keeps, since they may be of a source that is empty."""
+    empty = [snapshot.source for snapshot in compilation.missing if not snapshot.is_unreadable]
+    known = {*compilation.jobs.names, *compilation.kept_jobs}
+    kept = tuple(key for key in plan.jobs(Action.SKIP) if key not in known)
+    if empty and kept:
+        yield _kept_whole(f"{listing(empty)} holds no module", kept, "Delete by hand what is meant to go.")
+
+
+def _kept_whole(reason: str, jobs: tuple[str, ...], remedy: str) -> PolicyViolation:
+    stay = "stays" if len(jobs) == 1 else "stay"
+    return PolicyViolation(f"{reason}, so {count(len(jobs), 'job')} ({listing(jobs)}) {stay}.", remedy, jobs)
+
+
+def _allowing_all(jobs: tuple[str, ...]) -> str:
     how = Audience.MONITOR.allowing(allow_empty=True, max_deletes=len(jobs))
-    return PolicyViolation(sentence, f"If everything is meant to go, {how}.", jobs)
+    return f"If everything is meant to go, {how}."

@@ -17,7 +17,7 @@ from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.state.folder import state_folder
 from lakeflow_job_meta.state.lock import deployment_lock
 from lakeflow_job_meta.state.store import JOBS, open_state_store
-from lakeflow_job_meta.state.tracking import DeployedJob
+from lakeflow_job_meta.state.tracking import DeployedJob, read_paused, write_paused
 from lakeflow_job_meta.workspace.client import Workspace
 
 
@@ -57,7 +57,11 @@ def unpause_jobs(
                 f"{listing(missing)} {'is' if len(missing) == 1 else 'are'} not in the workspace yet, so nothing was "
                 "started. Deploy first."
             )
-        return [Unpaused(jobs[key], deployer.unpause(jobs[key])) for key in keys]
+        done = []
+        for key in keys:
+            done.append(Unpaused(jobs[key], deployer.unpause(jobs[key])))
+            write_paused(folder, {*read_paused(folder)} - {key})
+        return done
 
 
 def _is_paused(compilation: Compilation, key: str, target: str | None) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from hashlib import blake2b
 
 from lakeflow_job_meta import __version__
+from lakeflow_job_meta._internal.text import without_commands
 from lakeflow_job_meta.diagnostics.catalog import explanations
 from lakeflow_job_meta.diagnostics.model import DOCUMENTATION, Diagnostic, Location, Severity, foremost
 from lakeflow_job_meta.diagnostics.rules import RULES
@@ -90,8 +91,8 @@ def _message(diagnostic: Diagnostic, place: Place) -> str:
 
 
 def _escaped(text: str, more: str, percent: str = "%25") -> str:
-    """Escapes what logging commands use as marks: `%` first, line ends, and `more`."""
-    text = text.replace("%", percent)
+    """Escapes what logging commands use as marks: whole ones, `%` first, line ends, and `more`."""
+    text = without_commands(text).replace("%", percent)
     for character in "\r\n" + more:
         text = text.replace(character, f"%{ord(character):02X}")
     return text

@@ -8,12 +8,11 @@ their own. The files there are complete: a CI job puts them in the place of the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lakeflow_job_meta._internal.fs import write_atomically
-from lakeflow_job_meta._internal.text import count, listing
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.model import Project
@@ -21,7 +20,8 @@ from lakeflow_job_meta.deployment.backend import DeployBackend, DeployContext, D
 from lakeflow_job_meta.deployment.file_swap import put_back_after_a_crash
 from lakeflow_job_meta.deployment.pipeline import DeployResult, PreparedDeployment, apply, prepare
 from lakeflow_job_meta.deployment.policy import Allowance, Audience
-from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError, OperationFailed, PolicyViolation
+from lakeflow_job_meta.diagnostics.model import Diagnostic
+from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError, OperationFailed
 from lakeflow_job_meta.jobs.units import Jobs
 from lakeflow_job_meta.monitor.events import TickResult
 from lakeflow_job_meta.monitor.volume_sync import SyncResult, sync_volume
@@ -30,12 +30,11 @@ from lakeflow_job_meta.output.read_back import scan
 from lakeflow_job_meta.output.writer import FileChanges, apply_changes, changes_between
 from lakeflow_job_meta.planning.explain import as_markdown
 from lakeflow_job_meta.planning.files import compare_files
-from lakeflow_job_meta.planning.model import Action
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints, combined_fingerprint
 from lakeflow_job_meta.sources.open import open_readers, open_table_source
 from lakeflow_job_meta.sources.volume import VolumeReader, volume_files
 from lakeflow_job_meta.state.folder import state_folder
-from lakeflow_job_meta.state.history import History, MonitorState, Outcome, shortened
+from lakeflow_job_meta.state.history import MOST_ERRORS, History, MonitorState, Outcome, shortened
 from lakeflow_job_meta.state.store import HISTORY, JOBS, open_state_store
 from lakeflow_job_meta.tables.store import TableStore, VersionedTable
 from lakeflow_job_meta.workspace.client import Workspace
@@ -158,7 +157,7 @@ def reconcile(
         target, folder, tracking = context.config.target, context.folder, context.tracking
         deployment = DeployContext(project, target, folder, lock, tracking, options, Reporter(), context.workspace)
         result = apply(prepared, backend, deployment)
-        tick = TickResult.deployed(_certain(_with_deployment(state, result, prepared)), result)
+        tick = TickResult.deployed(_certain(_with_deployment(state, result)), result)
     return replace(tick, metadata_version=prepared.compilation.metadata_version, rows_loaded=synced.has_written)
 
 
@@ -214,7 +213,9 @@ def _state(
     of_sources = {problem for problems in unread.values() for problem in problems}
     conflicts = prepared.changes.diagnostics if prepared.changes is not None else ()
     errors = [*(error for error in compilation.errors if error not in of_sources), *synced.errors, *conflicts]
-    broken = [*compilation.broken, *synced.broken, *(str(problem.location) for problem in conflicts)]
+    broken = dict.fromkeys(
+        [*compilation.broken, *synced.broken, *(str(problem.location) for problem in conflicts)],
+    )
     failures = {
         **{source: "; ".join(problem.message for problem in problems) for source, problems in unread.items()},
         **failures,
@@ -222,13 +223,20 @@ def _state(
     return MonitorState(
         versions.carried_over(last.tokens, (*unread, *failures)),
         _digest(prepared, versions),
-        tuple(dict.fromkeys(broken)),
+        tuple(broken),
         shortened([str(error) for error in errors]),
         prepared.violations,
         synced.files,
         "\n".join(source_message(source, message) for source, message in failures.items()),
         warnings=last.warnings,
+        owners=tuple(_owner(error, broken) for error in errors[:MOST_ERRORS]),
     )
+
+
+def _owner(error: Diagnostic, broken: Collection[str]) -> str:
+    """Returns what an error keeps in quarantine: its module, or the file or table where no name could be read."""
+    places = (error.module or "", error.location.path, str(error.location))
+    return next((place for place in places if place in broken), "")
 
 
 def _digest(prepared: PreparedDeployment, versions: SourceVersions) -> str:
@@ -244,8 +252,8 @@ def _certain(state: MonitorState) -> MonitorState:
     return replace(state, jobs="") if state.failure else state
 
 
-def _with_deployment(state: MonitorState, result: DeployResult, prepared: PreparedDeployment) -> MonitorState:
-    refused = (*result.held_back, *result.left_behind, *_kept_for_an_empty_source(result, prepared))
+def _with_deployment(state: MonitorState, result: DeployResult) -> MonitorState:
+    refused = (*result.held_back, *result.left_behind)
     failure = "\n".join(filter(None, [state.failure, *result.all_problems]))
     leaving, warnings = tuple(sorted(result.waiting)), shortened(result.warnings)
     state = replace(state, refused=refused, failure=failure, leaving=leaving, warnings=warnings)
@@ -254,15 +262,3 @@ def _with_deployment(state: MonitorState, result: DeployResult, prepared: Prepar
     names = [name for key, name in result.compilation.jobs.names.items() if key in result.rejected.keys]
     errors = shortened([*state.errors, *result.rejected.problems])
     return replace(state, broken=tuple(dict.fromkeys([*state.broken, *names])), errors=errors)
-
-
-def _kept_for_an_empty_source(result: DeployResult, prepared: PreparedDeployment) -> list[PolicyViolation]:
-    """Returns which jobs a deployment without files has kept, since they may be of a source that is empty."""
-    compilation = prepared.compilation
-    empty = [snapshot.source for snapshot in compilation.missing if not snapshot.is_unreadable]
-    known = {*compilation.jobs.names, *compilation.kept_jobs}
-    kept = tuple(key for key in result.plan.jobs(Action.SKIP) if key not in known)
-    if prepared.changes is not None or not empty or not kept:
-        return []
-    sentence = f"{listing(empty)} holds no module, so {count(len(kept), 'job')} ({listing(kept)}) stay."
-    return [PolicyViolation(sentence, "Delete by hand what is meant to go.", kept)]

@@ -54,7 +54,8 @@ class JobChange:
         source: For a job that is deleted, the file or table that it came from, as its file says.
         blueprint: The name of the blueprint that the job is made of.
         rows: The names of the rows that fill the blueprint for it.
-        keeps_job: Whether it takes over the job of the one that it was renamed from, as its module says.
+        keeps_job: Whether it takes over the job of the one that it was renamed from, as its module says; for one that
+            is deleted, whether its job stays in the workspace and is only forgotten, as the project file says.
     """
 
     key: str
@@ -80,11 +81,16 @@ class Plan:
     unchanged: int
     refused: tuple[str, ...] = ()
 
-    def with_allowed(self, deletions: int, removed: Collection[str]) -> Plan:
-        """Returns the plan with what is refused where so many deletions are allowed, besides those of some jobs."""
+    def with_allowed(self, deletions: int, removed: Mapping[str, bool]) -> Plan:
+        """Returns the plan with what is refused where so many deletions are allowed, besides those of some jobs.
+
+        `removed` are the keys of these, and whether they stay in the workspace.
+        """
         doomed = (each.key for each in self.changes if each.kind is Change.DELETE)
         others = tuple(key for key in doomed if key not in removed)
-        return replace(self, refused=others if len(others) > deletions else ())
+        staying = {key for key, stays in removed.items() if stays}
+        changes = tuple(_with_staying(change, staying) for change in self.changes) if staying else self.changes
+        return replace(self, changes=changes, refused=others if len(others) > deletions else ())
 
 
 def compare_jobs(
@@ -111,6 +117,13 @@ def compare_jobs(
             changes.append(change)
     updated = sum(change.kind is Change.UPDATE and not change.keeps_job for change in changes)
     return Plan(tuple(changes), sum(key in before for key in after) - updated)
+
+
+def _with_staying(change: JobChange, staying: Collection[str]) -> JobChange:
+    if change.kind is Change.DELETE and change.key in staying:
+        return replace(change, keeps_job=True)
+    # What stays is not replaced by what looks like it.
+    return replace(change, renamed_from=None) if change.renamed_from in staying and not change.keeps_job else change
 
 
 def _renamed(old: GeneratedJob, new: GeneratedJob) -> JobChange:

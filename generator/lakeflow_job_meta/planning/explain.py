@@ -30,10 +30,19 @@ _VERBS = {Change.CREATE: "created", Change.UPDATE: "changed", Change.DELETE: "de
 
 
 def summary(plan: Plan) -> str:
-    """Returns `1 job to create, 2 to change, 0 to delete, 7 unchanged`."""
+    """Returns `1 job to create, 2 to change, 0 to delete, 7 unchanged`; what is only forgotten too, if there is any."""
+    forgotten = sum(map(_is_forgotten, plan.changes))
     kinds = Counter(change.kind for change in plan.changes)
     created, changed, deleted = (kinds[kind] for kind in Change)
-    return f"{count(created, 'job')} to create, {changed} to change, {deleted} to delete, {plan.unchanged} unchanged"
+    more = f", {forgotten} to forget" if forgotten else ""
+    return (
+        f"{count(created, 'job')} to create, {changed} to change, {deleted - forgotten} to delete{more}, "
+        f"{plan.unchanged} unchanged"
+    )
+
+
+def _is_forgotten(change: JobChange) -> bool:
+    return change.kind is Change.DELETE and change.keeps_job
 
 
 def as_text(plan: Plan, live: BundlePlan | None = None) -> str:
@@ -90,6 +99,9 @@ def _member(change: JobChange) -> str:
 
 def _happens_to(group: Sequence[JobChange]) -> str:
     first, is_one = group[0], len(group) == 1
+    if _is_forgotten(first):
+        stays = "its job stays" if is_one else "their jobs stay"
+        return f"no longer in the metadata; {stays} in the workspace, forgotten"
     if first.keeps_job:
         kept = "keeps its id and run history" if is_one else "they keep their ids and run histories"
         return f"renamed{f' from {first.renamed_from}' if is_one else ''}; {kept}"

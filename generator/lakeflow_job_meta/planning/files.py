@@ -45,7 +45,9 @@ def compare_files(changes: FileChanges, jobs: Jobs, revision: str | None = None)
         jobs.renamed,
     )
     project = changes.layout.project
-    plan = plan.with_allowed(project.max_deletes, {job_key(each.module_name) for each in project.removed})
+    plan = plan.with_allowed(
+        project.max_deletes, {job_key(each.module_name): each.keep_job for each in project.removed}
+    )
     return with_origins(plan, jobs)
 
 

@@ -49,7 +49,7 @@ def _folded(items: Sequence[Item], likeness: Callable[[Item], Hashable]) -> list
 
 def _likeness(change: JobChange) -> Hashable:
     if change.kind is Change.DELETE:
-        return change.kind, change.source
+        return change.kind, change.source, change.keeps_job
     if change.kind is Change.CREATE:
         is_renamed = change.renamed_from is not None
         return (change.kind, change.blueprint, is_renamed) if change.blueprint is not None else change.key

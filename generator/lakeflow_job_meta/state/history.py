@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from enum import Enum
+from itertools import zip_longest
 from pathlib import Path
 
 from lakeflow_job_meta.errors import PolicyViolation
@@ -23,7 +24,7 @@ from lakeflow_job_meta.tables.schema import Row, RowChanges
 from lakeflow_job_meta.tables.store import TableStore
 
 _HEARTBEAT = "monitor.json"
-_MOST_ERRORS = 1000
+MOST_ERRORS = 1000
 _LONGEST_ERROR = 500
 _LONGEST_SUMMARY = 2000
 
@@ -53,6 +54,7 @@ class MonitorState:
         failure: What failed; empty when nothing did.
         leaving: Keys of jobs that left the metadata, and are deleted by the next tick if they have not come back.
         warnings: What the databricks CLI warned of when it deployed last.
+        owners: Of each of `errors`, which of `broken` it is in; empty where that is not known.
     """
 
     tokens: Mapping[str, str] = field(default_factory=dict)
@@ -64,6 +66,14 @@ class MonitorState:
     failure: str = ""
     leaving: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
+
+    def mistakes(self) -> dict[str, tuple[str, ...]]:
+        """Returns the mistakes by what they keep in quarantine; by an empty name those of which that is not known."""
+        found: dict[str, list[str]] = {}
+        for error, owner in zip_longest(self.errors, self.owners[: len(self.errors)], fillvalue=""):
+            found.setdefault(owner, []).append(error)
+        return {name: tuple(errors) for name, errors in found.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +109,10 @@ class HistoryEntry:
 
     def as_row(self) -> Row:
         state = self.state
-        refused = [{"jobs": list(refusal.jobs), "reason": refusal.reason} for refusal in state.refused]
+        refused = [
+            {"jobs": list(refusal.jobs), "reason": refusal.reason, "remedy": refusal.remedy}
+            for refusal in state.refused
+        ]
         return {
             "run_id": self.run_id,
             "target": self.target,
@@ -121,7 +134,7 @@ class HistoryEntry:
 
 def shortened(errors: Sequence[str]) -> tuple[str, ...]:
     """Returns errors as they are remembered: not too many, none too long."""
-    return tuple(error[:_LONGEST_ERROR] for error in errors[:_MOST_ERRORS])
+    return tuple(error[:_LONGEST_ERROR] for error in errors[:MOST_ERRORS])
 
 
 def entry_of_row(row: Row) -> HistoryEntry:
@@ -159,14 +172,21 @@ def _state(text: object) -> MonitorState:
             str(root["jobs"]),
             _list(root["broken"]),
             _list(root["errors"]),
-            tuple(PolicyViolation(str(entry["reason"]), "", _list(entry["jobs"])) for entry in root["refused"]),
+            tuple(_refusal(str(each["reason"]), str(each.get("remedy", "")), each["jobs"]) for each in root["refused"]),
             _texts(root["files"]),
             str(root["failure"]),
             _list(root.get("leaving", ())),
             _list(root.get("warnings", ())),
+            _list(root.get("owners", ())),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return MonitorState()
+
+
+def _refusal(reason: str, remedy: str, jobs: Sequence[object]) -> PolicyViolation:
+    is_end = bool(remedy) and reason.endswith(f" {remedy}")
+    sentence, remedy = (reason[: -len(remedy) - 1], remedy) if is_end else (reason, "")
+    return PolicyViolation(sentence, remedy, _list(jobs))
 
 
 def _texts(value: Mapping[str, object]) -> dict[str, str]:

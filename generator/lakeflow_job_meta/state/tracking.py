@@ -19,6 +19,7 @@ from lakeflow_job_meta.tables.schema import Row, RowChanges
 from lakeflow_job_meta.tables.store import TableStore
 
 _LEFT_BEHIND = "left_behind.json"
+_PAUSED = "paused.json"
 _SAME = ("module_name", "job_id", "job_name", "url")
 
 
@@ -85,6 +86,18 @@ def read_left_behind(folder: Path) -> tuple[DeployedJob, ...]:
         for job in (jobs if isinstance(jobs, list) else [])
         if isinstance(job, dict)
     )
+
+
+def write_paused(folder: Path, keys: Collection[str]) -> None:
+    """Remembers in a state folder the jobs that stay paused in the workspace, though not by the metadata."""
+    if {*keys} != {*read_paused(folder)}:
+        write_record(folder / _PAUSED, {"jobs": sorted(keys)})
+
+
+def read_paused(folder: Path) -> tuple[str, ...]:
+    """Reads their keys; none where nothing can be read."""
+    keys = read_record(folder / _PAUSED).get("jobs")
+    return tuple(map(str, keys)) if isinstance(keys, list) else ()
 
 
 def record_jobs(

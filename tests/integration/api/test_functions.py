@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 
@@ -260,3 +261,23 @@ class TestDeploy:
 
         with pytest.raises(PolicyRefused, match="call `deploy` with allow_empty=True"):
             deploy(project, "dev")
+
+    def test_by_the_jobs_api_says_which_jobs_stay_since_a_source_became_empty(
+        self, project: ProjectFolder, environment: dict[str, str], workspace: FakeWorkspace, monkeypatch, caplog
+    ):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        project.write("job_meta.yml", "metadata: [{yaml: metadata}, {yaml: more}]\n")
+        project.write("metadata/sales.yml", module("sales"))
+        project.write("more/stock.yml", module("stock"))
+        loaded = load_project(project.path)
+        assert deploy(loaded, "dev", backend="jobs-api").held_back == ()
+        (project.path / "more" / "stock.yml").unlink()
+        caplog.set_level(logging.INFO)
+
+        result = deploy(loaded, "dev", max_deletes=1, backend="jobs-api")
+
+        reason = "'more' holds no module, so 1 job ('stock') stays. Delete by hand what is meant to go."
+        assert [each.reason for each in result.held_back] == [reason]
+        assert reason in caplog.text
+        assert workspace.jobs.names() == ["sales", "stock"]

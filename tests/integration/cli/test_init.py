@@ -202,6 +202,7 @@ class TestARefusal:
             (("--table", "a.b.c", "--csv", "a.csv"), "--csv is the csv of --from csv, and this is --from table"),
             (("--from", "table"), "Name the table with --table"),
             (("--table", "a.b.c"), "DATABRICKS_WAREHOUSE_ID"),
+            (("--table", "lists", "--warehouse-id", "0123456789abcdef"), "Write ./lists for a Delta table in"),
             (("--warehouse-id", "a: b"), "'a: b' is no id of a SQL warehouse"),
             (("--from", "existing"), "There is no databricks.yml in '.'"),
         ],

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -317,9 +318,10 @@ class TestStatus:
         result = self.status(commands)
 
         assert result.exit_code == 1
-        assert "Refused:\n  This deployment would delete 1 job ('stock')" in result.stdout
-        assert "In quarantine (1 module):\n" in result.stdout
-        assert "module_name=sales" in result.stdout
+        refused, quarantine = result.stdout.split("Refused (1 change):\n")[1].split("In quarantine (1 module):\n")
+        assert re.search(r"^  stock   2\S+ \d\d:\d\d  This deployment would delete 1 job \('stock'\)", refused, re.M)
+        assert "-> If that is meant, run `ljm deploy` with --max-deletes 1.\n" in refused
+        assert re.search(r"^  sales   2\S+ \d\d:\d\d  .*module_name=sales", quarantine, re.M)
         found = self.as_object(commands)
         assert (found["healthy"], found["quarantined"]["modules"]) == (False, ["sales"])
         assert [refusal["jobs"] for refusal in found["refused"]] == [["stock"]]

@@ -94,6 +94,48 @@ class TestCommands:
         assert _CONTROLS.search(result.stdout + result.stderr) is None
 
 
+_AZURE = "##vso[task.setvariable variable=PATH]/evil"
+_GITHUB = "::add-path::/evil"
+_COMMAND = re.compile(r"^\s*::|##(?:vso)?\[", re.MULTILINE | re.IGNORECASE)
+"""What an agent of Azure Pipelines or GitHub runs where it stands in the output of a step."""
+
+
+class TestCommandsOfACi:
+    @pytest.mark.parametrize(
+        "text", [_AZURE, _GITHUB, "##[add-path]/evil", f"a\n \t{_GITHUB}", "##VSO[x]", f"a {_AZURE}"]
+    )
+    def test_are_escaped_in_what_is_printed(self, text):
+        assert _COMMAND.search(text)
+        shown = printable(text)
+        assert _COMMAND.search(shown) is None
+        assert json.loads(f'"{json.dumps(shown)[1:-1]}"') == shown
+
+    @given(st.text(st.sampled_from('#vVsSoO[:\n \t\\"a')))
+    def test_stay_the_same_text_in_json(self, text):
+        written = json.dumps(text, ensure_ascii=False)
+        assert _COMMAND.search(printable(written)) is None
+        assert json.loads(printable(written)) == text
+
+    def test_of_metadata_reach_no_output_for_people(self, project: ProjectFolder):
+        project.write("metadata/sales.yml", metadata("one").replace("description:", f'"{_AZURE}":'))
+        project.write("metadata/b.yml", metadata("one").replace("module_name: sales", f"module_name: '{_GITHUB}'"))
+
+        for arguments in (("validate",), ("plan",), ("plan", "--format", "markdown"), ("validate", "--format", "json")):
+            result = project.ljm(*arguments)
+            assert _COMMAND.search(result.stdout + result.stderr) is None, arguments
+
+    @pytest.mark.parametrize(("form", "marks"), [("azure", "##vso["), ("github", "::")])
+    def test_are_only_those_of_the_format_that_is_asked_for(self, project: ProjectFolder, form, marks):
+        project.write("metadata/sales.yml", metadata("one").replace("description:", f'"{_AZURE}":'))
+
+        lines = project.ljm("validate", "--format", form).stdout.splitlines()
+
+        assert lines
+        for line in lines:
+            assert line.startswith(marks)
+            assert _COMMAND.search(line, len(marks)) is None
+
+
 STACKS = {
     "Rust": "Kernel error: bad log\n   0: <unknown>\n   1: std::rt\n             at ./x.c:4:8\n",
     "a Rust backtrace": "DataFusion error: bad log\n\nbacktrace:    0: std::backtrace_rs\n",

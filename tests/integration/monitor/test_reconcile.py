@@ -198,6 +198,18 @@ class TestDeletions:
         assert not tick.is_healthy
         assert "holds no module, so 2 jobs ('sales', 'stock') stay" in "".join(watching.told("refused"))
 
+    def test_with_the_cli_files_that_are_all_gone_delete_nothing_and_that_is_said_in_the_same_words(
+        self, with_cli: World
+    ):
+        watching = with_cli.monitor("cli", max_deletes=100)
+        for name in ("sales", "stock"):
+            (with_cli.project.path / f"metadata/{name}.yml").unlink()
+
+        watching.tick()
+
+        assert with_cli.names == ["sales", "stock"]
+        assert "holds no module, so 2 jobs ('sales', 'stock') stay." in "".join(watching.told("refused"))
+
     def test_with_the_cli_job_and_file_stay_and_the_rest_goes_on_until_it_is_allowed(self, with_cli: World):
         (with_cli.project.path / "metadata/sales.yml").unlink()
         with_cli.file("stock", "/Workspace/new")

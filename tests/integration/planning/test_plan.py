@@ -178,9 +178,7 @@ class TestDeletions:
         generated.write("job_meta.yml", lines)
         assert json.loads(generated.ljm("plan", "--format", "json").stdout)["refused"] == []
 
-    @pytest.mark.parametrize(
-        "deploy", ["removed: [stock]", "max_deletes: 1", "removed: [{module: stock, keep_job: true}]"]
-    )
+    @pytest.mark.parametrize("deploy", ["removed: [stock]", "max_deletes: 1"])
     def test_that_the_project_file_allows_are_told_as_any_other_change(self, generated, deploy):
         (generated.path / "metadata/stock.yml").unlink()
         generated.write("job_meta.yml", f"deploy: {{{deploy}}}\n")
@@ -188,6 +186,21 @@ class TestDeletions:
         assert generated.ljm("plan").stdout.splitlines()[-1] == (
             "0 jobs to create, 0 to change, 1 to delete, 1 unchanged."
         )
+
+    def test_of_which_the_job_is_kept_are_told_as_forgotten(self, generated):
+        (generated.path / "metadata/stock.yml").unlink()
+        generated.write("job_meta.yml", "deploy: {removed: [{module: stock, keep_job: true}]}\n")
+        # Alike, so that it might be taken for the same job under a new name.
+        generated.write("metadata/new.yml", module("new"))
+
+        text, markdown, told = (generated.ljm("plan", "--format", form).stdout for form in ("text", "markdown", "json"))
+
+        assert "- job stock: no longer in the metadata; its job stays in the workspace, forgotten\n" in text
+        assert "1 job to create, 0 to change, 0 to delete, 1 to forget, 1 unchanged." in text
+        assert "stays in the workspace" in markdown
+        assert "run history is lost" not in text + markdown
+        (stock,) = (each for each in json.loads(told)["jobs"] if each["job"] == "stock")
+        assert (stock["action"], stock["keeps_job"]) == ("delete", True)
 
     def test_of_very_many_the_first_are_named(self, project):
         many = "".join(module(f"m{number:02}").removeprefix("modules:\n") for number in range(25))

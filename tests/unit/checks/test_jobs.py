@@ -257,6 +257,12 @@ class TestBundle:
     def test_what_a_bundle_knows_of_itself_may_be_referred_to(self, problems_of, reference):
         assert problems_of({**NOTEBOOK, "base_parameters": {"x": reference}}) == []
 
+    def test_a_module_to_run_that_nobody_has_is_reported_once(self, problems_of):
+        runs = {"run_job_task": {"module_name": "nowhere"}}
+        assert codes(problems_of(runs)) == ["unknown-module"]
+        assert codes(problems_of({"for_each_task": {**LOOP, "task": runs}})) == ["unknown-module"]
+        assert codes(problems_of({"run_job_task": {"job_id": "${resources.jobs.nowhere.id}"}})) == ["unknown-reference"]
+
     def test_the_item_of_a_loop_may_be_referred_to_inside_it(self, problems_of):
         task = {**NOTEBOOK, "base_parameters": {"x": "{{input.x}}"}}
         assert problems_of({"for_each_task": {**LOOP, "task": task}}) == []

@@ -52,6 +52,7 @@ states = st.builds(
     refused=st.lists(st.builds(PolicyViolation, texts, texts, lists_of_texts), max_size=2).map(tuple),
     files=maps,
     failure=texts,
+    owners=lists_of_texts,
 )
 moments = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(timezone.utc)).map(
     lambda moment: after(moment, None)
@@ -78,7 +79,8 @@ class TestEntries:
 
         details = json.loads(str(entry.as_row()["details"]))
 
-        assert details["refused"] == [{"jobs": ["a", "b"], "reason": "Two jobs would be deleted. Allow it."}]
+        reason = "Two jobs would be deleted. Allow it."
+        assert details["refused"] == [{"jobs": ["a", "b"], "reason": reason, "remedy": "Allow it."}]
 
     @given(entries)
     def test_are_read_as_they_were_written(self, entry):

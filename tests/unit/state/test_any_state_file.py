@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from lakeflow_job_meta.cli import status
 from lakeflow_job_meta.cli.history import _line
+from lakeflow_job_meta.cli.status_text import status_lines
 from lakeflow_job_meta.deployment.databricks_cli.client import CliResult, DatabricksCli, check_version
 from lakeflow_job_meta.deployment.databricks_cli.deployer import jobs_in_summary
 from lakeflow_job_meta.deployment.many_bundles.records import BundleRecord, read_bundle_record
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
-from lakeflow_job_meta.monitor.status import health_of
+from lakeflow_job_meta.monitor.status import TargetStatus, health_of
 from lakeflow_job_meta.monitor.volume_sync import _still_to_load
 from lakeflow_job_meta.planning.model import parse_plan
 from lakeflow_job_meta.state.folder import read_record
@@ -106,9 +107,9 @@ class TestAnyContent:
         entries = History(LocalTable(folder, HISTORY), "dev")
 
         with suppress(OperationFailed):
-            health = health_of(entries, folder, "dev", NOW)
-            assert "\n".join(status._lines(health))
-            assert json.dumps(status._as_object(health))
+            found = TargetStatus("project", "dev", health_of(entries, folder, "dev", NOW))
+            assert [*status_lines(found, NOW)]
+            assert json.dumps(status._as_object(found))
             for each in entries.newest(100):
                 assert _line(each)
                 assert after(NOW, each) > each.started
