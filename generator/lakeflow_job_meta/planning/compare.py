@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from lakeflow_job_meta._internal.trees import Difference, Value, diff, texts_in, value_at
+from lakeflow_job_meta.config.model import Removal
 from lakeflow_job_meta.jobs.quality import CHECKS_FILE
 from lakeflow_job_meta.layout.generated_file import sql_path
 from lakeflow_job_meta.output.read_back import GeneratedJob
@@ -75,11 +76,13 @@ class Plan:
 
     Attributes:
         refused: Jobs to delete that nobody has allowed to be deleted yet, so that a deployment is refused.
+        released: What `deploy.removed` names from now on, of modules that were gone before.
     """
 
     changes: tuple[JobChange, ...]
     unchanged: int
     refused: tuple[str, ...] = ()
+    released: tuple[Removal, ...] = ()
 
     def with_allowed(self, deletions: int, removed: Mapping[str, bool]) -> Plan:
         """Returns the plan with what is refused where so many deletions are allowed, besides those of some jobs.
