@@ -15,6 +15,7 @@ from lakeflow_job_meta.cli.run import end_like_ctrl_c
 from lakeflow_job_meta.cli.runs import as_object, duration, failure
 from lakeflow_job_meta.config.bundle import target_of
 from lakeflow_job_meta.errors import OperationFailed
+from lakeflow_job_meta.importing.live_jobs import workspace_of_target
 from lakeflow_job_meta.services.run_states import ModuleRun, TrackedModule
 from lakeflow_job_meta.services.runs import follow_run, page_of_job, start_run, tracked_modules
 from lakeflow_job_meta.text.markers import one_line
@@ -58,9 +59,8 @@ def command(
 def tracked_module(folder: Path | None, target: str | None, module: str) -> tuple[TrackedModule, Workspace]:
     """Returns a module that has a job in a target, and the workspace."""
     project = params.open_project(folder)
-    workspace = Workspace()
-    (tracked,) = tracked_modules(project, target_of(project, target), [module], params.compile_metadata, workspace)
-    return tracked, workspace
+    (tracked,) = tracked_modules(project, target_of(project, target), [module], params.compile_metadata)
+    return tracked, workspace_of_target(project, target)
 
 
 def show_run(

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import click
 
-from lakeflow_job_meta._internal.text import count, printable
+from lakeflow_job_meta._internal.text import cells, count, printable
 from lakeflow_job_meta.cli import params
 from lakeflow_job_meta.cli.report import Line, Styled, echo, show_json, show_line
 from lakeflow_job_meta.config.bundle import target_of
+from lakeflow_job_meta.importing.live_jobs import workspace_of_target
 from lakeflow_job_meta.services.run_states import ModuleRun
 from lakeflow_job_meta.services.runs import last_runs, tracked_modules
 from lakeflow_job_meta.text.markers import one_line
-from lakeflow_job_meta.workspace.client import Workspace
 
 _COLOURS = {"SUCCESS": "green", "SUCCESS_WITH_FAILURES": "green", "RUNNING": "cyan", "TERMINATING": "cyan"}
 _HEADER = ("STARTED (UTC)", "MODULE", "STATE", "DURATION", "VERSION", "URL")
@@ -43,9 +43,9 @@ def command(
       ljm runs -t prod --format json
     """
     project = params.open_project(folder)
-    named, workspace = target_of(project, target), Workspace()
-    tracked = tracked_modules(project, named, modules, params.compile_metadata, workspace)
-    runs = last_runs(tracked, workspace)
+    named = target_of(project, target)
+    tracked = tracked_modules(project, named, modules, params.compile_metadata)
+    runs = last_runs(tracked, workspace_of_target(project, target)) if tracked else []
     shown = [run for run in runs if run.has_failed or not failed]
     if form == "json":
         show_json([as_object(run) for run in shown])
@@ -62,21 +62,20 @@ def command(
 def table_of(runs: Sequence[ModuleRun]) -> Iterator[Line]:
     """Yields runs as lines, below their header; of one that failed a line more, with what failed first."""
     lines = [_HEADER, *map(_cells, runs)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    widths = [max(map(cells, column)) for column in zip(*lines, strict=True)]
     for line, run in zip(lines, (None, *runs), strict=True):
-        cells = [f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)]
-        before, state, after = "  ".join(cells[:_STATE]), cells[_STATE], "  ".join(cells[_STATE + 1 :]).rstrip()
+        padded = [f"{cell}{' ' * (width - cells(cell))}  " for cell, width in zip(line, widths, strict=True)]
+        before, state, after = "".join(padded[:_STATE]), padded[_STATE], "".join(padded[_STATE + 1 :]).rstrip()
         state = state if after else state.rstrip()
-        shown = state if run is None else styled(state, run.state, has_failed=run.has_failed)
-        yield (f"{before}  ", shown, f"  {after}" if after else "")
+        yield (before, state if run is None else styled(state, run.state, has_failed=run.has_failed), after)
         if run is not None and run.has_failed:
             yield (f"  {failure(run)}",)
 
 
 def _cells(run: ModuleRun) -> tuple[str, ...]:
     started = f"{run.started.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S}" if run.started else ""
-    cells = started, run.module, run.state, duration(run.seconds), run.metadata_version, run.url
-    return tuple(printable(one_line(cell)) for cell in cells)
+    found = started, run.module, run.state, duration(run.seconds), run.metadata_version, run.url
+    return tuple(printable(one_line(cell)) for cell in found)
 
 
 def styled(text: str, state: str, *, has_failed: bool) -> Styled:
