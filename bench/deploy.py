@@ -1,20 +1,23 @@
-"""What one changed row costs until it is live, in a project of many bundles: `python -m bench.deploy [JOBS ...]`.
+"""What one changed row costs until it is live: `python -m bench.deploy [JOBS ...]`.
 
 Every deployment is a process as a user starts it, against the fake workspace of tests/fakes/workspace: with the
-stand-in of tests/fakes/databricks_cli for the databricks CLI, and with the real one where it is on PATH. The first
-deployment of many jobs takes long: of more than `FEW_BUNDLES` bundles only that many are deployed, and the record says
-of the others that they are.
+stand-in of tests/fakes/databricks_cli for the databricks CLI, and with the real one where it is on PATH. Beside it
+stands what the CLI alone takes to plan one changed row and to deploy that plan, in the same bundle. A project of one
+bundle is measured with `JOBS_PER_BUNDLE` jobs. Of many bundles, the first deployment of all jobs takes long: of more
+than `FEW_BUNDLES` only that many are deployed, and the record says of the others that they are.
 """
 
 from __future__ import annotations
 
 import os
+import resource
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +29,7 @@ from fakes.workspace import FakeWorkspace
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.load import load_project
-from lakeflow_job_meta.config.model import BUNDLES_FOLDER
+from lakeflow_job_meta.config.model import BUNDLE_FILE, BUNDLES_FOLDER
 from lakeflow_job_meta.deployment.many_bundles.deployer import views_of
 from lakeflow_job_meta.deployment.many_bundles.records import BundleFingerprints, BundleRecord, write_bundle_record
 from lakeflow_job_meta.output.writer import apply_changes, plan_changes
@@ -34,7 +37,6 @@ from lakeflow_job_meta.output.writer import apply_changes, plan_changes
 SIZES = (100, 1_000, 10_000)
 JOBS_PER_BUNDLE = 100
 FEW_BUNDLES = 3
-_ROOT = "bundle: {name: bench}\ninclude: [shared.yml]\n"
 _SHARED = "targets: {prod: {default: true}}\n"
 
 
@@ -43,14 +45,20 @@ class Figure:
     """One line of the result.
 
     Attributes:
+        bundles: One or many.
         deployed: How many jobs the workspace really has.
+        processor: Seconds of it, of all processes together.
+        calls: The commands of `databricks bundle`, and how many others there were.
     """
 
     what: str
     cli: str
+    bundles: str
     jobs: int
     deployed: int
     seconds: float
+    processor: float
+    calls: str
 
 
 def run(sizes: tuple[int, ...] = SIZES) -> Iterator[Figure]:
@@ -62,30 +70,94 @@ def run(sizes: tuple[int, ...] = SIZES) -> Iterator[Figure]:
             commands["real"] = real
         for size in sizes:
             for name, command in commands.items():
-                yield from _measured(Path(folder) / f"{name}_{size}", size, name, command)
+                for bundles in ("one", "many") if size <= JOBS_PER_BUNDLE else ("many",):
+                    yield from _measured(Path(folder) / f"{name}_{size}_{bundles}", size, name, command, bundles)
 
 
-def _measured(folder: Path, size: int, name: str, command: str) -> Iterator[Figure]:
+def _measured(folder: Path, size: int, name: str, command: str, bundles: str) -> Iterator[Figure]:
     root = folder / "project"
-    root.mkdir(parents=True)
-    (root / "databricks.yml").write_text(_ROOT, encoding="utf-8")
-    (root / "shared.yml").write_text(_SHARED, encoding="utf-8")
-    (root / "job_meta.yml").write_text(
-        f"metadata: [{{delta: control}}]\nbundles: {{jobs_per_bundle: {JOBS_PER_BUNDLE}}}\n"
-        "defaults: {warehouse_id: 0123456789abcdef}\n",
-        encoding="utf-8",
-    )
     made = rows(size)
+    _write_project(root, bundles)
     write_table(root / "control", made)
     with FakeWorkspace(folder / "workspace") as workspace:
-        environment = {**cli_environment(workspace.url, workspace.token, folder / "cli"), "DATABRICKS_CLI": command}
-        few = _pretend(root, environment)
+        site = _Site(root, {**cli_environment(workspace.url, workspace.token, folder / "cli")}, command)
+        few = _pretend(root, site.environment) if bundles == "many" else 1
         deployed = min(size, few * JOBS_PER_BUNDLE)
-        yield Figure("first deployment", name, size, deployed, _deploy(root, environment))
-        yield Figure("nothing changed", name, size, deployed, _deploy(root, environment))
+
+        def figure(what: str, work: Callable[[], None]) -> Figure:
+            return Figure(what, name, bundles, size, deployed, *site.measured(work))
+
+        yield figure("first deployment", site.deploy)
+        yield figure("nothing changed", site.deploy)
         made[0]["execution_order"] = 7
         write_table(root / "control", made)
-        yield Figure("one row changed", name, size, deployed, _deploy(root, environment))
+        yield figure("one row changed", site.deploy)
+        made[0]["execution_order"] = 9
+        write_table(root / "control", made)
+        site.ljm("generate")
+        bundle = next(root.glob(f"{BUNDLES_FOLDER}/*/{BUNDLE_FILE}"), root / BUNDLE_FILE).parent
+        yield figure("the same, CLI alone", lambda: site.deploy_by_cli(bundle))
+        if deployed == size:
+            site.forget()
+            yield figure("fresh checkout", site.deploy)
+
+
+def _write_project(root: Path, bundles: str) -> None:
+    root.mkdir(parents=True)
+    generated = ", resources/jobs/*.yml" if bundles == "one" else ""
+    (root / BUNDLE_FILE).write_text(f"bundle: {{name: bench}}\ninclude: [shared.yml{generated}]\n", encoding="utf-8")
+    (root / "shared.yml").write_text(_SHARED, encoding="utf-8")
+    split = f"bundles: {{jobs_per_bundle: {JOBS_PER_BUNDLE}}}\n" if bundles == "many" else ""
+    (root / "job_meta.yml").write_text(
+        f"metadata: [{{delta: control}}]\n{split}defaults: {{warehouse_id: 0123456789abcdef}}\n", encoding="utf-8"
+    )
+
+
+class _Site:
+    """A project, a databricks CLI whose calls are counted, and the environment of both."""
+
+    def __init__(self, root: Path, environment: dict[str, str], command: str) -> None:
+        self._root, self._calls, self._program = root, root.parent / "calls", root.parent / "databricks"
+        self._program.write_text(
+            f'#!/bin/sh\necho "$1 $2" >> {shlex.quote(str(self._calls))}\nexec {shlex.quote(command)} "$@"\n',
+            encoding="utf-8",
+        )
+        self._program.chmod(0o755)
+        path = {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+        self.environment = {**environment, **path, "DATABRICKS_CLI": str(self._program)}
+
+    def ljm(self, *arguments: str) -> None:
+        self._run([sys.executable, "-m", "lakeflow_job_meta", *arguments], self._root)
+
+    def deploy(self) -> None:
+        self.ljm("deploy", "-t", "prod")
+
+    def deploy_by_cli(self, bundle: Path) -> None:
+        plan = self._run([str(self._program), "bundle", "plan", "-o", "json", "-t", "prod"], bundle)
+        file = self._root.parent / "plan.json"
+        file.write_text(plan, encoding="utf-8")
+        self._run([str(self._program), "bundle", "deploy", "--plan", str(file), "-t", "prod"], bundle)
+
+    def forget(self) -> None:
+        """Leaves of the project what a fresh checkout has."""
+        for path in [self._root / ".lakeflow-job-meta", *self._root.rglob(".databricks")]:
+            shutil.rmtree(path, ignore_errors=True)
+
+    def _run(self, command: list[str], folder: Path) -> str:
+        done = subprocess.run(command, cwd=folder, env=self.environment, capture_output=True, encoding="utf-8")
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def measured(self, work: Callable[[], None]) -> tuple[float, float, str]:
+        """Returns the seconds by the clock and of the processor that something took, and the calls of the CLI."""
+        self._calls.write_text("", encoding="utf-8")
+        before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+        work()
+        seconds, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
+        processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        calls = [line.split() for line in self._calls.read_text(encoding="utf-8").splitlines()]
+        of_bundle = [command for group, command in calls if group == "bundle"]
+        return seconds, processor, " ".join([*of_bundle, f"+{len(calls) - len(of_bundle)}"])
 
 
 def _pretend(root: Path, environment: dict[str, str]) -> int:
@@ -102,25 +174,17 @@ def _pretend(root: Path, environment: dict[str, str]) -> int:
     return min(len(names), FEW_BUNDLES)
 
 
-def _deploy(root: Path, environment: dict[str, str]) -> float:
-    path = {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
-    begin = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-m", "lakeflow_job_meta", "deploy", "-t", "prod"],
-        cwd=root,
-        env={**environment, **path},
-        capture_output=True,
-        encoding="utf-8",
-    )
-    assert done.returncode == 0, done.stderr
-    return time.perf_counter() - begin
-
-
 def main() -> None:
     """Prints the figures."""
-    print(f"{'a deployment':20} {'CLI':10} {'jobs':>8} {'in workspace':>13} {'seconds':>8}")
+    print(
+        f"{'a deployment':20} {'CLI':9} {'bundles':7} {'jobs':>7} {'there':>6} {'seconds':>8} {'processor':>9}  calls"
+    )
     for each in run(tuple(map(int, sys.argv[1:])) or SIZES):
-        print(f"{each.what:20} {each.cli:10} {each.jobs:8,} {each.deployed:13,} {each.seconds:8.1f}", flush=True)
+        print(
+            f"{each.what:20} {each.cli:9} {each.bundles:7} {each.jobs:7,} {each.deployed:6,} {each.seconds:8.1f} "
+            f"{each.processor:9.1f}  {each.calls}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -1,26 +1,33 @@
-"""Pictures of the terminal in docs/images, each of a command that was really run.
+"""Pictures in docs/images: of the terminal, each of a command that was really run, and of the catalogue in a browser.
 
     python website/screenshots.py            # --check only says which ones show what the command no longer prints
 
 A scene is what is done to a project, and the commands that are shown. They run on a terminal of 88 columns, with
 a stand-in for the `databricks` command and a workspace on loopback. What was printed is in the picture as text too, for
 readers who do not see it, and for `--check`.
+
+The catalogue is that of examples/. Its picture has the digest of the page's templates in it, since no browser draws the
+same twice: `--check` says when they have changed, and needs no browser.
 """
 
 from __future__ import annotations
 
 import atexit
+import hashlib
 import html
 import io
 import os
 import pty
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
@@ -186,17 +193,60 @@ def _replace(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
+CATALOGUE = IMAGES / "catalogue.png"
+_MOMENT = "2026-11-30T06:20:00Z"
+_MADE_OF = b"tEXtMade of\0"
+
+
+def templates_digest() -> str:
+    """Returns the digest of what the page of the catalogue is made of, but for the metadata."""
+    files = sorted((ROOT / "templates" / "catalogue").iterdir())
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def recorded_digest() -> str:
+    """Returns the digest that is in the picture of the catalogue; nothing where there is none."""
+    found = CATALOGUE.read_bytes() if CATALOGUE.exists() else b""
+    return found.partition(_MADE_OF)[2][:64].decode("ascii", "replace")
+
+
+def catalogue_picture() -> bytes:
+    """Returns what a browser shows of a job of the examples, with the digest in it."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from support.browser import browser
+
+    with tempfile.TemporaryDirectory() as folder:
+        ljm = [sys.executable, "-m", "lakeflow_job_meta", "catalogue", "-o", folder]
+        subprocess.run([*ljm, "--source-url", "https://github.com/acme/pipelines/blob/main"], cwd=ROOT, check=True)
+        with browser(Path(folder)) as tab:
+            tab.look(1440, 960)
+            tab.call("Page.addScriptToEvaluateOnNewDocument", source=f"Date.now = () => {_milliseconds()}")
+            tab.open(f"{Path(folder, 'index.html').as_uri()}#/job/reporting")
+            drawn = tab.picture()
+    text = _MADE_OF + templates_digest().encode()
+    chunk = struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text))
+    return drawn[:33] + chunk + drawn[33:]  # behind the signature and the header
+
+
+def _milliseconds() -> int:
+    return int(datetime.fromisoformat(_MOMENT.replace("Z", "+00:00")).timestamp() * 1000)
+
+
 def main(arguments: list[str]) -> int:
     """Writes the pictures; with `--check` it only compares."""
     stale = []
     for name in SCENES:
         shown, printed = record(name)
         if printed != recorded(name):
-            stale.append(name)
+            stale.append(f"{name}.svg")
             if "--check" not in arguments:
                 (IMAGES / f"{name}.svg").write_text(picture(name, shown, printed), encoding="utf-8")
+    if recorded_digest() != templates_digest():
+        stale.append(CATALOGUE.name)
+        if "--check" not in arguments:
+            CATALOGUE.write_bytes(catalogue_picture())
     for name in stale:
-        print(f"docs/images/{name}.svg {'is stale' if '--check' in arguments else 'written'}")
+        print(f"docs/images/{name} {'is stale' if '--check' in arguments else 'written'}")
     return int(bool(stale) and "--check" in arguments)
 
 

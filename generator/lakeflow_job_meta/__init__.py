@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lakeflow_job_meta.api.functions import plan as plan
     from lakeflow_job_meta.api.functions import quality as quality
     from lakeflow_job_meta.api.functions import validate as validate
+    from lakeflow_job_meta.api.functions import write_catalogue as write_catalogue
     from lakeflow_job_meta.api.manager import MetadataManager as MetadataManager
     from lakeflow_job_meta.api.monitor import MetadataMonitor as MetadataMonitor
     from lakeflow_job_meta.api.moving import PullResult as PullResult
@@ -67,6 +68,7 @@ _MODULES = {
         "plan",
         "quality",
         "validate",
+        "write_catalogue",
     ),
     "api.manager": ("MetadataManager",),
     "api.moving": ("PullResult", "import_bundle", "import_jobs", "import_jobs_meta", "pull", "unpause"),

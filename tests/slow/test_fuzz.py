@@ -11,6 +11,7 @@ import json
 import os
 import resource
 import shlex
+import shutil
 import signal
 import sys
 from collections import Counter
@@ -353,6 +354,22 @@ class TestWhatIsKeptBetweenRuns:
         if not path.exists():
             path.write_bytes(_made_by_others(world)[name])
         _damage_and_mend(world, path, data, ("deploy", "-t", "dev"))
+
+    @settings(max_examples=examples(40))
+    @given(data=st.data())
+    def test_beside_the_state_of_a_bundle_however_damaged_moves_no_job(self, by_cli, data):
+        world = by_cli.restored()
+        world.forget()
+        judge, tree = Judge(world), world.workspace.tree
+        (path,) = (path for path in tree.paths() if path.endswith("/lakeflow_job_meta_deployed.json"))
+        tree.write(path, data.draw(damaged(tree.read(path))))
+        if data.draw(st.booleans(), label="a fresh checkout"):
+            shutil.rmtree(world.project.path / STATE)
+            shutil.rmtree(world.project.path / ".databricks")
+
+        run(world, "deploy", "-t", "dev")
+
+        judge.nothing_went_or_came()
 
     @settings(max_examples=examples(100))
     @given(data=st.data())

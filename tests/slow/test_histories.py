@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -29,7 +30,7 @@ from fakes.databricks_cli.fixtures import real_command
 from fakes.workspace import FakeWorkspace, Fault, FaultKind
 from fakes.workspace.jobs import Job
 from support.histories.judge import Judge, Mandate, identity_of, pause_of
-from support.histories.metadata import TARGETS, Home, Module
+from support.histories.metadata import BUNDLE_NAME, KEEPS, TARGETS, Home, Keep, Module
 from support.histories.starter import KILL, STOP, TERM, Ended, Interruption, Standing, Starter
 from support.histories.world import STATE, Checkout, World
 
@@ -42,15 +43,6 @@ pytestmark = [
 STEPS = int(os.environ.get("LJM_HISTORY_STEPS", "1000"))
 LENGTH = 30
 """Of one history, in steps."""
-
-TAGS_AND_NAME_STAY_TOGETHER = True
-"""Assumption: a job that was deployed through the Jobs API does not lose both its tags and its name."""
-
-LOST_TAGS_ARE_RECORDED = True
-"""Assumption: a job loses its tags only where every machine has its record: else nothing but its name is left of it."""
-
-BEGUN_RENAMES_KEEP_THEIR_RECORD = True
-"""Assumption: what a killed run has noted of a rename is there for the next run, which is no fresh checkout."""
 
 OUR_TAGS = ("lakeflow_job_meta_key", "lakeflow_job_meta_scope", "lakeflow_job_meta_sent")
 FAULTS = [
@@ -159,6 +151,18 @@ class History(RuleBasedStateMachine):
             module.is_scheduled = not module.is_scheduled
         self.world.publish()
 
+    @rule(keep=st.sampled_from(KEEPS))
+    def choose_what_is_kept(self, keep: Keep | None) -> None:
+        self.world.said.keep = keep
+        self.world.publish()
+
+    @precondition(lambda self: self.deployer == "cli" or self.world.table is not None)
+    @rule(name=st.sampled_from(["history", "renamed"]))
+    def rename_the_bundle(self, name: str) -> None:
+        """Gives the bundle another name; without a record, nothing shows that its jobs are those of the Jobs API."""
+        self.world.said.bundle = name
+        self.world.publish()
+
     @rule(what=st.sampled_from(["blueprint", "preset", "first_pause"]))
     def edit_what_is_shared(self, what: str) -> None:
         self.counter += 1
@@ -197,11 +201,13 @@ class History(RuleBasedStateMachine):
             module.targets = dict(timeouts)
             self.world.publish()
 
-    @rule(pick=picks)
-    def rename(self, pick: int) -> None:
+    @rule(pick=picks, is_switched=st.integers(0, 4).map(lambda number: number == 4))
+    def rename(self, pick: int, is_switched: bool) -> None:
+        """Gives a module another name; now and then it is switched off, or on, at the same time."""
         if (module := self._module(pick)) is not None:
             module.formerly = (module.name, *module.formerly)
             module.name = self._free_name(False)
+            module.is_active = module.is_active is not is_switched
             self.world.publish()
 
     @rule(pick=picks)
@@ -257,22 +263,25 @@ class History(RuleBasedStateMachine):
         self.counter += 1
 
         def is_fit(job: Job) -> bool:
-            return what != "name" or not (TAGS_AND_NAME_STAY_TOGETHER and self._lacks_tags(job))
+            return what != "name" or self._is_known_by_its_id(job) or not self._lacks_tags(job)
 
         if (job := self._job(pick, is_fit)) is not None:
             value = 100 + self.counter if what == "max_concurrent_runs" else f"by hand {self.counter}"
             self.judge.edit(job, what, value)
 
+    def _is_known_by_its_id(self, job: Job) -> bool:
+        """Whether each machine has the job in its record; without tags, name and record it is nobody's."""
+        return self.world.table is not None and job.job_id in self.judge.certain
+
     def _lacks_tags(self, job: Job) -> bool:
         return self.deployer == "jobs-api" and OUR_TAGS[0] not in job.settings.get("tags", {})
 
     @precondition(lambda self: self.deployer == "jobs-api")
-    @precondition(lambda self: self.world.table is not None or not LOST_TAGS_ARE_RECORDED)
     @rule(pick=picks)
     def lose_tags(self, pick: int) -> None:
         def is_fit(job: Job) -> bool:
-            is_named = not TAGS_AND_NAME_STAY_TOGETHER or "name" not in self.judge.edited.get(job.job_id, {})
-            return is_named and not self._lacks_tags(job)
+            is_named = "name" not in self.judge.edited.get(job.job_id, {})
+            return (is_named or self._is_known_by_its_id(job)) and not self._lacks_tags(job)
 
         if (job := self._job(pick, is_fit)) is not None:
             tags = {name: value for name, value in job.settings["tags"].items() if name not in OUR_TAGS}
@@ -303,21 +312,30 @@ class History(RuleBasedStateMachine):
         value = {"GARBAGE": "plan", "CRASH_AFTER": str(number), "FAIL_JOB": module.name if module else ""}[name]
         self.world.trouble[f"LJM_FAKE_CLI_{name}"] = value
 
+    @precondition(lambda self: self.deployer == "cli")
+    @rule(name=st.sampled_from(["validate", "plan", "deploy", "summary"]))
+    def have_the_cli_hang(self, name: str) -> None:
+        """Has the next command of the CLI never end; `ljm deploy` gives up after a second."""
+        self.world.trouble["LJM_FAKE_CLI_HANG"] = name
+
     @rule(where=targets)
     def somebody_else_deploys(self, where: str) -> None:
         """Leaves a lock in the workspace, of a deployment of somebody else that does not end."""
-        path = f"/Users/{self.world.workspace.identity.user_name}/.bundle/history/{where}/state/deploy.lock"
-        lock = {"ID": "1", "AcquisitionTime": "2020-01-01T00:00:00Z", "IsForced": False, "User": "somebody"}
+        home, tree = f"/Users/{self.world.workspace.identity.user_name}", self.world.workspace.tree
         if self.deployer == "cli":
-            self.world.workspace.tree.write(path, json.dumps(lock).encode())
+            lock = {"ID": "1", "AcquisitionTime": "2020-01-01T00:00:00Z", "IsForced": False, "User": "somebody"}
+            path = f"{home}/.bundle/{self.world.said.bundle}/{where}/state/deploy.lock"
+            tree.write(path, json.dumps(lock).encode())
+        else:
+            lease = {"nonce": "1", "holder": "Process 1 elsewhere", "machine": "elsewhere", "process": 1}
+            lease["expires"] = time.time() + self.starter.clock + 900
+            path = f"{home}/.lakeflow-job-meta/bundle-{self.world.said.bundle}/{where}/lease/1000000.json"
+            tree.write(path, json.dumps(lease).encode())
 
     @rule(place=places, what=st.sampled_from([(STATE,), (STATE, ".databricks"), (STATE, ".databricks", "resources")]))
     def lose(self, place: int, what: tuple[str, ...]) -> None:
-        checkout = self.world.checkouts[place]
-        if BEGUN_RENAMES_KEEP_THEIR_RECORD and any(map(checkout.has_begun_takeovers, TARGETS)):
-            return
         for name in what:
-            shutil.rmtree(checkout.path / name, ignore_errors=True)
+            shutil.rmtree(self.world.checkouts[place].path / name, ignore_errors=True)
 
     @rule(seconds=st.sampled_from([-86_400, -60, 60, 1000, 86_400]))
     def jump(self, seconds: int) -> None:
@@ -329,11 +347,9 @@ class History(RuleBasedStateMachine):
     def update_the_other_checkout(self) -> None:
         self.world.there.write(self.world.said, self.world.table)
 
-    def _checkout(self, place: int, target: str) -> Checkout | None:
-        """Returns the checkout of that number, unless the other one has begun what only it can end."""
-        checkout, other = self.world.checkouts[place], self.world.checkouts[1 - place]
-        is_begun = BEGUN_RENAMES_KEEP_THEIR_RECORD and other.has_begun_takeovers(target)
-        return None if is_begun or not (checkout.path / "job_meta.yml").exists() else checkout
+    def _checkout(self, place: int) -> Checkout | None:
+        checkout = self.world.checkouts[place]
+        return checkout if (checkout.path / "job_meta.yml").exists() else None
 
     @rule(
         where=targets,
@@ -352,7 +368,7 @@ class History(RuleBasedStateMachine):
         keep_going: bool,
         is_overwriting: bool,
     ) -> None:
-        if (checkout := self._checkout(place, where)) is None:
+        if (checkout := self._checkout(place)) is None:
             return
         mandate = Mandate(self.world.said_at(checkout), where, max_deletes, is_overwriting)
         options = {"keep_going": keep_going, "overwrite_drift": is_overwriting}
@@ -360,6 +376,14 @@ class History(RuleBasedStateMachine):
         ended = self._run(mandate, deploy)
         if ended.exit_code == 0:
             self.judge.judge_success(mandate, self.world.record(checkout, where))
+
+    @precondition(lambda self: self.deployer == "cli")
+    @rule(where=targets, place=places, at=interruptions)
+    def adopt(self, where: str, place: int, at: Interruption | None) -> None:
+        if (checkout := self._checkout(place)) is not None:
+            mandate = Mandate(self.world.said_at(checkout), where)
+            arguments = ["adopt", "-t", where, "--keep-going"]
+            self._run(mandate, lambda: self.world.start(checkout, *arguments, at=at))
 
     @rule(where=targets, max_deletes=deletions)
     def deploy_in_peace(self, where: str, max_deletes: int) -> None:
@@ -372,9 +396,13 @@ class History(RuleBasedStateMachine):
 
     @rule(where=targets, place=places, max_deletes=deletions, at=interruptions)
     def tick(self, where: str, place: int, max_deletes: int, at: Interruption | None) -> None:
-        if (checkout := self._checkout(place, where)) is not None:
+        if (checkout := self._checkout(place)) is not None:
             mandate = Mandate(self.world.said_at(checkout), where, max_deletes)
-            self._run(mandate, lambda: self.world.monitor(checkout, where, at=at, max_deletes=max_deletes))
+            before, known = self.judge.jobs(), self.world.history(checkout, where)
+            ended = self._run(mandate, lambda: self.world.monitor(checkout, where, at=at, max_deletes=max_deletes))
+            if not ended.was_killed:
+                entries = [each for each in self.world.history(checkout, where) if each not in known]
+                self.judge.judge_history(entries, before, where, ended)
 
     def _run(self, mandate: Mandate, run: Callable[[], Ended | Standing]) -> Ended:
         before = self.judge.jobs()
@@ -400,7 +428,7 @@ class History(RuleBasedStateMachine):
         self, where: str, place: int, max_deletes: int, step: int, meanwhile: int, pick: int
     ) -> None:
         """Stands still in the middle of a deployment, while another one runs or somebody does something."""
-        checkout = self._checkout(place, where)
+        checkout = self._checkout(place)
         if checkout is None:
             return
         mandates = [Mandate(self.world.said_at(checkout), where, max_deletes)]
@@ -409,7 +437,7 @@ class History(RuleBasedStateMachine):
             standing = self.world.deploy(checkout, where, at=at, max_deletes=max_deletes, keep_going=True)
             if isinstance(standing, Standing):
                 other = self.world.checkouts[1 - place]
-                if meanwhile > 2 and (other.path / "job_meta.yml").exists() and not other.has_begun_takeovers(where):
+                if meanwhile > 2 and (other.path / "job_meta.yml").exists():
                     mandates.append(Mandate(self.world.said_at(other), where, 1))
                     ended = self.world.deploy(other, where, max_deletes=1, keep_going=True)
                     assert isinstance(ended, Ended)
@@ -426,6 +454,7 @@ class History(RuleBasedStateMachine):
 
     @rule(where=targets)
     def pull(self, where: str) -> None:
+        self.world.trouble.pop("LJM_FAKE_CLI_HANG", None)
         mandate = Mandate(self.world.said_at(self.world.here), where)
         more = ["--in-module", "--deployer", self.deployer]
         self._run(mandate, lambda: self.world.start(self.world.here, "pull", "-t", where, *more))
@@ -433,6 +462,7 @@ class History(RuleBasedStateMachine):
 
     @rule(where=targets)
     def unpause(self, where: str) -> None:
+        self.world.trouble.pop("LJM_FAKE_CLI_HANG", None)
         ours = [job_id for job_id, job in self.judge.jobs().items() if (identity_of(job) or ("",))[0] == where]
         self.judge.paused.difference_update(ours)
         mandate = Mandate(self.world.said_at(self.world.here), where)
@@ -446,7 +476,7 @@ class History(RuleBasedStateMachine):
         self.undisturbed()
         self.deploy_everywhere(0, 0)
         said = self.world.said
-        said.is_hidden = False
+        said.is_hidden, said.keep, said.bundle = False, None, BUNDLE_NAME
         for module in said.modules.values():
             module.is_readable = module.is_sound = module.is_active = True
             module.adopt = {}
@@ -457,15 +487,14 @@ class History(RuleBasedStateMachine):
         self.judge.take_edits_back()
         self.world.publish()
         for target in TARGETS:
-            place = 1 if BEGUN_RENAMES_KEEP_THEIR_RECORD and self.world.there.has_begun_takeovers(target) else 0
-            self.world.checkouts[place].write(said, self.world.table)
-            self._deploy_until_all_is_well(self.world.checkouts[place], target)
+            self._deploy_until_all_is_well(self.world.here, target)
         self._judge_the_end()
 
     def _deploy_until_all_is_well(self, checkout: Checkout, target: str) -> None:
         for _ in range(6):
             mandate = Mandate(self.world.said_at(checkout), target, 99)
             deploy = partial(self.world.deploy, checkout, target, max_deletes=99, allow_empty=True)
+            self.world.end_leases()
             ended = self._run(mandate, partial(deploy, force_lock=bool(self.world.locks())))
             if ended.exit_code == 0:
                 break
@@ -488,7 +517,9 @@ class History(RuleBasedStateMachine):
         """Does what the message says."""
         for job_id in self.world.left_behind() & self.judge.jobs().keys():
             self.world.workspace.jobs.remove(job_id)
-        for key, job_id in re.findall(r"(m[0-9]+): job ([0-9]+) \('", ended.stderr):
+        found = re.findall(r"(m[0-9]+): job ([0-9]+) \('", ended.stderr)
+        found += re.findall(rf"(m[0-9]+): .*the job ([0-9]+) .*`adopt: {{{{{target}: [0-9]+}}}}`", ended.stderr)
+        for key, job_id in found:
             module = self.world.said.named(key)
             if module is not None:
                 module.adopt = {target: int(job_id)}

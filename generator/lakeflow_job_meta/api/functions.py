@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta.api.arguments import check_number, tell, workspace_of
+from lakeflow_job_meta.catalogue.page import page_of, place_of, write_page
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config import load
@@ -265,6 +266,34 @@ def approve(
 
     request = ApprovalRequest(version, tuple(modules), target, comment, table)
     return approvals.approve(project, request, compile_with, dry_run=dry_run, workspace=connection)
+
+
+def write_catalogue(
+    project: Project,
+    output: str | Path,
+    *,
+    target: str | None = None,
+    source_url: str | None = None,
+    workspace: WorkspaceLike | None = None,
+) -> Path:
+    """Writes one page with all jobs of a project, as `ljm catalogue` does, and returns its path.
+
+    Modules with an error are listed in it as problems; `validate` tells of them.
+
+    Args:
+        project: The project.
+        output: The folder that gets `index.html`, or a file whose name ends in `.html`.
+        target: The target as whose jobs they are shown, with ids and URLs from its record; by default none.
+        source_url: Where the project's files can be read, for links to their lines.
+        workspace: Where its tables and volumes are; by default the workspace of the environment.
+
+    Raises:
+        ConfigError: There is no such target, the URL is none of a web page, or a file that is no catalogue is there.
+        OperationFailed: The page cannot be written, or the record cannot be read.
+    """
+    connection, path = workspace_of(workspace), place_of(output)
+    write_page(path, page_of(project, compile(project, workspace=connection), target, source_url, connection))
+    return path
 
 
 def blame(

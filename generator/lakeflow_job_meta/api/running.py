@@ -10,6 +10,7 @@ from lakeflow_job_meta.api.arguments import workspace_of
 from lakeflow_job_meta.api.functions import compile, tell_progress
 from lakeflow_job_meta.config.bundle import target_of
 from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.importing.live_jobs import workspace_of_target
 from lakeflow_job_meta.services import runs
 from lakeflow_job_meta.services.run_states import ModuleRun, TrackedModule
 from lakeflow_job_meta.workspace.client import Workspace
@@ -35,7 +36,8 @@ def run_module(
         target: The bundle's target; by default the bundle's own.
         parameters: Parameters of the job, such as it declares.
         wait: Whether to wait for the end; a run that failed is returned, and says `has_failed`.
-        workspace: The workspace: a WorkspaceClient or the name of a profile; by default the one of the environment.
+        workspace: The workspace: a WorkspaceClient or the name of a profile; by default the one that the bundle names
+            for the target, else the one of the environment.
 
     Raises:
         ConfigError: There is no such module, target or parameter.
@@ -98,7 +100,8 @@ def _tracked(
 ) -> tuple[list[TrackedModule], Workspace]:
     connection = workspace_of(workspace)
     named, compiled = target_of(project, target), partial(compile, workspace=connection)
-    return runs.tracked_modules(project, named, modules, compiled, connection), connection or Workspace()
+    tracked = runs.tracked_modules(project, named, modules, compiled, connection)
+    return tracked, connection or workspace_of_target(project, target)
 
 
 def _shown(

@@ -61,11 +61,11 @@ def command(
     all_bundles: bool,
     form: str,
 ) -> None:
-    """Generate, check with the databricks CLI, pass the safety gate, and deploy.
+    """Generate, plan with the databricks CLI, pass the safety gate, and deploy.
 
-    Runs `bundle validate` and `bundle plan`, refuses what nobody has allowed (deletions, creating what is there),
-    leaves jobs as they are that were edited by hand, and deploys exactly the plan that passed. Lists module, job id
-    and URL of every job. With modules, only their jobs are deployed and listed, and all others stay as they are.
+    Runs `bundle plan`, refuses what nobody has allowed (deletions, creating what is there), leaves jobs as they are
+    that were edited by hand, and deploys exactly the plan that passed. Lists module, job id and URL of every job. With
+    modules, only their jobs are deployed and listed, and all others stay as they are.
 
     \b
     Examples:

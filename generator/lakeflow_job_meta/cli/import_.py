@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -14,6 +15,7 @@ from lakeflow_job_meta.cli.params import Command, format_option, open_project, t
 from lakeflow_job_meta.cli.report import ProgressBar, echo, show_json
 from lakeflow_job_meta.config.model import PROJECT_FILE, Project
 from lakeflow_job_meta.deployment.jobs_api.client import JobsClient
+from lakeflow_job_meta.importing.bundle_files import folders_of_bundles
 from lakeflow_job_meta.importing.destinations import control_table, metadata_files
 from lakeflow_job_meta.importing.imports import import_bundle, import_jobs, import_jobs_meta, write_import
 from lakeflow_job_meta.importing.live_jobs import Selection, workspace_of_target
@@ -71,17 +73,27 @@ def bundle(
     """Import jobs that YAML or JSON files of this bundle define, with their keys, names, references and comments.
 
     What files say of a job for one target stays where it is. Nothing is overwritten. Exits with 1 if a job is refused,
-    or would get another setting from the project's defaults or presets.
+    or would get another setting from the project's defaults or presets. Files of several bundles, each with a
+    databricks.yml of its own, become a project in each.
 
     \b
     Examples:
       ljm import bundle resources/*.yml --dry-run
       ljm import bundle resources/*.yml databricks.yml --replace
+      ljm import bundle */resources/*.yml --replace          several bundles
     """
-    project = open_project(folder)
-    destination = _destination(project, place, to_table)
-    make = partial(import_bundle, project, files, destination, replacing=replacing, as_blueprint=as_blueprint)
-    ctx.exit(_run(project, make, dry_run=dry_run, form=form))
+    bundles = folders_of_bundles(files) if folder is None else {folder: files}
+    if len(bundles) > 1 and (place is not None or form == "json"):
+        raise click.UsageError(f"--{'to' if place else 'format json'} is for the files of one bundle, not of several.")
+    code = 0
+    for each, own in bundles.items():
+        if len(bundles) > 1 and each is not None:
+            echo(f"{os.path.relpath(each)}:", err=True)
+        project = open_project(each)
+        destination = _destination(project, place, to_table)
+        make = partial(import_bundle, project, own, destination, replacing=replacing, as_blueprint=as_blueprint)
+        code = max(code, _run(project, make, dry_run=dry_run, form=form))
+    ctx.exit(code)
 
 
 @command.command("jobs")

@@ -12,11 +12,10 @@ from collections.abc import Iterator, Sequence
 import click
 
 from lakeflow_job_meta._internal.text import count, printable
-from lakeflow_job_meta.cli.report import echo
-from lakeflow_job_meta.cli.runs import duration
+from lakeflow_job_meta.cli.report import echo, in_style
+from lakeflow_job_meta.cli.runs import duration, styled
 from lakeflow_job_meta.services.run_states import ModuleRun, TaskRun
 
-_COLOURS = {"SUCCESS": "green", "SUCCESS_WITH_FAILURES": "green", "RUNNING": "cyan", "TERMINATING": "cyan"}
 _BESIDE_TASKS = 3
 """Lines of a terminal that are not for tasks: that of all of them, the cursor's, and the one before."""
 _UP_AND_CLEAR = "\x1b[{}A\r\x1b[J"
@@ -60,9 +59,11 @@ class LiveTasks:
 
 def _fitted(before: str, state: str, after: str, run: ModuleRun, width: int) -> str:
     before = printable(before)
-    # A line that goes on in the next one would be cleared in part.
-    is_too_wide = len(before) + len(state) + len(after) >= width
-    return f"{before}{state}{after}"[: width - 1] if is_too_wide else f"{before}{_coloured(state, run)}{after}"
+    if len(before) + len(state) + len(after) >= width:
+        # A line that goes on in the next one would be cleared in part.
+        return f"{before}{state}{after}"[: width - 1]
+    has_failed = any(task.state == state and task.has_failed for task in run.tasks)
+    return f"{before}{in_style(styled(state, state, has_failed=has_failed)) if state else ''}{after}"
 
 
 def _table(run: ModuleRun, now: float, most: int) -> Iterator[tuple[str, str, str]]:
@@ -86,12 +87,6 @@ def _foremost(tasks: Sequence[TaskRun], most: int) -> list[TaskRun]:
 
     chosen = {task.key for task in sorted(tasks, key=rank)[:most]}
     return [task for task in tasks if task.key in chosen]
-
-
-def _coloured(state: str, run: ModuleRun) -> str:
-    if any(task.state == state and task.has_failed for task in run.tasks):
-        return click.style(state, fg="red")
-    return click.style(state, fg=_COLOURS.get(state), dim=None if state in _COLOURS else True) if state else ""
 
 
 def _size_of_terminal() -> tuple[int, int]:

@@ -41,6 +41,7 @@ _COMMANDS = {
     "doctor": "Check what a deployment needs, and what to do about it.",
     "table": "Create, load, show, compare and roll back a control table.",
     "import": "Turn jobs of bundle files or of the workspace into modules.",
+    "catalogue": "Write one page of all jobs: graphs, schedules, settings, tables.",
     "dashboard": "Write a dashboard of runs, changes and checks.",
     "explain": "Explain a code: what it means, an example, and the remedy.",
     "schema": "Print a JSON Schema, or an annotated example of metadata.",

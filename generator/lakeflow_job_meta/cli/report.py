@@ -45,12 +45,17 @@ class Styled:
     is_dim: bool = False
 
 
+Line = tuple["str | Styled", ...]
+"""The parts of a line for people."""
+
+
 def show_line(*parts: str | Styled) -> None:
     """Writes a line to stdout; nothing in its parts controls the terminal but their styles."""
-    click.echo("".join(_styled(part) if isinstance(part, Styled) else printable(one_line(part)) for part in parts))
+    click.echo("".join(in_style(part) if isinstance(part, Styled) else printable(one_line(part)) for part in parts))
 
 
-def _styled(part: Styled) -> str:
+def in_style(part: Styled) -> str:
+    """Returns a part of a line as a terminal gets it."""
     text = printable(one_line(part.text))
     return click.style(text, fg=part.colour, bold=part.is_bold or None, dim=part.is_dim or None)
 

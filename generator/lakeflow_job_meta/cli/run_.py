@@ -15,6 +15,7 @@ from lakeflow_job_meta.cli.run import end_like_ctrl_c
 from lakeflow_job_meta.cli.runs import as_object, duration, failure
 from lakeflow_job_meta.config.bundle import target_of
 from lakeflow_job_meta.errors import OperationFailed
+from lakeflow_job_meta.importing.live_jobs import workspace_of_target
 from lakeflow_job_meta.services.run_states import ModuleRun, TrackedModule
 from lakeflow_job_meta.services.runs import follow_run, page_of_job, start_run, tracked_modules
 from lakeflow_job_meta.text.markers import one_line
@@ -58,26 +59,25 @@ def command(
 def tracked_module(folder: Path | None, target: str | None, module: str) -> tuple[TrackedModule, Workspace]:
     """Returns a module that has a job in a target, and the workspace."""
     project = params.open_project(folder)
-    workspace = Workspace()
-    (tracked,) = tracked_modules(project, target_of(project, target), [module], params.compile_metadata, workspace)
-    return tracked, workspace
+    (tracked,) = tracked_modules(project, target_of(project, target), [module], params.compile_metadata)
+    return tracked, workspace_of_target(project, target)
 
 
 def show_run(
     module: TrackedModule, workspace: Workspace, start: Callable[[], ModuleRun], form: str, *, wait: bool
 ) -> int:
     """Starts a run and shows it, and its tasks until its end where that is waited for; returns the exit code."""
-    run: ModuleRun | None = None
+    page, run = page_of_job(module, workspace), None  # connected by now, whenever Ctrl-C comes
     try:
         run = start()
         # At once: whatever happens from now on, the run goes on.
-        repaired = ", and its failed tasks run again" if run.repair_id else ""
-        echo(f"{one_line(module.module)}: run {run.run_id} was started{repaired}: {run.url}", err=True)
+        begun = f"the failed tasks of run {run.run_id} run again" if run.repair_id else f"run {run.run_id} was started"
+        echo(f"{one_line(module.module)}: {begun}: {run.url}", err=True)
         if wait:
             run = _followed(module, workspace, run)
     except KeyboardInterrupt:
         if run is None:
-            echo(f"A run may have been started; see {page_of_job(module, workspace)}", err=True)
+            echo(f"A run may have been started; see {page}", err=True)
         else:
             echo(f"The run {run.run_id} of {one_line(module.module)} goes on: {run.url}", err=True)
         raise

@@ -8,16 +8,18 @@ from pathlib import Path
 
 import click
 
-from lakeflow_job_meta._internal.text import count
+from lakeflow_job_meta._internal.text import cells, count, printable
 from lakeflow_job_meta.cli import params
-from lakeflow_job_meta.cli.report import echo, show_json
+from lakeflow_job_meta.cli.report import Line, Styled, echo, show_json, show_line
 from lakeflow_job_meta.config.bundle import target_of
+from lakeflow_job_meta.importing.live_jobs import workspace_of_target
 from lakeflow_job_meta.services.run_states import ModuleRun
 from lakeflow_job_meta.services.runs import last_runs, tracked_modules
 from lakeflow_job_meta.text.markers import one_line
-from lakeflow_job_meta.workspace.client import Workspace
 
+_COLOURS = {"SUCCESS": "green", "SUCCESS_WITH_FAILURES": "green", "RUNNING": "cyan", "TERMINATING": "cyan"}
 _HEADER = ("STARTED (UTC)", "MODULE", "STATE", "DURATION", "VERSION", "URL")
+_STATE = _HEADER.index("STATE")
 
 
 @click.command("runs")
@@ -41,33 +43,45 @@ def command(
       ljm runs -t prod --format json
     """
     project = params.open_project(folder)
-    named, workspace = target_of(project, target), Workspace()
-    tracked = tracked_modules(project, named, modules, params.compile_metadata, workspace)
-    runs = last_runs(tracked, workspace)
+    named = target_of(project, target)
+    tracked = tracked_modules(project, named, modules, params.compile_metadata)
+    runs = last_runs(tracked, workspace_of_target(project, target)) if tracked else []
     shown = [run for run in runs if run.has_failed or not failed]
     if form == "json":
         show_json([as_object(run) for run in shown])
     elif runs:
         bad = sum(run.has_failed for run in runs)
-        echo("\n".join([*(table_of(shown) if shown else ()), f"{count(len(runs), 'module')}: {bad:,} failed."]))
+        for line in table_of(shown) if shown else ():
+            show_line(*line)
+        echo(f"{count(len(runs), 'module')}: {bad:,} failed.")
     else:
         echo(f"No job is deployed in the target {named!r} yet. `ljm deploy -t {named}` deploys.")
     ctx.exit(1 if any(run.has_failed for run in runs) else 0)
 
 
-def table_of(runs: Sequence[ModuleRun]) -> Iterator[str]:
+def table_of(runs: Sequence[ModuleRun]) -> Iterator[Line]:
     """Yields runs as lines, below their header; of one that failed a line more, with what failed first."""
     lines = [_HEADER, *map(_cells, runs)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    widths = [max(map(cells, column)) for column in zip(*lines, strict=True)]
     for line, run in zip(lines, (None, *runs), strict=True):
-        yield "  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
+        padded = [f"{cell}{' ' * (width - cells(cell))}  " for cell, width in zip(line, widths, strict=True)]
+        before, state, after = "".join(padded[:_STATE]), padded[_STATE], "".join(padded[_STATE + 1 :]).rstrip()
+        state = state if after else state.rstrip()
+        yield (before, state if run is None else styled(state, run.state, has_failed=run.has_failed), after)
         if run is not None and run.has_failed:
-            yield f"  {failure(run)}"
+            yield (f"  {failure(run)}",)
 
 
 def _cells(run: ModuleRun) -> tuple[str, ...]:
     started = f"{run.started.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S}" if run.started else ""
-    return started, one_line(run.module), run.state, duration(run.seconds), one_line(run.metadata_version), run.url
+    found = started, run.module, run.state, duration(run.seconds), run.metadata_version, run.url
+    return tuple(printable(one_line(cell)) for cell in found)
+
+
+def styled(text: str, state: str, *, has_failed: bool) -> Styled:
+    """Returns a text in the colour of the state that it tells; what neither went well nor goes on is dim."""
+    colour = "red" if has_failed else _COLOURS.get(state)
+    return Styled(text, colour, is_dim=colour is None)
 
 
 def duration(seconds: float | None) -> str:

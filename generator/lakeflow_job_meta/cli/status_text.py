@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from typing import TypeVar
 
 from lakeflow_job_meta._internal.text import cells, count
-from lakeflow_job_meta.cli.report import Styled, show_line
+from lakeflow_job_meta.cli.report import Line, Styled, show_line
 from lakeflow_job_meta.cli.runs import table_of
 from lakeflow_job_meta.monitor.status import Deployed, Health, Quarantined, Refused, TargetStatus
 from lakeflow_job_meta.planning.waiting_lines import waiting_lines
@@ -23,7 +23,6 @@ from lakeflow_job_meta.services.run_states import ModuleRun
 from lakeflow_job_meta.state.history import HistoryEntry
 from lakeflow_job_meta.text.markers import one_line
 
-Line = tuple["str | Styled", ...]
 _Each = TypeVar("_Each")
 
 _LABEL = 19
@@ -91,7 +90,7 @@ def _runs(asked: LastRuns | None) -> Iterator[Line]:
     if asked.runs:
         failed = sum(run.has_failed for run in asked.runs)
         yield (Styled(f"Last runs ({count(len(asked.runs), 'module')}, {failed:,} failed):", is_bold=True),)
-        yield from ((f"  {line}",) for line in table_of(asked.runs))
+        yield from (("  ", *line) for line in table_of(asked.runs))
 
 
 def _facts(status: TargetStatus, health: Health, now: datetime) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.diagnostics.rules import ADOPTED_TWICE, FORMER_NAME
 from lakeflow_job_meta.jobs.units import ModuleNames
-from lakeflow_job_meta.parsing.keys import job_key
+from lakeflow_job_meta.parsing.keys import former_key
 from lakeflow_job_meta.parsing.modules import ParsedModule
 
 
@@ -34,7 +34,7 @@ def modules_at_odds(modules: Collection[ModuleNames]) -> frozenset[str]:
 
 
 def _keys(names: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys(job_key(name).casefold() for name in names))
+    return list(dict.fromkeys(former_key(name).casefold() for name in names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Takeovers:
         return (each for each in self.at_odds if each is not module)
 
     def _former(self, module: ParsedModule, name: str, number: int) -> Iterator[Diagnostic]:
-        key = job_key(name).casefold()
+        key = former_key(name).casefold()
         origin = module.origin.at("formerly")
         if module.origin.at("formerly", number).location() != origin.location():
             origin = module.origin.at("formerly", number)

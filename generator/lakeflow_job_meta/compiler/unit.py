@@ -38,7 +38,7 @@ from lakeflow_job_meta.jobs.neighbours import NeedsOthers, Neighbours
 from lakeflow_job_meta.jobs.units import BuiltModule, ParsedUnit, parse_unit
 from lakeflow_job_meta.layout.job_summary import JobSummary
 from lakeflow_job_meta.layout.layout import layout_of
-from lakeflow_job_meta.parsing.keys import TaskKeys, job_key, task_key
+from lakeflow_job_meta.parsing.keys import TaskKeys, former_key, task_key
 from lakeflow_job_meta.parsing.model import Module
 from lakeflow_job_meta.parsing.modules import ParsedModule
 from lakeflow_job_meta.parsing.units import RawModule, SourceUnit
@@ -210,7 +210,7 @@ class UnitCompiler:
         elif parsed.key is not None:
             # Where it was renamed at the same time, its job has the former key.
             former = parsed.module.formerly if parsed.module is not None else ()
-            found.kept_jobs |= {parsed.key, *map(job_key, former)}
+            found.kept_jobs |= {parsed.key, *map(former_key, former)}
         # What is wrong with a damaged one was reported where it was read.
         if parsed.is_damaged or errors_among(problems):
             found.broken.append(parsed.name or parsed.origin.document.label)

@@ -379,11 +379,19 @@ def _named(folder: Path, pattern: str) -> list[Path]:
     path = folder / pattern
     try:
         if is_glob(pattern):
-            return [Path(found) for _, found in FilePattern(folder, pattern, with_hidden=True).files()]
+            return [Path(found) for _, found in _include_pattern(folder, pattern).files()]
         path.stat()
     except OSError as error:
         return [] if isinstance(error, FileNotFoundError) and not is_glob(pattern) else [path]
     return [path]
+
+
+def _include_pattern(folder: Path, glob: str) -> FilePattern:
+    """Returns what a glob of `include` means.
+
+    `**` is one folder there: bundle/config/mutator/process_root_includes.go of the CLI has Go's `filepath.Glob`.
+    """
+    return FilePattern(folder, glob.replace("**", "*"), with_hidden=True)
 
 
 def _is_generated(path: Path) -> bool:
@@ -395,12 +403,9 @@ def _is_generated(path: Path) -> bool:
 
 
 def includes(folder: Path, root: Mapping[str, Value], path: str) -> bool:
-    """Says whether the file at the root of a bundle includes a file that is to be at a path in the folder.
-
-    `**` is one folder there: bundle/config/mutator/process_root_includes.go of the CLI has Go's `filepath.Glob`.
-    """
-    patterns = (each.replace("**", "*") for each in _texts(root.get("include")) if is_glob(each))
-    return any(FilePattern(folder, each, with_hidden=True).covers(path) for each in patterns)
+    """Says whether the file at the root of a bundle includes a file that is to be at a path in the folder."""
+    patterns = (each for each in _texts(root.get("include")) if is_glob(each))
+    return any(_include_pattern(folder, each).covers(path) for each in patterns)
 
 
 def read_bundle_file(path: Path) -> dict[str, Value] | None:

@@ -59,7 +59,8 @@ def blame_cells(
     if not commits:
         return {}, f"{table.name} has no history"
     newest, where = commits[0], {"module_name": module_name}
-    pending = _values(table.read(newest.version, where=where).rows, cells)
+    values = _values(table.read(newest.version, where=where).rows, cells)
+    pending = {cell: value for cell, value in values.items() if value is not ABSENT}
     found: dict[Cell, SetBy] = {}
     note = ""
     for number, older in enumerate(commits[1:]):

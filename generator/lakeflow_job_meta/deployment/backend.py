@@ -133,11 +133,11 @@ class Deployer(Protocol):
     def take_over(self, found: FoundTakeovers) -> TakeoverPlan:
         """Returns the newest plan as it is once some jobs have their new places; changes nothing in the workspace."""
 
-    def begun_renames(self) -> Begun:
-        """Returns which renames were begun, from any checkout, as the workspace knows it."""
+    def begun_takeovers(self) -> Begun:
+        """Returns which takeovers were begun, from any checkout, as the workspace knows it: those that may go on."""
 
-    def note_renames(self) -> None:
-        """Has the workspace know which renames are begun, before anything is done."""
+    def note_begun(self) -> None:
+        """Has the workspace know which takeovers are begun, before anything is done."""
 
     def rebind(self) -> bool:
         """Gives jobs their new places, but for those that are left out; True if another plan is to be made for that."""

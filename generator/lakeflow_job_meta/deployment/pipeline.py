@@ -309,7 +309,7 @@ def _deploy(deployer: Deployer, compilation: Compilation, context: DeployContext
     report = DeployReport()
     if is_needed and not context.options.dry_run:
         if gated.takeovers:
-            deployer.note_renames()
+            deployer.note_begun()
             note_takeovers(context.folder, gated.takeovers)
             if deployer.rebind():
                 gated = _gated_plan(deployer, compilation, context)
@@ -410,7 +410,7 @@ def _plan_with_takeovers(
     plan, project, folder = deployer.plan(), context.project, context.folder
     if not asks_for_takeovers(project, compilation):
         return plan, FoundTakeovers()
-    recorded, begun = _recorded_jobs(context), deployer.begun_renames
+    recorded, begun = _recorded_jobs(context), deployer.begun_takeovers
     found = find_takeovers(plan, project, compilation, context.target or "", recorded, folder, begun)
     if context.options.modules:
         found = replace(found, takeovers=tuple(each for each in found.takeovers if each.key))

@@ -71,6 +71,13 @@ class Twin:
     name: str
     evidence: str
 
+    @classmethod
+    def of_nobody(cls, key: str, job_id: int, name: str) -> Twin:
+        """Returns one that no bundle and no project has: two jobs of one name may be meant, with the same task not."""
+        return cls(
+            key, str(job_id), name, "which has its name and one of its tasks, and is of no bundle and no project"
+        )
+
 
 def doubled_jobs(
     twins: Iterable[Twin], allowed: Allowance, audience: Audience, target: str | None = None

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from lakeflow_job_meta._internal.parallel import run_in_threads
+from lakeflow_job_meta._internal.trees import Value, texts_in
 from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.config.bundle import read_bundle_declarations
+from lakeflow_job_meta.config.bundle import BundleDeclarations, overlaid, read_bundle_declarations
 from lakeflow_job_meta.config.model import Project, bundle_file_in
 from lakeflow_job_meta.deployment.backend import DeployBackend, DeployContext, Deployer
 from lakeflow_job_meta.deployment.databricks_cli import client
@@ -30,6 +31,7 @@ from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.planning.model import Action, BundlePlan, parse_plan, together
 from lakeflow_job_meta.sources.open import table_identities
 from lakeflow_job_meta.state.tracking import DeployedJob, jobs_by_target
+from lakeflow_job_meta.text.yaml_writer import to_yaml
 from lakeflow_job_meta.workspace.address import address_of_profile
 from lakeflow_job_meta.workspace.client import Workspace
 
@@ -120,12 +122,36 @@ def open_cli(
         limit_seconds=limit_seconds,
         stop_seconds=stop_seconds,
     )
-    return replace(cli, version=client.check_version(cli), address=workspace_address(project, target))
+    declared = read_bundle_declarations(project)
+    version, address = client.check_version(cli), _address_in(declared, target)
+    return replace(cli, version=version, address=address, login=login_bundle(declared, target))
+
+
+def login_bundle(declared: BundleDeclarations, target: str | None) -> str | None:
+    """Returns a bundle that has nothing but the workspace of a target of another; None where that is not plain.
+
+    What the CLI logs in with may have no references in it: bundle/config/validate/interpolation_in_auth_config.go.
+    """
+    name, is_known = target or declared.default_target, all(file.content is not None for file in declared.files)
+    if declared.root is None or not is_known or (name is not None and name not in (declared.targets or ())):
+        return None
+    for_all, for_one = declared.said_for(name or "")
+    workspace = overlaid(for_all.get("workspace"), for_one.get("workspace")) or {}
+    login = workspace.items() if isinstance(workspace, dict) else ()
+    said: dict[str, Value] = {"workspace": {key: value for key, value in login if not key.endswith("_path")}}
+    if not isinstance(workspace, dict) or any("${" in text for _, text in texts_in(said)):
+        return None
+    content: Value = {"bundle": {"name": "login"}, **({"targets": {name: said}} if name is not None else said)}
+    return to_yaml(content) + "\n"
 
 
 def workspace_address(project: Project, target: str | None) -> str | None:
     """Returns the workspace's address, from where the CLI takes it; None where that is not plain."""
-    said = read_bundle_declarations(project).workspace(target)
+    return _address_in(read_bundle_declarations(project), target)
+
+
+def _address_in(declared: BundleDeclarations, target: str | None) -> str | None:
+    said = declared.workspace(target)
     profile = said.get("profile") or os.environ.get("DATABRICKS_CONFIG_PROFILE")
     named = said.get("host") or ("" if said.get("profile") else os.environ.get("DATABRICKS_HOST"))
     address = named or address_of_profile(profile, os.environ)
@@ -187,7 +213,7 @@ def plan_live(project: Project, cli: DatabricksCli, parallel: int, keeping: Keep
 
 def _plan_of(cli: DatabricksCli, keeping: Keeping) -> BundlePlan:
     try:
-        planned = plan_with_kept(cli, keeping)
+        planned, _ = plan_with_kept(cli, keeping)
         return planned.with_kept(parse_plan(planned.text))
     except CliFailure as failure:
         raise OperationFailed(client.explain(failure)) from None

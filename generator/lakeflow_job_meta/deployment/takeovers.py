@@ -10,22 +10,37 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from lakeflow_job_meta._internal.text import listing, quoted
+from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.errors import PolicyViolation
-from lakeflow_job_meta.parsing.keys import job_key
-from lakeflow_job_meta.planning.model import Action, BundlePlan, ResourceChange
+from lakeflow_job_meta.jobs.units import JobSource
+from lakeflow_job_meta.parsing.keys import former_key, job_key
+from lakeflow_job_meta.planning.model import WRITTEN_OVER, Action, BundlePlan, ResourceChange
 from lakeflow_job_meta.state.folder import read_record, write_record
 from lakeflow_job_meta.state.tracking import DeployedJob
 
 _RECORD = "takeovers.json"
 
-Begun = Mapping[str, tuple[str, str]]
-"""What was begun to be taken over: the former key and the id, by the new key."""
+
+@dataclass(frozen=True, slots=True)
+class BegunTakeover:
+    """A job that was begun to be taken over; `was` is a digest of its settings then, and empty where it is not known.
+
+    `former` is the key that it had; empty for a job of nobody.
+    """
+
+    former: str
+    job_id: str
+    was: str = ""
+
+
+Begun = Mapping[str, BegunTakeover]
+"""What was begun to be taken over, by the new key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +122,8 @@ class _Known:
 
 
 def _id_of(begun: Begun, key: str, former: str) -> str:
-    known_former, job_id = begun.get(key, ("", ""))
-    return job_id if known_former == former else ""
+    known = begun.get(key)
+    return known.job_id if known is not None and known.former == former else ""
 
 
 def asks_for_takeovers(project: Project, compilation: Compilation) -> bool:
@@ -135,8 +150,8 @@ def find_takeovers(
         target: The name of the target.
         recorded: The jobs that are recorded for it.
         folder: The state folder of the target.
-        begun_elsewhere: Returns what the workspace knows of renames that were begun; called only where nothing else
-            knows the job of an earlier name.
+        begun_elsewhere: Returns what the workspace knows of takeovers that were begun; called only where nothing else
+            knows the job of an earlier name, or whether what a job was before counts as an edit.
     """
     by_key = {key: each for each in plan.resources if (key := each.job_key) is not None}
     known = _Known(plan, {job.key: job.job_id for job in recorded}, _read_begun(folder), begun_elsewhere, by_key)
@@ -146,7 +161,7 @@ def find_takeovers(
         source = compilation.jobs.sources.get(key)
         if source is None or not (source.adopt or source.formerly):
             continue
-        adopted, former = dict(source.adopt).get(target), [job_key(name) for name in source.formerly]
+        adopted, former = dict(source.adopt).get(target), [former_key(name) for name in source.formerly]
         found = _adopted(key, str(adopted), known) if adopted is not None else _renamed(key, former, known)
         if isinstance(found, Takeover):
             takeovers.append(found)
@@ -208,17 +223,22 @@ def refused_takeover(takeover: Takeover, reason: str) -> PolicyViolation:
 def _fresh(compilation: Compilation, target: str, known: _Known) -> frozenset[str]:
     """Returns the jobs that have their new place, and are not deployed there yet.
 
-    A record that has nothing of the target tells nothing of it: in a fresh checkout it is always so.
+    A record that has nothing of the target tells nothing of it: in a fresh checkout it is always so. What was
+    begun, the workspace knows there.
     """
-    found = {key for key, (_, job_id) in known.begun.items() if _has(known, key, job_id)}
-    for key, source in compilation.jobs.sources.items() if known.recorded else ():
-        if key in known.recorded or not (source.adopt or source.formerly):
+    found = {key for key, each in known.begun.items() if _has(known, key, each.job_id)}
+    doubtful = []
+    for key, source in compilation.jobs.sources.items():
+        if key in found or key in known.recorded or not (source.adopt or source.formerly):
             continue
-        ids = [str(number) for name, number in source.adopt if name == target]
-        ids += [known.recorded[former] for name in source.formerly if (former := job_key(name)) in known.recorded]
+        ids = [str(number) for name, number in source.adopt if name == target] if known.recorded else []
+        ids += [known.recorded[former] for name in source.formerly if (former := former_key(name)) in known.recorded]
         if any(_has(known, key, job_id) for job_id in ids):
             found.add(key)
-    return frozenset(found)
+        elif key in known.by_key and known.by_key[key].action in WRITTEN_OVER:
+            doubtful.append(key)
+    begun = known.begun_elsewhere() if doubtful else {}
+    return frozenset([*found, *(key for key in doubtful if key in begun and _has(known, key, begun[key].job_id))])
 
 
 def _has(known: _Known, key: str, job_id: str) -> bool:
@@ -241,12 +261,15 @@ def begun_in(text: str) -> Begun:
 
 def begun_text(begun: Begun) -> str:
     """Returns what was begun as JSON."""
-    return json.dumps({key: {"former": former, "job_id": job_id} for key, (former, job_id) in begun.items()})
+    return json.dumps({key: asdict(each) for key, each in begun.items()})
 
 
 def _begun_in(record: Mapping[str, object]) -> Begun:
-    found = {key: (each.get("former"), each.get("job_id")) for key, each in record.items() if isinstance(each, dict)}
-    return {key: (str(former), str(job_id)) for key, (former, job_id) in found.items() if former is not None and job_id}
+    found = {key: each for key, each in record.items() if isinstance(each, dict) and each.get("job_id")}
+    return {
+        key: BegunTakeover(str(each.get("former") or ""), str(each["job_id"]), str(each.get("was") or ""))
+        for key, each in found.items()
+    }
 
 
 def noted_takeovers(folder: Path) -> frozenset[str]:
@@ -265,6 +288,11 @@ def forget_takeovers(folder: Path, unfinished: Collection[str]) -> None:
     """Forgets what is done and deployed, all but the jobs of some keys."""
     if record := read_record(folder / _RECORD):
         write_record(folder / _RECORD, {key: each for key, each in record.items() if key in unfinished})
+
+
+def names_before(source: JobSource | None, name: Value) -> tuple[str, ...]:
+    """Returns the names that a job of such a name had as long as its module had an earlier name."""
+    return tuple(str(name).replace(source.module_name, former) for former in source.formerly) if source else ()
 
 
 def forgotten_keys(project: Project) -> frozenset[str]:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
+from lakeflow_job_meta._internal.fs import kind_of_path
 from lakeflow_job_meta._internal.listing import FilePattern
 from lakeflow_job_meta._internal.text import listing, quoted
-from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
-from lakeflow_job_meta.config.bundle import read_bundle_file
-from lakeflow_job_meta.config.model import Project, is_inside
+from lakeflow_job_meta._internal.trees import KeyPath, Value, replaced, texts_in, value_at
+from lakeflow_job_meta.config.bundle import read_bundle_declarations, read_bundle_file
+from lakeflow_job_meta.config.model import PROJECT_FILE, Project, bundle_file_in, is_inside
 from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.importing.model import ChangedFile, FoundJob, NotImported
 from lakeflow_job_meta.importing.modules import why_no_module
 from lakeflow_job_meta.importing.settings import with_types
 from lakeflow_job_meta.jobs.build import left_out
+from lakeflow_job_meta.jobs.references import JOB_REFERENCE
 from lakeflow_job_meta.parsing.keys import is_job_key, job_key
 from lakeflow_job_meta.text.markers import JOB_MARKER
 from lakeflow_job_meta.text.yaml_comments import CommentedYaml
@@ -25,6 +29,8 @@ from lakeflow_job_meta.text.yaml_documents import YamlDocument, decode_yaml, rea
 
 _SUFFIXES = (".yml", ".yaml", ".json")
 _JOBS: KeyPath = ("resources", "jobs")
+_IS_KEY = re.compile(r"[A-Za-z0-9_-]+")
+"""A key that the databricks CLI takes, and that nothing else can be taken for."""
 _FOR_EDITORS = "yaml-language-server"
 
 
@@ -51,6 +57,27 @@ class BundleSource:
     yaml: CommentedYaml
 
 
+def folders_of_bundles(patterns: Sequence[str]) -> dict[Path | None, list[str]]:
+    """Returns files, folders and globs by the folder of the bundle, or project, that they are of; None for none."""
+    found: dict[Path | None, list[str]] = {}
+    for pattern in patterns:
+        here = Path(pattern).absolute()
+        try:
+            paths = [Path(path) for _, path in FilePattern(here.parent, str(here), _SUFFIXES).files()]
+        except OSError:
+            paths = []  # it is reported where the jobs are looked for
+        for path in paths or [here]:
+            found.setdefault(_bundle_folder(path), []).append(str(path) if paths else pattern)
+    return found
+
+
+def _bundle_folder(path: Path) -> Path | None:
+    def is_one(folder: Path) -> bool:
+        return bundle_file_in(folder) is not None or kind_of_path(folder / PROJECT_FILE) == "file"
+
+    return next(filter(is_one, path.parents), None)
+
+
 def find_jobs(project: Project, patterns: Sequence[str]) -> BundleJobs:
     """Finds the jobs that files, folders or globs define for all targets.
 
@@ -62,7 +89,8 @@ def find_jobs(project: Project, patterns: Sequence[str]) -> BundleJobs:
     for source in sources:
         _find_in(project, source, found)
     _refuse_doubles(found)
-    keys = {job.name for job, _ in found.jobs}
+    _give_names(project, sources, found)
+    keys = {job.key for job, _ in found.jobs}
     for source in sources:
         _note_targets(source, keys, found)
     return found
@@ -78,6 +106,12 @@ def _labels(project: Project, patterns: Iterable[str]) -> list[str]:
         if not files:
             raise ConfigError(
                 f"{pattern!r} names no file of a bundle, which are YAML or JSON. {_where_jobs_are(project)}"
+            )
+        folders = {_bundle_folder(Path(path)): path for _, path in files}
+        for folder in folders.keys() - {None, project.folder, *project.folder.parents}:
+            raise ConfigError(
+                f"{str(folders[folder])!r} is of another bundle than {str(project.folder)!r}, and its jobs have keys "
+                "and a state of their own. Leave out --project: each bundle becomes a project of its own."
             )
         labels += (label for label, _ in files)
     for outside in (label for label in labels if not is_inside(label)):
@@ -135,9 +169,20 @@ def _line(source: BundleSource, key: str) -> int:
 
 
 def _why_not(key: str, settings: Value) -> str | None:
-    if job_key(key) != key or not is_job_key(key):
-        return f"no module can keep its key, and another key is another job; rename it to {quoted(job_key(key))} first"
+    if not (_IS_KEY.fullmatch(key) and _module_name(key, ())):
+        return "no module can keep its key, and none can be named after it; rename it first"
     return why_no_module(settings)
+
+
+def _is_of_a_module(key: str) -> bool:
+    return job_key(key) == key and is_job_key(key)
+
+
+def _module_name(key: str, taken: Collection[str]) -> str:
+    """Returns the name of a module that is as near to a key as it can be; empty if there is none."""
+    first = job_key(key) if is_job_key(job_key(key)) else job_key(f"job_{key}")
+    names = (first, *(f"{first}_{number}" for number in range(2, len(taken) + 2)))
+    return next((name for name in names if is_job_key(name) and name.casefold() not in taken), "")
 
 
 def _found(source: BundleSource, key: str, where: str, settings: dict[str, Value], dropped: Sequence[str]) -> FoundJob:
@@ -163,6 +208,59 @@ def _refuse_doubles(found: BundleJobs) -> None:
             reason = f"there are several jobs of this key ({listing(same)}); a bundle has each once"
             found.not_imported.append(NotImported(job.name, job.where, reason))
     found.jobs = [(job, source) for job, source in found.jobs if len(places[job.name.casefold()]) == 1]
+
+
+def _give_names(project: Project, sources: Sequence[BundleSource], found: BundleJobs) -> None:
+    """Gives a job with a key that no module can have another one, which jobs of the same import then refer to.
+
+    One that is named elsewhere is refused: that would have to be changed by hand, and nobody has proved it.
+    """
+    own = {source.label: source.yaml.value for source in sources}
+    others = {each.label: each.content for each in read_bundle_declarations(project).files if each.content is not None}
+    while named := _named_elsewhere({**others, **own}, found):
+        found.not_imported += (NotImported(key, where, reason) for key, (where, reason) in named.items())
+        found.jobs = [(job, source) for job, source in found.jobs if job.name not in named]
+    taken = {job.name.casefold() for job, _ in found.jobs if _is_of_a_module(job.name)}
+    names: dict[str, str] = {}
+    for job, _ in found.jobs:
+        if not _is_of_a_module(job.name):
+            names[job.name] = _module_name(job.name, taken)
+            taken.add(names[job.name].casefold())
+            found.notes.append(
+                f"{job.where}: {job.name}: no module can have this key, so it becomes {names[job.name]}; its job keeps "
+                "id and run history by 'formerly' when `ljm adopt` deploys it, and not by `databricks bundle deploy`"
+            )
+    found.jobs = [(_named(job, names), source) for job, source in found.jobs] if names else found.jobs
+
+
+def _named_elsewhere(files: Mapping[str, Value], found: BundleJobs) -> dict[str, tuple[str, str]]:
+    """Returns the jobs that need another key and are named by what is not imported: where they are, and the reason."""
+    imported = {(source.label, job.name) for job, source in found.jobs}
+    wheres = {job.name: job.where for job, _ in found.jobs if not _is_of_a_module(job.name)}
+    named: dict[str, tuple[str, str]] = {}
+    for label, content in files.items() if wheres else ():
+        texts = (text for path, text in texts_in(content) if (label, *path[2:3]) not in imported or path[:2] != _JOBS)
+        keys = {key for text in texts for key in JOB_REFERENCE.findall(text)}
+        targets = value_at(content, ("targets",))[1]
+        for target in targets if isinstance(targets, dict) else ():
+            jobs = value_at(targets, (target, *_JOBS))[1]
+            keys |= jobs.keys() if isinstance(jobs, dict) else set()
+        for key in keys & wheres.keys():
+            reason = f"no module can keep its key, by which {label} names it; rename it there too, to {job_key(key)!r}"
+            named[key] = (wheres[key], f"{reason}, and bind that to the job (`databricks bundle deployment bind`)")
+    return named
+
+
+def _named(job: FoundJob, names: Mapping[str, str]) -> FoundJob:
+    """Returns a job under its new name, with the new names of others that it refers to."""
+    settings, written = job.settings, dict(job.written)
+    for path, text in texts_in(job.settings):
+        new = JOB_REFERENCE.sub(lambda match: f"${{resources.jobs.{names.get(match[1], match[1])}{match[0][-1]}", text)
+        if new != text:
+            settings = cast("dict[str, Value]", replaced(settings, path, new))
+            written.pop(path, None)
+    former = job.name if job.name in names else ""
+    return replace(job, name=names.get(job.name, job.name), former=former, settings=settings, written=written)
 
 
 def _note_targets(source: BundleSource, keys: set[str], found: BundleJobs) -> None:

@@ -79,8 +79,8 @@ def import_bundle(
     proved = _proved(project, destination, [job for job, _ in found.jobs], on_progress, as_blueprint=as_blueprint)
     kept = {module.name for _, modules in proved.parts for module in modules}
     for source in dict.fromkeys(source for _, source in found.jobs) if replacing else ():
-        names = [job.name for job, each in found.jobs if each is source and job.name in kept]
-        _take_out(project, source, names, proved)
+        jobs = [job for job, each in found.jobs if each is source and job.name in kept]
+        _take_out(project, source, jobs, proved)
     notes = [*found.notes, *proved.notes, *_lost_comments(proved)]
     notes += () if replacing else _standing_twice(found, kept)
     return proved.result(found.not_imported, notes)
@@ -95,24 +95,25 @@ def _refuse_unless_included(project: Project) -> None:
 
 def _refuse_what_stays(found: BundleJobs) -> None:
     for source in dict.fromkeys(source for _, source in found.jobs):
-        keys = [job.name for job, each in found.jobs if each is source]
+        keys = [job.key for job, each in found.jobs if each is source]
         while keys and (reasons := why_it_stays(source, keys)):
-            places = {job.name: job.where for job, _ in found.jobs}
+            places = {job.key: job.where for job, _ in found.jobs}
             found.not_imported += (NotImported(key, places[key], reason) for key, reason in reasons.items())
-            found.jobs = [(job, each) for job, each in found.jobs if each is not source or job.name not in reasons]
+            found.jobs = [(job, each) for job, each in found.jobs if each is not source or job.key not in reasons]
             keys = [key for key in keys if key not in reasons]
 
 
-def _take_out(project: Project, source: BundleSource, keys: Sequence[str], proved: _Proved) -> None:
+def _take_out(project: Project, source: BundleSource, jobs: Sequence[FoundJob], proved: _Proved) -> None:
     """Adds a file without its imported jobs; the comments that an emptied one leaves go to the first of them."""
-    if not keys:
+    if not jobs:
         return
+    first, keys = jobs[0].name, [job.key for job in jobs]
     keeping = {module.name for where, modules in proved.parts if where.keeps_comments for module in modules}
-    file, comments = file_without(project, source, keys, keeps_comments=keys[0] in keeping)
+    file, comments = file_without(project, source, keys, keeps_comments=first in keeping)
     proved.changed.append(file)
     text = "".join(f"{line}\n" for line in comments)
     proved.parts = [
-        (where, [replace(each, text=text + each.text) if each.name == keys[0] else each for each in modules])
+        (where, [replace(each, text=text + each.text) if each.name == first else each for each in modules])
         for where, modules in proved.parts
     ]
 

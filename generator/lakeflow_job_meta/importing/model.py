@@ -21,6 +21,7 @@ class FoundJob:
         where: Where it was read, for people.
         settings: As they were read, without what Databricks sets by itself.
         folder: What its local paths are relative to, from the project folder; empty for that itself.
+        former: The key that it has in the bundle's own files, where no module can have that.
         adopt: The id of the live job that it is, by target.
         heading: Comments that go to the top of the module.
         comments: By the path in the settings; likewise how values were written that stand in one line.
@@ -30,10 +31,16 @@ class FoundJob:
     where: str
     settings: dict[str, Value]
     folder: str = ""
+    former: str = ""
     adopt: Mapping[str, int] = field(default_factory=dict)
     heading: tuple[str, ...] = ()
     comments: Mapping[KeyPath, Comments] = field(default_factory=dict)
     written: Mapping[KeyPath, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Its key in the file that it was read from."""
+        return self.former or self.name
 
 
 @dataclass(frozen=True, slots=True)

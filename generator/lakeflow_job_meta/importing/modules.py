@@ -10,6 +10,7 @@ from lakeflow_job_meta.importing.model import FoundJob
 from lakeflow_job_meta.importing.settings import from_project
 from lakeflow_job_meta.jobs.references import REFERENCE
 from lakeflow_job_meta.jobs.task_types import BY_BLOCK
+from lakeflow_job_meta.parsing.keys import former_name
 from lakeflow_job_meta.text.yaml_commented_writer import write_commented
 from lakeflow_job_meta.text.yaml_comments import Comments, with_paths_moved
 
@@ -71,8 +72,9 @@ def module_of(job: FoundJob) -> dict[str, Value]:
     sources: list[Value] = [
         _source(task) for task in (tasks if isinstance(tasks, list) else []) if isinstance(task, dict)
     ]
-    adopt: dict[str, Value] = {"adopt": dict(job.adopt)} if job.adopt else {}
-    return {"module_name": job.name, **adopt, "source_parameters": "none", "job_config": config, "sources": sources}
+    same: dict[str, Value] = {"formerly": former_name(job.former)} if job.former else {}
+    same |= {"adopt": dict(job.adopt)} if job.adopt else {}
+    return {"module_name": job.name, **same, "source_parameters": "none", "job_config": config, "sources": sources}
 
 
 def _source(task: dict[str, Value]) -> Value:

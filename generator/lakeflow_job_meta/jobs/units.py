@@ -12,7 +12,7 @@ from lakeflow_job_meta.jobs.build import Built
 from lakeflow_job_meta.jobs.in_targets import build_module
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.neighbours import NO_NEIGHBOURS, Neighbours
-from lakeflow_job_meta.parsing.keys import job_key
+from lakeflow_job_meta.parsing.keys import former_key
 from lakeflow_job_meta.parsing.modules import ParsedModule, parse_module
 from lakeflow_job_meta.parsing.units import RawModule, SourceUnit
 
@@ -120,7 +120,7 @@ class Jobs(Sequence[Job]):
     @cached_property
     def renamed(self) -> dict[str, str]:
         """The key of the job that takes the place of an earlier one, by each key that it had before."""
-        return {job_key(name): key for key, source in self.sources.items() for name in source.formerly}
+        return {former_key(name): key for key, source in self.sources.items() for name in source.formerly}
 
     def only(self, keys: Container[str]) -> Jobs:
         return self._with({key: source for key, source in self.sources.items() if key in keys})

@@ -17,7 +17,7 @@ from lakeflow_job_meta._internal.fs import read_file
 from lakeflow_job_meta._internal.git import GIT_SECONDS, run_git
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
-from lakeflow_job_meta.config.model import Project
+from lakeflow_job_meta.config.model import PROJECT_FILE, Project
 from lakeflow_job_meta.config.repository import Ci, ci_of
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.layout.generated_file import SUFFIXES, FileKind, GeneratedFile
@@ -183,6 +183,14 @@ def texts_of_revision(project: Project, revision: str) -> dict[GeneratedFile, st
             blobs.append((about.split()[2], file))
     contents = _contents(project, [name for name, _ in blobs])
     return {file: content.decode("utf-8", "replace") for (_, file), content in zip(blobs, contents, strict=True)}
+
+
+def removals_of_revision(project: Project, revision: str) -> frozenset[str]:
+    """Returns the modules that `deploy.removed` named in a git revision; none where that has no such file."""
+    text = _run_git(project, "show", f"{revision}:./{PROJECT_FILE}").stdout.decode("utf-8", "replace")
+    found = value_at(read_yaml(text).value, ("deploy", "removed"))[1]
+    entries = found if isinstance(found, list) else []
+    return frozenset(str(each.get("module") if isinstance(each, dict) else each) for each in entries)
 
 
 def _contents(project: Project, objects: Sequence[str]) -> list[bytes]:

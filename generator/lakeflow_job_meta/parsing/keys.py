@@ -16,6 +16,7 @@ MAX_JOB_KEY = 200
 
 _NOT_IN_KEY = re.compile(r"[^A-Za-z0-9_-]")
 _TASK_KEY = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_TASK_KEY}}}")
+_OF_BUNDLE = "resources.jobs."
 _UNDERSCORES = re.compile(r"_+")
 _JOB_KEY = re.compile(r"[A-Za-z][A-Za-z0-9]*([_-]+[A-Za-z0-9]+)*")
 
@@ -76,6 +77,19 @@ class SourceSpellings:
 def job_key(module_name: str) -> str:
     """Returns the bundle's resource key of a module, hyphens kept; empty if no character is left."""
     return _UNDERSCORES.sub("_", _NOT_IN_KEY.sub("_", module_name)).strip("_-")
+
+
+def former_key(name: str) -> str:
+    """Returns the key that a job had as `formerly` names it: of a module, or `resources.jobs.KEY` of the bundle's own.
+
+    A file of the bundle may give its job a key that no module has, such as `a__b`.
+    """
+    return name.removeprefix(_OF_BUNDLE) if name.startswith(_OF_BUNDLE) else job_key(name)
+
+
+def former_name(key: str) -> str:
+    """Returns what `formerly` says of a job with a key that no module has."""
+    return f"{_OF_BUNDLE}{key}"
 
 
 def is_job_key(key: str) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from lakeflow_job_meta._internal.trees import Difference, Value, diff, texts_in, value_at
+from lakeflow_job_meta.config.model import Removal
 from lakeflow_job_meta.control_table.approvals import WaitingModule
 from lakeflow_job_meta.jobs.quality import CHECKS_FILE
 from lakeflow_job_meta.layout.generated_file import sql_path
@@ -77,6 +78,7 @@ class Plan:
     Attributes:
         refused: Jobs to delete that nobody has allowed to be deleted yet, so that a deployment is refused.
         waiting: What is no part of the plan until it is approved, in the target that the plan is of.
+        released: What `deploy.removed` names from now on, of modules that were gone before.
     """
 
     changes: tuple[JobChange, ...]
@@ -84,6 +86,7 @@ class Plan:
     refused: tuple[str, ...] = ()
     waiting: tuple[WaitingModule, ...] = ()
     target: str | None = None
+    released: tuple[Removal, ...] = ()
 
     def with_allowed(self, deletions: int, removed: Mapping[str, bool]) -> Plan:
         """Returns the plan with what is refused where so many deletions are allowed, besides those of some jobs.

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from lakeflow_job_meta._internal.text import count, listing, quoted_apart
 from lakeflow_job_meta._internal.trees import ABSENT, Difference
-from lakeflow_job_meta.config.model import PROJECT_FILE
+from lakeflow_job_meta.config.model import PROJECT_FILE, Removal
 from lakeflow_job_meta.output.writer import Change
 from lakeflow_job_meta.planning.compare import JobChange, Plan, TaskChange
 from lakeflow_job_meta.planning.fold import fold_jobs, fold_resources
@@ -49,12 +49,20 @@ def _is_forgotten(change: JobChange) -> bool:
 def as_text(plan: Plan, live: BundlePlan | None = None) -> str:
     """Returns the plan in lines, the summary last, and after it what the workspace has."""
     lines = [one_line(line) for group in fold_jobs(plan.changes) for line in _lines(group)]
+    lines += (f"- {one_line(each.module_name)}: {_release(each)}" for each in plan.released)
     lines.append(f"{summary(plan)}.")
     if plan.refused:
         advice = f"If that is meant, {PROJECT_FILE} says `deploy: {{removed: [{_names(plan.refused)}]}}`."
         lines.append(f"`ljm deploy` refuses to delete {count(len(plan.refused), 'job')}. {advice}")
     lines += map(one_line, waiting_lines(plan.waiting, plan.target))
     return "\n".join([*lines, *(map(one_line, workspace_lines(live)) if live is not None else ())])
+
+
+def _release(removal: Removal) -> str:
+    """Returns what becomes of the job of a module that was gone before, now that the project file says so."""
+    if removal.keep_job:
+        return "its module was gone before, and 'deploy.removed' is new: forgotten where its job still is, which stays"
+    return "its module was gone before, and 'deploy.removed' is new: deleted where its job still is"
 
 
 def _names(keys: Sequence[str], separator: str = ", ") -> str:
@@ -155,7 +163,9 @@ def as_json(plan: Plan, live: BundlePlan | None = None) -> str:
         for change in plan.changes
     ]
     alike = [_alike(group) for group in fold_jobs(plan.changes) if len(group) > 1]
-    root: dict[str, object] = {"jobs": jobs, "alike": alike, "refused": [*plan.refused], "unchanged": plan.unchanged}
+    released = [{"module": each.module_name, "keep_job": each.keep_job} for each in plan.released]
+    root: dict[str, object] = {"jobs": jobs, "alike": alike, "refused": [*plan.refused], "released": released}
+    root["unchanged"] = plan.unchanged
     if plan.waiting:
         root["waiting_for_approval"] = waiting_objects(plan.waiting, plan.target)
     if live is not None:
@@ -196,10 +206,11 @@ def _difference(difference: Difference) -> dict[str, object]:
 def as_markdown(plan: Plan, live: BundlePlan | None = None) -> str:
     """Returns the plan as a comment: the summary first, each job folded, cut where GitHub would refuse it."""
     sections = [f"### Jobs: {summary(plan)}\n"]
-    if plan.changes:
+    if plan.changes or plan.released:
         sections.append("\n| | job | |\n|---|---|---|\n")
     groups = fold_jobs(plan.changes)
     sections += [f"| {_SIGNS[group[0].kind]} | {_cell(group)} | {_happens_to(group)} |\n" for group in groups]
+    sections += [f"| - | `{one_line(each.module_name)}` | {_release(each)} |\n" for each in plan.released]
     if plan.refused:
         sections.append(_refusal(plan.refused))
     if plan.waiting:

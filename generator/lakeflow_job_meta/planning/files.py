@@ -12,7 +12,7 @@ from lakeflow_job_meta.blueprints.row_document import origins_of
 from lakeflow_job_meta.diagnostics.model import SourceRef
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.units import Jobs
-from lakeflow_job_meta.output.read_back import jobs_in, scan, texts_of_revision
+from lakeflow_job_meta.output.read_back import jobs_in, removals_of_revision, scan, texts_of_revision
 from lakeflow_job_meta.output.writer import Change, FileChanges
 from lakeflow_job_meta.parsing.keys import job_key
 from lakeflow_job_meta.planning.compare import JobChange, Plan, TaskChange, compare_jobs
@@ -48,6 +48,11 @@ def compare_files(changes: FileChanges, jobs: Jobs, revision: str | None = None)
     plan = plan.with_allowed(
         project.max_deletes, {job_key(each.module_name): each.keep_job for each in project.removed}
     )
+    if revision is not None and project.removed:
+        known = removals_of_revision(project, revision)
+        there = {file.job_key for file in {**before, **after}}
+        new = (each for each in project.removed if each.module_name not in known)
+        plan = replace(plan, released=tuple(each for each in new if job_key(each.module_name) not in there))
     return with_origins(plan, jobs)
 
 

@@ -211,8 +211,10 @@ def _of_job(job: Job, source: str | None, path: KeyPath, prefix: KeyPath, value:
 def _switch(origin: SourceRef, *, is_active: bool) -> SourceRef | None:
     """Returns where a source is switched on or off; None where it is on since nothing is said."""
     ref = _resolved(origin.at("is_active"))
-    is_cell = isinstance(ref.document, TableModule) and _Written(None, (), None, "", ref).cell is not None
-    return ref if is_cell or not is_active else None
+    document = ref.document
+    cells = document.cells(ref.path) if isinstance(document, TableModule) else []
+    is_said = any(row.get("is_active") is not None for row, _ in cells)
+    return ref if is_said or not is_active else None
 
 
 def _leaves(value: Value, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Value]]:
@@ -299,7 +301,9 @@ def _blamed(written: _Written, versions: dict[Cell, SetBy], lines: _Lines) -> Bl
     elif cell is not None and cell in versions:
         commit, is_exact = versions[cell].commit, versions[cell].is_exact
         change = ValueChange(commit.version, None, commit.timestamp, commit.user, is_exact)
-    elif cell is None and location.is_file and location.line is not None:
+    elif cell is not None:
+        note = "the table has changed meanwhile"
+    elif location.is_file and location.line is not None:
         change, note = lines.change(written.locations)
     else:
         note = "its table is only read: its versions are not followed"

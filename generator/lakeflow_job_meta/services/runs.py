@@ -153,7 +153,7 @@ def _repaired(run_id: int, workspace: Workspace, url: str) -> int:
         # The SDK sends again what got no answer, and the second request is refused where the first one has arrived.
         if (begun := _newest_repair(run_id, workspace)) == before:
             raise
-    return begun or 0
+    return begun or _newest_repair(run_id, workspace) or 0
 
 
 def _newest_repair(run_id: int, workspace: Workspace) -> int | None:

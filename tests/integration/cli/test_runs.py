@@ -262,6 +262,33 @@ class TestRun:
         assert deployed.ljm("run", "sales", "-t", "dev").exit_code == 0
 
 
+class TestTheWorkspace:
+    HOST = "targets: {dev: {workspace: {host: https://other.example.com}}, prod: {}}"
+
+    @pytest.mark.parametrize("arguments", [("run", "sales"), ("repair", "sales"), ("runs",)])
+    def test_is_the_one_of_the_target_and_no_other_is_asked(self, deployed, arguments):
+        bundle = deployed.project.read("databricks.yml").replace("targets: {dev: {}, prod: {}}", self.HOST)
+        deployed.project.write("databricks.yml", bundle)
+        deployed.workspace.requests.clear()
+
+        result = deployed.ljm(*arguments, "-t", "dev")
+
+        assert result.exit_code == 2
+        assert f"The login is one to {deployed.workspace.url}, but the bundle names https://other.exa" in result.stderr
+        assert [each for each in deployed.workspace.requests if "/jobs/" in each.path] == []
+
+    def test_is_that_of_the_profile_that_the_bundle_names(self, deployed, tmp_path):
+        profiles = tmp_path / "profiles"
+        profiles.write_text(f"[mine]\nhost = {deployed.workspace.url}\ntoken = {deployed.workspace.token}\n")
+        named = "targets: {dev: {workspace: {profile: mine}}, prod: {}}"
+        bundle = deployed.project.read("databricks.yml").replace("targets: {dev: {}, prod: {}}", named)
+        deployed.project.write("databricks.yml", bundle)
+
+        result = deployed.project.inside("run", "sales", "-t", "dev", DATABRICKS_CONFIG_FILE=str(profiles))
+
+        assert (result.exit_code, len(deployed.workspace.jobs.runs)) == (0, 1)
+
+
 class TestInterrupted:
     def test_ctrl_c_leaves_the_run_going_and_says_so_with_its_url(self, deployed):
         deployed.workspace.jobs.will_go("sales", {"a": "RUNNING"})
@@ -309,7 +336,7 @@ class TestRepair:
 
         (run,) = deployed.workspace.jobs.runs
         assert (result.exit_code, result.stdout) == (0, "sales: SUCCESS after 1:05.\n")
-        assert result.stderr.startswith(f"sales: run {run.run_id} was started, and its failed tasks run again: http")
+        assert result.stderr.startswith(f"sales: the failed tasks of run {run.run_id} run again: http")
         assert result.stderr.splitlines()[1:] == ["  a: RUNNING", "  a: SUCCESS"]
         assert len(course.repairs) == 1
 

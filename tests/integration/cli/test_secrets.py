@@ -160,6 +160,9 @@ COMMANDS = (
 def outputs(project: ProjectFolder) -> Iterator[tuple[str, Result]]:
     for arguments in COMMANDS:
         yield " ".join(arguments), project.ljm(*arguments)
+    with tempfile.TemporaryDirectory() as site:
+        result = project.ljm("catalogue", "-o", site)
+        yield "catalogue", Result(result.exit_code, Path(site, "index.html").read_text("utf-8"), result.stderr)
     terminal = _Terminal()
     with contextlib.redirect_stderr(terminal):
         report.show_text(compile_loaded(load_project(project.path)).diagnostics)

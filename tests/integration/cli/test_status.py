@@ -154,6 +154,17 @@ class TestAllTargets:
 
         assert [*by_target(table)] == ["somewhere", "where_nothing_is_deployed"]
 
+    def test_of_a_table_in_a_warehouse_are_asked_for_in_few_statements(self, files: World):
+        files.table("main.etl.control", files.workspace.warehouse_id)
+        files.put(module_row("sales"))
+        tick(files, "prod")
+        files.workspace.requests.clear()
+
+        found = by_target(files)
+
+        assert (found["prod"]["deployed"]["jobs"], found["dev"]["healthy"]) == (1, False)
+        assert len([path for path in files.asked if path.endswith("/sql/statements")]) <= 8
+
     def test_are_those_with_a_record_on_this_machine_where_no_bundle_declares_any(self, files: World):
         (files.project.path / "databricks.yml").unlink()
         tick(files, "somewhere")
@@ -324,6 +335,20 @@ class TestOnATerminal:
     def test_there_are_colours_and_elsewhere_there_are_none(self, troubled: World):
         assert "\x1b[31m\x1b[1mneeds attention" in on_a_terminal(troubled, 100, "-t", "dev")
         assert "\x1b" not in status(troubled, "-t", "dev").stdout
+
+    def test_there_are_no_colours_where_nobody_wants_any(self, troubled: World, monkeypatch):
+        monkeypatch.setenv("NO_COLOR", "1")
+        assert "\x1b" not in on_a_terminal(troubled, 100, "-t", "dev")
+
+    def test_names_of_wide_letters_are_aligned_too(self, table: World):
+        table.put(broken_row("売上"), broken_row("stock"))
+        tick(table, "dev")
+
+        lines = status(table, "-t", "dev").stdout.splitlines()
+
+        # Each of these letters takes two cells of a terminal.
+        assert any(re.match(r"  売上    2\d{3}-", line) for line in lines)
+        assert any(re.match(r"  stock   2\d{3}-", line) for line in lines)
 
     def test_the_columns_are_aligned_below_each_other(self, troubled: World):
         lines = status(troubled, "-t", "dev").stdout.splitlines()

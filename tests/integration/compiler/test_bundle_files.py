@@ -137,6 +137,19 @@ class TestWhatTheBundleDeclares:
         ]
 
 
+class TestTheIncludedFiles:
+    @pytest.mark.parametrize(
+        ("pattern", "names"),
+        [("conf/**/*.yml", ["deep"]), ("**/*.yml", ["near"]), ("conf/*.yml", ["near"]), ("conf/**/**/*", ["deeper"])],
+    )
+    def test_of_two_stars_are_those_in_one_folder_as_for_the_databricks_cli(self, project, pattern, names):
+        project.write("databricks.yml", f"bundle: {{name: shop}}\ninclude: ['{pattern}']\n")
+        for name, path in {"near": "conf", "deep": "conf/a", "deeper": "conf/a/b"}.items():
+            project.write(f"{path}/{name}.yml", f"variables: {{{name}: {{default: 1}}}}\n")
+
+        assert sorted(read_bundle_declarations(load_project(project.path)).variables) == names
+
+
 class TestOverrides:
     """`targets.NAME.resources.jobs`, which the databricks CLI lays over what is there, or takes for all there is."""
 

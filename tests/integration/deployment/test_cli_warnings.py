@@ -13,10 +13,13 @@ from support.project_folder import BUNDLE
 
 MONITOR = ("monitor", "-t", "dev", "--deployer", "cli", "--once")
 ABOUT_NOTHING = (
+    '[ "$2" = plan ] && printf "Warning: unknown field: excludes\\n  at sync\\n  in databricks.yml:6:13\\n\\n" >&2'
+)
+SHOWN = "databricks.yml:6:13: warning: unknown field: excludes [databricks]"
+OF_VALIDATE_ALONE = (
     '[ "$2" = validate ] && printf "Warning: Pattern nothing/** does not match any files\\n'
     '  at sync.exclude[0]\\n  in databricks.yml:6:13\\n\\n" >&2'
 )
-SHOWN = "databricks.yml:6:13: warning: Pattern nothing/** does not match any files [databricks]"
 TASK = "{task_key: a, notebook_task: {notebook_path: /Workspace/x}}"
 UNKNOWN = "resources: {jobs: {by_hand: {name: by_hand, nope: 1, tasks: []}}}\n"
 
@@ -35,7 +38,7 @@ class TestAWarningElsewhere:
 
         result = world.deploy_well()
 
-        assert "Pattern nothing/** does not match any files" in result.stderr
+        assert "unknown field: excludes" in result.stderr
         assert world.changes == {"create": 1}
 
     def test_one_about_a_job_written_by_hand_blocks_nothing(self, world: World):
@@ -76,22 +79,30 @@ class TestAWarningElsewhere:
         assert "notice:" not in again.stderr
         assert json.loads(world.ljm("status", "-t", "dev", "--format", "json").stdout)["warnings"] == []
 
-    def test_a_strict_project_is_not_deployed_and_the_error_has_its_text(self, world: World):
+    @pytest.mark.parametrize(
+        ("body", "text"),
+        [
+            (ABOUT_NOTHING, "unknown field: excludes"),
+            (OF_VALIDATE_ALONE, "Pattern nothing/** does not match any files"),
+        ],
+        ids=["of-the-plan", "of-validate-alone"],
+    )
+    def test_a_strict_project_is_not_deployed_and_the_error_has_its_text(self, world: World, body: str, text: str):
         world.project.write("job_meta.yml", "deploy: {strict: true}\n")
-        world.disturb(ABOUT_NOTHING)
+        world.disturb(body)
 
         result = world.deploy()
         tick = world.ljm(*MONITOR)
 
         assert (result.exit_code, tick.exit_code, world.changes) == (1, 1, {})
         for said in (result.stderr, tick.stderr):
-            assert "error: Pattern nothing/** does not match any files [databricks]" in said
+            assert f"error: {text} [databricks]" in said
             assert "`deploy.strict` in job_meta.yml" in said
 
 
 class TestAWarningAboutAGeneratedJob:
     BODY = (
-        '[ "$2" = validate ] && [ -e resources/jobs/one.yml ] && printf "Warning: unknown field: nope\\n'
+        '[ "$2" = plan ] && [ -e resources/jobs/one.yml ] && printf "Warning: unknown field: nope\\n'
         '  at resources.jobs.one\\n  in resources/jobs/one.yml:6:7\\n\\n" >&2'
     )
 

@@ -185,6 +185,32 @@ class TestAnotherRootPathWithoutARecord:
         )
 
 
+class TestAJobOfNobody:
+    """Somebody made it in the workspace, or it has lost what said whose it is."""
+
+    def test_with_the_name_and_the_tasks_of_a_new_one_is_refused(self, deployed: World):
+        lose_state(deployed)
+        for name in ("a", "b"):
+            deployed.workspace.jobs.edit(deployed.job_id(name), deployment=None)
+
+        assert_refused(deployed, f"a: job {deployed.job_id('a')} ('a'), which has its name and one of its tasks")
+        deployed.deploy_well("--allow-duplicates")
+        assert sorted(deployed.workspace.jobs.names()) == ["a", "a", "b", "b"]
+
+    def test_with_other_tasks_is_another_job(self, deployed: World):
+        job_id = deployed.job_id("a")
+        (task,) = deployed.workspace.jobs.by_name("a").settings["tasks"]
+        deployed.workspace.jobs.edit(job_id, name="c", deployment=None, tasks=[{**task, "task_key": "other"}])
+        lose_state(deployed)
+        deployed.remove("a")
+        deployed.remove("b")
+        deployed.module("c")
+
+        deployed.deploy_well()
+
+        assert sorted(deployed.workspace.jobs.names()) == ["b", "c", "c"]
+
+
 class TestNoTwin:
     def test_a_job_of_the_same_name_of_another_bundle_is_no_twin(self, deployed: World):
         path = "/Workspace/Users/someone@example.com/.bundle/other/dev/state/metadata.json"
@@ -200,7 +226,7 @@ class TestNoTwin:
         assert deployed.changes["create"] == 1
 
     @pytest.mark.slow
-    def test_a_job_that_somebody_made_by_hand_is_no_twin(self, deployed: World):
+    def test_the_job_of_another_module_that_somebody_gave_its_name_is_no_twin(self, deployed: World):
         deployed.workspace.jobs.edit(deployed.job_id("b"), name="c", deployment=None)
         deployed.module("c")
 

@@ -5,7 +5,9 @@ With a stand-in for the databricks CLI, and again with the real one where it is 
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -84,7 +86,7 @@ class TestWhatIsTouched:
         deployed.deploy_well()
 
         assert deployed.changes == {"reset": 1}
-        assert deployed.calls == ["validate", "plan", "deploy", "summary"]
+        assert deployed.calls == ["plan", "deploy"]
         assert {key: row["job_id"] for key, row in deployed.record().items()} == ids(deployed)
 
     def test_bundles_that_upload_a_file_that_changed_are_touched(self, deployed):
@@ -120,7 +122,7 @@ class TestWhatIsTouched:
         result = deployed.ljm("monitor", "-t", "dev", "--once", "--deployer", "cli", "--parallel", "1")
 
         assert result.exit_code == 0, result.stderr
-        assert deployed.calls == ["validate", "plan", "deploy", "summary"]
+        assert deployed.calls == ["plan", "deploy"]
         assert deployed.changes == {"reset": 1}
 
     def test_a_live_plan_is_of_all_bundles(self, deployed):
@@ -130,6 +132,128 @@ class TestWhatIsTouched:
 
         assert "~ c: update" in result.stdout
         assert deployed.calls == ["plan"] * 3
+
+
+class TestAFreshCheckout:
+    @pytest.fixture
+    def fresh(self, deployed: World) -> World:
+        """The same project without what `ljm` and the CLI have left in it."""
+        for folder in (".lakeflow-job-meta", *(f"bundles/part_00{number}/.databricks" for number in (1, 2, 3))):
+            shutil.rmtree(deployed.project.path / folder)
+        return deployed
+
+    def note_of(self, world: World, bundle: str) -> str:
+        end = f"/etl_{bundle}/dev/state/lakeflow_job_meta_deployed.json"
+        (path,) = (path for path in world.workspace.tree.paths() if path.endswith(end))
+        return path
+
+    def test_only_the_bundle_that_changed_is_planned_and_all_jobs_are_recorded(self, fresh):
+        before = ids(fresh)
+        fresh.module("c", notebook="/Workspace/new")
+
+        result = fresh.deploy_well()
+
+        assert fresh.calls == ["summary", "plan", "deploy"]
+        assert (fresh.changes, ids(fresh)) == ({"reset": 1}, before)
+        assert {key: row["job_id"] for key, row in fresh.record().items()} == before
+        assert len({row["url"].replace(str(row["job_id"]), "") for row in fresh.record().values()}) == 1
+        assert "1 bundle of 3 to plan" in result.stderr
+
+    def test_no_bundle_is_planned_where_nothing_changed_and_the_workspace_is_asked_once(self, fresh):
+        first = fresh.deploy_well()
+        second = fresh.deploy_well()
+
+        assert (fresh.calls, fresh.changes) == (["summary"], {})
+        assert first.stdout == second.stdout
+        assert len(first.stdout.splitlines()) == 6
+
+    def test_a_bundle_that_somebody_has_deployed_since_is_planned(self, fresh):
+        note = fresh.workspace.tree.read(self.note_of(fresh, "part_002"))
+        generated = fresh.project.read("bundles/part_002/resources/jobs/c.yml")
+        fresh.module("c", notebook="/Workspace/new")
+        fresh.deploy_well()
+        shutil.rmtree(fresh.project.path / ".lakeflow-job-meta")
+        fresh.workspace.tree.write(self.note_of(fresh, "part_002"), note)
+        fresh.module("c")
+        fresh.disturb("")
+
+        fresh.deploy_well()
+
+        assert fresh.project.read("bundles/part_002/resources/jobs/c.yml") == generated
+        assert fresh.calls == ["summary", "plan", "deploy"]
+        assert fresh.changes == {"reset": 2}
+
+    def test_a_bundle_of_which_something_was_left_out_is_planned(self, deployed):
+        deployed.workspace.jobs.edit(deployed.job_id("c"), max_concurrent_runs=7)
+        deployed.module("d", notebook="/Workspace/new")
+        assert deployed.deploy().exit_code == 1
+        shutil.rmtree(deployed.project.path / ".lakeflow-job-meta")
+        deployed.disturb("")
+
+        again = deployed.deploy()
+
+        assert again.exit_code == 1
+        assert "c: max_concurrent_runs is 7" in again.stderr
+        assert "plan" in deployed.calls
+
+    @pytest.mark.parametrize(
+        "change",
+        few(
+            [{"serial": 7}, {"jobs": [{"key": "c", "job_id": "7", "name": "c", "url": ""}]}],
+            [{"lineage": "of another"}, {"files": "other"}, {"is_whole": False}, {"jobs": None}],
+        ),
+    )
+    def test_a_note_that_the_workspace_does_not_confirm_counts_for_nothing(self, fresh, change):
+        path = self.note_of(fresh, "part_002")
+        note = json.loads(fresh.workspace.tree.read(path))
+        fresh.workspace.tree.write(path, json.dumps({**note, **change}).encode())
+
+        fresh.deploy_well()
+
+        assert fresh.calls[:2] == ["summary", "plan"]
+        assert fresh.calls.count("plan") == 1
+        assert {key: row["job_id"] for key, row in fresh.record().items()} == ids(fresh)
+
+    def test_where_the_cli_does_not_say_where_the_notes_are_all_bundles_are_planned(self, fresh):
+        fresh.disturb('[ "$2" = summary ] && [ "$(basename "$ROOT")" = .asking ] && exit 1')
+
+        fresh.deploy_well()
+
+        assert fresh.calls.count("plan") == 3
+        assert fresh.changes == {}
+
+    def test_paths_of_the_workspace_that_the_target_sets_are_followed(self, world):
+        root = "targets: {dev: {workspace: {root_path: '~/of_${bundle.name}/${bundle.target}_${var.x}'}}, prod: {}}\n"
+        world.project.write("shared.yml", SHARED.split("targets:")[0] + root)
+        for name in "abc":
+            world.module(name)
+        world.deploy_well()
+        shutil.rmtree(world.project.path / ".lakeflow-job-meta")
+        world.disturb("")
+
+        world.deploy_well()
+
+        assert world.calls == ["summary"]
+
+
+@pytest.mark.slow
+def test_files_that_come_back_after_a_deployment_that_was_killed_are_deployed_again(deployed, tmp_path):
+    reached = tmp_path / "reached"
+    deployed.module("c", notebook="/Workspace/new")
+    deployed.disturb(f'[ "$2" = deploy ] && {{ "$CLI" "$@"; touch "{reached}"; exec sleep 600; }}')
+    process = deployed.start("deploy", "-t", "dev", "--stop-timeout", "1")
+    end = time.monotonic() + SECONDS
+    while not reached.exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=SECONDS)
+    deployed.module("c")
+    deployed.disturb("")
+
+    deployed.deploy_well()
+
+    task = deployed.workspace.jobs.by_name("c").settings["tasks"][0]
+    assert task["notebook_task"]["notebook_path"] == "/Workspace/a"
 
 
 class TestTheGate:
@@ -299,7 +423,7 @@ class TestMoving:
         assert "'aa' does not exist" in result.stderr
 
     @pytest.mark.parametrize("moment", few(["after"], ["before"]))
-    @pytest.mark.parametrize("step", few(["bind"], ["summary", "plan", "validate", "deploy", "unbind"]))
+    @pytest.mark.parametrize("step", few(["bind"], ["summary", "plan", "deploy", "unbind"]))
     @pytest.mark.slow
     def test_a_move_that_is_killed_anywhere_is_finished_by_the_next(self, deployed, step, moment):
         before = ids(deployed)

@@ -215,14 +215,27 @@ class TestAModuleThatIsRenamed:
         killed_at_bind(deployed, moment)
         check_out_anew(deployed)
 
-        result = deployed.deploy("--overwrite-drift") if moment == "after" else deployed.deploy_well()
+        deployed.deploy_well()
 
-        assert result.exit_code == 0, result.stderr
         assert deployed.job_id("stock_levels") == job_id
         assert deployed.workspace.jobs.names() == ["other", "stock_levels"]
         assert "create" not in deployed.changes
-        if moment == "before":
-            assert [text for _, text in renames_noted(deployed)] == ["{}"]
+        assert [text for _, text in renames_noted(deployed)] == ["{}"]
+
+    def test_killed_behind_the_bind_and_edited_then_is_held_back_by_a_checkout_that_knows_nothing(
+        self, deployed: World
+    ):
+        rename(deployed, "stock", "stock_levels")
+        killed_at_bind(deployed, "after")
+        check_out_anew(deployed)
+        deployed.workspace.jobs.edit(deployed.job_id("stock"), max_concurrent_runs=7)
+        deployed.forget()
+
+        result = deployed.deploy()
+
+        assert result.exit_code == 1, result.stderr
+        assert "stock_levels: max_concurrent_runs is 7" in result.stderr
+        assert deployed.changes == {}
 
     def test_whose_note_in_the_workspace_is_lost_too_is_refused_with_the_id(self, deployed: World):
         job_id = deployed.job_id("stock")
@@ -320,6 +333,73 @@ class TestAModuleThatIsRenamed:
         assert deployed.workspace.jobs.names() == ["other", "stock"]
 
 
+HAND = """\
+resources:
+  jobs:
+    # Loads all.
+    load__all:
+      name: Load all
+      tasks:
+        - task_key: x
+          notebook_task: {notebook_path: /Workspace/a}
+    load_all:
+      name: Start
+      tasks:
+        - task_key: x
+          run_job_task: {job_id: "${resources.jobs.load__all.id}"}
+"""
+
+
+class TestAnImportedJobWithAKeyThatNoModuleCanHave:
+    @pytest.fixture
+    def imported(self, deployed: World) -> World:
+        """Two jobs of the bundle's own file, deployed by the databricks CLI, and imported."""
+        project = deployed.project
+        project.write("resources/hand.yml", HAND)
+        bundle = project.read("databricks.yml")
+        project.write("databricks.yml", bundle.replace("include: [", "include: [resources/hand.yml, "))
+        deployed.databricks("bundle", "deploy", "-t", "dev")
+        result = deployed.ljm("import", "bundle", str(project.path / "resources/hand.yml"), "--replace")
+        assert result.exit_code == 0, result.stderr
+        assert "load__all: no module can have this key, so it becomes load_all_2" in result.stderr
+        deployed.forget()
+        return deployed
+
+    @pytest.mark.parametrize("command", ["adopt", "deploy", "monitor"])
+    def test_keeps_its_id_without_a_change_and_is_then_nothing_new_to_the_cli(self, imported: World, command: str):
+        ids = [imported.job_id(name) for name in ("Load all", "Start")]
+
+        result = imported.ljm(command, *(["--once"] if command == "monitor" else []), "-t", "dev")
+
+        assert result.exit_code == 0, result.stderr
+        assert imported.changes == {}
+        assert [imported.record()[key]["job_id"] for key in ("load_all_2", "load_all")] == ids
+        plan = json.loads(imported.databricks("bundle", "plan", "-o", "json", "-t", "dev"))["plan"]
+        assert {name: each["action"] for name, each in plan.items()} == dict.fromkeys(
+            [f"resources.jobs.{key}" for key in ("load_all", "load_all_2", "other", "stock")], "skip"
+        )
+        assert "nothing would change" in imported.ljm("plan", "--live", "-t", "dev").stdout
+        assert "Nothing to deploy" in imported.deploy_well().stderr
+
+    def test_killed_behind_the_bind_it_goes_on(self, imported: World):
+        ids = [imported.job_id(name) for name in ("Load all", "Start")]
+        killed_at_bind(imported, "after")
+
+        imported.deploy_well()
+
+        assert [imported.record()[key]["job_id"] for key in ("load_all_2", "load_all")] == ids
+        assert len(imported.workspace.jobs.all()) == 4
+
+    def test_stands_twice_for_as_long_as_it_is_in_its_file_and_nothing_is_deployed(self, imported: World):
+        imported.project.write("resources/hand.yml", HAND[: HAND.index("    load_all:")])
+
+        result = imported.deploy()
+
+        assert result.exit_code == 3
+        assert "'load__all', which it was formerly, is still in the bundle" in result.stderr
+        assert imported.changes == {}
+
+
 class TestAModuleThatTakesAJobOver:
     def test_keeps_its_id_and_lists_it_first(self, deployed: World):
         job_id = by_hand(deployed, "nightly")
@@ -358,6 +438,19 @@ class TestAModuleThatTakesAJobOver:
         deployed.deploy_well()
 
         assert deployed.job_id("nightly") == job_id
+
+    @pytest.mark.parametrize("moment", ["before", "after"])
+    def test_killed_at_the_bind_it_is_gone_on_with_by_a_checkout_that_knows_nothing(self, deployed: World, moment: str):
+        job_id = by_hand(deployed, "nightly", max_concurrent_runs=3)
+        adopting(deployed, "nightly", job_id)
+        killed_at_bind(deployed, moment)
+        check_out_anew(deployed)
+
+        deployed.deploy_well()
+
+        assert deployed.job_id("nightly") == job_id
+        assert deployed.workspace.jobs.names() == ["nightly", "other", "stock"]
+        assert [text for _, text in renames_noted(deployed)] == ["{}"]
 
     def test_the_monitor_does_the_same(self, deployed: World):
         job_id = by_hand(deployed, "nightly", max_concurrent_runs=3)
@@ -682,6 +775,18 @@ class TestManyBundles:
         many.forget()
         many.deploy_well("--all-bundles")
         assert many.changes == {}
+
+    @pytest.mark.parametrize("moment", few([], ["before", "after"]))
+    def test_killed_at_the_bind_it_is_gone_on_with_by_a_checkout_that_knows_nothing(self, many: World, moment: str):
+        job_id = many.job_id("a")
+        rename(many, "a", "e")
+        killed_at_bind(many, moment)
+        check_out_anew(many)  # which bundle has which job stands in the generated files
+
+        many.deploy_well()
+
+        assert many.job_id("e") == job_id
+        assert many.workspace.jobs.names() == ["b", "c", "d", "e"]
 
     def test_a_job_keeps_its_id_also_where_its_new_name_comes_into_another_bundle(self, many: World):
         many.project.write("job_meta.yml", "bundles: {by: team}\n")

@@ -219,6 +219,35 @@ def test_a_job_that_may_be_somebody_elses_is_taken_over_by_a_line_in_its_module(
     assert two.workspace.jobs.names() == ["other", "stock"]
 
 
+def test_a_job_without_tags_that_no_record_has_is_refused_by_its_name_and_tasks_and_taken_over_by_the_line(two: Site):
+    job_id = two.id_of("stock")
+    two.workspace.jobs.edit(job_id, tags={})
+    (two.project.path / ".lakeflow-job-meta/dev/jobs.json").unlink()
+    two.changes()
+
+    with pytest.raises(
+        PolicyRefused, match=rf"stock: job {job_id} \('stock'\), which has its name and one of its tasks"
+    ):
+        deployed(two)
+    assert two.changes() == {}
+    say(two, "stock", f"adopt: {{dev: {job_id}}}")
+    assert deployed(two).all_problems == ()
+
+    assert two.id_of("stock") == job_id
+    assert two.workspace.jobs.names() == ["other", "stock"]
+
+
+def test_a_job_of_the_name_with_other_tasks_or_of_another_project_is_another_job(two: Site):
+    by_hand(two, "third", tasks=[{"task_key": "other", "notebook_task": {"notebook_path": "/Workspace/a"}}])
+    by_hand(two, "fourth", tags={SCOPE_TAG: "bundle:else:dev", KEY_TAG: "fourth"})
+    for name in ("third", "fourth"):
+        two.module(name)
+
+    assert deployed(two).all_problems == ()
+
+    assert sorted(two.workspace.jobs.names()) == ["fourth", "fourth", "other", "stock", "third", "third"]
+
+
 def test_a_recorded_job_without_tags_and_name_is_refused_and_taken_over_by_the_line_it_names(two: Site):
     job_id = two.id_of("stock")
     two.workspace.jobs.edit(job_id, tags={}, name="somebody renamed it")

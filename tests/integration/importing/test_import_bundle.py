@@ -127,7 +127,7 @@ REFUSED = [
     (KEY, f"{DEPENDS}[{{task_key: b}}]\n", "a: 'a' depends on 'b', which the module does not have"),
     (KEY, "- task_key: ${var.key}\n", "holds a reference"),
     (KEY, f"{KEY}          max_retry: 1\n", "unknown task setting 'max_retry'; did you mean 'max_retries'?"),
-    ("nightly:\n", "night__ly:\n", "no module can keep its key"),
+    ("nightly:\n", "night.ly:\n", "no module can keep its key"),
     (f"nightly:\n{NAME}", f"nightly: ${{var.job}}\n    x:\n{NAME}", "the job is the reference '${var.job}'"),
     ("/Workspace/a", "../src/gone.py", "there is no file 'src/gone.py' in the project"),
     (BLOCK, NULL, "the generated job would differ: tasks.a.notebook_task.base_parameters"),
@@ -148,6 +148,54 @@ def test_what_cannot_be_a_module_is_refused_by_name_and_stays(project, before, a
     assert (project.path / "metadata/imported").exists() == (key is not None)
     if key is None:
         assert project.read("resources/hand.yml") == text
+
+
+KEYED = changed(JOB, "nightly:\n", "night__ly:\n")
+
+
+class TestAKeyThatNoModuleCanHave:
+    def test_becomes_another_one_that_says_what_it_was(self, project):
+        result = bundle_of(project, KEYED, "--replace")
+        assert result.exit_code == 0, result.stderr
+        assert "resources/hand.yml:3: night__ly: no module can have this key, so it becomes night_ly" in result.stderr
+        text = project.read("metadata/imported/night_ly.yml")
+        assert "  - module_name: night_ly\n    formerly: resources.jobs.night__ly\n" in text
+        assert not (project.path / "resources/hand.yml").exists()
+        assert project.ljm("validate").exit_code == 0
+
+    def test_gets_a_name_that_no_other_job_has(self, project):
+        other = changed(JOB, "nightly:\n", "Night_ly:\n").removeprefix("resources:\n  jobs:\n")
+        assert bundle_of(project, KEYED + other).exit_code == 0
+        assert sorted(path.stem for path in (project.path / "metadata/imported").iterdir()) == [
+            "Night_ly",
+            "night_ly_2",
+        ]
+
+    def test_that_jobs_of_the_same_import_refer_to_is_changed_there_too(self, project):
+        other = changed(
+            changed(JOB, "nightly:\n", "other:\n"), BLOCK, 'run_job_task: {job_id: "${resources.jobs.night__ly.id}"}'
+        )
+        assert bundle_of(project, KEYED + other.removeprefix("resources:\n  jobs:\n"), "--replace").exit_code == 0
+        assert "${resources.jobs.night_ly.id}" in project.read("metadata/imported/other.yml")
+
+    @pytest.mark.parametrize(
+        "more",
+        [
+            "targets:\n  dev:\n    resources: {jobs: {night__ly: {max_concurrent_runs: 3}}}\n",
+            'resources: {pipelines: {p: {name: "${resources.jobs.night__ly.id}"}}}\n',
+        ],
+    )
+    def test_that_is_named_elsewhere_is_refused(self, project, more):
+        project.write(
+            "databricks.yml", f"bundle: {{name: b}}\ninclude: [resources/*.yml, resources/jobs/*.yml]\n{more}"
+        )
+        result = bundle_of(project, KEYED, "--replace")
+        assert result.exit_code == 1
+        assert (
+            "Refused: resources/hand.yml:3: night__ly: no module can keep its key, by which databricks.yml names it"
+            in (result.stderr)
+        )
+        assert project.read("resources/hand.yml") == KEYED
 
 
 @pytest.mark.parametrize(
@@ -355,3 +403,37 @@ def test_the_modules_say_exactly_what_the_jobs_said(project: ProjectFolder, tmp_
     project.ljm("generate")
     before = read_yaml(text).value
     assert list(diff(before, read_yaml(project.generated()["jobs/nightly.yml"]).value)) == []
+
+
+class TestSeveralBundles:
+    @pytest.fixture
+    def bundles(self, project):
+        """Two bundles below one folder, each with a job of the same key."""
+        (project.path / "databricks.yml").unlink(missing_ok=True)
+        for name in ("a", "b"):
+            include = "include: [resources/*.yml, resources/jobs/*.yml]"
+            project.write(f"{name}/databricks.yml", f"bundle: {{name: {name}}}\n{include}\n")
+            project.write(f"{name}/resources/hand.yml", JOB)
+        return project
+
+    @pytest.mark.parametrize("patterns", [("*/resources/*.yml",), ("a", "b"), ("a/resources/hand.yml", "b")])
+    def test_become_a_project_each(self, bundles, patterns):
+        result = bundles.inside("import", "bundle", "--replace", *patterns)
+        assert result.exit_code == 0, result.stderr
+        assert [line for line in result.stderr.splitlines() if line in ("a:", "b:")] == ["a:", "b:"]
+        for name in ("a", "b"):
+            assert "module_name: nightly" in bundles.read(f"{name}/metadata/imported/nightly.yml")
+            assert not (bundles.path / name / "resources/hand.yml").exists()
+
+    @pytest.mark.parametrize("option", [("--to", "metadata"), ("--format", "json")])
+    def test_have_no_place_and_no_object_in_common(self, bundles, option):
+        assert bundles.inside("import", "bundle", "a", "b", *option).exit_code == 2
+
+    def test_are_not_imported_into_the_project_around_them(self, bundles):
+        bundles.write("databricks.yml", "bundle: {name: around}\n")
+        bundles.write("job_meta.yml", "metadata: [{yaml: metadata/}]\n")
+        refused = bundles.inside("--project", ".", "import", "bundle", "a/resources/hand.yml")
+        assert refused.exit_code == 2
+        assert "is of another bundle than" in refused.stderr
+        assert bundles.inside("import", "bundle", "a/resources/hand.yml").exit_code == 0
+        assert (bundles.path / "a/metadata/imported/nightly.yml").exists()

@@ -247,3 +247,16 @@ class TestPermissions:
         result = deploy(project, "dev", backend="jobs-api", workspace=connection)
         assert result.all_problems == ()
         assert dict(live.workspace.jobs.writes) == {"reset": 1}
+
+
+def test_a_job_whose_name_is_no_modules_keeps_it_and_its_id_through_the_jobs_api(live, connection):
+    job_id = live.job("load__all_", max_concurrent_runs=1)
+    assert live.run(str(job_id), "-t", "dev").exit_code == 0
+
+    result = deploy(load_project(live.project.path), "dev", backend="jobs-api", workspace=connection)
+
+    assert result.all_problems == ()
+    assert [(job.key, job.job_id) for job in result.deployed] == [("load_all", str(job_id))]
+    assert live.workspace.jobs.names() == ["load__all_"]
+    again = deploy(load_project(live.project.path), "dev", backend="jobs-api", workspace=connection)
+    assert again.plan.changes_nothing()

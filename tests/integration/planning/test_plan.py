@@ -233,6 +233,29 @@ class TestAgainst:
         assert committed.ljm("plan").stdout.startswith("0 jobs to create")
         assert committed.ljm("plan", "--against", "main").stdout.startswith("+ job returns: created\n")
 
+    @pytest.mark.parametrize(
+        ("entry", "what"),
+        [
+            ("sales", "deleted where"),
+            ("{module: sales, keep_job: true}", "forgotten where its job still is, which stays"),
+        ],
+    )
+    def test_what_is_removed_on_purpose_is_told_although_its_module_was_gone_before(self, committed, entry, what):
+        (committed.path / "metadata/sales.yml").unlink()
+        assert committed.ljm("generate").exit_code == 0
+        commit(committed.path, "a deployment of this is refused")
+        committed.write("job_meta.yml", f"deploy: {{removed: [{entry}]}}\n")
+
+        told = f"- sales: its module was gone before, and 'deploy.removed' is new: {what}"
+        assert told in committed.ljm("plan", "--against", "main").stdout
+        assert (
+            f"| - | `sales` | {told[9:]}" in committed.ljm("plan", "--against", "main", "--format", "markdown").stdout
+        )
+        released = json.loads(committed.ljm("plan", "--against", "main", "--format", "json").stdout)["released"]
+        assert released == [{"module": "sales", "keep_job": "keep" in entry}]
+        commit(committed.path, "it is allowed")
+        assert "was gone before" not in committed.ljm("plan", "--against", "main").stdout
+
     def test_a_plan_may_be_against_any_revision(self, committed):
         first = git(committed.path, "rev-parse", "HEAD")
         committed.write("metadata/sales.yml", SALES.replace("SELECT 1", "SELECT 2"))

@@ -306,6 +306,11 @@ class TestTables:
             "b.transformation_config.notebook_path": 1,
         }
 
+    def test_a_switch_that_nobody_has_set_is_no_value(self, project):
+        project.write("job_meta.yml", "metadata:\n  - delta: data/control\n")
+        write_table(project.path / "data/control", [module_row(is_active=None)])
+        assert "a.is_active" not in self.versions(self.blame(project))
+
     def test_a_value_that_came_back_is_of_the_version_in_which_it_did(self, project, table):
         for order in (1, 2, 1):
             table.write(RowChanges([module_row(), module_row("b", description=str(order))]))

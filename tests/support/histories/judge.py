@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fakes.workspace.jobs import Job
+from lakeflow_job_meta.state.history import HistoryEntry, Outcome
 from support.histories.metadata import Home, Said
 from support.histories.starter import Ended
 from support.histories.world import World
@@ -239,17 +240,45 @@ class Judge:
             identity = identity_of(was)
             if identity is None:
                 assert job_id in adopted or job.settings == was.settings, f"{job.name}, a job of nobody, was changed"
-            elif identity[0] not in targets:
+            elif identity[0] not in targets and job_id not in adopted:
                 assert job.settings == was.settings, f"{job.name} was changed by a deployment for another target"
             if is_overwriting:
                 continue
-            for name, value in self.edited.get(job_id, {}).items():
+            for name, value in self._lasting_edits(job_id, mandates).items():
                 assert job.settings.get(name) == value, f"the edit of {name} in {job.name} was overwritten"
             if job_id in self.paused and pause_of(job) is not None:
                 assert pause_of(job) == "PAUSED", f"{job.name} was started, and somebody had paused it"
         for job_id, settings in self.released.items():
             is_ours = job_id in adopted or job_id not in after
             assert is_ours or after[job_id].settings == settings, f"{job_id} is nobody's, and was changed"
+
+    def _lasting_edits(self, job_id: int, mandates: Sequence[Mandate]) -> dict[str, Any]:
+        """Returns the edits of a job that have to stay.
+
+        A job without our tags that a module takes over by its id is as the module says. Of what the workspace decides,
+        the metadata decides what it has anew.
+        """
+        edits = self.edited.get(job_id, {})
+        if "tags" in edits and any(job_id in each.adopt.values() for m in mandates for each in m.said.modules.values()):
+            return {}
+        kept = {name for name in edits if any(each.said.keeps(name) for each in mandates)}
+        return {name: value for name, value in edits.items() if name not in kept}
+
+    def judge_history(self, entries: Sequence[HistoryEntry], before: dict[int, Job], target: str, ended: Ended) -> None:
+        """Judges what a tick says of itself by what the workspace saw."""
+        after = self.jobs()
+        created = sum(job_id not in before for job_id in after)
+        deleted = sum(job_id not in after for job_id in before)
+        changed = sum(job_id in before and before[job_id].settings != job.settings for job_id, job in after.items())
+        assert len(entries) <= 1, f"one tick has {len(entries)} entries in the history: {entries}"
+        if not entries:
+            assert created == deleted == 0, f"a tick has changed jobs, and says nothing of it: {ended.stderr}"
+            return
+        (entry,) = entries
+        if entry.outcome is not Outcome.FAILED and not entry.state.failure:
+            said, seen = (entry.created, entry.deleted), (created, deleted)
+            assert said == seen, f"the history says {said}, and it was {seen}: {ended.stderr}"
+            assert entry.changed >= changed, f"the history says {entry.changed} changed, and {changed} were"
 
     def _notice_what_is_kept(self, after: dict[int, Job], mandates: Sequence[Mandate]) -> None:
         for job_id, job in after.items():

@@ -21,6 +21,11 @@ CONFLICT = "<<<<<<< ours\nmodules: [\n"
 BLUEPRINT = "metadata/blueprints.yml"
 MOVED = "metadata/moved"
 SCHEDULE = {"quartz_cron_expression": "0 0 6 * * ?", "timezone_id": "UTC"}
+BUNDLE_NAME = "history"
+Keep = list[Any]
+RUNS: dict[str, Any] = {"setting": "max_concurrent_runs", "modules": ["m*"]}
+KEEPS: list[Keep | None] = [None, [], ["pauses"], ["pauses", {"setting": "description"}], [RUNS]]
+"""What `deploy.keep` may be."""
 PARAMETERS = {"of": "${bundle.target}"}
 
 
@@ -142,6 +147,8 @@ class Said:
         timeout: What the blueprint says of all that uses it.
         preset: What a preset says of all jobs.
         is_hidden: Whether a folder cannot be read.
+        keep: What `deploy.keep` says; None where it is not there.
+        bundle: The name of the bundle.
     """
 
     modules: dict[str, Module] = field(default_factory=dict)
@@ -150,6 +157,8 @@ class Said:
     preset: int = 1
     first_pause: bool = False
     is_hidden: bool = False
+    keep: Keep | None = None
+    bundle: str = BUNDLE_NAME
 
     def copy(self) -> Said:
         return copy.deepcopy(self)
@@ -161,6 +170,10 @@ class Said:
         """Whether it can be read where it is."""
         return module.is_readable and not (self.is_hidden and module.home is Home.MOVED)
 
+    def keeps(self, setting: str) -> bool:
+        """Whether the workspace decides a setting of all jobs."""
+        return any(each["setting"] == setting for each in self.keep or () if isinstance(each, dict))
+
     @property
     def is_whole(self) -> bool:
         return all(self.is_seen(each) and each.is_sound for each in self.modules.values()) and not self.is_hidden
@@ -171,7 +184,9 @@ class Said:
             sources.append({"delta": str(table)})
         removed = [{"module": name, "keep_job": True} if stays else name for name, stays in self.removed.items()]
         presets = [{"preset": "all", "match": {"module": "*"}, "job": {"tags": {"preset": str(self.preset)}}}]
-        deploy = {"removed": removed, "first_pause": self.first_pause}
+        deploy: dict[str, Any] = {"removed": removed, "first_pause": self.first_pause}
+        if self.keep is not None:
+            deploy["keep"] = self.keep
         said = {"metadata": sources, "presets": presets, "deploy": deploy, "source_parameters": "none"}
         return yaml.safe_dump(said, sort_keys=False)
 

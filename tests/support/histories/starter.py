@@ -227,7 +227,7 @@ def _serve(clock: _Clock) -> None:
 def _import_everything() -> None:
     for name in ("databricks.sdk", "deltalake", "lakeflow_job_meta.api.functions", "lakeflow_job_meta.cli.main"):
         importlib.import_module(name)
-    for name in ("deploy", "monitor", "plan", "pull", "unpause", "generate", "run", "report"):
+    for name in ("adopt", "deploy", "monitor", "plan", "pull", "unpause", "generate", "run", "report"):
         importlib.import_module(f"lakeflow_job_meta.cli.{name}")
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from fakes.databricks_cli import cli_environment
 from fakes.workspace import FakeWorkspace
-from lakeflow_job_meta.state.store import JOBS
+from lakeflow_job_meta.state.history import HistoryEntry, entry_of_row
+from lakeflow_job_meta.state.store import HISTORY, JOBS
 from lakeflow_job_meta.state.tracking import read_left_behind
 from lakeflow_job_meta.tables.delta import DeltaFiles
 from lakeflow_job_meta.tables.local import LocalTable
@@ -20,7 +21,7 @@ from support.histories.starter import Command, Ended, Interruption, Standing, St
 from support.tables import write_table
 
 BUNDLE = """\
-bundle: {name: history}
+bundle: {name: %s}
 include: [resources/jobs/*.yml]
 targets: {dev: {presets: {name_prefix: dev_}}, prod: {presets: {name_prefix: prod_}}}
 """
@@ -40,7 +41,7 @@ class Checkout:
     def write(self, said: Said, table: Path | None) -> None:
         """Makes the files those that say this."""
         self.said = said.copy()
-        (self.path / "databricks.yml").write_text(BUNDLE)
+        (self.path / "databricks.yml").write_text(BUNDLE % said.bundle)
         folder = self.path / MOVED
         if folder.is_symlink():
             folder.unlink()
@@ -58,11 +59,6 @@ class Checkout:
             path = self.path / name
             if not path.exists() or path.read_text() != text:
                 path.write_text(text)
-
-    def has_begun_takeovers(self, target: str) -> bool:
-        """Whether a deployment has noted jobs that it takes over, and has not come to its end."""
-        path = self.state(target) / "takeovers.json"
-        return path.exists() and path.read_text().strip() not in ("", "{}")
 
     def left_behind(self) -> set[int]:
         """Returns the ids of the jobs that deployments from here have named as such."""
@@ -127,6 +123,9 @@ class World:
     def start(
         self, checkout: Checkout, *arguments: str, at: Interruption | None = None, program: str = "ljm"
     ) -> Ended | Standing:
+        if "LJM_FAKE_CLI_HANG" in self.trouble:
+            assert arguments[0] in ("deploy", "adopt", "monitor"), "nobody waits for so long"
+            arguments = (*arguments, "--timeout", "1", "--stop-timeout", "1")
         environment = {**self.environment, **self.trouble}
         command = Command(program, arguments, str(checkout.path), environment, str(self.folder), at)
         ended = self.starter.start(command)
@@ -167,6 +166,19 @@ class World:
                     fcntl.flock(file, fcntl.LOCK_EX)
 
     # what is there
+
+    def end_leases(self) -> None:
+        """Ends the deployments of somebody else through the Jobs API."""
+        for path in [*self.workspace.tree.paths()]:
+            if path.endswith("/lease/1000000.json"):
+                self.workspace.tree.remove(path)
+
+    def history(self, checkout: Checkout, target: str) -> list[HistoryEntry]:
+        """Returns what the monitor's table says of its ticks."""
+        store: Any = LocalTable(checkout.state(target), HISTORY)
+        if self.table is not None:
+            store = DeltaFiles(str(self.table), HISTORY, checkout.path)
+        return [entry for row in store.rows() if (entry := entry_of_row(row)).target == target]
 
     def locks(self) -> list[str]:
         return [path for path in self.workspace.tree.paths() if path.endswith("/deploy.lock")]

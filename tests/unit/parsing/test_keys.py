@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakeflow_job_meta.parsing.keys import MAX_JOB_KEY, MAX_TASK_KEY, TaskKeys, is_job_key, job_key, task_key
+from lakeflow_job_meta.parsing.keys import (
+    MAX_JOB_KEY,
+    MAX_TASK_KEY,
+    TaskKeys,
+    former_key,
+    former_name,
+    is_job_key,
+    job_key,
+    task_key,
+)
 from support.project_folder import module
 from support.strategies import any_text, texts
 
@@ -325,3 +334,9 @@ def test_two_sources_of_one_id_are_reported_even_if_one_is_inactive(project):
     (problem,) = project.problems(metadata)
     assert problem.startswith("metadata/sales.yml:5:21: error: the source 'a' is there already")
     assert problem.endswith("[duplicate-source]")
+
+
+@given(st.from_regex("[A-Za-z0-9_-]{1,30}", fullmatch=True))
+def test_a_former_name_is_that_of_a_module_or_any_key_of_the_bundles_own_files(key: str):
+    assert former_key(former_name(key)) == key
+    assert former_key(key) == job_key(key)

@@ -443,7 +443,7 @@ def test_json_tells_values_as_they_are(before, after):
 
     told = json.loads(as_json(plan))
 
-    assert set(told) == {"jobs", "unchanged", "alike", "refused"}
+    assert set(told) == {"jobs", "unchanged", "alike", "refused", "released"}
     for entry, change in zip(told["jobs"], plan.changes, strict=True):
         assert set(entry) == {"job", "action", "renamed_from", "settings", "tasks", "blueprint", "rows", "keeps_job"}
         assert entry["action"] in ("create", "update", "delete")

@@ -1,8 +1,11 @@
-"""Deploys the generated files of a project with the databricks CLI: validate, plan, deploy that plan, summary.
+"""Deploys the generated files of a project with the databricks CLI: plan, and deploy that plan.
 
 What is deployed is the plan in the file that passed the gate. Nothing is retried here. `bundle plan` compares jobs, not
 the notebooks and SQL files that a deployment uploads. So that nothing is uploaded when nothing changed, and everything
-when something did, the contents of the project's files are remembered as one digest.
+when something did, the contents of the project's files are noted beside the bundle's state, as one digest.
+
+Each of these two calls takes seconds, for the CLI reads the whole bundle for it. So there is no third one where it can
+be spared: the plan warns as `bundle validate` does, and which job has which id is in the plan and the bundle's state.
 """
 
 from __future__ import annotations
@@ -21,8 +24,10 @@ from lakeflow_job_meta._internal.trees import Value, texts_in, value_at
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import DeployReport, JobsRejected, StalePlan, TakeoverPlan
+from lakeflow_job_meta.deployment.databricks_cli.bundle_state import DeploymentNote, PlannedJobs, pages_like
 from lakeflow_job_meta.deployment.databricks_cli.client import CliFailure, CliResult, DatabricksCli, explain
 from lakeflow_job_meta.deployment.databricks_cli.keep import KeptPlan, keep_in_plan, parsed_record, path_beside_state
+from lakeflow_job_meta.deployment.databricks_cli.last_deployment import LastDeployment
 from lakeflow_job_meta.deployment.databricks_cli.output import (
     CliDiagnostic,
     Trouble,
@@ -36,6 +41,7 @@ from lakeflow_job_meta.deployment.databricks_cli.takeovers import (
     FormerKeys,
     adopted_change,
     renamed_changes,
+    settings_digest,
     settled,
 )
 from lakeflow_job_meta.deployment.databricks_cli.twins import (
@@ -53,10 +59,12 @@ from lakeflow_job_meta.deployment.keeping import Keeping, unpaused
 from lakeflow_job_meta.deployment.policy import Twin
 from lakeflow_job_meta.deployment.takeovers import (
     Begun,
+    BegunTakeover,
     FoundTakeovers,
     Takeover,
     begun_in,
     begun_text,
+    names_before,
     refused_takeover,
 )
 from lakeflow_job_meta.errors import OperationFailed, PolicyViolation
@@ -72,10 +80,9 @@ from lakeflow_job_meta.planning.model import (
     parse_plan,
 )
 from lakeflow_job_meta.planning.setting_paths import leads_into, steps_of
-from lakeflow_job_meta.state.folder import read_record, write_private, write_record
+from lakeflow_job_meta.state.folder import write_private
 from lakeflow_job_meta.state.tracking import DeployedJob
 
-_DEPLOYED = "deployed.json"
 _PLAN = "plan.json"
 _RENAMES = "lakeflow_job_meta_renames.json"
 _VALIDATE_SECONDS = 600
@@ -121,11 +128,15 @@ def jobs_in_summary(text: str) -> list[DeployedJob]:
         ) from None
 
 
-def plan_with_kept(cli: DatabricksCli, keeping: Keeping) -> KeptPlan:
-    """Plans, and keeps in the plan what the workspace decides. Raises CliFailure as the CLI fails."""
-    text = cli.bundle("plan", "-o", "json").stdout
-    parse_plan(text)  # what is not understood is refused by it
-    return keep_in_plan(text, keeping, lambda path: parsed_record(cli.read_file(path) or ""))
+def plan_with_kept(cli: DatabricksCli, keeping: Keeping) -> tuple[KeptPlan, CliResult]:
+    """Plans, and keeps in the plan what the workspace decides; returns what the CLI said, too.
+
+    Raises CliFailure as the CLI fails.
+    """
+    result = cli.bundle("plan", "-o", "json")
+    parse_plan(result.stdout)  # what is not understood is refused by it
+    kept = keep_in_plan(result.stdout, keeping, lambda path: parsed_record(cli.read_file(path) or ""))
+    return kept, result
 
 
 @dataclass(eq=False, slots=True)
@@ -157,29 +168,45 @@ class CliDeployer:
     _warnings: tuple[str, ...] = field(default=(), init=False)
     _found: FoundTakeovers = field(default_factory=FoundTakeovers, init=False)
     _anticipated: tuple[ResourceChange, ...] = field(default=(), init=False)
+    _is_carried_out: bool = field(default=False, init=False)
+    _note: DeploymentNote | None = field(default=None, init=False)
+    _jobs: tuple[DeployedJob, ...] | OperationFailed | None = field(default=None, init=False)
+    _seen: dict[str, RemoteJob | None] = field(default_factory=dict, init=False)
 
     def plan(self) -> BundlePlan:
-        if self._planned_files is None:
-            self.cli.on_line("Validating the bundle")
-            # An address where nobody answers is tried in silence for as long as it is let.
-            result = self._bundle("validate", limit_seconds=min(self.cli.limit_seconds, _VALIDATE_SECONDS))
-            self._warnings = self._harmless_warnings(result)
+        if self._planned_files is None and self.project.strict:
+            self._validate()
         self._planned_files = self.digest() if self.digest is not None else fingerprint(self.project.folder)
         self._left_out, self._found, self._anticipated = frozenset(), FoundTakeovers(), ()
         return self._fresh_plan()
 
+    def _validate(self) -> None:
+        """Has the CLI look for what only `validate` warns of, and what nothing but `deploy.strict` makes an error.
+
+        That are patterns of `sync` without a file, nothing to upload, and permissions of folders:
+        bundle/config/validate/validate.go, and fast_validate.go for what `plan` looks for.
+        """
+        self.cli.on_line("Validating the bundle")
+        # An address where nobody answers is tried in silence for as long as it is let.
+        result = self._bundle("validate", limit_seconds=min(self.cli.limit_seconds, _VALIDATE_SECONDS))
+        self._harmless_warnings(result)
+
     def _fresh_plan(self) -> BundlePlan:
         self.cli.on_line("Planning")
+        self._is_carried_out, self._note, self._jobs = False, None, None
         try:
-            self._planned = plan_with_kept(self.cli, self.keeping)
+            self._planned, result = plan_with_kept(self.cli, self.keeping)
         except CliFailure as failure:
             raise self._failed(failure) from None
+        self._warnings = self._harmless_warnings(result)
         return self._newest_plan()
 
     def _newest_plan(self) -> BundlePlan:
+        return replace(self._whole_plan().leaving_out(self._left_out), warnings=self._warnings)
+
+    def _whole_plan(self) -> BundlePlan:
         read = settled(parse_plan(self._planned.text), self._found.fresh)
-        plan = self._planned.with_kept(read).with_changes(self._anticipated)
-        return replace(plan.leaving_out(self._left_out), warnings=self._warnings)
+        return self._planned.with_kept(read).with_changes(self._anticipated)
 
     def leave_out(self, names: Collection[str]) -> BundlePlan:
         self._left_out |= frozenset(names)
@@ -192,7 +219,7 @@ class CliDeployer:
         done: list[Takeover] = [*renamed]
         refused: list[PolicyViolation] = []
         for takeover in others:
-            remote = self._remote(takeover.job_id)
+            remote = self._seen[takeover.job_id] = self._remote(takeover.job_id)
             if remote is None and takeover.former:
                 continue  # somebody has deleted it since: the module gets a new one
             if (reason := self._why_not(takeover, remote)) is not None:
@@ -246,12 +273,19 @@ class CliDeployer:
             )
         return None
 
-    def begun_renames(self) -> Begun:
+    def begun_takeovers(self) -> Begun:
         path = self._renames_path
         try:
-            return begun_in(self.cli.read_file(path) or "") if path else {}
+            begun = begun_in(self.cli.read_file(path) or "") if path else {}
         except CliFailure as failure:
             raise self._failed(failure) from None
+        owned = {str(job_id) for job_id in owned_ids(entries_of(self._planned.text))} if begun else set()
+        # What has changed in a job since the bundle has it is somebody's edit, or was deployed.
+        return {
+            key: each
+            for key, each in begun.items()
+            if each.job_id not in owned or each.was == settings_digest(self._remote(each.job_id))
+        }
 
     @property
     def _renames_path(self) -> str:
@@ -263,28 +297,31 @@ class CliDeployer:
         self.bind_new_keys()
         return bool(pending)
 
-    def note_renames(self) -> None:
-        """Notes beside the bundle's state which jobs get another key: for a while no state has them.
+    def note_begun(self) -> None:
+        """Notes beside the bundle's state which jobs get another key, and what they are: for a while no state knows.
 
         So a checkout that has neither our state folder nor a record of jobs can go on.
         """
-        renames = {each.key: (each.former, each.job_id) for each in self._pending() if each.is_rename}
-        if not renames:
+        pending = [each for each in self._pending() if each.key]
+        if not pending:
             return
+        seen = {each.job_id: self._seen.get(each.job_id) or self._remote(each.job_id) for each in pending}
+        begun = {
+            each.key: BegunTakeover(each.former, each.job_id, settings_digest(seen[each.job_id])) for each in pending
+        }
         try:
-            self.cli.write_file(self._renames_path, begun_text({**self.begun_renames(), **renames}).encode("ascii"))
+            self.cli.write_file(self._renames_path, begun_text({**self.begun_takeovers(), **begun}).encode("ascii"))
         except CliFailure as failure:
             raise self._failed(failure) from None
 
-    def _forget_renames(self) -> Iterator[str]:
-        """Empties the note of renames that are deployed; yields why it could not be."""
-        sources, fresh = self.compilation.jobs.sources, self._found.fresh
-        if not any(key in sources and sources[key].formerly for key in fresh) or not self._renames_path:
+    def _forget_begun(self) -> Iterator[str]:
+        """Empties the note of takeovers that are deployed; yields why it could not be."""
+        if self.compilation.jobs.sources.keys().isdisjoint(self._found.fresh) or not self._renames_path:
             return
         try:
             self.cli.write_file(self._renames_path, b"{}")
         except CliFailure as failure:
-            yield f"{self._renames_path} names jobs that were renamed, and could not be emptied: {explain(failure)}"
+            yield f"{self._renames_path} names jobs that were taken over, and could not be emptied: {explain(failure)}"
 
     def forget_former_keys(self) -> None:
         """Has the bundle forget the jobs that get another place or none; they stay in the workspace."""
@@ -310,9 +347,12 @@ class CliDeployer:
         return [each for each in self._found.takeovers if not self._left_out & self._places_of([each])]
 
     def is_deployed(self, plan: BundlePlan) -> bool:
-        if self._pending():
+        if self._pending() or not plan.changes_nothing():
             return False
-        return plan.changes_nothing() and read_record(self.folder / _DEPLOYED).get("files") == self._planned_files
+        noted = self._last.note(entries_of(self._planned.text))
+        if noted.lineage == plan.lineage:
+            self._note = noted
+        return noted.is_of(plan.lineage, plan.serial) and noted.files == self._planned_files
 
     def deploy(self, plan: BundlePlan) -> DeployReport:
         self.cli.on_line("Deploying")
@@ -326,15 +366,17 @@ class CliDeployer:
             if not self._planned.is_recorded and plan.written_jobs():
                 record = json.dumps(self._planned.record)
                 self.cli.write_file(self._planned.record_path, record.encode("ascii"))
+            self._last.begin(self._any_note(plan), plan.lineage, entries_of(self._planned.text))
             result = self._carried_out(notices)
         except CliFailure as failure:
             if failure.trouble is Trouble.STALE_PLAN:
                 raise StalePlan from None
             return DeployReport(tuple(self._located(failure)), self._undone(plan, failure), tuple(notices))
-        notices += self._forget_renames()
+        self._is_carried_out = True
+        notices += self._forget_begun()
         forgotten = forgotten_jobs(result.stderr)
         if not forgotten:
-            write_record(self.folder / _DEPLOYED, {"files": self._planned_files})
+            notices += self._note_deployment(plan)
         problems = (
             f"{name}: error: the job could not be deleted for want of permission, and the bundle has forgotten it; "
             "delete it by hand [databricks]"
@@ -361,6 +403,32 @@ class CliDeployer:
                 if content is not None and (not path.is_file() or path.read_bytes() != content.encode()):
                     path.parent.mkdir(parents=True, exist_ok=True)
                     write_atomically(path, content.encode())
+
+    @property
+    def _last(self) -> LastDeployment:
+        return LastDeployment(self.cli, self.cli.target or self.compilation.bundle.default_target, self.folder)
+
+    def _any_note(self, plan: BundlePlan) -> DeploymentNote:
+        if self._note is None:
+            self._note = self._last.any_note(plan.lineage, entries_of(self._planned.text))
+        return self._note
+
+    def _note_deployment(self, plan: BundlePlan) -> Iterator[str]:
+        """Notes what was deployed; yields why it could not be noted."""
+        try:
+            jobs = self.jobs()
+        except OperationFailed as error:
+            self._jobs = error  # for who asks for the jobs; without a note the next deployment does all of it again
+            return
+        # Where the new state is not known, the note is of the one before: if that is wrong, it counts for nothing.
+        state, serial = self._last.state(), -1 if plan.serial is None else plan.serial
+        of = (state.lineage, state.serial) if state is not None else (plan.lineage or "", serial)
+        is_whole = plan.resources == self._whole_plan().resources
+        note = DeploymentNote(self._planned_files or "", is_whole, *of, jobs)
+        try:
+            self._last.end(note, entries_of(self._planned.text))
+        except CliFailure as failure:
+            yield f"What is deployed could not be noted, so the next deployment does all again: {explain(failure)}"
 
     def _carried_out(self, notices: list[str]) -> CliResult:
         """Has the CLI carry out the plan; takes over, once, a lock that a deployment from here has left behind."""
@@ -403,7 +471,7 @@ class CliDeployer:
         if failure.trouble is Trouble.LOCKED:
             return written
         try:
-            planned = plan_with_kept(self.cli, self.keeping)
+            planned, _ = plan_with_kept(self.cli, self.keeping)
             return written.intersection(parse_plan(planned.text).written_jobs())
         except (CliFailure, OperationFailed):
             return written
@@ -440,17 +508,16 @@ class CliDeployer:
     ) -> list[Twin]:
         """Returns as `twins` does those of some jobs of the workspace."""
         entries = entries_of(self._planned.text)
-        created = [replace(each, former_names=self._names_before(each)) for each in self._created(plan)]
+        sources = self.compilation.jobs.sources
+        created = [
+            replace(each, former_names=names_before(sources.get(each.key), each.settings.get("name")))
+            for each in self._created(plan)
+        ]
         owned = owned_ids(entries).union(int(job.job_id) for job in deployed)
         target = self.cli.target or ""
         name = self.compilation.bundle.plain_values(target).name
         scope = ownership_scope(self.project, target, name, lambda: "", self.tables())
         return find_twins(created, jobs, owned, recorded, scope)
-
-    def _names_before(self, created: CreatedJob) -> tuple[str, ...]:
-        """Returns the names that a job to be created had as long as its module had an earlier name."""
-        source, name = self.compilation.jobs.sources.get(created.key), str(created.settings.get("name"))
-        return tuple(name.replace(source.module_name, former) for former in source.formerly) if source else ()
 
     def created_names(self, plan: BundlePlan) -> list[str]:
         """Returns the names of the jobs that a plan creates."""
@@ -484,9 +551,32 @@ class CliDeployer:
         return tuple(starts)
 
     def jobs(self) -> tuple[DeployedJob, ...]:
-        result = self._bundle("summary", "-o", "json")
         keys = {*self.compilation.jobs.names, *self.compilation.kept_jobs}
-        return tuple(job for job in jobs_in_summary(result.stdout) if job.key in keys)
+        if self._jobs is None:
+            self._jobs = self._known_jobs(keys)
+        if self._jobs is None:
+            result = self._bundle("summary", "-o", "json")
+            self._jobs = tuple(job for job in jobs_in_summary(result.stdout) if job.key in keys)
+        if isinstance(self._jobs, OperationFailed):
+            raise self._jobs
+        return self._jobs
+
+    def _known_jobs(self, keys: Collection[str]) -> tuple[DeployedJob, ...] | None:
+        """Returns the jobs as plan and state have them; None where these are not of one moment, or leave a doubt."""
+        if self._planned_files is None:
+            return None
+        plan, state = parse_plan(self._planned.text), self._last.state()
+        if state is None or not plan.resources:
+            return None if plan.resources else ()
+        before = (plan.lineage, plan.serial or 0)
+        after = (plan.lineage or state.lineage, (plan.serial or 0) + 1)
+        if (state.lineage, state.serial) not in ((before, after) if self._is_carried_out else (before,)):
+            return None
+        pages = pages_like(self._any_note(plan).jobs, state, self.cli.address)
+        if pages is None:
+            return None
+        created = parse_plan(self._narrowed_plan()).jobs(Action.CREATE) if self._is_carried_out else ()
+        return PlannedJobs(entries_of(self._planned.text), created).listed(keys, state, pages)
 
     def _bundle(self, command: str, *arguments: str, limit_seconds: float | None = None) -> CliResult:
         """Runs a command whose failure ends the deployment."""
@@ -522,7 +612,7 @@ class CliDeployer:
         located = SourceMap(self.project, self.compilation).located
         if blocking := [replace(each, severity="Error") for each in warnings if self._blocks(each)]:
             why = "`deploy.strict` in job_meta.yml makes its warnings errors" if self.project.strict else "mend that"
-            advice = f"`databricks bundle validate` warns, and nothing was deployed: {why}."
+            advice = f"The databricks CLI warns, and nothing was deployed: {why}."
             raise self._rejected(blocking, [*map(located, blocking)], advice)
         return tuple(map(located, warnings))
 

@@ -7,12 +7,14 @@ the marker in it the next run takes it away, should this one be killed.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lakeflow_job_meta._internal.fs import write_atomically
+from lakeflow_job_meta._internal.hashing import content_digest
 from lakeflow_job_meta._internal.trees import Value, value_at
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project
@@ -108,6 +110,13 @@ def adopted_change(takeover: Takeover, remote: RemoteJob, wanted: Mapping[str, V
     fields = field_changes(there, settings, creator=remote.creator, base=there)
     like = ResourceChange("", Action.UPDATE if fields else Action.SKIP, tuple(fields), False)
     return takeover.change(like)
+
+
+def settings_digest(remote: RemoteJob | None) -> str:
+    """Returns a digest of all settings of a job; empty for one that is gone."""
+    if remote is None:
+        return ""
+    return content_digest(json.dumps(remote.settings, sort_keys=True).encode()).hex()
 
 
 def settled(plan: BundlePlan, fresh: frozenset[str]) -> BundlePlan:

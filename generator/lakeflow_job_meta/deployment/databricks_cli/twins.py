@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lakeflow_job_meta._internal.trees import Value, value_at
-from lakeflow_job_meta.deployment.jobs_api.client import RemoteJob, remote_job
-from lakeflow_job_meta.deployment.jobs_api.ownership_tags import OwnershipScope, key_of, key_of_other_target
+from lakeflow_job_meta.deployment.jobs_api.client import RemoteJob, remote_job, task_keys
+from lakeflow_job_meta.deployment.jobs_api.ownership_tags import SCOPE_TAG, OwnershipScope, key_of, key_of_other_target
 from lakeflow_job_meta.deployment.policy import Twin
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.planning.model import job_names
@@ -114,15 +114,23 @@ def _twins(
         why = "which is recorded for this module" if str(known.job_id) in ids else "which the Jobs API has deployed"
         yield _twin(created, known, why)
     for job in by_name[str(created.settings.get("name"))]:
-        if ids.get(str(job.job_id), created.key) != created.key or not job.is_of_a_bundle:
+        if ids.get(str(job.job_id), created.key) != created.key:
             continue
-        if job.bundle_path == created.bundle_path:
+        if job.is_of_a_bundle and job.bundle_path == created.bundle_path:
             yield _twin(created, job, "which this bundle has deployed, though its state does not have it")
-        elif _siblings(job.bundle_path, created.bundle_path) and _tasks(job.settings) == _tasks(created.settings):
+        elif _siblings(job.bundle_path, created.bundle_path) and task_keys(job.settings) == task_keys(created.settings):
             yield _twin(created, job, f"which has the same tasks and is of the bundle at {job.bundle_path!r}")
+        elif _is_nobodys(job, ids) and task_keys(job.settings) & task_keys(created.settings):
+            yield Twin.of_nobody(created.key, job.job_id, str(job.settings.get("name")))
     for job in (each for name in created.former_names for each in by_name[name]):
         if job.is_of_a_bundle and job.bundle_path == created.bundle_path:
             yield _twin(created, job, "which this bundle has deployed under an earlier name, and has forgotten")
+        elif _is_nobodys(job, ids) and task_keys(job.settings) & task_keys(created.settings):
+            yield Twin.of_nobody(created.key, job.job_id, str(job.settings.get("name")))
+
+
+def _is_nobodys(job: RemoteJob, recorded: Collection[str]) -> bool:
+    return not job.is_of_a_bundle and SCOPE_TAG not in job.tags and str(job.job_id) not in recorded
 
 
 def _twin(created: CreatedJob, job: RemoteJob, evidence: str) -> Twin:
@@ -133,8 +141,3 @@ def _siblings(one: str, other: str) -> bool:
     """Says whether two bundles differ in nothing but their name, or in nothing but where their root is."""
     ours, theirs = one.split("/"), other.split("/")
     return (ours[:-4] == theirs[:-4] and ours[-3:] == theirs[-3:]) or ours[-4:] == theirs[-4:]
-
-
-def _tasks(settings: dict[str, Value]) -> set[str]:
-    tasks = settings.get("tasks")
-    return {str(task.get("task_key")) for task in tasks if isinstance(task, dict)} if isinstance(tasks, list) else set()

@@ -71,6 +71,12 @@ class RemoteJob:
         return _map(self.settings.get("deployment"))
 
 
+def task_keys(settings: dict[str, Value]) -> set[str]:
+    """Returns the keys of the tasks of a job."""
+    tasks = settings.get("tasks")
+    return {str(task.get("task_key")) for task in tasks if isinstance(task, dict)} if isinstance(tasks, list) else set()
+
+
 class _SentOnce(io.BytesIO):
     """The body of a request that the SDK cannot rewind, and therefore never sends a second time.
 

@@ -9,7 +9,7 @@ for each job, so that a hand edit is known as one whatever else has changed.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -22,7 +22,7 @@ from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import DeployReport, StalePlan, TakeoverPlan
 from lakeflow_job_meta.deployment.jobs_api import ownership_tags
 from lakeflow_job_meta.deployment.jobs_api.apply import PlanExecution, PreparedPlan
-from lakeflow_job_meta.deployment.jobs_api.client import JobsClient, RemoteJob, sorted_permissions
+from lakeflow_job_meta.deployment.jobs_api.client import JobsClient, RemoteJob, sorted_permissions, task_keys
 from lakeflow_job_meta.deployment.jobs_api.lease import Lease
 from lakeflow_job_meta.deployment.jobs_api.ownership_tags import OUR_TAGS, SCOPE_TAG, OwnershipScope, jobs_by_key
 from lakeflow_job_meta.deployment.jobs_api.plan import (
@@ -39,7 +39,7 @@ from lakeflow_job_meta.deployment.jobs_api.resolve import LocalFiles, NeedsCli, 
 from lakeflow_job_meta.deployment.jobs_api.target_mode import TargetMode, is_in_workspace, target_mode
 from lakeflow_job_meta.deployment.keeping import Keeping, unpaused
 from lakeflow_job_meta.deployment.policy import Twin
-from lakeflow_job_meta.deployment.takeovers import Begun, FoundTakeovers, Takeover, refused_takeover
+from lakeflow_job_meta.deployment.takeovers import Begun, FoundTakeovers, Takeover, names_before, refused_takeover
 from lakeflow_job_meta.errors import (
     InvalidMetadata,
     LakeflowJobMetaError,
@@ -83,6 +83,7 @@ class JobsApiDeployer:
         self._wanted = [job.in_target(self.target) for job in jobs if not job.targets or self.target in job.targets]
         self._prepared: PreparedPlan | None = None
         self._forgotten: dict[str, int] = {}
+        self._nobodys: list[RemoteJob] = []
 
     @cached_property
     def _scope(self) -> OwnershipScope:
@@ -137,10 +138,10 @@ class JobsApiDeployer:
             return f"the job {takeover.job_id} has the tag {SCOPE_TAG}={tag} of another project, which deploys it"
         return None
 
-    def begun_renames(self) -> Begun:
+    def begun_takeovers(self) -> Begun:
         return {}
 
-    def note_renames(self) -> None:
+    def note_begun(self) -> None:
         """Notes nothing: one request gives a job its new name and tags."""
 
     def rebind(self) -> bool:
@@ -268,20 +269,35 @@ class JobsApiDeployer:
     def twins(
         self, plan: BundlePlan, recorded: Sequence[DeployedJob], deployed: Sequence[DeployedJob] = ()
     ) -> list[Twin]:
-        """Returns the recorded jobs that are there, though nothing in the workspace says that they are ours any more.
+        """Returns the jobs that are there, though nothing in the workspace says that they are ours (any more).
 
-        Those that say so were found by planning, which refuses where one is not ours alone.
+        They are recorded, or of nobody and alike. Those that say so were found by planning, which refuses where one is
+        not ours alone.
         """
         ours = {str(job_id) for job_id in self._prepared.ids.values()} if self._prepared is not None else ()
         created = {*plan.jobs(Action.CREATE)}
         lost = [job for job in recorded if job.key in created and job.job_id not in ours]
         doubtful = [job for job in lost if _is_number(job.job_id)]
         there = self._client.jobs([int(job.job_id) for job in doubtful])
-        return [
+        alike = [] if deployed else [*self._alike(created.difference(job.key for job in doubtful))]
+        return alike + [
             Twin(job.key, job.job_id, str(remote.settings.get("name") or ""), "which is recorded for this module")
             for job, remote in zip(doubtful, there, strict=True)
             if remote is not None
         ]
+
+    def _alike(self, created: Collection[str]) -> Iterator[Twin]:
+        """Yields the jobs of nobody that have the name, or an earlier one, and a task of one to be created."""
+        plans = [plan for plan in self._prepared.jobs if plan.job.key in created] if self._prepared is not None else []
+        names = {plan.job.key: plan.settings.get("name") for plan in plans}
+        sources = self.compilation.jobs.sources
+        by_name = {name: plan for plan in plans for name in names_before(sources[plan.job.key], names[plan.job.key])}
+        by_name |= {str(names[plan.job.key]): plan for plan in plans}
+        found = [job for job in self._nobodys if str(job.settings.get("name")) in by_name]
+        for job in self._client.jobs([job.job_id for job in found]):
+            plan = by_name.get(str(job.settings.get("name"))) if job is not None else None
+            if job is not None and plan is not None and task_keys(job.settings) & task_keys(plan.settings):
+                yield Twin.of_nobody(plan.job.key, job.job_id, str(job.settings.get("name")))
 
     def living(self, jobs: Sequence[DeployedJob]) -> list[DeployedJob]:
         found = self._client.jobs([int(job.job_id) for job in jobs])
@@ -341,6 +357,9 @@ class JobsApiDeployer:
         names = {job.key: self._names(job) for job in self._wanted if job.key not in found}
         recorded = {job_id: key for key, job_id in self.known.items()}
         bundled = {**self._twins_in_our_bundle(seen), **{key: job for key, job in found.items() if job.is_of_a_bundle}}
+        free = [job for job in seen if not job.is_of_a_bundle and SCOPE_TAG not in job.tags]
+        named = recorded.keys() | self.elsewhere.keys()
+        self._nobodys = [job for job in free if str(job.job_id) not in named]
         reasons: dict[str, str] = {}
         for job in seen:
             doubtful = ownership_tags.doubtful_key_of(job, self._scope, self.known)

@@ -18,16 +18,30 @@ from lakeflow_job_meta._internal.text import count, listing
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.deployment.backend import DeployContext, DeployReport, JobsRejected, StalePlan, TakeoverPlan
 from lakeflow_job_meta.deployment.databricks_cli.deployer import CliDeployer
+from lakeflow_job_meta.deployment.databricks_cli.last_deployment import confirmed_note
 from lakeflow_job_meta.deployment.many_bundles import records
+from lakeflow_job_meta.deployment.many_bundles.recall import state_folders
 from lakeflow_job_meta.deployment.many_bundles.records import BundleFingerprints, BundleRecord
 from lakeflow_job_meta.deployment.policy import Twin
 from lakeflow_job_meta.deployment.takeovers import Begun, FoundTakeovers, Takeover
 from lakeflow_job_meta.errors import OperationFailed, PolicyRefused, PolicyViolation
+from lakeflow_job_meta.layout.bundle_file import common_config
 from lakeflow_job_meta.layout.generated_file import GeneratedFile
 from lakeflow_job_meta.layout.layout import layout_of
-from lakeflow_job_meta.planning.model import Action, BundlePlan, ResourceChange, belongs_to, job_names, together
+from lakeflow_job_meta.planning.model import (
+    WRITTEN_OVER,
+    Action,
+    BundlePlan,
+    ResourceChange,
+    belongs_to,
+    job_names,
+    together,
+)
 from lakeflow_job_meta.state.folder import make_private
 from lakeflow_job_meta.state.tracking import DeployedJob
+
+_QUESTIONS_AT_A_TIME = 8
+"""Of those that cost the CLI next to nothing, since it does not read a bundle for them."""
 
 CreateDeployer = Callable[[str, Compilation, Path, Callable[[], str]], CliDeployer]
 """Creates the deployer of one bundle: its name, what the compilation holds of it, its state folder, its fingerprint."""
@@ -54,6 +68,7 @@ class BundlesDeployer:
         fingerprints = BundleFingerprints(context.project, compilation, os.environ)
         views, empty = views_of(compilation), _nothing(compilation)
         self._bundle_of = dict(compilation.bundles)
+        self._common = common_config(context.project, compilation.bundle)
         self._in_two_bundles = [key for key, bundles in layout.jobs_on_disk().items() if len(bundles) > 1]
         self._bundles = {
             name: _Bundle(name, context.folder, fingerprints, create_deployer, views.get(name, empty))
@@ -70,6 +85,7 @@ class BundlesDeployer:
             PolicyRefused: A job would be created in one bundle while it is there in another.
             OperationFailed: No bundle can be planned.
         """
+        self._recall()
         waiting = [each for each in self._bundles.values() if not each.is_over]
         pending = [each for each in waiting if self._all_bundles or each.is_new or each in self._touched]
         self._context.reporter.on_progress(f"{count(len(pending), 'bundle')} of {len(self._bundles)} to plan")
@@ -88,6 +104,16 @@ class BundlesDeployer:
             self.leave_out(job_names(self._in_two_bundles))
         self._refuse_moved_jobs()
         return self._merged()
+
+    def _recall(self) -> None:
+        """Takes from the workspace what was deployed last, where nothing here knows it: in a fresh checkout."""
+        bundles, project = [*self._bundles.values()], self._context.project
+        if self._touched or not bundles or any(each.is_known for each in bundles):
+            return
+        self._context.reporter.on_progress(f"Asking the workspace what of {count(len(bundles), 'bundle')} is deployed")
+        folders = state_folders(bundles[0].deployer.cli, project, self._common, self._context.folder, self._bundles)
+        calls = {each.name: partial(each.recall, folders[each.name]) for each in bundles if each.name in folders}
+        run_in_threads(calls, max(self._at_a_time, _QUESTIONS_AT_A_TIME), stop=self._stop)
 
     def _merged(self) -> BundlePlan:
         planned = [each.plan for each in self._touched if each.plan is not None]
@@ -155,13 +181,14 @@ class BundlesDeployer:
             "",
         )
 
-    def begun_renames(self) -> Begun:
-        planned = (each.deployer for each in self._touched if each.plan is not None and each.plan.jobs(Action.CREATE))
-        return {key: begun for deployer in planned for key, begun in deployer.begun_renames().items()}
+    def begun_takeovers(self) -> Begun:
+        actions = (Action.CREATE, *WRITTEN_OVER)
+        planned = (each.deployer for each in self._touched if each.plan is not None and each.plan.jobs(*actions))
+        return {key: begun for deployer in planned for key, begun in deployer.begun_takeovers().items()}
 
-    def note_renames(self) -> None:
+    def note_begun(self) -> None:
         for deployer in self._rebinding():
-            deployer.note_renames()
+            deployer.note_begun()
 
     def _rebinding(self) -> list[CliDeployer]:
         return [each.deployer for each in self._touched if each.is_rebinding and not each.is_over]
@@ -256,6 +283,16 @@ class _Bundle:
         return self._create()
 
     @property
+    def is_known(self) -> bool:
+        return records.has_bundle_record(self._folder)
+
+    def recall(self, state_folder: str) -> None:
+        note = confirmed_note(self.deployer.cli, state_folder, self._fingerprint)
+        if note is not None:
+            self.record = BundleRecord(note.files, note.jobs)
+            records.write_bundle_record(self._folder, self.record)
+
+    @property
     def is_new(self) -> bool:
         return self.record.digest != self._fingerprint
 
@@ -284,6 +321,8 @@ class _Bundle:
     def deploy(self) -> None:
         if self.plan is None:
             return
+        # Whatever ends this process, the files of before do not count as deployed any more, should they come back.
+        records.write_bundle_record(self._folder, replace(self.record, digest=""))
         self.report = self.deployer.deploy(self.plan)
         self.is_over = True
         is_whole = not (self.report.problems or self._left_out)

@@ -7,17 +7,15 @@ only then its old file goes. In between both bundles know the job, and neither w
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.config.model import BUNDLE_FILE, Project
 from lakeflow_job_meta.deployment.databricks_cli.client import CliFailure, CliResult, explain
 from lakeflow_job_meta.deployment.databricks_cli.deployer import CliDeployer
 from lakeflow_job_meta.deployment.many_bundles import records
+from lakeflow_job_meta.deployment.many_bundles.recall import write_bundle_like
 from lakeflow_job_meta.deployment.many_bundles.records import BundleRecord, bundle_state_folder
 from lakeflow_job_meta.errors import OperationFailed, PolicyRefused
 from lakeflow_job_meta.layout.bundle_file import CommonConfig
@@ -27,7 +25,6 @@ from lakeflow_job_meta.output.read_back import scan
 from lakeflow_job_meta.output.writer import FileChange, FileChanges, apply_changes, changes_between
 from lakeflow_job_meta.planning.model import Action, belongs_to, job_names, parse_plan
 from lakeflow_job_meta.state.tracking import DeployedJob
-from lakeflow_job_meta.text.yaml_writer import to_yaml
 
 SINGLE = ""
 """Stands for the one bundle that the project was before it had many."""
@@ -181,21 +178,8 @@ def _stub(context: MoveContext, move: Move) -> Path:
     read in no time, however many jobs the old bundle has.
     """
     folder = bundle_state_folder(context.folder, _LEAVING)
-    up = os.path.relpath(context.layout.project.folder, folder).replace(os.sep, "/")
-    content: Value = {
-        "bundle": {"name": f"{context.common.name}_{move.source}" if move.source else context.common.name},
-        "include": [f"{up}/{path}" for path in context.common.include],
-        "sync": {"paths": []},
-        "resources": {"jobs": {key: {"name": key} for key in move.keys}},
-    }
-    try:
-        # What the CLI remembers there may be of another bundle.
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / BUNDLE_FILE).write_text(to_yaml(content) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OperationFailed(f"{str(folder)!r} cannot be written: {error.strerror}.") from error
-    return folder
+    name = f"{context.common.name}_{move.source}" if move.source else context.common.name
+    return write_bundle_like(context.layout.project, context.common, folder, name, move.keys)
 
 
 def _of_move(move: Move, changes: FileChanges) -> tuple[tuple[FileChange, ...], tuple[FileChange, ...]]:

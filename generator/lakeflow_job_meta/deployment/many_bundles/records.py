@@ -53,6 +53,11 @@ def read_bundle_record(folder: Path) -> BundleRecord:
     return BundleRecord(digest if isinstance(digest, str) else "", tuple(jobs))
 
 
+def has_bundle_record(folder: Path) -> bool:
+    """Says whether there is a record in the state folder of a bundle, whatever it is worth."""
+    return kind_of_path(folder / _FILE) != ""
+
+
 def _is_job(entry: object) -> bool:
     names = {field.name for field in fields(DeployedJob)}
     is_whole = isinstance(entry, dict) and set(entry) == names and all(isinstance(each, str) for each in entry.values())

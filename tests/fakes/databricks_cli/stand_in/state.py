@@ -82,6 +82,8 @@ class StateStore:
             )
         known = [state for state in (remote, local) if state]
         state = max(known, key=lambda one: one.serial) if known else State()
+        if remote and not (local and local.serial == state.serial):
+            self._file.write_bytes(self._text(state))
         return self._recovered(state)
 
     def begin(self, state: State) -> None:

@@ -1,0 +1,1 @@
+"""A page that shows all jobs: how their graphs are laid out."""
