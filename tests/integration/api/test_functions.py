@@ -30,7 +30,7 @@ pytest_plugins = ["support.workspace_fixtures", "fakes.databricks_cli.fixtures"]
 FUNCTIONS = (
     *("approve", "blame", "compile", "deploy", "load_project", "plan", "quality", "validate"),
     *("import_bundle", "import_jobs", "import_jobs_meta", "pull", "unpause"),
-    *("last_runs", "repair_module", "run_module"),
+    *("last_runs", "repair_module", "run_module", "write_catalogue"),
 )
 CLASSES = ("JobOrchestrator", "MetadataManager", "MetadataMonitor")
 ERRORS = ("ConfigError", "InvalidMetadata", "LakeflowJobMetaError", "OperationFailed", "PolicyRefused")
