@@ -414,14 +414,16 @@ function startsPart(job) {
 }
 
 function runsTable(runs, zone) {
+  // One column does where both would say the same.
+  const isUtc = ["UTC", "Etc/UTC", "Z"].includes(zone);
   let before = offsetAt(Date.now(), zone);
   const rows = runs.map(({moment, note}) => {
     const offset = offsetAt(moment, zone), moved = offset - before;
     before = offset;
     const said = note === "skipped" ? "this time is left out: clocks go forward" : note === "twice" ? "this time is there twice: clocks go back" : moved ? `clocks have gone ${moved > 0 ? "forward" : "back"} by ${Math.abs(moved) / 60000} min` : "";
-    return h("tr", {}, h("td", {}, timeIn(moment, zone), " ", h("span", {class: "quiet"}, zoneAt(moment, zone))), h("td", {}, timeIn(moment, "UTC")), h("td", {class: "quiet"}, away(moment - Date.now()), said ? h("span", {class: "clock"}, said) : null));
+    return h("tr", {}, h("td", {}, timeIn(moment, zone), " ", isUtc ? null : h("span", {class: "quiet"}, zoneAt(moment, zone))), isUtc ? null : h("td", {}, timeIn(moment, "UTC")), h("td", {class: "quiet"}, away(moment - Date.now()), said ? h("span", {class: "clock"}, said) : null));
   });
-  return h("table", {class: "runs"}, h("caption", {class: "hidden"}, "The next five runs"), h("thead", {}, h("tr", {}, h("th", {scope: "col"}, zone), h("th", {scope: "col"}, "UTC"), h("th", {scope: "col"}, ""))), h("tbody", {}, rows));
+  return h("table", {class: "runs"}, h("caption", {class: "hidden"}, "The next five runs"), h("thead", {}, h("tr", {}, h("th", {scope: "col"}, zone), isUtc ? null : h("th", {scope: "col"}, "UTC"), h("th", {scope: "col"}, ""))), h("tbody", {}, rows));
 }
 
 function clockNote(zone) {
