@@ -97,7 +97,7 @@ def test_the_wheel_is_small_and_holds_nothing_but_the_package_and_what_it_ships(
 
     assert [name for name in names if name not in code | shipped] == []
     # A third of it is schemas and explanations; what would make it much larger is a library that got in.
-    assert wheel.stat().st_size < 900_000
+    assert wheel.stat().st_size < 1_000_000
 
 
 @pytest.mark.parametrize("command", ["ljm", "lakeflow-job-meta"])

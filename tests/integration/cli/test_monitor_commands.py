@@ -33,7 +33,7 @@ from lakeflow_job_meta.monitor.events import Event, EventKind
 from lakeflow_job_meta.monitor.loop import LoopOptions, run_loop
 from lakeflow_job_meta.monitor.notify import Webhook
 from lakeflow_job_meta.state.lock import deployment_lock
-from lakeflow_job_meta.tables.delta import DeltaFiles
+from lakeflow_job_meta.tables.delta import DeltaFiles, user_of_process
 from support.connections import VOLUME
 from support.monitor_fixtures import TARGET, World, broken_row, lines_of_json, module_row
 from support.project_folder import Result, module
@@ -409,7 +409,7 @@ class TestHistory:
         assert [line.split()[2] for line in lines] == ["unchanged", "deployed", "deployed"]
         assert "1 in quarantine" in lines[0]
         assert "0 created, 1 changed, 0 deleted" in lines[1]
-        assert lines[2].endswith("control@1")
+        assert lines[2].endswith(f"control@1  by {user_of_process()}")
 
     @pytest.mark.slow
     def test_history_as_json_holds_the_same(self, three: World):
@@ -564,7 +564,10 @@ class TestTheWebhook:
 
     @pytest.mark.parametrize(
         ("kind", "is_sent"),
-        [(kind, kind.value in ("refused", "quarantined", "failed", "healed", "notice")) for kind in EventKind],
+        [
+            (kind, kind.value in ("refused", "quarantined", "failed", "healed", "notice", "approval"))
+            for kind in EventKind
+        ],
     )
     def test_the_webhook_can_get_only_some_kinds_of_events(self, receiver: Receiver, kind, is_sent):
         hook = Webhook(receiver.url, "x", lambda event: None)

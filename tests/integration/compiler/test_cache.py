@@ -190,7 +190,7 @@ class TestWhatItDependsOn:
         assert project.ljm("generate").problems == []
         (project.path / "metadata/stock.yml").unlink()
 
-        assert project.ljm("generate").codes == ["unknown-module", "unknown-reference"]
+        assert project.ljm("generate").codes == ["unknown-module"]
 
     def test_a_notebook_that_goes_is_missed(self, project):
         project.write("notebooks/a.py", "# Databricks notebook source\n")

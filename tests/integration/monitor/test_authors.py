@@ -11,6 +11,7 @@ from deltalake import CommitProperties, DeltaTable, QueryBuilder, write_deltalak
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.state.authors import MOST_VERSIONS, changed_by, git_commit
 from lakeflow_job_meta.state.store import HISTORY, open_state_store
+from lakeflow_job_meta.tables.delta import user_of_process
 from lakeflow_job_meta.tables.schema import RowChanges, TableSchema
 from support.connections import CONTROL
 from support.git import commit, git
@@ -144,7 +145,8 @@ class TestHistory:
         deployed.put(module_row("stock", notebook="/Workspace/newer"))
         assert deployed.monitor().looks() == "deployed"
 
-        assert [entry.changed_by for entry in deployed.history] == ["", "bob@example.com, ann@example.com", ""]
+        me = user_of_process()
+        assert [entry.changed_by for entry in deployed.history] == [me, f"{me}, bob@example.com, ann@example.com", me]
 
     def test_has_the_user_of_a_warehouse_and_asks_nothing_more_where_nothing_changed(self, world: World):
         world.table(CONTROL, world.workspace.warehouse_id)
@@ -194,5 +196,6 @@ class TestHistory:
         entry, *_ = json.loads(deployed.project.ljm("history", "-t", TARGET, "--format", "json").stdout)
         line, *_ = deployed.project.ljm("history", "-t", TARGET).stdout.splitlines()
 
-        assert (entry["changed_by"], entry["git_commit"]) == ("ann@example.com", head)
-        assert line.endswith(f"  by ann@example.com  {head[:10]}")
+        users = f"{user_of_process()}, ann@example.com"
+        assert (entry["changed_by"], entry["git_commit"]) == (users, head)
+        assert line.endswith(f"  by {users}  {head[:10]}")
