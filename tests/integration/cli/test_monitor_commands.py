@@ -505,6 +505,10 @@ def receiver(monkeypatch) -> Iterator[Receiver]:
         yield server
 
 
+TOLD = ("refused", "quarantined", "failed", "healed", "notice", "approval")
+"""The events that a webhook gets: those that ask for a person, or say that none is needed any more."""
+
+
 class TestTheWebhook:
     def test_gets_what_a_person_must_know_and_nothing_else(self, commands: World, receiver: Receiver):
         commands.put(module_row("third"))
