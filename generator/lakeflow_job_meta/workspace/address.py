@@ -9,7 +9,6 @@ import configparser
 import socket
 import ssl
 import threading
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
@@ -79,6 +78,9 @@ def _shake_hands(connection: socket.socket, host: str) -> None:
 
 def _proxy_of(scheme: str, host: str) -> SplitResult | None:
     """Returns the proxy that the environment names for a host, as the CLI reads it: none for this machine itself."""
+    # With it come HTTP and mail, which whoever imports this package would wait for.
+    import urllib.request
+
     if host.startswith(_LOOPBACK) or urllib.request.proxy_bypass(host):
         return None
     found = urllib.request.getproxies().get(scheme)
