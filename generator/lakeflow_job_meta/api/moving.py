@@ -19,13 +19,14 @@ from lakeflow_job_meta.config.bundle import read_bundle_declarations, target_of
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import Reporter
 from lakeflow_job_meta.deployment.jobs_api.client import JobsClient
+from lakeflow_job_meta.deployment.login import workspace_of_target
 from lakeflow_job_meta.deployment.pipeline import live_plan
 from lakeflow_job_meta.deployment.select_backend import BackendName, select_backend
 from lakeflow_job_meta.deployment.unpause import Unpaused, unpause_jobs
 from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.importing import imports
 from lakeflow_job_meta.importing.destinations import control_table, metadata_files
-from lakeflow_job_meta.importing.live_jobs import Selection, workspace_of_target
+from lakeflow_job_meta.importing.live_jobs import Selection
 from lakeflow_job_meta.importing.model import Destination, Import
 from lakeflow_job_meta.services.module_names import key_of_module
 from lakeflow_job_meta.services.pull import Pulled, apply_pull, plan_pull

@@ -10,7 +10,7 @@ from lakeflow_job_meta.api.arguments import workspace_of
 from lakeflow_job_meta.api.functions import compile, tell_progress
 from lakeflow_job_meta.config.bundle import target_of
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.importing.live_jobs import workspace_of_target
+from lakeflow_job_meta.deployment.login import workspace_of_target
 from lakeflow_job_meta.services import runs
 from lakeflow_job_meta.services.run_states import ModuleRun, TrackedModule
 from lakeflow_job_meta.workspace.client import Workspace

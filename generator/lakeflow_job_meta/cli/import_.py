@@ -15,10 +15,11 @@ from lakeflow_job_meta.cli.params import Command, format_option, open_project, t
 from lakeflow_job_meta.cli.report import ProgressBar, echo, show_json
 from lakeflow_job_meta.config.model import PROJECT_FILE, Project
 from lakeflow_job_meta.deployment.jobs_api.client import JobsClient
+from lakeflow_job_meta.deployment.login import workspace_of_target
 from lakeflow_job_meta.importing.bundle_files import folders_of_bundles
 from lakeflow_job_meta.importing.destinations import control_table, metadata_files
 from lakeflow_job_meta.importing.imports import import_bundle, import_jobs, import_jobs_meta, write_import
-from lakeflow_job_meta.importing.live_jobs import Selection, workspace_of_target
+from lakeflow_job_meta.importing.live_jobs import Selection
 from lakeflow_job_meta.importing.model import Destination, Import, NotImported
 
 

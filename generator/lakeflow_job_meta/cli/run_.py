@@ -14,8 +14,8 @@ from lakeflow_job_meta.cli.report import echo, show_json
 from lakeflow_job_meta.cli.run import end_like_ctrl_c
 from lakeflow_job_meta.cli.runs import as_object, duration, failure
 from lakeflow_job_meta.config.bundle import target_of
+from lakeflow_job_meta.deployment.login import workspace_of_target
 from lakeflow_job_meta.errors import OperationFailed
-from lakeflow_job_meta.importing.live_jobs import workspace_of_target
 from lakeflow_job_meta.services.run_states import ModuleRun, TrackedModule
 from lakeflow_job_meta.services.runs import follow_run, page_of_job, start_run, tracked_modules
 from lakeflow_job_meta.text.markers import one_line

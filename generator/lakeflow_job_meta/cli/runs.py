@@ -12,7 +12,7 @@ from lakeflow_job_meta._internal.text import cells, count, printable
 from lakeflow_job_meta.cli import params
 from lakeflow_job_meta.cli.report import Line, Styled, echo, show_json, show_line
 from lakeflow_job_meta.config.bundle import target_of
-from lakeflow_job_meta.importing.live_jobs import workspace_of_target
+from lakeflow_job_meta.deployment.login import workspace_of_target
 from lakeflow_job_meta.services.run_states import ModuleRun
 from lakeflow_job_meta.services.runs import last_runs, tracked_modules
 from lakeflow_job_meta.text.markers import one_line

@@ -89,7 +89,7 @@ def command(
 
 def _last_runs(project: Project, status: TargetStatus) -> LastRuns:
     """Returns the last runs of the jobs of a target, in the workspace that the bundle names for it."""
-    from lakeflow_job_meta.importing.live_jobs import workspace_of_target  # most runs do without
+    from lakeflow_job_meta.deployment.login import workspace_of_target  # most runs do without
     from lakeflow_job_meta.services.runs import last_runs, tracked_modules
 
     if status.deployed is None or not status.deployed.jobs:

@@ -24,6 +24,7 @@ from lakeflow_job_meta.deployment.databricks_cli.client import LIMIT_SECONDS, ST
 from lakeflow_job_meta.deployment.databricks_cli.deployer import CliDeployer, plan_with_kept
 from lakeflow_job_meta.deployment.jobs_api.deployer import JobsApiDeployer
 from lakeflow_job_meta.deployment.keeping import Keeping, keeping_of
+from lakeflow_job_meta.deployment.login import refuse_another_workspace
 from lakeflow_job_meta.deployment.many_bundles.deployer import BundlesDeployer
 from lakeflow_job_meta.deployment.policy import left_behind
 from lakeflow_job_meta.errors import ConfigError, OperationFailed, PolicyViolation
@@ -93,6 +94,7 @@ class JobsApiBackend:
     workspace: Workspace
 
     def open(self, context: DeployContext, compilation: Compilation) -> Deployer:
+        refuse_another_workspace(compilation.bundle, context.target, self.workspace)
         target, recorded = context.target or "", jobs_by_target(context.tracking.rows())
         return JobsApiDeployer(
             context.project,

@@ -9,7 +9,6 @@ from fnmatch import fnmatchcase
 
 from lakeflow_job_meta._internal.text import count, json_like, listing, quoted
 from lakeflow_job_meta._internal.trees import Value
-from lakeflow_job_meta.config.bundle import read_bundle_declarations, target_named
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.jobs_api.client import JobsClient, RemoteJob
 from lakeflow_job_meta.deployment.jobs_api.diff import OUR_TAGS
@@ -20,7 +19,6 @@ from lakeflow_job_meta.jobs.build import left_out
 from lakeflow_job_meta.jobs.key_order import in_job_order, in_task_order
 from lakeflow_job_meta.parsing.keys import is_job_key, job_key
 from lakeflow_job_meta.text.markers import one_line
-from lakeflow_job_meta.workspace.client import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +42,6 @@ class Selection:
         tags = {key: value if isinstance(value, str) else json_like(value) for key, value in job.tags.items()}
         is_free = not self.unmanaged or not (job.is_of_a_bundle or _is_ours(job))
         return has_name and is_free and all(tags.get(key) == value for key, value in (self.tags or {}).items())
-
-
-def workspace_of_target(project: Project, target: str | None) -> Workspace:
-    """Returns the workspace of a target of the bundle: by the profile that the bundle names, or that of the login.
-
-    Raises:
-        ConfigError: There is no login, or it is one to another workspace than the bundle names.
-    """
-    said = read_bundle_declarations(project).workspace(target_named(target))
-    if (profile := said.get("profile")) and "${" not in profile:
-        return Workspace.of_profile(profile)
-    workspace, host = Workspace(), said.get("host", "").rstrip("/")
-    if host and "${" not in host and host.casefold() != workspace.host.rstrip("/").casefold():
-        raise ConfigError(
-            f"The login is one to {workspace.host}, but the bundle names {host} for this target. Set "
-            "DATABRICKS_CONFIG_PROFILE to a profile of that workspace."
-        )
-    return workspace
 
 
 def find_live_jobs(

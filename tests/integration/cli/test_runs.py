@@ -262,10 +262,20 @@ class TestRun:
         assert deployed.ljm("run", "sales", "-t", "dev").exit_code == 0
 
 
+BY_JOBS_API, FILE = ("--deployer", "jobs-api"), "DATABRICKS_CONFIG_FILE"
+
+
 class TestTheWorkspace:
     HOST = "targets: {dev: {workspace: {host: https://other.example.com}}, prod: {}}"
 
-    @pytest.mark.parametrize("arguments", [("run", "sales"), ("repair", "sales"), ("runs",)])
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            *(("run", "sales"), ("repair", "sales"), ("runs",)),
+            *(("unpause", "--all", *BY_JOBS_API), ("pull", *BY_JOBS_API), ("monitor", "--once", *BY_JOBS_API)),
+        ],
+        ids=lambda arguments: arguments[0],
+    )
     def test_is_the_one_of_the_target_and_no_other_is_asked(self, deployed, arguments):
         bundle = deployed.project.read("databricks.yml").replace("targets: {dev: {}, prod: {}}", self.HOST)
         deployed.project.write("databricks.yml", bundle)
@@ -273,9 +283,24 @@ class TestTheWorkspace:
 
         result = deployed.ljm(*arguments, "-t", "dev")
 
-        assert result.exit_code == 2
+        # A monitor tries again.
+        assert result.exit_code == (1 if arguments[0] == "monitor" else 2)
         assert f"The login is one to {deployed.workspace.url}, but the bundle names https://other.exa" in result.stderr
         assert [each for each in deployed.workspace.requests if "/jobs/" in each.path] == []
+
+    def test_is_not_another_than_that_of_a_profile_that_the_bundle_names(self, deployed, tmp_path):
+        profiles = tmp_path / "profiles"
+        profiles.write_text("[theirs]\nhost = https://other.example.com\n")
+        named = "targets: {dev: {workspace: {profile: theirs}}, prod: {}}"
+        bundle = deployed.project.read("databricks.yml").replace("targets: {dev: {}, prod: {}}", named)
+        deployed.project.write("databricks.yml", bundle)
+        arguments = ("unpause", "--all", "-t", "dev", *BY_JOBS_API)
+
+        refused = deployed.project.inside(*arguments, **{**deployed.environment, FILE: str(profiles)})
+        within_a_job = deployed.project.inside(*arguments, **{**deployed.environment, FILE: str(tmp_path / "none")})
+
+        assert "but the bundle names https://other.example.com for this target" in refused.stderr
+        assert within_a_job.exit_code == 0
 
     def test_is_that_of_the_profile_that_the_bundle_names(self, deployed, tmp_path):
         profiles = tmp_path / "profiles"
