@@ -38,6 +38,9 @@ pytestmark = [
     pytest.mark.timeout(3_000),
 ]
 
+TIMES = int(os.environ.get("LJM_FUZZ_TIMES", "1"))
+"""How many times as much is tried as in `make test-slow`."""
+
 SECONDS = 20
 MEGABYTES = 700
 STATE = ".lakeflow-job-meta"
@@ -283,7 +286,7 @@ def by_cli(tmp_path_factory) -> Iterator[KeptWorld]:
 
 class TestWhatPeopleWrite:
     @pytest.mark.parametrize("name", [*FILES, *GENERATED])
-    @settings(max_examples=examples(200))
+    @settings(max_examples=examples(25 * TIMES))
     @given(data=st.data())
     def test_however_damaged_is_a_sentence_and_no_job_goes_or_comes_twice(self, by_api, name, data):
         world = by_api.restored()
@@ -310,7 +313,7 @@ class TestWhatPeopleWrite:
 
 class TestWhatIsKeptBetweenRuns:
     @pytest.mark.parametrize("name", STATE_FILES)
-    @settings(max_examples=examples(200))
+    @settings(max_examples=examples(25 * TIMES))
     @given(data=st.data())
     def test_however_damaged_moves_no_job_and_is_mended_by_moving_it_away(self, by_api, name, data):
         world = by_api.restored()
@@ -318,7 +321,7 @@ class TestWhatIsKeptBetweenRuns:
         _damage_and_mend(world, path, data, TICK)
 
     @pytest.mark.parametrize("name", ["results", "files"])
-    @settings(max_examples=examples(200))
+    @settings(max_examples=examples(25 * TIMES))
     @given(data=st.data())
     def test_of_the_cache_is_as_good_as_nothing(self, by_api, name, data):
         world = by_api.restored()
@@ -335,7 +338,7 @@ class TestWhatIsKeptBetweenRuns:
         "name",
         ["takeovers.json", "lock_taken.json", "files_before.json", "left_behind.json", "paused.json", "bundle.json"],
     )
-    @settings(max_examples=examples(100))
+    @settings(max_examples=examples(15 * TIMES))
     @given(data=st.data())
     def test_for_the_next_step_moves_no_job_and_is_mended_by_moving_it_away(self, by_api, name, data):
         world = by_api.restored()
@@ -346,7 +349,7 @@ class TestWhatIsKeptBetweenRuns:
     @pytest.mark.parametrize(
         "name", ["jobs.json", "deployed.json", "takeovers.json", "lock_taken.json", "files_before.json"]
     )
-    @settings(max_examples=examples(40))
+    @settings(max_examples=examples(8 * TIMES))
     @given(data=st.data())
     def test_beside_the_databricks_cli_moves_no_job_and_is_mended_by_moving_it_away(self, by_cli, name, data):
         world = by_cli.restored()
@@ -355,7 +358,7 @@ class TestWhatIsKeptBetweenRuns:
             path.write_bytes(_made_by_others(world)[name])
         _damage_and_mend(world, path, data, ("deploy", "-t", "dev"))
 
-    @settings(max_examples=examples(40))
+    @settings(max_examples=examples(8 * TIMES))
     @given(data=st.data())
     def test_beside_the_state_of_a_bundle_however_damaged_moves_no_job(self, by_cli, data):
         world = by_cli.restored()
@@ -371,7 +374,7 @@ class TestWhatIsKeptBetweenRuns:
 
         judge.nothing_went_or_came()
 
-    @settings(max_examples=examples(100))
+    @settings(max_examples=examples(15 * TIMES))
     @given(data=st.data())
     def test_in_the_workspace_however_damaged_moves_no_job(self, by_api, data):
         world = by_api.restored()
@@ -415,7 +418,7 @@ class TestWhatIsAnswered:
     )
 
     @pytest.mark.parametrize("command", COMMANDS)
-    @settings(max_examples=examples(60))
+    @settings(max_examples=examples(10 * TIMES))
     @given(data=st.data())
     def test_by_the_databricks_cli_moves_no_job_that_is_there(self, by_cli, command, data):
         world = by_cli.restored()
@@ -438,7 +441,7 @@ class TestWhatIsAnswered:
         judge.nothing_went_or_came_twice()
         assert world.workspace.jobs.names() == sorted([*NAMES, "new"])
 
-    @settings(max_examples=examples(150))
+    @settings(max_examples=examples(20 * TIMES))
     @given(data=st.data())
     def test_by_the_jobs_api_moves_no_job_that_is_there(self, by_api, data):
         world = by_api.restored()
