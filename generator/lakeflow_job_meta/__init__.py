@@ -12,15 +12,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lakeflow_job_meta.api.functions import PlanResult as PlanResult
     from lakeflow_job_meta.api.functions import ValidationResult as ValidationResult
-    from lakeflow_job_meta.api.functions import approve as approve
-    from lakeflow_job_meta.api.functions import blame as blame
     from lakeflow_job_meta.api.functions import compile as compile
     from lakeflow_job_meta.api.functions import deploy as deploy
     from lakeflow_job_meta.api.functions import load_project as load_project
     from lakeflow_job_meta.api.functions import plan as plan
     from lakeflow_job_meta.api.functions import quality as quality
     from lakeflow_job_meta.api.functions import validate as validate
-    from lakeflow_job_meta.api.functions import write_catalogue as write_catalogue
     from lakeflow_job_meta.api.manager import MetadataManager as MetadataManager
     from lakeflow_job_meta.api.monitor import MetadataMonitor as MetadataMonitor
     from lakeflow_job_meta.api.moving import PullResult as PullResult
@@ -30,6 +27,9 @@ if TYPE_CHECKING:
     from lakeflow_job_meta.api.moving import pull as pull
     from lakeflow_job_meta.api.moving import unpause as unpause
     from lakeflow_job_meta.api.orchestrator import JobOrchestrator as JobOrchestrator
+    from lakeflow_job_meta.api.reviewing import approve as approve
+    from lakeflow_job_meta.api.reviewing import blame as blame
+    from lakeflow_job_meta.api.reviewing import write_catalogue as write_catalogue
     from lakeflow_job_meta.api.running import last_runs as last_runs
     from lakeflow_job_meta.api.running import repair_module as repair_module
     from lakeflow_job_meta.api.running import run_module as run_module
@@ -60,20 +60,18 @@ _MODULES = {
     "api.functions": (
         "PlanResult",
         "ValidationResult",
-        "approve",
-        "blame",
         "compile",
         "deploy",
         "load_project",
         "plan",
         "quality",
         "validate",
-        "write_catalogue",
     ),
     "api.manager": ("MetadataManager",),
     "api.moving": ("PullResult", "import_bundle", "import_jobs", "import_jobs_meta", "pull", "unpause"),
     "api.monitor": ("MetadataMonitor",),
     "api.orchestrator": ("JobOrchestrator",),
+    "api.reviewing": ("approve", "blame", "write_catalogue"),
     "api.running": ("last_runs", "repair_module", "run_module"),
     "compiler.result": ("Compilation",),
     "config.model": ("Project",),
