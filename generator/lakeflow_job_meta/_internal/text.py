@@ -92,6 +92,11 @@ def cells(text: str) -> int:
     return len(text) + wide - sum(unicodedata.combining(each) > 0 for each in text)
 
 
+def padded(text: str, width: int) -> str:
+    """Returns a text with spaces behind it, so that it takes so many cells of a terminal."""
+    return f"{text}{' ' * (width - cells(text))}"
+
+
 def foreign_message(text: str, longest: int) -> str:
     """Returns what a library or server says, on one line and cut, without colours and the stack in Rust or Java."""
     return " ".join(_STACK.split(_COLOUR.sub("", text), maxsplit=1)[0].split())[:longest]

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from lakeflow_job_meta._internal.fs import MAX_BYTES_OF_ANY, read_file, read_start, shipped, write_atomically
-from lakeflow_job_meta._internal.text import did_you_mean, quoted
+from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta.catalogue.entries import entry_of
 from lakeflow_job_meta.catalogue.packing import as_json_in_html, packed
 from lakeflow_job_meta.compiler.result import Compilation
@@ -53,9 +53,8 @@ def page_of(
         ConfigError: There is no such target, or the URL is none of a web page.
         OperationFailed: The record cannot be read.
     """
-    known = compilation.bundle.targets
-    if target is not None and known is not None and target not in known:
-        raise ConfigError(f"databricks.yml has no target {quoted(target)}{did_you_mean(target, sorted(known))}")
+    if target is not None:
+        compilation.bundle.require_target(target)
     if source_url is not None and (
         urlsplit(source_url).scheme not in ("http", "https") or not urlsplit(source_url).netloc
     ):
@@ -63,10 +62,8 @@ def page_of(
     deployed = _deployed(project, target, workspace)
     references = {f"${{resources.jobs.{key}.id}}": key for key in compilation.jobs.names}
     jobs = [job for job in compilation.jobs if target is None or not job.targets or target in job.targets]
-    entries = [
-        entry_of(job.in_target(target), project, tuple(sorted(known or ())), references, deployed.get(job.key))
-        for job in jobs
-    ]
+    targets = tuple(sorted(compilation.bundle.targets or ()))
+    entries = [entry_of(job.in_target(target), project, targets, references, deployed.get(job.key)) for job in jobs]
     name = compilation.bundle.plain_values("").name
     title = f"Pipelines of {name}" if name else "Pipelines"
     data = {"title": title, "target": target, "source": source_url, **packed(entries, compilation.diagnostics)}

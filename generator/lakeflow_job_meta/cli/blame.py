@@ -9,12 +9,12 @@ from pathlib import Path
 import click
 
 from lakeflow_job_meta._internal.secrets import masked, secrets_of, without_values
-from lakeflow_job_meta._internal.text import json_like, quoted
+from lakeflow_job_meta._internal.text import json_like
 from lakeflow_job_meta.cli.params import compile_metadata, format_option, open_project, target_option
-from lakeflow_job_meta.cli.report import ProgressBar, echo
-from lakeflow_job_meta.cli.show import key_of, variant_of
+from lakeflow_job_meta.cli.report import ProgressBar, aligned, echo
+from lakeflow_job_meta.cli.show import job_of
 from lakeflow_job_meta.control_table.blame import MOST_VERSIONS
-from lakeflow_job_meta.errors import ConfigError, OperationFailed
+from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.services.blame import Blame, BlamedValue, blame, sources_of
 from lakeflow_job_meta.text.markers import one_line
 
@@ -54,11 +54,7 @@ def command(
         raise ConfigError("Name a module, a source where a value is of one, and a setting.")
     project = open_project(folder)
     compilation = compile_metadata(project)
-    job = compilation.jobs.get(key_of(compilation, module))
-    if job is None:
-        raise OperationFailed(f"No job can be made of the module {quoted(module)}; `ljm validate` says why.")
-    if target is not None or job.by_target:
-        job = variant_of(job, target or compilation.bundle.default_target or job.targets[0], compilation)
+    job, _ = job_of(compilation, module, target)
     is_source = len(names) == 2 or (len(names) == 1 and names[0] in sources_of(job))
     source, setting = (names[0] if is_source else None), (names[-1] if names[int(is_source) :] else None)
     with ProgressBar() as progress:
@@ -82,11 +78,10 @@ def _table(found: Blame) -> str:
 
 
 def _lines(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     # What is nowhere said, such as sources of a question about the job alone, needs no column.
     shown = [number for number, column in enumerate(zip(*rows[1:], strict=True)) if any(column)]
-    for row in rows:
-        yield "  ".join(row[number].ljust(widths[number]) for number in shown).rstrip()
+    for row in aligned([[row[number] for number in shown] for row in rows]):
+        yield "  ".join(row).rstrip()
 
 
 def _cells(value: BlamedValue) -> tuple[str, ...]:

@@ -13,8 +13,8 @@ from lakeflow_job_meta._internal.secrets import masked
 from lakeflow_job_meta._internal.text import did_you_mean, json_like, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
 from lakeflow_job_meta.cli.params import compile_metadata, format_option, open_project, target_option
-from lakeflow_job_meta.cli.report import echo
-from lakeflow_job_meta.cli.show import key_of, variant_of
+from lakeflow_job_meta.cli.report import aligned, echo
+from lakeflow_job_meta.cli.show import job_of
 from lakeflow_job_meta.diagnostics.model import steps_of
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.jobs.model import Job
@@ -53,12 +53,7 @@ def command(folder: Path | None, module: str, names: tuple[str, ...], target: st
         raise ConfigError("Name a module, a task where the setting is of one, and a setting.")
     project = open_project(folder)
     compilation = compile_metadata(project)
-    job = compilation.jobs.get(key_of(compilation, module))
-    if job is None:
-        raise OperationFailed(f"No job can be made of the module {quoted(module)}; `ljm validate` says why.")
-    if target is not None or job.by_target:
-        target = target or compilation.bundle.default_target or next(iter(job.by_target))
-        job = variant_of(job, target, compilation)
+    job, target = job_of(compilation, module, target)
     asked = _asked(job, names)
     asked = replace(asked, target=target)
     is_there, value = value_at(job.settings, asked.path)
@@ -105,10 +100,8 @@ def _show(job: Job, asked: _Asked, value: object, layers: list[SettingLayer], *,
     if not layers:
         echo("  it is derived from other settings, and written nowhere")
     shown = [(_written(each.value), each.name, str(each.ref)) for each in layers]
-    widths = [max((len(row[column]) for row in shown), default=0) for column in range(3)]
-    for number, row in enumerate(shown):
-        cells = "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True))
-        echo(f"  {cells}{'  wins' if number == 0 else ''}".rstrip())
+    for number, row in enumerate(aligned(shown)):
+        echo(f"  {'  '.join(row)}{'  wins' if number == 0 else ''}".rstrip())
 
 
 def _written(value: object) -> str:

@@ -16,7 +16,7 @@ from lakeflow_job_meta._internal.secrets import masked, without_secrets
 from lakeflow_job_meta._internal.text import count, json_like, listing, quoted
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.cli.params import compile_for_review, optional_text
-from lakeflow_job_meta.cli.report import echo, show_list, show_progress, show_text
+from lakeflow_job_meta.cli.report import aligned, echo, show_list, show_progress, show_text
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.config.model import BUNDLE_FILE, bundle_file_in
 from lakeflow_job_meta.config.repository import repository_of
@@ -293,10 +293,8 @@ def _cell(column: str, value: Value) -> str:
 
 
 def _show_table(lines: Sequence[Sequence[str]]) -> None:
-    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
-    for line in lines:
-        cells = (f"{cell:{width}}" for cell, width in zip(line, widths, strict=True))
-        echo(f"  {'  '.join(cells)}".rstrip())
+    for line in aligned(lines):
+        echo(f"  {'  '.join(line)}".rstrip())
 
 
 def _show_jobs(project: NewProject) -> bool:

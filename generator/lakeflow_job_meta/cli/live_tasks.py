@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from lakeflow_job_meta._internal.text import count, printable
+from lakeflow_job_meta._internal.text import cells, count, padded, printable
 from lakeflow_job_meta.cli.report import echo, in_style
 from lakeflow_job_meta.cli.runs import duration, styled
 from lakeflow_job_meta.services.run_states import ModuleRun, TaskRun
@@ -59,9 +59,11 @@ class LiveTasks:
 
 def _fitted(before: str, state: str, after: str, run: ModuleRun, width: int) -> str:
     before = printable(before)
-    if len(before) + len(state) + len(after) >= width:
+    if cells(line := f"{before}{state}{after}") >= width:
         # A line that goes on in the next one would be cleared in part.
-        return f"{before}{state}{after}"[: width - 1]
+        while cells(line) >= width:
+            line = line[:-1]
+        return line
     has_failed = any(task.state == state and task.has_failed for task in run.tasks)
     return f"{before}{in_style(styled(state, state, has_failed=has_failed)) if state else ''}{after}"
 
@@ -69,11 +71,15 @@ def _fitted(before: str, state: str, after: str, run: ModuleRun, width: int) -> 
 def _table(run: ModuleRun, now: float, most: int) -> Iterator[tuple[str, str, str]]:
     """Yields lines, each as what is before a state, the state and what follows: of some tasks, and of all together."""
     tasks = _foremost(run.tasks, most)
-    widest_key = max((len(task.key) for task in tasks), default=0)
+    widest_key = max((cells(task.key) for task in tasks), default=0)
     widest_state = max((len(task.state) for task in tasks), default=0)
     for task in tasks:
         took = duration(task.seconds(now))
-        yield f"  {task.key:{widest_key}}  ", task.state, f"{'':{widest_state - len(task.state)}}  {took}".rstrip()
+        yield (
+            f"  {padded(task.key, widest_key)}  ",
+            task.state,
+            f"{'':{widest_state - len(task.state)}}  {took}".rstrip(),
+        )
     states = Counter(task.state for task in run.tasks).most_common()
     numbers = f": {', '.join(f'{number:,} {state}' for state, number in states)}" if states else ""
     yield f"  {count(len(run.tasks), 'task')}{numbers}", "", ""

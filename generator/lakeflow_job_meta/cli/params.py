@@ -11,7 +11,6 @@ from typing import TypeVar
 
 import click
 
-from lakeflow_job_meta._internal.text import did_you_mean, quoted
 from lakeflow_job_meta.cli.report import ProgressBar, echo
 from lakeflow_job_meta.cli.run import is_command_line
 from lakeflow_job_meta.compiler.compile import compile_project
@@ -176,10 +175,9 @@ def open_project_for(folder: Path | None, target: str | None) -> Project:
     project = open_project(folder)
     if project.approval is None:
         return project
-    named, known = target_of(project, target), read_bundle_declarations(project).targets
-    if known is not None and target is not None and named not in known:
-        raise ConfigError(f"databricks.yml has no target {quoted(named)}{did_you_mean(named, sorted(known))}")
-    return project.for_target(named)
+    if target is not None:
+        read_bundle_declarations(project).require_target(target)
+    return project.for_target(target_of(project, target))
 
 
 def _working_folder() -> Path:

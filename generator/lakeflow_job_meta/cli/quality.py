@@ -12,7 +12,7 @@ import click
 
 from lakeflow_job_meta._internal.text import count
 from lakeflow_job_meta.cli.params import control_table_options, format_option, open_monitored_project
-from lakeflow_job_meta.cli.report import echo, show_json
+from lakeflow_job_meta.cli.report import aligned, echo, show_json
 from lakeflow_job_meta.config.bundle import target_of
 from lakeflow_job_meta.state.quality import CheckResult, Verdict, last_results, open_results
 from lakeflow_job_meta.text.markers import one_line
@@ -64,10 +64,8 @@ def command(
 
 
 def _table(results: Sequence[CheckResult]) -> Iterator[str]:
-    lines = [_HEADER, *map(_cells, results)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        yield "  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
+    for line in aligned([_HEADER, *map(_cells, results)]):
+        yield "  ".join(line).rstrip()
 
 
 def _cells(result: CheckResult) -> tuple[str, ...]:

@@ -9,13 +9,13 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import click
 
 from lakeflow_job_meta._internal.secrets import without_secrets
-from lakeflow_job_meta._internal.text import count, printable, without_controls
+from lakeflow_job_meta._internal.text import cells, count, padded, printable, without_controls
 from lakeflow_job_meta.diagnostics.formats import FOR_PEOPLE, FORMATS, MOST_SHOWN, Where, as_they_are
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Severity, errors_among, foremost
 from lakeflow_job_meta.text.markers import one_line
@@ -47,6 +47,13 @@ class Styled:
 
 Line = tuple["str | Styled", ...]
 """The parts of a line for people."""
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> Iterator[list[str]]:
+    """Yields rows of a table with their texts as wide as their columns."""
+    widths = [max(map(cells, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield [padded(text, width) for text, width in zip(row, widths, strict=True)]
 
 
 def show_line(*parts: str | Styled) -> None:

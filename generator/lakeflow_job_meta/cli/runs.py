@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from lakeflow_job_meta._internal.text import cells, count, printable
+from lakeflow_job_meta._internal.text import count, printable
 from lakeflow_job_meta.cli import params
-from lakeflow_job_meta.cli.report import Line, Styled, echo, show_json, show_line
+from lakeflow_job_meta.cli.report import Line, Styled, aligned, echo, show_json, show_line
 from lakeflow_job_meta.config.bundle import target_of
 from lakeflow_job_meta.deployment.login import workspace_of_target
 from lakeflow_job_meta.services.run_states import ModuleRun
@@ -61,11 +61,9 @@ def command(
 
 def table_of(runs: Sequence[ModuleRun]) -> Iterator[Line]:
     """Yields runs as lines, below their header; of one that failed a line more, with what failed first."""
-    lines = [_HEADER, *map(_cells, runs)]
-    widths = [max(map(cells, column)) for column in zip(*lines, strict=True)]
-    for line, run in zip(lines, (None, *runs), strict=True):
-        padded = [f"{cell}{' ' * (width - cells(cell))}  " for cell, width in zip(line, widths, strict=True)]
-        before, state, after = "".join(padded[:_STATE]), padded[_STATE], "".join(padded[_STATE + 1 :]).rstrip()
+    for line, run in zip(aligned([_HEADER, *map(_cells, runs)]), (None, *runs), strict=True):
+        parts = [f"{text}  " for text in line]
+        before, state, after = "".join(parts[:_STATE]), parts[_STATE], "".join(parts[_STATE + 1 :]).rstrip()
         state = state if after else state.rstrip()
         yield (before, state if run is None else styled(state, run.state, has_failed=run.has_failed), after)
         if run is not None and run.has_failed:

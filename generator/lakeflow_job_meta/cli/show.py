@@ -9,12 +9,12 @@ from pathlib import Path
 import click
 
 from lakeflow_job_meta._internal.secrets import without_values
-from lakeflow_job_meta._internal.text import did_you_mean, printable, quoted
+from lakeflow_job_meta._internal.text import printable, quoted
 from lakeflow_job_meta.cli.params import compile_metadata, open_project, optional_text
 from lakeflow_job_meta.cli.report import echo, show_text
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.diagnostics.model import Diagnostic, in_reading_order
-from lakeflow_job_meta.errors import ConfigError, InvalidMetadata, OperationFailed
+from lakeflow_job_meta.errors import InvalidMetadata, OperationFailed
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
 from lakeflow_job_meta.layout.layout import layout_of
@@ -76,11 +76,19 @@ def key_of(compilation: Compilation, module: str) -> str:
         raise OperationFailed(error.args[0]) from None
 
 
+def job_of(compilation: Compilation, module: str, target: str | None) -> tuple[Job, str | None]:
+    """Returns the job of a module as it is in a target, and that: by default the bundle's own, where jobs differ."""
+    job = compilation.jobs.get(key_of(compilation, module))
+    if job is None:
+        raise OperationFailed(f"No job can be made of the module {quoted(module)}; `ljm validate` says why.")
+    if target is None and job.by_target:
+        target = compilation.bundle.default_target or next(iter(job.by_target))
+    return (job if target is None else variant_of(job, target, compilation)), target
+
+
 def variant_of(job: Job, target: str, compilation: Compilation) -> Job:
     """Returns a job as it is in a target; raises an error where there is no such target, or no such job in it."""
-    known = compilation.bundle.targets
-    if known is not None and target not in known:
-        raise ConfigError(f"databricks.yml has no target {quoted(target)}{did_you_mean(target, sorted(known))}")
+    compilation.bundle.require_target(target)
     if job.targets and target not in job.targets:
         raise OperationFailed(f"The module {quoted(job.module.module_name)} has no job in the target {quoted(target)}.")
     return job.in_target(target)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TypeVar
 
-from lakeflow_job_meta._internal.text import cells, count
+from lakeflow_job_meta._internal.text import cells, count, padded
 from lakeflow_job_meta.cli.report import Line, Styled, show_line
 from lakeflow_job_meta.cli.runs import table_of
 from lakeflow_job_meta.monitor.status import Deployed, Health, Quarantined, Refused, TargetStatus
@@ -181,7 +181,7 @@ def _table(title: str, heading: str, rows: Sequence[_Row]) -> Iterator[Line]:
         if cells(name) > width:
             yield (f"  {name}",)
             name = ""
-        before = f"  {name}{' ' * (width - cells(name))}  {since:16}  "
+        before = f"  {padded(name, width)}  {since:16}  "
         for line in (line for reason in row.reasons for line in _wrapped(reason, indent)):
             yield (before, line)
             before = " " * indent

@@ -15,11 +15,13 @@ from typing import TypeGuard
 
 from lakeflow_job_meta._internal.fs import MAX_BYTES, is_glob, kind_of_path, read_start
 from lakeflow_job_meta._internal.listing import FilePattern
+from lakeflow_job_meta._internal.text import did_you_mean, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Scalar, Value, value_at
 from lakeflow_job_meta.config.model import BUNDLE_FILES, Project
 from lakeflow_job_meta.config.sync import SyncRules, sync_rules
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, UnreadableDocument
 from lakeflow_job_meta.diagnostics.rules import UNREADABLE
+from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.text.markers import JOB_MARKER
 from lakeflow_job_meta.text.yaml_documents import YamlDocument, decode_yaml, read_bytes
 from lakeflow_job_meta.text.yaml_reader import UNUSABLE, read_yaml
@@ -143,6 +145,12 @@ class BundleDeclarations:
         name = value_at(self.root, ("bundle", "name"))[1]
         plain_name = name if isinstance(name, str) and "${" not in name else None
         return BundleValues(plain_name, {variable: value for variable, value in written.items() if _is_plain(value)})
+
+    def require_target(self, target: str) -> None:
+        """Raises ConfigError where the bundle has no such target, as far as its targets are known."""
+        if self.targets is not None and target not in self.targets:
+            hint = did_you_mean(target, sorted(self.targets))
+            raise ConfigError(f"databricks.yml has no target {quoted(target)}{hint}")
 
     def workspace(self, target: str | None) -> dict[str, str]:
         """Returns what the bundle says of its workspace, such as `host` and `profile`: the target's over the rest."""

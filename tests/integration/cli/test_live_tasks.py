@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from lakeflow_job_meta._internal.text import cells
 from lakeflow_job_meta.cli.live_tasks import LiveTasks
 from lakeflow_job_meta.services.run_states import ModuleRun, TaskRun
 
@@ -113,6 +114,10 @@ class TestTable:
     def test_has_no_line_that_is_wider_than_the_terminal(self, terminal):
         show(terminal, run_of(task("x" * 100, "RUNNING", ago=9)))
         assert [len(line) for line in terminal.screen()] == [59, 19]
+
+    def test_counts_wide_letters_as_the_two_cells_that_they_take(self, terminal):
+        show(terminal, run_of(task("長" * 100, "RUNNING", ago=9)))
+        assert [cells(line) for line in terminal.screen()] == [58, 19]
 
     @pytest.mark.parametrize(
         ("state", "colour"), [("FAILED", "\x1b[31m"), ("SUCCESS", "\x1b[32m"), ("RUNNING", "\x1b[36m")]

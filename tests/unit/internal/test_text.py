@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakeflow_job_meta._internal.text import LONGEST_QUOTE, did_you_mean, listing, quoted, quoted_apart
+from lakeflow_job_meta._internal.text import LONGEST_QUOTE, cells, did_you_mean, listing, padded, quoted, quoted_apart
 from lakeflow_job_meta._internal.trees import Difference
 
 LONG = "x" * 200
@@ -55,3 +55,9 @@ def test_a_change_shows_both_values_where_they_differ():
     sql = Difference(("description",), f"{LONG} one {LONG}", f"{LONG} two {LONG}")
     assert " one " in str(sql)
     assert " two " in str(sql)
+
+
+@pytest.mark.parametrize("text", ["plain", "長い名前", "e\u0301t\u00e9"])
+def test_a_padded_text_takes_as_many_cells_as_are_asked_for(text):
+    assert cells(padded(text, 12)) == 12
+    assert padded(text, 12).rstrip() == text
