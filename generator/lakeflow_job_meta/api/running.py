@@ -109,7 +109,6 @@ def _shown(
 ) -> ModuleRun:
     run = start(module, workspace)
     tell_progress(f"{module.module}: run {run.run_id} was started: {run.url}")
-    started = run
-    for now in runs.follow_run(module, workspace, started) if wait else ():
+    for now in runs.follow_run(module, workspace, run) if wait else ():
         run = now
     return run

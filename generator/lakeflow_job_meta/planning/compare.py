@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from lakeflow_job_meta._internal.trees import Difference, Value, diff, texts_in, value_at
-from lakeflow_job_meta.config.model import Removal
+from lakeflow_job_meta.config.model import Project, Removal
 from lakeflow_job_meta.control_table.approvals import WaitingModule
 from lakeflow_job_meta.jobs.quality import CHECKS_FILE
 from lakeflow_job_meta.layout.generated_file import sql_path
 from lakeflow_job_meta.output.read_back import GeneratedJob
 from lakeflow_job_meta.output.writer import Change
+from lakeflow_job_meta.parsing.keys import job_key
 
 _ALIKE = 0.6
 """Of two jobs that share this much of their tasks one is taken for the other under a new name."""
@@ -88,16 +89,14 @@ class Plan:
     target: str | None = None
     released: tuple[Removal, ...] = ()
 
-    def with_allowed(self, deletions: int, removed: Mapping[str, bool]) -> Plan:
-        """Returns the plan with what is refused where so many deletions are allowed, besides those of some jobs.
-
-        `removed` are the keys of these, and whether they stay in the workspace.
-        """
+    def allowed_by(self, project: Project) -> Plan:
+        """Returns the plan with what is refused where a project allows its deletions, by their number or by name."""
+        removed = {job_key(each.module_name): each.keep_job for each in project.removed}
         doomed = (each.key for each in self.changes if each.kind is Change.DELETE)
         others = tuple(key for key in doomed if key not in removed)
         staying = {key for key, stays in removed.items() if stays}
         changes = tuple(_with_staying(change, staying) for change in self.changes) if staying else self.changes
-        return replace(self, changes=changes, refused=others if len(others) > deletions else ())
+        return replace(self, changes=changes, refused=others if len(others) > project.max_deletes else ())
 
 
 def compare_jobs(

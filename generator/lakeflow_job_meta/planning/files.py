@@ -45,9 +45,7 @@ def compare_files(changes: FileChanges, jobs: Jobs, revision: str | None = None)
         jobs.renamed,
     )
     project = changes.layout.project
-    plan = plan.with_allowed(
-        project.max_deletes, {job_key(each.module_name): each.keep_job for each in project.removed}
-    )
+    plan = plan.allowed_by(project)
     if revision is not None and project.removed:
         known = removals_of_revision(project, revision)
         there = {file.job_key for file in {**before, **after}}

@@ -95,9 +95,11 @@ def approve(
     history = TableHistory(table, project.own_columns)
     approved = _approved_now(store, history, rule, targets)
     modules = _chosen(table, history, request, approved)
-    approvals = _approvals(table, history, request, modules, approved)
+    approvals = _approvals(table, request, modules)
+    authors = {each: _authors(history, each, approved) for each in approvals}
     if rule.other_than_author:
-        _refuse_authors(history, approvals, approved)
+        _refuse_authors(authors)
+    approvals = tuple(replace(each, authors=found.recorded) for each, found in authors.items())
     plans = {target: _plan(project.for_target(target), source, approvals, compile_with) for target in targets}
     if approvals and not dry_run:
         store.write(RowChanges([each.as_row() for each in approvals]))
@@ -172,17 +174,12 @@ def _digest_of(approval: Approval, history: TableHistory) -> str | None:
     return history.digest_of(approval.module, approval.version) if approval.digest is None else approval.digest
 
 
-def _approvals(
-    table: VersionedTable,
-    history: TableHistory,
-    request: ApprovalRequest,
-    modules: Mapping[str, str],
-    approved: _Approved,
-) -> tuple[Approval, ...]:
+def _approvals(table: VersionedTable, request: ApprovalRequest, modules: Mapping[str, str]) -> tuple[Approval, ...]:
     user, now = table.current_user() if modules else "", datetime.now(timezone.utc)
     target, comment = request.target or EVERY_TARGET, request.comment
-    found = (Approval(name, request.version, target, user, now, comment, digest) for name, digest in modules.items())
-    return tuple(replace(each, authors=_authors(history, each, approved).recorded) for each in found)
+    return tuple(
+        Approval(name, request.version, target, user, now, comment, digest) for name, digest in modules.items()
+    )
 
 
 def _authors(history: TableHistory, approval: Approval, approved: _Approved) -> Authors:
@@ -197,16 +194,13 @@ def _authors(history: TableHistory, approval: Approval, approved: _Approved) -> 
     return Authors(frozenset(known), frozenset(possible))
 
 
-def _refuse_authors(history: TableHistory, approvals: Sequence[Approval], approved: _Approved) -> None:
-    reasons = {
-        each.module: reason
-        for each in approvals
-        if (reason := objection(replace(each, authors=None), _authors(history, each, approved)))
-    }
+def _refuse_authors(authors: Mapping[Approval, Authors]) -> None:
+    """Raises PolicyRefused where an approval, without authors of its own yet, does not count for those that it has."""
+    reasons = {each.module: reason for each, found in authors.items() if (reason := objection(each, found))}
     if reasons:
         shown = "; ".join(f"{name}: {reason}" for name, reason in [*reasons.items()][:10])
         violation = PolicyViolation(
-            f"{count(len(reasons), 'module')} cannot be approved by {approvals[0].approved_by} ({shown}).",
+            f"{count(len(reasons), 'module')} cannot be approved by {next(iter(authors)).approved_by} ({shown}).",
             "Somebody else has to approve it; what nobody can say the author of is approved once with "
             "`other_than_author: false` in job_meta.yml.",
             tuple(map(job_key, reasons)),
@@ -225,6 +219,4 @@ def _plan(project: Project, source: MetadataSource, approvals: tuple[Approval, .
             f"{count(len(wrong), 'error')} in version {version}, so nothing was approved.", tuple(wrong)
         )
     plan = compare_jobs(jobs_in(before.files), jobs_in(after.files), after.jobs.renamed)
-    removed = {job_key(each.module_name): each.keep_job for each in project.removed}
-    plan = plan.with_allowed(project.max_deletes, removed)
-    return replace(plan, waiting=after.waiting, target=project.target)
+    return replace(plan.allowed_by(project), waiting=after.waiting, target=project.target)

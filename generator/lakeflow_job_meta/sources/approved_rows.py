@@ -27,13 +27,12 @@ from lakeflow_job_meta.control_table.approvals import (
     rows_digest,
 )
 from lakeflow_job_meta.control_table.schema import METADATA_COLUMNS
+from lakeflow_job_meta.control_table.versions import MOST_COMMITS
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Location, Subject
 from lakeflow_job_meta.diagnostics.rules import UNREADABLE_APPROVAL
 from lakeflow_job_meta.tables.schema import Row
 from lakeflow_job_meta.tables.store import Snapshot, TableDamaged, TableMissing, VersionedTable, VersionUnreadable
 
-_MOST_COMMITS = 10_000
-"""Of the history of a table, which Delta keeps for 30 days by default."""
 _FEW_VERSIONS = 20
 """Over so many versions it is found out who changed a module that waits; else it is one of all who wrote the table."""
 
@@ -66,7 +65,7 @@ class TableHistory:
     @cached_property
     def users(self) -> dict[int, Author]:
         """Who made each commit, as far as the history goes back."""
-        return {commit.version: commit.user for commit in self.table.history(_MOST_COMMITS)}
+        return {commit.version: commit.user for commit in self.table.history(MOST_COMMITS)}
 
     @cached_property
     def _versions_of(self) -> dict[Author, list[int]]:

@@ -7,11 +7,13 @@ deployment and record heals with the next one.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import cast
 
 from lakeflow_job_meta.state.folder import read_record, write_record
 from lakeflow_job_meta.state.store import JOBS
@@ -20,6 +22,7 @@ from lakeflow_job_meta.tables.store import TableStore
 
 _LEFT_BEHIND = "left_behind.json"
 _PAUSED = "paused.json"
+_JOB_ID = re.compile("[0-9]{1,19}")
 _SAME = ("module_name", "job_id", "job_name", "url")
 
 
@@ -69,6 +72,14 @@ def jobs_by_target(rows: Iterable[Row]) -> dict[str, list[DeployedJob]]:
         if isinstance(row["target"], str):
             jobs[row["target"]].append(DeployedJob(key, job_id, name, url))
     return dict(jobs)
+
+
+def recorded_job(entry: object) -> DeployedJob | None:
+    """Returns a job as a record in JSON has it; None for what is none, or is damaged."""
+    names = {field.name for field in fields(DeployedJob)}
+    is_whole = isinstance(entry, dict) and entry.keys() == names and {*map(type, entry.values())} == {str}
+    job = DeployedJob(**cast("dict[str, str]", entry)) if is_whole else None
+    return job if job is not None and _JOB_ID.fullmatch(job.job_id) else None
 
 
 def write_left_behind(folder: Path, jobs: Sequence[DeployedJob]) -> None:

@@ -13,13 +13,13 @@ from __future__ import annotations
 import json
 import posixpath
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import cast
 from urllib.parse import urlsplit
 
 from lakeflow_job_meta._internal.trees import Value, value_at
 from lakeflow_job_meta.planning.model import Action, job_key_in, job_names
-from lakeflow_job_meta.state.tracking import DeployedJob
+from lakeflow_job_meta.state.tracking import DeployedJob, recorded_job
 
 STATE_FILE = "resources.json"
 NOTE_FILE = "lakeflow_job_meta_deployed.json"
@@ -110,19 +110,17 @@ class DeploymentNote:
 
 def parsed_note(record: object) -> DeploymentNote:
     """Reads a note; one that is damaged says nothing."""
-    names = {each.name for each in fields(DeployedJob)}
     try:
         found = cast("dict[str, object]", record)
         files, is_whole, lineage, serial = (found[name] for name in ("files", "is_whole", "lineage", "serial"))
-        jobs = cast("list[dict[str, str]]", found["jobs"])
-        is_sound = all(job.keys() == names and {*map(type, job.values())} == {str} for job in jobs)
-        if is_sound and all(job["job_id"].isdecimal() for job in jobs) and (type(files), type(lineage)) == (str, str):
+        jobs = [recorded_job(each) for each in cast("list[object]", found["jobs"])]
+        if None not in jobs and (type(files), type(lineage)) == (str, str):
             return DeploymentNote(
                 cast(str, files),
                 is_whole is True,
                 cast(str, lineage),
                 serial if type(serial) is int else -1,
-                tuple(DeployedJob(**job) for job in jobs),
+                tuple(job for job in jobs if job is not None),
             )
     except (KeyError, TypeError, AttributeError):
         return DeploymentNote()

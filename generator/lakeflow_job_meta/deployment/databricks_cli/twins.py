@@ -120,17 +120,21 @@ def _twins(
             yield _twin(created, job, "which this bundle has deployed, though its state does not have it")
         elif _siblings(job.bundle_path, created.bundle_path) and task_keys(job.settings) == task_keys(created.settings):
             yield _twin(created, job, f"which has the same tasks and is of the bundle at {job.bundle_path!r}")
-        elif _is_nobodys(job, ids) and task_keys(job.settings) & task_keys(created.settings):
+        elif _is_nobodys(job, ids) and _has_a_task_of(job, created):
             yield Twin.of_nobody(created.key, job.job_id, str(job.settings.get("name")))
     for job in (each for name in created.former_names for each in by_name[name]):
         if job.is_of_a_bundle and job.bundle_path == created.bundle_path:
             yield _twin(created, job, "which this bundle has deployed under an earlier name, and has forgotten")
-        elif _is_nobodys(job, ids) and task_keys(job.settings) & task_keys(created.settings):
+        elif _is_nobodys(job, ids) and _has_a_task_of(job, created):
             yield Twin.of_nobody(created.key, job.job_id, str(job.settings.get("name")))
 
 
 def _is_nobodys(job: RemoteJob, recorded: Collection[str]) -> bool:
     return not job.is_of_a_bundle and SCOPE_TAG not in job.tags and str(job.job_id) not in recorded
+
+
+def _has_a_task_of(job: RemoteJob, created: CreatedJob) -> bool:
+    return not task_keys(job.settings).isdisjoint(task_keys(created.settings))
 
 
 def _twin(created: CreatedJob, job: RemoteJob, evidence: str) -> Twin:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import cast
@@ -24,10 +23,9 @@ from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.layout.bundle_file import common_config
 from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.state.folder import read_record, write_record
-from lakeflow_job_meta.state.tracking import DeployedJob
+from lakeflow_job_meta.state.tracking import DeployedJob, recorded_job
 
 _FILE = "bundle.json"
-_JOB_ID = re.compile("[0-9]{1,19}")
 _CHANGING_WHAT_IS_DEPLOYED = ("BUNDLE_VAR_", "DATABRICKS_HOST", "DATABRICKS_CONFIG_PROFILE")
 
 
@@ -48,7 +46,7 @@ def read_bundle_record(folder: Path) -> BundleRecord:
     """Reads the record in the state folder of a bundle; one that is missing or damaged is empty."""
     record = read_record(folder / _FILE)
     entries = record.get("jobs")
-    jobs = [DeployedJob(**entry) for entry in entries if _is_job(entry)] if isinstance(entries, list) else []
+    jobs = [job for entry in (entries if isinstance(entries, list) else ()) if (job := recorded_job(entry)) is not None]
     digest = record.get("digest")
     return BundleRecord(digest if isinstance(digest, str) else "", tuple(jobs))
 
@@ -56,12 +54,6 @@ def read_bundle_record(folder: Path) -> BundleRecord:
 def has_bundle_record(folder: Path) -> bool:
     """Says whether there is a record in the state folder of a bundle, whatever it is worth."""
     return kind_of_path(folder / _FILE) != ""
-
-
-def _is_job(entry: object) -> bool:
-    names = {field.name for field in fields(DeployedJob)}
-    is_whole = isinstance(entry, dict) and set(entry) == names and all(isinstance(each, str) for each in entry.values())
-    return is_whole and _JOB_ID.fullmatch(cast("dict[str, str]", entry)["job_id"]) is not None
 
 
 def write_bundle_record(folder: Path, record: BundleRecord) -> None:
