@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import HealthCheck, note, settings
+from hypothesis import HealthCheck, Phase, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
@@ -41,6 +41,8 @@ pytestmark = [
 ]
 
 STEPS = int(os.environ.get("LJM_HISTORY_STEPS", "1000"))
+PHASES = [phase for phase in Phase if phase is not Phase.shrink or "LJM_HISTORY_STEPS" in os.environ]
+"""Looking for a shorter history that fails takes longer than all steps; who asks for a number of them wants it."""
 LENGTH = 30
 """Of one history, in steps."""
 
@@ -401,8 +403,7 @@ class History(RuleBasedStateMachine):
             before, known = self.judge.jobs(), self.world.history(checkout, where)
             ended = self._run(mandate, lambda: self.world.monitor(checkout, where, at=at, max_deletes=max_deletes))
             if not ended.was_killed:
-                entries = [each for each in self.world.history(checkout, where) if each not in known]
-                self.judge.judge_history(entries, before, where, ended)
+                self.judge.judge_history(known, self.world.history(checkout, where), before, ended)
 
     def _run(self, mandate: Mandate, run: Callable[[], Ended | Standing]) -> Ended:
         before = self.judge.jobs()
@@ -554,6 +555,7 @@ def play(folder: Path, starter: Starter, deployer: str, program: str, steps: int
         max_examples=max(1, steps // LENGTH),
         stateful_step_count=LENGTH,
         deadline=None,
+        phases=PHASES,
         suppress_health_check=list(HealthCheck),
         print_blob=True,
     )

@@ -264,9 +264,14 @@ class Judge:
         kept = {name for name in edits if any(each.said.keeps(name) for each in mandates)}
         return {name: value for name, value in edits.items() if name not in kept}
 
-    def judge_history(self, entries: Sequence[HistoryEntry], before: dict[int, Job], target: str, ended: Ended) -> None:
-        """Judges what a tick says of itself by what the workspace saw."""
-        after = self.jobs()
+    def judge_history(
+        self, known: Sequence[HistoryEntry], history: Sequence[HistoryEntry], before: dict[int, Job], ended: Ended
+    ) -> None:
+        """Judges what a tick says of itself by what the workspace saw; `known` and `before` are from before it."""
+        after, ticks = self.jobs(), {each.run_id: each.without_memory() for each in history}
+        gone = [each for each in known if ticks.pop(each.run_id, None) != each.without_memory()]
+        assert not gone, f"the history has lost, or tells otherwise, what was: {gone}"
+        entries = [each for each in history if each.run_id in ticks]
         created = sum(job_id not in before for job_id in after)
         deleted = sum(job_id not in after for job_id in before)
         changed = sum(job_id in before and before[job_id].settings != job.settings for job_id, job in after.items())
