@@ -61,9 +61,9 @@ def check_job(job: Job, context: CheckContext) -> list[Diagnostic]:
 
 
 def _checked(job: Job, context: CheckContext) -> list[Diagnostic]:
-    """Runs every check; of jobs of a blueprint, what looks at the shape alone once for each shape."""
+    """Runs every check; what looks at the shape alone once for each shape."""
     shapes = context.shapes
-    if job.module.blueprint is None or len(shapes) >= _MOST_SHAPES:
+    if len(shapes) >= _MOST_SHAPES:
         return [problem for check in JOB_CHECKS for problem in check(job, context)]
     shape = shape_of(job)
     if (noted := shapes.get(shape)) is not None:

@@ -1,6 +1,7 @@
 """The shape of a job: all of it that checks may look at but for plain texts where any text may stand. Pure.
 
-Thousands of jobs that one blueprint makes have the same shape, and what looks at nothing else need not look again.
+Thousands of jobs of a project have the same shape, such as those of a blueprint, and what looks at nothing else need
+not look again.
 """
 
 from __future__ import annotations
@@ -38,12 +39,20 @@ def shape_of(job: Job) -> bytes:
             each.run_if,
             each.execution_order,
             each.is_active,
+            each.follows is not None,
+            each.quality is not None,
+            bool(each.expectations),
             None if each.depends_on is None else [(other.source_id, other.outcome) for other in each.depends_on],
-            tuple(each.transformation_config),
+            _written_keys(each.transformation_config),
         )
         for each in module.sources
     ]
     return marshal.dumps((cast(Any, shaped), sources, tuple(module.job_config), job.targets), 2)
+
+
+def _written_keys(config: dict[str, Value]) -> Value:
+    """Returns what tells whether a setting of a task, or of what it repeats, was written or comes from below."""
+    return config if "for_each_task" in config else [*config]
 
 
 def _shape_of_task(task: dict[str, Value]) -> dict[str, Value]:

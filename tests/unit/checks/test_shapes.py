@@ -1,4 +1,4 @@
-"""Jobs of a blueprint are alike: what looks at their shape alone looks once, and finds what it would find in each."""
+"""Jobs are often alike: what looks at their shape alone looks once, and finds what it would find in each."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from lakeflow_job_meta.compiler.result import UnitResult
 from lakeflow_job_meta.compiler.unit import UnitCompiler
 from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.load import load_project
+from lakeflow_job_meta.diagnostics import rules
 from lakeflow_job_meta.diagnostics.model import Location, SourceRef, Subject
 from lakeflow_job_meta.parsing.units import RawModule, SourceUnit, UnitContent
 from support.slow import few, one_in
@@ -89,22 +90,25 @@ def folder(tmp_path_factory) -> Path:
     return folder
 
 
+def compiler_for(folder: Path) -> UnitCompiler:
+    project = load_project(folder)
+    return UnitCompiler(project, read_bundle_declarations(project), FileLookups(folder))
+
+
 @pytest.fixture(scope="module")
 def compiler_of(folder):
     """Returns a compiler that has compiled nothing yet."""
-    project = load_project(folder)
-    bundle = read_bundle_declarations(project)
-    return lambda: UnitCompiler(project, bundle, FileLookups(folder))
+    return lambda: compiler_for(folder)
 
 
 def compiled(compiler: UnitCompiler, value: dict[str, Any]) -> UnitResult | None:
-    raw = RawModule(value, SourceRef(Places()), blueprint="ingest")
+    raw = RawModule(value, SourceRef(Places()))
     return compiler.compile_alone(SourceUnit("rows", None, lambda: UnitContent((raw,))))
 
 
 @pytest.mark.parametrize("is_active", few([True], [False]))
 @pytest.mark.parametrize("position", one_in(5, range(POSITIONS)))
-def test_a_job_is_compiled_behind_others_of_its_blueprint_as_it_is_alone(compiler_of, position, is_active):
+def test_a_job_is_compiled_behind_others_like_it_as_it_is_alone(compiler_of, position, is_active):
     behind_others = compiler_of()
     right = compiled(behind_others, module(is_active=is_active))
     assert right is not None
@@ -126,3 +130,38 @@ def test_what_looks_at_the_shape_alone_looks_once(compiler_of, monkeypatch):
         assert result.is_good
         assert f'p: "{name}"' in result.files[f"jobs/m_{name}.yml"]
     assert looked == [1]
+
+
+NOTEBOOK = {"notebook_path": "/Workspace/a"}
+REPEATED = {"notebook_task": NOTEBOOK, "retry_on_timeout": True}
+
+
+def loop(task: dict[str, Any]) -> dict[str, Any]:
+    return {"module_name": "m", "sources": [source({"for_each_task": {"inputs": "[1]", "task": task}})]}
+
+
+def source(config: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {"source_id": "s", "transformation_config": config, **({"execution_order": 1} | fields)}
+
+
+def ended_by(**fields: Any) -> dict[str, Any]:
+    last = source(NOTEBOOK, source_id="last", source_type="finally", execution_order=None, **fields)
+    return {"module_name": "m", "sources": [source(NOTEBOOK), last]}
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "code"),
+    [
+        (loop({"notebook_task": NOTEBOOK}), loop(REPEATED), "IDLE_SETTING"),
+        (ended_by(), ended_by(quality={"table": "a.b.c", "checks_table": "a.b.d"}), "LAST_TASK"),
+        (ended_by(), ended_by(expect_no_rows=[{"name": "n", "sql": "SELECT 1"}]), "LAST_TASK"),
+    ],
+)
+def test_what_a_job_does_not_show_of_its_metadata_is_part_of_its_shape(tmp_path, right, wrong, code):
+    (tmp_path / "databricks.yml").write_text("bundle: {name: b}\n")
+    (tmp_path / "job_meta.yml").write_text("metadata: [{yaml: m/}]\ndefaults: {task: {retry_on_timeout: true}}\n")
+    compiler = compiler_for(tmp_path)
+    for value, expected in ((right, set()), (wrong, {getattr(rules, code).code})):
+        result = compiled(compiler, value)
+        assert result is not None
+        assert {each.code for each in result.diagnostics} == expected
