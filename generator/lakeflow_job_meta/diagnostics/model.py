@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from lakeflow_job_meta._internal.secret_forms import Found
 from lakeflow_job_meta._internal.secrets import (
@@ -115,9 +115,11 @@ class Document(Protocol):
         """Returns the module and source that the value at `path` belongs to, and its name there."""
 
 
-@dataclass(frozen=True, slots=True)
-class SourceRef:
-    """Reference to one value in a document, or to the key before it; the position is not looked up yet."""
+class SourceRef(NamedTuple):
+    """Reference to one value in a document, or to the key before it; the position is not looked up yet.
+
+    A tuple, since each module has dozens, of which hardly one is ever asked for.
+    """
 
     document: Document
     path: KeyPath = ()

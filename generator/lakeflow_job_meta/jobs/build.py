@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
@@ -208,9 +208,9 @@ class _Builder:
     def tasks(self, sources: list[Source]) -> tuple[list[Value], tuple[TaskOrigin, ...]]:
         """Returns the tasks of sources, and behind them the last tasks, which wait for the ends of all others."""
         made = [self._task(each, [edge.settings for edge in self.stages.edges(each)]) for each in sources]
-        waited_for = ends([task for task, _ in made])
-        failed: list[str] = []
-        for source in last_sources(self.module):
+        last, failed = last_sources(self.module), list[str]()
+        waited_for = ends([task for task, _ in made]) if last else []
+        for source in last:
             of_failure = source.source_type == "on_failure"
             keys = waited_for if of_failure else [*waited_for, *failed]
             task, origin = self._task(source, [{"task_key": key} for key in keys])
@@ -262,7 +262,7 @@ class _Builder:
             **self._settings(own, key, {}, layers),
         }
         layers = [*(each for each in layers if each is not own), *written]
-        made = replace(source, transformation_config=config)
+        made = source._replace(transformation_config=config)
         return in_task_order(settings), TaskOrigin(made, tuple(layers))
 
     def _rules_file(self, quality: Quality, key: str) -> str:
@@ -303,7 +303,7 @@ class _Builder:
         block = self._block(config, kind, own.ref)
         below = self._task_defaults(config, kind, own.prefix)
         if own.is_derived:
-            below = [replace(each, value=_without(_map_of(each.value), LEFT_OUT_OF_DEFAULTS)) for each in below]
+            below = [each._replace(value=_without(_map_of(each.value), LEFT_OUT_OF_DEFAULTS)) for each in below]
         merging = [*below, *as_written(own)]
         layers += merging
         settings = _without(merge_layers(merging, own.prefix), _NOT_OF_THE_API)
@@ -317,7 +317,7 @@ class _Builder:
         sql_name = self._add_file("sql", key, text) if isinstance(text, str) else key
         if kind.block == "for_each_task" and isinstance(block.get("task"), dict):
             path = (kind.block, "task")
-            inner = replace(own, ref=own.ref.at(*path), value=block["task"], prefix=(*own.prefix, *path))
+            inner = own._replace(ref=own.ref.at(*path), value=block["task"], prefix=(*own.prefix, *path))
             block = {**block, "task": self._iteration(inner, key, parameters, layers)}
         sql_path = f"{self.output}/sql/{self.module.key}/{sql_name}.sql"
         warehouse_id = self.project.defaults.warehouse_id
@@ -448,7 +448,7 @@ def _yielding(layers: list[Layer]) -> list[Layer]:
             if set_above:
                 value = _without(value, [key for key in ACTIVE_DEFAULT_EXCLUSIVE if key not in set_above])
             set_above |= {key for key in ACTIVE_DEFAULT_EXCLUSIVE if value.get(key) is not None}
-        kept.append(layer if value is layer.value else replace(layer, value=value))
+        kept.append(layer if value is layer.value else layer._replace(value=value))
     return kept[::-1]
 
 

@@ -8,15 +8,15 @@ are in the end.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from lakeflow_job_meta._internal.graphs import cycles, dependency_order
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.parsing.model import LAST_TASKS, Module, Source
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(NamedTuple):
     """That a task waits for another: for its end, or as a condition for its outcome."""
 
     task_key: str

@@ -7,7 +7,7 @@ merged, so that the origin of a setting is looked up in exactly what the setting
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from lakeflow_job_meta._internal.trees import KeyPath, Value, by_item_key, by_item_number, merged, value_at
 from lakeflow_job_meta.blueprints.expansion import ExpandedModule
@@ -18,9 +18,8 @@ Moves = tuple[tuple[KeyPath, KeyPath], ...]
 """Paths of settings, each with the path at which metadata may write that setting."""
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """Settings as they were written at one place.
+class Layer(NamedTuple):
+    """Settings as they were written at one place; a tuple, since each task has several.
 
     Attributes:
         name: What sets them, such as `defaults` or `source`.
@@ -48,15 +47,15 @@ def as_written(layer: Layer) -> list[Layer]:
         return [layer]
     if isinstance(document, ExpandedModule):
         gone = document.taken_away(path)
-        return [layer] if gone is None else [layer, replace(layer, ref=gone[0], value=gone[1])]
+        return [layer] if gone is None else [layer, layer._replace(ref=gone[0], value=gone[1])]
     if not isinstance(document, TargetedModule):
         return [layer]
     is_there, value = document.value_below(path)
-    below = as_written(replace(layer, ref=document.below(path), value=value)) if is_there else []
+    below = as_written(layer._replace(ref=document.below(path), value=value)) if is_there else []
     own = document.own(path)
     if own is None:
         return below
-    return [*below, replace(layer, name=f"module, target {document.target}", ref=own[0], value=own[1])]
+    return [*below, layer._replace(name=f"module, target {document.target}", ref=own[0], value=own[1])]
 
 
 def merge_layers(layers: Iterable[Layer], below: KeyPath = ()) -> dict[str, Value]:

@@ -6,6 +6,7 @@ import marshal
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 from lakeflow_job_meta._internal.trees import KeyPath, Value, value_at
 from lakeflow_job_meta.diagnostics.model import SourceRef
@@ -30,8 +31,7 @@ class TaskFile:
         return f"{self.folder}/{self.name}".casefold()
 
 
-@dataclass(frozen=True, slots=True)
-class TaskOrigin:
+class TaskOrigin(NamedTuple):
     """What a task was made of: its source, and the layers of its settings."""
 
     source: Source

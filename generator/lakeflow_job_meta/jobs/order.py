@@ -82,7 +82,7 @@ def without_idle_runs(module: Module, neighbours: Neighbours, target: str | None
     idle = [source for source, name in runs_of(module) if not _has_job(name, neighbours, target)]
     if not idle:
         return module
-    sources = (replace(each, is_active=False) if each in idle else each for each in module.sources)
+    sources = (each._replace(is_active=False) if each in idle else each for each in module.sources)
     return replace(module, sources=tuple(sources))
 
 

@@ -57,8 +57,7 @@ def _checking(source: Source) -> Iterator[Source]:
     for name, suffix in (("quality", "_quality"), ("expect_no_rows", "_expectations")):
         if written[name]:
             origin = source.origin.at(name)
-            yield replace(
-                source,
+            yield source._replace(
                 source_id=f"{source.source_id}{suffix}",
                 task_key=f"{source.task_key}{suffix}",
                 execution_order=None,

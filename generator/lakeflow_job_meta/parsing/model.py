@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.diagnostics.model import SourceRef
@@ -66,9 +67,8 @@ class Expectation:
     origin: SourceRef
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One source of a module; it becomes one task.
+class Source(NamedTuple):
+    """One source of a module; it becomes one task. A tuple, since there are tens of thousands.
 
     Attributes:
         execution_order: The stage; None where `depends_on` alone determines when it runs.

@@ -8,7 +8,7 @@ job that is built of them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import cast
 
 from lakeflow_job_meta._internal.trees import KeyPath, Value, merged, replaced
@@ -58,7 +58,7 @@ def parse_module(raw: RawModule, style: TaskKeys = TaskKeys.AS_WRITTEN) -> Parse
     """Validates one raw module and builds what is right of it, with task keys of this style."""
     origin = raw.origin
     findings = compare_module(raw.value, hints_at)
-    problems = [each.report(replace(origin.at(*each.path), of_key=each.of_key)) for each in findings]
+    problems = [each.report(origin.at(*each.path)._replace(of_key=each.of_key)) for each in findings]
     value = raw.value
     for finding in findings:
         if not finding.of_key:
