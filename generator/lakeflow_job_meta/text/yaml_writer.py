@@ -87,6 +87,9 @@ def _scalar(value: Value, indent: int) -> str:
 
 
 def _text(text: str, indent: int) -> str:
+    # Most texts are plain.
+    if text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
     return _block(text, indent + 2) if "\n" in text and _fits_a_block(text) else _quoted(text)
 
 
@@ -99,9 +102,6 @@ def _number(value: float) -> str:
 
 
 def _quoted(text: str) -> str:
-    # Most texts are plain.
-    if text.isprintable() and '"' not in text and "\\" not in text:
-        return f'"{text}"'
     return f'"{_ESCAPED.sub(_escape, text)}"'
 
 
