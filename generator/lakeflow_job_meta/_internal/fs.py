@@ -149,11 +149,15 @@ def write_new(path: str | Path, content: bytes, *, durable: bool, mode: int = 0o
     Raises:
         OSError: The disk refuses, or there is such a file.
     """
-    with os.fdopen(os.open(path, _NEW, mode), "wb") as file:
-        file.write(content)
+    handle = os.open(path, _NEW, mode)  # a file object takes as long again, and there are thousands
+    try:
+        left = memoryview(content)
+        while left:
+            left = left[os.write(handle, left) :]
         if durable:
-            file.flush()
-            os.fsync(file.fileno())
+            os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_atomically(path: Path, content: bytes, *, durable: bool = True, is_private: bool = False) -> None:
