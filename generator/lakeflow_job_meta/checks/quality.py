@@ -31,9 +31,10 @@ _WRITES_NO_TABLE = ("condition_task", "dashboard_task", "alert_task", "power_bi_
 def tasks_that_are_checked_write_a_table(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses checks behind a task that writes nothing, and rules of which nobody knows for which table they are."""
     for task, made_of in zip(job.tasks, job.task_origins, strict=True):
-        source, kind = made_of.source, kind_of_task(task)
+        source = made_of.source
         if source.follows is not None or not (source.quality or source.expectations):
             continue
+        kind = kind_of_task(task)
         setting = "quality" if source.quality else "expect_no_rows"
         if kind is not None and kind.block in _WRITES_NO_TABLE:
             message = f"{setting!r} is for a task that writes a table, and a {kind.name!r} task writes none"

@@ -124,8 +124,8 @@ def _resource_problem(kind: str, key: str, shown: str, context: CheckContext) ->
 
 def sql_holds_no_references(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses bundle references inside inline SQL; the older `${name}` of notebooks is left alone."""
-    for path, _ in job.all_tasks:
-        sql = job.written_in_task(path, "sql_task", INLINE_SQL)
+    for path, task in job.all_tasks:
+        sql = job.written_in_task(path, "sql_task", INLINE_SQL) if "sql_task" in task else None
         for match in REFERENCE.finditer(sql) if isinstance(sql, str) else ():
             if match.group(1).split(".")[0] in REFERENCE_KINDS and "." in match.group(1):
                 origin = job.origin_of((*path, "sql_task", "file"))
@@ -169,7 +169,7 @@ def _waits_for(task: dict[str, Value]) -> list[str]:
 def jobs_run_by(job: Job) -> Iterator[tuple[KeyPath, str]]:
     """Yields the keys of the bundle's jobs that a job runs, with the paths of the settings that run them."""
     for path, task in job.all_tasks:
-        job_id = value_at(task, _JOB_THAT_RUNS)[1]
+        job_id = value_at(task, _JOB_THAT_RUNS)[1] if "run_job_task" in task else None
         match = JOB_ID.fullmatch(job_id) if isinstance(job_id, str) else None
         if match:
             yield (*path, *_JOB_THAT_RUNS), match.group(1)
@@ -177,7 +177,7 @@ def jobs_run_by(job: Job) -> Iterator[tuple[KeyPath, str]]:
 
 def modules_that_are_run_exist(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses run_job_task with a module_name that nobody has."""
-    for path in ((*path, *_JOB_THAT_RUNS) for path, _ in job.all_tasks):
+    for path in ((*path, *_JOB_THAT_RUNS) for path, task in job.all_tasks if "run_job_task" in task):
         if _runs_unknown(job, path, context):
             name = str(_module_that_runs(job, path))
             hint = did_you_mean(name, context.others.names, besides=job.module.module_name)

@@ -453,7 +453,7 @@ def _yielding(layers: list[Layer]) -> list[Layer]:
 
 
 def _names_compute(settings: dict[str, Value]) -> bool:
-    return any(settings.get(name) is not None for name in task_types.COMPUTE_FIELDS)
+    return any(settings[name] is not None for name in task_types.COMPUTE_FIELDS if name in settings)
 
 
 def _for_kind(defaults: dict[str, Value], kind: task_types.TaskType, *, names_its_own: bool) -> dict[str, Value]:

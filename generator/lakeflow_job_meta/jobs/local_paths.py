@@ -182,15 +182,15 @@ def is_from_git(settings: dict[str, Value], setting: KeyPath, from_git: bool) ->
     return from_git and setting[0] in _OF_REPOSITORY
 
 
-def _matching(value: Value, pattern: tuple[str, ...], at: KeyPath) -> Iterator[tuple[KeyPath, str]]:
-    if not pattern:
-        if isinstance(value, str):
-            yield at, value
-    elif pattern[0] == "*" and isinstance(value, list):
-        for number, item in enumerate(value):
-            yield from _matching(item, pattern[1:], (*at, number))
-    elif isinstance(value, dict) and pattern[0] in value:
-        yield from _matching(value[pattern[0]], pattern[1:], (*at, pattern[0]))
+def _matching(value: Value, pattern: tuple[str, ...], at: KeyPath) -> list[tuple[KeyPath, str]]:
+    for number, step in enumerate(pattern):
+        if step == "*" and isinstance(value, list):
+            inner, outer = pattern[number + 1 :], (*at, *pattern[:number])
+            return [found for n, item in enumerate(value) for found in _matching(item, inner, (*outer, n))]
+        if not isinstance(value, dict) or step not in value:
+            return []
+        value = value[step]
+    return [((*at, *pattern), value)] if isinstance(value, str) else []
 
 
 def relative_to_job_file(path: str, output: str) -> str:

@@ -273,8 +273,6 @@ def _group(
 def _source(row: Row, origin: SourceRef, problems: list[Diagnostic]) -> Value:
     source: dict[str, Value] = {}
     for column in _SOURCE_COLUMNS:
-        if row.get(column) is None:
-            continue
         value, fault = _read(row, column)
         if fault is not None:
             problems.append(_bad_cell(row, column, origin.at(column), fault))
@@ -287,10 +285,13 @@ def _source(row: Row, origin: SourceRef, problems: list[Diagnostic]) -> Value:
 def _read(row: Row, column: str) -> tuple[Value, Fault | None]:
     """Returns the value of a cell; most configs are `{}`, and need no parser."""
     value = row.get(column)
-    is_list = column == "formerly" and isinstance(value, str) and value.lstrip().startswith("[")
-    if (column not in _JSON_COLUMNS and not is_list) or not isinstance(value, str):
+    if not isinstance(value, str) or (column not in _JSON_COLUMNS and not _is_list_of_names(column, value)):
         return value, None  # type: ignore[return-value]
     return ({}, None) if value == "{}" else read_json(value)
+
+
+def _is_list_of_names(column: str, value: str) -> bool:
+    return column == "formerly" and value.lstrip().startswith("[")
 
 
 def _bad_cell(row: Row, column: str, origin: SourceRef, fault: Fault) -> Diagnostic:
