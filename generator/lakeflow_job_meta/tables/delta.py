@@ -185,8 +185,9 @@ class DeltaFiles(VersionedTable):
                 table = self._open_old(version, table.version.number)
             types = self._usable_types(table)
             rows = table.rows(self.schema.readable(types, also))
-            wanted = [row for row in rows if all(row[column] == text for column, text in where.items())]
-            return Snapshot(table.version, types, wanted)
+            if where:
+                rows = [row for row in rows if all(row[column] == text for column, text in where.items())]
+            return Snapshot(table.version, types, rows)
 
     def read_whole(self) -> WholeTable:
         with self._explaining():
