@@ -81,7 +81,7 @@ class TargetedModule:
     def ref(self, path: KeyPath, *, of_key: bool = False) -> SourceRef:
         """Returns the place of a value in the document that it was written in."""
         found = self.own(path)
-        return self.below(path) if found is None else found[0]._replace(of_key=of_key)
+        return (self.below(path) if found is None else found[0])._replace(of_key=of_key)
 
     def own(self, path: KeyPath) -> tuple[SourceRef, Value] | None:
         """Returns what is written for the target alone at a path, and where; None if nothing is."""

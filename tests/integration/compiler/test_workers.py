@@ -326,6 +326,13 @@ def test_workers_take_less_and_less_by_size_and_one_unit_at_least():
     assert work.take_chunk() == [units[5]]
 
 
+def test_thousands_of_units_are_worth_workers_before_the_speed_is_known():
+    units = [SourceUnit("x", None, UnitContent)] * 4_000
+
+    assert parallel._Work(units, Workers(1)).is_worth_workers()
+    assert not parallel._Work(units[1:], Workers(1)).is_worth_workers()
+
+
 MODULES = 3_000
 
 

@@ -589,7 +589,7 @@ def _fail(patch: pytest.MonkeyPatch, call: str, at: int, number: int = errno.ENO
     holder, name = {
         "fsync": (os, "fsync"),
         "create": (os, "open"),
-        "write": (os, "fdopen"),
+        "write": (os, "write"),
         "replace": (os, "replace"),
     }[call]
     real = getattr(holder, name)
