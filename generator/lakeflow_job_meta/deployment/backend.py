@@ -9,19 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.policy import Allowance, Audience, Twin
-from lakeflow_job_meta.deployment.takeovers import Begun, FoundTakeovers
-from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.errors import OperationFailed, PolicyViolation
-from lakeflow_job_meta.jobs.units import Jobs
+from lakeflow_job_meta.jobs.all_jobs import Jobs
 from lakeflow_job_meta.planning.model import BundlePlan
 from lakeflow_job_meta.state.tracking import DeployedJob, known_jobs
-from lakeflow_job_meta.tables.store import TableStore
-from lakeflow_job_meta.workspace.client import Workspace
+
+if TYPE_CHECKING:
+    from lakeflow_job_meta.config.model import Project
+    from lakeflow_job_meta.deployment.takeovers import Begun, FoundTakeovers
+    from lakeflow_job_meta.diagnostics.model import Diagnostic
+    from lakeflow_job_meta.tables.store import TableStore
+    from lakeflow_job_meta.workspace.client import Workspace
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,9 @@ from lakeflow_job_meta.diagnostics.model import errors_among
 from lakeflow_job_meta.errors import ConfigError, InvalidMetadata, OperationFailed, PolicyRefused, PolicyViolation
 from lakeflow_job_meta.output.read_back import jobs_in
 from lakeflow_job_meta.parsing.keys import job_key
-from lakeflow_job_meta.planning.compare import Plan, compare_jobs
+from lakeflow_job_meta.planning.changes import Plan
+from lakeflow_job_meta.planning.compare import compare_jobs
+from lakeflow_job_meta.services.approval_plan import ApprovalPlan
 from lakeflow_job_meta.sources.approved_rows import ApprovalReader, TableHistory
 from lakeflow_job_meta.sources.open import open_table_source
 from lakeflow_job_meta.tables.schema import RowChanges
@@ -55,21 +57,6 @@ class ApprovalRequest:
     target: str | None = None
     comment: str | None = None
     table: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ApprovalPlan:
-    """What an approval comes to.
-
-    Attributes:
-        table: The name of the table of approvals.
-        approvals: One for each module; none where all of that is approved already.
-        plans: By target, what changes in the jobs of what is approved.
-    """
-
-    table: str
-    approvals: tuple[Approval, ...]
-    plans: Mapping[str, Plan]
 
 
 def approve(

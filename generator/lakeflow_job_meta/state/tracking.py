@@ -13,12 +13,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from lakeflow_job_meta.state.folder import read_record, write_record
 from lakeflow_job_meta.state.store import JOBS
 from lakeflow_job_meta.tables.schema import Row, RowChanges
-from lakeflow_job_meta.tables.store import TableStore
+
+if TYPE_CHECKING:
+    from lakeflow_job_meta.tables.store import TableStore
 
 _LEFT_BEHIND = "left_behind.json"
 _PAUSED = "paused.json"
