@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from lakeflow_job_meta.api.running import run_module as run_module
     from lakeflow_job_meta.compiler.result import Compilation as Compilation
     from lakeflow_job_meta.config.model import Project as Project
+    from lakeflow_job_meta.deployment.backend import Unpaused as Unpaused
     from lakeflow_job_meta.deployment.result import DeployResult as DeployResult
-    from lakeflow_job_meta.deployment.result import Unpaused as Unpaused
     from lakeflow_job_meta.diagnostics.model import Diagnostic as Diagnostic
     from lakeflow_job_meta.diagnostics.model import Location as Location
     from lakeflow_job_meta.diagnostics.model import Severity as Severity
@@ -57,14 +57,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 _MODULES = {
-    "api.functions": (
-        "compile",
-        "deploy",
-        "load_project",
-        "plan",
-        "quality",
-        "validate",
-    ),
+    "api.functions": ("compile", "deploy", "load_project", "plan", "quality", "validate"),
     "api.manager": ("MetadataManager",),
     "api.moving": ("import_bundle", "import_jobs", "import_jobs_meta", "pull", "unpause"),
     "api.monitor": ("MetadataMonitor",),
@@ -74,7 +67,8 @@ _MODULES = {
     "api.running": ("last_runs", "repair_module", "run_module"),
     "compiler.result": ("Compilation",),
     "config.model": ("Project",),
-    "deployment.result": ("DeployResult", "Unpaused"),
+    "deployment.backend": ("Unpaused",),
+    "deployment.result": ("DeployResult",),
     "diagnostics.model": ("Diagnostic", "Location", "Severity"),
     "importing.model": ("Import",),
     "layout.generated_file": ("GeneratedFile",),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lakeflow_job_meta.api.results import PullResult
     from lakeflow_job_meta.compiler.result import Compilation
     from lakeflow_job_meta.config.model import Project
-    from lakeflow_job_meta.deployment.result import Unpaused
+    from lakeflow_job_meta.deployment.backend import Unpaused
     from lakeflow_job_meta.deployment.select_backend import BackendName
     from lakeflow_job_meta.importing.model import Destination, Import
     from lakeflow_job_meta.workspace.client import Workspace

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lakeflow_job_meta.blueprints.model import Library
 from lakeflow_job_meta.config.bundle import BundleDeclarations
-from lakeflow_job_meta.control_table.approvals import WaitingModule
+from lakeflow_job_meta.control_table.waiting import WaitingModule
 from lakeflow_job_meta.diagnostics.model import Diagnostic, errors_among
 from lakeflow_job_meta.jobs.all_jobs import Jobs
 from lakeflow_job_meta.layout.generated_file import GeneratedFile

@@ -17,13 +17,13 @@ from lakeflow_job_meta._internal.fs import MAX_BYTES, is_glob, kind_of_path, rea
 from lakeflow_job_meta._internal.listing import FilePattern
 from lakeflow_job_meta._internal.text import did_you_mean, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Scalar, Value, value_at
-from lakeflow_job_meta.config.model import BUNDLE_FILES, Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, UnreadableDocument
 from lakeflow_job_meta.diagnostics.rules import UNREADABLE
 from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.text.markers import JOB_MARKER
 
 if TYPE_CHECKING:
+    from lakeflow_job_meta.config.model import Project
     from lakeflow_job_meta.config.sync import SyncRules
     from lakeflow_job_meta.text.yaml_documents import YamlDocument
 
@@ -241,6 +241,8 @@ def read_bundle_declarations(project: Project) -> BundleDeclarations:
 
 
 def _problems(project: Project, files: Sequence[BundleFile]) -> Iterator[Diagnostic]:
+    from lakeflow_job_meta.config.model import BUNDLE_FILES
+
     roots = [name for name in BUNDLE_FILES if kind_of_path(project.folder / name) == "file"]
     for name in roots[1:]:
         message = f"a bundle has one root file, and {roots[0]} is there too; keep one of them"

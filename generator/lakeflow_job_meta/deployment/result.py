@@ -1,4 +1,4 @@
-"""What came of a deployment, and of starting what was paused. Nothing is done here."""
+"""What came of a deployment. Nothing is done here."""
 
 from __future__ import annotations
 
@@ -70,11 +70,3 @@ class DeployResult:
     def changed(self) -> list[str]:
         """The keys of the jobs that were created or updated."""
         return self.done.jobs(Action.CREATE, Action.UPDATE, Action.UPDATE_ID, Action.RECREATE)
-
-
-@dataclass(frozen=True, slots=True)
-class Unpaused:
-    """A job, and what of its starts runs again, such as `schedule`; nothing where none was paused."""
-
-    job: DeployedJob
-    starts: tuple[str, ...]

@@ -11,8 +11,7 @@ from lakeflow_job_meta._internal.text import listing
 from lakeflow_job_meta._internal.trees import value_at
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import PAUSES, Project
-from lakeflow_job_meta.deployment.backend import DeployBackend, DeployContext, DeployOptions, Reporter
-from lakeflow_job_meta.deployment.result import Unpaused
+from lakeflow_job_meta.deployment.backend import DeployBackend, DeployContext, DeployOptions, Reporter, Unpaused
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.state.folder import state_folder
 from lakeflow_job_meta.state.lock import deployment_lock

@@ -12,7 +12,7 @@ from lakeflow_job_meta.parsing.keys import job_key
 if TYPE_CHECKING:
     from lakeflow_job_meta._internal.trees import Difference
     from lakeflow_job_meta.config.model import Project, Removal
-    from lakeflow_job_meta.control_table.approvals import WaitingModule
+    from lakeflow_job_meta.control_table.waiting import WaitingModule
 
 
 @dataclass(frozen=True, slots=True)

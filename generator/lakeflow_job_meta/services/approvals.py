@@ -13,15 +13,8 @@ from datetime import datetime, timezone
 from lakeflow_job_meta._internal.text import count, did_you_mean, listing, quoted
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import ApprovalRule, MetadataSource, Project
-from lakeflow_job_meta.control_table.approvals import (
-    APPROVALS,
-    EVERY_TARGET,
-    NO_ROWS,
-    Approval,
-    Authors,
-    objection,
-    rows_digest,
-)
+from lakeflow_job_meta.control_table.approvals import APPROVALS, EVERY_TARGET, Approval, Authors, objection, rows_digest
+from lakeflow_job_meta.control_table.waiting import NO_ROWS
 from lakeflow_job_meta.diagnostics.model import errors_among
 from lakeflow_job_meta.errors import ConfigError, InvalidMetadata, OperationFailed, PolicyRefused, PolicyViolation
 from lakeflow_job_meta.output.read_back import jobs_in
