@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from lakeflow_job_meta._internal.secret_signs import SAYS_NOTHING, WORTH_A_LOOK, is_worth_a_look, strength
+from lakeflow_job_meta._internal.secret_signs import SAYS_NOTHING, WORTH_A_LOOK, Found, is_worth_a_look, strength
 
 FORMS = {
     "a Databricks token": r"\bdapi[0-9a-f]{32}(?:-\d+)?\b",
@@ -84,19 +84,6 @@ _NAMED = re.compile(
     rf"(?:{_QUOTED}|(?<==)(?P<bare>[^\s;,&\"'`()<>{{}}\[\]]+))"
 )
 """`name: 'value'`, `"name": "value"`, `name => 'value'`, `name 'value'` (an option in SQL), `name=value`."""
-
-
-class Found(NamedTuple):
-    """One secret: its path in what was looked through, its kind, what must not be shown, and the text around that.
-
-    `is_key` says that it stands in the last step of the path, and not in the value there.
-    """
-
-    path: tuple[str | int, ...]
-    kind: str
-    secret: str
-    text: str
-    is_key: bool = False
 
 
 class Span(NamedTuple):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import NamedTuple
 
 _SIGNS = (
     *(b"token", b"secret", b"pass", b"pwd", b"credential", b"authorization", b"dapi", b"dose", b"akia", b"asia"),
@@ -61,6 +62,19 @@ _OF_SOMETHING_ELSE = frozenset(
 
 _OF_STORAGE = re.compile(r"\.[\w-]+\.\w+\.core\.(?:windows|chinacloudapi|usgovcloudapi)\.\w+\Z")
 """The storage account behind the name of a Spark setting: `fs.azure.account.key.<account>.dfs.core.windows.net`."""
+
+
+class Found(NamedTuple):
+    """One secret: its path in what was looked through, its kind, what must not be shown, and the text around that.
+
+    `is_key` says that it stands in the last step of the path, and not in the value there.
+    """
+
+    path: tuple[str | int, ...]
+    kind: str
+    secret: str
+    text: str
+    is_key: bool = False
 
 
 def may_hold_secrets(together: bytes) -> bool:

@@ -11,13 +11,10 @@ import os
 import re
 from collections.abc import Collection, Iterable, Iterator
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
-from lakeflow_job_meta._internal.secret_signs import WORDS, is_worth_a_look, may_hold_secrets, strength
+from lakeflow_job_meta._internal.secret_signs import WORDS, Found, is_worth_a_look, may_hold_secrets, strength
 from lakeflow_job_meta._internal.text import quoted
-
-if TYPE_CHECKING:
-    from lakeflow_job_meta._internal.secret_forms import Found
 
 MASK = "***"
 _SECRET = re.compile(

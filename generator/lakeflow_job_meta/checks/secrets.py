@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 
-from lakeflow_job_meta._internal.secret_forms import Found, secrets_in
-from lakeflow_job_meta._internal.secret_signs import may_hold_secrets
+from lakeflow_job_meta._internal.secret_forms import secrets_in
+from lakeflow_job_meta._internal.secret_signs import Found, may_hold_secrets
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
 from lakeflow_job_meta.diagnostics.rules import SECRET_IN_METADATA

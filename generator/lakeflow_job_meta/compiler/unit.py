@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from lakeflow_job_meta._internal.secret_signs import Found
 from lakeflow_job_meta._internal.secrets import secrets_of
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta.blueprints.expansion import ExpandedModule
@@ -42,9 +43,6 @@ from lakeflow_job_meta.parsing.model import Module
 from lakeflow_job_meta.parsing.modules import ParsedModule
 from lakeflow_job_meta.parsing.units import RawModule, SourceUnit
 from lakeflow_job_meta.render.render import Renderer
-
-if TYPE_CHECKING:
-    from lakeflow_job_meta._internal.secret_forms import Found
 
 OnDone = Callable[[int, int], None]
 """Called now and then with how many units of how many are done."""

@@ -11,8 +11,9 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from lakeflow_job_meta._internal.secret_signs import Found
 from lakeflow_job_meta._internal.secrets import (
     is_reference,
     is_secret_path,
@@ -22,9 +23,6 @@ from lakeflow_job_meta._internal.secrets import (
 )
 from lakeflow_job_meta._internal.text import closest, json_like
 from lakeflow_job_meta._internal.trees import KeyPath, Value
-
-if TYPE_CHECKING:
-    from lakeflow_job_meta._internal.secret_forms import Found
 
 DOCUMENTATION = "docs/checks.md"
 """The page that explains every code: a path in the repository until the project has a public address."""
