@@ -18,8 +18,7 @@ from lakeflow_job_meta.jobs.layers import Layer
 from lakeflow_job_meta.jobs.quality_names import DQX_VERSION, NOTEBOOK, PARAMETER
 from lakeflow_job_meta.jobs.task_types import CLUSTER_FIELDS, INLINE_SQL, RETRIES
 from lakeflow_job_meta.parsing.model import Dependency, Module, Quality, Source, table_of
-from lakeflow_job_meta.tables.delta import is_url
-from lakeflow_job_meta.tables.open import is_location
+from lakeflow_job_meta.tables.names import is_location, is_url
 
 DQX = f"databricks-labs-dqx=={DQX_VERSION}"
 ENVIRONMENT_KEY = "ljm_quality"
