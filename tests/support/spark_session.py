@@ -21,10 +21,12 @@ PLAIN = {
     "spark.sql.shuffle.partitions": "1",
     "spark.default.parallelism": "1",
     "spark.databricks.delta.snapshotPartitions": "1",
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "1",
     "spark.driver.memory": "1g",
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
     "spark.sql.session.timeZone": "America/New_York",
 }
-"""As little as possible of what makes large data fast; and a zone in which no time is UTC."""
+"""As little as possible of what makes large data fast, and what runs for hours; and a zone in which no time is UTC."""
 
 
 @pytest.fixture(scope="session")
