@@ -83,11 +83,13 @@ _NAMED_THINGS = {"parameters": "name", "job_clusters": "job_cluster_key", "envir
 def names_are_given_once(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses two job parameters, job clusters or environments of one name."""
     for setting, key in _NAMED_THINGS.items():
-        seen: set[object] = set()
+        seen: set[str] = set()
         items = job.settings.get(setting)
         for number, item in enumerate(items if isinstance(items, list) else ()):
             name = item.get(key) if isinstance(item, dict) else None
-            if isinstance(name, str) and name in seen:
+            if not isinstance(name, str):
+                continue
+            if name in seen:
                 message = f"{setting!r} has {quoted(name)} already; the databricks CLI would merge the two in silence"
                 yield DUPLICATE_KEY.at(job.origin_of((setting, number, key)), message)
             seen.add(name)
