@@ -429,7 +429,7 @@ def _read(path: Path, folder: Path, limit: int = MAX_BYTES) -> BundleFile:
     size = len(read or b"")
     if document is None:
         return BundleFile(path, label, None, None, tuple(problems), size)
-    found = read_yaml(document.text)
+    found = document.content
     # A file of nothing but comments holds nothing, for the databricks CLI as well.
     value = {} if found.value is None else found.value
     if found.is_usable and isinstance(value, dict):

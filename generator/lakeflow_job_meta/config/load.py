@@ -65,7 +65,7 @@ def load_project(folder: Path) -> model.Project:
     document, problems = open_yaml(path, model.PROJECT_FILE)
     if document is None:
         raise _config_error(problems)
-    content = read_yaml(document.text)
+    content = document.content
     if content.faults:
         raise _config_error([document.report(fault) for fault in document.faults()])
     value: Value = {} if content.value is None else content.value

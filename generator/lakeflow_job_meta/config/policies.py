@@ -76,7 +76,7 @@ def with_own_policies(project: Project, value: dict[str, Value]) -> Outcome:
 
 def with_policies(project: Project, document: YamlDocument) -> Outcome:
     """Adds the policies of a file."""
-    read, origin = read_yaml(document.text), SourceRef(document)
+    read, origin = document.content, SourceRef(document)
     if read.faults:
         return project, [document.report(fault) for fault in document.faults()]
     content = read.value

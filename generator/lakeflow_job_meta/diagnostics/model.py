@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import lru_cache
 from typing import Protocol
 
 from lakeflow_job_meta._internal.secret_forms import Found
@@ -78,6 +79,7 @@ class Subject:
     note: str = ""
 
 
+@lru_cache(maxsize=4096)
 def dotted(path: KeyPath) -> str | None:
     """Returns a path as `a.b[0].c`; None for an empty one."""
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".") or None
@@ -285,8 +287,13 @@ class Rule:
         shown = line and _shown(line, location, subject.setting)
         if shown != line and suggestion is not None and suggestion.kind is SuggestionKind.REPLACE_VALUE:
             suggestion = None if is_secret_path(subject.setting or "") else suggestion
-        message = without_found(message + subject.note)
+        message = _without_found(message + subject.note)
         return Diagnostic(self.severity, self.code, message, location, shown, suggestion, *names)
+
+
+@lru_cache(maxsize=1024)  # many modules often have the same mistake
+def _without_found(message: str) -> str:
+    return without_found(message)
 
 
 def _shown(line: str, at: Location, setting: str | None) -> str:

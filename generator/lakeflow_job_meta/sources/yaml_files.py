@@ -116,7 +116,7 @@ def _read_file(label: str, content: bytes) -> UnitContent:
 
 
 def _read_document(document: YamlDocument) -> UnitContent:
-    content = read_yaml(document.text)
+    content = document.content
     faults = document.faults() if content.faults else []
     problems = [document.report(fault) for fault in faults]
     if not content.is_usable:
