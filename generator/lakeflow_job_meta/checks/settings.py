@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from typing import cast
 
 from lakeflow_job_meta._internal.secrets import masked
@@ -60,7 +61,7 @@ def _without_allowed(settings: dict[str, Value], allowed: frozenset[str]) -> dic
 def _hints_at(path: KeyPath, job: Job) -> KeyHints:
     """Returns what the schema cannot say: the level at which a setting belongs, and metadata's own short forms."""
     if not path:
-        return KeyHints(dict.fromkeys(fields_of("Task"), _IN_TASK))
+        return _of_job()
     if path[0] != "tasks":
         return KeyHints()
     elsewhere = dict.fromkeys(fields_of("JobSettings"), _IN_JOB)
@@ -74,6 +75,11 @@ def _hints_at(path: KeyPath, job: Job) -> KeyHints:
         also = (*SQL_FORMS, "warehouse_id", "parameters")
     written = job.written_in_task(path)
     return KeyHints(elsewhere, also, tuple(written) if isinstance(written, dict) else ())
+
+
+@cache
+def _of_job() -> KeyHints:
+    return KeyHints(dict.fromkeys(fields_of("Task"), _IN_TASK))
 
 
 _NAMED_THINGS = {"parameters": "name", "job_clusters": "job_cluster_key", "environments": "environment_key"}
