@@ -24,7 +24,7 @@ from lakeflow_job_meta.diagnostics.rules import UNREADABLE
 from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.text.markers import JOB_MARKER
 from lakeflow_job_meta.text.yaml_documents import YamlDocument, decode_yaml, read_bytes
-from lakeflow_job_meta.text.yaml_reader import UNUSABLE, read_yaml
+from lakeflow_job_meta.text.yaml_reader import UNUSABLE
 
 TARGET_VARIABLES = ("DATABRICKS_BUNDLE_TARGET", "DATABRICKS_BUNDLE_ENV")
 """What the databricks CLI takes the target from where no option names one; the second is an older name."""

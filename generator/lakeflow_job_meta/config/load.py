@@ -24,7 +24,6 @@ from lakeflow_job_meta.parsing.keys import TaskKeys
 from lakeflow_job_meta.parsing.model import SourceParameters
 from lakeflow_job_meta.schema.validator import Finding, compare
 from lakeflow_job_meta.text.yaml_documents import open_yaml
-from lakeflow_job_meta.text.yaml_reader import read_yaml
 
 _PAUSES = "pauses"
 """Stands for the pauses of all that starts a job."""

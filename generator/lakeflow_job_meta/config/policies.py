@@ -29,7 +29,6 @@ from lakeflow_job_meta.diagnostics.model import Diagnostic, Severity, SourceRef,
 from lakeflow_job_meta.diagnostics.rules import PROJECT_FILE_MISTAKE
 from lakeflow_job_meta.schema.validator import compare, misstep_in_job, types_in_job
 from lakeflow_job_meta.text.yaml_documents import YamlDocument, open_yaml
-from lakeflow_job_meta.text.yaml_reader import read_yaml
 
 KINDS = ("require", "require_one", "allow", "deny", "most", "least")
 """What a policy may want; it has exactly one of them."""

@@ -36,8 +36,17 @@ class Severity(str, Enum):
     WARNING = "warning"
 
 
+class _Pickled:
+    """Pickles a frozen record with slots faster than dataclasses do: a worker sends thousands."""
+
+    __slots__: tuple[str, ...] = ()
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        return type(self), tuple([getattr(self, name) for name in self.__slots__])
+
+
 @dataclass(frozen=True, slots=True)
-class Location:
+class Location(_Pickled):
     """Range of text in a file or table cell.
 
     Lines and columns count from 1, columns in characters; `end_column` is the one behind the last character.
@@ -156,7 +165,7 @@ _SCALAR = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|(?![{\[|>*&!?"']|- )(?
 
 
 @dataclass(frozen=True, slots=True)
-class Suggestion:
+class Suggestion(_Pickled):
     """A key or value to write instead of a mistake; a safe one can be applied without a person checking it."""
 
     kind: SuggestionKind
@@ -193,7 +202,7 @@ def _in_quotes(character: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(_Pickled):
     """One mistake, ready to be shown.
 
     `source_line` is the line of text in which its location starts; module, source and setting are those of `Subject`.

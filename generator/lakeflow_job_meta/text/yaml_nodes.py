@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from functools import cached_property
 from itertools import chain
-from typing import cast
+from typing import Any, cast
 
 import yaml
-from yaml.cyaml import CParser
 
 from lakeflow_job_meta._internal.trees import KeyPath
 from lakeflow_job_meta.text.yaml_errors import Mark, Span
@@ -20,12 +19,12 @@ _NOWHERE = Span(Mark(1, 1), Mark(1, 1))
 _Pair = tuple[yaml.Node, yaml.Node]
 
 
-class _Composer(CParser):  # type: ignore[misc]
+class _Composer(yaml.CSafeLoader):
     """Builds nodes without finding out their tags, which nobody asks for: each of these calls something in C."""
 
-    descend_resolver = slice
-    ascend_resolver = tuple
-    resolve = slice
+    descend_resolver: Any = slice
+    ascend_resolver: Any = tuple
+    resolve: Any = slice
 
 
 class YamlNodes:
@@ -35,7 +34,7 @@ class YamlNodes:
         self._text = text
         composer = _Composer(text)
         try:
-            self._root = cast("yaml.Node | None", composer.get_single_node())
+            self._root = composer.get_single_node()
         finally:
             composer.dispose()
         self._pairs: dict[int, dict[str, _Pair]] = {}
@@ -78,9 +77,10 @@ class YamlNodes:
             last = last.value[-1][1] if isinstance(last, yaml.MappingNode) else last.value[-1]
         return Span(_mark(node.start_mark), _mark(last.end_mark))
 
-    def _has_bracket(self, node: yaml.CollectionNode) -> bool:
+    def _has_bracket(self, node: yaml.Node) -> bool:
         """Whether a map or list ends with a bracket, which a single pair in a list, `[a: b]`, does not."""
-        return bool(node.flow_style) and self._text[node.start_mark.index] in "{["
+        is_flow = isinstance(node, yaml.CollectionNode) and bool(node.flow_style)
+        return is_flow and self._text[node.start_mark.index] in "{["
 
     @cached_property
     def _line_ends(self) -> dict[int, int]:

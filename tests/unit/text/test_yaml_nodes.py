@@ -1,4 +1,4 @@
-"""Positions from one pass of the parser: the same as those that the careful reader notes, key by key and value by value."""
+"""Positions from one pass of the parser: of every key and value the same that the careful reader notes."""
 
 from __future__ import annotations
 
