@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from support.examples import ALL, FEW
+from support.examples import FEW, THOROUGH
 from support.project_folder import ProjectFolder
 
 # Modules that are no tests, and assert.
@@ -36,7 +36,7 @@ if MEMORY.is_dir() and os.access(MEMORY, os.W_OK):
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-for profile, count in (("fast", FEW), ("thorough", ALL)):
+for profile, count in (("fast", FEW), ("thorough", THOROUGH)):
     settings.register_profile(
         profile,
         deadline=None,

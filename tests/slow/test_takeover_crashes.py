@@ -24,8 +24,10 @@ pytestmark = [
     pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX"),
 ]
 
-CALLS = range(1, 19)
-"""Of the databricks CLI: more than any of the runs here makes."""
+CALLS = range(1, 21)
+"""Of the databricks CLI: as many as a run here makes."""
+MOMENTS = ["before", "after"]
+"""Before one call is after the one before it, and after what is done in between: every other call is enough of each."""
 
 
 @pytest.fixture(scope="module", params=COMMANDS)
@@ -80,8 +82,14 @@ def killed_at(world: World, number: int, moment: str, *arguments: str) -> bool:
     return process.returncode == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("number", CALLS)
+@pytest.mark.parametrize("command", ["adopt", "deploy"])
+def test_no_run_makes_more_calls(kept: KeptWorld, command: str):
+    world = kept.restored()
+    asked(world)
+    assert not killed_at(world, CALLS[-1] + 1, "before", command, "-t", "dev")
+
+
+@pytest.mark.parametrize(("number", "moment"), [(number, MOMENTS[number % 2]) for number in CALLS])
 @pytest.mark.parametrize("command", ["adopt", "deploy"])
 def test_a_run_that_is_killed_at_any_call_is_finished_by_the_same_command(
     kept: KeptWorld, command: str, number: int, moment: str
@@ -105,7 +113,7 @@ def test_a_run_that_is_killed_at_any_call_is_finished_by_the_same_command(
     assert world.changes == {}
 
 
-@pytest.mark.parametrize("number", CALLS)
+@pytest.mark.parametrize("number", CALLS[::2])
 def test_a_run_that_is_killed_is_finished_by_the_monitor(kept: KeptWorld, number: int):
     world = kept.restored()
     ids = asked(world)

@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Generic, TypeVar
 
@@ -19,12 +19,30 @@ _Result = TypeVar("_Result")
 _Expected = TypeVar("_Expected", bound=Exception)
 
 
+class Stop:
+    """Asks what runs in threads to end, which no Ctrl-C reaches: in good order, and asked once more, at once."""
+
+    def __init__(self) -> None:
+        self._asked, self._urgent = threading.Event(), threading.Event()
+
+    @property
+    def is_asked(self) -> bool:
+        return self._asked.is_set()
+
+    @property
+    def is_urgent(self) -> bool:
+        return self._urgent.is_set()
+
+    def ask(self) -> None:
+        (self._urgent if self.is_asked else self._asked).set()
+
+
 def run_in_threads(
     calls: Mapping[_Name, Callable[[], _Result]],
     at_a_time: int,
     *,
     expected: tuple[type[_Expected], ...] = (),
-    stop: threading.Event | None = None,
+    stop: Stop | None = None,
 ) -> tuple[dict[_Name, _Result], dict[_Name, _Expected]]:
     """Makes all calls, also when some fail as expected.
 
@@ -32,8 +50,8 @@ def run_in_threads(
         calls: By name.
         at_a_time: How many threads.
         expected: Errors that leave the other calls alone. After any other no further call begins, and it is raised.
-        stop: Set when this thread is interrupted; the calls look at it and end, and are waited for. Without it they are
-            left behind.
+        stop: Asked when this thread is interrupted, and when it is once more; the calls look at it and end, and are
+            waited for. Without it, and after a third time, they are left behind.
 
     Returns:
         The results and the expected errors by name, in the order of the calls.
@@ -50,15 +68,23 @@ def run_in_threads(
     except BaseException as interruption:
         pending.ended_by.append(interruption)
         if stop is not None:
-            stop.set()
-            for thread, end in zip(threads, ends, strict=True):
-                if thread.ident is not None:
-                    end.wait()
+            _end(stop, [end for thread, end in zip(threads, ends, strict=True) if thread.ident is not None])
         raise
     if pending.ended_by:
         raise pending.ended_by[0]
     results, errors = pending.results, pending.errors
     return {name: results[name] for name in calls if name in results}, {n: errors[n] for n in calls if n in errors}
+
+
+def _end(stop: Stop, ends: Sequence[threading.Event]) -> None:
+    is_urgent = stop.is_asked
+    stop.ask()
+    try:
+        for end in ends:
+            end.wait()
+    except KeyboardInterrupt:
+        if not is_urgent:
+            _end(stop, ends)
 
 
 class _PendingCalls(Generic[_Name, _Result, _Expected]):

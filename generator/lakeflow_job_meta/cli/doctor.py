@@ -21,7 +21,8 @@ from lakeflow_job_meta.cli.params import compile_metadata, open_project, target_
 from lakeflow_job_meta.compiler.placeholders import placeholder_values
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import BundleDeclarations, read_bundle_declarations, target_named
-from lakeflow_job_meta.config.model import MetadataSource, Project
+from lakeflow_job_meta.config.model import ApprovalRule, MetadataSource, Project
+from lakeflow_job_meta.control_table.approvals import APPROVALS
 from lakeflow_job_meta.deployment.databricks_cli.client import DatabricksCli, check_version, find_cli
 from lakeflow_job_meta.deployment.databricks_cli.known_settings import unknown_settings
 from lakeflow_job_meta.deployment.select_backend import workspace_address
@@ -30,6 +31,7 @@ from lakeflow_job_meta.diagnostics.rules import NOT_UPLOADED
 from lakeflow_job_meta.errors import LakeflowJobMetaError, OperationFailed
 from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.services.editor import outdated_schemas
+from lakeflow_job_meta.sources.approved_rows import ApprovalReader
 from lakeflow_job_meta.sources.interface import Reader
 from lakeflow_job_meta.sources.open import open_readers, open_table_source
 from lakeflow_job_meta.tables.open import WAREHOUSE_VARIABLE
@@ -39,6 +41,8 @@ from lakeflow_job_meta.workspace.client import ResourceMissing, Workspace, works
 
 _LOGIN_SECONDS = 60
 _SCHEMA_SECONDS = 60
+_COMMITS = 20
+"""Among so many there is one by which rows changed, as a rule."""
 
 _Check = tuple[str, Callable[[], str]]
 """What is checked, and a function that returns what was found or raises what is wrong."""
@@ -93,6 +97,7 @@ def _checks(folder: Path | None, target: str | None) -> Iterator[_Check]:
     if outdated := outdated_schemas(project):
         yield ("editor", partial(_editor, outdated))
     yield from _rows_checks(project, remote=False)
+    yield from _approval_checks(project, remote=False)
     yield ("databricks CLI", lambda: _cli(replace(cli, program=find_cli(os.environ)), compiled()))
     address = workspace_address(project, target_named(target))
     unanswered = why_nobody_answers(address) if address is not None else None
@@ -110,6 +115,14 @@ def _checks(folder: Path | None, target: str | None) -> Iterator[_Check]:
     controls = [source for source in tables if source.rows is None]
     yield from ((f"table {source.location}", partial(_table, source, project.folder)) for source in controls)
     yield from _rows_checks(project, remote=True)
+    yield from _approval_checks(project, remote=True)
+
+
+def _approval_checks(project: Project, *, remote: bool) -> Iterator[_Check]:
+    """Yields a check of the approvals of each control table that is in the workspace, or of each that is not."""
+    if project.approval is not None:
+        for source in (each for each in project.table_sources if _is_remote(each) == remote):
+            yield (f"approvals of {source.location}", partial(_approvals, project.folder, source, project.approval))
 
 
 def _rows_checks(project: Project, *, remote: bool) -> Iterator[_Check]:
@@ -194,6 +207,24 @@ def _warehouse(warehouse_id: str) -> str:
 
 def _table(source: MetadataSource, folder: Path) -> str:
     return f"version {open_table_source(source, folder).version().number}"
+
+
+def _approvals(folder: Path, source: MetadataSource, rule: ApprovalRule) -> str:
+    """Returns how many modules have been approved for each target, while the history says who writes the table."""
+    if rule.other_than_author:
+        commits = open_table_source(source, folder).history(_COMMITS)
+        newest = next((each for each in commits if each.changes_rows), None)
+        if newest is not None and newest.user is None:
+            raise OperationFailed(
+                f"the history of the table does not say who wrote version {newest.version}, and `other_than_author` "
+                "counts no approval without that; write through a warehouse, Databricks, or `ljm table`."
+            )
+    table = open_table_source(source, folder, APPROVALS)
+    found = {
+        target: {each.module for each in ApprovalReader(target, rule.other_than_author, lambda: table).approvals()}
+        for target in rule.targets
+    }
+    return ", ".join(f"{count(len(modules), 'module')} for {target}" for target, modules in found.items())
 
 
 def _rows(reader: Reader) -> str:

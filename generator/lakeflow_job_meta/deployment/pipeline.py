@@ -255,7 +255,7 @@ def _with_deletions_held_back(
 ) -> PreparedDeployment:
     # Of a job that is renamed, nothing is deleted but its file.
     leaving = replace(options.allowance, removed=leaving_keys(project, compilation))
-    refused = tuple(refused_deletions(changes, compilation, leaving))
+    refused = tuple(refused_deletions(changes, compilation, leaving, options.audience))
     held = {key for violation in refused for key in violation.jobs}
     waiting = options.unconfirmed({*changes.job_keys(Change.DELETE)} - held - compilation.jobs.renamed.keys())
     if held or waiting:

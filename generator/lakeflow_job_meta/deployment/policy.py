@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from typing import ClassVar
 
 from lakeflow_job_meta._internal.text import count, listing, quoted
 from lakeflow_job_meta.compiler.result import Compilation
@@ -22,24 +22,41 @@ from lakeflow_job_meta.state.tracking import DeployedJob
 from lakeflow_job_meta.text.markers import JOB_MARKER
 
 
-class Audience(str, Enum):
-    """Who reads a remedy, and how they can follow it."""
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who reads a remedy, and how they can follow it.
 
-    COMMAND = "run again with"
-    MONITOR = "run `ljm deploy` with"
-    PYTHON = "call `deploy` with"
-    OBJECT = "create the object with"
+    Attributes:
+        how: Such as `run again with`.
+        is_python: Whether options are arguments of a call.
+    """
+
+    how: str
+    is_python: bool = False
+    COMMAND: ClassVar[Audience]
+    PYTHON: ClassVar[Audience]
+    OBJECT: ClassVar[Audience]
+
+    @classmethod
+    def of_monitor(cls, target: str) -> Audience:
+        """Returns whoever reads what a monitor of a target says."""
+        return cls(f"run `ljm deploy -t {target}` with")
 
     def naming(self, **options: int | bool) -> str:
         """Returns options as they are given, such as `--max-deletes 1` or `max_deletes=1`."""
-        if self in (Audience.PYTHON, Audience.OBJECT):
+        if self.is_python:
             return ", ".join(f"{name}={value}" for name, value in options.items())
         flags = (f"--{name.replace('_', '-')}{'' if value is True else f' {value}'}" for name, value in options.items())
         return " ".join(flags)
 
     def allowing(self, **options: int | bool) -> str:
         """Returns how to allow something, such as `run again with --max-deletes 1`."""
-        return f"{self.value} {self.naming(**options)}"
+        return f"{self.how} {self.naming(**options)}"
+
+
+Audience.COMMAND = Audience("run again with")
+Audience.PYTHON = Audience("call `deploy` with", is_python=True)
+Audience.OBJECT = Audience("create the object with", is_python=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +290,9 @@ def resources_of(violations: Iterable[PolicyViolation]) -> set[str]:
     return {key for key in keys if "." in key} | {*job_names(key for key in keys if "." not in key)}
 
 
-def refused_deletions(changes: FileChanges, compilation: Compilation, allowed: Allowance) -> Iterator[PolicyViolation]:
+def refused_deletions(
+    changes: FileChanges, compilation: Compilation, allowed: Allowance, audience: Audience
+) -> Iterator[PolicyViolation]:
     """Yields the deletions of generated job files that are held back, so that the jobs stay and the rest goes on.
 
     `ljm generate` and `ljm deploy` refuse as a whole instead. `compilation` knows which sources are missing.
@@ -286,15 +305,15 @@ def refused_deletions(changes: FileChanges, compilation: Compilation, allowed: A
     orphaned = () if allowed.emptying else tuple(key for key in doomed if compilation.may_be_of_missing(doomed[key]))
     if orphaned:
         empty = listing([snapshot.source for snapshot in compilation.missing if not snapshot.is_unreadable])
-        yield _kept_whole(f"{empty} holds no module", orphaned, _allowing_all(orphaned))
+        yield _kept_whole(f"{empty} holds no module", orphaned, _allowing_all(orphaned, audience))
     others = tuple(key for key in doomed if key not in orphaned and key not in allowed.removed)
     if len(others) > allowed.deletions:
         shown = f"{count(len(others), 'job')} ({listing(others)})"
         sentence = f"{shown} left the metadata and would be deleted; {allowed.deletions} allowed."
-        remedy = f"If that is meant, {Audience.MONITOR.allowing(max_deletes=len(others))}."
+        remedy = f"If that is meant, {audience.allowing(max_deletes=len(others))}."
         yield PolicyViolation(sentence, remedy, others)
     elif others and not allowed.emptying and not orphaned and not changes.kept and not compilation.jobs:
-        yield _kept_whole("No module is left", others, _allowing_all(others))
+        yield _kept_whole("No module is left", others, _allowing_all(others, audience))
 
 
 def kept_for_an_empty_source(plan: BundlePlan, compilation: Compilation) -> Iterator[PolicyViolation]:
@@ -311,6 +330,6 @@ def _kept_whole(reason: str, jobs: tuple[str, ...], remedy: str) -> PolicyViolat
     return PolicyViolation(f"{reason}, so {count(len(jobs), 'job')} ({listing(jobs)}) {stay}.", remedy, jobs)
 
 
-def _allowing_all(jobs: tuple[str, ...]) -> str:
-    how = Audience.MONITOR.allowing(allow_empty=True, max_deletes=len(jobs))
+def _allowing_all(jobs: tuple[str, ...], audience: Audience) -> str:
+    how = audience.allowing(allow_empty=True, max_deletes=len(jobs))
     return f"If everything is meant to go, {how}."

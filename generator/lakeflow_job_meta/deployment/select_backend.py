@@ -6,14 +6,13 @@ Nothing is connected to before it is needed.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from lakeflow_job_meta._internal.parallel import run_in_threads
+from lakeflow_job_meta._internal.parallel import Stop, run_in_threads
 from lakeflow_job_meta._internal.trees import Value, texts_in
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import BundleDeclarations, overlaid, read_bundle_declarations
@@ -75,7 +74,7 @@ class CliBackend:
     def _open_many(
         self, context: DeployContext, compilation: Compilation, cli: DatabricksCli, tables: Callable[[], frozenset[str]]
     ) -> Deployer:
-        stop = threading.Event()
+        stop = Stop()
         cli = replace(cli, stop=stop)
         keeping = keeping_of(context.project, compilation, context.options.allowance)
 
@@ -204,7 +203,7 @@ def plan_live(project: Project, cli: DatabricksCli, parallel: int, keeping: Keep
 
     Raises OperationFailed if the CLI failed.
     """
-    layout, stop = layout_of(project), threading.Event()
+    layout, stop = layout_of(project), Stop()
     names = layout.bundles_in(layout.folder)
     calls = {name: partial(_plan_of, cli_of_bundle(replace(cli, stop=stop), project, name), keeping) for name in names}
     plans, failed = run_in_threads(calls, parallel, expected=(OperationFailed,), stop=stop)

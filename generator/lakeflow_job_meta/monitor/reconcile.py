@@ -48,7 +48,7 @@ class MonitorConfig:
         max_deletes: How many jobs each deployment may delete; None leaves that to the project file.
         volume: A volume whose YAML files are loaded into the control table as they change.
         proposal: A folder for what would be deployed, instead of a deployment.
-        audience: Who reads what would allow a refused change.
+        audience: Who reads what would allow a refused change; by default whoever can run `ljm deploy`.
     """
 
     target: str
@@ -56,7 +56,7 @@ class MonitorConfig:
     overwrite_drift: bool = False
     volume: str | None = None
     proposal: Path | None = None
-    audience: Audience = Audience.MONITOR
+    audience: Audience | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +94,13 @@ def open_context(
     readers = [*open_readers(project, workspace=workspace), *([volume] if volume is not None else [])]
     max_deletes = project.max_deletes if config.max_deletes is None else config.max_deletes
     allowance = Allowance(max_deletes, overwriting=config.overwrite_drift)
+    audience = config.audience or Audience.of_monitor(config.target)
     written = [config.proposal.absolute()] if config.proposal is not None else []
     return MonitorContext(
         project,
         folder,
         config,
-        DeployOptions(allowance, keep_going=True, hold_back=True, audience=config.audience),
+        DeployOptions(allowance, keep_going=True, hold_back=True, audience=audience),
         workspace,
         fingerprints,
         SourceWatcher(project, readers, fingerprints, f"{allowance} {config.volume}", written, workspace),

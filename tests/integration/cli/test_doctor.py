@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from lakeflow_job_meta import approve, load_project
 from support.project_folder import ProjectFolder, Result, module
+from support.tables import write_table
 
 SQL = """\
 modules:
@@ -206,3 +208,52 @@ def test_the_real_cli_knows_what_the_example_uses_and_does_not_know_a_new_settin
 
     assert said(fine, "databricks CLI").startswith("ok ")
     assert said(project.inside("doctor"), "databricks CLI").endswith("brand_new of 'orders', 'load_customers'")
+
+
+class TestApprovals:
+    @pytest.fixture
+    def table(self, project: ProjectFolder) -> Path:
+        rule = "deploy: {approval: {targets: [dev, prod]}}"
+        project.write("job_meta.yml", f"metadata: [{{delta: control}}]\n{rule}\n")
+        project.write("databricks.yml", bundle())
+        row = {"module_name": "sales", "source_id": "a", "execution_order": 1, "source_type": "x"}
+        row["transformation_config"] = json.dumps({"notebook_path": "/Workspace/a"})
+        write_table(project.path / "control", [row])
+        return project.path / "control"
+
+    def test_are_counted_for_each_target(self, project, doctor, table):
+        assert (
+            said(doctor(), "approvals of control")
+            == "ok     approvals of control: 0 modules for dev, 0 modules for prod"
+        )
+
+        approve(load_project(project.path), 0, target="prod")
+
+        assert (
+            said(doctor(), "approvals of control")
+            == "ok     approvals of control: 0 modules for dev, 1 module for prod"
+        )
+
+    def test_that_have_to_be_somebody_elses_count_for_nothing_while_the_history_names_nobody(
+        self, project, doctor, table
+    ):
+        text = project.read("job_meta.yml").replace("prod]", "prod], other_than_author: true")
+        project.write("job_meta.yml", text)
+        result = doctor()
+
+        assert said(result, "approvals of control").startswith(
+            "wrong  approvals of control: the history of the table does not say who wrote version 0, and "
+        )
+        assert result.exit_code == 1
+
+    def test_that_cannot_be_read_are_wrong(self, project, doctor, table):
+        approve(load_project(project.path), 0)
+        for path in table.with_name("control_approvals").glob("*.parquet"):
+            path.unlink()
+
+        assert said(doctor(), "approvals of control").startswith("wrong  approvals of control: ")
+
+    def test_nothing_is_said_of_them_where_no_target_needs_any(self, project, doctor, table):
+        project.write("job_meta.yml", "metadata: [{delta: control}]\n")
+
+        assert "approvals" not in doctor().stdout

@@ -320,7 +320,7 @@ class TestStatus:
         assert result.exit_code == 1
         refused, quarantine = result.stdout.split("Refused (1 change):\n")[1].split("In quarantine (1 module):\n")
         assert re.search(r"^  stock   2\S+ \d\d:\d\d  This deployment would delete 1 job \('stock'\)", refused, re.M)
-        assert "-> If that is meant, run `ljm deploy` with --max-deletes 1.\n" in refused
+        assert "-> If that is meant, run `ljm deploy -t dev` with --max-deletes 1.\n" in refused
         assert re.search(r"^  sales   2\S+ \d\d:\d\d  .*module_name=sales", quarantine, re.M)
         found = self.as_object(commands)
         assert (found["healthy"], found["quarantined"]["modules"]) == (False, ["sales"])

@@ -333,19 +333,27 @@ class TestOneOfSeveralFails:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-def test_being_stopped_ends_all_that_runs_within_ten_seconds(deployed, tmp_path, sent):
+@pytest.mark.parametrize(
+    ("sent", "times", "stop_timeout"),
+    [(signal.SIGINT, 1, "1"), (signal.SIGTERM, 1, "1"), (signal.SIGINT, 2, "600")],
+    ids=["Ctrl-C", "SIGTERM", "Ctrl-C once more"],
+)
+def test_being_stopped_ends_all_that_runs_within_ten_seconds(deployed, tmp_path, sent, times, stop_timeout):
     for name in "ace":
         deployed.module(name, notebook="/Workspace/new")
     reached = tmp_path / "reached"
     deployed.disturb(f'[ "$2" = deploy ] && {{ echo $$ >> "{reached}"; exec sleep 600; }}')
-    process = deployed.start("deploy", "-t", "dev", "--parallel", "3", "--stop-timeout", "1")
+    process = deployed.start("deploy", "-t", "dev", "--parallel", "3", "--stop-timeout", stop_timeout)
     end = time.monotonic() + SECONDS
     while (not reached.exists() or len(reached.read_text().split()) < 3) and time.monotonic() < end:
         time.sleep(0.05)
 
     began = time.monotonic()
     process.send_signal(sent)
+    if times == 2:
+        time.sleep(1)
+        assert process.poll() is None
+        process.send_signal(sent)
     _, told = process.communicate(timeout=SECONDS)
 
     assert process.returncode == 130

@@ -276,6 +276,8 @@ class Judge:
         deleted = sum(job_id not in after for job_id in before)
         changed = sum(job_id in before and before[job_id].settings != job.settings for job_id, job in after.items())
         assert len(entries) <= 1, f"one tick has {len(entries)} entries in the history: {entries}"
+        if not entries and "What was begun is finished by the next start" in ended.stderr:
+            return  # it was asked to stop, and had no time to say what it did
         if not entries:
             assert created == deleted == 0, f"a tick has changed jobs, and says nothing of it: {ended.stderr}"
             return

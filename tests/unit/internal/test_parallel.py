@@ -5,9 +5,9 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import textwrap
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -59,32 +59,44 @@ def test_nothing_to_call_gives_nothing():
     assert run_in_threads({}, 4) == ({}, {})
 
 
-@pytest.mark.parametrize("is_stopped", [True, False])
-def test_an_interrupted_process_ends_with_calls_that_hang_but_waits_for_those_that_can_be_stopped(is_stopped, tmp_path):
-    program = f"""
-        import threading, time
-        from pathlib import Path
-        from lakeflow_job_meta._internal.parallel import run_in_threads
+PROGRAM = """
+import time
+from pathlib import Path
+from pathlib import Path
+from lakeflow_job_meta._internal.parallel import Stop, run_in_threads
 
-        stop = threading.Event()
+stop = Stop()
 
-        def hang():
-            Path("begun").touch()
-            time.sleep(60)
-
-        def end_when_stopped():
-            Path("begun").touch()
-            stop.wait(60)
-            time.sleep(0.1)
-            Path("ended").touch()
-
-        run_in_threads({{1: {"end_when_stopped" if is_stopped else "hang"}}}, 1{", stop=stop" if is_stopped else ""})
-    """
-    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], cwd=tmp_path, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 30
-    while not (tmp_path / "begun").exists() and time.monotonic() < deadline:
+def wait(is_over):
+    Path("begun").touch()
+    end = time.monotonic() + 60
+    while time.monotonic() < end and not is_over():
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
+        Path("asked").touch() if stop.is_asked else None
+    Path("ended").touch()
+
+run_in_threads({1: lambda: wait(lambda: CONDITION)}, 1OPTION)
+"""
+
+
+@pytest.mark.parametrize(
+    ("condition", "option", "times", "ends"),
+    [
+        pytest.param("False", "", 1, False, id="calls that hang are left behind"),
+        pytest.param("stop.is_asked", ", stop=stop", 1, True, id="calls that can be stopped are waited for"),
+        pytest.param("stop.is_urgent", ", stop=stop", 2, True, id="asked once more, they end at once"),
+        pytest.param("False", ", stop=stop", 3, False, id="asked a third time, nobody waits for them"),
+    ],
+)
+def test_an_interrupted_process_ends(condition: str, option: str, times: int, ends: bool, tmp_path: Path):
+    program = PROGRAM.replace("CONDITION", condition).replace("OPTION", option)
+    process = subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, stderr=subprocess.PIPE)
+    for sent in range(times):
+        deadline = time.monotonic() + 30
+        while not (tmp_path / ("asked" if sent else "begun")).exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.1 if sent else 0)
+        process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=30)
     assert b"KeyboardInterrupt" in stderr
-    assert (tmp_path / "ended").exists() == is_stopped
+    assert (tmp_path / "ended").exists() == ends

@@ -18,7 +18,7 @@ from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import DeployOptions, Reporter
 from lakeflow_job_meta.deployment.pipeline import prepare
-from lakeflow_job_meta.deployment.policy import Allowance, refused_deletions
+from lakeflow_job_meta.deployment.policy import Allowance, Audience, refused_deletions
 from lakeflow_job_meta.diagnostics.model import SourceRef, UnreadableDocument
 from lakeflow_job_meta.errors import PolicyViolation
 from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
@@ -224,7 +224,7 @@ def job_file(key: str) -> GeneratedFile:
 
 def refused(case: tuple[FileChanges, Compilation, dict[str, str]], allowed: int, *, emptying: bool) -> list[str]:
     changes, compilation, _ = case
-    violations = refused_deletions(changes, compilation, Allowance(allowed, emptying))
+    violations = refused_deletions(changes, compilation, Allowance(allowed, emptying), Audience.COMMAND)
     return [key for violation in violations for key in violation.jobs]
 
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
+from lakeflow_job_meta._internal.parallel import Stop
 from lakeflow_job_meta._internal.secrets import without_secrets
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.config.model import BUNDLE_FILE
@@ -97,7 +98,7 @@ class DatabricksCli:
         target: None for the bundle's default.
         inherited: File descriptors that its processes keep open: the deployment lock.
         version: As it reports itself; empty where it was not asked.
-        stop: Ends what runs when it is set, for calls in threads, which no Ctrl-C reaches.
+        stop: Ends what runs when it is asked, for calls in threads, which no Ctrl-C reaches.
         limit_seconds: How long one call may take.
         stop_seconds: How long one that writes may go on when all is to end.
         address: Of the workspace, to be looked at before the CLI tries for minutes; None where it is not known.
@@ -111,7 +112,7 @@ class DatabricksCli:
     on_line: Callable[[str], None] = field(default=lambda line: None)
     inherited: tuple[int, ...] = ()
     version: str = ""
-    stop: threading.Event = field(default_factory=threading.Event)
+    stop: Stop = field(default_factory=Stop)
     limit_seconds: float = LIMIT_SECONDS
     stop_seconds: float = STOP_SECONDS
     address: str | None = None
@@ -258,7 +259,7 @@ class DatabricksCli:
     ) -> None:
         end = time.monotonic() + limit_seconds
         while process.poll() is None:
-            if self.stop.is_set():
+            if self.stop.is_asked:
                 raise Stopped
             if time.monotonic() > end:
                 raise OperationFailed(
@@ -278,7 +279,7 @@ class DatabricksCli:
                     f"Stopping: the databricks CLI has {self.stop_seconds:g} seconds to finish what it has begun; "
                     "asked once more to stop, it is interrupted at once."
                 )
-            while process.poll() is None and time.monotonic() < end:
+            while process.poll() is None and time.monotonic() < end and not self.stop.is_urgent:
                 lines.show()
                 time.sleep(_POLL_SECONDS)
             lines.show(to_the_end=True)

@@ -7,13 +7,12 @@ last deployment recorded.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 
-from lakeflow_job_meta._internal.parallel import run_in_threads
+from lakeflow_job_meta._internal.parallel import Stop, run_in_threads
 from lakeflow_job_meta._internal.text import count, listing
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.deployment.backend import DeployContext, DeployReport, JobsRejected, StalePlan, TakeoverPlan
@@ -61,7 +60,7 @@ class BundlesDeployer:
         create_deployer: CreateDeployer,
         at_a_time: int,
         all_bundles: bool,
-        stop: threading.Event,
+        stop: Stop,
     ) -> None:
         self._context, self._at_a_time, self._all_bundles, self._stop = context, at_a_time, all_bundles, stop
         layout = layout_of(context.project)
