@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lakeflow_job_meta.checks.quality import call_problems
 from lakeflow_job_meta.diagnostics.model import SourceRef, UnreadableDocument
-from lakeflow_job_meta.jobs.quality import DQX_VERSION
+from lakeflow_job_meta.jobs.quality_names import DQX_VERSION
 from lakeflow_job_meta.schema.validator import dqx_functions
 from support.project_folder import REPOSITORY
 

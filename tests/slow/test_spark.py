@@ -165,7 +165,7 @@ class TestManager:
         assert [change.kind for change in plan.changes] == ["changed", "removed"]
         assert len(manager.get_module_sources("returns")) == 1
         assert manager.current_version() == 3
-        set_by, _ = blame_cells(manager.table, "sales", [(("sales", "a"), ("execution_order",))])
+        set_by, _ = blame_cells(manager.table, "sales", [(("sales", "a"), ("execution_order",))], 10)
         assert [each.commit.version for each in set_by.values()] == [1]
 
     def test_option_3_on_demand(self, manager: MetadataManager, place: SparkPlace, tmp_path: Path, monkeypatch):

@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import NamedTuple
+
+from lakeflow_job_meta._internal.secret_signs import SAYS_NOTHING, WORTH_A_LOOK, Found, is_worth_a_look, strength
 
 FORMS = {
     "a Databricks token": r"\bdapi[0-9a-f]{32}(?:-\d+)?\b",
@@ -50,47 +51,6 @@ FORMS = {
 _FORM = re.compile("|".join(f"(?P<f{number}>{form})" for number, form in enumerate(FORMS.values())))
 _KINDS = tuple(FORMS)
 
-_SIGNS = (
-    *("token", "secret", "pass", "pwd", "credential", "authorization", "dapi", "dose", "akia", "asia"),
-    *("aiza", "ya29.", "eyj", "xox", "k_live_", "sg.", "hf_", "npm_", "bearer ", "basic "),
-)
-"""What all names and most forms begin with, in small letters."""
-
-_SIGNS_BY_CHARACTER = {
-    "-": ("-----begin", "gocspx-", "pypi-", "sk-", "xapp-", "glpat-", "gldt-", "glrt-", "glptt-"),
-    "~": ("q~",),
-    "=": ("sig=",),
-    "@": ("://",),
-}
-"""More of them, for texts with a character that few have, which is found much faster than a word."""
-
-_RARE = {
-    "gh": re.compile(r"gh[pousr]_|github_pat_"),
-    "hook": re.compile(r"hooks\.slack|api/webhooks|webhook\.office"),
-}
-_WORTH_A_LOOK = re.compile(r"[=@'\"]|-----|[\w.~+-]{14}")
-"""What every secret in a text has: a sign between it and its name, or so many characters on end."""
-
-_OTHER_KEYS = ("task_key", "cluster_key", "environment_key")
-
-WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
-_PASSWORD = re.compile(r"[a-z]*(?:password|passwd|passphrase|pwd)s?")
-_TOKEN = re.compile(r"[a-z]*(?:secret|token|apikey)|authorization")
-_VAGUE = re.compile(r"[a-z]*(?:secrets|tokens|credentials?|apikeys)")
-_KEYS_OF_SERVICES = frozenset({"api", "secret", "private", "encryption", "shared", "signing", "sas", "auth", "storage"})
-_VAGUE_KEYS = frozenset({"access", "account", "master", "client", "subscription", "ssh", "license", "service", "host"})
-_SAYS_NOTHING = frozenset({"value", "default", "text", "plain", "literal", "plaintext"})
-_OF_SOMETHING_ELSE = frozenset(
-    {"scope", "endpoint", "url", "uri", "host", "path", "file", "filename", "dir", "folder", "name", "id", "ids", "arn"}
-    | {"column", "columns", "col", "cols", "field", "fields", "type", "kind", "mode", "class", "provider", "method"}
-    | {"ttl", "expiry", "expiration", "expires", "lifetime", "duration", "seconds", "minutes", "hours", "days", "age"}
-    | {"length", "size", "count", "limit", "max", "min", "number", "budget", "usage", "rate", "policy", "rule", "rules"}
-    | {"env", "variable", "var", "ref", "reference", "alias", "location", "format", "header", "prefix", "suffix"}
-    | {"manager", "store", "vault", "backend", "rotation", "enabled", "required", "is", "has", "use", "algorithm"}
-    | {"table", "schema", "catalog", "database", "version", "status", "state", "at", "by", "key", "hint", "query"}
-    | {"description", "comment", "label", "title", "scopes", "audience", "issuer", "separator", "pattern", "regex"}
-)
-"""Last words of names that speak of secrets and hold none: `token_endpoint`, `secret_scope`, `password_column`."""
 
 _REFERENCE = re.compile(r"\{\{[^{}]*\}\}|\$\{[^{}]*\}|\{\w+\}")
 _HARMLESS = re.compile(
@@ -117,8 +77,6 @@ _NAME_OF_A_SECRET = re.compile(
 _PLAIN_NAME = re.compile(r"[A-Za-z]+(?:[_.: -]+[A-Za-z]+)*[_.-]?\d{0,4}")
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+|[A-Za-z_]+|\d+")
 _LONGEST_HARMLESS = 500
-_OF_STORAGE = re.compile(r"\.[\w-]+\.\w+\.core\.(?:windows|chinacloudapi|usgovcloudapi)\.\w+\Z")
-"""The storage account behind the name of a Spark setting: `fs.azure.account.key.<account>.dfs.core.windows.net`."""
 
 _QUOTED = r"'(?P<one>(?:[^'\\\n]|\\.|''){1,500})'|\\?\"(?P<two>(?:[^\"\\\n]|\\[^\"]){1,500})\\?\""
 _NAMED = re.compile(
@@ -128,38 +86,12 @@ _NAMED = re.compile(
 """`name: 'value'`, `"name": "value"`, `name => 'value'`, `name 'value'` (an option in SQL), `name=value`."""
 
 
-class Found(NamedTuple):
-    """One secret: its path in what was looked through, its kind, what must not be shown, and the text around that.
-
-    `is_key` says that it stands in the last step of the path, and not in the value there.
-    """
-
-    path: tuple[str | int, ...]
-    kind: str
-    secret: str
-    text: str
-    is_key: bool = False
-
-
 class Span(NamedTuple):
     """Where a secret stands in a text, and what kind it is."""
 
     start: int
     end: int
     kind: str
-
-
-def may_hold_secrets(together: bytes) -> bool:
-    """Says whether it is worth to look for secrets in texts; `together` has them and the names before them."""
-    # Text is searched several times faster than bytes, and a loop is faster than `any`: all of every job comes by here.
-    text = together.lower().decode("latin-1")
-    for sign in _SIGNS:
-        if sign in text:
-            return True
-    if text.count("key") > sum(map(text.count, _OTHER_KEYS)):
-        return True
-    by_character = (sign in text for each, signs in _SIGNS_BY_CHARACTER.items() if each in text for sign in signs)
-    return any(by_character) or any(each in text and form.search(text) for each, form in _RARE.items())
 
 
 def secrets_in(value: object, path: tuple[str | int, ...] = (), name: str = "") -> Iterator[Found]:
@@ -191,12 +123,12 @@ def _in_map(value: Mapping[str, object], path: tuple[str | int, ...], name: str)
         for span in secret_spans(key) if isinstance(key, str) else ():
             yield Found((*path, key), span.kind, key[span.start : span.end], key, is_key=True)
         own = str(named) if is_entry and key in ("default", "value") else str(key)
-        if name and own.lower() in _SAYS_NOTHING:
+        if name and own.lower() in SAYS_NOTHING:
             own = name
         if isinstance(item, str):
             if strength(own) and _PLAIN_NAME.fullmatch(item) and _has_scope(value):
                 own = ""
-            elif not strength(own) and not _WORTH_A_LOOK.search(item):
+            elif not strength(own) and not WORTH_A_LOOK.search(item):
                 continue
         yield from secrets_in(item, (*path, key), own)
 
@@ -208,9 +140,7 @@ def _has_scope(value: Mapping[str, object]) -> bool:
 
 def secret_spans(text: str) -> list[Span]:
     """Returns where secrets stand in a text, in order; they do not overlap."""
-    if _WORTH_A_LOOK.search(text) is None:
-        return []
-    return _spans(text) if may_hold_secrets(text.encode("utf-8", "surrogatepass")) else []
+    return _spans(text) if is_worth_a_look(text) else []
 
 
 def _spans(text: str) -> list[Span]:
@@ -266,25 +196,6 @@ def _is_no_literal(text: str, match: re.Match[str]) -> bool:
     before = text[: match.start("name")]
     is_setting = not before or before[-1] in ";?&-"
     return not is_setting and _IDENTIFIER.fullmatch(match.group("bare")) is not None
-
-
-@lru_cache(maxsize=4096)
-def strength(name: str) -> int:
-    """Says how surely a name is that of a secret: 3 for a password, 2 for a token, 1 for what may be a name, else 0."""
-    words = [word.lower() for word in WORDS.findall(_OF_STORAGE.sub("", name))]
-    while len(words) > 1 and words[-1] in _SAYS_NOTHING:
-        words.pop()
-    if not words:
-        return 0
-    if words[-1] in ("key", "keys"):
-        before = set(words[-3:-1])
-        return 2 if before & _KEYS_OF_SERVICES else 1 if before & _VAGUE_KEYS else 0
-    if words[-1] in _OF_SOMETHING_ELSE or words[0] in ("is", "has", "use"):
-        return 0
-    for strength, pattern in ((3, _PASSWORD), (2, _TOKEN), (1, _VAGUE)):
-        if any(pattern.fullmatch(word) for word in words):
-            return strength
-    return 0
 
 
 def is_secret_of(name: str, value: str) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator
 from functools import cache, lru_cache
 from typing import cast
 
-from lakeflow_job_meta._internal.secret_forms import WORDS, Found, may_hold_secrets, secret_spans, secrets_in, strength
+from lakeflow_job_meta._internal.secret_signs import WORDS, Found, is_worth_a_look, may_hold_secrets, strength
 from lakeflow_job_meta._internal.text import quoted
 
 MASK = "***"
@@ -57,6 +57,10 @@ def without_found(text: str, *, keeps_length: bool = False) -> str:
 
     Where columns are counted in it, it may keep its length.
     """
+    if not is_worth_a_look(text):
+        return text
+    from lakeflow_job_meta._internal.secret_forms import secret_spans
+
     for span in reversed(secret_spans(text)):
         text = text[: span.start] + _mask(span.end - span.start, keeps_length=keeps_length) + text[span.end :]
     return text
@@ -80,9 +84,12 @@ def without_line(line: str) -> str:
 
 def secrets_of(*values: object) -> set[Found]:
     """Returns the secrets in values; most hold none, which is seen at a glance."""
-    found = (
-        each for value in values if may_hold_secrets(marshal.dumps(cast(str, value), 2)) for each in secrets_in(value)
-    )
+    suspects = [value for value in values if may_hold_secrets(marshal.dumps(cast(str, value), 2))]
+    if not suspects:
+        return set()
+    from lakeflow_job_meta._internal.secret_forms import secrets_in
+
+    found = (each for value in suspects for each in secrets_in(value))
     return {each._replace(path=(), kind="", is_key=False) for each in found}
 
 

@@ -6,7 +6,6 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from difflib import SequenceMatcher
 from functools import lru_cache
 
 LONGEST_QUOTE = 60
@@ -146,6 +145,8 @@ def _closest(word: str, known: tuple[str, ...], besides: str | None) -> str | No
 
 def most_alike(word: str, others: Iterable[str]) -> tuple[float, str] | None:
     """Returns how alike the nearest of some words is, from 0.6 to 1, and that word; None if none is so near."""
+    from difflib import SequenceMatcher
+
     matcher = SequenceMatcher(b=word)
     best = _CLOSE, ""
     for other in others:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta.errors import ConfigError
-from lakeflow_job_meta.workspace.client import Workspace
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
+
+    from lakeflow_job_meta.workspace.client import Workspace
 
     WorkspaceLike: TypeAlias = Workspace | WorkspaceClient | str
     """A connection, a client of databricks-sdk, or the name of a profile of its configuration file."""
@@ -30,7 +31,11 @@ def workspace_of(given: WorkspaceLike | None) -> Workspace | None:
     Raises:
         ConfigError: It is nothing of all that.
     """
-    if given is None or isinstance(given, Workspace):
+    if given is None:
+        return None
+    from lakeflow_job_meta.workspace.client import Workspace
+
+    if isinstance(given, Workspace):
         return given
     if isinstance(given, str):
         return Workspace.of_profile(given)

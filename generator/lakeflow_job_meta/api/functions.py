@@ -3,94 +3,31 @@
 Progress goes to the log `lakeflow_job_meta`, and is printed where no logging is set up. What goes wrong is raised as
 one of the errors in `errors`. A `workspace` is where tables, volumes and jobs are, as a WorkspaceClient or the name of
 a profile; by default it is the one of the environment.
+
+Each imports what it needs when it is called, so that a name of the package can be had for next to nothing.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from lakeflow_job_meta.api.arguments import check_number, tell, workspace_of
-from lakeflow_job_meta.compiler.compile import compile_project
-from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.config import load
-from lakeflow_job_meta.config.bundle import read_bundle_declarations, target_of
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.deployment import pipeline
-from lakeflow_job_meta.deployment.backend import DeployOptions, Reporter
-from lakeflow_job_meta.deployment.keeping import keeping_of
-from lakeflow_job_meta.deployment.pipeline import DeployResult
-from lakeflow_job_meta.deployment.policy import Allowance, Audience
-from lakeflow_job_meta.deployment.select_backend import BackendName, open_cli, plan_live, select_backend
-from lakeflow_job_meta.diagnostics.model import Diagnostic, Severity, errors_among
-from lakeflow_job_meta.output.writer import plan_changes
-from lakeflow_job_meta.planning.compare import JobChange, Plan
-from lakeflow_job_meta.planning.explain import FORMATS
-from lakeflow_job_meta.planning.files import compare_files
-from lakeflow_job_meta.planning.model import BundlePlan, job_names
-from lakeflow_job_meta.state.quality import CheckResult, last_results, open_results
-from lakeflow_job_meta.workspace.client import Workspace
 
 if TYPE_CHECKING:
     from lakeflow_job_meta.api.arguments import WorkspaceLike
+    from lakeflow_job_meta.api.results import PlanResult, ValidationResult
+    from lakeflow_job_meta.compiler.result import Compilation
+    from lakeflow_job_meta.deployment.backend import DeployOptions
+    from lakeflow_job_meta.deployment.result import DeployResult
+    from lakeflow_job_meta.deployment.select_backend import BackendName
+    from lakeflow_job_meta.state.check_result import CheckResult
 
 _log = logging.getLogger("lakeflow_job_meta")
-
-
-@dataclass(frozen=True, slots=True)
-class ValidationResult:
-    """All problems of a project's metadata, in the order of their locations, and the number of its modules."""
-
-    diagnostics: tuple[Diagnostic, ...]
-    modules: int
-
-    @property
-    def errors(self) -> list[Diagnostic]:
-        """The problems that keep a module from being deployed."""
-        return errors_among(self.diagnostics)
-
-    @property
-    def warnings(self) -> list[Diagnostic]:
-        """The other problems."""
-        return [each for each in self.diagnostics if each.severity is Severity.WARNING]
-
-    def __repr__(self) -> str:
-        return f"<ValidationResult: {self.modules} modules, {len(self.errors)} errors, {len(self.warnings)} warnings>"
-
-    @property
-    def is_valid(self) -> bool:
-        """Whether there is no error."""
-        return not self.errors
-
-
-@dataclass(frozen=True, slots=True)
-class PlanResult:
-    """What a project's metadata would change.
-
-    Attributes:
-        diagnostics: The problems of the metadata; jobs with errors do not change.
-        files: What would change in the generated files, per job.
-        live: What a deployment of the files on disk would do in the workspace; None where that was not asked for.
-    """
-
-    diagnostics: tuple[Diagnostic, ...]
-    files: Plan
-    live: BundlePlan | None = None
-
-    @property
-    def changes(self) -> tuple[JobChange, ...]:
-        """The jobs that would be created, changed or deleted, by key."""
-        return self.files.changes
-
-    def render(self, form: Literal["text", "json", "markdown"] = "text") -> str:
-        """Returns the plan as `ljm plan` prints it."""
-        return FORMATS[form](self.files, self.live)
-
-    def __str__(self) -> str:
-        return self.render()
 
 
 def load_project(folder: str | Path | None = None) -> Project:
@@ -103,17 +40,24 @@ def load_project(folder: str | Path | None = None) -> Project:
     Raises:
         ConfigError: There is none, or `job_meta.yml` has mistakes.
     """
+    from lakeflow_job_meta.config import load
+
     return load.load_project(Path(folder) if folder is not None else load.find_project_folder(Path.cwd()))
 
 
 def compile(project: Project, *, workspace: WorkspaceLike | None = None) -> Compilation:
     """Reads all metadata of a project and compiles it to jobs; changes nothing."""
+    from lakeflow_job_meta.compiler.compile import compile_project
+    from lakeflow_job_meta.config.bundle import read_bundle_declarations
+
     bundle = read_bundle_declarations(project)
     return compile_project(project, bundle, on_wait=tell_progress, workspace=workspace_of(workspace))
 
 
 def validate(project: Project, *, workspace: WorkspaceLike | None = None) -> ValidationResult:
     """Finds all problems of a project's metadata, as `ljm validate` does; changes nothing."""
+    from lakeflow_job_meta.api.results import ValidationResult
+
     compilation = compile(project, workspace=workspace)
     return ValidationResult(compilation.diagnostics, compilation.modules)
 
@@ -141,6 +85,11 @@ def plan(
         OperationFailed: Generated files cannot be read, or the databricks CLI failed.
         ConfigError: There is no such revision, or no databricks CLI.
     """
+    from lakeflow_job_meta.api.results import PlanResult
+    from lakeflow_job_meta.config.bundle import target_of
+    from lakeflow_job_meta.output.writer import plan_changes
+    from lakeflow_job_meta.planning.files import compare_files
+
     project = project.for_target(target_of(project, target))
     compilation = compile(project, workspace=workspace)
     changes = plan_changes(project, compilation)
@@ -148,6 +97,10 @@ def plan(
     files = replace(files, waiting=compilation.waiting, target=project.target)
     bundle_plan = None
     if live:
+        from lakeflow_job_meta.deployment.keeping import keeping_of
+        from lakeflow_job_meta.deployment.select_backend import open_cli, plan_live
+        from lakeflow_job_meta.planning.model import job_names
+
         bundle_plan = plan_live(project, open_cli(project, target), parallel, keeping_of(project, compilation))
         bundle_plan = bundle_plan.leaving_out(job_names(compilation.held))
     return PlanResult((*compilation.diagnostics, *changes.diagnostics), files, bundle_plan)
@@ -189,6 +142,10 @@ def deploy(
         OperationFailed: It failed before anything was deployed.
         ConfigError: There is no module of a name.
     """
+    from lakeflow_job_meta.config.bundle import target_of
+    from lakeflow_job_meta.deployment.backend import DeployOptions
+    from lakeflow_job_meta.deployment.policy import Allowance, Audience
+
     check_number("max_deletes", max_deletes, 0)
     allowed = project.max_deletes if max_deletes is None else max_deletes
     allowance = Allowance(allowed, allow_empty, overwrite_drift, allow_duplicates)
@@ -215,6 +172,9 @@ def quality(
         ConfigError: The project has no control table that results could lie beside.
         OperationFailed: They cannot be read, or one of the modules has none.
     """
+    from lakeflow_job_meta.config.bundle import target_of
+    from lakeflow_job_meta.state.quality import last_results, open_results
+
     store = open_results(project, workspace_of(workspace))
     return last_results(store, target_of(project, target), modules)
 
@@ -229,6 +189,11 @@ def run_deployment(
     workspace: WorkspaceLike | None = None,
 ) -> DeployResult:
     """Deploys a project whose progress goes to the log; of `deploy` and `JobOrchestrator`."""
+    from lakeflow_job_meta.deployment import pipeline
+    from lakeflow_job_meta.deployment.backend import Reporter
+    from lakeflow_job_meta.deployment.select_backend import select_backend
+    from lakeflow_job_meta.workspace.client import Workspace
+
     connection = workspace_of(workspace)
     result = pipeline.deploy(
         project,

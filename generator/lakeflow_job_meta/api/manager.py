@@ -12,22 +12,15 @@ from typing import TYPE_CHECKING
 
 from lakeflow_job_meta.api.arguments import table_name, workspace_of
 from lakeflow_job_meta.api.functions import tell_progress
-from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.control_table.changes import TableChanges, compare_versions
-from lakeflow_job_meta.control_table.schema import CONTROL_TABLE, key_of
-from lakeflow_job_meta.control_table.versions import version_named
-from lakeflow_job_meta.services.adhoc_project import project_around
-from lakeflow_job_meta.services.table_load import load, read_checked
-from lakeflow_job_meta.services.table_rollback import Rollback, plan_rollback, roll_back
-from lakeflow_job_meta.sources.interface import Reader
-from lakeflow_job_meta.sources.volume import VolumeReader, volume_files, volume_path
-from lakeflow_job_meta.sources.yaml_files import YamlReader
-from lakeflow_job_meta.tables.open import open_table
+from lakeflow_job_meta.control_table.changes import TableChanges
+from lakeflow_job_meta.services.rollback import Rollback
 from lakeflow_job_meta.tables.schema import Row
-from lakeflow_job_meta.tables.store import Created, VersionedTable
 
 if TYPE_CHECKING:
     from lakeflow_job_meta.api.arguments import WorkspaceLike
+    from lakeflow_job_meta.config.model import Project
+    from lakeflow_job_meta.sources.interface import Reader
+    from lakeflow_job_meta.tables.store import VersionedTable
 
 
 class MetadataManager:
@@ -50,6 +43,9 @@ class MetadataManager:
         *,
         workspace: WorkspaceLike | None = None,
     ) -> None:
+        from lakeflow_job_meta.control_table.schema import CONTROL_TABLE
+        from lakeflow_job_meta.tables.open import open_table
+
         self._workspace = workspace_of(workspace)
         self.table: VersionedTable = open_table(
             table_name(control_table), CONTROL_TABLE, warehouse_id or None, workspace=self._workspace
@@ -68,6 +64,8 @@ class MetadataManager:
         Returns:
             Whether anything was changed.
         """
+        from lakeflow_job_meta.tables.store import Created
+
         return self.table.create(optional_columns=optional_columns) is not Created.NOTHING
 
     def load_yaml(self, path: str | os.PathLike[str], *, prune: bool = False) -> int:
@@ -84,25 +82,36 @@ class MetadataManager:
             InvalidMetadata: There is a mistake in the YAML; nothing was loaded.
             OperationFailed: The table cannot be written; it is as it was, or the text says how far it came.
         """
+        from lakeflow_job_meta.sources.yaml_files import YamlReader
+
         return self._load(lambda project: YamlReader(project.folder, str(Path(path).absolute())), Path(path), prune)
 
     def sync_from_volume(self, path: str | os.PathLike[str], *, prune: bool = False) -> int:
         """Loads all YAML files of a Unity Catalog volume, as `load_yaml` does."""
+        from lakeflow_job_meta.sources.volume import VolumeReader, volume_files, volume_path
+
         folder = volume_path(os.fspath(path))
         files = volume_files(folder, self._workspace)
         return self._load(lambda project: VolumeReader(folder, files), Path.cwd(), prune)
 
     def _load(self, reader_in: Callable[[Project], Reader], near: Path, prune: bool) -> int:
+        from lakeflow_job_meta.services.adhoc_project import project_around
+        from lakeflow_job_meta.services.table_load import load, read_checked
+
         project = project_around(near)
         modules, _ = read_checked(project, [reader_in(project)], self.table)
         return load(self.table, modules, prune=prune, dry_run=False, on_progress=tell_progress).rows
 
     def get_all_modules(self) -> list[str]:
         """Returns the names of all modules, sorted."""
+        from lakeflow_job_meta.control_table.schema import key_of
+
         return sorted({key_of(row)[0] for row in self.table.read().rows} - {""})
 
     def get_module_sources(self, module_name: str) -> list[Row]:
         """Returns the rows of a module by `source_id`, JSON columns as text; empty if there is no such module."""
+        from lakeflow_job_meta.control_table.schema import key_of
+
         rows = (row for row in self.table.read().rows if row.get("module_name") == module_name)
         return sorted(rows, key=key_of)
 
@@ -111,6 +120,8 @@ class MetadataManager:
 
         By content, not by clock; `since` is a version as `current_version` gives it.
         """
+        from lakeflow_job_meta.control_table.changes import compare_versions
+
         return compare_versions(self.table, since)
 
     def rollback(self, modules: str | Collection[str], to: int | str, *, dry_run: bool = False) -> Rollback:
@@ -129,6 +140,9 @@ class MetadataManager:
             OperationFailed: The version cannot be read any more, there is no such module, or somebody has changed one
                 of these rows meanwhile; nothing was written.
         """
+        from lakeflow_job_meta.control_table.versions import version_named
+        from lakeflow_job_meta.services.table_rollback import plan_rollback, roll_back
+
         names = [modules] if isinstance(modules, str) else [*modules]
         plan = plan_rollback(self.table, names, version_named(self.table, str(to))[0])
         if not dry_run:

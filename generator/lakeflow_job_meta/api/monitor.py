@@ -15,31 +15,14 @@ from typing import TYPE_CHECKING, Protocol, TypedDict
 from lakeflow_job_meta._internal.text import did_you_mean
 from lakeflow_job_meta.api.arguments import check_number, table_name, tell, workspace_of
 from lakeflow_job_meta.api.orchestrator import JobOfModule
-from lakeflow_job_meta.config.bundle import target_of
-from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.deployment.policy import Audience
-from lakeflow_job_meta.deployment.select_backend import select_backend
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
-from lakeflow_job_meta.monitor.events import Event, EventKind, TickResult
-from lakeflow_job_meta.monitor.loop import LoopOptions, run_loop
-from lakeflow_job_meta.monitor.monitor import Monitor
-from lakeflow_job_meta.monitor.reconcile import MonitorConfig
-from lakeflow_job_meta.services.adhoc_project import project_of_table, with_policies_file
-from lakeflow_job_meta.sources.open import open_table_source
-from lakeflow_job_meta.sources.volume import volume_path as find_volume
-from lakeflow_job_meta.state.folder import state_folder
-from lakeflow_job_meta.workspace.client import Workspace
 
 if TYPE_CHECKING:
     from lakeflow_job_meta.api.arguments import WorkspaceLike
+    from lakeflow_job_meta.config.model import Project
+    from lakeflow_job_meta.monitor.events import Event, TickResult
 
 _log = logging.getLogger("lakeflow_job_meta.metadata_monitor")
-_LEVELS = {
-    EventKind.FAILED: logging.ERROR,
-    EventKind.QUARANTINED: logging.ERROR,
-    EventKind.REFUSED: logging.WARNING,
-    EventKind.UNDELIVERED: logging.WARNING,
-}
 
 
 class CheckResult(TypedDict):
@@ -123,6 +106,17 @@ class MetadataMonitor:
         policies: str | os.PathLike[str] | None = None,
         workspace: WorkspaceLike | None = None,
     ) -> None:
+        from lakeflow_job_meta.config.bundle import target_of
+        from lakeflow_job_meta.deployment.policy import Audience
+        from lakeflow_job_meta.deployment.select_backend import select_backend
+        from lakeflow_job_meta.monitor.monitor import Monitor
+        from lakeflow_job_meta.monitor.reconcile import MonitorConfig
+        from lakeflow_job_meta.services.adhoc_project import project_of_table, with_policies_file
+        from lakeflow_job_meta.sources.open import open_table_source
+        from lakeflow_job_meta.sources.volume import volume_path as find_volume
+        from lakeflow_job_meta.state.folder import state_folder
+        from lakeflow_job_meta.workspace.client import Workspace
+
         check_number("check_interval_seconds", check_interval_seconds, 1)
         check_number("max_deletes", max_deletes, 0)
         check_number("fail_after", fail_after, 1)
@@ -195,6 +189,8 @@ class MetadataMonitor:
         Raises:
             OperationFailed: It has failed `fail_after` times in a row.
         """
+        from lakeflow_job_meta.monitor.loop import LoopOptions, run_loop
+
         check_number("max_iterations", max_iterations, 1)
         limit = max_iterations if max_iterations is not None else self.max_iterations
         options = LoopOptions(float(self.check_interval_seconds), limit, self.fail_after)
@@ -265,4 +261,12 @@ def _flag(name: str, given: dict[str, str | None]) -> bool:
 
 
 def _log_event(event: Event) -> None:
-    tell(_log, _LEVELS.get(event.kind, logging.INFO), f"{event.kind.value}: {event.text}")
+    from lakeflow_job_meta.monitor.events import EventKind
+
+    levels = {
+        EventKind.FAILED: logging.ERROR,
+        EventKind.QUARANTINED: logging.ERROR,
+        EventKind.REFUSED: logging.WARNING,
+        EventKind.UNDELIVERED: logging.WARNING,
+    }
+    tell(_log, levels.get(event.kind, logging.INFO), f"{event.kind.value}: {event.text}")

@@ -6,49 +6,23 @@ Thin, as all functions of the package: parameters in, plain results out; see `fu
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakeflow_job_meta.api.arguments import workspace_of
 from lakeflow_job_meta.api.functions import compile, tell_fallback, tell_progress
-from lakeflow_job_meta.compiler.compile import compile_project
-from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.config.bundle import read_bundle_declarations, target_of
-from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.deployment.backend import Reporter
-from lakeflow_job_meta.deployment.jobs_api.client import JobsClient
-from lakeflow_job_meta.deployment.login import workspace_of_target
-from lakeflow_job_meta.deployment.pipeline import live_plan
-from lakeflow_job_meta.deployment.select_backend import BackendName, select_backend
-from lakeflow_job_meta.deployment.unpause import Unpaused, unpause_jobs
 from lakeflow_job_meta.errors import ConfigError
-from lakeflow_job_meta.importing import imports
-from lakeflow_job_meta.importing.destinations import control_table, metadata_files
-from lakeflow_job_meta.importing.live_jobs import Selection
-from lakeflow_job_meta.importing.model import Destination, Import
-from lakeflow_job_meta.services.module_names import key_of_module
-from lakeflow_job_meta.services.pull import Pulled, apply_pull, plan_pull
-from lakeflow_job_meta.workspace.client import Workspace
 
 if TYPE_CHECKING:
     from lakeflow_job_meta.api.arguments import WorkspaceLike
-
-
-@dataclass(frozen=True, slots=True)
-class PullResult:
-    """Edits that were made by hand in the workspace.
-
-    Attributes:
-        pulled: Those that were written into the metadata, or would be: each with its `edit` and the place `ref`.
-        left: Why others were not, a sentence each.
-        files: The paths of the YAML files that change.
-    """
-
-    pulled: tuple[Pulled, ...]
-    left: tuple[str, ...]
-    files: tuple[str, ...] = ()
+    from lakeflow_job_meta.api.results import PullResult
+    from lakeflow_job_meta.compiler.result import Compilation
+    from lakeflow_job_meta.config.model import Project
+    from lakeflow_job_meta.deployment.backend import Unpaused
+    from lakeflow_job_meta.deployment.select_backend import BackendName
+    from lakeflow_job_meta.importing.model import Destination, Import
+    from lakeflow_job_meta.workspace.client import Workspace
 
 
 def pull(
@@ -76,6 +50,15 @@ def pull(
         ConfigError: There is no such module or target.
         OperationFailed: The generated files are older than the metadata, or disk, table or workspace refuse.
     """
+    from lakeflow_job_meta.api.results import PullResult
+    from lakeflow_job_meta.config.bundle import target_of
+    from lakeflow_job_meta.deployment.backend import Reporter
+    from lakeflow_job_meta.deployment.pipeline import live_plan
+    from lakeflow_job_meta.deployment.select_backend import select_backend
+    from lakeflow_job_meta.services.module_names import key_of_module
+    from lakeflow_job_meta.services.pull import apply_pull, plan_pull
+    from lakeflow_job_meta.workspace.client import Workspace
+
     connection, named = workspace_of(workspace), target_of(project, target)
     project = project.for_target(named)
     compilation = compile(project, workspace=connection)
@@ -91,6 +74,9 @@ def pull(
 
 
 def _recompiled(project: Project, connection: Workspace | None, contents: Mapping[str, bytes]) -> Compilation:
+    from lakeflow_job_meta.compiler.compile import compile_project
+    from lakeflow_job_meta.config.bundle import read_bundle_declarations
+
     return compile_project(project, read_bundle_declarations(project), workspace=connection, contents=contents)
 
 
@@ -115,6 +101,12 @@ def unpause(
         ConfigError: There is no such module or target.
         OperationFailed: A job is not in the workspace, and nothing was started; or the workspace refuses.
     """
+    from lakeflow_job_meta.config.bundle import target_of
+    from lakeflow_job_meta.deployment.select_backend import select_backend
+    from lakeflow_job_meta.deployment.unpause import unpause_jobs
+    from lakeflow_job_meta.services.module_names import key_of_module
+    from lakeflow_job_meta.workspace.client import Workspace
+
     connection, named = workspace_of(workspace), target_of(project, target)
     project = project.for_target(named)
     compilation = compile(project, workspace=connection)
@@ -150,6 +142,8 @@ def import_bundle(
         ConfigError: A file is not there or not of the project, or modules cannot go where they are to.
         OperationFailed: The disk or the table refuses.
     """
+    from lakeflow_job_meta.importing import imports
+
     destination = _destination(project, to, to_table, workspace_of(workspace))
     planned = imports.import_bundle(project, files, destination, replacing=replace, as_blueprint=as_blueprint)
     return _written(project, planned, dry_run)
@@ -188,6 +182,11 @@ def import_jobs(
         ConfigError: Nothing says which jobs, or modules cannot go where they are to.
         OperationFailed: The workspace, the disk or the table refuses.
     """
+    from lakeflow_job_meta.deployment.jobs_api.client import JobsClient
+    from lakeflow_job_meta.deployment.login import workspace_of_target
+    from lakeflow_job_meta.importing import imports
+    from lakeflow_job_meta.importing.live_jobs import Selection
+
     wanted = Selection(tuple(ids), tuple(names), tags, unmanaged)
     if wanted.ids and (wanted.names or tags or unmanaged):
         raise ConfigError("Give ids, or what says which jobs; not both.")
@@ -227,6 +226,8 @@ def import_jobs_meta(
         ConfigError: A file or table is not there, or modules cannot go where they are to.
         OperationFailed: The disk or a table refuses.
     """
+    from lakeflow_job_meta.importing import imports
+
     connection = workspace_of(workspace)
     destination = _destination(project, to, to_table, connection)
     planned = imports.import_jobs_meta(
@@ -242,12 +243,16 @@ def import_jobs_meta(
 
 
 def _destination(project: Project, to: str | Path | None, to_table: bool, workspace: Workspace | None) -> Destination:
+    from lakeflow_job_meta.importing.destinations import control_table, metadata_files
+
     if to_table and to is not None:
         raise ConfigError("'to' names a folder and 'to_table' takes none; give one of them.")
     return control_table(project, workspace) if to_table else metadata_files(project, Path(to) if to else None)
 
 
 def _written(project: Project, planned: Import, dry_run: bool) -> Import:
+    from lakeflow_job_meta.importing import imports
+
     if not dry_run:
         imports.write_import(project, planned)
     return planned

@@ -14,22 +14,16 @@ from lakeflow_job_meta._internal.text import count, did_you_mean, quoted
 from lakeflow_job_meta._internal.trees import Value, texts_in
 from lakeflow_job_meta.api import functions
 from lakeflow_job_meta.api.arguments import check_number, table_name, workspace_of
-from lakeflow_job_meta.api.manager import MetadataManager
-from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.config.bundle import target_of
-from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.deployment.backend import Deployer, DeployOptions
-from lakeflow_job_meta.deployment.jobs_api.deployer import JobsApiDeployer
-from lakeflow_job_meta.deployment.pipeline import DeployResult
-from lakeflow_job_meta.deployment.policy import Allowance, Audience, refuse
 from lakeflow_job_meta.errors import ConfigError, InvalidMetadata, OperationFailed
-from lakeflow_job_meta.jobs.model import Job
-from lakeflow_job_meta.services.adhoc_project import project_of_table, with_policies_file
-from lakeflow_job_meta.state.tracking import DeployedJob
-from lakeflow_job_meta.workspace.client import Workspace
 
 if TYPE_CHECKING:
     from lakeflow_job_meta.api.arguments import WorkspaceLike
+    from lakeflow_job_meta.compiler.result import Compilation
+    from lakeflow_job_meta.config.model import Project
+    from lakeflow_job_meta.deployment.backend import Deployer
+    from lakeflow_job_meta.deployment.result import DeployResult
+    from lakeflow_job_meta.jobs.model import Job
+    from lakeflow_job_meta.state.tracking import DeployedJob
 
 
 class JobOfModule(TypedDict):
@@ -72,6 +66,10 @@ class JobOrchestrator:
         policies: str | os.PathLike[str] | None = None,
         workspace: WorkspaceLike | None = None,
     ) -> None:
+        from lakeflow_job_meta.config.bundle import target_of
+        from lakeflow_job_meta.deployment.policy import Allowance
+        from lakeflow_job_meta.services.adhoc_project import project_of_table, with_policies_file
+
         check_number("max_deletes", max_deletes, 0)
         self._table, self._warehouse_id = table_name(control_table), warehouse_id or None
         self._workspace = workspace_of(workspace)
@@ -93,6 +91,9 @@ class JobOrchestrator:
             InvalidMetadata: The module has mistakes.
             OperationFailed: There is no such module, nothing in it is active, or only the databricks CLI can deploy it.
         """
+        from lakeflow_job_meta.deployment.jobs_api.deployer import JobsApiDeployer
+        from lakeflow_job_meta.workspace.client import Workspace
+
         compilation = self._compile(self.project)
         job = _job_of(compilation, module_name)
         # Most tables name nothing but what is in the workspace, and need no connection for it.
@@ -112,6 +113,7 @@ class JobOrchestrator:
             PolicyRefused: The safety gate; nothing was changed.
             OperationFailed: It could not be done.
         """
+        from lakeflow_job_meta.deployment.policy import refuse
 
         def compile_metadata(project: Project) -> Compilation:
             compilation = self._compile(project)
@@ -145,6 +147,8 @@ class JobOrchestrator:
         if sync_yaml and yaml_path is None:
             raise ConfigError("sync_yaml needs yaml_path: the YAML file or folder to load.")
         if sync_yaml and yaml_path is not None:
+            from lakeflow_job_meta.api.manager import MetadataManager
+
             MetadataManager(self._table, self._warehouse_id, workspace=self._workspace).load_yaml(yaml_path)
         result = self._deploy(self._compile, keep_going=True)
         problems = [*result.all_problems, *(edit.reason for edit in result.edited)]
@@ -174,6 +178,9 @@ class JobOrchestrator:
         keep_going: bool = False,
         modules: tuple[str, ...] = (),
     ) -> DeployResult:
+        from lakeflow_job_meta.deployment.backend import DeployOptions
+        from lakeflow_job_meta.deployment.policy import Audience
+
         options = DeployOptions(self._allowance, keep_going, audience=Audience.OBJECT, modules=modules)
         return functions.run_deployment(
             self.project, self.target, options, compile_metadata=compile_metadata, workspace=self._workspace

@@ -9,21 +9,16 @@ from typing import TYPE_CHECKING
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta.api.arguments import check_number, workspace_of
 from lakeflow_job_meta.api.functions import compile, tell_progress
-from lakeflow_job_meta.catalogue.page import page_of, place_of, write_page
-from lakeflow_job_meta.compiler.compile import compile_project
-from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.config.bundle import read_bundle_declarations, target_of
-from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.control_table.blame import MOST_VERSIONS
 from lakeflow_job_meta.errors import OperationFailed
-from lakeflow_job_meta.services import approvals
-from lakeflow_job_meta.services.approvals import ApprovalPlan, ApprovalRequest, Proposed
-from lakeflow_job_meta.services.blame import Blame
-from lakeflow_job_meta.services.blame import blame as who_set
-from lakeflow_job_meta.services.module_names import key_of_module
+from lakeflow_job_meta.services.blamed import MOST_VERSIONS
 
 if TYPE_CHECKING:
     from lakeflow_job_meta.api.arguments import WorkspaceLike
+    from lakeflow_job_meta.compiler.result import Compilation
+    from lakeflow_job_meta.config.model import Project
+    from lakeflow_job_meta.services.approval_plan import ApprovalPlan
+    from lakeflow_job_meta.services.approvals import Proposed
+    from lakeflow_job_meta.services.blamed import Blame
 
 
 def approve(
@@ -55,6 +50,10 @@ def approve(
         PolicyRefused: Who approves has written some of it, and that is to be somebody else.
         InvalidMetadata: A module has errors in that version.
     """
+    from lakeflow_job_meta.compiler.compile import compile_project
+    from lakeflow_job_meta.config.bundle import read_bundle_declarations
+    from lakeflow_job_meta.services import approvals
+
     check_number("version", version, 0)
     connection = workspace_of(workspace)
 
@@ -62,7 +61,7 @@ def approve(
         bundle = read_bundle_declarations(project)
         return compile_project(project, bundle, on_wait=tell_progress, workspace=connection, proposed=proposed)
 
-    request = ApprovalRequest(version, tuple(modules), target, comment, table)
+    request = approvals.ApprovalRequest(version, tuple(modules), target, comment, table)
     return approvals.approve(project, request, compile_with, dry_run=dry_run, workspace=connection)
 
 
@@ -89,6 +88,8 @@ def write_catalogue(
         ConfigError: There is no such target, the URL is none of a web page, or a file that is no catalogue is there.
         OperationFailed: The page cannot be written, or the record cannot be read.
     """
+    from lakeflow_job_meta.catalogue.page import page_of, place_of, write_page
+
     connection, path = workspace_of(workspace), place_of(output)
     write_page(path, page_of(project, compile(project, workspace=connection), target, source_url, connection))
     return path
@@ -119,6 +120,10 @@ def blame(
         ConfigError: There is no such module.
         OperationFailed: No job can be made of it, it has no such source or setting, or a table cannot be read.
     """
+    from lakeflow_job_meta.config.bundle import target_of
+    from lakeflow_job_meta.services.blame import blame as who_set
+    from lakeflow_job_meta.services.module_names import key_of_module
+
     check_number("versions", versions, 1)
     compilation = compile(project, workspace=workspace)
     job = compilation.jobs.get(key_of_module(compilation, module))

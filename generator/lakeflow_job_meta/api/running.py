@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING
 
 from lakeflow_job_meta.api.arguments import workspace_of
 from lakeflow_job_meta.api.functions import compile, tell_progress
-from lakeflow_job_meta.config.bundle import target_of
-from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.deployment.login import workspace_of_target
-from lakeflow_job_meta.services import runs
-from lakeflow_job_meta.services.run_states import ModuleRun, TrackedModule
-from lakeflow_job_meta.workspace.client import Workspace
 
 if TYPE_CHECKING:
     from lakeflow_job_meta.api.arguments import WorkspaceLike
+    from lakeflow_job_meta.config.model import Project
+    from lakeflow_job_meta.services.run_states import ModuleRun, TrackedModule
+    from lakeflow_job_meta.workspace.client import Workspace
 
 
 def run_module(
@@ -43,6 +40,8 @@ def run_module(
         ConfigError: There is no such module, target or parameter.
         OperationFailed: The module has no job there; or the workspace refuses, or cannot be asked.
     """
+    from lakeflow_job_meta.services import runs
+
     tracked, connection = _tracked(project, target, (module,), workspace)
     return _shown(tracked[0], connection, partial(runs.start_run, parameters=parameters or {}), wait=wait)
 
@@ -68,6 +67,8 @@ def repair_module(
         ConfigError: There is no such module or target.
         OperationFailed: There is no run, or it has not failed; or the workspace refuses, or cannot be asked.
     """
+    from lakeflow_job_meta.services import runs
+
     tracked, connection = _tracked(project, target, (module,), workspace)
     return _shown(tracked[0], connection, runs.repair_last_run, wait=wait)
 
@@ -91,6 +92,8 @@ def last_runs(
         ConfigError: There is no such module or target.
         OperationFailed: A module has no job there, or the workspace cannot be asked.
     """
+    from lakeflow_job_meta.services import runs
+
     tracked, connection = _tracked(project, target, modules, workspace)
     return runs.last_runs(tracked, connection)
 
@@ -98,6 +101,10 @@ def last_runs(
 def _tracked(
     project: Project, target: str | None, modules: Sequence[str], workspace: WorkspaceLike | None
 ) -> tuple[list[TrackedModule], Workspace]:
+    from lakeflow_job_meta.config.bundle import target_of
+    from lakeflow_job_meta.deployment.login import workspace_of_target
+    from lakeflow_job_meta.services import runs
+
     connection = workspace_of(workspace)
     named, compiled = target_of(project, target), partial(compile, workspace=connection)
     tracked = runs.tracked_modules(project, named, modules, compiled, connection)
@@ -107,6 +114,8 @@ def _tracked(
 def _shown(
     module: TrackedModule, workspace: Workspace, start: Callable[[TrackedModule, Workspace], ModuleRun], *, wait: bool
 ) -> ModuleRun:
+    from lakeflow_job_meta.services import runs
+
     run = start(module, workspace)
     tell_progress(f"{module.module}: run {run.run_id} was started: {run.url}")
     for now in runs.follow_run(module, workspace, run) if wait else ():

@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from lakeflow_job_meta._internal.hashing import content_digest
-from lakeflow_job_meta._internal.trees import KeyPath, Value
-from lakeflow_job_meta.blueprints.parameters import Parameter
-from lakeflow_job_meta.blueprints.template import Template
-from lakeflow_job_meta.diagnostics.model import SourceRef
-from lakeflow_job_meta.parsing.arguments import Arguments
+
+if TYPE_CHECKING:
+    from lakeflow_job_meta._internal.trees import KeyPath, Value
+    from lakeflow_job_meta.blueprints.parameters import Parameter
+    from lakeflow_job_meta.blueprints.template import Template
+    from lakeflow_job_meta.diagnostics.model import SourceRef
+    from lakeflow_job_meta.parsing.arguments import Arguments
 
 
 @dataclass(frozen=True, slots=True)

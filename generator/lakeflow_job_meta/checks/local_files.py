@@ -24,7 +24,7 @@ from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
 from lakeflow_job_meta.diagnostics.rules import MISSING_FILE, NOT_A_NOTEBOOK, NOT_UPLOADED, RESERVED_NAME
 from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, Base, LocalPath, Patterns, local_paths
 from lakeflow_job_meta.jobs.model import Job
-from lakeflow_job_meta.jobs.quality import RULES_FOLDER
+from lakeflow_job_meta.jobs.quality_names import RULES_FOLDER
 
 _COMMENTS = {".py": "#", ".r": "#", ".sql": "--", ".scala": "//"}
 _HEADERS = {suffix: f"{comment} Databricks notebook source" for suffix, comment in _COMMENTS.items()}

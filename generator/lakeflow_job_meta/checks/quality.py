@@ -19,7 +19,7 @@ from lakeflow_job_meta.diagnostics.rules import (
 )
 from lakeflow_job_meta.jobs.expectations_sql import query_problem
 from lakeflow_job_meta.jobs.model import Job
-from lakeflow_job_meta.jobs.quality import DQX_VERSION
+from lakeflow_job_meta.jobs.quality_names import DQX_VERSION
 from lakeflow_job_meta.jobs.references import REFERENCE
 from lakeflow_job_meta.jobs.task_types import kind_of_task
 from lakeflow_job_meta.parsing.model import Expectation, Source

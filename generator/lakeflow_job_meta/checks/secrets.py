@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 
-from lakeflow_job_meta._internal.secret_forms import Found, may_hold_secrets, secrets_in
+from lakeflow_job_meta._internal.secret_signs import Found, may_hold_secrets
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
 from lakeflow_job_meta.diagnostics.rules import SECRET_IN_METADATA
@@ -50,6 +50,8 @@ def _reported(places: Iterable[_Place]) -> Iterator[Diagnostic]:
 
 
 def _in_job(job: Job) -> Iterator[_Place]:
+    from lakeflow_job_meta._internal.secret_forms import secrets_in
+
     for found in secrets_in(job.settings):
         advice = _IN_CLUSTER if any(step in _RESOLVED_IN for step in found.path) else _IN_JOB
         yield found, job.origin_of(found.path, of_key=found.is_key), advice
@@ -59,6 +61,8 @@ def _in_job(job: Job) -> Iterator[_Place]:
 
 
 def _in_job_config(module: Module) -> Iterator[_Place]:
+    from lakeflow_job_meta._internal.secret_forms import secrets_in
+
     for name, value in (("job_config", module.job_config), ("description", module.description)):
         for found in secrets_in(value):
             yield found, _at(module.origin, (name, *found.path), found), _IN_JOB
@@ -66,6 +70,8 @@ def _in_job_config(module: Module) -> Iterator[_Place]:
 
 def _in_module(module: Module) -> Iterator[_Place]:
     """Yields what stands beside the settings of the job: its name, and what is only kept for notebooks."""
+    from lakeflow_job_meta._internal.secret_forms import secrets_in
+
     for found in secrets_in(module.module_name):
         yield found, module.origin.at("module_name"), _IN_NAME
     for source in module.sources:

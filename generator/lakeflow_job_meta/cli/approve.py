@@ -14,7 +14,8 @@ from lakeflow_job_meta.cli.report import echo, show_json
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.planning.explain import FORMATS
-from lakeflow_job_meta.services.approvals import ApprovalPlan, ApprovalRequest, Proposed, approve
+from lakeflow_job_meta.services.approval_plan import ApprovalPlan
+from lakeflow_job_meta.services.approvals import ApprovalRequest, Proposed, approve
 
 
 @click.command("approve")

@@ -13,9 +13,9 @@ from lakeflow_job_meta._internal.text import json_like
 from lakeflow_job_meta.cli.params import compile_metadata, format_option, open_project, target_option
 from lakeflow_job_meta.cli.report import ProgressBar, aligned, echo
 from lakeflow_job_meta.cli.show import job_of
-from lakeflow_job_meta.control_table.blame import MOST_VERSIONS
 from lakeflow_job_meta.errors import ConfigError
-from lakeflow_job_meta.services.blame import Blame, BlamedValue, blame, sources_of
+from lakeflow_job_meta.services.blame import blame, sources_of
+from lakeflow_job_meta.services.blamed import MOST_VERSIONS, Blame, BlamedValue
 from lakeflow_job_meta.text.markers import one_line
 
 _HEADER = ("SOURCE", "SETTING", "VALUE", "SET BY", "WHEN (UTC)", "WHO", "WHERE")

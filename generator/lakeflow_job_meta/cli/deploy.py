@@ -15,12 +15,13 @@ from lakeflow_job_meta.cli.run import end_like_ctrl_c
 from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import DeployOptions, Reporter
-from lakeflow_job_meta.deployment.pipeline import DeployResult, deploy
+from lakeflow_job_meta.deployment.pipeline import deploy
 from lakeflow_job_meta.deployment.policy import Allowance
+from lakeflow_job_meta.deployment.result import DeployResult
 from lakeflow_job_meta.deployment.select_backend import CliBackend, open_cli
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.errors import InvalidMetadata, OperationFailed
-from lakeflow_job_meta.jobs.units import Jobs
+from lakeflow_job_meta.jobs.all_jobs import Jobs
 from lakeflow_job_meta.planning.explain import kept_object, workspace_lines
 from lakeflow_job_meta.planning.model import Action, BundlePlan
 from lakeflow_job_meta.planning.takeover_lines import takeover_lines

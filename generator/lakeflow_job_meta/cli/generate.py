@@ -10,7 +10,8 @@ from lakeflow_job_meta._internal.text import count
 from lakeflow_job_meta.cli.params import compile_for_review, open_project_for, show_waiting, target_option
 from lakeflow_job_meta.cli.report import ProgressBar, echo, show_count, show_diff, show_list, show_text
 from lakeflow_job_meta.output import writer
-from lakeflow_job_meta.output.writer import Change, FileChanges, plan_changes
+from lakeflow_job_meta.output.changes import Change, FileChanges
+from lakeflow_job_meta.output.writer import plan_changes
 
 _COLOURS = {Change.CREATE: "green", Change.UPDATE: "yellow", Change.DELETE: "red"}
 

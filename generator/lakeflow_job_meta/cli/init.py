@@ -33,7 +33,8 @@ from lakeflow_job_meta.services.new_project import (
 )
 from lakeflow_job_meta.services.row_choice import ChosenRows, example_rows, in_project, rows_of_csv, rows_of_table
 from lakeflow_job_meta.services.scaffold import write_new_files
-from lakeflow_job_meta.tables.open import WAREHOUSE_VARIABLE, is_location
+from lakeflow_job_meta.tables.names import is_location
+from lakeflow_job_meta.tables.open import WAREHOUSE_VARIABLE
 from lakeflow_job_meta.workspace.client import Workspace, workspace_errors
 
 _NO_CI = "none"

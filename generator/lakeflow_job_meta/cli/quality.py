@@ -14,7 +14,8 @@ from lakeflow_job_meta._internal.text import count
 from lakeflow_job_meta.cli.params import control_table_options, format_option, open_monitored_project
 from lakeflow_job_meta.cli.report import aligned, echo, show_json
 from lakeflow_job_meta.config.bundle import target_of
-from lakeflow_job_meta.state.quality import CheckResult, Verdict, last_results, open_results
+from lakeflow_job_meta.state.check_result import CheckResult, Verdict
+from lakeflow_job_meta.state.quality import last_results, open_results
 from lakeflow_job_meta.text.markers import one_line
 
 _HEADER = ("CHECKED AT (UTC)", "MODULE", "SOURCE", "CHECK", "CRITICALITY", "RESULT", "ROWS")

@@ -24,7 +24,7 @@ from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.control_table.approvals import Approval
 from lakeflow_job_meta.diagnostics.model import Diagnostic, errors_among, in_reading_order
 from lakeflow_job_meta.diagnostics.rules import SeverityOverrides
-from lakeflow_job_meta.jobs.units import Jobs, JobSource
+from lakeflow_job_meta.jobs.all_jobs import Jobs, JobSource
 from lakeflow_job_meta.layout.generated_file import GeneratedFile, job_path
 from lakeflow_job_meta.layout.partitioning import Partitioning
 from lakeflow_job_meta.parsing.keys import job_key

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from lakeflow_job_meta.blueprints.model import Library
-from lakeflow_job_meta.checks.file_lookups import Answer, Lookup
 from lakeflow_job_meta.config.bundle import BundleDeclarations
-from lakeflow_job_meta.control_table.approvals import WaitingModule
+from lakeflow_job_meta.control_table.waiting import WaitingModule
 from lakeflow_job_meta.diagnostics.model import Diagnostic, errors_among
-from lakeflow_job_meta.jobs.units import Jobs, ModuleNames
+from lakeflow_job_meta.jobs.all_jobs import Jobs
 from lakeflow_job_meta.layout.generated_file import GeneratedFile
 from lakeflow_job_meta.layout.job_summary import JobSummary
 from lakeflow_job_meta.parsing.units import SourceUnit
 from lakeflow_job_meta.sources.interface import SourceSnapshot
+
+if TYPE_CHECKING:
+    from lakeflow_job_meta.checks.file_lookups import Answer, Lookup
+    from lakeflow_job_meta.jobs.units import ModuleNames
 
 
 @dataclass(frozen=True, slots=True)

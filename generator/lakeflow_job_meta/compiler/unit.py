@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from lakeflow_job_meta._internal.secret_forms import Found
+from lakeflow_job_meta._internal.secret_signs import Found
 from lakeflow_job_meta._internal.secrets import secrets_of
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta.blueprints.expansion import ExpandedModule

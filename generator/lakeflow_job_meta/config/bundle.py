@@ -11,20 +11,21 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 from lakeflow_job_meta._internal.fs import MAX_BYTES, is_glob, kind_of_path, read_start
 from lakeflow_job_meta._internal.listing import FilePattern
 from lakeflow_job_meta._internal.text import did_you_mean, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Scalar, Value, value_at
-from lakeflow_job_meta.config.model import BUNDLE_FILES, Project
-from lakeflow_job_meta.config.sync import SyncRules, sync_rules
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, UnreadableDocument
 from lakeflow_job_meta.diagnostics.rules import UNREADABLE
 from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.text.markers import JOB_MARKER
-from lakeflow_job_meta.text.yaml_documents import YamlDocument, decode_yaml, read_bytes
-from lakeflow_job_meta.text.yaml_reader import UNUSABLE
+
+if TYPE_CHECKING:
+    from lakeflow_job_meta.config.model import Project
+    from lakeflow_job_meta.config.sync import SyncRules
+    from lakeflow_job_meta.text.yaml_documents import YamlDocument
 
 TARGET_VARIABLES = ("DATABRICKS_BUNDLE_TARGET", "DATABRICKS_BUNDLE_ENV")
 """What the databricks CLI takes the target from where no option names one; the second is an older name."""
@@ -201,6 +202,8 @@ def _all_overlaid(parts: Iterable[dict[str, Value]]) -> dict[str, Value]:
 
 def read_bundle_declarations(project: Project) -> BundleDeclarations:
     """Reads the bundle of a project; without a `databricks.yml` nothing is known."""
+    from lakeflow_job_meta.config.sync import sync_rules
+
     root = _read(project.bundle_file, project.folder)
     shared = tuple(_included(project, root.content or {}))
     files = shared if project.bundles is not None else (root, *shared)
@@ -238,6 +241,8 @@ def read_bundle_declarations(project: Project) -> BundleDeclarations:
 
 
 def _problems(project: Project, files: Sequence[BundleFile]) -> Iterator[Diagnostic]:
+    from lakeflow_job_meta.config.model import BUNDLE_FILES
+
     roots = [name for name in BUNDLE_FILES if kind_of_path(project.folder / name) == "file"]
     for name in roots[1:]:
         message = f"a bundle has one root file, and {roots[0]} is there too; keep one of them"
@@ -423,6 +428,10 @@ def read_bundle_file(path: Path) -> dict[str, Value] | None:
 
 def _read(path: Path, folder: Path, limit: int = MAX_BYTES) -> BundleFile:
     """Reads a file; in messages its path is relative to `folder`."""
+    # Most who know what a bundle declares read no YAML.
+    from lakeflow_job_meta.text.yaml_documents import decode_yaml, read_bytes
+    from lakeflow_job_meta.text.yaml_reader import UNUSABLE
+
     label = os.path.relpath(path, folder).replace(os.sep, "/")
     read, problems = read_bytes(path, label, limit)
     document, problems = decode_yaml(read, label) if read is not None else (None, problems)

@@ -20,8 +20,7 @@ from lakeflow_job_meta.config.presets import with_presets
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, UnreadableDocument, in_reading_order
 from lakeflow_job_meta.diagnostics.rules import PROJECT_FILE_MISTAKE, UNKNOWN_FIELD
 from lakeflow_job_meta.errors import ConfigError
-from lakeflow_job_meta.parsing.keys import TaskKeys
-from lakeflow_job_meta.parsing.model import SourceParameters
+from lakeflow_job_meta.parsing.keys import SourceParameters, TaskKeys
 from lakeflow_job_meta.schema.validator import Finding, compare
 from lakeflow_job_meta.text.yaml_documents import open_yaml
 

@@ -9,12 +9,15 @@ from datetime import date, datetime, timezone
 from enum import Enum
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lakeflow_job_meta._internal.fs import kind_of_path
-from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.diagnostics.model import Severity, SourceRef
-from lakeflow_job_meta.parsing.keys import TaskKeys
-from lakeflow_job_meta.parsing.model import Source, SourceParameters
+from lakeflow_job_meta.parsing.keys import SourceParameters, TaskKeys
+
+if TYPE_CHECKING:
+    from lakeflow_job_meta._internal.trees import Value
+    from lakeflow_job_meta.parsing.model import Source
 
 PROJECT_FILE = "job_meta.yml"
 BUNDLE_FILE = "databricks.yml"

@@ -16,6 +16,7 @@ from itertools import groupby
 
 from lakeflow_job_meta._internal.hashing import content_digest
 from lakeflow_job_meta.control_table.schema import METADATA_COLUMNS
+from lakeflow_job_meta.control_table.waiting import NO_ROWS, WaitingModule
 from lakeflow_job_meta.tables.schema import Column, Row, TableSchema
 
 EVERY_TARGET = "*"
@@ -115,9 +116,6 @@ def rows_by_module(rows: Iterable[Row]) -> dict[str, list[Row]]:
             found[name].append(row)
     return dict(found)
 
-
-NO_ROWS = ""
-"""The digest of a module that is not there."""
 
 _METADATA = tuple(column.name for column in METADATA_COLUMNS)
 _cell_text = json.JSONEncoder(default=str).encode
@@ -219,30 +217,6 @@ def counted(
 
 def _objected(approval: Approval, reason: str) -> str:
     return f"the approval of version {approval.version} by {approval.approved_by} does not count, since {reason}"
-
-
-@dataclass(frozen=True, slots=True)
-class WaitingModule:
-    """A module whose rows are others than those that are approved.
-
-    Attributes:
-        table: The control table, as the project names it.
-        version: The newest one of the table, which would have to be approved.
-        approved: The one that is; None where none is.
-        authors: Who changed it since, as far as the table's history says so.
-        is_gone: Whether it has no rows any more.
-        objections: Why approvals of it do not count, a sentence each.
-        digest: Of its newest rows.
-    """
-
-    table: str
-    module: str
-    version: int
-    approved: int | None
-    authors: tuple[str, ...] = ()
-    is_gone: bool = False
-    objections: tuple[str, ...] = ()
-    digest: str = NO_ROWS
 
 
 @dataclass(frozen=True, slots=True)

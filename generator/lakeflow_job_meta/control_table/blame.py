@@ -20,8 +20,6 @@ from lakeflow_job_meta.tables.store import Commit, VersionedTable
 Cell = tuple[SourceKey, KeyPath]
 """A value: the key of its row, and its path there, from the column on."""
 
-MOST_VERSIONS = 100
-"""So many versions are looked at by default; each is a request."""
 
 _COLUMNS = {column.name: column for column in METADATA_COLUMNS}
 
@@ -38,7 +36,7 @@ def blame_cells(
     table: VersionedTable,
     module_name: str,
     cells: Collection[Cell],
-    most_versions: int = MOST_VERSIONS,
+    most_versions: int,
     on_progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> tuple[dict[Cell, SetBy], str]:
     """Returns which version set each of some values of a module that the newest version has.

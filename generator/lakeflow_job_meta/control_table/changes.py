@@ -10,12 +10,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from lakeflow_job_meta._internal.text import count, quoted
 from lakeflow_job_meta._internal.trees import Difference, diff
 from lakeflow_job_meta.control_table.schema import METADATA_COLUMNS, cell_value, is_active, key_of
 from lakeflow_job_meta.tables.schema import Row
-from lakeflow_job_meta.tables.store import VersionedTable
+
+if TYPE_CHECKING:
+    from lakeflow_job_meta.tables.store import VersionedTable
 
 SourceKey = tuple[str, str]
 """module_name and source_id."""

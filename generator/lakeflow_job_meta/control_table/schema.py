@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.tables.schema import Column, Row, Stamp, TableSchema
-from lakeflow_job_meta.text.json_columns import read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,5 +75,7 @@ def cell_value(column: ControlColumn, cell: object) -> Value:
         return cell if isinstance(cell, (str, int, float, bool, list, dict)) else None
     if not isinstance(cell, str):
         return {}
+    from lakeflow_job_meta.text.json_columns import read_json
+
     value, fault = read_json(cell)
     return cell if fault is not None else value

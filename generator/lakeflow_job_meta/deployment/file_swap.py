@@ -16,8 +16,9 @@ from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.takeovers import noted_takeovers
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.layout.layout import BundleLayout, layout_of
+from lakeflow_job_meta.output.changes import FileChange, FileChanges
 from lakeflow_job_meta.output.read_back import scan
-from lakeflow_job_meta.output.writer import FileChange, FileChanges, apply_changes
+from lakeflow_job_meta.output.writer import apply_changes
 from lakeflow_job_meta.state.folder import read_record, write_record
 
 _JOURNAL = "files_before.json"

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from lakeflow_job_meta._internal.text import count, listing, quoted
-from lakeflow_job_meta.compiler.result import Compilation
-from lakeflow_job_meta.config.bundle import JobPart
 from lakeflow_job_meta.errors import PolicyRefused, PolicyViolation
 from lakeflow_job_meta.layout.generated_file import FileKind
-from lakeflow_job_meta.output.writer import FileChanges
 from lakeflow_job_meta.planning.model import Action, BundlePlan, job_names
-from lakeflow_job_meta.state.tracking import DeployedJob
 from lakeflow_job_meta.text.markers import JOB_MARKER
+
+if TYPE_CHECKING:
+    from lakeflow_job_meta.compiler.result import Compilation
+    from lakeflow_job_meta.config.bundle import JobPart
+    from lakeflow_job_meta.output.changes import FileChanges
+    from lakeflow_job_meta.state.tracking import DeployedJob
 
 
 @dataclass(frozen=True, slots=True)

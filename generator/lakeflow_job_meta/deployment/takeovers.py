@@ -18,7 +18,7 @@ from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.errors import PolicyViolation
-from lakeflow_job_meta.jobs.units import JobSource
+from lakeflow_job_meta.jobs.all_jobs import JobSource
 from lakeflow_job_meta.parsing.keys import former_key, job_key
 from lakeflow_job_meta.planning.model import WRITTEN_OVER, Action, BundlePlan, ResourceChange
 from lakeflow_job_meta.state.folder import read_record, write_record

@@ -6,27 +6,18 @@ Nothing else of a job is written, whatever has deployed it; no plan and no file 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 
 from lakeflow_job_meta._internal.text import listing
 from lakeflow_job_meta._internal.trees import value_at
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import PAUSES, Project
-from lakeflow_job_meta.deployment.backend import DeployBackend, DeployContext, DeployOptions, Reporter
+from lakeflow_job_meta.deployment.backend import DeployBackend, DeployContext, DeployOptions, Reporter, Unpaused
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.state.folder import state_folder
 from lakeflow_job_meta.state.lock import deployment_lock
 from lakeflow_job_meta.state.store import JOBS, open_state_store
-from lakeflow_job_meta.state.tracking import DeployedJob, read_paused, write_paused
+from lakeflow_job_meta.state.tracking import read_paused, write_paused
 from lakeflow_job_meta.workspace.client import Workspace
-
-
-@dataclass(frozen=True, slots=True)
-class Unpaused:
-    """A job, and what of its starts runs again, such as `schedule`; nothing where none was paused."""
-
-    job: DeployedJob
-    starts: tuple[str, ...]
 
 
 def unpause_jobs(

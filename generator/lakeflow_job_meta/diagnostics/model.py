@@ -12,18 +12,13 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import lru_cache
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from lakeflow_job_meta._internal.secret_forms import Found
-from lakeflow_job_meta._internal.secrets import (
-    is_reference,
-    is_secret_path,
-    without_found,
-    without_line,
-    without_values,
-)
+from lakeflow_job_meta._internal.secret_signs import Found
 from lakeflow_job_meta._internal.text import closest, json_like
-from lakeflow_job_meta._internal.trees import KeyPath, Value
+
+if TYPE_CHECKING:
+    from lakeflow_job_meta._internal.trees import KeyPath, Value
 
 DOCUMENTATION = "docs/checks.md"
 """The page that explains every code: a path in the repository until the project has a public address."""
@@ -244,6 +239,8 @@ class Diagnostic(_Pickled):
 
     def without(self, secrets: Collection[Found]) -> Diagnostic:
         """Returns the same without secrets that its words, its line or its names may hold."""
+        from lakeflow_job_meta._internal.secrets import without_values
+
         at, names = self.location, (self.module, self.source, self.setting)
         module, source, setting = (each and without_values(each, secrets) for each in names)
         is_told = self.suggestion is not None and not _holds(self.suggestion.replacement, secrets)
@@ -292,6 +289,8 @@ class Rule:
         self, location: Location, line: str | None, subject: Subject, message: str, suggestion: Suggestion | None = None
     ) -> Diagnostic:
         """Reports this mistake at a location that was looked up."""
+        from lakeflow_job_meta._internal.secrets import is_secret_path
+
         names = subject.module, subject.source, subject.setting
         shown = line and _shown(line, location, subject.setting)
         if shown != line and suggestion is not None and suggestion.kind is SuggestionKind.REPLACE_VALUE:
@@ -302,11 +301,15 @@ class Rule:
 
 @lru_cache(maxsize=1024)  # many modules often have the same mistake
 def _without_found(message: str) -> str:
+    from lakeflow_job_meta._internal.secrets import without_found
+
     return without_found(message)
 
 
 def _shown(line: str, at: Location, setting: str | None) -> str:
     """Returns a line of text of the same length without the secrets in it; `at` may be the value of one."""
+    from lakeflow_job_meta._internal.secrets import is_reference, is_secret_path, without_line
+
     shown = without_line(line)
     if at.column is None or at.end_column is None or at.end_line != at.line or not is_secret_path(setting or ""):
         return shown

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from lakeflow_job_meta._internal.trees import Difference, KeyPath, Value
-from lakeflow_job_meta.parsing.units import SourceUnit
-from lakeflow_job_meta.sources.interface import SourceSnapshot
-from lakeflow_job_meta.text.yaml_comments import Comments
+if TYPE_CHECKING:
+    from lakeflow_job_meta._internal.trees import Difference, KeyPath, Value
+    from lakeflow_job_meta.parsing.units import SourceUnit
+    from lakeflow_job_meta.sources.interface import SourceSnapshot
+    from lakeflow_job_meta.text.yaml_comments import Comments
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,15 +39,15 @@ from lakeflow_job_meta.jobs.presets import Numbered, applies_to, presets_of, wit
 from lakeflow_job_meta.jobs.quality import (
     ENVIRONMENT,
     LEFT_OUT_OF_DEFAULTS,
-    RULES_FOLDER,
     Checked,
     expectation_layers,
     quality_layers,
     results_table,
     with_checking_sources,
 )
-from lakeflow_job_meta.parsing.keys import MAX_TASK_KEY, job_key, task_key, task_key_problem
-from lakeflow_job_meta.parsing.model import Module, Quality, Source, SourceParameters
+from lakeflow_job_meta.jobs.quality_names import RULES_FOLDER
+from lakeflow_job_meta.parsing.keys import MAX_TASK_KEY, SourceParameters, job_key, task_key, task_key_problem
+from lakeflow_job_meta.parsing.model import Module, Quality, Source
 from lakeflow_job_meta.text.yaml_writer import Unwritable, to_yaml
 
 ACTIVE_DEFAULT_EXCLUSIVE = ("schedule", "trigger", "continuous")

@@ -15,27 +15,14 @@ from lakeflow_job_meta._internal.trees import Value, value_at
 from lakeflow_job_meta.diagnostics.model import SourceRef
 from lakeflow_job_meta.jobs.expectations_sql import render_expectations_sql
 from lakeflow_job_meta.jobs.layers import Layer
+from lakeflow_job_meta.jobs.quality_names import DQX_VERSION, NOTEBOOK, PARAMETER
 from lakeflow_job_meta.jobs.task_types import CLUSTER_FIELDS, INLINE_SQL, RETRIES
 from lakeflow_job_meta.parsing.model import Dependency, Module, Quality, Source, table_of
-from lakeflow_job_meta.tables.delta import is_url
-from lakeflow_job_meta.tables.open import is_location
-
-DQX_VERSION = "0.17.0"
-"""Whose functions `schemas/dqx_checks.json` lists."""
+from lakeflow_job_meta.tables.names import is_location, is_url
 
 DQX = f"databricks-labs-dqx=={DQX_VERSION}"
 ENVIRONMENT_KEY = "ljm_quality"
-NOTEBOOK = "ljm_quality.py"
-"""The notebook that runs DQX, in the folder of generated rules."""
 
-RULES_FOLDER = "quality"
-PARAMETER = "ljm_"
-"""What all parameters begin with: a parameter of the job wins over one of the same name of a task.
-
-https://docs.databricks.com/jobs/job-parameters
-"""
-
-CHECKS_FILE = f"{PARAMETER}checks_file"
 
 LEFT_OUT_OF_DEFAULTS = (*RETRIES, "libraries")
 """Rows that are wrong are as wrong the second time; and the libraries are those of DQX."""

@@ -9,7 +9,7 @@ import re
 from enum import Enum
 from typing import NamedTuple
 
-from lakeflow_job_meta.jobs.quality import NOTEBOOK, RULES_FOLDER
+from lakeflow_job_meta.jobs.quality_names import NOTEBOOK, RULES_FOLDER
 
 _PATH = re.compile(
     r"jobs/(?P<job>[^/.][^/]*)\.yml|(?P<folder>sql|quality)/(?P<job_of_file>[^/]+)/(?P<name>[^/.][^/]*)\.(?P<suffix>\w+)"

@@ -17,11 +17,12 @@ from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.config.bundle import BundleDeclarations, includes, read_bundle_declarations, read_bundle_file
 from lakeflow_job_meta.config.model import BUNDLE_FILE, BUNDLES_FOLDER, Bundles, Project
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
-from lakeflow_job_meta.jobs.units import Jobs
+from lakeflow_job_meta.jobs.all_jobs import Jobs
 from lakeflow_job_meta.layout.bundle_file import bundle_file, common_config
 from lakeflow_job_meta.layout.generated_file import NOTEBOOK_PATH, SUFFIXES, FileKind, GeneratedFile
-from lakeflow_job_meta.layout.job_summary import JobSummary, summarize_job
+from lakeflow_job_meta.layout.job_summary import JobSummary
 from lakeflow_job_meta.layout.partitioning import Partitioning, partition
+from lakeflow_job_meta.layout.summarize_job import summarize_job
 
 NEARLY_FULL = 4000
 """The CLI keeps 2.1 MB of state per 1,000 jobs and reads it by an API that is limited to 10 MB: about 4,700 jobs."""

@@ -18,8 +18,9 @@ from lakeflow_job_meta._internal.trees import value_at
 from lakeflow_job_meta.config.model import Bundles
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Rule
 from lakeflow_job_meta.diagnostics.rules import BUNDLE_NAME, JOB_IN_OTHER_BUNDLE, STAYS_IN_BUNDLE, TWO_PLACES
-from lakeflow_job_meta.jobs.units import Jobs
-from lakeflow_job_meta.layout.job_summary import JobSummary, references
+from lakeflow_job_meta.jobs.all_jobs import Jobs
+from lakeflow_job_meta.layout.job_summary import JobSummary
+from lakeflow_job_meta.layout.summarize_job import references
 
 OTHER = "other"
 """The bundle of jobs without the tag."""

@@ -13,9 +13,9 @@ from enum import Enum
 from lakeflow_job_meta._internal.secrets import without_secrets
 from lakeflow_job_meta._internal.text import count, listing
 from lakeflow_job_meta._internal.trees import Value
-from lakeflow_job_meta.deployment.pipeline import DeployResult
+from lakeflow_job_meta.deployment.result import DeployResult
 from lakeflow_job_meta.errors import PolicyViolation
-from lakeflow_job_meta.output.writer import Change, FileChanges
+from lakeflow_job_meta.output.changes import Change, FileChanges
 from lakeflow_job_meta.planning.model import Action
 from lakeflow_job_meta.planning.waiting_lines import waiting_sentence
 from lakeflow_job_meta.state.history import MonitorState, Outcome

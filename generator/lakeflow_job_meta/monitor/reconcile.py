@@ -18,16 +18,18 @@ from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.deployment.backend import DeployBackend, DeployContext, DeployOptions, Reporter
 from lakeflow_job_meta.deployment.file_swap import put_back_after_a_crash
-from lakeflow_job_meta.deployment.pipeline import DeployResult, PreparedDeployment, apply, prepare
+from lakeflow_job_meta.deployment.pipeline import PreparedDeployment, apply, prepare
 from lakeflow_job_meta.deployment.policy import Allowance, Audience
+from lakeflow_job_meta.deployment.result import DeployResult
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError, OperationFailed
-from lakeflow_job_meta.jobs.units import Jobs
+from lakeflow_job_meta.jobs.all_jobs import Jobs
 from lakeflow_job_meta.monitor.events import TickResult
 from lakeflow_job_meta.monitor.volume_sync import SyncResult, sync_volume
 from lakeflow_job_meta.monitor.watcher import PROJECT, TOOL, SourceVersions, SourceWatcher, source_message
+from lakeflow_job_meta.output.changes import FileChanges
 from lakeflow_job_meta.output.read_back import scan
-from lakeflow_job_meta.output.writer import FileChanges, apply_changes, changes_between
+from lakeflow_job_meta.output.writer import apply_changes, changes_between
 from lakeflow_job_meta.planning.explain import as_markdown
 from lakeflow_job_meta.planning.files import compare_files
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints, combined_fingerprint

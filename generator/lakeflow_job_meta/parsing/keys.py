@@ -28,6 +28,13 @@ class TaskKeys(str, Enum):
     UNDERSCORES = "underscores"
 
 
+class SourceParameters(str, Enum):
+    """Which parameters notebooks get by which they find their row of the control table."""
+
+    ALL = "all"
+    NONE = "none"
+
+
 def task_key(source_id: str, style: TaskKeys = TaskKeys.AS_WRITTEN) -> str:
     """Returns the task key of a source: `sales/2024` becomes `sales_2024`; empty if neither letter nor digit is left.
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.diagnostics.model import SourceRef
+from lakeflow_job_meta.parsing.keys import SourceParameters
 
 LAST_TASKS = {"on_failure": "AT_LEAST_ONE_FAILED", "finally": "ALL_DONE"}
 """What a module runs after all else, by the field or the `source_type` that says so; and with which `run_if`."""
@@ -18,13 +18,6 @@ RUNS = "runs"
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.]+")
 """A part with dots is a whole name by itself."""
-
-
-class SourceParameters(str, Enum):
-    """Which parameters notebooks get by which they find their row of the control table."""
-
-    ALL = "all"
-    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,14 @@ from typing import cast
 from lakeflow_job_meta._internal.trees import KeyPath, Value, merged, replaced
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, errors_among
 from lakeflow_job_meta.diagnostics.rules import UNUSABLE_NAME
-from lakeflow_job_meta.parsing.keys import TaskKeys, job_key, job_key_problem, task_key, task_key_problem
+from lakeflow_job_meta.parsing.keys import (
+    SourceParameters,
+    TaskKeys,
+    job_key,
+    job_key_problem,
+    task_key,
+    task_key_problem,
+)
 from lakeflow_job_meta.parsing.model import (
     LAST_TASKS,
     NOT_AFTER,
@@ -25,7 +32,6 @@ from lakeflow_job_meta.parsing.model import (
     Module,
     Quality,
     Source,
-    SourceParameters,
     table_of,
 )
 from lakeflow_job_meta.parsing.units import RawModule

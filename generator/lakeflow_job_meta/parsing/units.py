@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from lakeflow_job_meta._internal.hashing import content_digest
-from lakeflow_job_meta._internal.trees import Value
-from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
-from lakeflow_job_meta.parsing.arguments import Arguments
-from lakeflow_job_meta.parsing.model import Module
+
+if TYPE_CHECKING:
+    from lakeflow_job_meta._internal.trees import Value
+    from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef
+    from lakeflow_job_meta.parsing.arguments import Arguments
+    from lakeflow_job_meta.parsing.model import Module
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from lakeflow_job_meta._internal.text import count, listing, quoted_apart
 from lakeflow_job_meta._internal.trees import ABSENT, Difference
 from lakeflow_job_meta.config.model import PROJECT_FILE, Removal
-from lakeflow_job_meta.output.writer import Change
-from lakeflow_job_meta.planning.compare import JobChange, Plan, TaskChange
+from lakeflow_job_meta.output.changes import Change
+from lakeflow_job_meta.planning.changes import JobChange, Plan, TaskChange
 from lakeflow_job_meta.planning.fold import fold_jobs, fold_resources
 from lakeflow_job_meta.planning.model import Action, BundlePlan, FieldChange, KeptSetting, ResourceChange
 from lakeflow_job_meta.planning.waiting_lines import waiting_lines, waiting_objects

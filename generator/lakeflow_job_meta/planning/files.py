@@ -10,12 +10,13 @@ from dataclasses import replace
 from lakeflow_job_meta._internal.trees import ABSENT, Difference, KeyPath, value_at
 from lakeflow_job_meta.blueprints.row_document import origins_of
 from lakeflow_job_meta.diagnostics.model import SourceRef
+from lakeflow_job_meta.jobs.all_jobs import Jobs
 from lakeflow_job_meta.jobs.model import Job
-from lakeflow_job_meta.jobs.units import Jobs
+from lakeflow_job_meta.output.changes import Change, FileChanges
 from lakeflow_job_meta.output.read_back import jobs_in, removals_of_revision, scan, texts_of_revision
-from lakeflow_job_meta.output.writer import Change, FileChanges
 from lakeflow_job_meta.parsing.keys import job_key
-from lakeflow_job_meta.planning.compare import JobChange, Plan, TaskChange, compare_jobs
+from lakeflow_job_meta.planning.changes import JobChange, Plan, TaskChange
+from lakeflow_job_meta.planning.compare import compare_jobs
 from lakeflow_job_meta.planning.fold import fold_jobs
 
 TRACED_JOBS = 200

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from typing import TypeVar
 
-from lakeflow_job_meta.output.writer import Change
-from lakeflow_job_meta.planning.compare import JobChange
+from lakeflow_job_meta.output.changes import Change
+from lakeflow_job_meta.planning.changes import JobChange
 from lakeflow_job_meta.planning.model import WRITTEN_OVER, Action, ResourceChange
 
 FOLDED_FROM = 3

@@ -11,7 +11,6 @@ from typing import cast
 from lakeflow_job_meta._internal.secrets import masked
 from lakeflow_job_meta._internal.text import listing
 from lakeflow_job_meta._internal.trees import Value, value_at
-from lakeflow_job_meta.config.bundle import has_block
 from lakeflow_job_meta.errors import OperationFailed
 from lakeflow_job_meta.planning.defaults import is_default
 
@@ -300,5 +299,7 @@ def _lacks(job: object) -> str:
     tasks = job.get("tasks")
     if not isinstance(tasks, list) or not tasks:
         return "any task"
+    from lakeflow_job_meta.config.bundle import has_block
+
     idle = [str(task.get("task_key")) for task in tasks if isinstance(task, dict) and not has_block(task)]
     return f"what its {'task' if len(idle) == 1 else 'tasks'} {listing(idle)} would do" if idle else ""

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from lakeflow_job_meta._internal.text import count, quoted_apart
 from lakeflow_job_meta._internal.trees import KeyPath, by_item_number, value_at
+from lakeflow_job_meta.jobs.all_jobs import Jobs
 from lakeflow_job_meta.jobs.model import Job
-from lakeflow_job_meta.jobs.units import Jobs
 from lakeflow_job_meta.planning.model import Action, BundlePlan, FieldChange, ResourceChange
 from lakeflow_job_meta.planning.setting_paths import steps_of
 

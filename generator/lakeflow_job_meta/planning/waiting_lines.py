@@ -8,7 +8,7 @@ from dataclasses import asdict
 from itertools import groupby
 
 from lakeflow_job_meta._internal.text import listing
-from lakeflow_job_meta.control_table.approvals import WaitingModule
+from lakeflow_job_meta.control_table.waiting import WaitingModule
 
 _MOST_NAMED = 20
 """A command names so many modules; more are approved all at once."""

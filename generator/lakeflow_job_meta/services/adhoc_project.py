@@ -13,9 +13,7 @@ from lakeflow_job_meta.config.policies import with_policies
 from lakeflow_job_meta.diagnostics.model import in_reading_order
 from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.sources.volume import read_anywhere
-from lakeflow_job_meta.tables.delta import is_url
-from lakeflow_job_meta.tables.names import split_name
-from lakeflow_job_meta.tables.open import is_location
+from lakeflow_job_meta.tables.names import is_location, is_url, split_name
 from lakeflow_job_meta.text.yaml_documents import decode_yaml
 from lakeflow_job_meta.workspace.client import Workspace
 

@@ -13,20 +13,15 @@ from datetime import datetime, timezone
 from lakeflow_job_meta._internal.text import count, did_you_mean, listing, quoted
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import ApprovalRule, MetadataSource, Project
-from lakeflow_job_meta.control_table.approvals import (
-    APPROVALS,
-    EVERY_TARGET,
-    NO_ROWS,
-    Approval,
-    Authors,
-    objection,
-    rows_digest,
-)
+from lakeflow_job_meta.control_table.approvals import APPROVALS, EVERY_TARGET, Approval, Authors, objection, rows_digest
+from lakeflow_job_meta.control_table.waiting import NO_ROWS
 from lakeflow_job_meta.diagnostics.model import errors_among
 from lakeflow_job_meta.errors import ConfigError, InvalidMetadata, OperationFailed, PolicyRefused, PolicyViolation
 from lakeflow_job_meta.output.read_back import jobs_in
 from lakeflow_job_meta.parsing.keys import job_key
-from lakeflow_job_meta.planning.compare import Plan, compare_jobs
+from lakeflow_job_meta.planning.changes import Plan
+from lakeflow_job_meta.planning.compare import compare_jobs
+from lakeflow_job_meta.services.approval_plan import ApprovalPlan
 from lakeflow_job_meta.sources.approved_rows import ApprovalReader, TableHistory
 from lakeflow_job_meta.sources.open import open_table_source
 from lakeflow_job_meta.tables.schema import RowChanges
@@ -55,21 +50,6 @@ class ApprovalRequest:
     target: str | None = None
     comment: str | None = None
     table: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ApprovalPlan:
-    """What an approval comes to.
-
-    Attributes:
-        table: The name of the table of approvals.
-        approvals: One for each module; none where all of that is approved already.
-        plans: By target, what changes in the jobs of what is approved.
-    """
-
-    table: str
-    approvals: tuple[Approval, ...]
-    plans: Mapping[str, Plan]
 
 
 def approve(

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from lakeflow_job_meta._internal.git import GitCommit, ask_git, blame_lines
 from lakeflow_job_meta._internal.text import did_you_mean, quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value
 from lakeflow_job_meta.blueprints.expansion import ExpandedModule
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.control_table.blame import MOST_VERSIONS, Cell, SetBy, blame_cells
+from lakeflow_job_meta.control_table.blame import Cell, SetBy, blame_cells
 from lakeflow_job_meta.control_table.schema import key_of
 from lakeflow_job_meta.diagnostics.model import Location, SourceRef, dotted, steps_of
 from lakeflow_job_meta.errors import OperationFailed
@@ -25,6 +24,7 @@ from lakeflow_job_meta.jobs.setting_layers import layers_of
 from lakeflow_job_meta.parsing.model import Source
 from lakeflow_job_meta.parsing.rows import TableModule
 from lakeflow_job_meta.parsing.targets import TargetedModule
+from lakeflow_job_meta.services.blamed import MOST_VERSIONS, Blame, BlamedValue, ValueChange
 from lakeflow_job_meta.sources.open import open_table_source
 from lakeflow_job_meta.workspace.client import Workspace
 
@@ -34,59 +34,6 @@ _FIELDS = ("targets", "presets", "adopt", "formerly")
 
 _DERIVED_FROM = tuple((name,) for name in ("module_name", "source_id", "depends_on", "execution_order"))
 """What other settings follow from; all that follows from nothing is added to a job by this tool."""
-
-
-@dataclass(frozen=True, slots=True)
-class ValueChange:
-    """What set a value: a version of a table, or a commit.
-
-    Attributes:
-        version: The number of the version; None for a commit.
-        commit: The commit; None for a version.
-        user: None where the table does not record who it was.
-        is_exact: Whether it was this one; else it was this one, or one before it that is not known any more.
-    """
-
-    version: int | None
-    commit: str | None
-    time: datetime
-    user: str | None
-    is_exact: bool
-
-
-@dataclass(frozen=True, slots=True)
-class BlamedValue:
-    """A value of a module.
-
-    Attributes:
-        source: The source that it is of; None for one of the job.
-        path: Its path below the job or the task; what is kept for notebooks begins with its column.
-        layer: What sets it, such as `defaults`, `blueprint ingest` or `module`; `derived` for what follows from others.
-        location: Where it is written.
-        change: What set it; None where that is not known.
-        note: Why it is not known.
-    """
-
-    source: str | None
-    path: KeyPath
-    value: Value
-    layer: str
-    location: Location
-    change: ValueChange | None
-    note: str = ""
-
-    @property
-    def setting(self) -> str:
-        """Its name, such as `tags.owner` or `email_notifications.on_failure[0]`."""
-        return dotted(self.path) or ""
-
-
-@dataclass(frozen=True, slots=True)
-class Blame:
-    """The values of a module, and where the history of a table ends before all of them are explained."""
-
-    values: tuple[BlamedValue, ...]
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,7 @@ from lakeflow_job_meta.services.dashboard_pages import PAGES, dashboard_json
 from lakeflow_job_meta.state.quality import QUALITY
 from lakeflow_job_meta.state.store import HISTORY, JOBS
 from lakeflow_job_meta.tables.delta import location_beside
-from lakeflow_job_meta.tables.names import name_beside, quote_name, quote_part
-from lakeflow_job_meta.tables.open import is_location
+from lakeflow_job_meta.tables.names import is_location, name_beside, quote_name, quote_part
 from lakeflow_job_meta.text.yaml_writer import to_yaml
 
 RESOURCE_FILE, DASHBOARD_FILE = "pipelines.dashboard.yml", "pipelines.lvdash.json"

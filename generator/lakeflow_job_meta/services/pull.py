@@ -31,6 +31,7 @@ from lakeflow_job_meta.parsing.targets import TargetedModule
 from lakeflow_job_meta.planning.model import BundlePlan
 from lakeflow_job_meta.planning.setting_paths import Steps, steps_of
 from lakeflow_job_meta.services.fixes import FileFix, Fixes, apply_fixes
+from lakeflow_job_meta.services.hand_edits import HandEdit, Pulled
 from lakeflow_job_meta.sources.open import open_table_source
 from lakeflow_job_meta.tables.schema import Row
 from lakeflow_job_meta.tables.store import VersionedTable
@@ -48,46 +49,12 @@ _OF_TARGET = "module, target "
 
 
 @dataclass(frozen=True, slots=True)
-class HandEdit:
-    """A setting of a job that somebody has edited.
-
-    Attributes:
-        name: As the plan writes it.
-        path: In the settings of the job.
-        value: In the workspace; `ABSENT` where it was taken away.
-    """
-
-    job: str
-    name: str
-    path: KeyPath
-    value: object
-
-    @property
-    def shown(self) -> str:
-        """The value as it may be shown."""
-        return "not set" if self.value is ABSENT else quoted(masked(self.value, self.path))
-
-
-@dataclass(frozen=True, slots=True)
 class Left:
     """An edit that is not written, and why."""
 
     job: str
     name: str
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Pulled:
-    """An edit that is written; `ref` is where."""
-
-    edit: HandEdit
-    ref: SourceRef
-    value: object
-
-    @property
-    def document(self) -> object:
-        return self.ref.document
 
 
 @dataclass(frozen=True, slots=True)

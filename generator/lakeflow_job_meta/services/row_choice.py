@@ -16,8 +16,8 @@ from lakeflow_job_meta.services.row_proposal import propose_blueprint
 from lakeflow_job_meta.sources.csv_files import read_csv
 from lakeflow_job_meta.sources.row_reader import told_apart_by_case_alone
 from lakeflow_job_meta.sources.volume import read_anywhere
-from lakeflow_job_meta.tables.delta import is_url
-from lakeflow_job_meta.tables.open import is_location, open_table
+from lakeflow_job_meta.tables.names import is_location, is_url
+from lakeflow_job_meta.tables.open import open_table
 from lakeflow_job_meta.tables.schema import ANY_TABLE
 
 CSV_FOLDER = "data"

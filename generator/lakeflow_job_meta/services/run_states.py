@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from lakeflow_job_meta._internal.secrets import without_secrets
-from lakeflow_job_meta._internal.text import foreign_message
-
 if TYPE_CHECKING:
     from databricks.sdk.service.jobs import BaseRun, RepairHistoryItem, Run, RunState, RunTask
 
@@ -138,6 +135,9 @@ def newest_attempts(tasks: Sequence[RunTask], newest_ids: Collection[int] = ()) 
 
 def said(text: str | None) -> str:
     """Returns what a run says, as it may be shown."""
+    from lakeflow_job_meta._internal.secrets import without_secrets
+    from lakeflow_job_meta._internal.text import foreign_message
+
     return foreign_message(without_secrets(text or ""), _LONGEST_MESSAGE)
 
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import groupby
+from dataclasses import replace
 
-from lakeflow_job_meta._internal.text import count, did_you_mean, listing, quoted
+from lakeflow_job_meta._internal.text import did_you_mean, listing, quoted
 from lakeflow_job_meta._internal.trees import ABSENT, Difference, Value, diff
 from lakeflow_job_meta.control_table.changes import SourceKey
 from lakeflow_job_meta.control_table.schema import COLUMNS, CONTROL_TABLE, METADATA_COLUMNS, cell_value, key_of
 from lakeflow_job_meta.control_table.versions import read_version
 from lakeflow_job_meta.errors import OperationFailed
+from lakeflow_job_meta.services.rollback import Rollback, RowChange
 from lakeflow_job_meta.tables.plain import plain_value
 from lakeflow_job_meta.tables.schema import Column, Row, RowChanges
 from lakeflow_job_meta.tables.store import Snapshot, VersionedTable
@@ -26,57 +26,6 @@ _NAMES = [column.name for column in METADATA_COLUMNS]
 _PLAIN_TYPES = ("STRING", "INT", "BIGINT", "DOUBLE", "BOOLEAN")
 """Of columns of the user's own that are put back: values that every kind of table reads as they were written."""
 _PLAIN_NAME = re.compile(r"[\w -]+")
-
-
-@dataclass(frozen=True, slots=True)
-class RowChange:
-    """One row that a rollback adds, changes or removes, and the settings in which it differs.
-
-    There are none where the row says the same, and is only written in another way.
-    """
-
-    module_name: str
-    source_id: str
-    kind: str
-    differences: tuple[Difference, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Rollback:
-    """What a rollback does.
-
-    Attributes:
-        version: The version whose rows come back.
-        read: The version that they are compared with: with it, a rollback takes back this one.
-        changes: The rows that change, by module and source.
-        notes: What of the older version does not come back, a sentence each.
-    """
-
-    modules: tuple[str, ...]
-    version: int
-    read: int
-    before: tuple[Row, ...]
-    after: tuple[Row, ...]
-    own: tuple[Column, ...]
-    changes: tuple[RowChange, ...]
-    notes: tuple[str, ...]
-
-    def lines(self) -> Iterator[str]:
-        """Yields the changes as text, a line each, without secrets."""
-        for name, group in groupby(self.changes, key=lambda change: change.module_name):
-            yield f"module {quoted(name)}"
-            for change in group:
-                yield f"  source {quoted(change.source_id)}: {change.kind}"
-                yield from (f"    {difference}" for difference in change.differences)
-                if not change.differences:
-                    yield "    written in another way, with the same meaning"
-
-    @property
-    def summary(self) -> str:
-        """How many rows change, and how."""
-        found = Counter(change.kind for change in self.changes)
-        kinds = ", ".join(f"{found[kind]:,} {kind}" for kind in ("added", "changed", "removed") if found[kind])
-        return f"{count(len(self.changes), 'row')}{f' ({kinds})' if kinds else ''}"
 
 
 def plan_rollback(table: VersionedTable, modules: Sequence[str], version: int) -> Rollback:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from lakeflow_job_meta.control_table.approvals import (
-    NO_ROWS,
     Approval,
     ApprovedRows,
     Author,
@@ -28,6 +27,7 @@ from lakeflow_job_meta.control_table.approvals import (
 )
 from lakeflow_job_meta.control_table.schema import METADATA_COLUMNS
 from lakeflow_job_meta.control_table.versions import MOST_COMMITS
+from lakeflow_job_meta.control_table.waiting import NO_ROWS
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Location, Subject
 from lakeflow_job_meta.diagnostics.rules import UNREADABLE_APPROVAL
 from lakeflow_job_meta.tables.schema import Row

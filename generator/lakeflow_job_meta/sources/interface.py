@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from lakeflow_job_meta.blueprints.library import bound, library_of
-from lakeflow_job_meta.blueprints.model import Library
-from lakeflow_job_meta.blueprints.rows import RowSource, units_of_rows
-from lakeflow_job_meta.control_table.approvals import ApprovedRows
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, UnreadableDocument
 from lakeflow_job_meta.diagnostics.rules import UNREADABLE
 from lakeflow_job_meta.parsing.units import Blueprints, RawModule, SourceUnit
-from lakeflow_job_meta.sources.fingerprints import FileFingerprints
+
+if TYPE_CHECKING:
+    from lakeflow_job_meta.blueprints.model import Library
+    from lakeflow_job_meta.blueprints.rows import RowSource
+    from lakeflow_job_meta.control_table.approvals import ApprovedRows
+    from lakeflow_job_meta.sources.fingerprints import FileFingerprints
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,8 @@ class Reader(Protocol):
 
 def blueprints_of(snapshots: Iterable[SourceSnapshot]) -> Library:
     """Returns the blueprints that some snapshots define; one that is missed may be in a source that cannot be read."""
+    from lakeflow_job_meta.blueprints.library import library_of
+
     found = list(snapshots)
     library = library_of(unit for snapshot in found for unit in snapshot.units)
     return replace(library, is_whole=library.is_whole and not any(each.is_unreadable for each in found))
@@ -98,6 +101,8 @@ def with_blueprints(snapshots: Sequence[SourceSnapshot], library: Library | None
 
     `library` has the blueprints; by default they are those of the snapshots.
     """
+    from lakeflow_job_meta.blueprints.library import bound
+
     library = library or blueprints_of(snapshots)
     found = (replace(each, units=bound(each.units, library), has_blueprints=_defines(each)) for each in snapshots)
     return [_with_rows(snapshot, library) for snapshot in found]
@@ -110,6 +115,8 @@ def _defines(snapshot: SourceSnapshot) -> bool:
 def _with_rows(snapshot: SourceSnapshot, library: Library) -> SourceSnapshot:
     if snapshot.rows is None:
         return snapshot
+    from lakeflow_job_meta.blueprints.rows import units_of_rows
+
     found = units_of_rows(snapshot.rows, library)
     return replace(
         snapshot,

@@ -21,15 +21,11 @@ from lakeflow_job_meta.diagnostics.rules import NEAR_COLUMN
 from lakeflow_job_meta.errors import LakeflowJobMetaError, OperationFailed
 from lakeflow_job_meta.parsing.rows import units_of_rows
 from lakeflow_job_meta.sources.approved_rows import ApprovalReader, unreadable_approvals
-from lakeflow_job_meta.sources.csv_files import CsvReader, files_of
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints
 from lakeflow_job_meta.sources.interface import Reader, SourceSnapshot
 from lakeflow_job_meta.sources.row_reader import RowReader
-from lakeflow_job_meta.sources.volume import VolumeReader, volume_files
 from lakeflow_job_meta.sources.yaml_files import YamlReader
-from lakeflow_job_meta.tables.open import open_executor, open_table
 from lakeflow_job_meta.tables.plain import WholeTable
-from lakeflow_job_meta.tables.query import query_problem, run_local_query, run_query
 from lakeflow_job_meta.tables.schema import ANY_TABLE, TableSchema, TableUnusable
 from lakeflow_job_meta.tables.store import VersionedTable
 from lakeflow_job_meta.workspace.client import Workspace
@@ -68,6 +64,8 @@ def _open_reader(
     if source.rows is not None:
         return _open_rows(project, source, source.rows, on_wait, workspace)
     if source.kind == "volume":
+        from lakeflow_job_meta.sources.volume import VolumeReader, volume_files
+
         return VolumeReader(source.location, None if workspace is None else volume_files(source.location, workspace))
     group_column = project.bundles.by if project.bundles is not None else None
     open_it = partial(open_table_source, source, project.folder, workspace=workspace, on_wait=on_wait)
@@ -88,6 +86,8 @@ def _open_rows(
     origin = project.origin.at("metadata", project.metadata.index(source))
     rows = RowSource((), mapping, origin, group_column, project.own_columns)
     if source.kind == "csv":
+        from lakeflow_job_meta.sources.csv_files import CsvReader, files_of
+
         return CsvReader(source.location, files_of(project.folder, source.location, workspace), rows)
     if source.kind == "query":
         read = partial(_run_query, project.folder, source, mapping, on_wait, workspace)
@@ -103,6 +103,9 @@ def _run_query(
     on_wait: Callable[[str], None],
     workspace: Workspace | None,
 ) -> WholeTable:
+    from lakeflow_job_meta.tables.open import open_executor
+    from lakeflow_job_meta.tables.query import query_problem, run_local_query, run_query
+
     try:
         text = read_file(folder / source.location).decode("utf-8-sig")
     except OSError as error:
@@ -125,6 +128,8 @@ def open_table_source(
     on_wait: Callable[[str], None] = _ignore,
 ) -> VersionedTable:
     """Opens a control table that a project reads, one of `Project.table_sources`, or a table beside it."""
+    from lakeflow_job_meta.tables.open import open_table
+
     return open_table(
         source.location,
         schema,

@@ -5,16 +5,18 @@ It is for its owner alone: a plan has the values of the bundle's variables in it
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lakeflow_job_meta._internal.fs import read_file, write_atomically
-from lakeflow_job_meta.config.model import BUNDLE_FILES, PROJECT_FILE, Project
 from lakeflow_job_meta.errors import OperationFailed
+
+if TYPE_CHECKING:
+    from lakeflow_job_meta.config.model import Project
 
 FOLDER = ".lakeflow-job-meta"
 
@@ -73,12 +75,16 @@ def temporary_folder() -> Path:
 
 
 def _root(project: Project) -> Path:
+    from lakeflow_job_meta.config.model import BUNDLE_FILES, PROJECT_FILE
+
     try:
         if any((project.folder / name).exists() for name in (*BUNDLE_FILES, PROJECT_FILE)):
             return project.folder / FOLDER
     except OSError as error:
         raise OperationFailed(f"{str(project.folder)!r} cannot be read: {error.strerror}.") from error
     name = project.control_table or str(project.folder)
+    import hashlib  # likewise
+
     return temporary_folder() / hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 

@@ -19,7 +19,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from lakeflow_job_meta.control_table.approvals import WaitingModule
+from lakeflow_job_meta.control_table.waiting import WaitingModule
 from lakeflow_job_meta.errors import PolicyViolation
 from lakeflow_job_meta.state.folder import read_record, write_record
 from lakeflow_job_meta.tables.schema import Row, RowChanges

@@ -6,9 +6,7 @@ Each run of a job adds a row for each check. Nothing here writes.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, fields
-from datetime import datetime
-from enum import Enum
+from dataclasses import fields
 
 from lakeflow_job_meta._internal.text import did_you_mean, listing
 from lakeflow_job_meta.config.model import Project
@@ -16,6 +14,7 @@ from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.jobs.expectations_sql import RESULT_COLUMNS
 from lakeflow_job_meta.jobs.quality import results_table
 from lakeflow_job_meta.sources.open import open_table_source
+from lakeflow_job_meta.state.check_result import CheckResult
 from lakeflow_job_meta.tables.open import open_table
 from lakeflow_job_meta.tables.schema import Column, TableSchema
 from lakeflow_job_meta.tables.spark import active_session
@@ -28,48 +27,6 @@ QUALITY = TableSchema(
     key=("module", "source", "kind", "check_name"),
     order="checked_at",
 )
-
-
-class Verdict(str, Enum):
-    """What a check came to."""
-
-    PASSED = "passed"
-    WARNED = "warned"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """What one check came to when it was made last.
-
-    Attributes:
-        run_id: The run of the job.
-        kind: `dqx`, or `expect_no_rows`.
-        criticality: `error` or `warn`.
-        failed_rows: How many rows failed; all of them where the check could not be evaluated.
-        checked_rows: How many rows were looked at; None for a query.
-        message: The same in words, without any value of a row.
-    """
-
-    module: str
-    source: str
-    check_name: str
-    kind: str
-    criticality: str
-    failed_rows: int
-    checked_rows: int | None
-    checked_at: datetime | None
-    run_id: str
-    table_name: str | None
-    message: str
-    target: str
-
-    @property
-    def verdict(self) -> Verdict:
-        """What it came to: passed, warned or failed."""
-        if not self.failed_rows:
-            return Verdict.PASSED
-        return Verdict.FAILED if self.criticality == "error" else Verdict.WARNED
 
 
 def open_results(project: Project, workspace: Workspace | None = None) -> TableStore:

@@ -6,13 +6,14 @@ They lie beside the first control table that the project reads, else in its stat
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.sources.open import open_table_source
-from lakeflow_job_meta.tables.local import LocalTable
 from lakeflow_job_meta.tables.schema import Column, TableSchema
-from lakeflow_job_meta.tables.store import TableStore
-from lakeflow_job_meta.workspace.client import Workspace
+
+if TYPE_CHECKING:
+    from lakeflow_job_meta.config.model import Project
+    from lakeflow_job_meta.tables.store import TableStore
+    from lakeflow_job_meta.workspace.client import Workspace
 
 JOBS = TableSchema(
     suffix="_jobs",
@@ -64,6 +65,9 @@ def open_state_store(
     project: Project, folder: Path, schema: TableSchema, workspace: Workspace | None = None
 ) -> TableStore:
     """Opens a table of the state store; without a control table it is in `folder`, the state folder of the target."""
+    from lakeflow_job_meta.sources.open import open_table_source
+    from lakeflow_job_meta.tables.local import LocalTable
+
     if not project.table_sources:
         return LocalTable(folder, schema)
     return open_table_source(project.table_sources[0], project.folder, schema, workspace=workspace)

@@ -13,12 +13,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from lakeflow_job_meta.state.folder import read_record, write_record
-from lakeflow_job_meta.state.store import JOBS
-from lakeflow_job_meta.tables.schema import Row, RowChanges
-from lakeflow_job_meta.tables.store import TableStore
+
+if TYPE_CHECKING:
+    from lakeflow_job_meta.tables.schema import Row
+    from lakeflow_job_meta.tables.store import TableStore
 
 _LEFT_BEHIND = "left_behind.json"
 _PAUSED = "paused.json"
@@ -56,6 +57,8 @@ class TrackedJob:
     metadata_version: str
 
     def as_row(self) -> Row:
+        from lakeflow_job_meta.state.store import JOBS
+
         return {column.name: getattr(self, column.name) for column in JOBS.columns}
 
 
@@ -139,6 +142,8 @@ def record_jobs(
         tracked.append(_carried_on(fresh, row, is_sent=job.key in changed))
     gone = old.keys() - {job.bundle_key for job in tracked} - {*staying}
     changed_rows = [row for job in tracked if (row := job.as_row()) != old.get(job.bundle_key)]
+    from lakeflow_job_meta.tables.schema import RowChanges
+
     store.write(RowChanges(changed_rows, [(target, key) for key in sorted(gone)]))
     return tracked
 

@@ -21,6 +21,7 @@ from urllib.parse import unquote
 from lakeflow_job_meta._internal.parallel import attempts
 from lakeflow_job_meta._internal.text import foreign_message, listing, quoted
 from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError, OperationFailed
+from lakeflow_job_meta.tables.names import is_url
 from lakeflow_job_meta.tables.plain import WholeTable
 from lakeflow_job_meta.tables.schema import (
     DELETE,
@@ -54,7 +55,6 @@ if TYPE_CHECKING:
 
 _MOST_FILES = 20
 """Each commit adds a file, and reading opens all of them; beyond this many they are compacted."""
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _TYPES = {
     "STRING": ("string", "utf8"),
     "INT": ("integer", "int32"),
@@ -79,11 +79,6 @@ _OTHER_WAY = (
     "as catalog.schema.table in Python."
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-
-
-def is_url(location: str) -> bool:
-    """Returns whether a location is a URL such as `s3://...` rather than a path."""
-    return bool(_URL.match(location))
 
 
 def location_beside(location: str, suffix: str) -> str:

@@ -1,10 +1,11 @@
-"""Names of tables from users: split, checked and quoted part by part. Pure.
+"""Names of tables from users: split, checked and quoted part by part; and locations, told from names. Pure.
 
 A name cannot be a parameter of a SQL statement, so this is the only text from outside that gets into one.
 """
 
 from __future__ import annotations
 
+import os
 import re
 
 from lakeflow_job_meta._internal.text import quoted
@@ -15,6 +16,8 @@ _NAME = re.compile(r"(?:`(?:[^`]|``)+`|[\w-]+)(?:\.(?:`(?:[^`]|``)+`|[\w-]+)){0,
 _CONTROL = re.compile(r"[\x00-\x1f\x7f/]")
 MAX_PART = 255
 """Unity Catalog: names have at most 255 characters, and no `/`, control characters or DELETE."""
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 def split_name(name: str) -> tuple[str, ...]:
@@ -62,3 +65,13 @@ def quote_name(name: str) -> str:
 def quote_part(part: str) -> str:
     """Returns one identifier in backticks."""
     return f"`{part.replace('`', '``')}`"
+
+
+def is_url(location: str) -> bool:
+    """Returns whether a location is a URL such as `s3://...` rather than a path."""
+    return bool(_URL.match(location))
+
+
+def is_location(name: str) -> bool:
+    """Returns whether a table is named by a path or a URL rather than as a table of a catalog."""
+    return is_url(name) or "/" in name.replace("`/`", "") or os.sep in name or name.startswith(".")

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lakeflow_job_meta.errors import ConfigError
-from lakeflow_job_meta.tables.delta import DeltaFiles, is_url
-from lakeflow_job_meta.tables.names import split_name
+from lakeflow_job_meta.tables.delta import DeltaFiles
+from lakeflow_job_meta.tables.names import is_location, split_name
 from lakeflow_job_meta.tables.schema import TableSchema
 from lakeflow_job_meta.tables.spark import SparkExecutor, active_session
 from lakeflow_job_meta.tables.sql import SqlExecutor, SqlTable
@@ -61,11 +61,6 @@ def open_executor(
 ) -> SqlExecutor:
     """Returns what runs a query: the active Spark session, or a warehouse; raises ConfigError if there is neither."""
     return _executor(f"The query {name!r}", warehouse_id, workspace, on_wait)
-
-
-def is_location(name: str) -> bool:
-    """Returns whether a table is named by a path or a URL rather than as a table of a catalog."""
-    return is_url(name) or "/" in name.replace("`/`", "") or os.sep in name or name.startswith(".")
 
 
 def _executor(

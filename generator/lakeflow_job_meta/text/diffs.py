@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from difflib import Match, SequenceMatcher
 
-from lakeflow_job_meta._internal.secret_forms import Found, may_hold_secrets
+from lakeflow_job_meta._internal.secret_signs import Found, may_hold_secrets
 from lakeflow_job_meta._internal.secrets import secrets_of, without_found, without_values
 from lakeflow_job_meta.text.yaml_reader import read_yaml
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 import logging
+import os
+import pickle
+import pydoc
 import subprocess
 import sys
+from importlib.util import find_spec
+from typing import get_type_hints
 
 import pytest
 
@@ -39,6 +46,61 @@ DATA = (
     *("ApprovalPlan", "Blame", "CheckResult", "Import", "ModuleRun", "Project", "PullResult", "Rollback", "Severity"),
     *("TaskRun", "Unpaused", "ValidationResult"),
 )
+
+SIGNATURES = ("_internal", "api", "config", "diagnostics", "errors", "parsing")
+"""The rooms that a function or class for notebooks needs until it is called: its arguments, the project, the errors."""
+
+ROOMS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys((*FUNCTIONS, *CLASSES), SIGNATURES),
+    **dict.fromkeys(("approve", "blame", "write_catalogue"), (*SIGNATURES, "services")),
+    "MetadataManager": (*SIGNATURES, "control_table", "services", "tables"),
+    **dict.fromkeys((*ERRORS, "PolicyViolation"), ("errors",)),
+    **dict.fromkeys(("Diagnostic", "Location", "Severity"), ("_internal", "diagnostics")),
+    **dict.fromkeys(("ModuleRun", "TaskRun"), ("_internal", "services")),
+    "Blame": ("_internal", "diagnostics", "services"),
+    "CheckResult": ("state",),
+    "GeneratedFile": ("jobs", "layout"),
+    "Import": ("importing",),
+    "Project": ("_internal", "config", "diagnostics", "parsing"),
+    "Rollback": ("_internal", "errors", "services", "tables"),
+    "Unpaused": ("_internal", "deployment", "errors", "jobs", "layout", "planning", "state", "tables", "text"),
+    "__version__": (),
+}
+"""From which rooms anything is imported for a name; the other results hold values of many rooms."""
+
+WORKING = (
+    *("cli", "monitor", "catalogue", "checks", "render", "schema", "workspace"),
+    *("blueprints.expansion", "blueprints.library", "blueprints.parameters", "blueprints.rows"),
+    *("compiler.cache", "compiler.compile", "compiler.link", "compiler.unit", "config.load", "config.sync"),
+    *("deployment.databricks_cli", "deployment.jobs_api", "deployment.many_bundles", "deployment.pipeline"),
+    *("deployment.select_backend", "deployment.takeovers", "deployment.unpause", "importing.imports"),
+    *("jobs.build", "jobs.model", "jobs.quality", "jobs.units", "layout.layout", "output.read_back", "output.writer"),
+    *("parsing.model", "parsing.modules", "planning.compare", "planning.explain", "planning.files"),
+    *("services.approvals", "services.blame", "services.pull", "services.runs", "services.table_rollback"),
+    *("sources.open", "sources.yaml_files", "state.history", "state.lock", "state.quality"),
+    *("tables.delta", "tables.open", "tables.store", "text.yaml_documents", "text.yaml_reader", "text.yaml_writer"),
+    "_internal.secret_forms",
+)
+"""Rooms and modules that do the work: no name needs them before it is called."""
+
+HEAVY = (
+    *("arro3", "click", "databricks", "deltalake", "jinja2", "jsonschema_rs", "packaging", "pyspark", "sqlglot"),
+    *("yaml", "yaml12", "asyncio", "csv", "difflib", "email", "hashlib", "http", "multiprocessing", "socket", "ssl"),
+    *("subprocess", "tempfile", "urllib", "uuid"),
+)
+
+TOUCHES = """\
+import dataclasses, json, logging, os, pathlib, re, sys, typing
+import lakeflow_job_meta
+for name in dir(lakeflow_job_meta):
+    before = {*sys.modules}
+    if not (child := os.fork()):
+        getattr(lakeflow_job_meta, name)
+        print(json.dumps([name, sorted(sys.modules.keys() - before)]), flush=True)
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+"""Prints what each name imports in a process of its own, a copy of one that has imported nothing of ours yet."""
 
 CALLER = """\
 from pathlib import Path
@@ -79,6 +141,11 @@ def run(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True).stdout
 
 
+@pytest.fixture(scope="module")
+def imported() -> dict[str, list[str]]:
+    return dict(json.loads(line) for line in run(TOUCHES).splitlines())
+
+
 class TestNames:
     def test_dir_lists_what_is_public_and_nothing_else(self):
         assert dir(lakeflow_job_meta) == sorted([*FUNCTIONS, *CLASSES, *ERRORS, *DATA, "__version__"])
@@ -101,25 +168,24 @@ class TestNames:
 
         assert run(code) == "[]\n"
 
-    @pytest.mark.parametrize(
-        ("name", "most"), [("ConfigError", 1), ("PolicyRefused", 1), ("Diagnostic", 12), ("Severity", 12)]
-    )
-    def test_a_small_public_class_does_not_load_the_rest(self, name, most):
-        code = (
-            f"import sys; from lakeflow_job_meta import {name}\n"
-            "print(len([n for n in sys.modules if n.startswith('lakeflow_job_meta.')]))"
-        )
+    def test_every_public_name_is_pickled_by_its_name_and_has_help(self):
+        for name in dir(lakeflow_job_meta):
+            value = getattr(lakeflow_job_meta, name)
+            assert pickle.loads(pickle.dumps(value)) == value
+            if callable(value):
+                assert inspect.getdoc(value).splitlines()[0] in pydoc.plain(pydoc.render_doc(value)), name
 
-        assert int(run(code)) <= most
+    def test_the_types_of_what_is_returned_can_be_asked_for_at_run_time(self):
+        for name in (*DATA, "load_project"):
+            get_type_hints(getattr(lakeflow_job_meta, name))
+        assert get_type_hints(lakeflow_job_meta.DeployResult)["compilation"] is lakeflow_job_meta.Compilation
+        assert get_type_hints(load_project)["return"] is lakeflow_job_meta.Project
 
-    def test_no_public_class_loads_click_or_the_command_line(self):
-        code = (
-            "import sys, lakeflow_job_meta as package\n"
-            "[getattr(package, name) for name in dir(package)]\n"
-            "print([n for n in sys.modules if n.partition('.')[0] in ('click', 'databricks', 'deltalake', 'pyspark')])"
-        )
+    @pytest.mark.parametrize("name", CLASSES)
+    def test_the_types_of_the_methods_of_a_class_for_notebooks_can_be_asked_for_at_run_time(self, name):
+        methods = inspect.getmembers(getattr(lakeflow_job_meta, name), inspect.isroutine)
 
-        assert run(code) == "[]\n"
+        assert [get_type_hints(method) for title, method in methods if title[0] != "_"]
 
     @pytest.mark.parametrize("name", few(["deploy"], ["plan"]))
     @pytest.mark.parametrize(
@@ -152,6 +218,30 @@ class TestNames:
         )
 
         assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are copied as POSIX does")
+class TestImports:
+    """What a name imports is paid by everybody who touches it: work is imported by the function that does it."""
+
+    def test_all_public_names_are_looked_at(self, imported):
+        assert [*imported] == dir(lakeflow_job_meta)
+
+    @pytest.mark.parametrize("name", dir(lakeflow_job_meta))
+    def test_a_name_imports_no_library_and_nothing_that_does_the_work(self, name, imported):
+        ours = [each.removeprefix("lakeflow_job_meta.") for each in imported[name] if each.startswith("lakeflow_")]
+
+        assert [each for each in imported[name] if each.partition(".")[0] in HEAVY] == []
+        assert [each for each in ours if any(f"{each}.".startswith(f"{work}.") for work in WORKING)] == []
+
+    @pytest.mark.parametrize("name", ROOMS)
+    def test_a_name_imports_nothing_but_what_its_own_types_are_made_of(self, name, imported):
+        rooms = {each.split(".")[1] for each in imported[name] if each.startswith("lakeflow_job_meta.")}
+
+        assert rooms - {*ROOMS[name]} == set()
+
+    def test_what_does_the_work_is_there_under_these_names(self):
+        assert [module for module in WORKING if find_spec(f"lakeflow_job_meta.{module}") is None] == []
 
 
 class TestFunctions:

@@ -10,8 +10,9 @@ import pytest
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.deployment.backend import DeployOptions
 from lakeflow_job_meta.deployment.jobs_api.ownership_tags import KEY_TAG, SCOPE_TAG
-from lakeflow_job_meta.deployment.pipeline import DeployResult, deploy
+from lakeflow_job_meta.deployment.pipeline import deploy
 from lakeflow_job_meta.deployment.policy import Allowance
+from lakeflow_job_meta.deployment.result import DeployResult
 from lakeflow_job_meta.deployment.select_backend import JobsApiBackend
 from lakeflow_job_meta.errors import PolicyRefused
 from support.jobs_api_site import SCOPE, Site

@@ -17,7 +17,7 @@ from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.control_table.blame import Cell, blame_cells
 from lakeflow_job_meta.control_table.schema import CONTROL_TABLE, key_of
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
-from lakeflow_job_meta.services.blame import Blame
+from lakeflow_job_meta.services.blamed import Blame
 from lakeflow_job_meta.tables.delta import DeltaFiles
 from lakeflow_job_meta.tables.schema import RowChanges
 from lakeflow_job_meta.workspace.client import Workspace

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from lakeflow_job_meta.control_table.schema import CONTROL_TABLE, METADATA_COLUMNS, key_of
 from lakeflow_job_meta.errors import OperationFailed
-from lakeflow_job_meta.services.table_rollback import Rollback, plan_rollback, roll_back
+from lakeflow_job_meta.services.rollback import Rollback
+from lakeflow_job_meta.services.table_rollback import plan_rollback, roll_back
 from lakeflow_job_meta.tables.delta import DeltaFiles
 from lakeflow_job_meta.tables.schema import RowChanges
 from lakeflow_job_meta.tables.store import RowsChanged

@@ -11,6 +11,7 @@ import importlib
 import json
 import mmap
 import os
+import pkgutil
 import signal
 import struct
 import subprocess
@@ -225,10 +226,13 @@ def _serve(clock: _Clock) -> None:
 
 
 def _import_everything() -> None:
-    for name in ("databricks.sdk", "deltalake", "lakeflow_job_meta.api.functions", "lakeflow_job_meta.cli.main"):
-        importlib.import_module(name)
-    for name in ("adopt", "deploy", "monitor", "plan", "pull", "unpause", "generate", "run", "report"):
-        importlib.import_module(f"lakeflow_job_meta.cli.{name}")
+    """Imports all of the package besides what it works with: functions import what they need when they are called."""
+    import lakeflow_job_meta
+
+    ours = (each.name for each in pkgutil.walk_packages(lakeflow_job_meta.__path__, "lakeflow_job_meta."))
+    for name in ("databricks.sdk", "deltalake", *ours):
+        if not name.endswith(".__main__"):
+            importlib.import_module(name)
 
 
 def _become(command: dict[str, Any], out: str, clock: _Clock) -> None:

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from lakeflow_job_meta.control_table.approvals import (
     APPROVALS,
     EVERY_TARGET,
-    NO_ROWS,
     Approval,
     ApprovedRows,
     approval_of_row,
     rows_by_module,
     rows_digest,
 )
+from lakeflow_job_meta.control_table.waiting import NO_ROWS
 from lakeflow_job_meta.sources.approved_rows import ApprovalReader, TableHistory
 from lakeflow_job_meta.tables.schema import Row
 from lakeflow_job_meta.tables.store import Commit, Snapshot, TableVersion, VersionUnreadable

@@ -18,7 +18,8 @@ from detect_secrets.settings import default_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakeflow_job_meta._internal.secret_forms import FORMS, may_hold_secrets, secret_spans, secrets_in
+from lakeflow_job_meta._internal.secret_forms import FORMS, secret_spans, secrets_in
+from lakeflow_job_meta._internal.secret_signs import may_hold_secrets
 from lakeflow_job_meta._internal.secrets import MASK, is_secret_name, masked, without_line, without_secrets
 from support.slow import few
 from support.strategies import trees

@@ -18,8 +18,8 @@ from lakeflow_job_meta._internal.secrets import (
 )
 from lakeflow_job_meta._internal.trees import diff
 from lakeflow_job_meta.deployment.policy import Allowance, policy_violations
-from lakeflow_job_meta.output.writer import Change
-from lakeflow_job_meta.planning.compare import JobChange, Plan
+from lakeflow_job_meta.output.changes import Change
+from lakeflow_job_meta.planning.changes import JobChange, Plan
 from lakeflow_job_meta.planning.explain import FORMATS
 from lakeflow_job_meta.planning.model import parse_plan
 from support.strategies import trees

@@ -24,7 +24,7 @@ from lakeflow_job_meta.errors import PolicyViolation
 from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
 from lakeflow_job_meta.layout.layout import SingleBundle
 from lakeflow_job_meta.monitor.watcher import SourceVersions
-from lakeflow_job_meta.output.writer import Change, FileChange, FileChanges
+from lakeflow_job_meta.output.changes import Change, FileChange, FileChanges
 from lakeflow_job_meta.sources.interface import SourceSnapshot
 from lakeflow_job_meta.state.history import (
     History,

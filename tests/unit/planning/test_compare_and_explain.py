@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lakeflow_job_meta.output.changes import Change
 from lakeflow_job_meta.output.read_back import GeneratedJob
-from lakeflow_job_meta.output.writer import Change
-from lakeflow_job_meta.planning.compare import JobChange, Plan, TaskChange, compare_jobs
+from lakeflow_job_meta.planning.changes import JobChange, Plan, TaskChange
+from lakeflow_job_meta.planning.compare import compare_jobs
 from lakeflow_job_meta.planning.explain import MARKDOWN_LIMIT, as_json, as_markdown, as_text
 from support.strategies import identifiers, text_maps, texts, trees
 

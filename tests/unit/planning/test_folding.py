@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakeflow_job_meta._internal.trees import diff
+from lakeflow_job_meta.output.changes import Change
 from lakeflow_job_meta.output.read_back import GeneratedJob
-from lakeflow_job_meta.output.writer import Change
-from lakeflow_job_meta.planning.compare import JobChange, Plan, compare_jobs
+from lakeflow_job_meta.planning.changes import JobChange, Plan
+from lakeflow_job_meta.planning.compare import compare_jobs
 from lakeflow_job_meta.planning.explain import MARKDOWN_LIMIT, as_json, as_markdown, as_text, workspace_lines
 from lakeflow_job_meta.planning.fold import FOLDED_FROM, fold_jobs
 from lakeflow_job_meta.planning.model import Action, BundlePlan, FieldChange, ResourceChange

@@ -17,7 +17,7 @@ from lakeflow_job_meta._internal.trees import Scalar, Value, value_at
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.model import Project, is_inside
 from lakeflow_job_meta.jobs.local_paths import JOB_PATHS, TASK_PATHS, LocalPath, with_paths
-from lakeflow_job_meta.jobs.quality import CHECKS_FILE, RULES_FOLDER
+from lakeflow_job_meta.jobs.quality_names import CHECKS_FILE, RULES_FOLDER
 from lakeflow_job_meta.jobs.references import JOB_ID, REFERENCE, REFERENCE_KINDS
 from lakeflow_job_meta.layout.generated_file import FileKind, GeneratedFile
 from lakeflow_job_meta.layout.layout import layout_of

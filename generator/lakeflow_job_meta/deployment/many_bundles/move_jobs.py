@@ -21,8 +21,9 @@ from lakeflow_job_meta.errors import OperationFailed, PolicyRefused
 from lakeflow_job_meta.layout.bundle_file import CommonConfig
 from lakeflow_job_meta.layout.generated_file import GeneratedFile
 from lakeflow_job_meta.layout.layout import ManyBundles, SingleBundle
+from lakeflow_job_meta.output.changes import FileChange, FileChanges
 from lakeflow_job_meta.output.read_back import scan
-from lakeflow_job_meta.output.writer import FileChange, FileChanges, apply_changes, changes_between
+from lakeflow_job_meta.output.writer import apply_changes, changes_between
 from lakeflow_job_meta.planning.model import Action, belongs_to, job_names, parse_plan
 from lakeflow_job_meta.state.tracking import DeployedJob
 
