@@ -11,28 +11,28 @@ from functools import lru_cache
 from typing import NamedTuple
 
 _SIGNS = (
-    *(b"token", b"secret", b"pass", b"pwd", b"credential", b"authorization", b"dapi", b"dose", b"akia", b"asia"),
-    *(b"aiza", b"ya29.", b"eyj", b"xox", b"k_live_", b"sg.", b"hf_", b"npm_", b"bearer ", b"basic "),
+    *("token", "secret", "pass", "pwd", "credential", "authorization", "dapi", "dose", "akia", "asia"),
+    *("aiza", "ya29.", "eyj", "xox", "k_live_", "sg.", "hf_", "npm_", "bearer ", "basic "),
 )
 """What all names and most forms begin with, in small letters."""
 
 _SIGNS_BY_CHARACTER = {
-    b"-": (b"-----begin", b"gocspx-", b"pypi-", b"sk-", b"xapp-", b"glpat-", b"gldt-", b"glrt-", b"glptt-"),
-    b"~": (b"q~",),
-    b"=": (b"sig=",),
-    b"@": (b"://",),
+    "-": ("-----begin", "gocspx-", "pypi-", "sk-", "xapp-", "glpat-", "gldt-", "glrt-", "glptt-"),
+    "~": ("q~",),
+    "=": ("sig=",),
+    "@": ("://",),
 }
 """More of them, for texts with a character that few have, which is found much faster than a word."""
 
 _RARE = {
-    b"gh": re.compile(rb"gh[pousr]_|github_pat_"),
-    b"hook": re.compile(rb"hooks\.slack|api/webhooks|webhook\.office"),
+    "gh": re.compile(r"gh[pousr]_|github_pat_"),
+    "hook": re.compile(r"hooks\.slack|api/webhooks|webhook\.office"),
 }
 
 WORTH_A_LOOK = re.compile(r"[=@'\"]|-----|[\w.~+-]{14}")
 """What every secret in a text has: a sign between it and its name, or so many characters on end."""
 
-_OTHER_KEYS = (b"task_key", b"cluster_key", b"environment_key")
+_OTHER_KEYS = ("task_key", "cluster_key", "environment_key")
 
 WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
@@ -79,8 +79,12 @@ class Found(NamedTuple):
 
 def may_hold_secrets(together: bytes) -> bool:
     """Says whether it is worth to look for secrets in texts; `together` has them and the names before them."""
-    text = together.lower()
-    if any(sign in text for sign in _SIGNS) or text.count(b"key") > sum(map(text.count, _OTHER_KEYS)):
+    # Text is searched several times faster than bytes, and a loop is faster than `any`: all of every job comes by here.
+    text = together.lower().decode("latin-1")
+    for sign in _SIGNS:
+        if sign in text:
+            return True
+    if text.count("key") > sum(map(text.count, _OTHER_KEYS)):
         return True
     by_character = (sign in text for each, signs in _SIGNS_BY_CHARACTER.items() if each in text for sign in signs)
     return any(by_character) or any(each in text and form.search(text) for each, form in _RARE.items())

@@ -134,8 +134,12 @@ def is_secret_name(name: object) -> bool:
 
 def is_secret_path(path: str | Iterable[str | int]) -> bool:
     """Says whether a setting may hold a secret: one of the names that lead to it says so."""
-    text = path if isinstance(path, str) else ".".join(map(str, path))
-    return any(map(is_secret_name, re.findall(r"[\w-]+", _BY_KEY.sub("", text))))
+    return _is_secret_path(path if isinstance(path, str) else ".".join(map(str, path)))
+
+
+@lru_cache(maxsize=4096)
+def _is_secret_path(path: str) -> bool:
+    return any(map(is_secret_name, re.findall(r"[\w-]+", _BY_KEY.sub("", path))))
 
 
 def names_a_secret(value: object) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from typing import cast
 
 from lakeflow_job_meta._internal.secrets import masked
@@ -60,7 +61,7 @@ def _without_allowed(settings: dict[str, Value], allowed: frozenset[str]) -> dic
 def _hints_at(path: KeyPath, job: Job) -> KeyHints:
     """Returns what the schema cannot say: the level at which a setting belongs, and metadata's own short forms."""
     if not path:
-        return KeyHints(dict.fromkeys(fields_of("Task"), _IN_TASK))
+        return _of_job()
     if path[0] != "tasks":
         return KeyHints()
     elsewhere = dict.fromkeys(fields_of("JobSettings"), _IN_JOB)
@@ -76,6 +77,11 @@ def _hints_at(path: KeyPath, job: Job) -> KeyHints:
     return KeyHints(elsewhere, also, tuple(written) if isinstance(written, dict) else ())
 
 
+@cache
+def _of_job() -> KeyHints:
+    return KeyHints(dict.fromkeys(fields_of("Task"), _IN_TASK))
+
+
 _NAMED_THINGS = {"parameters": "name", "job_clusters": "job_cluster_key", "environments": "environment_key"}
 """Lists of a job whose items have names of their own. The databricks CLI merges parameters and clusters of one name."""
 
@@ -83,11 +89,13 @@ _NAMED_THINGS = {"parameters": "name", "job_clusters": "job_cluster_key", "envir
 def names_are_given_once(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Refuses two job parameters, job clusters or environments of one name."""
     for setting, key in _NAMED_THINGS.items():
-        seen: set[object] = set()
+        seen: set[str] = set()
         items = job.settings.get(setting)
         for number, item in enumerate(items if isinstance(items, list) else ()):
             name = item.get(key) if isinstance(item, dict) else None
-            if isinstance(name, str) and name in seen:
+            if not isinstance(name, str):
+                continue
+            if name in seen:
                 message = f"{setting!r} has {quoted(name)} already; the databricks CLI would merge the two in silence"
                 yield DUPLICATE_KEY.at(job.origin_of((setting, number, key)), message)
             seen.add(name)

@@ -430,7 +430,7 @@ def _read(path: Path, folder: Path, limit: int = MAX_BYTES) -> BundleFile:
     """Reads a file; in messages its path is relative to `folder`."""
     # Most who know what a bundle declares read no YAML.
     from lakeflow_job_meta.text.yaml_documents import decode_yaml, read_bytes
-    from lakeflow_job_meta.text.yaml_reader import UNUSABLE, read_yaml
+    from lakeflow_job_meta.text.yaml_reader import UNUSABLE
 
     label = os.path.relpath(path, folder).replace(os.sep, "/")
     read, problems = read_bytes(path, label, limit)
@@ -438,7 +438,7 @@ def _read(path: Path, folder: Path, limit: int = MAX_BYTES) -> BundleFile:
     size = len(read or b"")
     if document is None:
         return BundleFile(path, label, None, None, tuple(problems), size)
-    found = read_yaml(document.text)
+    found = document.content
     # A file of nothing but comments holds nothing, for the databricks CLI as well.
     value = {} if found.value is None else found.value
     if found.is_usable and isinstance(value, dict):

@@ -23,7 +23,6 @@ from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.parsing.keys import SourceParameters, TaskKeys
 from lakeflow_job_meta.schema.validator import Finding, compare
 from lakeflow_job_meta.text.yaml_documents import open_yaml
-from lakeflow_job_meta.text.yaml_reader import read_yaml
 
 _PAUSES = "pauses"
 """Stands for the pauses of all that starts a job."""
@@ -64,7 +63,7 @@ def load_project(folder: Path) -> model.Project:
     document, problems = open_yaml(path, model.PROJECT_FILE)
     if document is None:
         raise _config_error(problems)
-    content = read_yaml(document.text)
+    content = document.content
     if content.faults:
         raise _config_error([document.report(fault) for fault in document.faults()])
     value: Value = {} if content.value is None else content.value

@@ -29,7 +29,6 @@ from lakeflow_job_meta.diagnostics.model import Diagnostic, Severity, SourceRef,
 from lakeflow_job_meta.diagnostics.rules import PROJECT_FILE_MISTAKE
 from lakeflow_job_meta.schema.validator import compare, misstep_in_job, types_in_job
 from lakeflow_job_meta.text.yaml_documents import YamlDocument, open_yaml
-from lakeflow_job_meta.text.yaml_reader import read_yaml
 
 KINDS = ("require", "require_one", "allow", "deny", "most", "least")
 """What a policy may want; it has exactly one of them."""
@@ -76,7 +75,7 @@ def with_own_policies(project: Project, value: dict[str, Value]) -> Outcome:
 
 def with_policies(project: Project, document: YamlDocument) -> Outcome:
     """Adds the policies of a file."""
-    read, origin = read_yaml(document.text), SourceRef(document)
+    read, origin = document.content, SourceRef(document)
     if read.faults:
         return project, [document.report(fault) for fault in document.faults()]
     content = read.value

@@ -95,7 +95,10 @@ def origin_in(layers: Sequence[Layer], path: KeyPath, settings: Value, *, of_key
 
 def written_in(layer: Layer, path: KeyPath, settings: Value) -> KeyPath:
     """Returns where a layer would write the setting at `path`, below its own prefix."""
-    path = by_item_number(layer.value, by_item_key(settings, path)[len(layer.prefix) :])
+    if any(isinstance(step, int) for step in path):
+        path = by_item_number(layer.value, by_item_key(settings, path)[len(layer.prefix) :])
+    else:
+        path = path[len(layer.prefix) :]
     for of_job, of_metadata in layer.moves:
         if path[: len(of_job)] == of_job and value_at(layer.value, of_metadata)[0]:
             return (*of_metadata, *path[len(of_job) :])

@@ -75,9 +75,10 @@ def with_text_as_written(diagnostic: Diagnostic) -> Diagnostic:
 
     `1.50` was read as 1.5, but means the text "1.50"; behind an anchor or a tag it is not found.
     """
-    suggestion, written = diagnostic.suggestion, diagnostic.text
+    suggestion = diagnostic.suggestion
     if suggestion is None or suggestion.kind is not SuggestionKind.REPLACE_VALUE:
         return diagnostic
+    written = diagnostic.text
     if not written or written[0] in "&!":
         return diagnostic
     value = read_yaml(written).value

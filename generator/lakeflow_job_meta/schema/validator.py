@@ -117,30 +117,32 @@ def compare_module(value: Value, hints_at: HintsAt = lambda path: KeyHints()) ->
 
 def walk_module(value: Value, hints_at: HintsAt) -> list[Finding]:
     """Does what `compare_module` does without the compiled verdict, which takes longer to compile than one walk."""
-    form = _module_form()
-    return list(_Walk(form["$defs"], hints_at, is_metadata=True).check(value, form, ()))
+    return _Walk(_form_of_modules(), hints_at, is_metadata=True).findings(value)
 
 
 @cache
-def _blueprint_form() -> Schema:
+def _blueprint_form() -> _Form:
     """A blueprint without what is in its module: that has placeholders, and is compared in a form of its own."""
     definitions = load_schema("metadata")["$defs"]
     sources = {**definitions["blueprint_module"]["properties"]["sources"], "items": {}}
     module = {"type": "object", "properties": {"sources": sources}, "required": ["sources"]}
-    return {"$ref": "#/$defs/blueprint", "$defs": {**definitions, "blueprint_module": module}}
+    return _Form({"$ref": "#/$defs/blueprint"}, {**definitions, "blueprint_module": module})
 
 
 def compare_blueprint(value: Value) -> list[Finding]:
     """Returns everything that is wrong in the form of a blueprint, but for what is in its module."""
-    form = _blueprint_form()
-    return list(_Walk(form["$defs"], lambda path: KeyHints(), is_metadata=True).check(value, form, ()))
+    return _Walk(_blueprint_form(), lambda path: KeyHints(), is_metadata=True).findings(value)
+
+
+@cache
+def _each_form() -> _Form:
+    definitions = load_schema("metadata")["$defs"]
+    return _Form({key: part for key, part in definitions["each"].items() if key != "additionalProperties"}, definitions)
 
 
 def compare_each(value: Value) -> list[Finding]:
     """Returns everything that is wrong in the form of an `each`, but for other keys and for what it repeats."""
-    definitions = load_schema("metadata")["$defs"]
-    form = {key: part for key, part in definitions["each"].items() if key != "additionalProperties"}
-    return list(_Walk(definitions, lambda path: KeyHints(), is_metadata=True).check(value, form, ()))
+    return _Walk(_each_form(), lambda path: KeyHints(), is_metadata=True).findings(value)
 
 
 def compare(value: Value, schema: str, what: str, hints_at: HintsAt = lambda path: KeyHints()) -> list[Finding]:
@@ -148,8 +150,7 @@ def compare(value: Value, schema: str, what: str, hints_at: HintsAt = lambda pat
 
     `what` names an unknown key at its root, such as `job setting`.
     """
-    root = {key: part for key, part in load_schema(schema).items() if key != "title"}
-    return list(_Walk(root["$defs"], hints_at).check(value, root, (), what))
+    return _Walk(_form_of(schema), hints_at).findings(value, what)
 
 
 @cache
@@ -161,18 +162,18 @@ def dqx_functions() -> dict[str, Schema]:
 
 def compare_arguments(function: str, value: dict[str, Value]) -> list[Finding]:
     """Returns everything that is wrong in the arguments of a check function; paths begin with the function's name."""
-    functions = dqx_functions()
-    return list(_Walk(functions, lambda path: KeyHints()).check(value, functions[function], (function,), "argument"))
+    form = _form_of_functions()
+    walk = _Walk(form, lambda path: KeyHints())
+    return list(walk.check(value, form.definitions[function], (function,), "argument"))
 
 
 @lru_cache(maxsize=4096)
 def types_in_job(path: KeyPath) -> frozenset[str]:
     """Returns the types, such as `array`, that the Jobs API has for a setting; empty for one that it does not have."""
-    root = load_schema("job")
-    walk = _Walk(root["$defs"], lambda path: KeyHints())
-    options = [root]
+    form = _form_of("job")
+    options = [form.root]
     for step in path:
-        options = [option for option in options for option in walk.options_inside(option, step)]
+        options = [option for option in options for option in form.options_inside(option, step)]
     return frozenset(option["type"] for option in options if not option.get("x-stand-in") and "type" in option)
 
 
@@ -181,11 +182,10 @@ def misstep_in_job(path: KeyPath) -> tuple[int, tuple[str, ...]] | None:
 
     No names where a list is. None if the Jobs API has such a setting.
     """
-    root = load_schema("job")
-    walk = _Walk(root["$defs"], lambda path: KeyHints())
-    options = [option for option in walk.options(root) if not option.get("x-stand-in")]
+    form = _form_of("job")
+    options = [option for option in form.options(form.root) if not option.get("x-stand-in")]
     for number, step in enumerate(path):
-        found = [inside for option in options for inside in walk.options_inside(option, step)]
+        found = [inside for option in options for inside in form.options_inside(option, step)]
         if not found and any(_is_free(option) and isinstance(step, str) for option in options):
             return None
         if not found:
@@ -199,96 +199,47 @@ def _is_free(option: Schema) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Walk:
-    """Goes through a value and its schema together.
+class _Expected:
+    """What a schema expects of a value at one of its places.
 
     Attributes:
-        is_metadata: Whether null counts as absent, and one of the fields that `anyOf` names is required. In other
-            schemas such an `anyOf` is for editors: the project file's own checks are stricter, and word it.
+        node: The schema there, references resolved.
+        options: Of which the value has to fit one, but for null and for references of the bundle.
+        references: The forms of these references.
     """
 
-    definitions: dict[str, Schema]
-    hints_at: HintsAt
-    is_metadata: bool = False
+    node: Schema
+    options: tuple[Schema, ...]
+    references: tuple[re.Pattern[str], ...]
+    may_be_null: bool
 
-    def check(self, value: Value, node: Schema, path: KeyPath, what: str = "field") -> Iterator[Finding]:
-        """Yields what is wrong with `value`; `what` names a key of it that is unknown."""
-        node = self._resolved(node)
-        options = list(self.options(node))
-        if any(_is_null_or_reference(value, option) for option in options):
-            return
-        real = [option for option in options if not option.get("x-stand-in") and option.get("type") != "null"]
-        expected = next((option for option in real if _has_type(value, option.get("type"))), real[0])
-        title = f"a {node['title'].lower()}" if "title" in node else ""
-        name = title or _name(path)
-        finding = _mistake(value, expected, path, name)
-        if finding is not None and "x-expected" in node:
-            message = f"{name} must be {node['x-expected']}, not {kind_of(value)}"
-            finding = replace(finding, rule=WRONG_TYPE, message=message)
-        if finding is not None:
-            yield finding
-        elif isinstance(value, dict):
-            yield from self._check_map(value, expected, path, what, title)
-        elif isinstance(value, list) and "items" in expected:
-            what = "task setting" if path == ("tasks",) else "field"
-            for number, item in enumerate(value):
-                yield from self.check(item, expected["items"], (*path, number), what)
+    def is_null_or_reference(self, value: Value) -> bool:
+        """Says whether this is null where null may be, or a reference that stands for a value of another type."""
+        if isinstance(value, str):
+            return any(form.fullmatch(value) for form in self.references)
+        return value is None and self.may_be_null
 
-    def _check_map(
-        self, value: dict[str, Value], node: Schema, path: KeyPath, what: str, title: str
-    ) -> Iterator[Finding]:
-        known: dict[str, Schema] = node.get("properties", {})
-        others = node.get("additionalProperties", True)
-        for key, item in value.items():
-            if key in known and self._is_given(value, key):
-                yield from self.check(item, known[key], (*path, key))
-            elif key not in known and isinstance(others, dict):
-                yield from self.check(item, others, (*path, key))
-        inside = f" in {title}" if title else _inside(path)
-        if others is False:
-            yield from self._unknown_keys(value, known, path, what, inside)
-        for key in self._missing_keys(value, node):
-            purpose = f": {known[key]['x-missing']}" if "x-missing" in known[key] else ""
-            message = f"{key!r} is missing{'' if title else inside}{purpose}"
-            yield Finding(MISSING_FIELD, (*path, key), True, message)
 
-    def _is_given(self, value: dict[str, Value], key: str) -> bool:
-        return value.get(key) is not None if self.is_metadata else key in value
+class _Form:
+    """A schema with its definitions; what it expects at each place in it is found out once."""
 
-    def _missing_keys(self, value: dict[str, Value], node: Schema) -> Iterator[str]:
-        yield from (key for key in node.get("required", ()) if not self._is_given(value, key))
-        alternatives = node.get("anyOf", ()) if self.is_metadata else ()
-        if alternatives and not any(self._is_chosen(value, each) for each in alternatives):
-            yield alternatives[0]["required"][0]
+    def __init__(self, root: Schema, definitions: Schema) -> None:
+        self.root = root
+        self.definitions = definitions
+        self._expected: dict[int, _Expected] = {}
 
-    def _is_chosen(self, value: dict[str, Value], alternative: Schema) -> bool:
-        key = alternative["required"][0]
-        choices = alternative.get("properties", {}).get(key, {}).get("enum")
-        return self._is_given(value, key) and (choices is None or value[key] in choices)
-
-    def _unknown_keys(
-        self, value: dict[str, Value], known: dict[str, Schema], path: KeyPath, what: str, inside: str
-    ) -> Iterator[Finding]:
-        keys = [key for key in value if key not in known]
-        hints = self.hints_at(path) if keys else KeyHints()
-        present = {*value, *hints.present}
-        advised = {key: self._advice(key, known, hints, present) for key in keys}
-        uses = Counter(suggestion.replacement for _, suggestion in advised.values() if suggestion is not None)
-        for key, (advice, suggestion) in advised.items():
-            if suggestion is not None and uses[suggestion.replacement] > 1:
-                suggestion = replace(suggestion, is_safe=False)
-            message = f"unknown {what} {quoted(key)}{inside}{advice}"
-            yield Finding(UNKNOWN_FIELD, (*path, key), True, message, suggestion)
-
-    def _advice(self, key: str, known: Collection[str], hints: KeyHints, present: Collection[str]) -> Advice:
-        if key in hints.elsewhere:
-            return f"; {hints.elsewhere[key]}", None
-        advice, suggestion = rename_key(key, hints.also, present)
-        if suggestion is None:
-            advice, suggestion = rename_key(key, known, present)
-        # Settings have so many names that one of another map is often near by chance; fields of metadata are few.
-        near = closest(key, hints.elsewhere) if suggestion is None and self.is_metadata else None
-        return (f"; did you mean {near!r}? {hints.elsewhere[near]}", None) if near else (advice, suggestion)
+    def expected(self, node: Schema) -> _Expected:
+        """Returns what is expected at a node, which is one of those inside this form."""
+        found = self._expected.get(id(node))
+        if found is None:
+            resolved = self._resolved(node)
+            options = tuple(self.options(resolved))
+            real = (each for each in options if not each.get("x-stand-in") and each.get("type") != "null")
+            references = (re.compile(each["pattern"]) for each in options if each.get("x-stand-in"))
+            may_be_null = any(each.get("type") == "null" and not each.get("x-stand-in") for each in options)
+            found = _Expected(resolved, tuple(real), tuple(references), may_be_null)
+            self._expected[id(node)] = found
+        return found
 
     def _resolved(self, node: Schema) -> Schema:
         while "$ref" in node:
@@ -312,11 +263,117 @@ class _Walk:
             yield node
 
 
-def _is_null_or_reference(value: Value, option: Schema) -> bool:
-    """Says whether this is null where null may be, or a reference that stands for a value of another type."""
-    if option.get("x-stand-in"):
-        return isinstance(value, str) and re.fullmatch(option["pattern"], value) is not None
-    return value is None and option.get("type") == "null"
+@cache
+def _form_of(schema: str) -> _Form:
+    root = {key: part for key, part in load_schema(schema).items() if key != "title"}
+    return _Form(root, root["$defs"])
+
+
+@cache
+def _form_of_modules() -> _Form:
+    return _Form(_module_form(), _module_form()["$defs"])
+
+
+@cache
+def _form_of_functions() -> _Form:
+    return _Form({}, dqx_functions())
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """Goes through a value and its schema together.
+
+    Attributes:
+        is_metadata: Whether null counts as absent, and one of the fields that `anyOf` names is required. In other
+            schemas such an `anyOf` is for editors: the project file's own checks are stricter, and word it.
+    """
+
+    form: _Form
+    hints_at: HintsAt
+    is_metadata: bool = False
+
+    def findings(self, value: Value, what: str = "field") -> list[Finding]:
+        """Returns what is wrong with a value, which the form as a whole is of."""
+        return list(self.check(value, self.form.root, (), what))
+
+    def check(self, value: Value, node: Schema, path: KeyPath, what: str = "field") -> Iterator[Finding]:
+        """Yields what is wrong with `value`; `what` names a key of it that is unknown."""
+        place = self.form.expected(node)
+        if place.is_null_or_reference(value):
+            return
+        node, real = place.node, place.options
+        expected = next((option for option in real if _has_type(value, option.get("type"))), real[0])
+        is_right = _is_right(value, expected)
+        if is_right and not isinstance(value, (dict, list)):
+            return
+        title = f"a {node['title'].lower()}" if "title" in node else ""
+        if not is_right:
+            yield _mistake(value, expected, node, path, title or _name(path))
+        elif isinstance(value, dict):
+            yield from self._check_map(value, expected, path, what, title)
+        elif isinstance(value, list) and "items" in expected:
+            what = "task setting" if path == ("tasks",) else "field"
+            for number, item in enumerate(value):
+                yield from self.check(item, expected["items"], (*path, number), what)
+
+    def _check_map(
+        self, value: dict[str, Value], node: Schema, path: KeyPath, what: str, title: str
+    ) -> Iterator[Finding]:
+        known: dict[str, Schema] = node.get("properties", {})
+        others = node.get("additionalProperties", True)
+        for key, item in value.items():
+            if key in known and self._is_given(value, key):
+                yield from self.check(item, known[key], (*path, key))
+            elif key not in known and isinstance(others, dict):
+                yield from self.check(item, others, (*path, key))
+        unknown = [key for key in value if key not in known] if others is False else []
+        missing = list(self._missing_keys(value, node))
+        if not (unknown or missing):
+            return
+        inside = f" in {title}" if title else _inside(path)
+        if unknown:
+            yield from self._unknown_keys(unknown, {*value}, tuple(known), path, f"unknown {what}", inside)
+        for key in missing:
+            purpose = f": {known[key]['x-missing']}" if "x-missing" in known[key] else ""
+            message = f"{key!r} is missing{'' if title else inside}{purpose}"
+            yield Finding(MISSING_FIELD, (*path, key), True, message)
+
+    def _is_given(self, value: dict[str, Value], key: str) -> bool:
+        return value.get(key) is not None if self.is_metadata else key in value
+
+    def _missing_keys(self, value: dict[str, Value], node: Schema) -> Iterator[str]:
+        yield from (key for key in node.get("required", ()) if not self._is_given(value, key))
+        alternatives = node.get("anyOf", ()) if self.is_metadata else ()
+        if alternatives and not any(self._is_chosen(value, each) for each in alternatives):
+            yield alternatives[0]["required"][0]
+
+    def _is_chosen(self, value: dict[str, Value], alternative: Schema) -> bool:
+        key = alternative["required"][0]
+        choices = alternative.get("properties", {}).get(key, {}).get("enum")
+        return self._is_given(value, key) and (choices is None or value[key] in choices)
+
+    def _unknown_keys(
+        self, keys: list[str], present: set[str], known: tuple[str, ...], path: KeyPath, what: str, inside: str
+    ) -> Iterator[Finding]:
+        hints = self.hints_at(path)
+        present.update(hints.present)
+        advised = {key: self._advice(key, known, hints, present) for key in keys}
+        uses = Counter(suggestion.replacement for _, suggestion in advised.values() if suggestion is not None)
+        for key, (advice, suggestion) in advised.items():
+            if suggestion is not None and uses[suggestion.replacement] > 1:
+                suggestion = replace(suggestion, is_safe=False)
+            message = f"{what} {quoted(key)}{inside}{advice}"
+            yield Finding(UNKNOWN_FIELD, (*path, key), True, message, suggestion)
+
+    def _advice(self, key: str, known: tuple[str, ...], hints: KeyHints, present: Collection[str]) -> Advice:
+        if key in hints.elsewhere:
+            return f"; {hints.elsewhere[key]}", None
+        advice, suggestion = rename_key(key, hints.also, present) if hints.also else ("", None)
+        if suggestion is None:
+            advice, suggestion = rename_key(key, known, present)
+        # Settings have so many names that one of another map is often near by chance; fields of metadata are few.
+        near = closest(key, hints.elsewhere) if suggestion is None and self.is_metadata else None
+        return (f"; did you mean {near!r}? {hints.elsewhere[near]}", None) if near else (advice, suggestion)
 
 
 _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
@@ -339,14 +396,27 @@ def _has_type(value: Value, expected: str | None) -> bool:
     return isinstance(value, _TYPES[expected][0])
 
 
-def _mistake(value: Value, expected: Schema, path: KeyPath, name: str) -> Finding | None:
-    """Returns what is wrong with a value, without a look at what is in it."""
+def _is_right(value: Value, expected: Schema) -> bool:
+    """Says whether a value is as expected, without a look at what is in it."""
     if "enum" in expected:
-        choices = expected["enum"]
         # In Python, 1 is equal to true.
-        if any(value == choice and isinstance(value, bool) == isinstance(choice, bool) for choice in choices):
-            return None
-        advice, suggestion = choose_value(value, choices)
+        choices = expected["enum"]
+        return any(value == choice and isinstance(value, bool) == isinstance(choice, bool) for choice in choices)
+    return _has_type(value, expected.get("type")) and _broken_limit(value, expected) is None
+
+
+def _mistake(value: Value, expected: Schema, node: Schema, path: KeyPath, name: str) -> Finding:
+    """Returns what is wrong with a value that is not right; `node` is what all was expected of it."""
+    finding = _difference(value, expected, path, name)
+    if "x-expected" not in node:
+        return finding
+    message = f"{name} must be {node['x-expected']}, not {kind_of(value)}"
+    return replace(finding, rule=WRONG_TYPE, message=message)
+
+
+def _difference(value: Value, expected: Schema, path: KeyPath, name: str) -> Finding:
+    if "enum" in expected:
+        advice, suggestion = choose_value(value, expected["enum"])
         rule = UNKNOWN_VALUE if isinstance(value, str) else WRONG_TYPE
         shown = quoted(value) if isinstance(value, str) else kind_of(value)
         return Finding(rule, path, False, f"{name} cannot be {shown}{advice}", suggestion)
@@ -355,8 +425,7 @@ def _mistake(value: Value, expected: Schema, path: KeyPath, name: str) -> Findin
         shown = MASK if is_secret_path(path) else kind_of(value)
         message = f"{name} must be {_TYPES[expected['type']][1]}, not {shown}{advice}"
         return Finding(WRONG_TYPE, path, False, message, suggestion)
-    limit = _broken_limit(value, expected)
-    return Finding(UNKNOWN_VALUE, path, False, f"{name} {limit}") if limit is not None else None
+    return Finding(UNKNOWN_VALUE, path, False, f"{name} {_broken_limit(value, expected)}")
 
 
 def _broken_limit(value: Value, expected: Schema) -> str | None:

@@ -32,7 +32,7 @@ from lakeflow_job_meta.sources.fingerprints import FileFingerprints, combined_fi
 from lakeflow_job_meta.sources.interface import SourceSnapshot
 from lakeflow_job_meta.text.yaml_documents import YamlDocument, decode_yaml, read_bytes
 from lakeflow_job_meta.text.yaml_errors import Fault
-from lakeflow_job_meta.text.yaml_reader import YamlText, read_yaml
+from lakeflow_job_meta.text.yaml_reader import YamlText
 
 YAML_SUFFIXES = (".yml", ".yaml")
 _MISSING = "there is no such file or folder; create it, or name the right one under 'metadata:' in job_meta.yml"
@@ -116,7 +116,7 @@ def _read_file(label: str, content: bytes) -> UnitContent:
 
 
 def _read_document(document: YamlDocument) -> UnitContent:
-    content = read_yaml(document.text)
+    content = document.content
     faults = document.faults() if content.faults else []
     problems = [document.report(fault) for fault in faults]
     if not content.is_usable:

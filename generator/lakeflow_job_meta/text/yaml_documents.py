@@ -19,6 +19,7 @@ from lakeflow_job_meta.diagnostics.model import (
 )
 from lakeflow_job_meta.diagnostics.rules import DUPLICATE_KEY, NOT_A_VALUE, UNREADABLE
 from lakeflow_job_meta.text.yaml_errors import Fault, Mark
+from lakeflow_job_meta.text.yaml_nodes import YamlNodes
 from lakeflow_job_meta.text.yaml_reader import YamlText, read_yaml
 
 LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
@@ -28,7 +29,7 @@ _RULES = {"duplicate-key": DUPLICATE_KEY, "value": NOT_A_VALUE}
 
 
 class YamlDocument:
-    """A YAML file that was read; looks positions up by reading it again, since hardly any file needs them."""
+    """A YAML file; looks positions up by reading it again, since hardly any file needs them."""
 
     def __init__(self, label: str, text: str) -> None:
         self.label = label
@@ -39,8 +40,18 @@ class YamlDocument:
         return YamlDocument, (self.label, self.text)
 
     @cached_property
-    def _content(self) -> YamlText:
+    def content(self) -> YamlText:
+        """What is in it, without positions."""
+        return read_yaml(self.text)
+
+    @cached_property
+    def _with_positions(self) -> YamlText:
         return read_yaml(self.text, with_positions=True)
+
+    @cached_property
+    def _positions(self) -> YamlText | YamlNodes:
+        is_simple = self.content.is_plain and not self.content.faults
+        return YamlNodes(self.text) if is_simple else self._with_positions
 
     @cached_property
     def _lines(self) -> list[str]:
@@ -48,7 +59,7 @@ class YamlDocument:
 
     def locate(self, path: KeyPath, *, of_key: bool) -> tuple[Location, str | None]:
         """Returns the range of the value or key at `path`, and its first line."""
-        return self._at(*self._content.locate(path, of_key=of_key))
+        return self._at(*self._positions.locate(path, of_key=of_key))
 
     def subject(self, path: KeyPath) -> Subject:
         if path[:1] != ("modules",) or len(path) < 2:
@@ -61,7 +72,7 @@ class YamlDocument:
         return Subject(module, self._text_at(*path[: 2 + steps], "source_id"), dotted(inside[steps:]))
 
     def _text_at(self, *path: str | int) -> str | None:
-        text = value_at(self._content.value, path)[1]
+        text = value_at(self.content.value, path)[1]
         return text if isinstance(text, str) else None
 
     def _at(self, start: Mark, end: Mark | None) -> tuple[Location, str | None]:
@@ -70,7 +81,7 @@ class YamlDocument:
 
     def faults(self) -> list[Fault]:
         """Returns what is wrong with the text, with the paths that are unknown without positions."""
-        return self._content.faults
+        return self._with_positions.faults
 
     def report(self, fault: Fault) -> Diagnostic:
         """Turns a fault of the text into a diagnostic."""

@@ -66,15 +66,15 @@ class _Document(YamlDocument):
 
     def __init__(self, text: str) -> None:
         super().__init__("", text)
-        self.value = self._content.value
+        self.value = self._with_positions.value
         self._line_starts = [0, *(match.end() for match in LINE_END.finditer(text))]
         self._spans: dict[tuple[bool, Mark], tuple[KeyPath, Span]] = {}
-        for path, (key, value) in self._content.positions.items():
+        for path, (key, value) in self._with_positions.positions.items():
             if key is not None:
                 self._spans[True, key.start] = path, key
             if not isinstance(value_at(self.value, path)[1], (dict, list)):
                 self._spans[False, value.start] = path, value
-        self._repeated = set(self._content.links.values())
+        self._repeated = set(self._with_positions.links.values())
 
     def edit_for(self, diagnostic: Diagnostic) -> _Edit | str:
         """Returns the change that a diagnostic suggests, or the reason why it cannot be applied."""
@@ -82,7 +82,7 @@ class _Document(YamlDocument):
         is_key = suggestion is not None and suggestion.kind is SuggestionKind.RENAME_KEY
         path, span = self._spans.get((is_key, Mark(at.line or 0, at.column or 0)), ((), None))
         is_meant = self._is_meant(path, diagnostic.setting)
-        if suggestion is None or span is None or not is_meant or not self._content.is_usable:
+        if suggestion is None or span is None or not is_meant or not self._with_positions.is_usable:
             return "it is no single key or value"
         if any(path[:length] in self._repeated for length in range(len(path) + 1)):
             return "an alias or a merge key repeats it elsewhere"
@@ -122,7 +122,8 @@ class _Document(YamlDocument):
 
     def _is_exact(self, edits: Sequence[_Edit]) -> bool:
         new = read_yaml(self.with_edits(edits))
-        before, after = (Counter((fault.kind, fault.message) for fault in each.faults) for each in (self._content, new))
+        both = self._with_positions, new
+        before, after = (Counter((fault.kind, fault.message) for fault in each.faults) for each in both)
         return not after - before and not any(diff(_edited(self.value, edits), new.value))
 
     def with_edits(self, edits: Sequence[_Edit]) -> str:

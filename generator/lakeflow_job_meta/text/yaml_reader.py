@@ -59,6 +59,7 @@ class YamlText:
         ranges: Of the key and the value by path, as the parser counts; filled only when asked for.
         anchor_holders: Keys of the root below which an anchor stands that an alias refers to.
         links: Paths below an alias or a merge key, and the path of the text that they repeat.
+        is_plain: Whether no anchor, no merge key and no tag of a map or list stands in it.
     """
 
     value: Value = None
@@ -66,6 +67,7 @@ class YamlText:
     ranges: dict[KeyPath, tuple[_Range | None, _Range]] = field(default_factory=dict)
     anchor_holders: set[str | None] = field(default_factory=set)
     links: dict[KeyPath, KeyPath] = field(default_factory=dict)
+    is_plain: bool = True
 
     @property
     def is_usable(self) -> bool:
@@ -224,6 +226,7 @@ class _Reader:
                     if documents > 1:
                         raise _Unusable("document", event, "a second document starts here; use one file for each")
                 elif isinstance(event, yaml.StreamEndEvent):
+                    self.result.is_plain = self.result.is_plain and not self.anchors
                     return
         finally:
             loader.dispose()
@@ -302,7 +305,9 @@ class _Reader:
     def _open(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> None:
         if len(self.stack) >= MAX_DEPTH:
             raise _Unusable("limit", event, f"nested deeper than {MAX_DEPTH} levels")
-        self._check_tag(event)
+        if event.tag is not None:
+            self.result.is_plain = False
+            self._check_tag(event)
         top = self.stack[-1] if self.stack else None
         is_key = top is not None and isinstance(top.value, dict) and not top.has_key
         if is_key:
@@ -383,6 +388,7 @@ class _Reader:
         frame.key_event = None
 
     def _note_merge(self, frame: _Frame, value: Value) -> None:
+        self.result.is_plain = False
         for number, each in enumerate(value if isinstance(value, list) else [value]):
             if isinstance(each, dict):
                 inside = (number,) if isinstance(value, list) else ()

@@ -110,6 +110,11 @@ class TestNames:
     def test_what_the_cli_merges_by_its_name_is_given_once(self, problems_of, setting, item):
         assert codes(problems_of(NOTEBOOK, {setting: [item, item]})) == ["duplicate-key"]
 
+    @pytest.mark.parametrize("name", [{"a": "b"}, ["a"], 1])
+    def test_a_name_that_is_no_text_is_reported_as_one(self, problems_of, name):
+        parameter = {"name": name, "default": "x"}
+        assert codes(problems_of(NOTEBOOK, {"parameters": [parameter, parameter]})) == ["wrong-type", "wrong-type"]
+
     @pytest.mark.parametrize("name", ["source_id", "day"])
     def test_a_parameter_of_the_job_hides_one_of_a_task(self, problems_of, name):
         task = {**NOTEBOOK, "base_parameters": {"day": "monday"}}
