@@ -108,7 +108,7 @@ class TestWhatIsRemembered:
         assert compiled == ["sales"]
 
     def test_a_file_of_many_modules_is_not_even_parsed(self, project, monkeypatch):
-        monkeypatch.setattr(yaml_files, "read_yaml", None)
+        monkeypatch.setattr(yaml_files, "decode_yaml", None)
 
         assert project.ljm("generate").exit_code == 0
 
