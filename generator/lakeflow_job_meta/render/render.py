@@ -1,8 +1,8 @@
-"""Renders a job's files, with Jinja where the project has a template, and proves that they hold what the job holds.
+"""Renders a job's files with Jinja, and proves that they hold what the job holds.
 
 Pure, but for reading the templates. A template is code of this project or of the user; a metadata value never is.
 Values reach the text through the `yaml` filters only, and the text is parsed again and compared with the job, so that
-no template can change, drop or add a setting unseen. What the shipped template would write is written without it.
+no template can change, drop or add a setting unseen.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, cast
+
+from markupsafe import Markup
 
 from lakeflow_job_meta._internal.fs import shipped
 from lakeflow_job_meta._internal.text import quoted, quoted_apart
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
 
 OWN_TEMPLATE = "job.yml.j2"
 SHIPPED_PREFIX = "lakeflow_job_meta"
-_SURELY_WITHIN_LIMITS = 200_000
-"""Characters of a file; whether a longer one is too long, the sandbox says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Renderer:
         marker = JOB_MARKER.line(job.module.label)
         expected = _document(job)
         try:
-            text = self._text(job, marker, expected)
+            text = self._render(job, marker)
             self._compare(text, marker, expected)
         except _Wrong as error:
             location = Location(self._name, _line_in_template(error.__cause__ or error, self._name))
@@ -79,18 +79,9 @@ class Renderer:
             files[task_file_path(file.folder, job.key, file.name)] = f"{line}\n{body}"
         return Rendered(files)
 
-    def _text(self, job: Job, marker: str, expected: Value) -> str:
-        if self._project.job_template is None:
-            text = f"{marker}\n{to_yaml(expected)}\n"
-            if len(text) <= _SURELY_WITHIN_LIMITS:
-                return text
-        return self._render(job, marker)
-
     @cached_property
     def _sandbox(self) -> Sandbox:
-        # Most projects have no template, and do without Jinja.
-        from markupsafe import Markup
-
+        # Most runs find all files in the cache, and do without Jinja.
         from lakeflow_job_meta.render.sandbox import Sandbox
 
         sandbox = Sandbox(self._source)
@@ -114,7 +105,6 @@ class Renderer:
 
     def _render(self, job: Job, marker: str) -> str:
         from jinja2 import TemplateError, TemplateNotFound
-        from markupsafe import Markup
 
         from lakeflow_job_meta.render.sandbox import OverLimit, TemplateRefused
 

@@ -389,19 +389,6 @@ class TestValues:
         assert [str(each) for each in rendered.diagnostics] == []
         assert repr(read_12(rendered.files["jobs/sales.yml"])) == repr({"resources": {"jobs": {"sales": values}}})
 
-    @settings(max_examples=examples(60))
-    @given(
-        st.dictionaries(texts, trees(), min_size=1, max_size=4), st.lists(texts.filter(bool), max_size=2, unique=True)
-    )
-    def test_without_a_template_a_job_is_written_as_the_shipped_one_writes_it(self, with_template, values, targets):
-        project = with_template('{% extends "lakeflow_job_meta/job.yml.j2" %}')
-        job = job_of(values, targets=tuple(targets))
-        without, extending = (
-            Renderer(Project(project.path, NOWHERE, job_template=each)).render(job)
-            for each in (None, "templates/mine.yml.j2")
-        )
-        assert without == extending
-
     @given(st.lists(texts.filter(bool), min_size=1, max_size=3, unique=True))
     def test_any_targets_are_read_back_exactly(self, project, targets):
         rendered = Renderer(Project(project.path, NOWHERE)).render(job_of({"name": "a"}, targets=tuple(targets)))
