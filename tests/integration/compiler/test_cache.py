@@ -64,6 +64,13 @@ def compiled(monkeypatch) -> list[str]:
     return names
 
 
+class Everything:
+    """Whichever results there are."""
+
+    def __contains__(self, digest: object) -> bool:
+        return True
+
+
 def key_of(content: bytes) -> bytes:
     """The key of a cache file, which stands behind the checksum."""
     start = content.index(b"\n") + 1 + 2 * DIGEST_BYTES
@@ -72,7 +79,8 @@ def key_of(content: bytes) -> bytes:
 
 def stored_in(project: ProjectFolder) -> CacheContent:
     loaded = load_project(project.path)
-    return decode((project.path / CACHE).read_bytes(), cache_key(loaded, read_bundle_declarations(loaded)))
+    key = cache_key(loaded, read_bundle_declarations(loaded))
+    return decode((project.path / CACHE).read_bytes(), key, Everything())
 
 
 class TestWhatIsRemembered:
@@ -288,15 +296,19 @@ class TestDamage:
         )
         good[chance.randrange(len(good))] ^= 1 + chance.randrange(255)
 
-        assert decode(content, KEY) == CacheContent()
-        assert decode(bytes(good), KEY) == CacheContent()
+        assert decode(content, KEY, Everything()) == CacheContent()
+        assert decode(bytes(good), KEY, Everything()) == CacheContent()
 
     @pytest.mark.parametrize(
         "path", ["../x", "jobs/../../x.yml", "/etc/passwd", "jobs/a/b.yml", "jobs/.a.yml", "sql/a.sql", "jobs/a.yml\n"]
     )
     def test_the_cache_cannot_name_a_file_elsewhere(self, path):
         assert (
-            decode(encode(CacheContent({"k": UnitResult((ModuleNames("a", "a"),), {path: "x"}, ())}, {}), KEY), KEY)
+            decode(
+                encode(CacheContent({"k": UnitResult((ModuleNames("a", "a"),), {path: "x"}, ())}, {}), KEY),
+                KEY,
+                Everything(),
+            )
             == CacheContent()
         )
 
@@ -309,12 +321,22 @@ class TestDamage:
         )
         stored = CacheContent({"k": result, "l": result}, {"mine.yml.j2": "d", "gone": None})
 
-        assert decode(encode(stored, KEY), KEY) == stored
+        assert decode(encode(stored, KEY), KEY, Everything()) == stored
+
+    def test_only_what_is_wanted_is_read_and_the_rest_is_counted(self):
+        results = {
+            name: UnitResult((ModuleNames(name, name),), {f"jobs/{name}.yml": name * length})
+            for length, name in enumerate("abc", 1)
+        }
+
+        found = decode(encode(CacheContent(results), KEY), KEY, {"b", "z"})
+
+        assert found == CacheContent({"b": results["b"]}, {}, others=2)
 
     def test_the_cache_gives_nothing_for_another_key(self):
         stored = CacheContent({"k": UnitResult((ModuleNames("a", "a"),), {"jobs/a.yml": "x"})})
 
-        assert decode(encode(stored, KEY), bytes(20)) == CacheContent()
+        assert decode(encode(stored, KEY), bytes(20), Everything()) == CacheContent()
 
 
 class TestWhereItCannotBeWritten:

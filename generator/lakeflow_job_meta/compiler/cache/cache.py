@@ -8,7 +8,7 @@ written, everything works as without it.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -45,10 +45,10 @@ class CompilationCache:
         return self._inner.templates
 
     def compile_units(self, units: Sequence[SourceUnit], on_done: OnDone) -> dict[SourceUnit, UnitResult]:
-        stored = self._load()
+        stored = self._load({unit.digest.hex() for unit in units if unit.digest is not None})
         results = self._recalled(units, stored)
         # When all is as it was, which is nearly always, nothing is compiled and nothing written.
-        if len(results) < len(units) or len(results) < len(stored.results):
+        if len(results) < len(units) or len(results) < len(stored.results) + stored.others:
             results |= self._inner.compile_units([unit for unit in units if unit not in results], on_done)
             self._save(results, stored)
         return results
@@ -79,7 +79,7 @@ class CompilationCache:
         used = [*stored.templates.items(), *((name, _template_digest(text)) for name, text in self.templates)]
         templates = dict(used)
         # A template that was edited while this ran has two texts, of which only one could be named.
-        if good == stored.results or any(templates[name] != digest for name, digest in used):
+        if (good == stored.results and not stored.others) or any(templates[name] != digest for name, digest in used):
             return
         with contextlib.suppress(OSError, LakeflowJobMetaError):
             make_state_root(self._project)
@@ -98,9 +98,9 @@ class CompilationCache:
     def _cache_key(self) -> bytes:
         return cache_key(self._project, self._bundle)
 
-    def _load(self) -> CacheContent:
+    def _load(self, wanted: Container[str]) -> CacheContent:
         try:
-            stored = decode(read_file(self._path, MAX_BYTES_OF_ANY), self._cache_key)
+            stored = decode(read_file(self._path, MAX_BYTES_OF_ANY), self._cache_key, wanted)
         except OSError:
             return CacheContent()
         same = all(digest == self._digest_of_template(name) for name, digest in stored.templates.items())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,10 +34,12 @@ class CacheContent:
         results: By the digest of the unit, as hexadecimal digits; only of units without a diagnostic.
         templates: Digests of the project's templates that the files were written with; None for one that was looked
             for and not found.
+        others: How many results there are besides, which nobody asked for.
     """
 
     results: dict[str, UnitResult] = field(default_factory=dict)
     templates: dict[str, str | None] = field(default_factory=dict)
+    others: int = 0
 
 
 def encode(stored: CacheContent, key: bytes) -> bytes:
@@ -60,8 +63,8 @@ def _entry(result: UnitResult, texts: list[bytes], alike: dict[str, int]) -> lis
     return [result.modules, sizes, summaries, alike.setdefault(rest, len(alike))]
 
 
-def decode(content: bytes, key: bytes) -> CacheContent:
-    """Reads the content of a cache file; one that is damaged, of another format or another key holds nothing."""
+def decode(content: bytes, key: bytes, wanted: Container[str]) -> CacheContent:
+    """Reads the wanted results of a cache file; one that is damaged, of another format or another key holds nothing."""
     start = len(_FORMAT) + _DIGEST_LENGTH
     index = start + _DIGEST_LENGTH
     if not content.startswith(_FORMAT) or content[start:index] != key.hex().encode():
@@ -72,13 +75,13 @@ def decode(content: bytes, key: bytes) -> CacheContent:
         return CacheContent()
     end = content.find(b"\n", index)
     try:
-        return _read(json.loads(content[index:end]), whole[end + 1 :])
+        return _read(json.loads(content[index:end]), whole[end + 1 :], wanted)
     # The checksum was right, so this was written by something else.
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return CacheContent()
 
 
-def _read(index: dict[str, Any], texts: memoryview) -> CacheContent:
+def _read(index: dict[str, Any], texts: memoryview, wanted: Container[str]) -> CacheContent:
     results = {}
     alike = [
         (tuple(((kind, name), answer) for (kind, name), answer in noted if kind in LOOKUPS), *map(frozenset, names))
@@ -86,6 +89,9 @@ def _read(index: dict[str, Any], texts: memoryview) -> CacheContent:
     ]
     start = 0
     for digest, (modules, sizes, summaries, number) in index["units"].items():
+        if digest not in wanted:
+            start += sum(sizes.values())
+            continue
         files = {}
         for path, size in sizes.items():
             if not _PATH.fullmatch(path):
@@ -106,7 +112,7 @@ def _read(index: dict[str, Any], texts: memoryview) -> CacheContent:
             presets=presets,
             policies=policies,
         )
-    return CacheContent(results, dict(index["templates"]))
+    return CacheContent(results, dict(index["templates"]), len(index["units"]) - len(results))
 
 
 def _checksum(body: bytes | memoryview) -> bytes:
