@@ -35,17 +35,11 @@ WORTH_A_LOOK = re.compile(r"[=@'\"]|-----|[\w.~+-]{14}")
 _OTHER_KEYS = ("task_key", "cluster_key", "environment_key")
 
 WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
-
 _PASSWORD = re.compile(r"[a-z]*(?:password|passwd|passphrase|pwd)s?")
-
 _TOKEN = re.compile(r"[a-z]*(?:secret|token|apikey)|authorization")
-
 _VAGUE = re.compile(r"[a-z]*(?:secrets|tokens|credentials?|apikeys)")
-
 _KEYS_OF_SERVICES = frozenset({"api", "secret", "private", "encryption", "shared", "signing", "sas", "auth", "storage"})
-
 _VAGUE_KEYS = frozenset({"access", "account", "master", "client", "subscription", "ssh", "license", "service", "host"})
-
 SAYS_NOTHING = frozenset({"value", "default", "text", "plain", "literal", "plaintext"})
 
 _OF_SOMETHING_ELSE = frozenset(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypedDict
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lakeflow_job_meta.api.arguments import WorkspaceLike
     from lakeflow_job_meta.config.model import Project
     from lakeflow_job_meta.monitor.events import Event, TickResult
+    from lakeflow_job_meta.monitor.monitor import Monitor
 
 _log = logging.getLogger("lakeflow_job_meta.metadata_monitor")
 
@@ -107,10 +108,6 @@ class MetadataMonitor:
         workspace: WorkspaceLike | None = None,
     ) -> None:
         from lakeflow_job_meta.config.bundle import target_of
-        from lakeflow_job_meta.deployment.policy import Audience
-        from lakeflow_job_meta.deployment.select_backend import select_backend
-        from lakeflow_job_meta.monitor.monitor import Monitor
-        from lakeflow_job_meta.monitor.reconcile import MonitorConfig
         from lakeflow_job_meta.services.adhoc_project import project_of_table, with_policies_file
         from lakeflow_job_meta.sources.open import open_table_source
         from lakeflow_job_meta.sources.volume import volume_path as find_volume
@@ -136,7 +133,15 @@ class MetadataMonitor:
         self._source = source.location
         open_table_source(source, project.folder, workspace=self._workspace).create(only_new=True)
         self.proposal_folder = None if auto_update_jobs else state_folder(project, self.target) / "proposal"
-        self._monitor = Monitor(
+        self._monitor = self._open(load, max_deletes, overwrite_drift)
+
+    def _open(self, load: Callable[[], Project], max_deletes: int | None, overwrite_drift: bool) -> Monitor:
+        from lakeflow_job_meta.deployment.policy import Audience
+        from lakeflow_job_meta.deployment.select_backend import select_backend
+        from lakeflow_job_meta.monitor.monitor import Monitor
+        from lakeflow_job_meta.monitor.reconcile import MonitorConfig
+
+        return Monitor(
             load,
             MonitorConfig(
                 self.target, max_deletes, overwrite_drift, self._volume_path, self.proposal_folder, Audience.OBJECT

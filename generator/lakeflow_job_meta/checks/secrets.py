@@ -21,8 +21,6 @@ _IN_CLUSTER = "write '{{secrets/SCOPE/KEY}}'"
 _IN_SQL = "write \"secret('SCOPE', 'KEY')\""
 _IN_NOTEBOOK = "write the names of its scope and key, for 'dbutils.secrets.get' in the notebook"
 _IN_JOB = "write a bundle variable, '${var.NAME}', or the names of its scope and key, for 'dbutils.secrets.get'"
-
-
 _IN_NAME = "call it something else"
 _Place = tuple[Found, SourceRef, str]
 """A secret, where it stands, and what to do instead."""
@@ -49,33 +47,33 @@ def _reported(places: Iterable[_Place]) -> Iterator[Diagnostic]:
             yield SECRET_IN_METADATA.at(origin, message)
 
 
-def _in_job(job: Job) -> Iterator[_Place]:
-    from lakeflow_job_meta._internal.secret_forms import secrets_in
+def _secrets_in(value: object) -> Iterator[Found]:
+    from lakeflow_job_meta._internal.secret_forms import secrets_in  # most projects have nothing to look through
 
-    for found in secrets_in(job.settings):
+    return secrets_in(value)
+
+
+def _in_job(job: Job) -> Iterator[_Place]:
+    for found in _secrets_in(job.settings):
         advice = _IN_CLUSTER if any(step in _RESOLVED_IN for step in found.path) else _IN_JOB
         yield found, job.origin_of(found.path, of_key=found.is_key), advice
     for path, _ in job.all_tasks:
-        for found in secrets_in(job.written_in_task(path, "sql_task", INLINE_SQL)):
+        for found in _secrets_in(job.written_in_task(path, "sql_task", INLINE_SQL)):
             yield found, job.origin_of((*path, "sql_task", "file")), _IN_SQL
 
 
 def _in_job_config(module: Module) -> Iterator[_Place]:
-    from lakeflow_job_meta._internal.secret_forms import secrets_in
-
     for name, value in (("job_config", module.job_config), ("description", module.description)):
-        for found in secrets_in(value):
+        for found in _secrets_in(value):
             yield found, _at(module.origin, (name, *found.path), found), _IN_JOB
 
 
 def _in_module(module: Module) -> Iterator[_Place]:
     """Yields what stands beside the settings of the job: its name, and what is only kept for notebooks."""
-    from lakeflow_job_meta._internal.secret_forms import secrets_in
-
-    for found in secrets_in(module.module_name):
+    for found in _secrets_in(module.module_name):
         yield found, module.origin.at("module_name"), _IN_NAME
     for source in module.sources:
-        for found in secrets_in(source.only_kept):
+        for found in _secrets_in(source.only_kept):
             yield found, _at(source.origin, found.path, found), _IN_NOTEBOOK
 
 

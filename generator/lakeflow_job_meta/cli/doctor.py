@@ -31,7 +31,7 @@ from lakeflow_job_meta.diagnostics.rules import NOT_UPLOADED
 from lakeflow_job_meta.errors import LakeflowJobMetaError, OperationFailed
 from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.services.editor import outdated_schemas
-from lakeflow_job_meta.sources.approved_rows import ApprovalReader
+from lakeflow_job_meta.sources.approved_rows import read_approvals
 from lakeflow_job_meta.sources.interface import Reader
 from lakeflow_job_meta.sources.open import open_readers, open_table_source
 from lakeflow_job_meta.tables.open import WAREHOUSE_VARIABLE
@@ -219,11 +219,8 @@ def _approvals(folder: Path, source: MetadataSource, rule: ApprovalRule) -> str:
                 f"the history of the table does not say who wrote version {newest.version}, and `other_than_author` "
                 "counts no approval without that; write through a warehouse, Databricks, or `ljm table`."
             )
-    table = open_table_source(source, folder, APPROVALS)
-    found = {
-        target: {each.module for each in ApprovalReader(target, rule.other_than_author, lambda: table).approvals()}
-        for target in rule.targets
-    }
+    approvals = read_approvals(open_table_source(source, folder, APPROVALS))
+    found = {target: {each.module for each in approvals if each.is_for(target)} for target in rule.targets}
     return ", ".join(f"{count(len(modules), 'module')} for {target}" for target, modules in found.items())
 
 

@@ -20,7 +20,6 @@ from lakeflow_job_meta.tables.store import Commit, VersionedTable
 Cell = tuple[SourceKey, KeyPath]
 """A value: the key of its row, and its path there, from the column on."""
 
-
 _COLUMNS = {column.name: column for column in METADATA_COLUMNS}
 
 

@@ -208,7 +208,8 @@ class _Builder:
     def tasks(self, sources: list[Source]) -> tuple[list[Value], tuple[TaskOrigin, ...]]:
         """Returns the tasks of sources, and behind them the last tasks, which wait for the ends of all others."""
         made = [self._task(each, [edge.settings for edge in self.stages.edges(each)]) for each in sources]
-        last, failed = last_sources(self.module), list[str]()
+        last = last_sources(self.module)
+        failed: list[str] = []
         waited_for = ends([task for task, _ in made]) if last else []
         for source in last:
             of_failure = source.source_type == "on_failure"

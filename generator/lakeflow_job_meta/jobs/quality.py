@@ -23,7 +23,6 @@ from lakeflow_job_meta.tables.names import is_location, is_url
 DQX = f"databricks-labs-dqx=={DQX_VERSION}"
 ENVIRONMENT_KEY = "ljm_quality"
 
-
 LEFT_OUT_OF_DEFAULTS = (*RETRIES, "libraries")
 """Rows that are wrong are as wrong the second time; and the libraries are those of DQX."""
 

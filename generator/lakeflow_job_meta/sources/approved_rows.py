@@ -148,6 +148,11 @@ class TableHistory:
         return self.authors(module, since, since_digest, until, until_digest)
 
 
+def read_approvals(table: VersionedTable) -> list[Approval]:
+    """Reads a table of approvals; none while there is no such table."""
+    return [each for row in table.rows() if (each := approval_of_row(row)) is not None]
+
+
 @dataclass(frozen=True, slots=True)
 class ApprovalReader:
     """Reads the approvals of a control table that count for one target.
@@ -174,8 +179,8 @@ class ApprovalReader:
 
     def approvals(self) -> list[Approval]:
         """Returns all approvals for the target, whether they count or not; none while there is no table of them."""
-        found = [each for row in self.open_approvals().rows() if (each := approval_of_row(row)) is not None]
-        return [each for each in (*found, *self.proposed) if each.is_for(self.target)]
+        found = (*read_approvals(self.open_approvals()), *self.proposed)
+        return [each for each in found if each.is_for(self.target)]
 
     def counted(self, history: TableHistory, newest: int) -> dict[str, Counted]:
         """Returns the approvals of each module; those of versions that are not there are of another table."""
