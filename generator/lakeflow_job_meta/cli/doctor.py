@@ -76,7 +76,8 @@ def _passes(what: str, check: Callable[[], str]) -> bool:
     except _Note as note:
         click.echo(f"{click.style('note', fg='yellow')}   {what}: {printable(without_secrets(str(note)))}")
     except LakeflowJobMetaError as error:
-        click.echo(f"{click.style('wrong', fg='red')}  {what}: {printable(without_secrets(str(error)))}")
+        told = f"{error}{_listed(error.diagnostics)}"
+        click.echo(f"{click.style('wrong', fg='red')}  {what}: {printable(without_secrets(told))}")
         return False
     return True
 

@@ -102,6 +102,17 @@ class TestIncludes:
         assert project.ljm("validate").problems == []
 
 
+def test_mistakes_of_the_project_file_are_shown_where_they_are(project, doctor):
+    project.write("job_meta.yml", "metadata: [{yaml: metadata/}]\ndeploi: {}\n")
+    result = doctor()
+
+    assert result.exit_code == 1
+    assert said(result, "project") == (
+        "wrong  project: 1 mistake in job_meta.yml.\n"
+        "       job_meta.yml:2:1: unknown key 'deploi'; did you mean 'deploy'?"
+    )
+
+
 def test_a_bundle_that_is_no_yaml_is_shown_where_it_is_wrong(project, doctor):
     project.write("metadata/a.yml", module())
     project.write("databricks.yml", "bundle: {name: [\n")
