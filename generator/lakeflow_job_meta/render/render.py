@@ -2,7 +2,8 @@
 
 Pure, but for reading the templates. A template is code of this project or of the user; a metadata value never is.
 Values reach the text through the `yaml` filters only, and the text is parsed again and compared with the job, so that
-no template can change, drop or add a setting unseen.
+no template can change, drop or add a setting unseen; of jobs that differ in plain texts alone, one for all that the
+built-in template writes (`forms.py`).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from lakeflow_job_meta.diagnostics.model import Diagnostic, Location
 from lakeflow_job_meta.diagnostics.rules import TEMPLATE
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.layout.generated_file import job_path, task_file_path
+from lakeflow_job_meta.render.forms import Forms
 from lakeflow_job_meta.text.markers import JOB_MARKER, SQL_MARKER, one_line
 from lakeflow_job_meta.text.yaml_reader import misread_by_go_yaml, read_yaml
 from lakeflow_job_meta.text.yaml_writer import Unwritable, to_yaml, to_yaml_key
@@ -59,25 +61,31 @@ class Renderer:
         self._name = project.job_template or f"{SHIPPED_PREFIX}/{OWN_TEMPLATE}"
         self.project_templates: dict[str, str | None] = {}
         self._over_limit: OverLimit | None = None
+        self._forms = Forms(self._proven)
 
     def render(self, job: Job) -> Rendered:
         """Renders one job: its YAML file, and each file of its tasks."""
         marker = JOB_MARKER.line(job.module.label)
-        expected = _document(job)
         try:
-            text = self._render(job, marker)
-            self._compare(text, marker, expected)
+            body = self._proven(job) if self._project.job_template is not None else self._forms.text_of(job)
         except _Wrong as error:
             location = Location(self._name, _line_in_template(error.__cause__ or error, self._name))
             return Rendered({}, (Diagnostic(TEMPLATE.severity, TEMPLATE.code, str(error), location),))
         except Unwritable as error:
             return Rendered({}, (TEMPLATE.at(job.module.origin, f"a value cannot be written as YAML: {error}"),))
-        files = {job_path(job.key): text}
+        files = {job_path(job.key): f"{marker}\n{body}"}
         for file in job.files:
             body = file.text if file.text.endswith("\n") else file.text + "\n"
             line = (SQL_MARKER if file.folder == "sql" else JOB_MARKER).line(job.module.label)
             files[task_file_path(file.folder, job.key, file.name)] = f"{line}\n{body}"
         return Rendered(files)
+
+    def _proven(self, job: Job) -> str:
+        """Returns what the file of a job has behind the marker; raises _Wrong where that is not the job."""
+        marker = JOB_MARKER.line(job.module.label)
+        text = self._render(job, marker)
+        self._compare(text, marker, _document(job))
+        return text[len(marker) + 1 :]
 
     @cached_property
     def _sandbox(self) -> Sandbox:
