@@ -20,7 +20,6 @@ from lakeflow_job_meta.checks import (
     settings,
 )
 from lakeflow_job_meta.checks.context import CheckContext, JobCheck
-from lakeflow_job_meta.checks.shapes import shape_of
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.jobs.model import Job
 
@@ -29,20 +28,6 @@ _SUBJECTS = (
     *(quality, policies, secrets),
 )
 JOB_CHECKS: tuple[JobCheck, ...] = tuple(check for subject in _SUBJECTS for check in subject.JOB_CHECKS)
-
-
-_OF_THE_SHAPE = frozenset(
-    (
-        *(settings.JOB_CHECKS + dependencies.JOB_CHECKS + compute.JOB_CHECKS + schedules.JOB_CHECKS),
-        *(git_source.JOB_CHECKS + combinations.JOB_CHECKS),
-        *(local_files.local_files_exist, local_files.paths_in_variables_are_clear),
-    )
-)
-"""Checks that look at nothing but the shape of a job, at the project and at the bundle: see `shapes.py`."""
-
-_OF_THE_TEXTS = tuple(check for check in JOB_CHECKS if check not in _OF_THE_SHAPE)
-_MOST_SHAPES = 100
-"""Where there are more, jobs are not alike, and there is nothing to save."""
 
 
 def check_job(job: Job, context: CheckContext) -> list[Diagnostic]:
@@ -61,15 +46,4 @@ def check_job(job: Job, context: CheckContext) -> list[Diagnostic]:
 
 
 def _checked(job: Job, context: CheckContext) -> list[Diagnostic]:
-    """Runs every check; what looks at the shape alone once for each shape."""
-    shapes = context.shapes
-    if len(shapes) >= _MOST_SHAPES:
-        return [problem for check in JOB_CHECKS for problem in check(job, context)]
-    shape = shape_of(job)
-    if (noted := shapes.get(shape)) is not None:
-        context.files.noted.update(noted)
-        return [problem for check in _OF_THE_TEXTS for problem in check(job, context)]
-    problems = [problem for check in JOB_CHECKS for problem in check(job, context)]
-    if not problems:
-        shapes[shape] = dict(context.files.noted)
-    return problems
+    return [problem for check in JOB_CHECKS for problem in check(job, context)]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from lakeflow_job_meta.checks.file_lookups import Answer, FileLookups, Lookup
+from lakeflow_job_meta.checks.file_lookups import FileLookups
 from lakeflow_job_meta.config.bundle import BundleDeclarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import Diagnostic
@@ -48,7 +48,6 @@ class CheckContext:
     Attributes:
         output: The folder that `jobs/` and `sql/` are in, relative to the project.
         policies: Gets the names of the policies that are for a job that was checked.
-        shapes: The shapes of jobs with which nothing is wrong, each with what was looked up for it.
     """
 
     project: Project
@@ -56,7 +55,6 @@ class CheckContext:
     bundle: BundleDeclarations
     files: FileLookups
     _others: OtherModules | None
-    shapes: dict[bytes, dict[Lookup, Answer]] = field(default_factory=dict)
     policies: set[str] = field(default_factory=set)
 
     @property

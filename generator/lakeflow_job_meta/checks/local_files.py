@@ -206,14 +206,19 @@ def _is_synced(path: str, context: CheckContext) -> bool:
     return any(full.is_relative_to(os.path.normpath(folder / each)) for each in context.bundle.synced or ())
 
 
+def suits_every_disk(name: str) -> bool:
+    """Says whether a file may have a name, whatever its suffix, on Windows too."""
+    return _RESERVED.fullmatch(name) is None
+
+
 def names_suit_every_disk(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
     """Warns of generated files that Windows cannot have, whatever their suffix."""
-    if _RESERVED.fullmatch(job.key):
+    if not suits_every_disk(job.key):
         yield _reserved(job.module.origin.at("module_name"), f"jobs/{job.key}.yml", "module")
     written = {file.name for file in job.files}
     for path, task in job.all_tasks:
         name = str(task.get("task_key"))
-        if name in written and _RESERVED.fullmatch(name):
+        if name in written and not suits_every_disk(name):
             yield _reserved(job.origin_of((*path, "task_key")), f"sql/{job.key}/{name}.sql", "source")
 
 

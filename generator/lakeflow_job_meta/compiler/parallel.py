@@ -52,14 +52,12 @@ class Workers:
         after_seconds: Of compiling here, before the speed is known.
         worth_seconds: Of work that is left; starting a worker takes less than half of that.
         chunk_seconds: Of work that a worker is given at a time.
-        surely_worth: So many units take longer than `worth_seconds` anywhere, so that nobody has to know the speed.
     """
 
     most: int
     after_seconds: float = 0.2
     worth_seconds: float = 1.0
     chunk_seconds: float = 0.3
-    surely_worth: int = 4_000
 
 
 def workers_of_this_machine() -> Workers | None:
@@ -123,8 +121,6 @@ class _Work:
         self._begin = time.monotonic()
 
     def is_worth_workers(self) -> bool:
-        if len(self.left) >= self._workers.surely_worth:
-            return True
         seconds = time.monotonic() - self._begin
         is_much = self._bytes_left * seconds >= self._workers.worth_seconds * self._bytes_here
         return bool(self.left) and seconds >= self._workers.after_seconds and is_much

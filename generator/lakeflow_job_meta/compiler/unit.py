@@ -14,9 +14,10 @@ from lakeflow_job_meta._internal.secrets import secrets_of
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta.blueprints.expansion import ExpandedModule
 from lakeflow_job_meta.checks.context import CheckContext, OtherModules
-from lakeflow_job_meta.checks.file_lookups import Answer, FileLookups, Lookup
+from lakeflow_job_meta.checks.file_lookups import FileLookups
 from lakeflow_job_meta.checks.secrets import holds_no_secrets, module_holds_no_secrets
 from lakeflow_job_meta.checks.settings import constants_fit_the_schema
+from lakeflow_job_meta.compiler.alike import Alike
 from lakeflow_job_meta.compiler.result import UnitResult
 from lakeflow_job_meta.compiler.takeovers import Takeovers
 from lakeflow_job_meta.config.bundle import BundleDeclarations
@@ -121,7 +122,7 @@ class UnitCompiler:
         self.files = files
         self._severity = SeverityOverrides(dict(project.checks))
         self._renderer = Renderer(project)
-        self._shapes: dict[bytes, dict[Lookup, Answer]] = {}
+        self._alike = Alike(project, bundle, self._compile_alone)
 
     @property
     def templates(self) -> set[tuple[str, str | None]]:
@@ -143,6 +144,9 @@ class UnitCompiler:
 
     def compile_alone(self, unit: SourceUnit) -> UnitResult | None:
         """Compiles a unit without the others; None if that cannot be done."""
+        return self._alike.compile(unit)
+
+    def _compile_alone(self, unit: SourceUnit) -> UnitResult | None:
         try:
             return self.compile(self.parse(unit))
         except NeedsOthers:
@@ -160,7 +164,7 @@ class UnitCompiler:
         """
         content = unit.source.content
         others = links.others if links else None
-        context = CheckContext(self.project, self.layout.output, self.bundle, self.files.noting(), others, self._shapes)
+        context = CheckContext(self.project, self.layout.output, self.bundle, self.files.noting(), others)
         found = _Findings(diagnostics=self._severity.apply(content.diagnostics))
         damaged = {_line(each) for each in found.diagnostics if not _is_read_all_the_same(each)}
         # All checks come before the first rendering, which would be for nothing where a check needs the other modules.

@@ -23,7 +23,8 @@ _MOST_CHARACTERS = 50_000
 _MOST_FORMS = 200
 """Where there are more, jobs are not alike, and there is nothing to save."""
 
-_MARK = re.compile(r"ljm-blank-(\d+)-")
+_MARK_BEGINS = "ljm-blank-"
+_MARK = re.compile(rf"{_MARK_BEGINS}(\d+)-")
 _as_json = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
 
@@ -69,14 +70,14 @@ class Forms:
             return text
         # One of a kind is not worth a second rendering.
         if plain.form in self._seen:
-            self._known[plain.form] = self._blanks_of(job, len(plain.texts))
+            self._known[plain.form] = self._blanks_of(job, len(plain.texts)) if _MARK_BEGINS not in plain.form else None
         elif len(self._seen) < _MOST_FORMS:
             self._seen.add(plain.form)
         return text
 
     def _blanks_of(self, job: Job, texts: int) -> _Blanks | None:
         """Renders a job with a mark for each text; None where one stands elsewhere than alone between quotes."""
-        marks = (f"ljm-blank-{number}-" for number in range(texts))
+        marks = (f"{_MARK_BEGINS}{number}-" for number in range(texts))
         module = replace(job.module, key=next(marks))
         settings = {target: _marked(settings, marks) for target, settings in _settings_of(job).items()}
         marked = [replace(job, module=module, settings=cast(_Map, each), by_target={}) for each in settings.values()]

@@ -16,7 +16,8 @@ from lakeflow_job_meta.compiler.cache import cache
 from lakeflow_job_meta.compiler.parallel import Workers
 from lakeflow_job_meta.compiler.unit import UnitCompiler
 from lakeflow_job_meta.config.load import load_project
-from lakeflow_job_meta.jobs import in_targets
+from lakeflow_job_meta.jobs.units import names_in
+from lakeflow_job_meta.parsing.units import SourceUnit
 from support.blueprints import INGEST, lines, use
 from support.examples import examples
 from support.project_folder import ProjectFolder, compile_loaded
@@ -242,15 +243,15 @@ class TestCache:
 
     @pytest.fixture
     def compiled(self, project, monkeypatch) -> list[str]:
-        """The names of the modules that are built from now on."""
+        """The names of the modules that are compiled from now on."""
         found: list[str] = []
-        real = in_targets.build_job
+        real = UnitCompiler.compile_alone
 
-        def build(module, project, output, **others):
-            found.append(module.module_name)
-            return real(module, project, output, **others)
+        def compile_alone(compiler: UnitCompiler, unit: SourceUnit):
+            found.extend(each.name for each in names_in(unit, compiler.project))
+            return real(compiler, unit)
 
-        monkeypatch.setattr(in_targets, "build_job", build)
+        monkeypatch.setattr(UnitCompiler, "compile_alone", compile_alone)
         return found
 
     def test_nothing_is_built_when_nothing_changed(self, project, compiled):

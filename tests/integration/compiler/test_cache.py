@@ -22,10 +22,12 @@ from lakeflow_job_meta.compiler.cache import cache, key
 from lakeflow_job_meta.compiler.cache.codec import CacheContent, decode, encode
 from lakeflow_job_meta.compiler.cache.key import cache_key
 from lakeflow_job_meta.compiler.result import UnitResult
+from lakeflow_job_meta.compiler.unit import UnitCompiler
 from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.jobs import in_targets
-from lakeflow_job_meta.jobs.units import ModuleNames
+from lakeflow_job_meta.jobs.units import ModuleNames, names_in
+from lakeflow_job_meta.parsing.units import SourceUnit
 from lakeflow_job_meta.sources import yaml_files
 from support.examples import examples
 from support.project_folder import BUNDLE, ProjectFolder, compile_loaded, module
@@ -52,15 +54,15 @@ def project(tmp_path) -> ProjectFolder:
 
 @pytest.fixture
 def compiled(monkeypatch) -> list[str]:
-    """The names of the modules that are built from now on."""
+    """The names of the modules that are compiled from now on."""
     names: list[str] = []
-    real = in_targets.build_job
+    real = UnitCompiler.compile_alone
 
-    def build(found, project, output, **others):
-        names.append(found.module_name)
-        return real(found, project, output, **others)
+    def compile_alone(compiler: UnitCompiler, unit: SourceUnit):
+        names.extend(each.name for each in names_in(unit, compiler.project))
+        return real(compiler, unit)
 
-    monkeypatch.setattr(in_targets, "build_job", build)
+    monkeypatch.setattr(UnitCompiler, "compile_alone", compile_alone)
     return names
 
 
@@ -120,12 +122,20 @@ class TestWhatIsRemembered:
 
         assert project.ljm("generate").exit_code == 0
 
-    def test_who_asks_for_jobs_gets_them(self, project, compiled):
+    def test_who_asks_for_jobs_gets_them(self, project, monkeypatch):
+        built: list[str] = []
+        real = in_targets.build_job
+
+        def build(found, project, output, **others):
+            built.append(found.module_name)
+            return real(found, project, output, **others)
+
+        monkeypatch.setattr(in_targets, "build_job", build)
         jobs = project.compile().jobs
 
-        assert (list(jobs.names.items()), compiled) == ([(name, name) for name in ("sales", "stock", "store")], [])
-        assert (jobs.get("stock").key, jobs.get("nobody"), compiled) == ("stock", None, ["stock"])
-        assert ([job.key for job in jobs.only({"store", "sales"})], compiled[1:]) == (["sales", "store"],) * 2
+        assert (list(jobs.names.items()), built) == ([(name, name) for name in ("sales", "stock", "store")], [])
+        assert (jobs.get("stock").key, jobs.get("nobody"), built) == ("stock", None, ["stock"])
+        assert ([job.key for job in jobs.only({"store", "sales"})], built[1:]) == (["sales", "store"],) * 2
         assert [job.key for job in jobs] == ["sales", "stock", "store"]
 
     @pytest.mark.parametrize("bundles", ["jobs_per_bundle: 2", "by: team"])
