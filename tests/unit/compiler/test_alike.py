@@ -45,6 +45,7 @@ TEXTS = [
     *(1, 0, True, None),
     *("${var.x}", "${var.known}", "${bundle.nothing}", "{{job.id}}", "{{tasks.load.values.x}}", "{{job.parameters.p}}"),
     *("{{input}}", "${resources.jobs.m1.id}", "dapi" + "0" * 32, "password=hunter2x", "Bearer abcdefghij0123456789"),
+    "wJalrXUtnFEMI7MDENGbPxRfiCY3EXAMPLE9x1234",
 ]
 POSITIONS = 20
 
@@ -111,9 +112,9 @@ def compiler_of(folder):
     return lambda: compiler_for(folder)
 
 
-def unit_of(*values: dict[str, Any], label: str = "rows") -> SourceUnit:
-    content = UnitContent(tuple(RawModule(each, SourceRef(Places(label), (n,))) for n, each in enumerate(values)))
-    return SourceUnit(label, None, lambda: content)
+def unit_of(*values: dict[str, Any], label: str = "rows", **fields: Any) -> SourceUnit:
+    modules = tuple(RawModule(each, SourceRef(Places(label), (n,)), **fields) for n, each in enumerate(values))
+    return SourceUnit(label, None, lambda: UnitContent(modules))
 
 
 def compiled(compiler: UnitCompiler, value: dict[str, Any], label: str = "rows") -> UnitResult | None:
@@ -128,7 +129,7 @@ def by_itself(compiler: UnitCompiler, unit: SourceUnit) -> UnitResult | None:
         return None
 
 
-@pytest.mark.parametrize("sign", few(["q"], ["token_column"]))
+@pytest.mark.parametrize("sign", few(["q"], ["token_column", "access_key", "client_id"]))
 @pytest.mark.parametrize("is_active", few([True], [False]))
 @pytest.mark.parametrize("position", one_in(5, range(POSITIONS)))
 def test_a_module_is_compiled_behind_others_like_it_as_it_is_alone(compiler_of, position, is_active, sign):
@@ -242,12 +243,13 @@ ASKING = {
     "a preset for files": "presets: [{preset: p, match: {file: [a_*.yml]}, job: {max_concurrent_runs: 3}}]",
     "a preset with a task": "presets: [{preset: p, match: {module: ['*']}, sources: [{source_id: gate, "
     "execution_order: 9, transformation_config: {notebook_path: /x}}]}]",
-    "a policy about parameters": "policies: [{policy: p, allow: {'tasks[*].notebook_task.base_parameters.p': [a_*]}}]",
+    "a policy about parameters": "policies: [{policy: p, deny: {'tasks[*].notebook_task.base_parameters.p': [b_*]}}]",
     "a policy about all parameters": "policies: [{policy: p, deny: {'tasks[*].sql_task.parameters.q': [b_*]}}]",
-    "a policy about names": "policies: [{policy: p, require: name, pattern: 'a.*'}]",
+    "a policy about names": "policies: [{policy: p, require: name, pattern: '[al].*'}]",
+    "a policy about patterns": "policies: [{policy: p, require: 'tasks[*].sql_task.parameters.q', pattern: '[al].*'}]",
     "a policy about keys": "policies: [{policy: p, deny: {'tasks[*].task_key': [load]}}]",
-    "a policy about tags": "policies: [{policy: p, allow: {tags.owner: [a_*]}}]",
-    "a policy about descriptions": "policies: [{policy: p, allow: {description: [a_*]}}]",
+    "a policy about tags": "policies: [{policy: p, deny: {tags.owner: [b_*]}}]",
+    "a policy about descriptions": "policies: [{policy: p, deny: {description: [b_*]}}]",
     "a policy for names": "policies: [{policy: p, where: {module: [b_*]}, require: tags.cost}]",
     "a policy about something else": "policies: [{policy: p, most: {'tasks[*].max_retries': 0}}]",
     "a policy where something is": "policies: [{policy: p, where: {has: description}, most: {"
@@ -289,11 +291,11 @@ def test_whatever_the_project_asks_for(tmp_path, asking):
 
 def test_a_policy_may_ask_for_the_file_of_a_query(tmp_path):
     (tmp_path / "databricks.yml").write_text("bundle: {name: b}\n")
-    asked = "allow: {'tasks[*].sql_task.file.path': ['resources/sql/a_*/**']}"
+    asked = "deny: {'tasks[*].sql_task.file.path': ['resources/sql/b_*/**']}"
     (tmp_path / "job_meta.yml").write_text(f"metadata: [{{yaml: m/}}]\npolicies: [{{policy: p, {asked}}}]\n")
     compiler = compiler_for(tmp_path)
     for name in ("a_1", "a_2", "a_3", "b_1"):
-        query = source({"sql_task": {"sql_query": "SELECT 1", "warehouse_id": "w"}})
+        query = source({"sql_task": QUERY})
         result = compiled(compiler, {"module_name": name, "sources": [query]})
         assert result is not None
         assert [each.code for each in result.diagnostics] == ([] if name.startswith("a") else ["policy:p"])
@@ -350,6 +352,93 @@ def test_a_unit_of_which_one_module_needs_others_needs_others(compiler_of):
     for name in ("a", "b", "c"):
         compiled(compiler, module(free=name))
     assert compiler.compile_alone(unit_of(module(free="d"), waits)) is None
+
+
+def right(name: str, **fields: Any) -> dict[str, Any]:
+    return {"module_name": name, "sources": [source(NOTEBOOK)], **fields}
+
+
+def checked(name: str, table: str) -> dict[str, Any]:
+    """Returns a module whose table is checked, as its `target_config` names it."""
+    target = {"catalog": "c", "schema": "s", "table": table}
+    return right(name, sources=[source(NOTEBOOK, target_config=target, quality={"checks_table": "c.s.checks"})])
+
+
+LAST = {
+    "another group": (right("d"), {"group": "g2"}),
+    "another blueprint": (right("d"), {"blueprint": "b"}),
+    "another column": (right("d"), {"columns": {"team": "b"}}),
+    "a damaged one": (right("d"), {"is_damaged": True}),
+    "one that had another name": (right("d", formerly="old"), {}),
+    "one that takes a job over": (right("d", adopt={"dev": 1}), {}),
+    "one with a longer name": (right("d" * 150), {}),
+    "one with longer texts": (right("d", description="x" * 30_000), {}),
+}
+
+
+@pytest.mark.parametrize("last", LAST)
+@pytest.mark.parametrize("before", [{}, {"formerly": "old"}, {"adopt": {"dev": 1}}])
+def test_what_is_no_text_is_part_of_the_form(tmp_path, last, before):
+    (tmp_path / "databricks.yml").write_text("bundle: {name: b}\ntargets: {dev: {}}\n")
+    preset = "{preset: p, match: {column.team: b}, job: {max_concurrent_runs: 3}}"
+    (tmp_path / "job_meta.yml").write_text(f"metadata: [{{yaml: m/}}]\nbundles: {{by: team}}\npresets: [{preset}]\n")
+    value, fields = LAST[last]
+    compiler = compiler_for(tmp_path)
+    usual = {"group": "g1", "columns": {"team": "a"}}
+    units = [*(unit_of(right(name, **before), **usual) for name in "abc"), unit_of(value, **usual | fields)]
+    for unit in units:
+        assert compiler.compile_alone(unit) == by_itself(compiler_for(tmp_path), unit)
+
+
+QUERY = {"sql_query": "SELECT 1", "warehouse_id": "w"}
+OTHERS = {
+    "ids that differ by case": [
+        right(n, sources=[source(NOTEBOOK, source_id=i) for i in (n, n.upper())]) for n in "abcd"
+    ],
+    "ids that are long": [
+        right(name, sources=[source({"for_each_task": {"inputs": "[1]", "task": NOTEBOOK}}, source_id=name * length)])
+        for name, length in (("a", 5), ("b", 5), ("c", 5), ("d", 90), ("e", 95), ("f", 101))
+    ],
+    "ids that targets speak of": [
+        right(name, sources=[source(NOTEBOOK, source_id=f"s{name}")], targets={"dev": {"sources": {"sa": {}}}})
+        for name in "xyza"
+    ],
+    "texts that look like marks": [
+        right(name, sources=[source({**NOTEBOOK, "description": f"ljm_blank_{1:069}x"}, source_id=f"s{name}")])
+        for name in "abcd"
+    ],
+    "tables that are checked": [checked(name, f"t_{name}") for name in "abcd"],
+    "modules that had other names": [right(name, formerly=f"old_{name}") for name in "abcd"],
+    "texts of a hundred characters and more": [
+        right(f"m{n}", description="x" * n) for n in (5, 6, 7, 100, 101, 30_000)
+    ],
+    "texts that are blank": [
+        right(f"m{n}", description=each) for n, each in enumerate(["a", "b", "c", " ", "", "  d"])
+    ],
+}
+
+
+@pytest.mark.parametrize("others", OTHERS)
+@pytest.mark.parametrize("style", ["as_written", "underscores"])
+def test_others_come_to_what_each_comes_to_alone(tmp_path, others, style):
+    (tmp_path / "databricks.yml").write_text("bundle: {name: b}\ntargets: {dev: {}, prod: {}}\n")
+    policy = "{policy: p, where: {has: description}, require_one: [description]}"
+    (tmp_path / "job_meta.yml").write_text(
+        f"metadata: [{{yaml: m/}}]\nnaming: {{task_key: {style}}}\npolicies: [{policy}]\n"
+    )
+    compiler = compiler_for(tmp_path)
+    for value in OTHERS[others]:
+        assert compiled(compiler, value) == by_itself(compiler_for(tmp_path), unit_of(value))
+
+
+def test_ids_with_hyphens_become_other_keys_where_the_project_says_so(tmp_path):
+    (tmp_path / "databricks.yml").write_text("bundle: {name: b}\n")
+    (tmp_path / "job_meta.yml").write_text("metadata: [{yaml: m/}]\nnaming: {task_key: underscores}\n")
+    compiler = compiler_for(tmp_path)
+    for name in ("a", "b", "c", "d-e"):
+        result = compiled(compiler, right("m", sources=[source(NOTEBOOK, source_id=f"of_{name}")]))
+        assert result is not None
+        assert f'task_key: "of_{name.replace("-", "_")}"' in result.files["jobs/m.yml"]
 
 
 names = st.from_regex(r"[a-z][a-z0-9_-]{0,6}", fullmatch=True)
