@@ -51,7 +51,7 @@ class YamlDocument:
     @cached_property
     def _positions(self) -> YamlText | YamlNodes:
         is_simple = self.content.is_plain and not self.content.faults
-        return YamlNodes(self.text) if is_simple else self._with_positions
+        return YamlNodes(self.text, self.content.items) if is_simple else self._with_positions
 
     @cached_property
     def _lines(self) -> list[str]:
