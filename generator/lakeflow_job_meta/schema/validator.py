@@ -322,12 +322,12 @@ class _Walk:
         others = node.get("additionalProperties", True)
         for key, item in value.items():
             inside = known.get(key, others)
-            if not isinstance(inside, dict) or (key in known and not self._is_given(value, key)):
+            if not isinstance(inside, dict) or (item is None and self.is_metadata and key in known):
                 continue
             if type(item) not in self.form.expected(inside).always_right:
                 yield from self.check(item, inside, (*path, key))
         unknown = [key for key in value if key not in known] if others is False else []
-        missing = list(self._missing_keys(value, node))
+        missing = self._missing_keys(value, node)
         if not (unknown or missing):
             return
         where = f" in {title}" if title else _inside(path)
@@ -341,11 +341,12 @@ class _Walk:
     def _is_given(self, value: dict[str, Value], key: str) -> bool:
         return value.get(key) is not None if self.is_metadata else key in value
 
-    def _missing_keys(self, value: dict[str, Value], node: Schema) -> Iterator[str]:
-        yield from (key for key in node.get("required", ()) if not self._is_given(value, key))
+    def _missing_keys(self, value: dict[str, Value], node: Schema) -> list[str]:
+        missing = [key for key in node.get("required", ()) if not self._is_given(value, key)]
         alternatives = node.get("anyOf", ()) if self.is_metadata else ()
         if alternatives and not any(self._is_chosen(value, each) for each in alternatives):
-            yield alternatives[0]["required"][0]
+            missing.append(alternatives[0]["required"][0])
+        return missing
 
     def _is_chosen(self, value: dict[str, Value], alternative: Schema) -> bool:
         key = alternative["required"][0]
@@ -398,7 +399,10 @@ def _has_type(value: Value, expected: str | None) -> bool:
 
 def _option_for(value: Value, options: tuple[Schema, ...]) -> Schema:
     """Returns the first option for values of this type, or the first of all."""
-    return next((option for option in options if _has_type(value, option.get("type"))), options[0])
+    for option in options:
+        if _has_type(value, option.get("type")):
+            return option
+    return options[0]
 
 
 _MORE_THAN_TYPE = frozenset({"enum", "pattern", "minLength", "minimum", "maximum"})
