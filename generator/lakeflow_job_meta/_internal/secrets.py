@@ -66,12 +66,8 @@ def without_found(text: str, *, keeps_length: bool = False) -> str:
     return text
 
 
-@lru_cache(maxsize=64)
 def without_line(line: str) -> str:
-    """Returns a line of YAML or JSON of the same length without the values whose names speak of secrets.
-
-    One line may have thousands of mistakes, and is gone through once for all of them.
-    """
+    """Returns a line of YAML or JSON of the same length without the values whose names speak of secrets."""
 
     def hidden(match: re.Match[str]) -> str:
         before, name, value = match.group(1), match.group(2), match.group(3)
@@ -83,7 +79,9 @@ def without_line(line: str) -> str:
 
 
 def secrets_of(*values: object) -> set[Found]:
-    """Returns the secrets in values; most hold none, which is seen at a glance."""
+    """Returns the secrets in values; most hold none, which is seen at a glance at all of them together."""
+    if not may_hold_secrets(marshal.dumps(cast("tuple[str, ...]", values), 2)):
+        return set()
     suspects = [value for value in values if may_hold_secrets(marshal.dumps(cast(str, value), 2))]
     if not suspects:
         return set()

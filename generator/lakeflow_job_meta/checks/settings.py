@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cache
 from typing import cast
 
@@ -29,7 +28,7 @@ def settings_fit_the_schema(job: Job, context: CheckContext) -> Iterator[Diagnos
     """Compares all settings of the job with the schema; `allow_unknown` lets newer ones pass."""
     for finding in _findings(job, context.project):
         if finding.rule is MISSING_FIELD and finding.path[-2:] == ("sql_task", "warehouse_id"):
-            finding = replace(finding, message=f"{finding.message}; {_WAREHOUSE}")
+            finding = finding._replace(message=f"{finding.message}; {_WAREHOUSE}")
         yield finding.report(job.origin_of(finding.path, of_key=finding.of_key))
 
 

@@ -69,8 +69,7 @@ class Location(_Pickled):
         return ":".join(str(part) for part in (self.path, self.line, self.column) if part is not None)
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(NamedTuple):
     """The names of the module and the source that a value belongs to, and the dotted path of its setting below them.
 
     Such a path is `job_config.tags.domain` or `targets[0]`; in a file without modules it begins at the root. `note` is
@@ -99,9 +98,10 @@ def steps_of(text: str) -> KeyPath:
 
 def steps_of_source(path: KeyPath) -> int:
     """Returns how many steps of a path in a module lead to the source that it goes into; 0 where it goes into none."""
-    if path[:1] in (("on_failure",), ("finally",)):
+    first = path[0] if path else None
+    if first in ("on_failure", "finally"):
         return 2 if len(path) > 1 and isinstance(path[1], int) else 1
-    return 2 if path[:1] in (("sources",), ("runs",)) and len(path) > 1 else 0
+    return 2 if first in ("sources", "runs") and len(path) > 1 else 0
 
 
 class Document(Protocol):
@@ -291,34 +291,49 @@ class Rule:
         self, location: Location, line: str | None, subject: Subject, message: str, suggestion: Suggestion | None = None
     ) -> Diagnostic:
         """Reports this mistake at a location that was looked up."""
-        from lakeflow_job_meta._internal.secrets import is_secret_path
-
-        names = subject.module, subject.source, subject.setting
-        shown = line and _shown(line, location, subject.setting)
+        module, source, setting, note = subject
+        shown = line and _shown(line, location, setting or "")
         if shown != line and suggestion is not None and suggestion.kind is SuggestionKind.REPLACE_VALUE:
-            suggestion = None if is_secret_path(subject.setting or "") else suggestion
-        message = _without_found(message + subject.note)
-        return Diagnostic(self.severity, self.code, message, location, shown, suggestion, *names)
+            suggestion = None if _is_secret(setting or "") else suggestion
+        message = _without_found(message + note)
+        return Diagnostic(self.severity, self.code, message, location, shown, suggestion, module, source, setting)
 
 
-@lru_cache(maxsize=1024)  # many modules often have the same mistake
+# What knows secrets is imported with the first mistake. Many modules often have the same mistake, and one line may have
+# thousands, which are gone through once for all of them.
+
+
+@lru_cache(maxsize=1024)
 def _without_found(message: str) -> str:
     from lakeflow_job_meta._internal.secrets import without_found
 
     return without_found(message)
 
 
-def _shown(line: str, at: Location, setting: str | None) -> str:
-    """Returns a line of text of the same length without the secrets in it; `at` may be the value of one."""
-    from lakeflow_job_meta._internal.secrets import is_reference, is_secret_path, without_line
+@lru_cache(maxsize=64)
+def _without_secrets(line: str) -> str:
+    from lakeflow_job_meta._internal.secrets import without_line
 
-    shown = without_line(line)
-    if at.column is None or at.end_column is None or at.end_line != at.line or not is_secret_path(setting or ""):
+    return without_line(line)
+
+
+@lru_cache(maxsize=4096)
+def _is_secret(setting: str) -> bool:
+    from lakeflow_job_meta._internal.secrets import is_secret_path
+
+    return is_secret_path(setting)
+
+
+def _shown(line: str, at: Location, setting: str) -> str:
+    """Returns a line of text of the same length without the secrets in it; `at` may be the value of one."""
+    shown = _without_secrets(line)
+    if not _is_secret(setting) or at.column is None or at.end_column is None or at.end_line != at.line:
         return shown
+    from lakeflow_job_meta._internal.secrets import is_reference
+
     start, end = at.column - 1, at.end_column - 1
     written = line[start:end].strip("\"'")
-    is_name = (setting or "").endswith(written)
-    if is_name or is_reference(written):
+    if setting.endswith(written) or is_reference(written):
         return shown
     return shown[:start] + "*" * (end - start) + shown[end:]
 

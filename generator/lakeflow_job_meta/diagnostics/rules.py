@@ -114,6 +114,8 @@ STAYS_IN_BUNDLE = Rule("stays-in-bundle", Severity.WARNING)
 RULES = {rule.code: rule for rule in tuple(globals().values()) if isinstance(rule, Rule)}
 """Every rule above by its code."""
 
+_FIXED = frozenset(code for code, rule in RULES.items() if rule.is_fixed)
+
 _IGNORE = re.compile(r"#\s*ljm:\s*ignore\[([\w\s,-]+)\]")
 
 
@@ -125,11 +127,10 @@ class SeverityOverrides:
 
     def apply(self, diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
         """Returns what is left to report."""
-        return [shown for diagnostic in diagnostics if (shown := self._shown(diagnostic)) is not None]
+        found = (each if each.code in _FIXED else self._shown(each) for each in diagnostics)
+        return [shown for shown in found if shown is not None]
 
     def _shown(self, diagnostic: Diagnostic) -> Diagnostic | None:
-        if RULES[diagnostic.rule_code].is_fixed:
-            return diagnostic
         ignored = _IGNORE.search(diagnostic.source_line or "")
         if ignored and diagnostic.code in (code.strip() for code in ignored.group(1).split(",")):
             return None

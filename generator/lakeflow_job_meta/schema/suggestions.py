@@ -28,17 +28,19 @@ _BOOLEANS = {**dict.fromkeys(("true", "yes", "on", "y"), True), **dict.fromkeys(
 
 def rename_key(key: str, known: Collection[str], present: Collection[str]) -> Advice:
     """Advises on a key that is none of the known ones, in a map where those of `present` stand."""
-    match, is_unambiguous = _meant(key, tuple(known))
-    if match is None:
-        return did_you_mean(key, known), None
-    is_safe = match not in present and is_unambiguous
-    return f"; did you mean {match!r}?", Suggestion(SuggestionKind.RENAME_KEY, match, is_safe)
+    advice, suggestion = _renamed(key, tuple(known))
+    if suggestion is not None and suggestion.is_safe and suggestion.replacement in present:
+        suggestion = replace(suggestion, is_safe=False)
+    return advice, suggestion
 
 
 @lru_cache(maxsize=1024)  # many modules often have the same mistake
-def _meant(key: str, known: tuple[str, ...]) -> tuple[str | None, bool]:
+def _renamed(key: str, known: tuple[str, ...]) -> Advice:
     match = _same_word(key, known) or closest(key, known)
-    return match, match is not None and _is_unambiguous(key, match, known)
+    if match is None:
+        return did_you_mean(key, known), None
+    suggestion = Suggestion(SuggestionKind.RENAME_KEY, match, _is_unambiguous(key, match, known))
+    return f"; did you mean {match!r}?", suggestion
 
 
 def choose_value(value: Value, choices: list[Value]) -> Advice:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from lakeflow_job_meta._internal.fs import shipped
 from lakeflow_job_meta._internal.secrets import MASK, is_secret_path
@@ -28,8 +28,7 @@ Schema = dict[str, Any]
 """A JSON Schema or one inside it, in the narrow dialect that `schemas/derive.py` writes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One difference between a value and its schema.
 
     Attributes:
@@ -206,12 +205,16 @@ class _Expected:
         node: The schema there, references resolved.
         options: Of which the value has to fit one, but for null and for references of the bundle.
         references: The forms of these references.
+        title: What it calls a map there; empty where it has no name for it.
+        always_right: Types of Python any value of which is right.
     """
 
     node: Schema
     options: tuple[Schema, ...]
     references: tuple[re.Pattern[str], ...]
     may_be_null: bool
+    title: str
+    always_right: frozenset[type]
 
     def is_null_or_reference(self, value: Value) -> bool:
         """Says whether this is null where null may be, or a reference that stands for a value of another type."""
@@ -234,10 +237,11 @@ class _Form:
         if found is None:
             resolved = self._resolved(node)
             options = tuple(self.options(resolved))
-            real = (each for each in options if not each.get("x-stand-in") and each.get("type") != "null")
-            references = (re.compile(each["pattern"]) for each in options if each.get("x-stand-in"))
+            real = tuple(each for each in options if not each.get("x-stand-in") and each.get("type") != "null")
+            references = tuple(re.compile(each["pattern"]) for each in options if each.get("x-stand-in"))
             may_be_null = any(each.get("type") == "null" and not each.get("x-stand-in") for each in options)
-            found = _Expected(resolved, tuple(real), tuple(references), may_be_null)
+            title = f"a {resolved['title'].lower()}" if "title" in resolved else ""
+            found = _Expected(resolved, real, references, may_be_null, title, _always_right(real))
             self._expected[id(node)] = found
         return found
 
@@ -299,18 +303,13 @@ class _Walk:
     def check(self, value: Value, node: Schema, path: KeyPath, what: str = "field") -> Iterator[Finding]:
         """Yields what is wrong with `value`; `what` names a key of it that is unknown."""
         place = self.form.expected(node)
-        if place.is_null_or_reference(value):
+        if type(value) in place.always_right or place.is_null_or_reference(value):
             return
-        node, real = place.node, place.options
-        expected = next((option for option in real if _has_type(value, option.get("type"))), real[0])
-        is_right = _is_right(value, expected)
-        if is_right and not isinstance(value, (dict, list)):
-            return
-        title = f"a {node['title'].lower()}" if "title" in node else ""
-        if not is_right:
-            yield _mistake(value, expected, node, path, title or _name(path))
+        expected = _option_for(value, place.options)
+        if not _is_right(value, expected):
+            yield _mistake(value, expected, place.node, path, place.title or _name(path))
         elif isinstance(value, dict):
-            yield from self._check_map(value, expected, path, what, title)
+            yield from self._check_map(value, expected, path, what, place.title)
         elif isinstance(value, list) and "items" in expected:
             what = "task setting" if path == ("tasks",) else "field"
             for number, item in enumerate(value):
@@ -322,30 +321,32 @@ class _Walk:
         known: dict[str, Schema] = node.get("properties", {})
         others = node.get("additionalProperties", True)
         for key, item in value.items():
-            if key in known and self._is_given(value, key):
-                yield from self.check(item, known[key], (*path, key))
-            elif key not in known and isinstance(others, dict):
-                yield from self.check(item, others, (*path, key))
+            inside = known.get(key, others)
+            if not isinstance(inside, dict) or (item is None and self.is_metadata and key in known):
+                continue
+            if type(item) not in self.form.expected(inside).always_right:
+                yield from self.check(item, inside, (*path, key))
         unknown = [key for key in value if key not in known] if others is False else []
-        missing = list(self._missing_keys(value, node))
+        missing = self._missing_keys(value, node)
         if not (unknown or missing):
             return
-        inside = f" in {title}" if title else _inside(path)
+        where = f" in {title}" if title else _inside(path)
         if unknown:
-            yield from self._unknown_keys(unknown, {*value}, tuple(known), path, f"unknown {what}", inside)
+            yield from self._unknown_keys(unknown, {*value}, tuple(known), path, f"unknown {what}", where)
         for key in missing:
             purpose = f": {known[key]['x-missing']}" if "x-missing" in known[key] else ""
-            message = f"{key!r} is missing{'' if title else inside}{purpose}"
+            message = f"{key!r} is missing{'' if title else where}{purpose}"
             yield Finding(MISSING_FIELD, (*path, key), True, message)
 
     def _is_given(self, value: dict[str, Value], key: str) -> bool:
         return value.get(key) is not None if self.is_metadata else key in value
 
-    def _missing_keys(self, value: dict[str, Value], node: Schema) -> Iterator[str]:
-        yield from (key for key in node.get("required", ()) if not self._is_given(value, key))
+    def _missing_keys(self, value: dict[str, Value], node: Schema) -> list[str]:
+        missing = [key for key in node.get("required", ()) if not self._is_given(value, key)]
         alternatives = node.get("anyOf", ()) if self.is_metadata else ()
         if alternatives and not any(self._is_chosen(value, each) for each in alternatives):
-            yield alternatives[0]["required"][0]
+            missing.append(alternatives[0]["required"][0])
+        return missing
 
     def _is_chosen(self, value: dict[str, Value], alternative: Schema) -> bool:
         key = alternative["required"][0]
@@ -396,6 +397,27 @@ def _has_type(value: Value, expected: str | None) -> bool:
     return isinstance(value, _TYPES[expected][0])
 
 
+def _option_for(value: Value, options: tuple[Schema, ...]) -> Schema:
+    """Returns the first option for values of this type, or the first of all."""
+    for option in options:
+        if _has_type(value, option.get("type")):
+            return option
+    return options[0]
+
+
+_MORE_THAN_TYPE = frozenset({"enum", "pattern", "minLength", "minimum", "maximum"})
+
+
+def _always_right(options: tuple[Schema, ...]) -> frozenset[type]:
+    """Returns the types of scalars any value of which is right; a float may be a whole number, and is looked at."""
+    found = [(value, _option_for(value, options)) for value in ("", True, 0) if options]
+    return frozenset(
+        type(value)
+        for value, option in found
+        if _has_type(value, option.get("type")) and not _MORE_THAN_TYPE & option.keys()
+    )
+
+
 def _is_right(value: Value, expected: Schema) -> bool:
     """Says whether a value is as expected, without a look at what is in it."""
     if "enum" in expected:
@@ -411,7 +433,7 @@ def _mistake(value: Value, expected: Schema, node: Schema, path: KeyPath, name: 
     if "x-expected" not in node:
         return finding
     message = f"{name} must be {node['x-expected']}, not {kind_of(value)}"
-    return replace(finding, rule=WRONG_TYPE, message=message)
+    return finding._replace(rule=WRONG_TYPE, message=message)
 
 
 def _difference(value: Value, expected: Schema, path: KeyPath, name: str) -> Finding:

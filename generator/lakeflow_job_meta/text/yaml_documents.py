@@ -51,7 +51,7 @@ class YamlDocument:
     @cached_property
     def _positions(self) -> YamlText | YamlNodes:
         is_simple = self.content.is_plain and not self.content.faults
-        return YamlNodes(self.text) if is_simple else self._with_positions
+        return YamlNodes(self.text, self.content.items) if is_simple else self._with_positions
 
     @cached_property
     def _lines(self) -> list[str]:
@@ -62,7 +62,7 @@ class YamlDocument:
         return self._at(*self._positions.locate(path, of_key=of_key))
 
     def subject(self, path: KeyPath) -> Subject:
-        if path[:1] != ("modules",) or len(path) < 2:
+        if len(path) < 2 or path[0] != "modules":
             return Subject(setting=dotted(path))
         module = self._text_at(*path[:2], "module_name")
         inside = path[2:]
@@ -77,7 +77,8 @@ class YamlDocument:
 
     def _at(self, start: Mark, end: Mark | None) -> tuple[Location, str | None]:
         line = self._lines[start.line - 1] if start.line <= len(self._lines) else None
-        return Location(self.label, *start, True, *(end or (None, None))), line
+        end_line, end_column = end or (None, None)
+        return Location(self.label, start.line, start.column, True, end_line, end_column), line
 
     def faults(self) -> list[Fault]:
         """Returns what is wrong with the text, with the paths that are unknown without positions."""

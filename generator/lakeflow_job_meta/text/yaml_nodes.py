@@ -1,11 +1,13 @@
 """Finds where keys and values stand in a YAML text that has been read without a fault and is plain; see `YamlText`.
 
-One pass of the parser, all of it in C, gives a tree of nodes with marks, so that thousands of mistakes in one file cost
-one more reading of it, and less than a careful one. What repeats or merges something is left to the careful reader.
+The parser, all of it in C, gives a tree of nodes with marks: of one item of a long list at a time, such as a module,
+since a tree of a long text is several times slower to build than its pieces, for the memory that it takes. What repeats
+or merges something is left to the careful reader.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from itertools import chain
 from typing import Any, cast
@@ -14,6 +16,7 @@ import yaml
 
 from lakeflow_job_meta._internal.trees import KeyPath
 from lakeflow_job_meta.text.yaml_errors import Mark, Span
+from lakeflow_job_meta.text.yaml_reader import Extent
 
 _NOWHERE = Span(Mark(1, 1), Mark(1, 1))
 _Pair = tuple[yaml.Node, yaml.Node]
@@ -28,10 +31,44 @@ class _Composer(yaml.CSafeLoader):
 
 
 class YamlNodes:
-    """The tree of a text."""
+    """The places of what stands in a text.
 
-    def __init__(self, text: str) -> None:
+    Args:
+        text: The text.
+        items: Where items of its lists stand, as `YamlText` has them; each can be read by itself.
+    """
+
+    def __init__(self, text: str, items: Mapping[KeyPath, Extent]) -> None:
         self._text = text
+        self._items = items
+        self._last: tuple[KeyPath, _Tree] | None = None
+
+    def locate(self, path: KeyPath, *, of_key: bool) -> Span:
+        """Returns the range of a value or its key, or of the nearest thing around it.
+
+        The range of a map or list of several lines ends with its first line.
+        """
+        item = path[:2]
+        if item not in self._items:
+            return self._whole.locate(path, of_key=of_key)
+        if self._last is None or self._last[0] != item:
+            self._last = item, self._tree_of(self._items[item])
+        return self._last[1].locate(path[2:], of_key=of_key)
+
+    @cached_property
+    def _whole(self) -> _Tree:
+        return _Tree(self._text)
+
+    def _tree_of(self, item: Extent) -> _Tree:
+        return _Tree(" " * item.column + self._text[item.start : item.end], item.line)
+
+
+class _Tree:
+    """The tree of a text that begins in this line of a longer one, counted from 0."""
+
+    def __init__(self, text: str, line: int = 0) -> None:
+        self._text = text
+        self._line = line
         composer = _Composer(text)
         try:
             self._root = composer.get_single_node()
@@ -40,10 +77,7 @@ class YamlNodes:
         self._pairs: dict[int, dict[str, _Pair]] = {}
 
     def locate(self, path: KeyPath, *, of_key: bool) -> Span:
-        """Returns the range of a value or its key, or of the nearest thing around it.
-
-        The range of a map or list of several lines ends with its first line.
-        """
+        """Does what `YamlNodes.locate` does."""
         if self._root is None:
             return _NOWHERE
         key: yaml.Node | None = None
@@ -54,7 +88,7 @@ class YamlNodes:
                 of_key = True
                 break
             key, node = found
-        span = Span(_mark(key.start_mark), _mark(key.end_mark)) if of_key and key is not None else self._span(node)
+        span = self._between(key.start_mark, key.end_mark) if of_key and key is not None else self._span(node)
         if span.end.line == span.start.line or isinstance(node, yaml.ScalarNode):
             return span
         line, column = span.start
@@ -75,7 +109,11 @@ class YamlNodes:
         last = node
         while last.value and not isinstance(last, yaml.ScalarNode) and not self._has_bracket(last):
             last = last.value[-1][1] if isinstance(last, yaml.MappingNode) else last.value[-1]
-        return Span(_mark(node.start_mark), _mark(last.end_mark))
+        return self._between(node.start_mark, last.end_mark)
+
+    def _between(self, start: yaml.Mark, end: yaml.Mark) -> Span:
+        first = self._line + 1
+        return Span(Mark(start.line + first, start.column + 1), Mark(end.line + first, end.column + 1))
 
     def _has_bracket(self, node: yaml.Node) -> bool:
         """Whether a map or list ends with a bracket, which a single pair in a list, `[a: b]`, does not."""
@@ -92,13 +130,10 @@ class YamlNodes:
             start, end = node.start_mark, node.end_mark
             ends_here = start.line == end.line and (isinstance(node, yaml.ScalarNode) or self._has_bracket(node))
             column = end.column if ends_here else start.column + 1  # a block ends with the last thing in it
-            ends[start.line + 1] = max(ends.get(start.line + 1, 1), column + 1)
+            line = self._line + start.line + 1
+            ends[line] = max(ends.get(line, 1), column + 1)
             if isinstance(node, yaml.MappingNode):
                 pending.extend(chain.from_iterable(node.value))
             elif isinstance(node, yaml.SequenceNode):
                 pending.extend(node.value)
         return ends
-
-
-def _mark(mark: yaml.Mark) -> Mark:
-    return Mark(mark.line + 1, mark.column + 1)

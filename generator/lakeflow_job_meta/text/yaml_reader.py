@@ -38,6 +38,15 @@ _Range = tuple[int, int, int, int]
 """Lines and columns of start and end as the parser counts, from 0: plain tuples, which the collector leaves alone."""
 
 
+class Extent(NamedTuple):
+    """A piece of a text: the line and column of its start as the parser counts, and the offsets of start and end."""
+
+    line: int
+    column: int
+    start: int
+    end: int
+
+
 UNUSABLE = ("syntax", "limit", "document")
 """Kinds of faults; the last is a second document, of which go-yaml, and so the databricks CLI, reads nothing."""
 
@@ -59,7 +68,8 @@ class YamlText:
         ranges: Of the key and the value by path, as the parser counts; filled only when asked for.
         anchor_holders: Keys of the root below which an anchor stands that an alias refers to.
         links: Paths below an alias or a merge key, and the path of the text that they repeat.
-        is_plain: Whether no anchor, no merge key and no tag of a map or list stands in it.
+        is_plain: Whether no anchor, no merge key and no tag of a map or list stands in it, and no directive.
+        items: Where maps stand that are items of a list in the root, such as modules, written as blocks.
     """
 
     value: Value = None
@@ -68,6 +78,7 @@ class YamlText:
     anchor_holders: set[str | None] = field(default_factory=set)
     links: dict[KeyPath, KeyPath] = field(default_factory=dict)
     is_plain: bool = True
+    items: dict[KeyPath, Extent] = field(default_factory=dict)
 
     @property
     def is_usable(self) -> bool:
@@ -195,7 +206,7 @@ class _Reader:
     """Builds values from events, with a stack of its own.
 
     With positions, `last` is the last scalar, alias or closing bracket, where a block ends: the parser's own end of it
-    is the start of what follows, comments between them.
+    is the start of what follows, comments between them. `item` has opened an item of a list in the root.
     """
 
     def __init__(self, with_positions: bool) -> None:
@@ -206,6 +217,7 @@ class _Reader:
         self.holder_of: dict[str, str | None] = {}
         self.aliased = 0
         self.last = yaml.Event()
+        self.item: yaml.Event | None = None
 
     def read(self, text: str) -> None:
         loader = yaml.CSafeLoader(text)
@@ -223,6 +235,7 @@ class _Reader:
                     self._alias(event)
                 elif isinstance(event, yaml.DocumentStartEvent):
                     documents += 1
+                    self.result.is_plain = self.result.is_plain and not (event.tags or event.version)
                     if documents > 1:
                         raise _Unusable("document", event, "a second document starts here; use one file for each")
                 elif isinstance(event, yaml.StreamEndEvent):
@@ -264,6 +277,13 @@ class _Reader:
         key, known = self.result.ranges[frame.path]
         if known is frame.range:  # not of a key that is given twice
             self.result.ranges[frame.path] = key, (*known[:2], *_range_of(self.last)[2:])
+
+    def _note_item(self, opening: yaml.Event, closing: yaml.Event) -> None:
+        around, items = self.stack[0].key, self.stack[1].value
+        start, end = opening.start_mark, closing.start_mark
+        if around is not None and isinstance(items, list) and start is not None and end is not None:
+            self.result.items[around, len(items)] = Extent(start.line, start.column, start.index, end.index)
+        self.item = None
 
     def _plain(self, event: yaml.ScalarEvent, text: str) -> Scalar:
         try:
@@ -318,6 +338,8 @@ class _Reader:
         if self.with_positions:
             frame.range = _range_of(event)
             self._note_range(path, top, frame.range)
+        if len(self.stack) == 2 and type(event) is yaml.MappingStartEvent and not event.flow_style:
+            self.item = event
         self.stack.append(frame)
         if event.anchor is not None:
             self.anchors[event.anchor] = None
@@ -325,6 +347,8 @@ class _Reader:
 
     def _close(self, event: yaml.MappingEndEvent | yaml.SequenceEndEvent) -> None:
         frame = self.stack.pop()
+        if self.item is not None and len(self.stack) == 2:
+            self._note_item(self.item, event)
         if self.with_positions:
             self._note_end(frame, event)
         if frame.merges and isinstance(frame.value, dict):

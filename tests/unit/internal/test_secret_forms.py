@@ -20,7 +20,14 @@ from hypothesis import strategies as st
 
 from lakeflow_job_meta._internal.secret_forms import FORMS, secret_spans, secrets_in
 from lakeflow_job_meta._internal.secret_signs import may_hold_secrets
-from lakeflow_job_meta._internal.secrets import MASK, is_secret_name, masked, without_line, without_secrets
+from lakeflow_job_meta._internal.secrets import (
+    MASK,
+    is_secret_name,
+    masked,
+    secrets_of,
+    without_line,
+    without_secrets,
+)
 from support.slow import few
 from support.strategies import trees
 
@@ -267,3 +274,8 @@ class TestOracle:
 
         assert len(known) > len(BY_NAME) / 2
         assert [text for text in known if not secret_spans(text)] == []
+
+
+@given(st.lists(trees() | st.dictionaries(st.sampled_from(["password", "task_key", "key", "note"]), trees())))
+def test_many_values_together_hold_the_secrets_that_each_of_them_holds(values):
+    assert secrets_of(*values) == set().union(*map(secrets_of, values))
