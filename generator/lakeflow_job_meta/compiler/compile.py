@@ -158,6 +158,7 @@ def _summed_up(
     other_modules: frozenset[str],
 ) -> Compilation:
     results = units.values()
+    paths = {path: GeneratedFile.at(path) for result in results for path in result.files}
     overrides = SeverityOverrides(dict(compiler.project.checks))
     own = overrides.apply(problem for snapshot in snapshots for problem in snapshot.problems)
 
@@ -167,12 +168,7 @@ def _summed_up(
 
     return Compilation(
         _jobs(compiler, units, other_modules),
-        {
-            file: text
-            for result in results
-            for path, text in result.files.items()
-            if (file := GeneratedFile.at(path)) is not None
-        },
+        {file: text for result in results for path, text in result.files.items() if (file := paths[path]) is not None},
         in_reading_order([*own, *(problem for result in results for problem in result.diagnostics)]),
         frozenset(key for result in results for key in result.kept_jobs),
         frozenset(unit.label for unit, result in units.items() if result.is_unknown),
@@ -192,6 +188,12 @@ def _summed_up(
         loose_tasks=frozenset(key for result in results for key in result.loose_tasks),
         bundle=compiler.bundle,
         units=units,
+        digests={
+            file: digest
+            for result in results
+            for path, digest in zip(result.files, result.digests, strict=False)
+            if (file := paths[path]) is not None
+        },
     )
 
 
@@ -219,14 +221,16 @@ def _in_bundles(project: Project, compilation: Compilation, partitioning: Partit
     reported = SeverityOverrides(dict(project.checks)).apply(problem for _, problem in partitioning.problems)
     wrong = {key for key, problem in partitioning.problems if errors_among([problem]) and problem in reported}
     names = compilation.jobs.names
+
+    def moved(texts: Mapping[GeneratedFile, str]) -> dict[GeneratedFile, str]:
+        bundles = partitioning.bundles
+        return {file.moved_to(bundles[file.job_key]): text for file, text in texts.items() if file.job_key not in wrong}
+
     return replace(
         compilation,
         jobs=compilation.jobs.only(names.keys() - wrong),
-        files={
-            file.moved_to(partitioning.bundles[file.job_key]): text
-            for file, text in compilation.files.items()
-            if file.job_key not in wrong
-        },
+        files=moved(compilation.files),
+        digests=moved(compilation.digests),
         diagnostics=in_reading_order((*compilation.diagnostics, *reported)),
         kept_jobs=compilation.kept_jobs | wrong,
         broken=tuple(dict.fromkeys((*compilation.broken, *(name for key, name in names.items() if key in wrong)))),

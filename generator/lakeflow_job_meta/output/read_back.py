@@ -71,36 +71,42 @@ def scan(layout: BundleLayout, folder: Path | None = None) -> tuple[dict[Generat
 
     Also returns the paths below the folder of other files that stand where one could be.
     """
-    return _scan(layout, folder or layout.folder, {}, None)
+    return _scan(layout, folder or layout.folder, {}, None, {})
 
 
-def scan_for(layout: BundleLayout, expected: Mapping[GeneratedFile, str]) -> tuple[dict[GeneratedFile, str], list[str]]:
+def scan_for(
+    layout: BundleLayout, expected: Mapping[GeneratedFile, str], digests: Mapping[GeneratedFile, str]
+) -> tuple[dict[GeneratedFile, str], list[str]]:
     """Returns the same as `scan` of a layout's root, but reads no file that is known to hold what it should.
 
-    Remembers what it has read for the next time.
+    Remembers what it has read for the next time. `digests` are those of the expected texts, as far as they are known.
     """
     known = KnownFiles(layout.project)
-    found = _scan(layout, layout.folder, expected, known)
+    found = _scan(layout, layout.folder, expected, known, digests)
     known.save()
     return found
 
 
 def _scan(
-    layout: BundleLayout, folder: Path, expected: Mapping[GeneratedFile, str], known: KnownFiles | None
+    layout: BundleLayout,
+    folder: Path,
+    expected: Mapping[GeneratedFile, str],
+    known: KnownFiles | None,
+    digests: Mapping[GeneratedFile, str],
 ) -> tuple[dict[GeneratedFile, str], list[str]]:
     found: dict[GeneratedFile, str] = {}
     foreign: list[str] = []
     try:
         for file, entry in layout.candidates(str(folder)):
             wanted = expected.get(file) if known is not None else None
-            if known is not None and wanted is not None and known.holds(entry, wanted):
+            if known is not None and wanted is not None and known.holds(entry, wanted, digests.get(file)):
                 found[file] = wanted
                 continue
             text = _text_of(entry.path) if is_file(entry) else ""
             if text is None:
                 continue
             if known is not None and text == wanted:
-                known.note(entry, text)
+                known.note(entry, text, digests.get(file))
             if label_of(file, text) is None:
                 foreign.append(layout.path_of(file))
             else:

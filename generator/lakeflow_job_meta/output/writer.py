@@ -48,7 +48,7 @@ def plan_changes(project: Project, compilation: Compilation, *, is_moving: bool 
     layout = layout_of(project)
     if not is_moving:
         _refuse_unmoved_jobs(layout)
-    on_disk, foreign = scan_for(layout, compilation.files)
+    on_disk, foreign = scan_for(layout, compilation.files, compilation.digests)
     blocked = {path.casefold(): path for path in foreign}
     in_the_way = _in_the_way(layout, compilation, blocked)
     wanted = {file: text for file, text in compilation.files.items() if file.job_key not in in_the_way}
