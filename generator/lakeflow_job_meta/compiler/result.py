@@ -18,7 +18,7 @@ from lakeflow_job_meta.sources.interface import SourceSnapshot
 
 if TYPE_CHECKING:
     from lakeflow_job_meta.checks.file_lookups import Answer, Lookup
-    from lakeflow_job_meta.jobs.units import ModuleNames
+    from lakeflow_job_meta.jobs.module_names import ModuleNames
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from lakeflow_job_meta.compiler.result import UnitResult
 from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.jobs import in_targets
-from lakeflow_job_meta.jobs.units import ModuleNames
+from lakeflow_job_meta.jobs.module_names import ModuleNames
 from lakeflow_job_meta.sources import yaml_files
 from support.examples import examples
 from support.project_folder import BUNDLE, ProjectFolder, compile_loaded, module
@@ -131,6 +131,14 @@ class TestWhatIsRemembered:
         monkeypatch.setattr(yaml_files, "decode_yaml", None)
 
         assert project.ljm("generate").exit_code == 0
+
+    def test_what_parses_builds_and_renders_is_not_even_imported(self, project):
+        heavy = ("blueprints.expansion", "compiler.parallel", "compiler.unit", "jobs.build", "render.render")
+
+        done = subprocess.run([sys.executable, "-c", IMPORTS, str(project.path)], capture_output=True, text=True)
+
+        assert (done.returncode, done.stderr) == (0, "No problems in 3 modules.\n")
+        assert {f"lakeflow_job_meta.{name}" for name in heavy}.isdisjoint(done.stdout.split())
 
     def test_who_asks_for_jobs_gets_them(self, project, compiled):
         jobs = project.compile().jobs
@@ -496,6 +504,7 @@ cache.LEAST_MODULES = 0
 sys.argv = ["ljm", "--project", sys.argv[1], "validate"]
 main()
 """
+IMPORTS = f"{GENERATES}print(*sys.modules)\n"
 
 
 @pytest.mark.slow

@@ -9,20 +9,26 @@ cannot be read or written, everything works as without it.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lakeflow_job_meta._internal.fs import MAX_BYTES_OF_ANY, read_file, write_atomically
 from lakeflow_job_meta._internal.hashing import content_digest
 from lakeflow_job_meta.compiler.cache.codec import CacheContent, checksum_in, decode, encode
 from lakeflow_job_meta.compiler.cache.key import cache_key
 from lakeflow_job_meta.compiler.result import UnitResult
-from lakeflow_job_meta.compiler.unit import CompilePass, OnDone, UnitCompiler
 from lakeflow_job_meta.errors import LakeflowJobMetaError
 from lakeflow_job_meta.parsing.units import SourceUnit
 from lakeflow_job_meta.state.folder import FOLDER, make_state_root
+
+if TYPE_CHECKING:
+    from lakeflow_job_meta.checks.file_lookups import FileLookups
+    from lakeflow_job_meta.compiler.unit import CompilePass, OnDone
+    from lakeflow_job_meta.config.bundle import BundleDeclarations
+    from lakeflow_job_meta.config.model import Project
 
 LEAST_MODULES = 100
 """Fewer are compiled in less time than anybody notices, and their projects stay free of a cache."""
@@ -59,22 +65,22 @@ class _Stored:
 
 
 class CompilationCache:
-    """Compiles units like another pass, but for those that an earlier run has compiled.
+    """Compiles units, but for those that an earlier run has compiled.
 
     Args:
-        inner: Compiles the others.
-        compiler: Its project's folder holds the cache; its files are looked up again as they were before.
+        project: Its folder holds the cache.
+        bundle: What the rest of the bundle declares.
+        files: Are looked up again as they were before.
+        inner: Returns what compiles the others.
     """
 
-    def __init__(self, inner: CompilePass, compiler: UnitCompiler) -> None:
+    def __init__(
+        self, project: Project, bundle: BundleDeclarations, files: FileLookups, inner: Callable[[], CompilePass]
+    ) -> None:
+        self._project = project
+        self._bundle = bundle
+        self._files = files
         self._inner = inner
-        self._project = compiler.project
-        self._bundle = compiler.bundle
-        self._files = compiler.files
-
-    @property
-    def templates(self) -> set[tuple[str, str | None]]:
-        return self._inner.templates
 
     def compile_units(self, units: Sequence[SourceUnit], on_done: OnDone) -> dict[SourceUnit, UnitResult]:
         wanted = {unit.digest.hex() for unit in units if unit.digest is not None}
@@ -82,7 +88,7 @@ class CompilationCache:
         results = self._recalled(units, stored.results)
         # When all is as it was, which is nearly always, nothing is compiled and nothing written.
         if len(results) < len(units) or not stored.may_change(stored.whole.size + stored.changes.size - len(wanted)):
-            results |= self._inner.compile_units([unit for unit in units if unit not in results], on_done)
+            results |= self._inner().compile_units([unit for unit in units if unit not in results], on_done)
             self._save(results, stored)
         return results
 
@@ -109,7 +115,8 @@ class CompilationCache:
         }
         if sum(len(result.modules) for result in good.values()) < LEAST_MODULES:
             return
-        used = [*stored.templates.items(), *((name, _template_digest(text)) for name, text in self.templates)]
+        seen = self._inner().templates
+        used = [*stored.templates.items(), *((name, _template_digest(text)) for name, text in seen)]
         templates = dict(used)
         # A template that was edited while this ran has two texts, of which only one could be named.
         if any(templates[name] != digest for name, digest in used):

@@ -16,7 +16,7 @@ from typing import Any
 from lakeflow_job_meta._internal.hashing import DIGEST_BYTES, content_digest
 from lakeflow_job_meta.checks.file_lookups import LOOKUPS
 from lakeflow_job_meta.compiler.result import UnitResult
-from lakeflow_job_meta.jobs.units import ModuleNames
+from lakeflow_job_meta.jobs.module_names import ModuleNames
 from lakeflow_job_meta.layout.job_summary import JobSummary
 
 _FORMAT = b"lakeflow-job-meta cache 8\n"
