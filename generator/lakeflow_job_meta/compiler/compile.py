@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from lakeflow_job_meta.checks.file_lookups import FileLookups
@@ -163,7 +164,7 @@ def _summed_up(
     other_modules: frozenset[str],
 ) -> Compilation:
     results = units.values()
-    paths = {path: GeneratedFile.at(path) for result in results for path in result.files}
+    texts, digests = _files_of(results)
     overrides = SeverityOverrides(dict(compilers.project.checks))
     own = overrides.apply(problem for snapshot in snapshots for problem in snapshot.problems)
 
@@ -173,7 +174,7 @@ def _summed_up(
 
     return Compilation(
         _jobs(compilers, units, other_modules),
-        {file: text for result in results for path, text in result.files.items() if (file := paths[path]) is not None},
+        texts,
         in_reading_order([*own, *(problem for result in results for problem in result.diagnostics)]),
         frozenset(key for result in results for key in result.kept_jobs),
         frozenset(unit.label for unit, result in units.items() if result.is_unknown),
@@ -193,13 +194,22 @@ def _summed_up(
         loose_tasks=frozenset(key for result in results for key in result.loose_tasks),
         bundle=compilers.bundle,
         units=units,
-        digests={
-            file: digest
-            for result in results
-            for path, digest in zip(result.files, result.digests, strict=False)
-            if (file := paths[path]) is not None
-        },
+        digests=digests,
     )
+
+
+def _files_of(results: Iterable[UnitResult]) -> tuple[dict[GeneratedFile, str], dict[GeneratedFile, str]]:
+    """Returns the texts of all files, and their digests as far as they are known."""
+    texts: dict[GeneratedFile, str] = {}
+    digests: dict[GeneratedFile, str] = {}
+    for result in results:
+        for (path, text), digest in zip_longest(result.files.items(), result.digests):
+            file = GeneratedFile.at(path)
+            if file is not None:
+                texts[file] = text
+                if digest is not None:
+                    digests[file] = digest
+    return texts, digests
 
 
 def _jobs(compilers: Compilers, units: Mapping[SourceUnit, UnitResult], other_modules: frozenset[str]) -> Jobs:

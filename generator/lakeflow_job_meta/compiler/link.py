@@ -42,10 +42,12 @@ def link(
     modules = [each for of_unit in names.values() for each in of_unit]
     counted = Counter(each.key.casefold() for each in modules if each.key is not None)
     odd = modules_at_odds(modules)
+    shared = {key for key, number in counted.items() if number > 1}
     linked = [
         unit
         for unit in units
-        if unit not in alone or any(key and (counted[key.casefold()] > 1 or key in odd) for _, key, *_ in names[unit])
+        if unit not in alone
+        or ((shared or odd) and any(key and (key.casefold() in shared or key in odd) for _, key, *_ in names[unit]))
     ]
     again = _linked(compilers, linked, names, odd, frozenset(other_modules)) if linked else {}
     return {unit: again[unit] if unit in again else alone[unit] for unit in units}
