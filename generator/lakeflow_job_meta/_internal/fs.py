@@ -88,7 +88,7 @@ def read_file(path: str | Path, limit: int = MAX_BYTES) -> bytes:
     handle, size = _opened(path)
     try:
         pieces, read = list[bytes](), 0
-        while max(size, read) <= limit and (piece := os.read(handle, max(size, _PIECE))):
+        while max(size, read) <= limit and (piece := os.read(handle, max(size - read, _PIECE))):
             pieces.append(piece)
             read += len(piece)
             if read == size < _PIECE:

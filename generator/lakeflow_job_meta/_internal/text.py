@@ -17,6 +17,7 @@ _STACK = re.compile(
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _COMMAND = re.compile(r"##(?=(?:vso)?\[)", re.IGNORECASE)
 _COMMAND_OF_LINE = re.compile(r"^([^\S\n]*):(?=:)", re.MULTILINE)
+_PLACEHOLDER = re.compile(r"(?i)\s*(your[-_ ]|<|todo|tbd|xxx|change[-_ ]?me|replace[-_ ]?me|fixme|placeholder)")
 _FEW = 12
 _CHOICES = 16
 """So many are named where none is near; a module has thirteen fields."""
@@ -226,3 +227,8 @@ def either(words: Iterable[str]) -> str:
 def count(number: int, noun: str) -> str:
     """Returns `1 job`, `2 jobs`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def is_placeholder(text: str) -> bool:
+    """Says whether a text looks like what an example leaves to be filled in."""
+    return _PLACEHOLDER.match(text) is not None

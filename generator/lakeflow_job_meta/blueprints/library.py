@@ -59,8 +59,6 @@ def _name_of(raw: RawBlueprint) -> str | None:
 
 def bound(units: Sequence[SourceUnit], library: Library) -> tuple[SourceUnit, ...]:
     """Returns units in which every use of a blueprint has become the module that it stands for."""
-    if all(unit.blueprints is Blueprints.NONE for unit in units):
-        return tuple(units)
     digest = library.digest
     return tuple(unit if unit.blueprints is Blueprints.NONE else _bound(unit, library, digest) for unit in units)
 

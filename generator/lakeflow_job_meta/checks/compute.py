@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
-from lakeflow_job_meta._internal.text import did_you_mean, listing, quoted
+from lakeflow_job_meta._internal.text import did_you_mean, is_placeholder, listing, quoted
 from lakeflow_job_meta.checks.context import CheckContext
 from lakeflow_job_meta.diagnostics.model import Diagnostic, nearest
 from lakeflow_job_meta.diagnostics.rules import NO_COMPUTE, PLACEHOLDER, TWO_COMPUTES, UNDEFINED_COMPUTE
@@ -13,7 +12,6 @@ from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.jobs.task_types import BY_BLOCK, CLUSTER_FIELDS, COMPUTE_FIELDS, Compute, kind_of_task
 
 _DEFINED_IN = {"job_cluster_key": ("job_clusters", "job cluster"), "environment_key": ("environments", "environment")}
-_PLACEHOLDER = re.compile(r"(?i)\s*(your[-_ ]|<|todo|tbd|xxx|change[-_ ]?me|replace[-_ ]?me|fixme|placeholder)")
 
 
 def compute_is_defined(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
@@ -41,11 +39,6 @@ def tasks_have_compute(job: Job, context: CheckContext) -> Iterator[Diagnostic]:
         if kind is not None and not given and kind.compute in (Compute.ENVIRONMENT, Compute.CLUSTER):
             message = f"a {kind.name!r} task needs {kind.compute.value}, but none is named"
             yield NO_COMPUTE.at(job.origin_of((*path, kind.block), of_key=True), message)
-
-
-def is_placeholder(text: str) -> bool:
-    """Says whether a text looks like what an example leaves to be filled in."""
-    return _PLACEHOLDER.match(text) is not None
 
 
 def ids_are_real(job: Job, context: CheckContext) -> Iterator[Diagnostic]:

@@ -7,22 +7,24 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from lakeflow_job_meta.cli.report import ProgressBar, echo
 from lakeflow_job_meta.cli.run import is_command_line
 from lakeflow_job_meta.compiler.compile import compile_project
-from lakeflow_job_meta.compiler.parallel import workers_of_this_machine
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import TARGET_VARIABLES, read_bundle_declarations, target_named, target_of
 from lakeflow_job_meta.config.load import find_project_folder, load_project
 from lakeflow_job_meta.config.model import BUNDLE_FILE, BUNDLE_FILES, DEFAULT_METADATA, PROJECT_FILE, Project
-from lakeflow_job_meta.control_table.approvals import Approval
 from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.text.markers import one_line
+
+if TYPE_CHECKING:
+    from lakeflow_job_meta.compiler.parallel import Workers
+    from lakeflow_job_meta.control_table.approvals import Approval
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -231,9 +233,15 @@ def compile_metadata(
     table, approvals that count besides those that are there.
     """
     bundle = read_bundle_declarations(project)
-    workers = workers_of_this_machine() if is_command_line(sys.modules["__main__"]) else None
     with ProgressBar() as progress:
         report = partial(echo, err=True)
         return compile_project(
-            project, bundle, progress.update, report, contents=contents, workers=workers, proposed=proposed
+            project, bundle, progress.update, report, contents=contents, workers=_workers, proposed=proposed
         )
+
+
+def _workers() -> Workers | None:
+    """Returns the workers of this machine, where the process is there for the command line alone."""
+    from lakeflow_job_meta.compiler.parallel import workers_of_this_machine  # most runs compile nothing
+
+    return workers_of_this_machine() if is_command_line(sys.modules["__main__"]) else None

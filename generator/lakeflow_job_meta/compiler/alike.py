@@ -30,8 +30,8 @@ from lakeflow_job_meta.compiler.result import UnitResult
 from lakeflow_job_meta.config.bundle import BundleDeclarations
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.diagnostics.model import SourceRef, UnreadableDocument
+from lakeflow_job_meta.jobs.module_names import ModuleNames
 from lakeflow_job_meta.jobs.presets import is_like
-from lakeflow_job_meta.jobs.units import ModuleNames
 from lakeflow_job_meta.layout.job_summary import JobSummary
 from lakeflow_job_meta.parsing.keys import is_job_key, job_key, task_key, task_key_problem
 from lakeflow_job_meta.parsing.units import RawModule, SourceUnit, UnitContent

@@ -8,24 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import zip_longest
+from typing import TYPE_CHECKING
 
 from lakeflow_job_meta.checks.file_lookups import FileLookups
 from lakeflow_job_meta.compiler.cache.cache import CompilationCache
+from lakeflow_job_meta.compiler.compilers import Compilers, no_workers
 from lakeflow_job_meta.compiler.left_out import missing_include, sources_without_files
 from lakeflow_job_meta.compiler.link import link, neighbours_of
 from lakeflow_job_meta.compiler.overrides import unknown_overrides
-from lakeflow_job_meta.compiler.parallel import ParallelCompiler, Workers
 from lakeflow_job_meta.compiler.placeholders import placeholder_values
 from lakeflow_job_meta.compiler.result import Compilation, UnitResult
-from lakeflow_job_meta.compiler.unit import CompilePass, UnitCompiler
 from lakeflow_job_meta.compiler.unused import policy_problems, preset_problems, refuse_unknown_targets
 from lakeflow_job_meta.config.bundle import BundleDeclarations
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.control_table.approvals import Approval
 from lakeflow_job_meta.diagnostics.model import Diagnostic, errors_among, in_reading_order
 from lakeflow_job_meta.diagnostics.rules import SeverityOverrides
 from lakeflow_job_meta.jobs.all_jobs import Jobs, JobSource
 from lakeflow_job_meta.layout.generated_file import GeneratedFile, job_path
+from lakeflow_job_meta.layout.layout import layout_of
 from lakeflow_job_meta.layout.partitioning import Partitioning
 from lakeflow_job_meta.parsing.keys import job_key
 from lakeflow_job_meta.parsing.units import SourceUnit
@@ -33,6 +34,11 @@ from lakeflow_job_meta.sources.interface import SourceSnapshot, blueprints_of, w
 from lakeflow_job_meta.sources.open import open_readers
 from lakeflow_job_meta.sources.yaml_files import with_contents
 from lakeflow_job_meta.workspace.client import Workspace
+
+if TYPE_CHECKING:
+    from lakeflow_job_meta.compiler.parallel import Workers
+    from lakeflow_job_meta.compiler.unit import OnDone
+    from lakeflow_job_meta.control_table.approvals import Approval
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, and how many steps of how many are done."""
@@ -50,7 +56,7 @@ def compile_project(
     workspace: Workspace | None = None,
     moving: Mapping[str, str] | None = None,
     contents: Mapping[str, bytes] | None = None,
-    workers: Workers | None = None,
+    workers: Callable[[], Workers | None] = no_workers,
     proposed: Mapping[str, tuple[Approval, ...]] | None = None,
 ) -> Compilation:
     """Reads all metadata of a project, checks it, and builds and renders every job that has no error.
@@ -63,7 +69,7 @@ def compile_project(
         workspace: Where tables and volumes are; by default the one of the environment.
         moving: Keys of jobs that are being moved, with the bundles that they go to.
         contents: By label, what some YAML files are read as instead of what is on disk.
-        workers: Processes to share the work with; None for this process alone.
+        workers: Asked for processes to share the work with, where there is any; None for this process alone.
         proposed: By control table, approvals that count besides those that are there.
 
     Raises:
@@ -77,9 +83,9 @@ def compile_project(
     for number, reader in enumerate(readers):
         on_progress("Reading metadata", number, len(readers))
         snapshots.append(with_contents(reader.read(), contents or {}))
-    compiler = UnitCompiler(project, bundle, FileLookups(project.folder))
-    alone: CompilePass = compiler if workers is None else ParallelCompiler(compiler, workers)
-    compilation = _compile(compiler, CompilationCache(alone, compiler), snapshots, on_progress)
+    compilers = Compilers(project, bundle, FileLookups(project.folder), workers)
+    cache = CompilationCache(project, bundle, compilers.files, lambda: compilers.shared)
+    compilation = _compile(compilers, cache.compile_units, snapshots, on_progress)
     found = [
         *bundle.problems,
         *unknown_overrides(bundle, compilation),
@@ -90,7 +96,7 @@ def compile_project(
         *policy_problems(project, bundle, compilation),
     ]
     compilation = _with(compilation, project, found)
-    partitioning = compiler.layout.partition(bundle, compilation.summaries, compilation.jobs, moving or {})
+    partitioning = layout_of(project).partition(bundle, compilation.summaries, compilation.jobs, moving or {})
     return _in_bundles(project, compilation, partitioning) if partitioning.bundles else compilation
 
 
@@ -111,13 +117,13 @@ def compile_snapshots(
         on_progress: Called now and then.
         other_modules: Names of modules that exist without being among them, whose jobs may be run.
     """
-    compiler = UnitCompiler(project, bundle, FileLookups(project.folder))
-    return _compile(compiler, compiler, snapshots, on_progress, other_modules)
+    compilers = Compilers(project, bundle, FileLookups(project.folder))
+    return _compile(compilers, compilers.here.compile_units, snapshots, on_progress, other_modules)
 
 
 def _compile(
-    compiler: UnitCompiler,
-    alone: CompilePass,
+    compilers: Compilers,
+    compile_alone: Callable[[Sequence[SourceUnit], OnDone], dict[SourceUnit, UnitResult]],
     snapshots: Sequence[SourceSnapshot],
     on_progress: Progress,
     other_modules: Iterable[str] = (),
@@ -127,10 +133,10 @@ def _compile(
     held = (each.approved.held for each in snapshots if each.approved is not None)
     other_modules = frozenset(other_modules).union(*held)
     units = [unit for snapshot in snapshots for unit in snapshot.units]
-    compiled = alone.compile_units(units, lambda done, of: on_progress("Checking modules", done, of))
-    results = link(compiler, units, compiled, other_modules)
-    compilation = replace(_summed_up(compiler, snapshots, results, other_modules), library=library)
-    return _as_approved(compilation, compiler.project, snapshots)
+    compiled = compile_alone(units, lambda done, of: on_progress("Checking modules", done, of))
+    results = link(compilers, units, compiled, other_modules)
+    compilation = replace(_summed_up(compilers, snapshots, results, other_modules), library=library)
+    return _as_approved(compilation, compilers.project, snapshots)
 
 
 def _as_approved(compilation: Compilation, project: Project, snapshots: Sequence[SourceSnapshot]) -> Compilation:
@@ -152,13 +158,14 @@ def _as_approved(compilation: Compilation, project: Project, snapshots: Sequence
 
 
 def _summed_up(
-    compiler: UnitCompiler,
+    compilers: Compilers,
     snapshots: Sequence[SourceSnapshot],
     units: Mapping[SourceUnit, UnitResult],
     other_modules: frozenset[str],
 ) -> Compilation:
     results = units.values()
-    overrides = SeverityOverrides(dict(compiler.project.checks))
+    texts, digests = _files_of(results)
+    overrides = SeverityOverrides(dict(compilers.project.checks))
     own = overrides.apply(problem for snapshot in snapshots for problem in snapshot.problems)
 
     def is_missing(snapshot: SourceSnapshot) -> bool:
@@ -166,13 +173,8 @@ def _summed_up(
         return snapshot.is_unreadable or (is_empty and snapshot.approved is None)
 
     return Compilation(
-        _jobs(compiler, units, other_modules),
-        {
-            file: text
-            for result in results
-            for path, text in result.files.items()
-            if (file := GeneratedFile.at(path)) is not None
-        },
+        _jobs(compilers, units, other_modules),
+        texts,
         in_reading_order([*own, *(problem for result in results for problem in result.diagnostics)]),
         frozenset(key for result in results for key in result.kept_jobs),
         frozenset(unit.label for unit, result in units.items() if result.is_unknown),
@@ -190,12 +192,28 @@ def _summed_up(
             if key and name in broken
         ),
         loose_tasks=frozenset(key for result in results for key in result.loose_tasks),
-        bundle=compiler.bundle,
+        bundle=compilers.bundle,
         units=units,
+        digests=digests,
     )
 
 
-def _jobs(compiler: UnitCompiler, units: Mapping[SourceUnit, UnitResult], other_modules: frozenset[str]) -> Jobs:
+def _files_of(results: Iterable[UnitResult]) -> tuple[dict[GeneratedFile, str], dict[GeneratedFile, str]]:
+    """Returns the texts of all files, and their digests as far as they are known."""
+    texts: dict[GeneratedFile, str] = {}
+    digests: dict[GeneratedFile, str] = {}
+    for result in results:
+        for (path, text), digest in zip_longest(result.files.items(), result.digests):
+            file = GeneratedFile.at(path)
+            if file is not None:
+                texts[file] = text
+                if digest is not None:
+                    digests[file] = digest
+    return texts, digests
+
+
+def _jobs(compilers: Compilers, units: Mapping[SourceUnit, UnitResult], other_modules: frozenset[str]) -> Jobs:
+    project = compilers.project
     sources = {
         each.key: JobSource(each.name, unit, each.blueprint, each.adopt, each.formerly)
         for unit, result in units.items()
@@ -203,8 +221,8 @@ def _jobs(compiler: UnitCompiler, units: Mapping[SourceUnit, UnitResult], other_
         if each.key is not None and each.name and job_path(each.key) in result.files
     }
     names = {unit: result.modules for unit, result in units.items()}
-    neighbours = neighbours_of(compiler.project, names, other_modules)
-    return Jobs(compiler.project, compiler.layout.output, compiler.bundle.targets, sources, neighbours)
+    neighbours = neighbours_of(project, names, other_modules)
+    return Jobs(project, layout_of(project).output, compilers.bundle.targets, sources, neighbours)
 
 
 def _with(compilation: Compilation, project: Project, found: Sequence[Diagnostic]) -> Compilation:
@@ -219,14 +237,16 @@ def _in_bundles(project: Project, compilation: Compilation, partitioning: Partit
     reported = SeverityOverrides(dict(project.checks)).apply(problem for _, problem in partitioning.problems)
     wrong = {key for key, problem in partitioning.problems if errors_among([problem]) and problem in reported}
     names = compilation.jobs.names
+
+    def moved(texts: Mapping[GeneratedFile, str]) -> dict[GeneratedFile, str]:
+        bundles = partitioning.bundles
+        return {file.moved_to(bundles[file.job_key]): text for file, text in texts.items() if file.job_key not in wrong}
+
     return replace(
         compilation,
         jobs=compilation.jobs.only(names.keys() - wrong),
-        files={
-            file.moved_to(partitioning.bundles[file.job_key]): text
-            for file, text in compilation.files.items()
-            if file.job_key not in wrong
-        },
+        files=moved(compilation.files),
+        digests=moved(compilation.digests),
         diagnostics=in_reading_order((*compilation.diagnostics, *reported)),
         kept_jobs=compilation.kept_jobs | wrong,
         broken=tuple(dict.fromkeys((*compilation.broken, *(name for key, name in names.items() if key in wrong)))),

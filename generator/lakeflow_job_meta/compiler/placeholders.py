@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from lakeflow_job_meta._internal.text import listing, quoted
-from lakeflow_job_meta.checks.compute import is_placeholder
+from lakeflow_job_meta._internal.text import is_placeholder, listing, quoted
 from lakeflow_job_meta.compiler.result import Compilation
 from lakeflow_job_meta.config.bundle import BundleDeclarations, VariableValue
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Severity, SourceRef, UnreadableDocument

@@ -18,7 +18,7 @@ from lakeflow_job_meta.sources.interface import SourceSnapshot
 
 if TYPE_CHECKING:
     from lakeflow_job_meta.checks.file_lookups import Answer, Lookup
-    from lakeflow_job_meta.jobs.units import ModuleNames
+    from lakeflow_job_meta.jobs.module_names import ModuleNames
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,7 @@ class Compilation:
         waiting: The modules whose rows wait for approval, where the target needs that.
         held: The keys of jobs that stay as they are deployed, or are not created, for want of an approval.
         approved_removals: The keys of jobs that may go; None where that needs no approval.
+        digests: Digests of the texts of files, where the cache had them.
     """
 
     jobs: Jobs
@@ -65,6 +66,7 @@ class Compilation:
     waiting: tuple[WaitingModule, ...] = ()
     held: frozenset[str] = frozenset()
     approved_removals: frozenset[str] | None = None
+    digests: Mapping[GeneratedFile, str] = field(default_factory=dict)
 
     def lacks_approval_to_go(self, key: str) -> bool:
         """Returns whether a job that the metadata no longer has stays, since nobody has approved that it goes."""
@@ -121,6 +123,7 @@ class UnitResult(NamedTuple):
         loose_tasks: Keys of the tasks of sources whose module is not known.
         presets: The names of presets that its jobs took something from.
         policies: The names of policies that are for some of its jobs.
+        digests: Digests of the texts of `files`, in the same order; nothing where the cache did not have them.
     """
 
     modules: tuple[ModuleNames, ...]
@@ -134,6 +137,7 @@ class UnitResult(NamedTuple):
     loose_tasks: frozenset[str] = frozenset()
     presets: frozenset[str] = frozenset()
     policies: frozenset[str] = frozenset()
+    digests: tuple[str, ...] = ()
 
     @property
     def is_good(self) -> bool:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta.diagnostics.model import Diagnostic
 from lakeflow_job_meta.diagnostics.rules import ADOPTED_TWICE, FORMER_NAME
-from lakeflow_job_meta.jobs.units import ModuleNames
+from lakeflow_job_meta.jobs.module_names import ModuleNames
 from lakeflow_job_meta.parsing.keys import former_key
-from lakeflow_job_meta.parsing.modules import ParsedModule
+
+if TYPE_CHECKING:
+    from lakeflow_job_meta.parsing.modules import ParsedModule
 
 
 def modules_at_odds(modules: Collection[ModuleNames]) -> frozenset[str]:

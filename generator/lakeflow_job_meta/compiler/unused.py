@@ -19,7 +19,6 @@ from lakeflow_job_meta.diagnostics.rules import (
     UNUSED_PRESET,
 )
 from lakeflow_job_meta.errors import ConfigError
-from lakeflow_job_meta.jobs.presets import is_like
 
 
 def _are_all_known(compilation: Compilation) -> bool:
@@ -84,9 +83,13 @@ def _unknown_targets(
     if wanted and bundle.targets is None and what == "preset":
         message = "a preset for a target needs a databricks.yml that can be read, with its 'targets'"
         yield UNKNOWN_TARGET.at(origin, message)
-    for target in wanted if bundle.targets else ():
-        if not any(is_like(known, (target,)) for known in bundle.targets or ()):
-            hint = did_you_mean(target, sorted(bundle.targets or ()))
+    if not (wanted and bundle.targets):
+        return
+    from lakeflow_job_meta.jobs.presets import is_like  # which needs all that parses modules
+
+    for target in wanted:
+        if not any(is_like(known, (target,)) for known in bundle.targets):
+            hint = did_you_mean(target, sorted(bundle.targets))
             message = f"databricks.yml has no target {quoted(target)}, so the {what} is for none there{hint}"
             yield UNKNOWN_TARGET.at(origin, message)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from lakeflow_job_meta.config.model import Project
 from lakeflow_job_meta.jobs.build import Built
 from lakeflow_job_meta.jobs.in_targets import build_module
 from lakeflow_job_meta.jobs.model import Job
+from lakeflow_job_meta.jobs.module_names import ModuleNames
 from lakeflow_job_meta.jobs.neighbours import Neighbours
 from lakeflow_job_meta.parsing.modules import ParsedModule, parse_module
 from lakeflow_job_meta.parsing.units import RawModule, SourceUnit
@@ -40,19 +40,6 @@ class ParsedUnit:
     def names(self) -> tuple[ModuleNames, ...]:
         parsed = (module.parsed for module in self.modules)
         return tuple(_names_of(each) for each in parsed)
-
-
-class ModuleNames(NamedTuple):
-    """The name of a module, its job's key, and the name of the blueprint that it is made of, as far as there is one.
-
-    `adopt` has the jobs that it takes over, with their targets; `formerly` the names that it had before.
-    """
-
-    name: str | None
-    key: str | None
-    blueprint: str | None = None
-    adopt: tuple[tuple[str, int], ...] = ()
-    formerly: tuple[str, ...] = ()
 
 
 def _names_of(parsed: ParsedModule) -> ModuleNames:

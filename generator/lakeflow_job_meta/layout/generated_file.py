@@ -11,9 +11,7 @@ from typing import NamedTuple
 
 from lakeflow_job_meta.jobs.quality_names import NOTEBOOK, RULES_FOLDER
 
-_PATH = re.compile(
-    r"jobs/(?P<job>[^/.][^/]*)\.yml|(?P<folder>sql|quality)/(?P<job_of_file>[^/]+)/(?P<name>[^/.][^/]*)\.(?P<suffix>\w+)"
-)
+_OF_TASK = re.compile(r"(?P<folder>sql|quality)/(?P<job>[^/]+)/(?P<name>[^/.][^/]*)\.(?P<suffix>\w+)")
 
 
 SUFFIXES = {"sql": "sql", "quality": "yml"}
@@ -52,12 +50,13 @@ class GeneratedFile(NamedTuple):
     @classmethod
     def at(cls, path: str, bundle: str = "") -> GeneratedFile | None:
         """Returns the file of a job at a path below the output folder of a bundle; None if none can be there."""
-        match = _PATH.fullmatch(path)
+        if path.startswith("jobs/") and path.endswith(".yml"):  # nearly all, and twice as fast
+            job = path[5:-4]
+            return cls(bundle, FileKind.JOB, job) if job and job[0] != "." and "/" not in job else None
+        match = _OF_TASK.fullmatch(path)
         if match is None:
             return cls(bundle, FileKind.NOTEBOOK) if path == NOTEBOOK_PATH else None
-        job, folder, job_of_file, name, suffix = match.groups()
-        if job:
-            return cls(bundle, FileKind.JOB, job)
+        folder, job_of_file, name, suffix = match.groups()
         return cls(bundle, FileKind(folder), job_of_file, name) if suffix == SUFFIXES[folder] else None
 
     @property

@@ -18,11 +18,9 @@ from lakeflow_job_meta.config.bundle import BundleDeclarations, includes, read_b
 from lakeflow_job_meta.config.model import BUNDLE_FILE, BUNDLES_FOLDER, Bundles, Project
 from lakeflow_job_meta.errors import ConfigError, OperationFailed
 from lakeflow_job_meta.jobs.all_jobs import Jobs
-from lakeflow_job_meta.layout.bundle_file import bundle_file, common_config
 from lakeflow_job_meta.layout.generated_file import NOTEBOOK_PATH, SUFFIXES, FileKind, GeneratedFile
 from lakeflow_job_meta.layout.job_summary import JobSummary
 from lakeflow_job_meta.layout.partitioning import Partitioning, partition
-from lakeflow_job_meta.layout.summarize_job import summarize_job
 
 NEARLY_FULL = 4000
 """The CLI keeps 2.1 MB of state per 1,000 jobs and reads it by an API that is limited to 10 MB: about 4,700 jobs."""
@@ -275,6 +273,8 @@ class ManyBundles(BundleLayout):
         return GeneratedFile.at(inside.removeprefix(output), bundle) if inside.startswith(output) else None
 
     def included(self) -> str:
+        from lakeflow_job_meta.layout.bundle_file import common_config  # most projects are one bundle
+
         common = common_config(self.project, read_bundle_declarations(self.project))
         return f"each bundle includes {listing(common.include) or 'nothing'}"
 
@@ -282,11 +282,15 @@ class ManyBundles(BundleLayout):
         return SingleBundle(self.project).job_keys("")
 
     def summaries(self, key: str, settings: Sequence[dict[str, Value]], group: str | None) -> tuple[JobSummary, ...]:
+        from lakeflow_job_meta.layout.summarize_job import summarize_job  # which needs all that builds jobs
+
         return (summarize_job(self.bundles.by, self.output, key, settings, group),)
 
     def partition(
         self, declared: BundleDeclarations, summaries: Sequence[JobSummary], jobs: Jobs, moving: Mapping[str, str]
     ) -> Partitioning:
+        from lakeflow_job_meta.layout.bundle_file import common_config
+
         common_config(self.project, declared)
         return partition(self.bundles, self.jobs_on_disk(), summaries, jobs, moving)
 
@@ -296,6 +300,8 @@ class ManyBundles(BundleLayout):
         jobs: Iterable[tuple[str, JobSummary]],
         on_disk: Collection[GeneratedFile],
     ) -> dict[GeneratedFile, str]:
+        from lakeflow_job_meta.layout.bundle_file import bundle_file, common_config
+
         common, output = common_config(self.project, declared), self.project.output
         found: dict[str, list[JobSummary]] = {file.bundle: [] for file in on_disk if file.kind is FileKind.BUNDLE}
         for bundle, job in jobs:

@@ -20,7 +20,6 @@ from lakeflow_job_meta.diagnostics.model import Diagnostic, Rule
 from lakeflow_job_meta.diagnostics.rules import BUNDLE_NAME, JOB_IN_OTHER_BUNDLE, STAYS_IN_BUNDLE, TWO_PLACES
 from lakeflow_job_meta.jobs.all_jobs import Jobs
 from lakeflow_job_meta.layout.job_summary import JobSummary
-from lakeflow_job_meta.layout.summarize_job import references
 
 OTHER = "other"
 """The bundle of jobs without the tag."""
@@ -117,6 +116,10 @@ def _references_across(
         for each in summaries
         if any(bundles.get(other, bundles[each.key]) != bundles[each.key] for other in each.refers_to)
     }
+    if not crossing:
+        return
+    from lakeflow_job_meta.layout.summarize_job import references  # which needs all that builds jobs
+
     for job in jobs.only(crossing):
         ours = bundles[job.key]
         found = [(each, *reference) for each in job.variants for reference in references(job.key, each.settings)]

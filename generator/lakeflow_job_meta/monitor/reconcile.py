@@ -12,6 +12,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+# A monitor may live on while the package is installed anew: what compiles is all of the version that it began with.
+import lakeflow_job_meta.compiler.unit  # noqa: F401
 from lakeflow_job_meta._internal.fs import write_atomically
 from lakeflow_job_meta.compiler.compile import compile_project
 from lakeflow_job_meta.config.bundle import read_bundle_declarations

@@ -36,22 +36,28 @@ class KnownFiles:
         self._path = project.folder / FOLDER / "cache" / "files"
         self._known = read_record(self._path) if os.name == "posix" else {}
         self._began = _clock_of_disk(self._path.parent)
-        self._noted: dict[str, tuple[_Stamp, str]] = {}
+        self._noted: dict[str, list[object]] = {}
         self._is_news = False
 
-    def holds(self, entry: os.DirEntry[str], text: str) -> bool:
-        """Returns whether a file is known to hold a text; it is looked at here, and so before anybody reads it."""
+    def holds(self, entry: os.DirEntry[str], text: str, digest: str | None) -> bool:
+        """Returns whether a file is known to hold a text; it is looked at here, and so before anybody reads it.
+
+        `digest` is that of the text, where somebody has it already.
+        """
         stamp, known = _stamp_of(entry), self._known.get(entry.path)
-        if stamp is None or not isinstance(known, list) or known[:1] != [[*stamp]] or known[1:] != [_digest(text)]:
+        if stamp is None or known is None:
             return False
-        self._noted[entry.path] = (stamp, known[1])
+        expected: list[object] = [*stamp, digest or _digest(text)]
+        if known != expected:
+            return False
+        self._noted[entry.path] = expected
         return True
 
-    def note(self, entry: os.DirEntry[str], text: str) -> None:
+    def note(self, entry: os.DirEntry[str], text: str, digest: str | None) -> None:
         """Notes the text of a file that was asked for by `holds` and then read."""
         stamp = _stamp_of(entry)
         if stamp is not None and max(stamp[1:3]) + _SETTLED_AFTER <= self._began:
-            self._noted[entry.path] = (stamp, _digest(text))
+            self._noted[entry.path] = [*stamp, digest or _digest(text)]
             self._is_news = True
 
     def save(self) -> None:

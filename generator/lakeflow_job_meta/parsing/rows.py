@@ -13,9 +13,10 @@ from functools import partial
 from itertools import groupby
 from typing import cast
 
+from lakeflow_job_meta._internal.hashing import digests_after
 from lakeflow_job_meta._internal.text import quoted
 from lakeflow_job_meta._internal.trees import KeyPath, Value, diff
-from lakeflow_job_meta.control_table.schema import METADATA_COLUMNS, key_of
+from lakeflow_job_meta.control_table.schema import METADATA_COLUMNS
 from lakeflow_job_meta.diagnostics import rules
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Location, SourceRef, Subject, dotted
 from lakeflow_job_meta.parsing.arguments import Arguments
@@ -25,8 +26,8 @@ from lakeflow_job_meta.parsing.units import (
     RawModule,
     SourceUnit,
     UnitContent,
-    digest_of,
 )
+from lakeflow_job_meta.tables.rows import TableRows
 from lakeflow_job_meta.tables.schema import Row
 from lakeflow_job_meta.text.json_columns import locate_in_json, read_json
 from lakeflow_job_meta.text.yaml_errors import Fault, lines_of
@@ -120,8 +121,15 @@ def units_of_rows(
     JSON columns are text. `label` is what messages and generated files call the table, `group_column` the column that
     names the bundles of modules, if one does, `own_columns` those of the user's own that presets may ask for.
     """
-    for name, group in groupby(sorted(rows, key=key_of), key=lambda row: row.get("module_name")):
-        members = list(group)
+    found = TableRows.of(rows)
+    names, sources = found.column("module_name"), found.column("source_id")
+    keys = [*zip(_texts(names), _texts(sources), strict=True)]
+    in_order = sorted(range(len(found)), key=keys.__getitem__)
+    with_blueprint = {number for number, cell in enumerate(found.column("blueprint")) if cell is not None}
+    digest_of = digests_after(label.encode("utf-8", "surrogatepass"), marshal.dumps(found.columns, 2))
+    for name, group in groupby(in_order, key=names.__getitem__):
+        numbers = list(group)
+        members = found.only(numbers)
         is_module = name is not None and name != ""
         read = (
             partial(_module, label, members, group_column, own_columns)
@@ -129,14 +137,18 @@ def units_of_rows(
             else partial(_without_module, label, members)
         )
         written = _written(members)
-        digest = digest_of(label, written) if written is not None else None
+        digest = digest_of(written) if written is not None else None
         size = len(written) if written is not None else _USUAL_BYTES * len(members)
-        uses = is_module and any(row.get("blueprint") is not None for row in members)
-        if not uses:
+        if not is_module or with_blueprint.isdisjoint(numbers):
             yield SourceUnit(label, digest, read, size)
             continue
-        names = partial(_names_of_uses, label, members)
-        yield SourceUnit(label, digest, read, size, Blueprints.USED, rows=names)
+        rows_of_uses = partial(_names_of_uses, label, members)
+        yield SourceUnit(label, digest, read, size, Blueprints.USED, rows=rows_of_uses)
+
+
+def _texts(cells: list[object]) -> list[str]:
+    """Returns what rows are sorted by; that all cells are texts is seen faster than each is turned into itself."""
+    return cast("list[str]", cells) if {*map(type, cells)} <= {str} else [str(cell or "") for cell in cells]
 
 
 def _names_of_uses(label: str, rows: Sequence[Row]) -> tuple[str, ...]:
@@ -153,16 +165,16 @@ def modules_of_rows(label: str, rows: Iterable[Row]) -> UnitContent:
     return UnitContent(modules, problems, all(content.is_whole for content in contents))
 
 
-def _written(rows: list[Row]) -> bytes | None:
-    """Returns all cells and the names of their columns; None where a cell is of no plain type."""
+def _written(rows: TableRows) -> bytes | None:
+    """Returns all cells; None where one is of no plain type."""
     try:
         # Only written, never read back: the fastest form in which different values, and 1 and true, are different.
-        return marshal.dumps(rows, 2)
+        return marshal.dumps(rows.cells, 2)  # type: ignore[arg-type]
     except ValueError:
         return None
 
 
-def _without_module(label: str, rows: list[Row]) -> UnitContent:
+def _without_module(label: str, rows: Sequence[Row]) -> UnitContent:
     message = "the row has no module_name, so it belongs to no job"
     origins = (SourceRef(TableModule(label, rows, {}), ("sources", number)) for number in range(len(rows)))
     problems = tuple(rules.ROW_WITHOUT_MODULE.at(origin, message) for origin in origins)
@@ -170,7 +182,7 @@ def _without_module(label: str, rows: list[Row]) -> UnitContent:
     return UnitContent((), problems, is_whole=False, loose_sources=ids)
 
 
-def _module(label: str, rows: list[Row], group_column: str | None, own_columns: tuple[str, ...]) -> UnitContent:
+def _module(label: str, rows: Sequence[Row], group_column: str | None, own_columns: tuple[str, ...]) -> UnitContent:
     if any(row.get("blueprint") is not None for row in rows):
         # The sources of the module are its first rows; those of a blueprint come to sources elsewhere.
         rows = sorted(rows, key=lambda row: row.get("blueprint") is not None)
@@ -217,7 +229,7 @@ def agreed(values: Iterable[Value]) -> Value:
     return present[0] if present and all(value == present[0] for value in present) else None
 
 
-def _use(rows: list[Row], origin: SourceRef, problems: list[Diagnostic]) -> BlueprintUse | None:
+def _use(rows: Sequence[Row], origin: SourceRef, problems: list[Diagnostic]) -> BlueprintUse | None:
     """Returns the blueprint of a module's rows, and what each gives its parameters; None where no row names one."""
     numbers = [number for number, row in enumerate(rows) if row.get("blueprint") is not None]
     if not numbers:
@@ -254,7 +266,7 @@ def _use(rows: list[Row], origin: SourceRef, problems: list[Diagnostic]) -> Blue
 
 
 def _group(
-    rows: list[Row], column: str, origin: SourceRef, row_of: dict[str, int], problems: list[Diagnostic]
+    rows: Sequence[Row], column: str, origin: SourceRef, row_of: dict[str, int], problems: list[Diagnostic]
 ) -> str | None:
     """Returns the value of the column that names bundles; rows without one count for none."""
     found = {number: str(row[column]) for number, row in enumerate(rows) if row.get(column) is not None}

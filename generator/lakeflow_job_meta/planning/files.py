@@ -13,7 +13,8 @@ from lakeflow_job_meta.diagnostics.model import SourceRef
 from lakeflow_job_meta.jobs.all_jobs import Jobs
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.output.changes import Change, FileChanges
-from lakeflow_job_meta.output.read_back import jobs_in, removals_of_revision, scan, texts_of_revision
+from lakeflow_job_meta.output.read_back import jobs_in, scan
+from lakeflow_job_meta.output.revisions import removals_of_revision, texts_of_revision
 from lakeflow_job_meta.parsing.keys import job_key
 from lakeflow_job_meta.planning.changes import JobChange, Plan, TaskChange
 from lakeflow_job_meta.planning.compare import compare_jobs

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from lakeflow_job_meta.blueprints.model import Library
 from lakeflow_job_meta.diagnostics.model import Diagnostic, SourceRef, UnreadableDocument
 from lakeflow_job_meta.diagnostics.rules import UNREADABLE
 from lakeflow_job_meta.parsing.units import Blueprints, RawModule, SourceUnit
 
 if TYPE_CHECKING:
-    from lakeflow_job_meta.blueprints.model import Library
     from lakeflow_job_meta.blueprints.rows import RowSource
     from lakeflow_job_meta.control_table.approvals import ApprovedRows
     from lakeflow_job_meta.sources.fingerprints import FileFingerprints
@@ -89,10 +89,13 @@ class Reader(Protocol):
 
 def blueprints_of(snapshots: Iterable[SourceSnapshot]) -> Library:
     """Returns the blueprints that some snapshots define; one that is missed may be in a source that cannot be read."""
-    from lakeflow_job_meta.blueprints.library import library_of
-
     found = list(snapshots)
-    library = library_of(unit for snapshot in found for unit in snapshot.units)
+    defining = [unit for each in found for unit in each.units if unit.blueprints is Blueprints.DEFINED]
+    library = Library({})
+    if defining:
+        from lakeflow_job_meta.blueprints.library import library_of  # which many projects do without
+
+        library = library_of(defining)
     return replace(library, is_whole=library.is_whole and not any(each.is_unreadable for each in found))
 
 
@@ -101,11 +104,16 @@ def with_blueprints(snapshots: Sequence[SourceSnapshot], library: Library | None
 
     `library` has the blueprints; by default they are those of the snapshots.
     """
+    library = library or blueprints_of(snapshots)
+    return [_with_rows(_bound(snapshot, library), library) for snapshot in snapshots]
+
+
+def _bound(snapshot: SourceSnapshot, library: Library) -> SourceSnapshot:
+    if all(unit.blueprints is Blueprints.NONE for unit in snapshot.units):
+        return snapshot
     from lakeflow_job_meta.blueprints.library import bound
 
-    library = library or blueprints_of(snapshots)
-    found = (replace(each, units=bound(each.units, library), has_blueprints=_defines(each)) for each in snapshots)
-    return [_with_rows(snapshot, library) for snapshot in found]
+    return replace(snapshot, units=bound(snapshot.units, library), has_blueprints=_defines(snapshot))
 
 
 def _defines(snapshot: SourceSnapshot) -> bool:

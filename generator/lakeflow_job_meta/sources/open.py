@@ -10,25 +10,26 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from lakeflow_job_meta._internal.fs import read_file
-from lakeflow_job_meta.blueprints.rows import RowSource
 from lakeflow_job_meta.config.model import MetadataSource, Project, RowMapping
-from lakeflow_job_meta.control_table.approvals import APPROVALS, Approval
 from lakeflow_job_meta.control_table.schema import CONTROL_TABLE
 from lakeflow_job_meta.diagnostics.model import Location, Subject
 from lakeflow_job_meta.diagnostics.rules import NEAR_COLUMN
 from lakeflow_job_meta.errors import LakeflowJobMetaError, OperationFailed
 from lakeflow_job_meta.parsing.rows import units_of_rows
-from lakeflow_job_meta.sources.approved_rows import ApprovalReader, unreadable_approvals
 from lakeflow_job_meta.sources.fingerprints import FileFingerprints
 from lakeflow_job_meta.sources.interface import Reader, SourceSnapshot
-from lakeflow_job_meta.sources.row_reader import RowReader
 from lakeflow_job_meta.sources.yaml_files import YamlReader
 from lakeflow_job_meta.tables.plain import WholeTable
 from lakeflow_job_meta.tables.schema import ANY_TABLE, TableSchema, TableUnusable
 from lakeflow_job_meta.tables.store import VersionedTable
 from lakeflow_job_meta.workspace.client import Workspace
+
+if TYPE_CHECKING:
+    from lakeflow_job_meta.control_table.approvals import Approval
+    from lakeflow_job_meta.sources.approved_rows import ApprovalReader
 
 
 def _ignore(message: str) -> None:
@@ -71,6 +72,9 @@ def _open_reader(
     open_it = partial(open_table_source, source, project.folder, workspace=workspace, on_wait=on_wait)
     rule, approvals = project.approval_in_force, None
     if rule is not None and project.target is not None:
+        from lakeflow_job_meta.control_table.approvals import APPROVALS  # most projects need none
+        from lakeflow_job_meta.sources.approved_rows import ApprovalReader
+
         approvals = ApprovalReader(project.target, rule.other_than_author, partial(open_it, APPROVALS), proposed)
     return TableReader(source.location, open_it, group_column, project.own_columns, approvals)
 
@@ -82,6 +86,9 @@ def _open_rows(
     on_wait: Callable[[str], None],
     workspace: Workspace | None,
 ) -> Reader:
+    from lakeflow_job_meta.blueprints.rows import RowSource  # most projects have no rows of their own
+    from lakeflow_job_meta.sources.row_reader import RowReader
+
     group_column = project.bundles.by if project.bundles is not None else None
     origin = project.origin.at("metadata", project.metadata.index(source))
     rows = RowSource((), mapping, origin, group_column, project.own_columns)
@@ -189,6 +196,8 @@ class TableReader:
             for name, near in CONTROL_TABLE.nearly_optional(snapshot.columns)
         )
         if approved is not None:
+            from lakeflow_job_meta.sources.approved_rows import unreadable_approvals
+
             problems += tuple(unreadable_approvals(self.source, approved))
         return SourceSnapshot(
             self.source, tuple(units), problems, False, self.contains, snapshot.version.number, approved=approved

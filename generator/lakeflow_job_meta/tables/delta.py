@@ -23,6 +23,7 @@ from lakeflow_job_meta._internal.text import foreign_message, listing, quoted
 from lakeflow_job_meta.errors import ConfigError, LakeflowJobMetaError, OperationFailed
 from lakeflow_job_meta.tables.names import is_url
 from lakeflow_job_meta.tables.plain import WholeTable
+from lakeflow_job_meta.tables.rows import TableRows
 from lakeflow_job_meta.tables.schema import (
     DELETE,
     EVERYWHERE,
@@ -179,7 +180,7 @@ class DeltaFiles(VersionedTable):
             if version is not None:
                 table = self._open_old(version, table.version.number)
             types = self._usable_types(table)
-            rows = table.rows(self.schema.readable(types, also))
+            rows: Sequence[Row] = table.rows(self.schema.readable(types, also))
             if where:
                 rows = [row for row in rows if all(row[column] == text for column, text in where.items())]
             return Snapshot(table.version, types, rows)
@@ -279,13 +280,13 @@ class _OpenDeltaTable:
         limit: int | None = None,
         where: Mapping[str, str] | None = None,
         groups: Sequence[str] = (),
-    ) -> list[Row]:
+    ) -> TableRows:
         source = "t"
         if groups and {self.schema.order, *groups} <= {*columns}:
             order, *group = map(_quoted, self._stored_names([self.schema.order, *groups]))
             source = latest_rows("*", source, order, group)
         _, rows = self.values(self._stored_names(columns), source)
-        return [dict(zip(columns, row, strict=True)) for row in rows]
+        return TableRows(tuple(columns), rows)
 
     def values(self, stored: Sequence[str], source: str = "t") -> tuple[list[str], list[tuple[object, ...]]]:
         """Returns columns, as the table spells them, and all rows, or those of a source in the SQL of DataFusion."""

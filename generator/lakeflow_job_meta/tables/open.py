@@ -8,16 +8,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lakeflow_job_meta.errors import ConfigError
 from lakeflow_job_meta.tables.delta import DeltaFiles
 from lakeflow_job_meta.tables.names import is_location, split_name
 from lakeflow_job_meta.tables.schema import TableSchema
-from lakeflow_job_meta.tables.spark import SparkExecutor, active_session
-from lakeflow_job_meta.tables.sql import SqlExecutor, SqlTable
 from lakeflow_job_meta.tables.store import VersionedTable
-from lakeflow_job_meta.tables.warehouse import WarehouseExecutor
 from lakeflow_job_meta.workspace.client import Workspace
+
+if TYPE_CHECKING:
+    from lakeflow_job_meta.tables.sql import SqlExecutor
 
 WAREHOUSE_VARIABLE = "DATABRICKS_WAREHOUSE_ID"
 
@@ -49,6 +50,8 @@ def open_table(
     """
     if is_location(control_table) if by_location is None else by_location:
         return DeltaFiles(control_table, schema, folder)
+    from lakeflow_job_meta.tables.sql import SqlTable  # a table by path needs no SQL
+
     split_name(control_table)
     return SqlTable(control_table, schema, _executor(f"The table {control_table!r}", warehouse_id, workspace, on_wait))
 
@@ -66,6 +69,9 @@ def open_executor(
 def _executor(
     what: str, warehouse_id: str | None, workspace: Workspace | None, on_wait: Callable[[str], None]
 ) -> SqlExecutor:
+    from lakeflow_job_meta.tables.spark import SparkExecutor, active_session
+    from lakeflow_job_meta.tables.warehouse import WarehouseExecutor
+
     if warehouse_id is None and (session := active_session()) is not None:
         return SparkExecutor(session)
     warehouse = warehouse_id or os.environ.get(WAREHOUSE_VARIABLE)

@@ -114,7 +114,7 @@ class OpenTable(Protocol):
 
     def rows(
         self, columns: Sequence[str], limit: int | None, where: Mapping[str, str], groups: Sequence[str]
-    ) -> list[Row]:
+    ) -> Sequence[Row]:
         """Returns the current rows: at least the newest ones, and at least those of `where`, in any order.
 
         With `groups` these are at least those of the newest moment among the rows that are equal in these columns.

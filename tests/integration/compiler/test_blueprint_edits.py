@@ -311,7 +311,7 @@ def test_worker_processes_change_nothing(project, monkeypatch):
     real = UnitCompiler.compile_alone
     monkeypatch.setattr(UnitCompiler, "compile_alone", lambda self, unit: here.append(unit.label) or real(self, unit))
 
-    together = compile_loaded(load_project(project.path), workers=Workers(2, 0, 0, 60))
+    together = compile_loaded(load_project(project.path), workers=lambda: Workers(2, 0, 0, 60))
 
     assert 0 < len(here) < UNITS - 10
     alone = project.compile()

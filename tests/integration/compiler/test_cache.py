@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from lakeflow_job_meta._internal.hashing import DIGEST_BYTES
+from lakeflow_job_meta._internal.hashing import DIGEST_BYTES, content_digest
 from lakeflow_job_meta.compiler.cache import cache, key
 from lakeflow_job_meta.compiler.cache.codec import CacheContent, decode, encode
 from lakeflow_job_meta.compiler.cache.key import cache_key
@@ -26,7 +26,8 @@ from lakeflow_job_meta.compiler.unit import UnitCompiler
 from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.jobs import in_targets
-from lakeflow_job_meta.jobs.units import ModuleNames, names_in
+from lakeflow_job_meta.jobs.module_names import ModuleNames
+from lakeflow_job_meta.jobs.units import names_in
 from lakeflow_job_meta.parsing.units import SourceUnit
 from lakeflow_job_meta.sources import yaml_files
 from support.examples import examples
@@ -34,12 +35,20 @@ from support.project_folder import BUNDLE, ProjectFolder, compile_loaded, module
 from support.tables import row, write_table
 
 CACHE = ".lakeflow-job-meta/cache/results"
+CHANGES = ".lakeflow-job-meta/cache/changes"
 KEY = bytes(range(20))
+MOST_CHANGES = cache.MOST_CHANGES
 
 
 @pytest.fixture(autouse=True)
 def _small_projects_have_a_cache(monkeypatch):
     monkeypatch.setattr(cache, "LEAST_MODULES", 0)
+
+
+@pytest.fixture
+def changes(monkeypatch) -> None:
+    """However many results change, they are written beside the others."""
+    monkeypatch.setattr(cache, "MOST_CHANGES", 2)
 
 
 @pytest.fixture
@@ -71,6 +80,10 @@ class Everything:
 
     def __contains__(self, digest: object) -> bool:
         return True
+
+
+def digest(text: str) -> str:
+    return content_digest(text.encode("utf-8", "surrogatepass")).hex()
 
 
 def key_of(content: bytes) -> bytes:
@@ -121,6 +134,14 @@ class TestWhatIsRemembered:
         monkeypatch.setattr(yaml_files, "decode_yaml", None)
 
         assert project.ljm("generate").exit_code == 0
+
+    def test_what_parses_builds_and_renders_is_not_even_imported(self, project):
+        heavy = ("blueprints.expansion", "compiler.parallel", "compiler.unit", "jobs.build", "render.render")
+
+        done = subprocess.run([sys.executable, "-c", IMPORTS, str(project.path)], capture_output=True, text=True)
+
+        assert (done.returncode, done.stderr) == (0, "No problems in 3 modules.\n")
+        assert {f"lakeflow_job_meta.{name}" for name in heavy}.isdisjoint(done.stdout.split())
 
     def test_who_asks_for_jobs_gets_them(self, project, monkeypatch):
         built: list[str] = []
@@ -182,6 +203,99 @@ class TestWhatIsRemembered:
 
     def test_git_ignores_the_cache(self, project):
         assert project.read(".lakeflow-job-meta/.gitignore") == "*\n"
+
+
+@pytest.mark.usefixtures("changes")
+class TestChanges:
+    @pytest.fixture
+    def edited(self, project, compiled) -> ProjectFolder:
+        """The same project, of which one module was edited since all results were written."""
+        project.write("metadata/stock.yml", module("stock", notebook="/Workspace/new"))
+        assert project.ljm("generate").exit_code == 0
+        compiled.clear()
+        return project
+
+    def test_what_changed_is_written_beside_all_results_which_stay_as_they_are(self, project, compiled):
+        before = (project.path / CACHE).read_bytes()
+        project.write("metadata/stock.yml", module("stock", notebook="/Workspace/new"))
+
+        project.ljm("generate")
+        project.ljm("generate")
+
+        assert compiled == ["stock"]
+        assert (project.path / CACHE).read_bytes() == before
+        assert (project.path / CHANGES).stat().st_size < len(before)
+
+    def test_nothing_is_written_when_nothing_changed(self, edited, compiled):
+        before = edited.everything()
+
+        edited.ljm("generate")
+
+        assert (compiled, edited.everything()) == ([], before)
+
+    def test_a_second_change_joins_the_first(self, edited, compiled):
+        edited.write("metadata/sales.yml", module("sales", notebook="/Workspace/new"))
+
+        edited.ljm("generate")
+        edited.ljm("generate")
+
+        assert compiled == ["sales"]
+
+    def test_a_module_that_is_as_it_was_before_needs_no_change(self, edited, compiled):
+        edited.write("metadata/stock.yml", module("stock"))
+
+        edited.ljm("generate")
+
+        assert compiled == []
+
+    @pytest.mark.parametrize("damage", [lambda content: content[:-1], lambda content: b"", lambda content: content * 2])
+    def test_a_damaged_change_is_compiled_again_and_nothing_else(self, edited, compiled, damage):
+        path, right = edited.path / CHANGES, edited.generated()
+        path.write_bytes(damage(path.read_bytes()))
+
+        assert edited.ljm("generate").exit_code == 0
+
+        assert (compiled, edited.generated()) == (["stock"], right)
+
+    def test_changes_of_other_results_count_for_nothing(self, edited, compiled):
+        changes = (edited.path / CHANGES).read_bytes()
+        (edited.path / CACHE).unlink()
+        edited.ljm("generate")
+        edited.write("metadata/sales.yml", module("sales", notebook="/Workspace/new"))
+        edited.ljm("generate")
+        compiled.clear()
+        (edited.path / CHANGES).write_bytes(changes)
+
+        edited.ljm("generate")
+
+        assert compiled == ["sales"]
+
+    def test_all_is_written_when_much_has_changed(self, edited, compiled, monkeypatch):
+        monkeypatch.setattr(cache, "MOST_CHANGES", 0)
+
+        edited.ljm("generate")
+
+        assert compiled == []
+        assert len(stored_in(edited).results) == 3
+        assert not (edited.path / CHANGES).exists()
+
+    def test_a_template_counts_that_only_a_change_has_used(self, project):
+        project.write("job_meta.yml", "templates: {job: mine.yml.j2}\n")
+        template = (
+            '{% extends "lakeflow_job_meta/job.yml.j2" %}\n{% block before_job %}\n'
+            '{% if job.key == "later" %}{% include "note.j2" %}{% endif %}\n{% endblock %}\n'
+        )
+        project.write("mine.yml.j2", template)
+        project.write("note.j2", "# note 1\n")
+        assert project.ljm("generate").problems == []
+        project.write("metadata/later.yml", module("later"))
+        project.ljm("generate")
+        assert "# note 1" in project.read("resources/jobs/later.yml")
+        assert (project.path / CHANGES).exists()
+
+        project.write("note.j2", "# note 2\n")
+
+        assert project.ljm("generate").stdout == "update resources/jobs/later.yml\n"
 
 
 class TestWhatItDependsOn:
@@ -328,6 +442,7 @@ class TestDamage:
             (ModuleNames("Über Sales", "a", "each"),),
             {"jobs/a.yml": text, "sql/a/b.sql": "x"},
             ((("kind", "b.py"), "file"),),
+            digests=(digest(text), digest("x")),
         )
         stored = CacheContent({"k": result, "l": result}, {"mine.yml.j2": "d", "gone": None})
 
@@ -335,13 +450,20 @@ class TestDamage:
 
     def test_only_what_is_wanted_is_read_and_the_rest_is_counted(self):
         results = {
-            name: UnitResult((ModuleNames(name, name),), {f"jobs/{name}.yml": name * length})
+            name: UnitResult((ModuleNames(name, name),), {f"jobs/{name}.yml": name}, digests=("d" * length,))
             for length, name in enumerate("abc", 1)
         }
 
         found = decode(encode(CacheContent(results), KEY), KEY, {"b", "z"})
 
         assert found == CacheContent({"b": results["b"]}, {}, others=2)
+
+    def test_a_digest_is_made_where_a_result_has_none(self):
+        results = {"k": UnitResult((ModuleNames("a", "a"),), {"jobs/a.yml": "\ud800", "sql/a/b.sql": "x"})}
+
+        found = decode(encode(CacheContent(results), KEY), KEY, Everything()).results["k"]
+
+        assert found.digests == (digest("\ud800"), digest("x"))
 
     def test_the_cache_gives_nothing_for_another_key(self):
         stored = CacheContent({"k": UnitResult((ModuleNames("a", "a"),), {"jobs/a.yml": "x"})})
@@ -393,6 +515,7 @@ cache.LEAST_MODULES = 0
 sys.argv = ["ljm", "--project", sys.argv[1], "validate"]
 main()
 """
+IMPORTS = f"{GENERATES}print(*sys.modules)\n"
 
 
 @pytest.mark.slow
@@ -571,9 +694,17 @@ class Edits(RuleBasedStateMachine):
         else:
             self.write(f"resources/{name}", text)
 
-    @rule(how=st.sampled_from(["delete", "cut", "flip", "replace", "keep", "bring back"]), at=st.integers(0, 10_000))
-    def damage_the_cache(self, how: str, at: int) -> None:
-        path = self.remembering.path / CACHE
+    @rule(part=st.sampled_from([0, 0.5, 2]))
+    def write_all_results_anew_more_or_less_often(self, part: float) -> None:
+        cache.MOST_CHANGES = part
+
+    @rule(
+        name=st.sampled_from([CACHE, CHANGES]),
+        how=st.sampled_from(["delete", "cut", "flip", "replace", "keep", "bring back"]),
+        at=st.integers(0, 10_000),
+    )
+    def damage_the_cache(self, name: str, how: str, at: int) -> None:
+        path = self.remembering.path / name
         content = path.read_bytes() if path.exists() else b""
         if how == "keep":
             self.old_cache = content
@@ -607,6 +738,7 @@ class Edits(RuleBasedStateMachine):
         yield [(reading.source, reading.version, reading.is_unreadable) for reading in (*found.missing, *found.present)]
 
     def teardown(self) -> None:
+        cache.MOST_CHANGES = MOST_CHANGES
         shutil.rmtree(self.top)
 
 

@@ -89,7 +89,7 @@ UNITS = 6 * len(KINDS) + 2 + 6
 
 
 def shared(project: ProjectFolder) -> Compilation:
-    return compile_loaded(load_project(project.path), workers=AT_ONCE)
+    return compile_loaded(load_project(project.path), workers=lambda: AT_ONCE)
 
 
 def assert_same(one: Compilation, other: Compilation) -> None:
@@ -152,7 +152,8 @@ class TestResults:
             "from lakeflow_job_meta.compiler.parallel import Workers\n"
             "from lakeflow_job_meta.config.bundle import BundleDeclarations\n"
             "from lakeflow_job_meta.config.load import load_project\n"
-            "found = compile_project(load_project(Path('.')), BundleDeclarations(), workers=Workers(2, 0, 0, 60))\n"
+            "at_once = Workers(2, 0, 0, 60)\n"
+            "found = compile_project(load_project(Path('.')), BundleDeclarations(), workers=lambda: at_once)\n"
             "print({key for key in found.kept_jobs if key in ('good_0', 'zzz')})\n"
         )
         # Without the option, paths here are ASCII.
@@ -208,7 +209,7 @@ class TestWithoutWorkers:
         # However busy the machine that runs this: a thousandth of a second from one look at the clock to the next.
         monkeypatch.setattr(parallel, "time", SimpleNamespace(monotonic=count(step=0.001).__next__))
 
-        assert compile_loaded(load_project(project.path), workers=Workers(2)).files
+        assert compile_loaded(load_project(project.path), workers=lambda: Workers(2)).files
 
     @pytest.mark.parametrize("python", few(["/does/not/exist", None], ["/bin/false", "/bin/cat", ""]))
     def test_a_python_that_does_not_start_changes_nothing(self, project, compiled_here, monkeypatch, python):
@@ -302,10 +303,10 @@ class TestWithoutWorkers:
         real = params.compile_project
 
         def compile_project(*arguments, workers, **named):
-            given.append(workers)
+            given.append(workers())
             return real(*arguments, **named)
 
-        monkeypatch.setattr(params, "workers_of_this_machine", lambda: given.append("started"))
+        monkeypatch.setattr(parallel, "workers_of_this_machine", lambda: given.append("started"))
         monkeypatch.setattr(params, "compile_project", compile_project)
 
         project.ljm("validate")
@@ -324,13 +325,6 @@ def test_workers_take_less_and_less_by_size_and_one_unit_at_least():
     work.give_back([units[6], units[5]])
     assert work.left == deque([*units[1:4], units[6], units[5]])
     assert work.take_chunk() == [units[5]]
-
-
-def test_thousands_of_units_are_worth_workers_before_the_speed_is_known():
-    units = [SourceUnit("x", None, UnitContent)] * 4_000
-
-    assert parallel._Work(units, Workers(1)).is_worth_workers()
-    assert not parallel._Work(units[1:], Workers(1)).is_worth_workers()
 
 
 MODULES = 3_000

@@ -113,3 +113,11 @@ def test_a_job_that_has_files_in_two_bundles_is_found_in_both(tmp_path):
         path.write_text("")
 
     assert layout.jobs_on_disk() == {"sales": ("a", "b"), "stock": ("a",)}
+
+
+@given(st.text(st.sampled_from("a./\ny"), max_size=6))
+def test_a_name_directly_in_the_folder_of_jobs_is_the_file_of_a_job_and_no_other_is(name):
+    is_name = bool(name) and name[0] != "." and "/" not in name
+
+    assert GeneratedFile.at(f"jobs/{name}.yml") == (GeneratedFile("", FileKind.JOB, name) if is_name else None)
+    assert GeneratedFile.at(f"jobs/{name}") is None or name.endswith(".yml")

@@ -1,5 +1,7 @@
 """The format of the cache on disk: a checksum, the key, one line of JSON, and the texts of all files one after another.
 
+The JSON has a digest of each text, so that nobody has to make it again to look whether a file holds that text.
+
 Pure. What is damaged, or of another format, is read as nothing; nothing in it is ever run.
 """
 
@@ -9,16 +11,18 @@ import json
 import re
 from collections.abc import Container
 from dataclasses import dataclass, field
+from hashlib import sha1
 from typing import Any
 
 from lakeflow_job_meta._internal.hashing import DIGEST_BYTES, content_digest
 from lakeflow_job_meta.checks.file_lookups import LOOKUPS
 from lakeflow_job_meta.compiler.result import UnitResult
-from lakeflow_job_meta.jobs.units import ModuleNames
+from lakeflow_job_meta.jobs.module_names import ModuleNames
 from lakeflow_job_meta.layout.job_summary import JobSummary
 
-_FORMAT = b"lakeflow-job-meta cache 7\n"
-_DIGEST_LENGTH = 2 * DIGEST_BYTES
+_FORMAT = b"lakeflow-job-meta cache 8\n"
+_CHECKSUM_LENGTH = 40
+_KEY_LENGTH = 2 * DIGEST_BYTES
 _KEY = "[A-Za-z][A-Za-z0-9_-]*"
 _PATH = re.compile(rf"jobs/{_KEY}\.yml|(sql/{_KEY}/[A-Za-z0-9_-]+\.sql|quality/{_KEY}/[A-Za-z0-9_-]+\.yml)")
 """What a job's files are called; no other name is taken from a cache."""
@@ -41,6 +45,11 @@ class CacheContent:
     templates: dict[str, str | None] = field(default_factory=dict)
     others: int = 0
 
+    @property
+    def size(self) -> int:
+        """How many results there are."""
+        return len(self.results) + self.others
+
 
 def encode(stored: CacheContent, key: bytes) -> bytes:
     """Returns the content of a cache file; `key` is a digest of all that every result depends on."""
@@ -52,21 +61,26 @@ def encode(stored: CacheContent, key: bytes) -> bytes:
     return _FORMAT + _checksum(body) + body
 
 
+def checksum_in(content: bytes) -> bytes:
+    """Returns the checksum of a cache file that was decoded: no other one has the same."""
+    return content[len(_FORMAT) : len(_FORMAT) + _CHECKSUM_LENGTH]
+
+
 def _entry(result: UnitResult, texts: list[bytes], alike: dict[str, int]) -> list[object]:
     """Returns the entry of a unit; `alike` numbers what most units have in common, as JSON."""
-    sizes = {}
-    for path, text in result.files.items():
-        texts.append(text.encode(*_ENCODING))
-        sizes[path] = len(texts[-1])
+    contents = [text.encode(*_ENCODING) for text in result.files.values()]
+    digests = result.digests or [content_digest(content).hex() for content in contents]
+    sizes = zip(map(len, contents), digests, strict=True)
+    texts += contents
     summaries = [[each.key, each.group, each.refers_to, each.uploads, each.libraries] for each in result.summaries]
     rest = json.dumps([result.noted, sorted(result.presets), sorted(result.policies)], separators=(",", ":"))
-    return [result.modules, sizes, summaries, alike.setdefault(rest, len(alike))]
+    return [result.modules, dict(zip(result.files, sizes, strict=True)), summaries, alike.setdefault(rest, len(alike))]
 
 
 def decode(content: bytes, key: bytes, wanted: Container[str]) -> CacheContent:
     """Reads the wanted results of a cache file; one that is damaged, of another format or another key holds nothing."""
-    start = len(_FORMAT) + _DIGEST_LENGTH
-    index = start + _DIGEST_LENGTH
+    start = len(_FORMAT) + _CHECKSUM_LENGTH
+    index = start + _KEY_LENGTH
     if not content.startswith(_FORMAT) or content[start:index] != key.hex().encode():
         return CacheContent()
     # There may be tens of megabytes, so nothing is copied before it is text.
@@ -88,12 +102,12 @@ def _read(index: dict[str, Any], texts: memoryview, wanted: Container[str]) -> C
         for noted, *names in map(json.loads, index["alike"])
     ]
     start = 0
-    for digest, (modules, sizes, summaries, number) in index["units"].items():
+    for digest, (modules, found, summaries, number) in index["units"].items():
         if digest not in wanted:
-            start += sum(sizes.values())
+            start += sum(size for size, _ in found.values())
             continue
         files = {}
-        for path, size in sizes.items():
+        for path, (size, _) in found.items():
             if not _PATH.fullmatch(path):
                 raise ValueError(path)
             files[path] = str(texts[start : start + size], *_ENCODING)
@@ -111,9 +125,11 @@ def _read(index: dict[str, Any], texts: memoryview, wanted: Container[str]) -> C
             summaries=tuple([JobSummary(job, group, *map(tuple, rest)) for job, group, *rest in summaries]),
             presets=presets,
             policies=policies,
+            digests=tuple([each for _, each in found.values()]),
         )
     return CacheContent(results, dict(index["templates"]), len(index["units"]) - len(results))
 
 
 def _checksum(body: bytes | memoryview) -> bytes:
-    return content_digest(body).hex().encode()
+    """Returns what tells damage; processors have instructions for it, so that it takes half the time of a digest."""
+    return sha1(body, usedforsecurity=False).hexdigest().encode()

@@ -12,7 +12,7 @@ from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
-from lakeflow_job_meta._internal.fs import shipped
+from lakeflow_job_meta._internal.fs import files_below, read_file, shipped
 from lakeflow_job_meta._internal.hashing import content_digest
 from lakeflow_job_meta.config.bundle import BundleDeclarations
 from lakeflow_job_meta.config.model import Project
@@ -51,9 +51,10 @@ def code_fingerprint() -> bytes:
 
     It is computed once, of the files as they are then, and stays the same for as long as the process lives.
     """
-    package = Path(__file__).parents[2]
-    files = [*package.rglob("*.py"), *shipped("templates").glob("*.j2"), *shipped("schemas").glob("*.json")]
-    contents = [piece for path in sorted(files) for piece in (path.name.encode(), path.read_bytes())]
+    code = [path for _, path in files_below(Path(__file__).parents[2], suffixes=(".py",))]
+    data = map(str, [*shipped("templates").glob("*.j2"), *shipped("schemas").glob("*.json")])
+    files = sorted([*code, *data])
+    contents = [piece for path in files for piece in (os.path.basename(path).encode(), read_file(path))]  # noqa: PTH119
     return content_digest(sys.version.encode(), repr(sorted(_libraries())).encode(), *contents)
 
 
