@@ -9,14 +9,15 @@ and where they ask for more, each module is compiled.
 from __future__ import annotations
 
 import marshal
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
 from lakeflow_job_meta._internal.secret_signs import may_hold_secrets
 from lakeflow_job_meta._internal.trees import Value
+from lakeflow_job_meta.blueprints.expansion import ExpandedModule
 from lakeflow_job_meta.checks.local_files import suits_every_disk
+from lakeflow_job_meta.compiler.blanks import CHANGED_MARK, MARK_BEGINS, Blanks, mark
 from lakeflow_job_meta.compiler.free_texts import (
     LONGEST,
     Map,
@@ -27,9 +28,11 @@ from lakeflow_job_meta.compiler.free_texts import (
     is_for_itself,
 )
 from lakeflow_job_meta.compiler.result import UnitResult
+from lakeflow_job_meta.compiler.same_problems import NotingDocument, SameProblems
 from lakeflow_job_meta.config.bundle import BundleDeclarations
 from lakeflow_job_meta.config.model import Project
-from lakeflow_job_meta.diagnostics.model import SourceRef, UnreadableDocument
+from lakeflow_job_meta.diagnostics.model import SourceRef
+from lakeflow_job_meta.diagnostics.rules import SeverityOverrides
 from lakeflow_job_meta.jobs.module_names import ModuleNames
 from lakeflow_job_meta.jobs.presets import is_like
 from lakeflow_job_meta.layout.job_summary import JobSummary
@@ -44,16 +47,8 @@ _LONGEST_ID = 80
 _MOST_FORMS = 1000
 """Where there are more, modules are not alike, and there is nothing to save."""
 
-_MARK_BEGINS = "ljm_blank_"
-_MARK = re.compile(rf"{_MARK_BEGINS}0*(\d+)x")
-_CHANGED_MARK = re.compile(r"ljm.?blank", re.IGNORECASE)
 _BLANK = b""
 """Stands for a text in a form, as any bytes do: metadata has none."""
-
-
-def _mark(number: int, length: int = LONGEST) -> str:
-    """Returns a text that is plain, and a key as it stands."""
-    return f"{_MARK_BEGINS}{number:0{length - len(_MARK_BEGINS) - 1}}x"
 
 
 class _TakenApart(NamedTuple):
@@ -68,28 +63,11 @@ class _TakenApart(NamedTuple):
     asked: list[bool]
 
 
-class _Blanks(NamedTuple):
-    """A text that was cut where texts of the module stand, and the number of the one that stands at each cut."""
-
-    pieces: list[str]
-    numbers: list[int]
-
-    @classmethod
-    def of(cls, marked: str) -> _Blanks:
-        pieces = _MARK.split(marked)
-        return cls(pieces, [*map(int, pieces[1::2])])
-
-    def filled(self, texts: list[str]) -> str:
-        pieces = self.pieces.copy()
-        pieces[1::2] = [texts[number] for number in self.numbers]
-        return "".join(pieces)
-
-
 class _Common(NamedTuple):
     """What the results of modules of one form have in common, and of each file its path, marker, and what is below."""
 
     result: UnitResult
-    files: list[tuple[_Blanks, Marker, _Blanks]]
+    files: list[tuple[Blanks, Marker, Blanks]]
 
     def filled(self, texts: list[str], label: str) -> UnitResult:
         name, result = texts[0], self.result
@@ -126,9 +104,13 @@ class Alike:
         self._said_of = frozenset([*(key for _, key in bundle.resources or ()), *of_jobs])
         self._added = frozenset(each.source_id for preset in project.presets for each in preset.sources)
         given = repr((project.defaults, project.presets, project.job_name))
-        self._is_possible = has_free_texts(project) and not _CHANGED_MARK.search(given)
+        self._is_possible = has_free_texts(project) and not CHANGED_MARK.search(given)
+        self._severity = SeverityOverrides(dict(project.checks))
+        # What is a secret there is masked wherever it is told.
+        self._may_mask = may_hold_secrets(given.encode("utf-8", "surrogatepass"))
         self._seen: set[bytes] = set()
         self._known: dict[bytes, _Common | None] = {}
+        self._problems: dict[tuple[bytes, tuple[str, ...]], SameProblems | None] = {}
 
     def compile(self, unit: SourceUnit) -> UnitResult | None:
         """Compiles a unit without the others; None if that cannot be done."""
@@ -140,6 +122,8 @@ class Alike:
         if len(others) == len(found):
             return self._compile_alone(unit)
         rest = replace(content, modules=others)
+        if any(each is not None and each.diagnostics for each in found) and _may_tell_of_secrets(rest):
+            return self._compile_alone(unit)
         if len(found) == 1 and rest == _NOTHING:
             return found[0]
         result = self._compile_alone(SourceUnit(unit.label, None, lambda: rest))
@@ -158,7 +142,10 @@ class Alike:
                 return None
             self._known[taken.form] = self._common(raw, taken)
         common = self._known[taken.form]
-        return None if common is None else common.filled(taken.texts, raw.origin.document.label)
+        if common is not None:
+            return common.filled(taken.texts, raw.origin.document.label)
+        same = self._same_problems(raw, taken)
+        return None if same is None else same.at(raw.origin, taken.texts, self._severity)
 
     def _taken_apart(self, raw: RawModule) -> _TakenApart | None:
         """Takes a module apart; None where others could not be like it."""
@@ -210,40 +197,66 @@ class Alike:
     def _common(self, raw: RawModule, taken: _TakenApart) -> _Common | None:
         """Compiles a module with marks; None where that is not right, or a mark stands where not any text might."""
         name = self._name_like(taken.asked)
-        if name is None or _MARK_BEGINS.encode() in taken.form:
+        if name is None or MARK_BEGINS.encode() in taken.form:
             return None
-        ids = {each: _mark(number, _LONGEST_ID) for number, each in enumerate(taken.ids, 1)}
-        marks = map(_mark, range(1 + len(ids), len(taken.texts)))
-        marking = Replacements(name, ids, lambda text: next(marks), self._has_free_tags)
+        ids = {each: mark(number, _LONGEST_ID) for number, each in enumerate(taken.ids, 1)}
         label = raw.origin.document.label
-        # A document in which no comment silences a check.
-        origin = SourceRef(UnreadableDocument(label))
-        marked = replace(raw, value=cast(Value, marking.in_module(cast(Map, raw.value))), origin=origin)
-        found = self._compile_alone(SourceUnit(label, None, lambda: UnitContent((marked,))))
+        found = self._compiled_marked(raw, taken, name, ids, NotingDocument(label))
         if found is None or not found.is_good or found.loose_tasks:
             return None
         # Policies may ask for the path of a file, in which the key of the job is.
         if self._project.policies and len(found.files) > 1:
             return None
-        files: list[tuple[_Blanks, Marker, _Blanks]] = []
+        files: list[tuple[Blanks, Marker, Blanks]] = []
         for path, text in found.files.items():
-            first, _, below = text.replace(name, _mark(0)).partition("\n")
+            first, _, below = text.replace(name, mark(0)).partition("\n")
             marker = next(each for each in (JOB_MARKER, SQL_MARKER) if each.line(label) == first)
             if not all(map(_may_be_any_text, below.split("\n"))):
                 return None
-            files.append((_Blanks.of(path.replace(name, _mark(0))), marker, _Blanks.of(below)))
+            files.append((Blanks.of(path.replace(name, mark(0))), marker, Blanks.of(below)))
         names, *more = found.modules
         same = [names._replace(name=None, key=None), more, found.noted, *map(_rest_of, found.summaries)]
         same += [piece for path, _, below in files for piece in (*path.pieces[::2], *below.pieces[::2])]
         has_secrets = may_hold_secrets(taken.form + "".join(found.files.values()).encode())
-        return None if has_secrets or _CHANGED_MARK.search(repr(same)) else _Common(found, files)
+        return None if has_secrets or CHANGED_MARK.search(repr(same)) else _Common(found, files)
+
+    def _compiled_marked(
+        self, raw: RawModule, taken: _TakenApart, name: str, ids: Mapping[str, str], document: NotingDocument
+    ) -> UnitResult | None:
+        """Compiles a module with another name, other ids, and a mark for each free text.
+
+        In its document no comment silences a check.
+        """
+        marks = map(mark, range(1 + len(taken.ids), len(taken.texts)))
+        marking = Replacements(name, ids, lambda text: next(marks), self._has_free_tags)
+        value = cast(Value, marking.in_module(cast(Map, raw.value)))
+        marked = replace(raw, value=value, origin=SourceRef(document))
+        return self._compile_alone(SourceUnit(document.label, None, lambda: UnitContent((marked,))))
+
+    def _same_problems(self, raw: RawModule, taken: _TakenApart) -> SameProblems | None:
+        """Returns what is wrong with each module of a form and of the same ids, of which words may speak."""
+        key = taken.form, tuple(taken.ids)
+        if key not in self._problems:
+            self._problems[key] = self._found_problems(raw, taken) if len(self._problems) < _MOST_FORMS else None
+        return self._problems[key]
+
+    def _found_problems(self, raw: RawModule, taken: _TakenApart) -> SameProblems | None:
+        name = self._name_like(taken.asked)
+        may_mask = self._may_mask or may_hold_secrets(taken.form) or isinstance(raw.origin.document, ExpandedModule)
+        if name is None or may_mask or MARK_BEGINS.encode() in taken.form:
+            return None
+        document = NotingDocument(raw.origin.document.label)
+        found = self._compiled_marked(raw, taken, name, {each: each for each in taken.ids}, document)
+        if found is None or found.loose_tasks or found.modules[0].key != name:
+            return None
+        return SameProblems.of(found, name, document)
 
     def _name_like(self, asked: list[bool]) -> str | None:
         """Returns a name with a mark in it that fits the same globs."""
         fitting = (glob for globs, fits in zip(self._globs, asked, strict=True) if fits for glob in globs)
         for before, star, after in (glob.partition("*") for glob in ("*", *fitting)):
             length = LONGEST - len(before) - len(after)
-            name = f"{before}{_mark(0, length)}{after}"
+            name = f"{before}{mark(0, length)}{after}"
             if star and length > 0 and self._is_free_key(name) and self._asked_of(name) == asked:
                 return name
         return None
@@ -252,14 +265,27 @@ class Alike:
 _NOTHING = UnitContent(())
 
 
+def _may_tell_of_secrets(rest: UnitContent) -> bool:
+    """Whether there may be secrets in what is left of a unit, which are masked wherever in the unit they are told."""
+    return replace(rest, modules=()) != _NOTHING or may_hold_secrets(
+        repr([each.value for each in rest.modules]).encode()
+    )
+
+
 def _together(found: Sequence[UnitResult | None], others: UnitResult) -> UnitResult:
     """Returns the result of a unit: those of some modules, and what all others came to."""
     results = [*filter(None, found), others]
-    names = iter(others.modules)
+    rest = iter(others.modules)
+    modules = tuple([next(rest) if each is None else each.modules[0] for each in found])
+    broken = dict.fromkeys(name for each in results for name in each.broken)
+    in_order = [each.name for each in modules if each.name in broken]
     return others._replace(
-        modules=tuple([next(names) if each is None else each.modules[0] for each in found]),
+        modules=modules,
         files={path: text for each in results for path, text in each.files.items()},
         noted=tuple(dict(noted for each in results for noted in each.noted).items()),
+        diagnostics=tuple([problem for each in results for problem in each.diagnostics]),
+        kept_jobs=frozenset().union(*(each.kept_jobs for each in results)),
+        broken=tuple(dict.fromkeys([*in_order, *broken])),
         summaries=tuple([summary for each in results for summary in each.summaries]),
         presets=frozenset().union(*(each.presets for each in results)),
         policies=frozenset().union(*(each.policies for each in results)),
@@ -272,6 +298,6 @@ def _rest_of(summary: JobSummary) -> JobSummary:
 
 def _may_be_any_text(line: str) -> bool:
     """Whether each mark in a line is in a text in double quotes in which nothing is escaped, or is the job's key."""
-    if _MARK_BEGINS not in line or line.strip() == f"{_mark(0)}:":
+    if MARK_BEGINS not in line or line.strip() == f"{mark(0)}:":
         return True
-    return "\\" not in line and not any(_MARK_BEGINS in outside for outside in line.split('"')[::2])
+    return "\\" not in line and not any(MARK_BEGINS in outside for outside in line.split('"')[::2])

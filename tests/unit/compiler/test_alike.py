@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,12 @@ from lakeflow_job_meta.compiler.unit import UnitCompiler
 from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.diagnostics import rules
-from lakeflow_job_meta.diagnostics.model import Location, SourceRef, Subject
+from lakeflow_job_meta.diagnostics.model import Location, SourceRef, Subject, in_reading_order
 from lakeflow_job_meta.jobs.neighbours import NeedsOthers
+from lakeflow_job_meta.parsing.rows import units_of_rows
 from lakeflow_job_meta.parsing.units import RawModule, SourceUnit, UnitContent
+from lakeflow_job_meta.sources.yaml_files import unit_of_file
+from lakeflow_job_meta.text.yaml_writer import to_yaml
 from support import strategies
 from support.examples import examples
 from support.slow import few, one_in
@@ -129,6 +133,16 @@ def by_itself(compiler: UnitCompiler, unit: SourceUnit) -> UnitResult | None:
         return None
 
 
+def assert_same(found: UnitResult | None, expected: UnitResult | None) -> None:
+    """Compares two results, and of their problems what a comparison of them leaves out."""
+    found, expected = (
+        each and each._replace(diagnostics=in_reading_order(each.diagnostics)) for each in (found, expected)
+    )
+    assert found == expected
+    problems = [[*map(repr, each.diagnostics)] if each is not None else None for each in (found, expected)]
+    assert problems[0] == problems[1]
+
+
 @pytest.mark.parametrize("sign", few(["q"], ["token_column", "access_key", "client_id"]))
 @pytest.mark.parametrize("is_active", few([True], [False]))
 @pytest.mark.parametrize("position", one_in(5, range(POSITIONS)))
@@ -139,10 +153,10 @@ def test_a_module_is_compiled_behind_others_like_it_as_it_is_alone(compiler_of, 
         assert right is not None
         assert not right.diagnostics
     for text in TEXTS:
-        like_others = module(position, text, is_active=is_active, sign=sign)
-        # Twice, since what is wrong must not be taken for the form of the next.
-        for _ in range(2):
-            assert compiled(behind_others, like_others) == by_itself(compiler_of(), unit_of(like_others))
+        # Several, since what is wrong with one may be told of the next.
+        for free in ("a5", "b 6", "con"):
+            like_others = module(position, text, is_active=is_active, free=free, sign=sign)
+            assert_same(compiled(behind_others, like_others), by_itself(compiler_of(), unit_of(like_others)))
 
 
 @pytest.fixture
@@ -193,7 +207,7 @@ def test_which_source_waits_for_which_is_part_of_the_form(compiler_of):
         sources = [source(NOTEBOOK, source_id=each) for each in ids]
         sources[1 if before == ids[0] else 0]["depends_on"] = [before]
         value = {"module_name": f"of_{ids}", "sources": sources}
-        assert compiled(compiler, value) == by_itself(compiler_of(), unit_of(value))
+        assert_same(compiled(compiler, value), by_itself(compiler_of(), unit_of(value)))
 
 
 NOTEBOOK = {"notebook_path": "/Workspace/a"}
@@ -286,7 +300,7 @@ def test_whatever_the_project_asks_for(tmp_path, asking):
     for name in LIKE:
         value = module(free=name) | {"module_name": name}
         unit = unit_of(value, label=f"{name[:20]}.yml")
-        assert compiler.compile_alone(unit) == by_itself(compiler_for(tmp_path), unit)
+        assert_same(compiler.compile_alone(unit), by_itself(compiler_for(tmp_path), unit))
 
 
 def test_a_policy_may_ask_for_the_file_of_a_query(tmp_path):
@@ -387,7 +401,7 @@ def test_what_is_no_text_is_part_of_the_form(tmp_path, last, before):
     usual = {"group": "g1", "columns": {"team": "a"}}
     units = [*(unit_of(right(name, **before), **usual) for name in "abc"), unit_of(value, **usual | fields)]
     for unit in units:
-        assert compiler.compile_alone(unit) == by_itself(compiler_for(tmp_path), unit)
+        assert_same(compiler.compile_alone(unit), by_itself(compiler_for(tmp_path), unit))
 
 
 QUERY = {"sql_query": "SELECT 1", "warehouse_id": "w"}
@@ -428,7 +442,7 @@ def test_others_come_to_what_each_comes_to_alone(tmp_path, others, style):
     )
     compiler = compiler_for(tmp_path)
     for value in OTHERS[others]:
-        assert compiled(compiler, value) == by_itself(compiler_for(tmp_path), unit_of(value))
+        assert_same(compiled(compiler, value), by_itself(compiler_for(tmp_path), unit_of(value)))
 
 
 def test_ids_with_hyphens_become_other_keys_where_the_project_says_so(tmp_path):
@@ -491,4 +505,95 @@ def modules_alike(draw: st.DrawFn) -> list[dict[str, Any]]:
 def test_random_modules_come_to_what_each_comes_to_alone(folder, alike):
     compiler = compiler_for(folder)
     for value in alike:
-        assert compiled(compiler, value) == by_itself(compiler_for(folder), unit_of(value))
+        assert_same(compiled(compiler, value), by_itself(compiler_for(folder), unit_of(value)))
+
+
+MISTAKES: list[dict[str, Any]] = [
+    {"unknown": 1},
+    {"unknown": {"a": 1}, "job_confg": {}},
+    {"job_config": {"max_concurent_runs": 2, "tgs": {"a": "b"}, "timeout_seconds": "x"}},
+    {"job_config": {"timeout_seconds": "1", "schedule": {"quartz_cron_expression": "0 0 2", "timezone_id": "Moon"}}},
+    {"job_config": {"name": "{{job.parameters.p}} ${var.nobody}", "tags": {"a": 1, "b": "${bundle.x}"}}},
+    {"job_config": []},
+    {"description": 7, "presets": ["nobody"]},
+    {"targets": ["nowhere"]},
+    {"targets": {"nowhere": False}},
+    {"sources": []},
+    {"sources": [{"source_id": "a"}]},
+    {"sources": [{"source_id": "a", "transformation_config": {"notebok_path": "/x"}}]},
+    {"sources": [{"source_id": "a", "execution_order": "1", "transformation_config": {"notebook_path": "nowhere.py"}}]},
+    {"sources": [{"source_id": n, "transformation_config": {"notebook_path": "/x"}} for n in ("load", "load")]},
+    {
+        "sources": [
+            {"source_id": "load", "transformation_config": {"notebook_path": "/x"}},
+            {"source_id": "next", "depends_on": ["laod"], "transformation_config": {"notebook_path": "/x"}},
+        ]
+    },
+    {"sources": [{"source_id": "a", "is_active": False, "transformation_config": {"notebook_path": "/x"}}]},
+    {"job_config": {"tags": {"password": "hunter2x"}}},
+]
+
+
+def in_yaml(values: list[dict[str, Any]]) -> list[SourceUnit]:
+    return [unit_of_file(f"m/{n}.yml", f"modules:\n{to_yaml([each])}\n".encode()) for n, each in enumerate(values)]
+
+
+def in_one_file(values: list[dict[str, Any]]) -> list[SourceUnit]:
+    return [unit_of_file("m/all.yml", f"modules:\n{to_yaml(values)}\n".encode())]
+
+
+def in_rows(values: list[dict[str, Any]]) -> list[SourceUnit]:
+    made = []
+    for value in values:
+        for number, each in enumerate(value["sources"] or [{"source_id": "none"}]):
+            configs = {key: json.dumps(each[key]) for key in ("transformation_config", "source_config") if key in each}
+            of_module = {"job_config": json.dumps(value["job_config"])} if "job_config" in value and not number else {}
+            depends_on = {"depends_on": json.dumps(each["depends_on"])} if "depends_on" in each else {}
+            made.append({"module_name": value["module_name"], **each, **configs, **of_module, **depends_on})
+    return [*units_of_rows("control", made)]
+
+
+@settings(max_examples=examples(400))
+@given(modules_alike(), st.sampled_from(MISTAKES), st.sampled_from([in_yaml, in_one_file, in_rows]))
+def test_problems_are_told_of_each_as_of_it_alone(folder, alike, mistake, written):
+    compiler = compiler_for(folder)
+    values = [
+        {**value, "module_name": f"{value['module_name']}{number}", **mistake} for number, value in enumerate(alike)
+    ]
+    for unit in written(values):
+        assert_same(compiler.compile_alone(unit), by_itself(compiler_for(folder), unit))
+
+
+def test_modules_with_the_same_mistakes_are_checked_three_times_at_most(compiler_of, looked):
+    compiler = compiler_of()
+    for number, unit in enumerate(in_yaml([right(f"m{n}", job_config={"tgs": {}, "quue": {}}) for n in range(8)])):
+        result = compiler.compile_alone(unit)
+        assert result is not None
+        assert [str(each.location) for each in result.diagnostics] == [f"m/{number}.yml:9:5", f"m/{number}.yml:10:5"]
+        assert [each.suggestion and each.suggestion.replacement for each in result.diagnostics] == ["tags", "queue"]
+        assert (result.kept_jobs, result.broken) == ({f"m{number}"}, (f"m{number}",))
+    assert len(looked) == 3
+
+
+def test_a_comment_that_silences_all_mistakes_of_one_module_has_it_compiled(compiler_of):
+    compiler = compiler_of()
+    start = "modules:\n- module_name: m{0}\n  job_config: {{timeout_secs: 1}}{1}\n  sources:\n  - source_id: s\n"
+    text = f"{start}    execution_order: 1\n    transformation_config: {{{{notebook_path: /Workspace/x}}}}\n"
+    for number in range(6):
+        comment = "  # ljm: ignore[unknown-field]" if number == 5 else ""
+        unit = unit_of_file(f"m/{number}.yml", text.format(number, comment).encode())
+        result = compiler.compile_alone(unit)
+        assert_same(result, by_itself(compiler_of(), unit))
+        assert result is not None
+        assert bool(result.files) == (number == 5)
+
+
+def test_a_secret_of_one_module_is_masked_in_what_is_told_of_another(compiler_of):
+    compiler = compiler_of()
+    values = [right(f"m{number}", job_config={"hunter2x": 1}) for number in range(5)]
+    values.append(right("secret", job_config={"tags": {"password": "hunter2x"}}))
+    for unit in in_one_file(values):
+        found = compiler.compile_alone(unit)
+        assert_same(found, by_itself(compiler_of(), unit))
+        assert found is not None
+        assert not any("hunter2x" in repr(each) for each in found.diagnostics)
