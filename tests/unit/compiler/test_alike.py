@@ -577,10 +577,11 @@ def test_modules_with_the_same_mistakes_are_checked_three_times_at_most(compiler
 
 def test_a_comment_that_silences_all_mistakes_of_one_module_has_it_compiled(compiler_of):
     compiler = compiler_of()
-    start = "modules:\n- module_name: m{0}\n  job_config: {{timeout_secs: 1}}{1}\n  sources:\n  - source_id: s\n"
-    text = f"{start}    execution_order: 1\n    transformation_config: {{{{notebook_path: /Workspace/x}}}}\n"
+    job = '{{parameters: [{{name: x, default: "${{var.nobody}}"}}]}}'
+    source_of_it = "- source_id: s\n    execution_order: 1\n    transformation_config: {{notebook_path: /Workspace/x}}"
+    text = f"modules:\n- module_name: m{{0}}\n  job_config: {job}{{1}}\n  sources:\n  {source_of_it}\n"
     for number in range(6):
-        comment = "  # ljm: ignore[unknown-field]" if number == 5 else ""
+        comment = "  # ljm: ignore[unknown-reference]" if number == 5 else ""
         unit = unit_of_file(f"m/{number}.yml", text.format(number, comment).encode())
         result = compiler.compile_alone(unit)
         assert_same(result, by_itself(compiler_of(), unit))
