@@ -13,13 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
+from lakeflow_job_meta._internal.blanks import CHANGED_MARK, LONGEST, MARK_BEGINS, Blanks, mark
 from lakeflow_job_meta._internal.secret_signs import may_hold_secrets
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.blueprints.expansion import ExpandedModule
 from lakeflow_job_meta.checks.local_files import suits_every_disk
-from lakeflow_job_meta.compiler.blanks import CHANGED_MARK, MARK_BEGINS, Blanks, mark
 from lakeflow_job_meta.compiler.free_texts import (
-    LONGEST,
     Map,
     Replacements,
     conditions_of,

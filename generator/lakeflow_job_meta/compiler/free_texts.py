@@ -10,11 +10,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, cast
 
+from lakeflow_job_meta._internal.blanks import LONGEST
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.config.model import EVERY_ITEM, TASKS, Condition, Project, SettingPath
-
-LONGEST = 100
-"""Of a text that is plain."""
 
 _PLAIN = re.compile(rf"[\w./:-][\w./: -]{{0,{LONGEST - 1}}}", re.ASCII)
 """Without a reference, quotes or line breaks; something, and not only spaces."""

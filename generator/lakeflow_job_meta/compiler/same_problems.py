@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from lakeflow_job_meta._internal.blanks import CHANGED_MARK, Blanks, mark
 from lakeflow_job_meta._internal.trees import KeyPath
-from lakeflow_job_meta.compiler.blanks import CHANGED_MARK, Blanks, mark
 from lakeflow_job_meta.compiler.result import UnitResult
 from lakeflow_job_meta.diagnostics.model import Diagnostic, Location, Rule, SourceRef, Subject, Suggestion, errors_among
 from lakeflow_job_meta.diagnostics.rules import NO_ACTIVE_SOURCE, SeverityOverrides

@@ -8,11 +8,11 @@ any plain texts in their place are read back too.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import NamedTuple, cast
 
+from lakeflow_job_meta._internal.blanks import MARK_BEGINS, Blanks, mark
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.jobs.model import Job
 from lakeflow_job_meta.text.yaml_writer import to_yaml_key
@@ -23,8 +23,6 @@ _MOST_CHARACTERS = 50_000
 _MOST_FORMS = 200
 """Where there are more, jobs are not alike, and there is nothing to save."""
 
-_MARK_BEGINS = "ljm-blank-"
-_MARK = re.compile(rf"{_MARK_BEGINS}(\d+)-")
 _as_json = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
 
@@ -33,18 +31,6 @@ class _PlainJob(NamedTuple):
 
     form: str
     texts: list[str]
-
-
-class _Blanks(NamedTuple):
-    """The text of a job, cut where texts and the key stand, and the number of the one that stands at each cut."""
-
-    pieces: list[str]
-    numbers: list[int]
-
-    def filled(self, texts: list[str]) -> str:
-        pieces = self.pieces.copy()
-        pieces[1::2] = [texts[number] for number in self.numbers]
-        return "".join(pieces)
 
 
 class Forms:
@@ -57,7 +43,7 @@ class Forms:
     def __init__(self, render: Callable[[Job], str]) -> None:
         self._render = render
         self._seen: set[str] = set()
-        self._known: dict[str, _Blanks | None] = {}
+        self._known: dict[str, Blanks | None] = {}
 
     def text_of(self, job: Job) -> str:
         """Returns what rendering the job would; raises the same."""
@@ -70,25 +56,25 @@ class Forms:
             return text
         # One of a kind is not worth a second rendering.
         if plain.form in self._seen:
-            self._known[plain.form] = self._blanks_of(job, len(plain.texts)) if _MARK_BEGINS not in plain.form else None
+            self._known[plain.form] = self._blanks_of(job, len(plain.texts)) if MARK_BEGINS not in plain.form else None
         elif len(self._seen) < _MOST_FORMS:
             self._seen.add(plain.form)
         return text
 
-    def _blanks_of(self, job: Job, texts: int) -> _Blanks | None:
+    def _blanks_of(self, job: Job, texts: int) -> Blanks | None:
         """Renders a job with a mark for each text; None where one stands elsewhere than alone between quotes."""
-        marks = (f"{_MARK_BEGINS}{number}-" for number in range(texts))
+        marks = map(mark, range(texts))
         module = replace(job.module, key=next(marks))
         settings = {target: _marked(settings, marks) for target, settings in _settings_of(job).items()}
         marked = [replace(job, module=module, settings=cast(_Map, each), by_target={}) for each in settings.values()]
         by_target = dict(zip(settings, marked, strict=True)) if job.targets else {}
-        pieces = _MARK.split(self._render(replace(marked[0], by_target=by_target)))
-        numbers = [*map(int, pieces[1::2])]
+        blanks = Blanks.of(self._render(replace(marked[0], by_target=by_target)))
+        pieces, numbers = blanks
         around = [(before[-1:], after[:1]) for before, after in zip(pieces[::2], pieces[2::2], strict=False)]
         is_right = all(
             sides == (('"', '"') if number else (" ", ":")) for number, sides in zip(numbers, around, strict=True)
         )
-        return _Blanks(pieces, numbers) if is_right and {*numbers} == {*range(texts)} else None
+        return blanks if is_right and {*numbers} == {*range(texts)} else None
 
 
 _Map = dict[str, Value]

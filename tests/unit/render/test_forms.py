@@ -20,11 +20,11 @@ from support.examples import examples
 from support.strategies import finite_floats, integers, line, texts, trees
 
 NOWHERE = SourceRef(UnreadableDocument("metadata/sales.yml"))
-MARK_LIKE = st.sampled_from(["ljm-blank-0-", "ljm-blank-1-", "ljm-blank-2-", "sales", "x: ljm-blank-2-", "", "on"])
+MARK_LIKE = st.sampled_from(["ljm_blank_0x", "ljm_blank_1x", "ljm_blank_002x", "sales", "x: ljm_blank_2x", "", "on"])
 plain = line.filter(lambda text: not {'"', "\\"} & {*text}) | MARK_LIKE
 names = st.from_regex(r"[A-Za-z][A-Za-z0-9_-]{0,6}", fullmatch=True) | MARK_LIKE | plain
 values = trees(leaves=plain | integers | finite_floats | st.booleans() | st.none(), keys=names)
-keys = st.from_regex(r"[A-Za-z][A-Za-z0-9_-]{0,12}", fullmatch=True) | st.sampled_from(["on", "null", "ljm-blank-1-"])
+keys = st.from_regex(r"[A-Za-z][A-Za-z0-9_-]{0,12}", fullmatch=True) | st.sampled_from(["on", "null", "ljm_blank_1x"])
 
 
 def job_of(settings: dict, *, key: str = "sales", targets: tuple[str, ...] = (), by_target: dict | None = None) -> Job:

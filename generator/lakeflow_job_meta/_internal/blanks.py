@@ -1,11 +1,12 @@
-"""Marks in place of the texts of a module, and what came of it, cut where they stand. Pure."""
+"""Marks in place of texts, and what came of them, cut where they stand, so that other texts can be put there. Pure."""
 
 from __future__ import annotations
 
 import re
 from typing import NamedTuple
 
-from lakeflow_job_meta.compiler.free_texts import LONGEST
+LONGEST = 100
+"""Characters of a mark, and so of the longest text that is sure to do no more than it."""
 
 MARK_BEGINS = "ljm_blank_"
 CHANGED_MARK = re.compile(r"ljm.?blank", re.IGNORECASE)
@@ -13,12 +14,12 @@ _MARK = re.compile(rf"{MARK_BEGINS}0*(\d+)x")
 
 
 def mark(number: int, length: int = LONGEST) -> str:
-    """Returns a text that is plain, and a key as it stands."""
+    """Returns a text of letters, digits and underscores, which is a key as it stands."""
     return f"{MARK_BEGINS}{number:0{length - len(MARK_BEGINS) - 1}}x"
 
 
 class Blanks(NamedTuple):
-    """A text that was cut where marks stand, and the number of the one that stands at each cut."""
+    """A text with something at each second place that gives way, and the number of the text to put there."""
 
     pieces: list[str]
     numbers: list[int]
