@@ -26,6 +26,7 @@ from lakeflow_job_meta.compiler.free_texts import (
     has_free_texts,
     is_for_itself,
 )
+from lakeflow_job_meta.compiler.parts import may_tell_of_secrets, together
 from lakeflow_job_meta.compiler.result import UnitResult
 from lakeflow_job_meta.compiler.same_problems import NotingDocument, SameProblems
 from lakeflow_job_meta.config.bundle import BundleDeclarations
@@ -121,12 +122,12 @@ class Alike:
         if len(others) == len(found):
             return self._compile_alone(unit)
         rest = replace(content, modules=others)
-        if any(each is not None and each.diagnostics for each in found) and _may_tell_of_secrets(rest):
+        if any(each is not None and each.diagnostics for each in found) and may_tell_of_secrets(rest):
             return self._compile_alone(unit)
         if len(found) == 1 and rest == _NOTHING:
             return found[0]
         result = self._compile_alone(SourceUnit(unit.label, None, lambda: rest))
-        return None if result is None else _together(found, result)
+        return None if result is None else _in_order(found, result)
 
     def _filled(self, raw: RawModule) -> UnitResult | None:
         """Returns the result of a module by that of one that is like it, if one is known."""
@@ -264,31 +265,25 @@ class Alike:
 _NOTHING = UnitContent(())
 
 
-def _may_tell_of_secrets(rest: UnitContent) -> bool:
-    """Whether there may be secrets in what is left of a unit, which are masked wherever in the unit they are told."""
-    return replace(rest, modules=()) != _NOTHING or may_hold_secrets(
-        repr([each.value for each in rest.modules]).encode()
-    )
-
-
-def _together(found: Sequence[UnitResult | None], others: UnitResult) -> UnitResult:
+def _in_order(found: Sequence[UnitResult | None], others: UnitResult) -> UnitResult:
     """Returns the result of a unit: those of some modules, and what all others came to."""
-    results = [*filter(None, found), others]
+    result = together([*filter(None, found), others])
     rest = iter(others.modules)
     modules = tuple([next(rest) if each is None else each.modules[0] for each in found])
-    broken = dict.fromkeys(name for each in results for name in each.broken)
+    places = {each.key: place for place, each in enumerate(modules)}
+    broken = dict.fromkeys(result.broken)
     in_order = [each.name for each in modules if each.name in broken]
-    return others._replace(
+    return result._replace(
         modules=modules,
-        files={path: text for each in results for path, text in each.files.items()},
-        noted=tuple(dict(noted for each in results for noted in each.noted).items()),
-        diagnostics=tuple([problem for each in results for problem in each.diagnostics]),
-        kept_jobs=frozenset().union(*(each.kept_jobs for each in results)),
+        files=dict(sorted(result.files.items(), key=lambda file: places[_key_in(file[0])])),
         broken=tuple(dict.fromkeys([*in_order, *broken])),
-        summaries=tuple([summary for each in results for summary in each.summaries]),
-        presets=frozenset().union(*(each.presets for each in results)),
-        policies=frozenset().union(*(each.policies for each in results)),
+        summaries=tuple(sorted(result.summaries, key=lambda summary: places[summary.key])),
     )
+
+
+def _key_in(path: str) -> str:
+    """Returns the key of the job whose file is at a path below the output folder."""
+    return path.split("/")[1].removesuffix(".yml")
 
 
 def _rest_of(summary: JobSummary) -> JobSummary:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from lakeflow_job_meta.checks.file_lookups import FileLookups
 from lakeflow_job_meta.compiler.cache.key import code_fingerprint
+from lakeflow_job_meta.compiler.parts import may_tell_of_secrets, parts_of, together
 from lakeflow_job_meta.compiler.result import UnitResult
 from lakeflow_job_meta.compiler.unit import OnDone, UnitCompiler
 from lakeflow_job_meta.config.bundle import BundleDeclarations
@@ -85,7 +86,8 @@ class ParallelCompiler:
         return self._templates | self._compiler.templates
 
     def compile_units(self, units: Sequence[SourceUnit], on_done: OnDone) -> dict[SourceUnit, UnitResult]:
-        work = _Work(units, self._workers)
+        parts = {unit: parts_of(unit) for unit in units}
+        work = _Work([part for each in parts.values() for part in each], self._workers)
         pool: _Pool | None = None
         try:
             while work.left or (pool is not None and pool.chunks):
@@ -93,7 +95,7 @@ class ParallelCompiler:
                 while work.left and time.monotonic() - turn < TURN_SECONDS:
                     unit = work.take_first()
                     work.results[unit] = self._compiler.compile_alone(unit)
-                on_done(len(work.results), len(units))
+                on_done(len(work.results), work.all)
                 if pool is None and work.is_worth_workers():
                     pool = _Pool(self._compiler, self._workers.most)
                 if pool is not None:
@@ -101,7 +103,19 @@ class ParallelCompiler:
         finally:
             if pool is not None:
                 pool.close()
-        return {unit: result for unit in units if (result := work.results[unit]) is not None}
+        whole = {unit: self._whole(unit, [work.results[part] for part in of_unit]) for unit, of_unit in parts.items()}
+        return {unit: result for unit, result in whole.items() if result is not None}
+
+    def _whole(self, unit: SourceUnit, parts: Sequence[UnitResult | None]) -> UnitResult | None:
+        """Returns the result of a unit by those of its parts; None if one of them depends on other units."""
+        if len(parts) == 1:
+            return parts[0]
+        found = [each for each in parts if each is not None]
+        if len(found) < len(parts):
+            return None
+        if any(each.diagnostics for each in found) and may_tell_of_secrets(unit.content):
+            return self._compiler.compile_alone(unit)
+        return together(found)
 
 
 class _Work:
@@ -109,11 +123,13 @@ class _Work:
 
     Attributes:
         left: The units that were not taken yet.
+        all: How many there are.
         results: Of those that are done; None for one that depends on others.
     """
 
     def __init__(self, units: Sequence[SourceUnit], workers: Workers) -> None:
         self.left = deque(units)
+        self.all = len(units)
         self.results: dict[SourceUnit, UnitResult | None] = {}
         self._workers = workers
         self._bytes_left = sum(unit.size for unit in units)

@@ -23,7 +23,7 @@ import pytest
 
 from lakeflow_job_meta.checks.file_lookups import FileLookups
 from lakeflow_job_meta.cli import params
-from lakeflow_job_meta.compiler import parallel
+from lakeflow_job_meta.compiler import parallel, parts
 from lakeflow_job_meta.compiler.cache import cache
 from lakeflow_job_meta.compiler.parallel import ParallelCompiler, Workers
 from lakeflow_job_meta.compiler.result import Compilation
@@ -31,7 +31,7 @@ from lakeflow_job_meta.compiler.unit import UnitCompiler
 from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.load import load_project
 from lakeflow_job_meta.parsing.units import SourceUnit, UnitContent
-from support.project_folder import ProjectFolder, compile_loaded, module
+from support.project_folder import BUNDLE, ProjectFolder, compile_loaded, module
 from support.slow import few
 from support.tables import row, write_table
 
@@ -115,6 +115,31 @@ class TestResults:
         alone = project.compile()
         assert {each.code for each in alone.diagnostics} >= {"wrong-type", "duplicate-module", "unreadable", "bad-json"}
         assert_same(together, alone)
+
+    @pytest.mark.parametrize(
+        "of_all",
+        [
+            pytest.param("notebook_path: /Workspace/a", id="right"),
+            pytest.param("notebook_path: /Workspace/a, tmeout_seconds: {0}", id="wrong"),
+        ],
+    )
+    @pytest.mark.parametrize("last", ["", "password: hunter2x", "run_job_task: {module_name: m_1}"])
+    def test_are_the_same_of_one_file_that_is_read_in_parts(self, tmp_path, monkeypatch, compiled_here, of_all, last):
+        monkeypatch.setattr(parts, "LARGE", 1)
+        monkeypatch.setattr(parts, "MODULES", 2)
+        task = "{{source_id: s, execution_order: 1, transformation_config: {{{1}}}}}"
+        text = f"- {{{{module_name: m_{{0}}, sources: [{task}]}}}}\n"
+        # Each with a number of its own, so that none is like another.
+        configs = [f"{of_all.format(number)}, max_retries: {number}" for number in range(20)]
+        configs[-1] = last or configs[-1]
+        folder = ProjectFolder(tmp_path)
+        folder.write("databricks.yml", BUNDLE)
+        folder.write("metadata/all.yml", "modules:\n" + "".join(text.format(*each) for each in enumerate(configs)))
+
+        together = shared(folder)
+
+        assert compiled_here.count("metadata/all.yml") < 10 + (last != "")
+        assert_same(together, folder.compile())
 
     @pytest.mark.slow
     @pytest.mark.parametrize(
