@@ -251,6 +251,7 @@ TICK = ("monitor", "-t", "dev", "--once", "--deployer", "jobs-api")
 def _small_projects_have_a_cache() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cache, "LEAST_MODULES", 0)
+        patch.setattr(cache, "MOST_CHANGES", 1)
         patch.setattr(known_files, "_LEAST_FILES", 0)
         patch.setattr(known_files, "_SETTLED_AFTER", -(10**15))
         yield
@@ -320,12 +321,15 @@ class TestWhatIsKeptBetweenRuns:
         path = world.project.path / STATE / "dev" / name
         _damage_and_mend(world, path, data, TICK)
 
-    @pytest.mark.parametrize("name", ["results", "files"])
+    @pytest.mark.parametrize("name", ["results", "changes", "files"])
     @settings(max_examples=examples(25 * TIMES))
     @given(data=st.data())
     def test_of_the_cache_is_as_good_as_nothing(self, by_api, name, data):
         world = by_api.restored()
         path = world.project.path / STATE / "cache" / name
+        edited = next(name for name in FILES if name.startswith("metadata/"))
+        world.project.write(edited, f"{FILES[edited]}# edited\n")
+        run(world, "generate")
         right = world.project.generated()
         path.write_bytes(data.draw(damaged(path.read_bytes())))
 
