@@ -357,12 +357,17 @@ MODULES = 3_000
 
 @pytest.fixture(scope="module")
 def big_project(tmp_path_factory) -> Path:
-    """Modules enough for some seconds of work."""
+    """Modules enough for some seconds of work, since none is like another."""
     folder = tmp_path_factory.mktemp("big")
     (folder / "job_meta.yml").write_text("metadata: [{delta: control}]\n")
     (folder / "databricks.yml").write_text("bundle: {name: big}\n")
     write_table(
-        folder / "control", [row(source, f"module_{number}") for number in range(MODULES) for source in "abcdefghij"]
+        folder / "control",
+        [
+            row(source, f"module_{number}", job_config=f'{{"timeout_seconds": {number}}}')
+            for number in range(MODULES)
+            for source in "abcdefghij"
+        ],
     )
     return folder
 
