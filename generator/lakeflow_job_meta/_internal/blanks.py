@@ -9,6 +9,9 @@ LONGEST = 100
 """Characters of a mark, and so of the longest text that is sure to do no more than it."""
 
 MARK_BEGINS = "ljm_blank_"
+SHORTEST = len(MARK_BEGINS) + 2
+"""Characters of the mark of the first text."""
+
 CHANGED_MARK = re.compile(r"ljm.?blank", re.IGNORECASE)
 _MARK = re.compile(rf"{MARK_BEGINS}0*(\d+)x")
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
-from lakeflow_job_meta._internal.blanks import CHANGED_MARK, LONGEST, MARK_BEGINS, Blanks, mark
+from lakeflow_job_meta._internal.blanks import CHANGED_MARK, LONGEST, MARK_BEGINS, SHORTEST, Blanks, mark
 from lakeflow_job_meta._internal.secret_signs import may_hold_secrets
 from lakeflow_job_meta._internal.trees import Value
 from lakeflow_job_meta.blueprints.expansion import ExpandedModule
@@ -256,8 +256,10 @@ class Alike:
         fitting = (glob for globs, fits in zip(self._globs, asked, strict=True) if fits for glob in globs)
         for before, star, after in (glob.partition("*") for glob in ("*", *fitting)):
             length = LONGEST - len(before) - len(after)
+            if not star or length < SHORTEST:
+                continue
             name = f"{before}{mark(0, length)}{after}"
-            if star and length > 0 and self._is_free_key(name) and self._asked_of(name) == asked:
+            if self._is_free_key(name) and self._asked_of(name) == asked:
                 return name
         return None
 

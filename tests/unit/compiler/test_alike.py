@@ -248,11 +248,12 @@ def test_what_a_job_does_not_show_of_its_metadata_is_part_of_its_form(tmp_path, 
 TAKEN = "resources: {pipelines: {a_taken: {name: x}}, jobs: {a_tagged: {tags: {t1: a}}}}\n"
 LIKE = [
     *("a_1", "a_2", "a_3", "b_1", "b_2", "b_3", "a_taken", "a_tagged", "con", "on", "A-x", "a__b", "_a", "1a", "null"),
-    *("a" * 100, "a" * 101, "ljm_blank_0x", "ljm-blank-1"),
+    *("a" * 91, "a" * 92, "a" * 93, "a" * 100, "a" * 101, "ljm_blank_0x", "ljm-blank-1"),
 ]
 ASKING = {
     "nothing": "",
     "a preset for names": "presets: [{preset: p, match: {module: [a_*]}, job: {max_concurrent_runs: 3}}]",
+    "a preset for a long name": f"presets: [{{preset: p, match: {{module: [{'a' * 90}*]}}, task: {{max_retries: 3}}}}]",
     "a preset for tags": "presets: [{preset: p, match: {tag.owner: a_1}, job: {max_concurrent_runs: 3}}]",
     "a preset for files": "presets: [{preset: p, match: {file: [a_*.yml]}, job: {max_concurrent_runs: 3}}]",
     "a preset with a task": "presets: [{preset: p, match: {module: ['*']}, sources: [{source_id: gate, "
