@@ -70,6 +70,7 @@ class Judge:
         kept: Jobs that were to stay in the workspace, and may be nobody's.
         released: Those of them that are nobody's for certain, with their settings.
         certain: The jobs that a deployment without any trouble has left to their modules.
+        named: The jobs that a deployment was to take over: however it ended, the bundle may have them since.
     """
 
     world: World
@@ -79,6 +80,7 @@ class Judge:
     kept: set[int] = field(default_factory=set)
     released: dict[int, dict[str, Any]] = field(default_factory=dict)
     certain: set[int] = field(default_factory=set)
+    named: set[int] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
 
     def jobs(self) -> dict[int, Job]:
@@ -231,6 +233,9 @@ class Judge:
     def _judge_settings(self, before: dict[int, Job], after: dict[int, Job], mandates: Sequence[Mandate]) -> None:
         modules = [module for each in mandates for module in each.said.modules.values()]
         adopted = {job_id for module in modules for job_id in module.adopt.values()}
+        self.named |= {
+            m.adopt[each.target] for each in mandates for m in each.said.modules.values() if each.target in m.adopt
+        }
         targets = {each.target for each in mandates}
         is_overwriting = any(each.is_overwriting for each in mandates)
         for job_id, job in after.items():
@@ -239,7 +244,8 @@ class Judge:
                 continue
             identity = identity_of(was)
             if identity is None:
-                assert job_id in adopted or job.settings == was.settings, f"{job.name}, a job of nobody, was changed"
+                is_ours = job_id in adopted | self.named
+                assert is_ours or job.settings == was.settings, f"{job.name}, a job of nobody, was changed"
             elif identity[0] not in targets and job_id not in adopted:
                 assert job.settings == was.settings, f"{job.name} was changed by a deployment for another target"
             if is_overwriting:
