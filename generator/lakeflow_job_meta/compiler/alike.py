@@ -9,7 +9,7 @@ and where they ask for more, each module is compiled.
 from __future__ import annotations
 
 import marshal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
@@ -79,6 +79,14 @@ class _Common(NamedTuple):
             presets=result.presets,
             policies=result.policies,
         )
+
+
+class _Marked(NamedTuple):
+    """What a module with marks came to, under which name, and the document that it was read from."""
+
+    name: str
+    document: NotingDocument
+    result: UnitResult
 
 
 class Alike:
@@ -196,14 +204,12 @@ class Alike:
 
     def _common(self, raw: RawModule, taken: _TakenApart) -> _Common | None:
         """Compiles a module with marks; None where that is not right, or a mark stands where not any text might."""
-        name = self._name_like(taken.asked)
-        if name is None or MARK_BEGINS.encode() in taken.form:
+        marked = self._compiled_marked(
+            raw, taken, [mark(number, _LONGEST_ID) for number in range(1, 1 + len(taken.ids))]
+        )
+        if marked is None or not marked.result.is_good:
             return None
-        ids = {each: mark(number, _LONGEST_ID) for number, each in enumerate(taken.ids, 1)}
-        label = raw.origin.document.label
-        found = self._compiled_marked(raw, taken, name, ids, NotingDocument(label))
-        if found is None or not found.is_good or found.loose_tasks:
-            return None
+        name, found, label = marked.name, marked.result, marked.document.label
         # Policies may ask for the path of a file, in which the key of the job is.
         if self._project.policies and len(found.files) > 1:
             return None
@@ -220,18 +226,22 @@ class Alike:
         has_secrets = may_hold_secrets(taken.form + "".join(found.files.values()).encode())
         return None if has_secrets or CHANGED_MARK.search(repr(same)) else _Common(found, files)
 
-    def _compiled_marked(
-        self, raw: RawModule, taken: _TakenApart, name: str, ids: Mapping[str, str], document: NotingDocument
-    ) -> UnitResult | None:
-        """Compiles a module with another name, other ids, and a mark for each free text.
+    def _compiled_marked(self, raw: RawModule, taken: _TakenApart, ids: Sequence[str]) -> _Marked | None:
+        """Compiles a module with another name, other ids, and a mark for each free text; None where that cannot be.
 
         In its document no comment silences a check.
         """
+        name = self._name_like(taken.asked)
+        if name is None or MARK_BEGINS.encode() in taken.form:
+            return None
+        document = NotingDocument(raw.origin.document.label)
         marks = map(mark, range(1 + len(taken.ids), len(taken.texts)))
-        marking = Replacements(name, ids, lambda text: next(marks), self._has_free_tags)
+        other_ids = dict(zip(taken.ids, ids, strict=True))
+        marking = Replacements(name, other_ids, lambda text: next(marks), self._has_free_tags)
         value = cast(Value, marking.in_module(cast(Map, raw.value)))
         marked = replace(raw, value=value, origin=SourceRef(document))
-        return self._compile_alone(SourceUnit(document.label, None, lambda: UnitContent((marked,))))
+        found = self._compile_alone(SourceUnit(document.label, None, lambda: UnitContent((marked,))))
+        return None if found is None or found.loose_tasks else _Marked(name, document, found)
 
     def _same_problems(self, raw: RawModule, taken: _TakenApart) -> SameProblems | None:
         """Returns what is wrong with each module of a form and of the same ids, of which words may speak."""
@@ -241,15 +251,12 @@ class Alike:
         return self._problems[key]
 
     def _found_problems(self, raw: RawModule, taken: _TakenApart) -> SameProblems | None:
-        name = self._name_like(taken.asked)
-        may_mask = self._may_mask or may_hold_secrets(taken.form) or isinstance(raw.origin.document, ExpandedModule)
-        if name is None or may_mask or MARK_BEGINS.encode() in taken.form:
+        if self._may_mask or may_hold_secrets(taken.form) or isinstance(raw.origin.document, ExpandedModule):
             return None
-        document = NotingDocument(raw.origin.document.label)
-        found = self._compiled_marked(raw, taken, name, {each: each for each in taken.ids}, document)
-        if found is None or found.loose_tasks or found.modules[0].key != name:
+        marked = self._compiled_marked(raw, taken, taken.ids)
+        if marked is None or marked.result.modules[0].key != marked.name:
             return None
-        return SameProblems.of(found, name, document)
+        return SameProblems.of(marked.result, marked.name, marked.document)
 
     def _name_like(self, asked: list[bool]) -> str | None:
         """Returns a name with a mark in it that fits the same globs."""

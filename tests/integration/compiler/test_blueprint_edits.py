@@ -16,9 +16,8 @@ from lakeflow_job_meta.compiler.cache import cache
 from lakeflow_job_meta.compiler.parallel import Workers
 from lakeflow_job_meta.compiler.unit import UnitCompiler
 from lakeflow_job_meta.config.load import load_project
-from lakeflow_job_meta.jobs.units import names_in
-from lakeflow_job_meta.parsing.units import SourceUnit
 from support.blueprints import INGEST, lines, use
+from support.compiling import noting_compiled
 from support.examples import examples
 from support.project_folder import ProjectFolder, compile_loaded
 from support.tables import BOOL, LONG, TEXT, row, write_table
@@ -244,15 +243,7 @@ class TestCache:
     @pytest.fixture
     def compiled(self, project, monkeypatch) -> list[str]:
         """The names of the modules that are compiled from now on."""
-        found: list[str] = []
-        real = UnitCompiler.compile_alone
-
-        def compile_alone(compiler: UnitCompiler, unit: SourceUnit):
-            found.extend(each.name for each in names_in(unit, compiler.project))
-            return real(compiler, unit)
-
-        monkeypatch.setattr(UnitCompiler, "compile_alone", compile_alone)
-        return found
+        return noting_compiled(monkeypatch)
 
     def test_nothing_is_built_when_nothing_changed(self, project, compiled):
         assert (project.ljm("generate").exit_code, compiled) == (0, [])

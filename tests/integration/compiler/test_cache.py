@@ -22,14 +22,11 @@ from lakeflow_job_meta.compiler.cache import cache, key
 from lakeflow_job_meta.compiler.cache.codec import CacheContent, decode, encode
 from lakeflow_job_meta.compiler.cache.key import cache_key
 from lakeflow_job_meta.compiler.result import UnitResult
-from lakeflow_job_meta.compiler.unit import UnitCompiler
 from lakeflow_job_meta.config.bundle import read_bundle_declarations
 from lakeflow_job_meta.config.load import load_project
-from lakeflow_job_meta.jobs import in_targets
 from lakeflow_job_meta.jobs.module_names import ModuleNames
-from lakeflow_job_meta.jobs.units import names_in
-from lakeflow_job_meta.parsing.units import SourceUnit
 from lakeflow_job_meta.sources import yaml_files
+from support.compiling import noting_built, noting_compiled
 from support.examples import examples
 from support.project_folder import BUNDLE, ProjectFolder, compile_loaded, module
 from support.tables import row, write_table
@@ -64,15 +61,7 @@ def project(tmp_path) -> ProjectFolder:
 @pytest.fixture
 def compiled(monkeypatch) -> list[str]:
     """The names of the modules that are compiled from now on."""
-    names: list[str] = []
-    real = UnitCompiler.compile_alone
-
-    def compile_alone(compiler: UnitCompiler, unit: SourceUnit):
-        names.extend(each.name for each in names_in(unit, compiler.project))
-        return real(compiler, unit)
-
-    monkeypatch.setattr(UnitCompiler, "compile_alone", compile_alone)
-    return names
+    return noting_compiled(monkeypatch)
 
 
 class Everything:
@@ -144,14 +133,7 @@ class TestWhatIsRemembered:
         assert {f"lakeflow_job_meta.{name}" for name in heavy}.isdisjoint(done.stdout.split())
 
     def test_who_asks_for_jobs_gets_them(self, project, monkeypatch):
-        built: list[str] = []
-        real = in_targets.build_job
-
-        def build(found, project, output, **others):
-            built.append(found.module_name)
-            return real(found, project, output, **others)
-
-        monkeypatch.setattr(in_targets, "build_job", build)
+        built = noting_built(monkeypatch)
         jobs = project.compile().jobs
 
         assert (list(jobs.names.items()), built) == ([(name, name) for name in ("sales", "stock", "store")], [])

@@ -7,7 +7,6 @@ import json
 import pytest
 
 from lakeflow_job_meta.compiler.cache import cache
-from lakeflow_job_meta.jobs import in_targets
 from lakeflow_job_meta.planning import files
 from support.blueprint_projects import (
     BLUEPRINT,
@@ -17,6 +16,7 @@ from support.blueprint_projects import (
     write_csv,
     write_delta,
 )
+from support.compiling import noting_built
 from support.project_folder import ProjectFolder, module
 from support.tables import row, write_table
 
@@ -40,15 +40,7 @@ def of_delta(project: ProjectFolder) -> ProjectFolder:
 @pytest.fixture
 def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the modules whose jobs are built from now on."""
-    names: list[str] = []
-    real = in_targets.build_job
-
-    def build(found, project, output, **others):
-        names.append(found.module_name)
-        return real(found, project, output, **others)
-
-    monkeypatch.setattr(in_targets, "build_job", build)
-    return names
+    return noting_built(monkeypatch)
 
 
 def edit_blueprint(project: ProjectFolder) -> None:
